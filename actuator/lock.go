@@ -1,0 +1,226 @@
+package actuator
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Config says how a lock behaves, whatever drives it.
+type Config struct {
+	// Level is what the driver's lines were requested at.
+	Level Position
+	// ConfirmTimeout is how long the bolt sensor may take. IoT Hub's shortest
+	// answer time is 5 s, so it is 4 s or less.
+	ConfirmTimeout time.Duration
+	// MinInterval is the least time from one motion's begin to the next one's.
+	MinInterval time.Duration
+}
+
+// Lock is a door's lock. Its methods may be called from any goroutine, once Run
+// has been started.
+type Lock struct {
+	set      settings
+	level    Position
+	old      Record
+	driver   Driver
+	journal  Journal
+	clock    Clock
+	log      *zap.Logger
+	requests chan request
+	onDisk   atomic.Int64  // generation of the last save that ended
+	saved    chan struct{} // onDisk has risen
+	changed  chan struct{}
+	ended    chan struct{}
+	status   atomic.Pointer[Status]
+}
+
+type request struct {
+	cmd   Command
+	reply chan<- reply
+}
+
+type reply struct {
+	result Result
+	err    error
+}
+
+// New makes a lock of a driver whose lines have been requested at
+// config.Level. old is the record that the journal kept from the process before.
+func New(config Config, driver Driver, journal Journal, old Record, clock Clock, log *zap.Logger) *Lock {
+	l := &Lock{
+		set: settings{
+			sensor:         driver.Bolt() != nil,
+			confirmTimeout: config.ConfirmTimeout,
+			minInterval:    config.MinInterval,
+			bootID:         clock.BootID,
+		},
+		level: config.Level, old: old,
+		driver: driver, journal: journal, clock: clock, log: log,
+		requests: make(chan request),
+		saved:    make(chan struct{}, 1),
+		changed:  make(chan struct{}, 1),
+		ended:    make(chan struct{}),
+	}
+	l.status.Store(&Status{Position: Unknown})
+	return l
+}
+
+// ErrEnded is the error of a command that came when the lock was being shut down.
+var ErrEnded = errors.New("the lock's process is ending")
+
+// Do carries out a command and returns when it has ended and is on disk. Its
+// error is a *Refusal, ErrEnded, or ctx's; a command that has begun goes on when
+// ctx ends.
+func (l *Lock) Do(ctx context.Context, c Command) (Result, error) {
+	answered := make(chan reply, 1)
+	select {
+	case l.requests <- request{c, answered}:
+	case <-l.ended:
+		return Result{}, ErrEnded
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+	select {
+	case r := <-answered:
+		return r.result, r.err
+	case <-l.ended:
+		return Result{}, ErrEnded
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+}
+
+// Status returns what is known of the lock now.
+func (l *Lock) Status() Status { return *l.status.Load() }
+
+// Changed has a value whenever the status may have changed since the last
+// value was taken.
+func (l *Lock) Changed() <-chan struct{} { return l.changed }
+
+// Run owns the lock until ctx ends. It neither moves the lock at the end nor
+// closes the driver.
+func (l *Lock) Run(ctx context.Context) {
+	defer close(l.ended)
+	o := &owner{Lock: l, waiting: make(map[int64]chan<- reply), timer: time.NewTimer(time.Hour)}
+	defer o.timer.Stop()
+	var acts []action
+	o.state, acts = start(l.set, l.level, l.old, o.moment())
+	o.carryOut(acts)
+	for {
+		o.arm()
+		select {
+		case r := <-l.requests:
+			o.lastID++
+			o.waiting[o.lastID] = r.reply
+			o.step(command{o.lastID, r.cmd})
+		case p := <-l.driver.Bolt():
+			o.step(reading{p})
+		case <-o.timer.C:
+			o.step(tick{})
+		case <-l.saved:
+			o.release()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// owner is the goroutine's own part of a lock.
+type owner struct {
+	*Lock
+	state   state
+	timer   *time.Timer
+	lastID  int64
+	waiting map[int64]chan<- reply // commands by id
+
+	generation int64 // of the last save asked for
+	held       []heldAnswer
+}
+
+// heldAnswer waits for the save of its generation.
+type heldAnswer struct {
+	answer
+	generation int64
+}
+
+func (o *owner) moment() moment { return moment{o.clock.Uptime(), o.clock.Now()} }
+
+func (o *owner) step(e event) {
+	for e != nil {
+		var acts []action
+		o.state, acts = step(o.set, o.state, e, o.moment())
+		e = o.carryOut(acts)
+	}
+}
+
+// carryOut does what the machine asks for and returns what came of a drive, or nil.
+func (o *owner) carryOut(acts []action) (outcome event) {
+	for _, a := range acts {
+		switch a := a.(type) {
+		case drive:
+			o.log.Info("lock driven", zap.String("target", string(a.target)))
+			outcome = driven{o.driver.Drive(a.target)}
+		case save:
+			o.generation++
+			generation := o.generation
+			o.journal.Save(a.record, func(err error) { o.onSaved(generation, err) })
+		case answer:
+			o.held = append(o.held, heldAnswer{a, o.generation})
+		}
+	}
+	o.publish() // who is answered can see what it was answered
+	o.release()
+	return outcome
+}
+
+// onSaved is called from the journal's goroutine.
+func (l *Lock) onSaved(generation int64, err error) {
+	if err != nil {
+		// The bolt has moved all the same: the answer must say so.
+		l.log.Error("the lock's state is not on disk; a promised relock may be lost with the process", zap.Error(err))
+	}
+	l.onDisk.Store(generation)
+	select {
+	case l.saved <- struct{}{}:
+	default:
+	}
+}
+
+// release gives the answers whose saves have ended.
+func (o *owner) release() {
+	for len(o.held) > 0 && o.held[0].generation <= o.onDisk.Load() {
+		a := o.held[0].answer
+		o.held = o.held[1:]
+		r := reply{result: a.result}
+		if a.refusal != nil {
+			r.err = a.refusal
+		}
+		o.waiting[a.id] <- r
+		delete(o.waiting, a.id)
+	}
+}
+
+func (o *owner) publish() {
+	status := o.state.status()
+	if *o.status.Load() == status {
+		return
+	}
+	o.status.Store(&status)
+	select {
+	case o.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (o *owner) arm() {
+	at, ok := o.state.next(o.set)
+	if !ok {
+		o.timer.Stop()
+		return
+	}
+	o.timer.Reset(max(0, at-o.clock.Uptime()))
+}

@@ -1,0 +1,326 @@
+package actuator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func at(uptime time.Duration) moment { return moment{uptime, began.Add(uptime)} }
+
+var withSensor = settings{sensor: true, confirmTimeout: 4 * time.Second, minInterval: time.Second, bootID: "boot-1"}
+
+func unlock(id int64, relock time.Duration) command {
+	return command{id, Command{Name: "unlockDoor", Target: Unlocked, Relock: relock}}
+}
+
+func lock(id int64) command { return command{id, Command{Name: "lockDoor", Target: Locked}} }
+
+// show writes actions as a specification reads them.
+func show(acts []action) string {
+	var words []string
+	for _, a := range acts {
+		switch a := a.(type) {
+		case drive:
+			words = append(words, "drive "+string(a.target))
+		case save:
+			w := "save " + string(a.record.Position)
+			if a.record.Motion != "" {
+				w += " moving-to-" + string(a.record.Motion)
+			}
+			if a.record.Relock != nil {
+				w += fmt.Sprintf(" relock@%s", a.record.Relock.Uptime)
+			}
+			words = append(words, w)
+		case answer:
+			if a.refusal != nil {
+				words = append(words, fmt.Sprintf("answer %d %s", a.id, a.refusal.Code))
+			} else {
+				words = append(words, fmt.Sprintf("answer %d %s changed=%v confirmed=%v", a.id, a.result.Position, a.result.Changed, a.result.Confirmed))
+			}
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+type happening struct {
+	at   time.Duration
+	what event
+	want string
+}
+
+func run(t *testing.T, set settings, level Position, old Record, events []happening) state {
+	t.Helper()
+	s, _ := start(set, level, old, at(0))
+	for i, h := range events {
+		var acts []action
+		s, acts = step(set, s, h.what, at(h.at))
+		if got := show(acts); got != h.want {
+			t.Fatalf("event %d, %T at %s:\ngot  %s\nwant %s", i, h.what, h.at, got, h.want)
+		}
+	}
+	return s
+}
+
+func TestMachine(t *testing.T) {
+	const sec = time.Second
+	locked := happening{0, reading{Locked}, "save locked"} // the first reading ends the start
+	for name, tc := range map[string]struct {
+		set    settings
+		events []happening
+		want   Position
+		fault  string
+	}{
+		"lock when locked drives nothing": {withSensor, []happening{
+			locked,
+			{2 * sec, lock(1), "save locked; answer 1 locked changed=false confirmed=true"},
+		}, Locked, ""},
+		"unlock is confirmed by the sensor": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2 * sec, driven{}, ""},
+			{3 * sec, reading{Locked}, ""},
+			{3 * sec, reading{Unlocked}, "save unlocked; answer 1 unlocked changed=true confirmed=true"},
+		}, Unlocked, ""},
+		"a bolt that does not come is jammed": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{6 * sec, tick{}, "save jammed; answer 1 jammed"},
+		}, Jammed, "the bolt sensor did not say unlocked within 4s"},
+		"a jam clears when the bolt comes after all": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{6 * sec, tick{}, "save jammed; answer 1 jammed"},
+			{7 * sec, reading{Unlocked}, "save unlocked"},
+		}, Unlocked, ""},
+		"the same target joins": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2 * sec, unlock(2, 0), ""},
+			{3 * sec, reading{Unlocked}, "save unlocked; answer 1 unlocked changed=true confirmed=true; answer 2 unlocked changed=true confirmed=true"},
+		}, Unlocked, ""},
+		"lock pre-empts unlock once the interval is over": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2500 * time.Millisecond, lock(2), ""},
+			{3 * sec, tick{}, "drive locked; save moving moving-to-locked; answer 1 busy"},
+			{4 * sec, reading{Locked}, "save locked; answer 2 locked changed=true confirmed=true"},
+		}, Locked, ""},
+		"unlock during lock is busy": {withSensor, []happening{
+			{0, reading{Unlocked}, ""}, // still on the way to locked, where the line was requested
+			{sec, unlock(1, 0), "save moving moving-to-locked; answer 1 busy"},
+		}, Moving, ""},
+		"unlock is busy while a lock waits": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2 * sec, lock(2), ""},
+			{2 * sec, unlock(3, 0), "save moving moving-to-unlocked; answer 3 busy"},
+		}, Moving, ""},
+		"unlock inside the interval is too soon, lock waits it out": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2100 * time.Millisecond, reading{Unlocked}, "save unlocked; answer 1 unlocked changed=true confirmed=true"},
+			{2200 * time.Millisecond, lock(2), ""},
+			{3 * sec, tick{}, "drive locked; save moving moving-to-locked"},
+			{3100 * time.Millisecond, reading{Locked}, "save locked; answer 2 locked changed=true confirmed=true"},
+			{3200 * time.Millisecond, unlock(3, 0), "save locked; answer 3 too-soon"},
+		}, Locked, ""},
+		"a promised relock is on disk before the answer, and kept": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 30*sec), "drive unlocked; save moving moving-to-unlocked relock@32s"},
+			{3 * sec, reading{Unlocked}, "save unlocked relock@32s; answer 1 unlocked changed=true confirmed=true"},
+			{31 * sec, tick{}, ""},
+			{32 * sec, tick{}, "drive locked; save moving moving-to-locked"},
+			{33 * sec, reading{Locked}, "save locked"},
+		}, Locked, ""},
+		"the latest unlock decides on the relock": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 30*sec), "drive unlocked; save moving moving-to-unlocked relock@32s"},
+			{3 * sec, reading{Unlocked}, "save unlocked relock@32s; answer 1 unlocked changed=true confirmed=true"},
+			{10 * sec, unlock(2, 60*sec), "save unlocked relock@1m10s; answer 2 unlocked changed=false confirmed=true"},
+			{20 * sec, unlock(3, 0), "save unlocked; answer 3 unlocked changed=false confirmed=true"},
+			{90 * sec, tick{}, ""},
+		}, Unlocked, ""},
+		"a lock ends the promise": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 30*sec), "drive unlocked; save moving moving-to-unlocked relock@32s"},
+			{3 * sec, reading{Unlocked}, "save unlocked relock@32s; answer 1 unlocked changed=true confirmed=true"},
+			{5 * sec, lock(2), "drive locked; save moving moving-to-locked"},
+			{6 * sec, reading{Locked}, "save locked; answer 2 locked changed=true confirmed=true"},
+			{40 * sec, tick{}, ""},
+		}, Locked, ""},
+		"a bolt moved by hand is reported, not moved back": {withSensor, []happening{
+			locked,
+			{9 * sec, reading{Unlocked}, "save unlocked"},
+		}, Unlocked, "the bolt went to unlocked without a command"},
+		"a lock after that drives": {withSensor, []happening{
+			locked,
+			{9 * sec, reading{Unlocked}, "save unlocked"},
+			{10 * sec, lock(1), "drive locked; save moving moving-to-locked"},
+			{11 * sec, reading{Locked}, "save locked; answer 1 locked changed=true confirmed=true"},
+		}, Locked, ""},
+		"lines that cannot be driven": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2 * sec, driven{fmt.Errorf("line busy")}, "save unknown; answer 1 actuator-unavailable"},
+		}, Unknown, "the lock cannot be driven: line busy"},
+		"a dead sensor at the start": {withSensor, []happening{
+			{4 * sec, tick{}, "save jammed"},
+		}, Jammed, "the bolt sensor did not say locked within 4s"},
+		"without a sensor the position is assumed": {settings{minInterval: sec}, []happening{
+			{2 * sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
+			{2 * sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
+		}, Unlocked, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := run(t, tc.set, Locked, Record{}, tc.events)
+			if s.position != tc.want || s.fault != tc.fault {
+				t.Errorf("ends %s, fault %q; want %s, %q", s.position, s.fault, tc.want, tc.fault)
+			}
+		})
+	}
+}
+
+func TestStartKeepsPromiseOfThisBootOnly(t *testing.T) {
+	for _, tc := range []struct {
+		boot  string
+		level Position
+		want  string
+	}{
+		{"boot-1", Unlocked, "drive locked; save moving moving-to-locked"}, // overdue: at once
+		{"boot-0", Unlocked, ""}, // before a reboot: at_power_on rules
+		{"boot-1", Locked, ""},   // locked already
+	} {
+		old := Record{Position: Unlocked, Level: Unlocked, Relock: &Promise{BootID: tc.boot, Uptime: 5 * time.Second}}
+		s, _ := start(withSensor, tc.level, old, at(10*time.Second))
+		s, _ = step(withSensor, s, reading{tc.level}, at(10*time.Second))
+		_, acts := step(withSensor, s, tick{}, at(11*time.Second))
+		if tc.boot == "boot-1" && tc.level == Unlocked {
+			// The reading above already carried the overdue relock out.
+			if s.level != Locked || s.hasRelock {
+				t.Errorf("boot %s at %s: level %s; the overdue relock did not happen", tc.boot, tc.level, s.level)
+			}
+			continue
+		}
+		if got := show(acts); got != tc.want || s.level != tc.level {
+			t.Errorf("boot %s at %s: %q, level %s", tc.boot, tc.level, got, s.level)
+		}
+	}
+}
+
+// TestMachineInvariants drives the machine by chance and holds it to:
+//   - the lines are driven only after a command for that target, or to locked
+//     by a promised relock that is due;
+//   - two drives are at least the minimum interval apart;
+//   - a position other than moving and jammed is the sensor's last reading;
+//   - every command is answered exactly once, in bounded time;
+//   - an answer comes after a save of the state that it tells of;
+//   - nothing that is answered with a promise lacks it on disk.
+func TestMachineInvariants(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 300 {
+		randomLife(t, r)
+	}
+}
+
+func randomLife(t *testing.T, r *rand.Rand) {
+	set := withSensor
+	now := time.Duration(0)
+	level := []Position{Locked, Unlocked}[r.IntN(2)]
+	bolt := []Position{Locked, Unlocked}[r.IntN(2)]
+	s, acts := start(set, level, Record{}, at(now))
+	var onDisk Record
+	open := map[int64]Command{}
+	lastDrive := -time.Hour
+	var promised []time.Duration
+	id := int64(0)
+	check := func(acts []action) {
+		for _, a := range acts {
+			switch a := a.(type) {
+			case save:
+				onDisk = a.record
+			case drive:
+				if now-lastDrive < set.minInterval {
+					t.Fatalf("driven %s after the drive before", now-lastDrive)
+				}
+				lastDrive = now
+				asked := false
+				for _, c := range open {
+					asked = asked || c.Target == a.target
+				}
+				due := slices.ContainsFunc(promised, func(d time.Duration) bool { return d <= now })
+				if !asked && !(a.target == Locked && due) {
+					t.Fatalf("driven to %s without a command or a promise", a.target)
+				}
+				if a.target == Locked {
+					promised = nil
+				}
+			case answer:
+				c, ok := open[a.id]
+				if !ok {
+					t.Fatalf("command %d answered twice or never asked", a.id)
+				}
+				delete(open, a.id)
+				if a.refusal == nil && a.result.Position != c.Target {
+					t.Fatalf("%s answered with %s", c.Target, a.result.Position)
+				}
+				if onDisk.Last == nil || onDisk.Position != s.position || (onDisk.Relock != nil) != s.hasRelock {
+					t.Fatalf("answered with %+v on disk, the state is %+v", onDisk, s)
+				}
+			}
+		}
+	}
+	check(acts)
+	for range 200 {
+		now += time.Duration(r.Int64N(int64(1500 * time.Millisecond)))
+		var e event
+		switch n := r.IntN(10); {
+		case n < 2:
+			id++
+			relock := time.Duration(r.Int64N(3)) * 2 * time.Second
+			open[id] = Command{Target: Unlocked}
+			if relock > 0 {
+				promised = append(promised, now+relock)
+			}
+			e = unlock(id, relock)
+		case n < 4:
+			id++
+			open[id] = Command{Target: Locked}
+			e = lock(id)
+		case n < 7:
+			if r.IntN(4) > 0 {
+				bolt = s.level // follows the line
+			} else if s.motion == nil {
+				bolt = []Position{Locked, Unlocked}[r.IntN(2)] // moved by hand
+			}
+			e = reading{bolt}
+		default:
+			e = tick{}
+		}
+		s, acts = step(set, s, e, at(now))
+		check(acts)
+		if s.motion == nil && s.position != Jammed && s.position != bolt {
+			t.Fatalf("reported %s, sensed %s", s.position, bolt)
+		}
+		if next, ok := s.next(set); ok && next <= now {
+			t.Fatalf("a deadline of %s is left at %s", next, now)
+		}
+	}
+	for range 4 { // let it come to rest: nothing may stay unanswered
+		if next, ok := s.next(set); ok {
+			now = max(now, next)
+			s, acts = step(set, s, tick{}, at(now))
+			check(acts)
+		}
+	}
+	if len(open) > 0 {
+		t.Fatalf("%d commands without an answer", len(open))
+	}
+}

@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Lock is the door's lock, as package actuator makes it.
+type Lock interface {
+	Do(ctx context.Context, c actuator.Command) (actuator.Result, error)
+	Status() actuator.Status
+	Changed() <-chan struct{}
+}
+
+// Link is one connection to the hub, from subscribed to lost.
+type Link interface {
+	// Twin reads the twin.
+	Twin(ctx context.Context) (iothub.DeviceTwin, error)
+	// Report changes the reported properties; its error is an *iothub.Error if
+	// the hub refused.
+	Report(ctx context.Context, patch iothub.Object) (version int64, err error)
+	// Methods delivers direct methods and is closed when no more will come.
+	Methods() <-chan iothub.Method
+	// Desired delivers changes of the desired properties, with their $version.
+	Desired() <-chan iothub.Object
+	// Respond answers a direct method and returns once the answer is written.
+	Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error
+	// LastError says why the link before this one ended; empty for the first.
+	LastError() string
+}
+
+// ModelID names the agent's Plug and Play model.
+const ModelID = "dtmi:latchd:DoorLock;1"
+
+// Config is what an agent is made of.
+type Config struct {
+	Driver   string   // the lock's driver, as reported
+	Mode     string   // the lock's mode, as reported
+	Defaults Settings // in force where the twin desires nothing
+	System   System
+	Version  string
+	Now      func() time.Time
+	Log      *zap.Logger
+}
+
+// Agent serves one door.
+type Agent struct {
+	config    Config
+	lock      Lock
+	state     *Store
+	startedAt time.Time
+	changed   chan struct{} // what is reported may have changed, besides the lock
+
+	desired atomic.Pointer[applied]
+	link    atomic.Pointer[linkInfo]
+	links   atomic.Int64
+	methods atomic.Int64
+	refused atomic.Int64
+}
+
+// linkInfo is what is reported of the link.
+type linkInfo struct {
+	connectedAt time.Time
+	reconnects  int64
+	lastError   string
+}
+
+// New makes an agent for a lock whose state is kept in store. The settings that
+// were accepted before are in force at once.
+func New(config Config, lock Lock, store *Store) *Agent {
+	a := &Agent{
+		config:    config,
+		lock:      lock,
+		state:     store,
+		startedAt: config.Now(),
+		changed:   make(chan struct{}, 1),
+	}
+	restored := restore(config.Defaults, store.Get().Accepted)
+	a.desired.Store(&restored)
+	return a
+}
+
+// Serve works one link: it answers methods and keeps the twin true until the
+// link takes no more methods and all that it took are answered, or ctx ends.
+func (a *Agent) Serve(ctx context.Context, link Link) error {
+	a.link.Store(&linkInfo{
+		connectedAt: a.config.Now(),
+		reconnects:  a.links.Add(1) - 1,
+		lastError:   link.LastError(),
+	})
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	synced := make(chan error, 1)
+	go func() {
+		defer stop() // without its twin the link is of no use
+		synced <- a.keepTwin(ctx, link)
+	}()
+	a.answerMethods(ctx, link)
+	stop()
+	return <-synced
+}
+
+// settings returns the settings in force.
+func (a *Agent) settings() Settings { return a.desired.Load().settings }
+
+// notify makes the twin be looked at again.
+func (a *Agent) notify() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,418 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// hub is a link whose other end is the test.
+type hub struct {
+	mu       sync.Mutex
+	twin     iothub.DeviceTwin
+	refuse   error // the next report's error
+	methods  chan iothub.Method
+	desired  chan iothub.Object
+	answers  chan iothub.MethodResponse
+	reports  chan iothub.Object
+	fetched  chan struct{}
+	lastDown string
+}
+
+func newHub(twin string) *hub {
+	h := &hub{
+		methods: make(chan iothub.Method, 10),
+		desired: make(chan iothub.Object, 10),
+		answers: make(chan iothub.MethodResponse, 10),
+		reports: make(chan iothub.Object, 100),
+		fetched: make(chan struct{}, 10),
+	}
+	if err := json.Unmarshal([]byte(twin), &h.twin); err != nil {
+		panic(err)
+	}
+	return h
+}
+
+func (h *hub) Twin(context.Context) (iothub.DeviceTwin, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fetched <- struct{}{}
+	return h.twin, nil
+}
+
+func (h *hub) Report(_ context.Context, patch iothub.Object) (int64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.refuse; err != nil {
+		h.refuse = nil
+		return 0, err
+	}
+	patch = plain(patch)
+	h.twin.Reported = h.twin.Reported.Merge(patch)
+	h.reports <- patch
+	return h.twin.Reported.Version() + 1, nil
+}
+
+func (h *hub) Respond(_ context.Context, _ string, r iothub.MethodResponse) error {
+	h.answers <- r
+	return nil
+}
+
+func (h *hub) Methods() <-chan iothub.Method { return h.methods }
+func (h *hub) Desired() <-chan iothub.Object { return h.desired }
+func (h *hub) LastError() string             { return h.lastDown }
+
+func (h *hub) call(t *testing.T, name, payload string) (int, string) {
+	t.Helper()
+	h.methods <- iothub.Method{RequestID: "1", Name: name, Payload: []byte(payload)}
+	select {
+	case r := <-h.answers:
+		return r.Status, string(r.Payload)
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s is not answered", name)
+		return 0, ""
+	}
+}
+
+// until takes reports until the twin is as wanted.
+func (h *hub) until(t *testing.T, what string, want func(reported iothub.Object) bool) {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		h.mu.Lock()
+		reported := h.twin.Reported
+		h.mu.Unlock()
+		if want(reported) {
+			return
+		}
+		select {
+		case <-h.reports:
+		case <-timeout:
+			t.Fatalf("the twin never showed %s: %v", what, reported)
+		}
+	}
+}
+
+type door struct {
+	*Agent
+	driver *mock.Lock
+	store  *Store
+}
+
+func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position) *door {
+	t.Helper()
+	store, err := OpenStore(dir, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock, err := actuator.SystemClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver := mock.New(mock.Config{Fault: fault}, level, level)
+	lock := actuator.New(actuator.Config{Level: level, ConfirmTimeout: 100 * time.Millisecond}, driver, store, store.Get().Lock, clock, zap.NewNop())
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); lock.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-ended; store.Close() })
+	for s := lock.Status(); s.Position != level; s = lock.Status() {
+		<-lock.Changed()
+	}
+	a := New(Config{
+		Driver: "mock", Mode: "hold", Version: "1.2.3", Now: time.Now, Log: zap.NewNop(),
+		System: System{OS: "Debian", Kernel: "6.1", Arch: "arm64"},
+	}, lock, store)
+	return &door{a, driver, store}
+}
+
+func (d *door) serve(t *testing.T, h *hub) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Serve(ctx, h) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+}
+
+const newTwin = `{"desired":{"$version":1},"reported":{"$version":1}}`
+
+func TestMethods(t *testing.T) {
+	type call struct {
+		method, payload string
+		status          int
+		answer          string // a part of it
+	}
+	const bad = `{"error":{"code":"bad-payload","message":"`
+	for name, tc := range map[string]struct {
+		fault  mock.Fault
+		level  actuator.Position
+		calls  []call
+		drives int
+	}{
+		"lockDoor locks": {mock.None, actuator.Unlocked, []call{
+			{"lockDoor", `null`, 200, `{"position":"locked","confirmed":true,"changed":true,"tookMs":`},
+			{"lockDoor", `{"reason":"night"}`, 200, `{"position":"locked","confirmed":true,"changed":false,"tookMs":0}`},
+			{"unlockDoor", ``, 200, `{"position":"unlocked","confirmed":true,"changed":true,`},
+		}, 2},
+		"a bad payload moves nothing": {mock.None, actuator.Unlocked, []call{
+			{"lockDoor", `[]`, 400, bad + `the payload is not null and not an object"}}`},
+			{"lockDoor", `"now"`, 400, bad},
+			{"lockDoor", `{"reason":7}`, 400, bad + `the payload's reason is a number; want string`},
+			{"lockDoor", `{"force":true}`, 400, bad + `the payload cannot be read: json: unknown field \"force\"`},
+			{"lockDoor", `{"reason":"x"`, 400, bad + `the payload cannot be read`},
+			{"lockDoor", `{} {}`, 400, bad + `the payload has text after the object`},
+			{"unlockDoor", `{"forSeconds":0}`, 400, bad + `forSeconds is 0; it can be 1 to 86400`},
+			{"unlockDoor", `{"forSeconds":86401}`, 400, bad + `forSeconds is 86401`},
+			{"unlockDoor", `{"forSeconds":1.5}`, 400, bad},
+			{"getStatus", `{"x":1}`, 400, bad},
+			{"ping", `{`, 400, bad + `the payload is not JSON`},
+		}, 0},
+		"an unknown method": {mock.None, actuator.Unlocked, []call{
+			{"openSesame", `null`, 404, `{"error":{"code":"unknown-method","message":"there is no method \"openSesame\"`},
+		}, 0},
+		"ping echoes": {mock.None, actuator.Unlocked, []call{
+			{"ping", `{"a":[1,2.50]}`, 200, `{"a":[1,2.50]}`},
+			{"ping", ``, 200, `null`},
+		}, 0},
+		"a jam is said": {mock.Jam, actuator.Unlocked, []call{
+			{"lockDoor", `null`, 500, `{"error":{"code":"jammed","message":"the bolt sensor did not say locked within 100ms"}}`},
+			{"getStatus", `null`, 200, `"fault":"the bolt sensor did not say locked within 100ms"`},
+		}, 1},
+		"a line that is held by another": {mock.Busy, actuator.Unlocked, []call{
+			{"lockDoor", `null`, 503, `{"error":{"code":"actuator-unavailable","message":"the lock cannot be driven: mock line: it is held by another process`},
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, h := newDoor(t, "", tc.fault, tc.level), newHub(newTwin)
+			d.serve(t, h)
+			for _, c := range tc.calls {
+				status, answer := h.call(t, c.method, c.payload)
+				if status != c.status || !strings.Contains(answer, c.answer) {
+					t.Errorf("%s %s\ngot  %d %s\nwant %d %s", c.method, c.payload, status, answer, c.status, c.answer)
+				}
+			}
+			if n := d.driver.Drives(); n != tc.drives {
+				t.Errorf("the line was driven %d times, want %d", n, tc.drives)
+			}
+		})
+	}
+}
+
+func TestReportsWhatTheSensorSays(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
+	h.lastDown = "connection reset"
+	d.serve(t, h)
+	position := func(want string) func(iothub.Object) bool {
+		return func(r iothub.Object) bool {
+			lock, _ := r["lock"].(map[string]any)
+			return lock["position"] == want
+		}
+	}
+	h.until(t, "unlocked", position("unlocked"))
+	h.call(t, "lockDoor", `{"reason":"night"}`)
+	h.until(t, "locked", position("locked"))
+	d.driver.Force(actuator.Unlocked)
+	h.until(t, "the forced bolt", func(r iothub.Object) bool {
+		lock, _ := r["lock"].(map[string]any)
+		return lock["position"] == "unlocked" && lock["fault"] == "the bolt went to unlocked without a command"
+	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.twin.Reported
+	lock := r["lock"].(map[string]any)
+	if lock["driver"] != "mock" || lock["mode"] != "hold" || lock["source"] != "sensor" || lock["confirmed"] != false {
+		t.Errorf("lock = %v", lock)
+	}
+	last := lock["lastCommand"].(map[string]any)
+	if last["name"] != "lockDoor" || last["reason"] != "night" || last["status"] != json.Number("200") {
+		t.Errorf("lastCommand = %v", last)
+	}
+	if r["agent"].(map[string]any)["version"] != "1.2.3" || r["system"].(map[string]any)["arch"] != "arm64" {
+		t.Errorf("reported = %v", r)
+	}
+	if link := r["link"].(map[string]any); link["reconnects"] != json.Number("0") || link["lastError"] != "connection reset" {
+		t.Errorf("link = %v", link)
+	}
+}
+
+func TestDesiredIsAcknowledgedAndOutlivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	first, h := newDoor(t, dir, mock.None, actuator.Locked), newHub(`{"desired":{"building":"42","unknown":1,"$version":3},"reported":{"$version":1}}`)
+	first.serve(t, h)
+	ack := func(name string, value any, ac, av string) func(iothub.Object) bool {
+		return func(r iothub.Object) bool {
+			a, _ := r[name].(map[string]any)
+			return a["value"] == value && a["ac"] == json.Number(ac) && a["av"] == json.Number(av)
+		}
+	}
+	h.until(t, "building 42", ack("building", "42", "200", "3"))
+	h.desired <- object(t, `{"building":"43","floor":3,"autoRelockSeconds":60,"$version":4}`)
+	h.until(t, "building 43", ack("building", "43", "200", "4"))
+	h.until(t, "floor 3", ack("floor", json.Number("3"), "200", "4"))
+	h.desired <- object(t, `{"floor":"third","$version":5}`)
+	h.until(t, "the refusal", ack("floor", json.Number("3"), "400", "5"))
+	if s := first.settings(); *s.Building != "43" || *s.Floor != 3 || s.AutoRelockSeconds != 60 {
+		t.Errorf("in force: %+v", s)
+	}
+	if n := first.driver.Drives(); n != 0 {
+		t.Errorf("desired properties drove the line %d times", n)
+	}
+
+	first.store.Close() // the process ends; the next one has no network
+	second := newDoor(t, dir, mock.None, actuator.Locked)
+	if s := second.settings(); s.Building == nil || *s.Building != "43" || s.Floor == nil || *s.Floor != 3 || s.AutoRelockSeconds != 60 {
+		t.Errorf("in force after a restart: %+v", s)
+	}
+
+	h2 := newHub(`{"desired":{"floor":3,"$version":6},"reported":` + text(t, h.twin.Reported) + `}`)
+	second.serve(t, h2)
+	h2.until(t, "building gone", func(r iothub.Object) bool { _, there := r["building"]; return !there })
+	if s := second.settings(); s.Building != nil {
+		t.Errorf("a deleted property stays in force: %v", *s.Building)
+	}
+}
+
+func TestAGapInVersionsIsFetched(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
+	d.serve(t, h)
+	<-h.fetched
+	h.mu.Lock()
+	h.twin.Desired = object(t, `{"building":"A","room":"1","$version":4}`)
+	h.mu.Unlock()
+	h.desired <- object(t, `{"room":"1","$version":4}`)
+	<-h.fetched
+	h.until(t, "both", func(r iothub.Object) bool { return r["building"] != nil && r["room"] != nil })
+}
+
+func TestAnOldVersionIsIgnored(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"building":"B","$version":7},"reported":{}}`)
+	d.serve(t, h)
+	h.desired <- object(t, `{"building":"A","$version":6}`)
+	h.desired <- object(t, `{"room":"9","$version":8}`)
+	h.until(t, "the newer one", func(r iothub.Object) bool { return r["room"] != nil })
+	if got := *d.settings().Building; got != "B" {
+		t.Errorf("building = %q", got)
+	}
+}
+
+func TestSecondReportIsSmallest(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
+	d.serve(t, h)
+	<-h.reports // the first has everything
+	h.call(t, "lockDoor", "null")
+	for {
+		patch := <-h.reports
+		if patch["agent"] != nil || patch["system"] != nil || patch["link"] != nil {
+			t.Fatalf("reported again: %v", patch)
+		}
+		lock := patch["lock"].(map[string]any)
+		if lock["driver"] != nil {
+			t.Fatalf("reported again: %v", patch)
+		}
+		if lock["position"] == "locked" {
+			return
+		}
+	}
+}
+
+func TestForeignReportedPropertiesAreLeftAlone(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"$version":1},"reported":{"theirs":{"a":1},"room":{"value":"x"},"$version":9}}`)
+	d.serve(t, h)
+	h.until(t, "the stale acknowledgement gone", func(r iothub.Object) bool { return r["room"] == nil && r["lock"] != nil })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.twin.Reported["theirs"] == nil {
+		t.Error("a property of another's was deleted")
+	}
+}
+
+func TestARefusedReportDoesNotEndTheLink(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
+	h.refuse = iothub.Errorf(iothub.CodeArgumentInvalid, "too large")
+	d.serve(t, h)
+	<-h.fetched
+	if status, _ := h.call(t, "lockDoor", "null"); status != 200 {
+		t.Errorf("status %d", status)
+	}
+	h.until(t, "all", func(r iothub.Object) bool { return r["agent"] != nil })
+}
+
+func TestALostTwinEndsTheLink(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
+	h.refuse = errors.New("the link is lost")
+	if err := d.Serve(t.Context(), h); err == nil || !strings.Contains(err.Error(), "the link is lost") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestServeEndsWhenNoMoreMethodsCome(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
+	h.methods <- iothub.Method{RequestID: "1", Name: "lockDoor"}
+	close(h.methods)
+	if err := d.Serve(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-h.answers; r.Status != 200 {
+		t.Errorf("the method in flight got %d", r.Status)
+	}
+}
+
+func TestStateThatCannotBeUsedIsSetAside(t *testing.T) {
+	for name, text := range map[string]string{
+		"corrupt":       `{"version":1,`,
+		"of the future": `{"version":99}`,
+		"empty":         ``,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "state.json")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d := newDoor(t, dir, mock.None, actuator.Locked)
+			if d.driver.Drives() != 0 {
+				t.Error("the lock was driven")
+			}
+			if kept, err := os.ReadFile(file + ".bad"); err != nil || string(kept) != text {
+				t.Errorf("set aside: %q, %v", kept, err)
+			}
+		})
+	}
+}
+
+func object(t *testing.T, s string) iothub.Object {
+	t.Helper()
+	o, err := iothub.ParseObject([]byte(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,167 @@
+// Package config reads the agent's configuration file: TOML, read strictly, so
+// that a key which is not known or a value which cannot be is an error that
+// names the file, the line, the key and what is allowed, before anything is
+// done. Secrets stand in files of their own, which the configuration names.
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/agent"
+)
+
+// Config is the configuration of one agent. Paths are absolute or relative to
+// the working directory, as after Load.
+type Config struct {
+	// StateDir is the directory where the agent keeps what outlives its process.
+	StateDir string `toml:"state_dir"`
+	LogLevel string `toml:"log_level"`
+	Hub      Hub    `toml:"hub"`
+	Lock     Lock   `toml:"lock"`
+	Place    Place  `toml:"place"`
+}
+
+// Hub says where the hub is and who the device is.
+type Hub struct {
+	// ConnectionStringFile holds the device's connection string; only its owner
+	// should be able to read it.
+	ConnectionStringFile string `toml:"connection_string_file"`
+	// Endpoint is the host:port to connect to, where it is not the hub's name and 8883.
+	Endpoint string `toml:"endpoint"`
+	// CAFile holds the certificates that the hub's must lead to, in PEM, where
+	// they are not the system's.
+	CAFile string `toml:"ca_file"`
+}
+
+// Lock says how the lock is driven.
+type Lock struct {
+	// string drives the lock.
+	Driver string `toml:"driver"`
+	// AtPowerOn is what the lock is driven to when the agent begins to hold its line.
+	AtPowerOn string `toml:"at_power_on"`
+	// ConfirmTimeout is how long the bolt sensor may take.
+	ConfirmTimeout Duration `toml:"confirm_timeout"`
+	// MinInterval is the least time between two motions.
+	MinInterval Duration `toml:"min_interval"`
+	// AutoRelock locks again after an unlock; 0 is never. The desired property
+	// autoRelockSeconds goes before it.
+	AutoRelock Duration `toml:"auto_relock"`
+	Mock       Mock     `toml:"mock"`
+}
+
+// Mock says how a mock lock behaves.
+type Mock struct {
+	Travel Duration `toml:"travel"`
+	Fault  string   `toml:"fault"`
+}
+
+// Place says where the door is, as long as no desired property does.
+type Place struct {
+	Building *string `toml:"building"`
+	Floor    *int64  `toml:"floor"`
+	Room     *string `toml:"room"`
+}
+
+func defaults() Config {
+	return Config{
+		StateDir: "/var/lib/latchd",
+		LogLevel: "info",
+		Lock: Lock{
+			ConfirmTimeout: Duration(4 * time.Second),
+			MinInterval:    Duration(time.Second),
+			Mock:           Mock{Travel: Duration(50 * time.Millisecond), Fault: "none"},
+		},
+	}
+}
+
+// Load reads and checks the file. Relative paths in it are taken from the
+// file's directory.
+func Load(file string) (Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	c := defaults()
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err = d.Decode(&c)
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return Config{}, explain(file, text, err)
+	}
+	for _, path := range []*string{&c.StateDir, &c.Hub.ConnectionStringFile, &c.Hub.CAFile} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(file), *path)
+		}
+	}
+	return c, nil
+}
+
+// check looks at the values themselves.
+func (c Config) check() error {
+	var k checker
+	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
+	k.oneOf("log_level", c.LogLevel, "debug", "info", "warn", "error")
+	k.required("hub.connection_string_file", c.Hub.ConnectionStringFile, "the file that holds the device's connection string")
+	k.oneOf("lock.driver", c.Lock.Driver, "mock")
+	k.oneOf("lock.at_power_on", c.Lock.AtPowerOn, "locked", "unlocked", "last")
+	k.within("lock.confirm_timeout", c.Lock.ConfirmTimeout, 100*time.Millisecond, 4*time.Second,
+		", as a hub may wait only 5 s for an answer")
+	k.within("lock.min_interval", c.Lock.MinInterval, 0, time.Minute, "")
+	k.within("lock.auto_relock", c.Lock.AutoRelock, 0, agent.MaxUnlock, " (0s is never)")
+	if time.Duration(c.Lock.AutoRelock)%time.Second != 0 {
+		k.fail("lock.auto_relock", "%s is not possible; want whole seconds", c.Lock.AutoRelock)
+	}
+	k.within("lock.mock.travel", c.Lock.Mock.Travel, 0, 10*time.Second, "")
+	k.oneOf("lock.mock.fault", c.Lock.Mock.Fault, faultNames()...)
+	for key, text := range map[string]*string{"place.building": c.Place.Building, "place.room": c.Place.Room} {
+		if text != nil && utf8.RuneCountInString(*text) > agent.MaxText {
+			k.fail(key, "the text has over %d characters", agent.MaxText)
+		}
+	}
+	return k.err
+}
+
+// Level returns what the lock's line is to be requested at, given the record of
+// the process before. A lock that has none is locked for "last".
+func (l Lock) Level(old actuator.Record) actuator.Position {
+	switch l.AtPowerOn {
+	case "unlocked":
+		return actuator.Unlocked
+	case "last":
+		if old.Level == actuator.Unlocked {
+			return actuator.Unlocked
+		}
+	}
+	return actuator.Locked
+}
+
+// Settings returns what is in force where the twin desires nothing.
+func (c Config) Settings() agent.Settings {
+	return agent.Settings{
+		Building:          c.Place.Building,
+		Floor:             c.Place.Floor,
+		Room:              c.Place.Room,
+		AutoRelockSeconds: int64(time.Duration(c.Lock.AutoRelock) / time.Second),
+	}
+}
+
+// MockConfig returns the mock lock's own part.
+func (l Lock) MockConfig() mock.Config {
+	fault := mock.Fault(l.Mock.Fault)
+	if l.Mock.Fault == "none" {
+		fault = mock.None
+	}
+	return mock.Config{Travel: time.Duration(l.Mock.Travel), Fault: fault}
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+)
+
+const good = `
+state_dir = "state"
+[hub]
+connection_string_file = "secret"
+ca_file = "/etc/ca.pem"
+endpoint = "127.0.0.1:8883"
+[lock]
+driver = "mock"
+at_power_on = "locked"
+`
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "latchd.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestLoadFillsDefaultsAndResolvesPaths(t *testing.T) {
+	file := write(t, good)
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(file)
+	if c.StateDir != filepath.Join(dir, "state") || c.Hub.ConnectionStringFile != filepath.Join(dir, "secret") || c.Hub.CAFile != "/etc/ca.pem" {
+		t.Errorf("paths: %q, %q, %q", c.StateDir, c.Hub.ConnectionStringFile, c.Hub.CAFile)
+	}
+	if c.Lock.ConfirmTimeout != Duration(4*time.Second) || c.LogLevel != "info" || c.Lock.MinInterval != Duration(time.Second) {
+		t.Errorf("defaults: %+v", c)
+	}
+	if got := c.Lock.MockConfig(); got != (mock.Config{Travel: 50 * time.Millisecond}) {
+		t.Errorf("mock = %+v", got)
+	}
+}
+
+func TestLoadNamesWhatIsWrong(t *testing.T) {
+	replaced := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	for name, tc := range map[string]struct{ text, want string }{
+		"unknown key":         {replaced("endpoint", "endpiont"), `:6: hub.endpiont is not a key of latchd's configuration`},
+		"unknown table":       {good + "[door]\nx = 1\n", `door is not a key of latchd's configuration`},
+		"not TOML":            {replaced(`state_dir = "state"`, `state_dir = `), `:2: `},
+		"wrong type":          {replaced(`"mock"`, `7`), `:8: lock.driver: `},
+		"unknown driver":      {replaced(`"mock"`, `"gpoi"`), `:8: lock.driver: "gpoi" is not possible; want "mock"`},
+		"unknown power-on":    {replaced(`"locked"`, `"closed"`), `:9: lock.at_power_on: "closed" is not possible; want "locked" or "unlocked" or "last"`},
+		"unknown fault":       {good + "[lock.mock]\nfault = \"jammed\"\n", `lock.mock.fault: "jammed" is not possible; want "none" or "jam" or "slow" or "dead-sensor" or "busy"`},
+		"unknown level":       {"log_level = \"loud\"\n" + good, `:1: log_level: "loud" is not possible`},
+		"no time span":        {good + "confirm_timeout = \"4\"\n", `:10: lock.confirm_timeout: "4" is not a time span`},
+		"confirm too long":    {good + "confirm_timeout = \"5s\"\n", `:10: lock.confirm_timeout: 5s is not possible; want 100ms to 4s`},
+		"interval too long":   {good + "min_interval = \"2m\"\n", `:10: lock.min_interval: 2m0s is not possible; want 0s to 1m`},
+		"relock in fractions": {good + "auto_relock = \"1500ms\"\n", `lock.auto_relock: 1.5s is not possible; want whole seconds`},
+		"no credentials":      {replaced(`connection_string_file = "secret"`, ``), `hub.connection_string_file: it is missing`},
+		"no driver":           {replaced(`driver = "mock"`, ``), `lock.driver: it is missing; want "mock"`},
+		"no power-on":         {replaced(`at_power_on = "locked"`, ``), `lock.at_power_on: it is missing; want "locked" or "unlocked" or "last"`},
+		"place too long":      {good + "[place]\nroom = \"" + strings.Repeat("x", 129) + "\"\n", `place.room: the text has over 128 characters`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, tc.text)
+			_, err := Load(file)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), file) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got  %v\nwant one line from the file's name on, with %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLoadWithoutFile(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestLevelAtPowerOn(t *testing.T) {
+	for _, tc := range []struct {
+		atPowerOn string
+		last      actuator.Position
+		want      actuator.Position
+	}{
+		{"locked", actuator.Unlocked, actuator.Locked},
+		{"unlocked", actuator.Locked, actuator.Unlocked},
+		{"last", actuator.Locked, actuator.Locked},
+		{"last", actuator.Unlocked, actuator.Unlocked},
+		{"last", actuator.Unknown, actuator.Locked},
+		{"last", "", actuator.Locked},
+	} {
+		got := Lock{AtPowerOn: tc.atPowerOn}.Level(actuator.Record{Level: tc.last})
+		if got != tc.want {
+			t.Errorf("at_power_on = %q after %q: %s, want %s", tc.atPowerOn, tc.last, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// State is what the agent keeps over its process's life.
+type State struct {
+	Lock actuator.Record `json:"lock"`
+	// Accepted are the values of desired properties that are in force.
+	Accepted iothub.Object `json:"accepted,omitempty"`
+}
+
+// stateVersion is raised when the file's form changes in a way that an older
+// agent would misread.
+const stateVersion = 1
+
+// stateFile is the form of the file.
+type stateFile struct {
+	Version int `json:"version"`
+	State
+}
+
+// Store keeps the state in one file, replaced as a whole and synced. It is safe
+// for concurrent use. Changes that come while a write is under way share the next.
+type Store struct {
+	path string // empty: nothing is kept on disk
+
+	mu      sync.Mutex
+	state   State
+	waiting []func(error) // of changes not yet taken into a write
+	errors  int64
+	wake    chan struct{}
+	ended   chan struct{}
+	closed  bool
+}
+
+// OpenStore reads the state from dir, which must exist, and begins to keep it
+// there. With an empty dir the state lives in memory only. A file that is
+// corrupt, or of a later version, is set aside with a warning: the agent then
+// starts as if for the first time.
+func OpenStore(dir string, log *zap.Logger) (*Store, error) {
+	s := &Store{wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	if dir == "" {
+		close(s.ended)
+		return s, nil
+	}
+	s.path = filepath.Join(dir, "state.json")
+	if err := s.read(log); err != nil {
+		return nil, err
+	}
+	go s.writeLoop()
+	return s, nil
+}
+
+func (s *Store) read(log *zap.Logger) error {
+	text, err := os.ReadFile(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the state: %w", err)
+	}
+	var file stateFile
+	err = json.Unmarshal(text, &file)
+	if err == nil && file.Version == stateVersion {
+		s.state = file.State
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("it has version %d, this agent knows %d", file.Version, stateVersion)
+	}
+	aside := s.path + ".bad"
+	log.Warn("the state cannot be used and is set aside; the agent starts without it",
+		zap.String("file", s.path), zap.String("kept as", aside), zap.Error(err))
+	if err := os.Rename(s.path, aside); err != nil {
+		return fmt.Errorf("set the unusable state aside: %w", err)
+	}
+	return nil
+}
+
+// Get returns the state. Its maps are not to be changed.
+func (s *Store) Get() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Update changes the state and calls done, from another goroutine or this one,
+// when the change is on disk or could not be written. change must replace maps,
+// not write into them.
+func (s *Store) Update(change func(*State), done func(error)) {
+	s.mu.Lock()
+	change(&s.state)
+	if s.path == "" || s.closed {
+		s.mu.Unlock()
+		done(nil)
+		return
+	}
+	s.waiting = append(s.waiting, done)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	s.mu.Unlock()
+}
+
+// Save keeps the lock's record; it makes the store an actuator.Journal.
+func (s *Store) Save(record actuator.Record, done func(error)) {
+	s.Update(func(state *State) { state.Lock = record }, done)
+}
+
+// Errors returns how many writes have failed.
+func (s *Store) Errors() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errors
+}
+
+// Close writes what is not written yet and ends.
+func (s *Store) Close() {
+	s.mu.Lock()
+	if !s.closed && s.path != "" {
+		close(s.wake)
+	}
+	s.closed = true
+	s.mu.Unlock()
+	<-s.ended
+}
+
+func (s *Store) writeLoop() {
+	defer close(s.ended)
+	for range s.wake {
+		s.writeOnce()
+	}
+	s.writeOnce()
+}
+
+func (s *Store) writeOnce() {
+	s.mu.Lock()
+	state, waiting := s.state, s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	if len(waiting) == 0 {
+		return
+	}
+	err := writeState(s.path, state)
+	if err != nil {
+		s.mu.Lock()
+		s.errors++
+		s.mu.Unlock()
+	}
+	for _, done := range waiting {
+		done(err)
+	}
+}
+
+func writeState(path string, state State) error {
+	text, err := json.MarshalIndent(stateFile{stateVersion, state}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	if err := replaceFile(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("write the state: %w", err)
+	}
+	return nil
+}
+
+// replaceFile puts text into path so that a power cut leaves the old file or
+// the new one, whole.
+func replaceFile(path string, text []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
