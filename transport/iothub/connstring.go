@@ -63,12 +63,12 @@ func ParseDevice(text string) (Device, error) {
 			return Device{}, fmt.Errorf("connection string: ModuleId: %w", err)
 		}
 	}
-	switch v := parts["x509"]; strings.ToLower(v) {
+	switch strings.ToLower(parts["x509"]) {
 	case "", "false":
 	case "true":
 		d.X509 = true
 	default:
-		return Device{}, fmt.Errorf("connection string: x509 is %q; it can be true or false", v)
+		return Device{}, errors.New("connection string: x509 can be true or false, and is neither")
 	}
 	proofs := 0
 	if text, ok := parts["SharedAccessKey"]; ok {
@@ -127,15 +127,15 @@ func (d Device) ConnectionString() string {
 	if d.Gateway != "" {
 		b.WriteString(";GatewayHostName=" + d.Gateway)
 	}
+	if d.KeyName != "" {
+		b.WriteString(";SharedAccessKeyName=" + d.KeyName)
+	}
 	switch {
 	case d.X509:
 		b.WriteString(";x509=true")
 	case d.Signature != "":
 		b.WriteString(";SharedAccessSignature=" + d.Signature)
 	default:
-		if d.KeyName != "" {
-			b.WriteString(";SharedAccessKeyName=" + d.KeyName)
-		}
 		b.WriteString(";SharedAccessKey=" + d.Key.Base64())
 	}
 	return b.String()
@@ -188,8 +188,9 @@ func checkHostName(name, host string) error {
 	if host == "" {
 		return missing(name, "the hub's name, such as myhub.azure-devices.net")
 	}
-	if strings.ContainsAny(host, " /\\?#@\"'") || strings.Contains(host, "://") {
-		return fmt.Errorf("connection string: %s is %q; want a host name without scheme or path", name, host)
+	// Only the character is quoted: the value may be a key in the wrong place.
+	if i := strings.IndexAny(host, " /\\?#@\"'=+"); i >= 0 {
+		return fmt.Errorf("connection string: %s has %q in it; want a host name without scheme or path", name, host[i])
 	}
 	return nil
 }

@@ -185,7 +185,7 @@ func codeOf(number int) Code {
 func firstLine(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	if len(text) > 300 {
-		text = text[:300] + "..."
+		text = strings.ToValidUTF8(text[:300], "") + "..."
 	}
 	return strings.TrimSpace(text)
 }

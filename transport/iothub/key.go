@@ -4,10 +4,12 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 )
 
-// Key is a shared access key. It prints as "[key]" wherever it is formatted, so
-// that it cannot reach a log by accident; Base64 gives its text.
+// Key is a shared access key. It prints as "[key]" wherever it is formatted or
+// marshalled, so that it cannot reach a log by accident; Base64 gives its text.
 type Key []byte
 
 // ParseKey reads a key from its base64 text.
@@ -35,5 +37,8 @@ func (k Key) Base64() string { return base64.StdEncoding.EncodeToString(k) }
 // String hides the key.
 func (k Key) String() string { return "[key]" }
 
-// GoString hides the key.
-func (k Key) GoString() string { return "[key]" }
+// Format hides the key from every verb.
+func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
+
+// MarshalText hides the key from encoders, such as a logger's.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

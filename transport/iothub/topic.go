@@ -162,7 +162,7 @@ func ParseEvent(topic string) (deviceID, moduleID string, bag Bag, err error) {
 	switch {
 	case len(parts) >= 4 && parts[0] == "devices" && parts[2] == "messages" && parts[3] == "events":
 		deviceID, parts = parts[1], parts[4:]
-	case len(parts) >= 6 && parts[0] == "devices" && parts[2] == "modules" && parts[4] == "messages" && parts[5] == "events":
+	case len(parts) >= 6 && parts[0] == "devices" && parts[2] == "modules" && parts[3] != "" && parts[4] == "messages" && parts[5] == "events":
 		deviceID, moduleID, parts = parts[1], parts[3], parts[6:]
 	default:
 		return "", "", nil, errors.New("topic: it is not one for device-to-cloud messages")

@@ -15,7 +15,7 @@ type Object map[string]any
 // ParseObject reads one JSON object and nothing else.
 func ParseObject(text []byte) (Object, error) {
 	var o Object
-	if err := json.Unmarshal(text, &o); err != nil {
+	if err := o.UnmarshalJSON(text); err != nil { // json.Unmarshal would scan the text twice
 		return nil, err
 	}
 	if o == nil {

@@ -1,0 +1,156 @@
+package iothub_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+const keyPart = ";SharedAccessKey=" + testKeyText
+
+func TestParseDevice(t *testing.T) {
+	key := testKey(t)
+	for _, test := range []struct {
+		name, text string
+		want       iothub.Device
+	}{
+		{"key", "HostName=myhub.azure-devices.net;DeviceId=d1" + keyPart,
+			iothub.Device{HostName: "myhub.azure-devices.net", DeviceID: "d1", Key: key}},
+		{"port in the name", "HostName=localhost:8884;DeviceId=d1" + keyPart,
+			iothub.Device{HostName: "localhost:8884", DeviceID: "d1", Key: key}},
+		{"gateway", "HostName=h;DeviceId=d1" + keyPart + ";GatewayHostName=localhost:8884",
+			iothub.Device{HostName: "h", DeviceID: "d1", Key: key, Gateway: "localhost:8884"}},
+		{"module", "HostName=h;DeviceId=d1;ModuleId=m1" + keyPart,
+			iothub.Device{HostName: "h", DeviceID: "d1", ModuleID: "m1", Key: key}},
+		{"policy key", "HostName=h;DeviceId=d1;SharedAccessKeyName=device" + keyPart,
+			iothub.Device{HostName: "h", DeviceID: "d1", KeyName: "device", Key: key}},
+		{"certificate", "HostName=h;DeviceId=d1;x509=true",
+			iothub.Device{HostName: "h", DeviceID: "d1", X509: true}},
+		{"certificate, as .NET writes it", "HostName=h;DeviceId=d1;X509=True",
+			iothub.Device{HostName: "h", DeviceID: "d1", X509: true}},
+		{"ready-made token, whose value has '=' and '&'",
+			"HostName=h;DeviceId=d1;SharedAccessSignature=SharedAccessSignature sr=h&sig=x%3D&se=1",
+			iothub.Device{HostName: "h", DeviceID: "d1", Signature: "SharedAccessSignature sr=h&sig=x%3D&se=1"}},
+		{"any order", "SharedAccessKey=" + testKeyText + ";DeviceId=d1;HostName=h",
+			iothub.Device{HostName: "h", DeviceID: "d1", Key: key}},
+		{"names in any case", "hostname=h;DEVICEID=d1;sharedaccesskey=" + testKeyText,
+			iothub.Device{HostName: "h", DeviceID: "d1", Key: key}},
+		{"a line end and a last semicolon", "HostName=h;DeviceId=d1" + keyPart + ";\r\n",
+			iothub.Device{HostName: "h", DeviceID: "d1", Key: key}},
+		{"every character that an id can have", "HostName=h;DeviceId=aZ9-.+%_#*?!(),:=@$'" + keyPart,
+			iothub.Device{HostName: "h", DeviceID: "aZ9-.+%_#*?!(),:=@$'", Key: key}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := iothub.ParseDevice(test.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+			again, err := iothub.ParseDevice(got.ConnectionString())
+			if err != nil {
+				t.Fatalf("its own text is refused: %v", err)
+			}
+			if !reflect.DeepEqual(again, got) {
+				t.Errorf("round trip: got %+v, want %+v", again, got)
+			}
+		})
+	}
+}
+
+func TestParseService(t *testing.T) {
+	text := "HostName=h;SharedAccessKeyName=iothubowner" + keyPart
+	got, err := iothub.ParseService("  " + text + "\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := iothub.Service{HostName: "h", KeyName: "iothubowner", Key: testKey(t)}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got.ConnectionString() != text {
+		t.Errorf("round trip: got another text")
+	}
+}
+
+// badKey is no base64, and must not be quoted all the same.
+const badKey = "hunter2-hunter2"
+
+func TestConnectionStringErrors(t *testing.T) {
+	device := func(s string) error { _, err := iothub.ParseDevice(s); return err }
+	service := func(s string) error { _, err := iothub.ParseService(s); return err }
+	for _, test := range []struct {
+		name  string
+		parse func(string) error
+		text  string
+		want  string // part of the error
+	}{
+		{"nothing", device, "", "it is empty"},
+		{"blanks only", service, " \n", "it is empty"},
+		{"no host", device, "DeviceId=d1" + keyPart, "HostName is missing"},
+		{"no host", service, "SharedAccessKeyName=n" + keyPart, "HostName is missing"},
+		{"empty host", device, "HostName=;DeviceId=d1" + keyPart, "HostName is empty"},
+		{"scheme in the host", device, "HostName=https://h;DeviceId=d1" + keyPart, `HostName has '/' in it`},
+		{"path in the host", service, "HostName=h/x;SharedAccessKeyName=n" + keyPart, `HostName has '/' in it`},
+		{"key in the host's place", service, "HostName=" + testKeyText + ";SharedAccessKeyName=n" + keyPart, `HostName has '='`},
+		{"path in the gateway", device, "HostName=h;GatewayHostName=g/x;DeviceId=d1" + keyPart, `GatewayHostName has '/'`},
+		{"no device", device, "HostName=h" + keyPart, "DeviceId is missing"},
+		{"a service's string for a device", device, "HostName=h;SharedAccessKeyName=n" + keyPart, "give the device's own"},
+		{"a device's string for a service", service, "HostName=h;DeviceId=d1" + keyPart, "part 2 has a name that does not belong here"},
+		{"a blank in the device", device, "HostName=h;DeviceId=d 1" + keyPart, `DeviceId: the device id has ' '`},
+		{"a slash in the device", device, "HostName=h;DeviceId=d/1" + keyPart, `the device id has '/'`},
+		{"a letter that is not ASCII", device, "HostName=h;DeviceId=é" + keyPart, `the device id has 'é'`},
+		{"a device id too long", device, "HostName=h;DeviceId=" + strings.Repeat("x", 129) + keyPart, "129 characters; at most 128"},
+		{"a slash in the module", device, "HostName=h;DeviceId=d;ModuleId=a/b" + keyPart, "ModuleId: "},
+		{"no key", device, "HostName=h;DeviceId=d1", "SharedAccessKey is missing"},
+		{"no key", service, "HostName=h;SharedAccessKeyName=n", "SharedAccessKey is missing"},
+		{"x509=false is no proof", device, "HostName=h;DeviceId=d1;x509=false", "SharedAccessKey is missing"},
+		{"x509 neither true nor false", device, "HostName=h;DeviceId=d1;x509=" + badKey, "x509 can be true or false"},
+		{"no policy", service, "HostName=h" + keyPart, "SharedAccessKeyName is missing"},
+		{"key is no base64", device, "HostName=h;DeviceId=d1;SharedAccessKey=" + badKey, "SharedAccessKey: the key is not base64"},
+		{"key is no base64", service, "HostName=h;SharedAccessKeyName=n;SharedAccessKey=" + badKey, "SharedAccessKey: the key is not base64"},
+		{"key cut short", device, "HostName=h;DeviceId=d1;SharedAccessKey=" + testKeyText[:42], "SharedAccessKey: the key is not base64"},
+		{"empty key", device, "HostName=h;DeviceId=d1;SharedAccessKey=", "SharedAccessKey is empty"},
+		{"key and certificate", device, "HostName=h;DeviceId=d1;x509=true" + keyPart, "give one of"},
+		{"key and token", device, "HostName=h;DeviceId=d1;SharedAccessSignature=x" + keyPart, "give one of"},
+		{"a part without =", device, "HostName=h;" + badKey + keyPart, "part 2 has no '='"},
+		{"an empty part", device, "HostName=h;;DeviceId=d1" + keyPart, "part 2 has no '='"},
+		{"a blank before a name", device, "HostName=h; DeviceId=d1" + keyPart, "part 2 has a name that does not belong"},
+		{"an unknown name", device, "HostName=h;Password=" + badKey + keyPart, "part 2 has a name that does not belong"},
+		{"a name twice", device, "HostName=h;hostname=h;DeviceId=d1" + keyPart, "HostName is given twice"},
+		{"quotes from a shell", device, `"HostName=h;DeviceId=d1` + keyPart + `"`, "part 1 has a name that does not belong"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.parse(test.text)
+			if err == nil {
+				t.Fatal("it is taken; want an error")
+			}
+			checkErrorText(t, err)
+			if !strings.HasPrefix(err.Error(), "connection string: ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %q, want it to contain %q", err, test.want)
+			}
+			for _, secret := range []string{testKeyText, testKeyText[:20], badKey} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error shows the secret: %q", err)
+				}
+			}
+		})
+	}
+}
+
+// checkErrorText holds an error to one line that a log or a terminal can show.
+func checkErrorText(t testing.TB, err error) {
+	t.Helper()
+	text := err.Error()
+	if text == "" || strings.TrimSpace(text) != text {
+		t.Errorf("the error %q is empty or has blanks around it", text)
+	}
+	for _, r := range text {
+		if r < ' ' || r == 0x7f {
+			t.Errorf("the error %q has the control character %q", text, r)
+		}
+	}
+}
