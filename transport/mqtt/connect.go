@@ -1,0 +1,123 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+const (
+	connectTimeout = 30 * time.Second // for TCP and TLS, then again for CONNECT and SUBSCRIBE
+	writeTimeout   = 30 * time.Second // a write that takes longer ends the link
+	quiesce        = 250              // ms that a DISCONNECT may take
+)
+
+// connect makes one attempt: TCP, TLS, CONNECT, SUBSCRIBE. The link that it
+// returns is subscribed to everything.
+func (s *settings) connect(ctx context.Context, lastError string) (*Link, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	link := newLink(s, lastError)
+	link.client = paho.NewClient(s.clientOptions(conn, link))
+	if err := s.login(ctx, conn, link); err != nil {
+		link.close(err)
+		return nil, err
+	}
+	if err := s.subscribe(ctx, link); err != nil {
+		link.close(err)
+		return nil, err
+	}
+	return link, nil
+}
+
+// dial opens the TLS connection.
+func (s *settings) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	raw, err := s.Dial(ctx, "tcp", s.address)
+	if err != nil {
+		return nil, s.dialError(err)
+	}
+	conn := tls.Client(raw, s.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, s.dialError(err)
+	}
+	return conn, nil
+}
+
+// clientOptions makes a paho client of one connection. What paho would do by
+// itself is off: its reconnecting hides the hub's answer and tries MQTT 3.1.
+func (s *settings) clientOptions(conn net.Conn, link *Link) *paho.ClientOptions {
+	o := paho.NewClientOptions()
+	o.AddBroker("tls://" + s.address) // for paho's bookkeeping; conn is what is used
+	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return conn, nil })
+	o.SetProtocolVersion(4)
+	o.SetCleanSession(true)
+	o.SetAutoReconnect(false)
+	o.SetConnectRetry(false)
+	o.SetConnectTimeout(connectTimeout)
+	o.SetKeepAlive(s.KeepAlive)
+	o.SetPingTimeout(s.pingTimeout())
+	o.SetWriteTimeout(writeTimeout)
+	clientID, userName, password := s.credentials()
+	o.SetClientID(clientID)
+	o.SetUsername(userName)
+	o.SetPassword(password)
+	// One handler for all and no routes: paho drops a route when it sends
+	// UNSUBSCRIBE, and with it what is still under way.
+	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { link.receive(m.Topic(), m.Payload()) })
+	o.SetConnectionLostHandler(func(_ paho.Client, err error) { link.end(s.lossError(err)) })
+	return o
+}
+
+// login sends CONNECT and awaits CONNACK.
+func (s *settings) login(ctx context.Context, conn net.Conn, link *Link) error {
+	// paho bounds the wait by a deadline, and knows no context.
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	token := link.client.Connect().(*paho.ConnectToken)
+	<-token.Done()
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	switch code := token.ReturnCode(); {
+	case code == packets.ErrNetworkError:
+		return s.dialError(token.Error())
+	case code != packets.Accepted:
+		return s.refusal(code)
+	case token.Error() != nil:
+		return s.dialError(token.Error())
+	}
+	return nil
+}
+
+// subscribe subscribes to all that a hub sends, and awaits that it is granted.
+func (s *settings) subscribe(ctx context.Context, link *Link) error {
+	filters := map[string]byte{iothub.MethodsFilter: 0, iothub.TwinResponsesFilter: 0, iothub.DesiredFilter: 0}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	token, err := link.await(ctx, func() paho.Token { return link.client.SubscribeMultiple(filters, nil) })
+	if err != nil {
+		return fmt.Errorf("hub at %s: subscribe to methods and twin: %w", s.address, err)
+	}
+	granted := token.(*paho.SubscribeToken).Result()
+	for filter := range filters {
+		if qos, ok := granted[filter]; !ok || qos > 2 {
+			return fmt.Errorf("hub at %s: it refused the subscription to %s; check that the address is an IoT Hub's", s.address, filter)
+		}
+	}
+	return nil
+}
+
+// pingTimeout is how long an answer to a ping may take.
+func (s *settings) pingTimeout() time.Duration { return min(20*time.Second, s.KeepAlive) }

@@ -1,0 +1,174 @@
+package mqtt_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// connectedAt is the tests' time. The token that is made then, for an hour,
+// is one of the official Node SDK.
+var connectedAt = time.Unix(1795437432-3600, 0)
+
+const testKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+// device runs mqtt.Run against a peer. Each link comes out of links; serve ends
+// with its context, or by what is sent into giveUp.
+type device struct {
+	opts   mqtt.Options
+	clock  *clock
+	logs   *observer.ObservedLogs
+	links  chan served
+	giveUp chan error
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+type served struct {
+	*mqtt.Link
+	ctx context.Context
+}
+
+func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
+	t.Helper()
+	key, err := iothub.ParseKey(testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.DebugLevel)
+	d := &device{
+		clock: newClock(), logs: logs,
+		links: make(chan served, 16), giveUp: make(chan error), ended: make(chan error, 1),
+	}
+	d.opts = mqtt.Options{
+		Device: iothub.Device{HostName: "localhost", DeviceID: "d1", Key: key},
+		Logger: zap.New(core),
+		Now:    d.clock.now, After: d.clock.after, Rand: func() float64 { return 0.5 },
+	}
+	if p != nil {
+		d.opts.Endpoint, d.opts.RootCAs = p.address, p.roots
+	}
+	if change != nil {
+		change(&d.opts)
+	}
+	var ctx context.Context
+	ctx, d.cancel = context.WithCancel(t.Context())
+	go func() {
+		d.ended <- mqtt.Run(ctx, d.opts, func(ctx context.Context, link *mqtt.Link) error {
+			d.links <- served{link, ctx}
+			select {
+			case <-ctx.Done():
+				return nil
+			case err := <-d.giveUp:
+				return err
+			}
+		})
+		close(d.ended)
+	}()
+	t.Cleanup(func() {
+		d.cancel()
+		d.clock.letGo()
+		for range d.ended { // until Run has returned
+		}
+	})
+	return d
+}
+
+func (d *device) link(t *testing.T) served {
+	t.Helper()
+	return receive(t, d.links, "a link")
+}
+
+// stop ends Run and returns what it says.
+func (d *device) stop(t *testing.T) error {
+	t.Helper()
+	d.cancel()
+	return receive(t, d.ended, "the end of Run")
+}
+
+// clock is time that stands still until a test moves it.
+type clock struct {
+	mu     sync.Mutex
+	time   time.Time
+	timers []timer
+	added  chan struct{} // has a value when a timer was added
+	free   bool
+}
+
+type timer struct {
+	wait time.Duration // as it was asked for
+	at   time.Time
+	c    chan time.Time
+}
+
+func newClock() *clock { return &clock{time: connectedAt, added: make(chan struct{}, 1)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.time
+}
+
+func (c *clock) after(d time.Duration) <-chan time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := timer{d, c.time.Add(d), make(chan time.Time, 1)}
+	if c.free {
+		t.c <- t.at
+		return t.c
+	}
+	c.timers = append(c.timers, t)
+	select {
+	case c.added <- struct{}{}:
+	default:
+	}
+	return t.c
+}
+
+// fire waits until somebody waits for just d, and lets time go on to its end.
+func (c *clock) fire(t *testing.T, d time.Duration) {
+	t.Helper()
+	for {
+		c.mu.Lock()
+		for i, timer := range c.timers {
+			if timer.wait == d {
+				c.timers = append(c.timers[:i], c.timers[i+1:]...)
+				if timer.at.After(c.time) {
+					c.time = timer.at
+				}
+				timer.c <- c.time
+				c.mu.Unlock()
+				return
+			}
+		}
+		c.mu.Unlock()
+		receive(t, c.added, "a timer of "+d.String())
+	}
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.time = c.time.Add(d)
+}
+
+// letGo fires all timers, and those to come at once.
+func (c *clock) letGo() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free = true
+	for _, t := range c.timers {
+		t.c <- t.at
+	}
+	c.timers = nil
+}

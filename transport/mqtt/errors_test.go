@@ -1,0 +1,164 @@
+package mqtt_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+// A refused login is retried slower, and said as what it is, without secrets.
+func TestRefused(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		code byte
+		want string
+	}{
+		{"not authorized", packets.ErrRefusedNotAuthorised,
+			`it refused the login of device "d1" as not authorized; check the device id and the key, that the device exists and is enabled in localhost, and this computer's clock (2026-11-23T11:37:12Z)`},
+		{"bad user name or password", packets.ErrRefusedBadUsernameOrPassword,
+			`it refused the login of device "d1" as not authorized; check the device id and the key, that the device exists and is enabled in localhost, and this computer's clock (2026-11-23T11:37:12Z)`},
+		{"client id", packets.ErrRefusedIDRejected, `it refused the client id "d1"; check the device id`},
+		{"protocol", packets.ErrRefusedBadProtocolVersion, `it does not accept MQTT 3.1.1; check that the address is an IoT Hub's`},
+		{"unknown", 255, `it refused the connection with the code 255, which MQTT 3.1.1 does not know; check that the address is an IoT Hub's`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return test.code } })
+			d := startDevice(t, p, nil)
+			for _, delay := range []time.Duration{15 * time.Second, 30 * time.Second, 45 * time.Second, 45 * time.Second} {
+				s := p.next(t)
+				d.clock.fire(t, delay)
+				if s.connect.ProtocolVersion != 4 {
+					t.Errorf("tried protocol level %d", s.connect.ProtocolVersion)
+				}
+			}
+			wantLogged(t, d, "hub at "+p.address+": "+test.want)
+		})
+	}
+}
+
+func TestNoConnection(t *testing.T) {
+	plain := listen(t, "SSH-2.0-x\r\n")
+	closing := listen(t, "")
+	nobody := listen(t, "")
+	nobody.Close()
+	_, otherRoots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.Add(time.Hour))
+
+	for _, test := range []struct {
+		name   string
+		change func(o *mqtt.Options)
+		want   string // after "hub at ADDRESS: "
+	}{
+		{"unknown authority", func(o *mqtt.Options) { o.RootCAs = otherRoots },
+			"its certificate is of an authority that this computer does not trust; for a hub of your own set ca_file to its CA's certificate"},
+		{"another name", func(o *mqtt.Options) { o.Endpoint = strings.Replace(o.Endpoint, "localhost", "127.0.0.1", 1) },
+			"its certificate is for localhost, not for 127.0.0.1; use one of these names as endpoint"},
+		{"clock before the certificate", func(o *mqtt.Options) { o.Now = func() time.Time { return time.Unix(1000, 0) } },
+			"its certificate is expired or not valid yet; compare this computer's clock (1970-01-01T00:16:40Z) and the certificate's dates"},
+		{"nobody listens", func(o *mqtt.Options) { o.Endpoint = nobody.Addr().String() },
+			"it refused the connection; check that the hub runs and the port"},
+		{"no TLS", func(o *mqtt.Options) { o.Endpoint = plain.Addr().String() },
+			"it does not speak TLS there; check the port"},
+		{"no such host", func(o *mqtt.Options) {
+			o.Dial = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "localhost", IsNotFound: true}}
+			}
+		}, "there is no host of the name localhost; check the host name and this computer's DNS"},
+		{"look-up fails", func(o *mqtt.Options) {
+			o.Dial = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}
+			}
+		}, "the name localhost could not be looked up (server misbehaving); check the network and this computer's DNS"},
+		{"no answer", func(o *mqtt.Options) {
+			o.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
+		}, "no answer within 30s; check the network, and that a firewall lets the port out"},
+		{"closed before CONNACK", func(o *mqtt.Options) {
+			o.Endpoint = closing.Addr().String()
+		}, "it closed the connection before the login was answered; check that the address is an IoT Hub's MQTT port"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPeer(t, nil)
+			var address string
+			d := startDevice(t, p, func(o *mqtt.Options) { test.change(o); address = o.Endpoint })
+			d.clock.fire(t, 500*time.Millisecond)
+			d.stop(t)
+			wantLogged(t, d, "hub at "+address+": "+test.want)
+		})
+	}
+}
+
+func TestOptionsThatCannotWork(t *testing.T) {
+	key := iothub.Key("k")
+	good := iothub.Device{HostName: "h", DeviceID: "d", Key: key}
+	for _, test := range []struct {
+		name string
+		opts mqtt.Options
+		want string
+	}{
+		{"no device", mqtt.Options{}, "mqtt: the device's host name or id is missing; read them from its connection string"},
+		{"no secret", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d"}}, "mqtt: the device has neither a key nor a signature to log in with"},
+		{"certificate", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d", X509: true}},
+			"mqtt: the connection string says x509=true, and login with a certificate is not supported yet; use a SharedAccessKey"},
+		{"keep-alive", mqtt.Options{Device: good, KeepAlive: 1500 * time.Millisecond}, "mqtt: keep-alive is 1.5s; want whole seconds, 1 to 1767"},
+		{"keep-alive too long", mqtt.Options{Device: good, KeepAlive: time.Hour}, "mqtt: keep-alive is 1h0m0s; want whole seconds, 1 to 1767"},
+		{"token life", mqtt.Options{Device: good, TokenLife: time.Second}, "mqtt: token life is 1s; want 10 s or more"},
+		{"endpoint", mqtt.Options{Device: good, Endpoint: "https://h:1"}, `mqtt: "https://h:1" is not an address to connect to; want HOST or HOST:PORT`},
+		{"endpoint without host", mqtt.Options{Device: good, Endpoint: ":1"}, `mqtt: ":1" is not an address to connect to; want HOST or HOST:PORT`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := mqtt.Run(t.Context(), test.opts, nil)
+			if err == nil || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// wantLogged fails unless text was logged as why there is no connection, and
+// if a secret was logged.
+func wantLogged(t *testing.T, d *device, text string) {
+	t.Helper()
+	found := false
+	for _, entry := range d.logs.All() {
+		for _, field := range entry.Context {
+			value := field.String
+			if err, ok := field.Interface.(error); ok {
+				value = err.Error()
+			}
+			found = found || entry.Message == "not connected to the hub" && field.Key == "error" && value == text
+			if strings.Contains(value, testKey) || strings.Contains(value, "sig=") {
+				t.Errorf("a secret is logged: %s", value)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("not logged: %s\nlogged: %v", text, d.logs.All())
+	}
+}
+
+// listen accepts connections, writes text and closes them.
+func listen(t *testing.T, text string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte(text))
+			conn.Close()
+		}
+	}()
+	return l
+}

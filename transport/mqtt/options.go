@@ -1,0 +1,172 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Defaults of Options.
+const (
+	// DefaultKeepAlive finds a dead link within a minute and a half at the cost
+	// of two small packets a minute. IoT Hub ends a link after one and a half
+	// times the interval without a packet.
+	DefaultKeepAlive = time.Minute
+	// DefaultTokenLife is that of the official SDKs.
+	DefaultTokenLife = time.Hour
+)
+
+const (
+	// maxKeepAlive is the longest that IoT Hub honours.
+	maxKeepAlive = 1767 * time.Second
+	defaultPort  = "8883"
+)
+
+// Options say to which hub to connect and as which device.
+type Options struct {
+	// Device is who logs in, and the host name that user name and token carry.
+	Device iothub.Device
+	// Endpoint is host or host:port to dial instead of the device's gateway or
+	// host name. The server's certificate is then checked for the endpoint's host.
+	Endpoint string
+	// RootCAs are the authorities to trust; nil means those of the system.
+	RootCAs *x509.CertPool
+	// ModelID announces an IoT Plug and Play model.
+	ModelID string
+	// ProductInfo says what runs on the device; "latchd" if it is empty.
+	ProductInfo string
+	// KeepAlive is how long a link may be silent before it is tried with a ping,
+	// in whole seconds.
+	KeepAlive time.Duration
+	// TokenLife is how long a token is valid. The link is renewed at 75 to 85 %
+	// of it. A ready-made signature or a certificate is not renewed.
+	TokenLife time.Duration
+	// Logger gets what happens to the link; nil means nobody.
+	Logger *zap.Logger
+
+	// Now, After and Rand (from 0 up to 1) are time and chance; nil means the
+	// real ones.
+	Now   func() time.Time
+	After func(time.Duration) <-chan time.Time
+	Rand  func() float64
+	// Dial opens the connection below TLS; nil means plain TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// settings are options that have been checked and filled up.
+type settings struct {
+	Options
+	address string // host:port to dial
+	tls     *tls.Config
+}
+
+func (o Options) check() (settings, error) {
+	s := settings{Options: o}
+	d := o.Device
+	if d.HostName == "" || d.DeviceID == "" {
+		return s, errors.New("mqtt: the device's host name or id is missing; read them from its connection string")
+	}
+	if d.X509 {
+		return s, errors.New("mqtt: the connection string says x509=true, and login with a certificate is not supported yet; use a SharedAccessKey")
+	}
+	if len(d.Key) == 0 && d.Signature == "" {
+		return s, errors.New("mqtt: the device has neither a key nor a signature to log in with")
+	}
+	if s.KeepAlive == 0 {
+		s.KeepAlive = DefaultKeepAlive
+	}
+	if s.KeepAlive < time.Second || s.KeepAlive > maxKeepAlive || s.KeepAlive%time.Second != 0 {
+		return s, fmt.Errorf("mqtt: keep-alive is %s; want whole seconds, 1 to %d", s.KeepAlive, maxKeepAlive/time.Second)
+	}
+	if s.TokenLife == 0 {
+		s.TokenLife = DefaultTokenLife
+	}
+	if s.TokenLife < 10*time.Second {
+		return s, fmt.Errorf("mqtt: token life is %s; want 10 s or more", s.TokenLife)
+	}
+	s.fill()
+
+	target := o.Endpoint
+	if target == "" {
+		target = d.Gateway
+	}
+	if target == "" {
+		target = d.HostName
+	}
+	host, port, err := splitHostPort(target)
+	if err != nil {
+		return s, fmt.Errorf("mqtt: %q is not an address to connect to; want HOST or HOST:PORT", target)
+	}
+	s.address = net.JoinHostPort(host, port)
+	s.tls = &tls.Config{ServerName: host, RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12, Time: s.Now}
+	return s, nil
+}
+
+func (s *settings) fill() {
+	if s.ProductInfo == "" {
+		s.ProductInfo = "latchd"
+	}
+	if s.Logger == nil {
+		s.Logger = zap.NewNop()
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.After == nil {
+		s.After = time.After
+	}
+	if s.Rand == nil {
+		s.Rand = rand.Float64
+	}
+	if s.Dial == nil {
+		// The ping finds dead links; TCP's own keep-alive would only wake the radio.
+		s.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+}
+
+func splitHostPort(target string) (host, port string, err error) {
+	if strings.ContainsAny(target, " /") {
+		return "", "", errors.New("not a host")
+	}
+	host, port, err = net.SplitHostPort(target)
+	if err != nil { // no port, or a bare IPv6 address
+		host, port, err = net.SplitHostPort(net.JoinHostPort(strings.Trim(target, "[]"), defaultPort))
+	}
+	if err == nil && (host == "" || port == "") {
+		err = errors.New("host or port is empty")
+	}
+	return host, port, err
+}
+
+// credentials returns what goes into CONNECT. The password is made anew each time.
+func (s *settings) credentials() (clientID, userName, password string) {
+	d := s.Device
+	u := iothub.UserName{
+		HostName: d.HostName, DeviceID: d.DeviceID, ModuleID: d.ModuleID,
+		ModelID: s.ModelID, ClientType: s.ProductInfo,
+	}
+	password = d.Signature
+	if len(d.Key) > 0 {
+		resource := iothub.DeviceResource(d.HostName, d.DeviceID, d.ModuleID)
+		password = iothub.Sign(resource, d.Key, d.KeyName, s.Now().Add(s.TokenLife))
+	}
+	return u.ClientID(), u.String(), password
+}
+
+// renewal returns a channel that says when to renew the token, or nil.
+func (s *settings) renewal() <-chan time.Time {
+	if len(s.Device.Key) == 0 {
+		return nil
+	}
+	return s.After(time.Duration((0.75 + 0.1*s.Rand()) * float64(s.TokenLife)))
+}

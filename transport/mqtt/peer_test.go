@@ -1,0 +1,278 @@
+package mqtt_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// patience bounds every wait of a test; it only shows in failures.
+const patience = 20 * time.Second
+
+// peer is the hub's end of links, packet by packet, so that a test decides when
+// the hub does what. Unless told otherwise it accepts all, grants all, answers
+// pings and UNSUBSCRIBE, and answers a twin request by an empty twin.
+type peer struct {
+	t        *testing.T
+	address  string
+	roots    *x509.CertPool
+	sessions chan *session
+
+	connack   func(n int) byte      // n counts CONNECTs from 0
+	suback    byte                  // for every filter
+	deaf      bool                  // to pings
+	onUnsub   func(s *session) bool // before UNSUBACK; false keeps it back
+	onTwinGet func(s *session, id string)
+}
+
+// session is one connection of a client.
+type session struct {
+	t       *testing.T
+	conn    net.Conn
+	connect *packets.ConnectPacket
+	raw     []byte // CONNECT as it came
+	filters []string
+	in      chan packets.ControlPacket // PUBLISH, UNSUBSCRIBE, DISCONNECT
+	gone    chan struct{}
+}
+
+func newPeer(t *testing.T, change func(p *peer)) *peer {
+	t.Helper()
+	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.Add(24*time.Hour))
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	p := &peer{t: t, address: "localhost:" + port, roots: roots, sessions: make(chan *session, 16)}
+	p.connack = func(int) byte { return packets.Accepted }
+	p.onTwinGet = func(s *session, id string) {
+		s.publish("$iothub/twin/res/200/?$rid="+id, `{"desired":{"$version":1},"reported":{"$version":1}}`)
+	}
+	if change != nil {
+		change(p)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		for n := 0; ; n++ {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, conn)
+			mu.Unlock()
+			wg.Add(1)
+			go func() { defer wg.Done(); p.serve(conn, n) }()
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		mu.Lock()
+		for _, c := range conns {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return p
+}
+
+func (p *peer) serve(conn net.Conn, n int) {
+	defer conn.Close()
+	var raw bytes.Buffer
+	first, err := packets.ReadPacket(io.TeeReader(conn, &raw))
+	if err != nil {
+		return // a failed handshake
+	}
+	connect, ok := first.(*packets.ConnectPacket)
+	if !ok {
+		p.t.Errorf("the first packet is %v, not CONNECT", first)
+		return
+	}
+	code := p.connack(n)
+	ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+	ack.ReturnCode = code
+	s := &session{
+		t: p.t, conn: conn, connect: connect, raw: raw.Bytes(),
+		in: make(chan packets.ControlPacket, 256), gone: make(chan struct{}),
+	}
+	defer close(s.gone)
+	if ack.Write(conn) != nil || code != packets.Accepted {
+		p.sessions <- s
+		return
+	}
+	for {
+		packet, err := packets.ReadPacket(conn)
+		if err != nil {
+			return
+		}
+		p.handle(s, packet)
+	}
+}
+
+func (p *peer) handle(s *session, packet packets.ControlPacket) {
+	switch packet := packet.(type) {
+	case *packets.SubscribePacket:
+		s.filters = packet.Topics
+		ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+		ack.MessageID = packet.MessageID
+		for range packet.Topics {
+			ack.ReturnCodes = append(ack.ReturnCodes, p.suback)
+		}
+		ack.Write(s.conn)
+		p.sessions <- s
+	case *packets.PingreqPacket:
+		if !p.deaf {
+			packets.NewControlPacket(packets.Pingresp).Write(s.conn)
+		}
+	case *packets.UnsubscribePacket:
+		s.in <- packet
+		if p.onUnsub != nil && !p.onUnsub(s) {
+			return
+		}
+		ack := packets.NewControlPacket(packets.Unsuback).(*packets.UnsubackPacket)
+		ack.MessageID = packet.MessageID
+		ack.Write(s.conn)
+	case *packets.PublishPacket:
+		s.in <- packet
+		if id, ok := strings.CutPrefix(packet.TopicName, "$iothub/twin/GET/?$rid="); ok && p.onTwinGet != nil {
+			p.onTwinGet(s, id)
+		}
+	default:
+		s.in <- packet
+	}
+}
+
+// next returns the next link: subscribed, or refused.
+func (p *peer) next(t *testing.T) *session {
+	t.Helper()
+	return receive(t, p.sessions, "a connection")
+}
+
+// publish sends to the client.
+func (s *session) publish(topic, payload string) {
+	m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	m.TopicName, m.Payload = topic, []byte(payload)
+	m.Write(s.conn) // a failure shows as an answer that does not come
+}
+
+func (s *session) method(id, name, payload string) {
+	s.publish("$iothub/methods/POST/"+name+"/?$rid="+id, payload)
+}
+
+// message returns the client's next PUBLISH and fails on anything else.
+func (s *session) message(t *testing.T) *packets.PublishPacket {
+	t.Helper()
+	packet := receive(t, s.in, "a message")
+	m, ok := packet.(*packets.PublishPacket)
+	if !ok {
+		t.Fatalf("got %v, want PUBLISH", packet)
+	}
+	return m
+}
+
+// wantMessage fails unless the client's next PUBLISH is this one.
+func (s *session) wantMessage(t *testing.T, topic, payload string) {
+	t.Helper()
+	m := s.message(t)
+	if m.TopicName != topic || string(m.Payload) != payload || m.Qos != 0 || m.Retain {
+		t.Fatalf("got %s %q QoS %d, want %s %q QoS 0", m.TopicName, m.Payload, m.Qos, topic, payload)
+	}
+}
+
+func wantPacket[P packets.ControlPacket](t *testing.T, s *session) P {
+	t.Helper()
+	packet := receive(t, s.in, "a packet")
+	p, ok := packet.(P)
+	if !ok {
+		t.Fatalf("got %v, want %T", packet, p)
+	}
+	return p
+}
+
+func receive[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	select {
+	case v, ok := <-c:
+		if !ok {
+			t.Fatalf("waiting for %s: the channel was closed", what)
+		}
+		return v
+	case <-ctx.Done():
+		t.Fatalf("waiting for %s: it did not come", what)
+		panic("not reached")
+	}
+}
+
+// closed waits until c is closed and fails if a value comes.
+func closed[T any](t *testing.T, c <-chan T, what string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	select {
+	case v, ok := <-c:
+		if ok {
+			t.Fatalf("waiting for the end of %s: got %v", what, v)
+		}
+	case <-ctx.Done():
+		t.Fatalf("waiting for the end of %s: it did not come", what)
+	}
+}
+
+// testCertificate makes a certificate for name of a CA of its own.
+func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	caKey, ca := sign(t, &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, NotBefore: from, NotAfter: until,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, nil, nil)
+	key, leaf := sign(t, &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: until,
+		DNSNames: []string{name}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, ca, caKey)
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}, roots
+}
+
+func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parent == nil {
+		parent, parentKey = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, cert
+}

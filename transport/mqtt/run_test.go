@@ -1,0 +1,321 @@
+package mqtt_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+// With the middle of chance each delay is half its ceiling.
+func TestBackoff(t *testing.T) {
+	p := newPeer(t, func(p *peer) {
+		p.connack = func(n int) byte {
+			if n < 8 || n == 10 {
+				return packets.ErrRefusedServerUnavailable
+			}
+			return packets.Accepted
+		}
+	})
+	d := startDevice(t, p, nil)
+	for _, delay := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second,
+		8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
+		p.next(t)
+		d.clock.fire(t, delay)
+	}
+
+	s, link := p.next(t), d.link(t)
+	if link.LastError() != "" {
+		t.Errorf("last error of the first link: %q", link.LastError())
+	}
+	d.clock.advance(59 * time.Second) // not yet stable
+	s.conn.Close()
+	receiveEnd(t, link.ctx)
+	d.clock.fire(t, 30*time.Second)
+
+	s, link = p.next(t), d.link(t)
+	want := "hub at " + p.address + ": the hub closed the link: it was stopped, another client logged in as this device, or the device was disabled or deleted"
+	if link.LastError() != want {
+		t.Errorf("last error %q, want %q", link.LastError(), want)
+	}
+	d.clock.advance(time.Minute)
+	s.conn.Close()
+	receiveEnd(t, link.ctx)
+	d.clock.fire(t, 500*time.Millisecond)
+	p.next(t) // refused: why the link ended is still the last error
+	d.clock.fire(t, time.Second)
+	p.next(t)
+	if link = d.link(t); link.LastError() != want {
+		t.Errorf("last error %q, want %q", link.LastError(), want)
+	}
+}
+
+// Each attempt mints its own token, so that a corrected clock heals a login.
+func TestTokenOfEachAttempt(t *testing.T) {
+	p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return packets.ErrRefusedNotAuthorised } })
+	d := startDevice(t, p, nil)
+	first := p.next(t)
+	d.clock.fire(t, 15*time.Second)
+	second := p.next(t)
+	for i, s := range []*session{first, second} {
+		token, err := iothub.ParseSignature(string(s.connect.Password))
+		if want := connectedAt.Add(time.Duration(i)*15*time.Second + time.Hour); err != nil || !token.Expiry.Equal(want) {
+			t.Errorf("attempt %d: token until %s, %v; want %s", i, token.Expiry, err, want)
+		}
+	}
+}
+
+func TestSubscriptionRefused(t *testing.T) {
+	p := newPeer(t, func(p *peer) { p.suback = 0x80 })
+	d := startDevice(t, p, nil)
+	s := p.next(t)
+	wantPacket[*packets.DisconnectPacket](t, s)
+	d.clock.fire(t, 500*time.Millisecond)
+	p.next(t)
+	d.stop(t)
+	if len(d.links) != 0 {
+		t.Error("serve was called without its subscriptions")
+	}
+	if d.logs.FilterMessage("not connected to the hub").Len() == 0 {
+		t.Error("it is not logged")
+	}
+}
+
+// A renewal loses no method and runs none twice: one in flight is answered on
+// the old link, one that the hub had sent before it took note as well, and the
+// new link is made only then, with a new token.
+func TestRenewal(t *testing.T) {
+	p := newPeer(t, func(p *peer) {
+		p.onUnsub = func(s *session) bool { s.method("2", "lockDoor", "null"); return true }
+		p.onTwinGet = func(s *session, id string) {
+			s.method("3", "lockDoor", "null") // from a buffer of the hub's, behind UNSUBACK
+			s.publish("$iothub/twin/res/429/?$rid="+id, "")
+		}
+	})
+	d := startDevice(t, p, nil)
+	s, link := p.next(t), d.link(t)
+	s.method("1", "unlockDoor", "null")
+	receive(t, link.Methods(), "a method")
+
+	d.clock.fire(t, 48*time.Minute) // 80 % of the token's life
+	if u := wantPacket[*packets.UnsubscribePacket](t, s); len(u.Topics) != 1 || u.Topics[0] != iothub.MethodsFilter {
+		t.Errorf("unsubscribed from %q", u.Topics)
+	}
+	for _, want := range []string{"2", "3"} {
+		if m := receive(t, link.Methods(), "a method"); m.RequestID != want {
+			t.Fatalf("got request %s, want %s", m.RequestID, want)
+		}
+	}
+	closed(t, link.Methods(), "the methods")
+	s.message(t) // the twin request
+
+	s.method("4", "lockDoor", "null") // too late to be carried out
+	link.Twin(t.Context())            // it has arrived when this is answered
+	s.message(t)
+	if d.logs.FilterMessageSnippet("came when the link was being closed").Len() == 0 {
+		t.Error("a method that came too late is not logged")
+	}
+
+	for _, id := range []string{"3", "1", "2"} {
+		if link.ctx.Err() != nil {
+			t.Fatal("serve's context ended before all was answered")
+		}
+		if err := link.Respond(t.Context(), id, iothub.MethodResponse{Status: 200}); err != nil {
+			t.Fatal(err)
+		}
+		s.wantMessage(t, "$iothub/methods/res/200/?$rid="+id, "null")
+	}
+	wantPacket[*packets.DisconnectPacket](t, s)
+	receiveEnd(t, link.ctx)
+
+	s, next := p.next(t), d.link(t) // no timer was fired: at once
+	if token, _ := iothub.ParseSignature(string(s.connect.Password)); !token.Expiry.Equal(connectedAt.Add(48*time.Minute + time.Hour)) {
+		t.Errorf("the new token is valid until %s", token.Expiry)
+	}
+	if next.LastError() != "" {
+		t.Errorf("a renewal is no error, and the last error is %q", next.LastError())
+	}
+	s.method("1", "lockDoor", "null") // the same id on a new link is a new request
+	if m := receive(t, next.Methods(), "a method"); m.Name != "lockDoor" {
+		t.Errorf("got %+v", m)
+	}
+	if err := link.Respond(t.Context(), "4", iothub.MethodResponse{Status: 200}); !errors.Is(err, mqtt.ErrLinkEnded) {
+		t.Errorf("Respond on the old link: %v", err)
+	}
+}
+
+// A hub that acknowledges nothing and a device that never answers hold up a
+// renewal for a bounded time.
+func TestRenewalIsBounded(t *testing.T) {
+	p := newPeer(t, func(p *peer) { p.onUnsub = func(*session) bool { return false } })
+	d := startDevice(t, p, nil)
+	s, link := p.next(t), d.link(t)
+	s.method("1", "unlockDoor", "null")
+	receive(t, link.Methods(), "a method")
+	d.clock.fire(t, 48*time.Minute)
+	wantPacket[*packets.UnsubscribePacket](t, s)
+	d.clock.fire(t, 10*time.Second)
+	closed(t, link.Methods(), "the methods")
+	d.clock.fire(t, 30*time.Second)
+	wantPacket[*packets.DisconnectPacket](t, s)
+	d.clock.fire(t, 500*time.Millisecond)
+	p.next(t)
+	if err := link.Respond(t.Context(), "1", iothub.MethodResponse{Status: 200}); !errors.Is(err, mqtt.ErrLinkEnded) {
+		t.Errorf("Respond after the renewal: %v", err)
+	}
+}
+
+// A link that is lost during its renewal counts as lost.
+func TestLostDuringRenewal(t *testing.T) {
+	p := newPeer(t, func(p *peer) { p.onUnsub = func(s *session) bool { s.conn.Close(); return false } })
+	d := startDevice(t, p, nil)
+	p.next(t)
+	d.link(t)
+	d.clock.fire(t, 48*time.Minute)
+	d.clock.fire(t, 500*time.Millisecond)
+	p.next(t)
+	if d.link(t).LastError() == "" {
+		t.Error("the loss is not said")
+	}
+}
+
+// When the context ends no more methods come, those in flight are answered, and
+// the hub gets a DISCONNECT.
+func TestEndOfContext(t *testing.T) {
+	p := newPeer(t, nil)
+	d := startDevice(t, p, nil)
+	s, link := p.next(t), d.link(t)
+	s.method("1", "lockDoor", "null")
+	receive(t, link.Methods(), "a method")
+	d.cancel()
+	closed(t, link.Methods(), "the methods")
+	if link.ctx.Err() != nil {
+		t.Error("serve's context ended before the method was answered")
+	}
+	if err := link.Respond(t.Context(), "1", iothub.MethodResponse{Status: 200}); err != nil {
+		t.Fatal(err)
+	}
+	s.wantMessage(t, "$iothub/methods/res/200/?$rid=1", "null")
+	wantPacket[*packets.DisconnectPacket](t, s)
+	receiveEnd(t, link.ctx)
+	if err, ok := <-d.ended; ok && err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestEndOfContextWithAMethodThatHangs(t *testing.T) {
+	p := newPeer(t, nil)
+	d := startDevice(t, p, nil)
+	s, link := p.next(t), d.link(t)
+	s.method("1", "lockDoor", "null")
+	receive(t, link.Methods(), "a method")
+	d.cancel()
+	d.clock.fire(t, 5*time.Second)
+	wantPacket[*packets.DisconnectPacket](t, s)
+	receiveEnd(t, link.ctx)
+}
+
+// The context may end while nothing is connected, at each step of connecting.
+func TestEndOfContextWhileConnecting(t *testing.T) {
+	t.Run("TCP", func(t *testing.T) {
+		dialling := make(chan struct{})
+		d := startDevice(t, nil, func(o *mqtt.Options) {
+			o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				close(dialling)
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		})
+		closed(t, dialling, "the start of dialling")
+		if err := d.stop(t); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("CONNACK", func(t *testing.T) {
+		asked, release := make(chan struct{}), make(chan struct{})
+		p := newPeer(t, func(p *peer) {
+			p.connack = func(int) byte { close(asked); <-release; return packets.Accepted }
+		})
+		d := startDevice(t, p, nil)
+		closed(t, asked, "CONNECT")
+		if err := d.stop(t); err != nil {
+			t.Error(err)
+		}
+		close(release)
+	})
+	t.Run("back-off", func(t *testing.T) {
+		p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return 5 } })
+		d := startDevice(t, p, nil)
+		p.next(t)
+		if err := d.stop(t); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A serve function that gives up gets another link, after a while.
+func TestServeGivesUp(t *testing.T) {
+	p := newPeer(t, nil)
+	d := startDevice(t, p, nil)
+	s := p.next(t)
+	d.link(t)
+	d.giveUp <- errors.New("the twin cannot be read")
+	wantPacket[*packets.DisconnectPacket](t, s)
+	d.clock.fire(t, 500*time.Millisecond)
+	p.next(t)
+	if got, want := d.link(t).LastError(), "the device gave up the link: the twin cannot be read"; got != want {
+		t.Errorf("last error %q, want %q", got, want)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for target, want := range map[string]string{
+		"myhub.azure-devices.net": "myhub.azure-devices.net:8883",
+		"localhost:8884":          "localhost:8884",
+		"::1":                     "[::1]:8883",
+		"[::1]:8884":              "[::1]:8884",
+	} {
+		t.Run(target, func(t *testing.T) {
+			dialled := make(chan string, 1)
+			d := startDevice(t, nil, func(o *mqtt.Options) {
+				o.Endpoint = target
+				o.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
+					dialled <- address
+					return nil, errors.New("enough")
+				}
+			})
+			if got := receive(t, dialled, "a connection"); got != want {
+				t.Errorf("dialled %s, want %s", got, want)
+			}
+			d.stop(t)
+		})
+	}
+}
+
+func TestOldTLSIsRefused(t *testing.T) {
+	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.Add(time.Hour))
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS11})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	handshakes := make(chan error, 1)
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			handshakes <- conn.(*tls.Conn).Handshake()
+			conn.Close()
+		}
+	}()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	startDevice(t, nil, func(o *mqtt.Options) { o.Endpoint, o.RootCAs = "localhost:"+port, roots })
+	if err := receive(t, handshakes, "the handshake"); err == nil {
+		t.Error("TLS 1.1 was accepted")
+	}
+}
