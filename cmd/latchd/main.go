@@ -1,0 +1,85 @@
+// Latchd is the device agent: it connects a door lock to the hub.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// version is set when a release is linked.
+var version = "devel"
+
+const usage = `latchd connects a door lock to Azure IoT Hub, or to latchhub.
+
+  latchd run --config /etc/latchd/latchd.toml
+
+Commands:
+  run       serve the lock until SIGTERM
+  version   print the version
+
+'latchd run --help' shows a command's flags.
+`
+
+// usageError is an error of the command line: the exit code is 2.
+type usageError struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	os.Exit(exitCode(os.Stderr, dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)))
+}
+
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return usageError{errors.New("a command is missing; see 'latchd help'")}
+	}
+	switch args[0] {
+	case "run":
+		return runCommand(ctx, args[1:], stdout, stderr)
+	case "version", "--version":
+		fmt.Fprintf(stdout, "latchd %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return nil
+	case "help", "--help", "-h":
+		fmt.Fprint(stdout, usage)
+		return nil
+	}
+	return usageError{fmt.Errorf("there is no command %q; see 'latchd help'", args[0])}
+}
+
+// runCommand reads the flags of run.
+func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("latchd run", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	file := flags.String("config", "/etc/latchd/latchd.toml", "configuration `file`")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(stdout)
+		fmt.Fprint(stdout, "  latchd run --config /etc/latchd/latchd.toml\n\nServes the lock until SIGTERM.\n\n")
+		flags.PrintDefaults()
+		return nil
+	case err != nil:
+		return usageError{fmt.Errorf("%w; see 'latchd run --help'", err)}
+	case flags.NArg() > 0:
+		return usageError{fmt.Errorf("%q is one argument too many; see 'latchd run --help'", flags.Arg(0))}
+	}
+	return run(ctx, *file, stderr)
+}
+
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "latchd: %v\n", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return 2
+	}
+	return 1
+}

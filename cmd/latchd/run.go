@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/agent"
+	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+// run wires the agent and serves until ctx ends. All of the configuration is
+// checked before the lock or the network is touched.
+func run(ctx context.Context, file string, stderr io.Writer) error {
+	c, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	log := newLogger(stderr, c.LogLevel)
+	defer log.Sync()
+	device, roots, err := credentials(c.Hub, log)
+	if err != nil {
+		return err
+	}
+	clock, err := actuator.SystemClock()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	store, err := agent.OpenStore(c.StateDir, log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	lock, closeLock := openLock(c.Lock, store, clock, log)
+	defer closeLock()
+	a := agent.New(agent.Config{
+		Driver:   c.Lock.Driver,
+		Mode:     "hold",
+		Defaults: c.Settings(),
+		System:   agent.ReadSystem(time.Now(), clock.Uptime()),
+		Version:  version,
+		Now:      time.Now,
+		Log:      log,
+	}, lock, store)
+
+	// The lock outlives the link: a motion that has begun is followed to its end.
+	lockCtx, stopLock := context.WithCancel(context.WithoutCancel(ctx))
+	var locks sync.WaitGroup
+	locks.Go(func() { lock.Run(lockCtx) })
+	defer locks.Wait()
+	defer stopLock()
+
+	log.Info("starting", zap.String("version", version), zap.String("device", device.DeviceID),
+		zap.String("hub", device.HostName), zap.String("driver", c.Lock.Driver))
+	err = mqtt.Run(ctx, mqtt.Options{
+		Device: device, Endpoint: c.Hub.Endpoint, RootCAs: roots,
+		ModelID: agent.ModelID, ProductInfo: "latchd/" + version, Logger: log,
+	}, func(ctx context.Context, link *mqtt.Link) error { return a.Serve(ctx, link) })
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("ended")
+	return nil
+}
+
+// openLock requests the lock's line at the level that the configuration says.
+func openLock(c config.Lock, store *agent.Store, clock actuator.Clock, log *zap.Logger) (*actuator.Lock, func() error) {
+	old := store.Get().Lock
+	level := c.Level(old)
+	stands := level
+	if old.Position == actuator.Locked || old.Position == actuator.Unlocked {
+		stands = old.Position // a mock's bolt stays where it was while the process is down
+	}
+	driver := mock.New(c.MockConfig(), stands, level)
+	return actuator.New(actuator.Config{
+		Level:          level,
+		ConfirmTimeout: time.Duration(c.ConfirmTimeout),
+		MinInterval:    time.Duration(c.MinInterval),
+	}, driver, store, old, clock, log), driver.Close
+}
+
+// credentials reads who the device is and whom it trusts.
+func credentials(hub config.Hub, log *zap.Logger) (iothub.Device, *x509.CertPool, error) {
+	text, err := os.ReadFile(hub.ConnectionStringFile)
+	if err != nil {
+		return iothub.Device{}, nil, fmt.Errorf("read the connection string: %w", err)
+	}
+	if info, err := os.Stat(hub.ConnectionStringFile); err == nil && info.Mode().Perm()&0o077 != 0 {
+		log.Warn("others can read the connection string; run chmod 600 on it",
+			zap.String("file", hub.ConnectionStringFile), zap.Stringer("mode", info.Mode()))
+	}
+	device, err := iothub.ParseDevice(string(text))
+	if err != nil {
+		return iothub.Device{}, nil, fmt.Errorf("%s: %w", hub.ConnectionStringFile, err)
+	}
+	if device.X509 {
+		return iothub.Device{}, nil, fmt.Errorf("%s: x509=true: this version logs in with a SharedAccessKey only", hub.ConnectionStringFile)
+	}
+	if hub.CAFile == "" {
+		return device, nil, nil
+	}
+	pem, err := os.ReadFile(hub.CAFile)
+	if err != nil {
+		return iothub.Device{}, nil, fmt.Errorf("read the hub's certificate authority: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return iothub.Device{}, nil, fmt.Errorf("%s: there is no PEM certificate in it", hub.CAFile)
+	}
+	return device, roots, nil
+}
+
+// newLogger writes lines that a person can read.
+func newLogger(to io.Writer, level string) *zap.Logger {
+	encoding := zap.NewDevelopmentEncoderConfig()
+	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
+	least, err := zapcore.ParseLevel(level)
+	if err != nil {
+		least = zapcore.InfoLevel
+	}
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoding), zapcore.AddSync(to), least))
+}
