@@ -1,0 +1,33 @@
+package query_test
+
+import (
+	"fmt"
+
+	"github.com/latchd/latchd/transport/hub/query"
+)
+
+func ExampleParse() {
+	q, err := query.Parse(`select * from devices where tags.building = "43"`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	where, args := q.Where.SQL(q.Collection)
+	fmt.Println(q)
+	fmt.Println(where)
+	fmt.Println(args...)
+	// Output:
+	// SELECT * FROM devices WHERE tags.building = '43'
+	// (CASE WHEN json_type(d.tags, ?) IN ('text') THEN json_extract(d.tags, ?) = ? END)
+	// $."building" $."building" 43
+}
+
+func ExampleParseCondition() {
+	_, err := query.ParseCondition("SELECT * FROM devices WHERE tags.floor = 3")
+	fmt.Println(err)
+	_, err = query.ParseCondition("tags.floor = 3 AND\ntags.room IN ('a', 'b')")
+	fmt.Println(err)
+	// Output:
+	// line 1:1: want the condition alone: what stands after WHERE, without SELECT ... FROM
+	// line 2:14: want a list in brackets, such as ['a', 'b'], not in parentheses
+}

@@ -1,0 +1,188 @@
+package query
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Each text parses, and prints as the canonical form; empty: as it is.
+var queries = []struct{ text, canonical string }{
+	{"SELECT * FROM devices", ""},
+	{"select\n*\tfrom DEVICES", "SELECT * FROM devices"},
+	{"SELECT * FROM devices WHERE tags.location.floor = '3'", ""},
+	{`SELECT * FROM devices WHERE deviceId = "door-1"`, `SELECT * FROM devices WHERE deviceId = 'door-1'`},
+	{"SELECT * FROM devices WHERE devices.tags.floor <> 3", "SELECT * FROM devices WHERE tags.floor != 3"},
+	{"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'a'", "SELECT * FROM devices.jobs WHERE jobId = 'a'"},
+	{"SELECT * FROM devices.jobs WHERE jobId = 'a' and Devices.Jobs.status != 'completed'", "SELECT * FROM devices.jobs WHERE jobId = 'a' AND status != 'completed'"},
+	{"SELECT LastActivityTime FROM devices WHERE status = 'enabled'", ""},
+	{"SELECT deviceId AS id, tags.floor, properties.reported['a b'] AS ab FROM devices", ""},
+	{"SELECT count() as n FROM devices", "SELECT COUNT() AS n FROM devices"},
+	{"SELECT tags.as, tags.from AS [[from]], tags.b AS [[in]] FROM devices", "SELECT tags.as, tags.from, tags.b AS [[in]] FROM devices"},
+	{"SELECT * FROM devices WHERE a = 1 OR b = 2 AND NOT c = 3", ""},
+	{"SELECT * FROM devices WHERE (a = 1 OR b = 2) AND c = 3", ""},
+	{"SELECT * FROM devices WHERE ((a = 1 AND b = 2) OR (c = 3))", "SELECT * FROM devices WHERE a = 1 AND b = 2 OR c = 3"},
+	{"SELECT * FROM devices WHERE NOT (a = 1 OR NOT NOT b = 2)", ""},
+	{"SELECT * FROM devices WHERE tags.a IN ['x', 1, -2.5, true, null]", ""},
+	{"SELECT * FROM devices WHERE tags.a NIN ['x'] AND tags.b NOT IN [ ]", "SELECT * FROM devices WHERE tags.a NIN ['x'] AND tags.b NIN []"},
+	{"SELECT * FROM devices WHERE tags.in['a b'] IN ['x']", ""},
+	{"SELECT * FROM devices WHERE tags.in IN ['x'] AND not.x = 1", "SELECT * FROM devices WHERE tags.in IN ['x'] AND [[not]].x = 1"},
+	{"SELECT * FROM devices WHERE is_defined(tags.a) AND StartsWith(deviceId, 'door-')", "SELECT * FROM devices WHERE IS_DEFINED(tags.a) AND STARTS_WITH(deviceId, 'door-')"},
+	{`SELECT * FROM devices WHERE tags.a = 'it\'s \"\\\u00e9\ud83d\ude00'`, `SELECT * FROM devices WHERE tags.a = 'it\'s "\\é😀'`},
+	{"SELECT * FROM devices WHERE tags.[[order]] = 1", "SELECT * FROM devices WHERE tags.order = 1"},
+	{"SELECT * FROM devices WHERE tags['it\\'s'].größe >= 0x1F", "SELECT * FROM devices WHERE tags['it\\'s'].größe >= 31"},
+	{"SELECT * FROM devices WHERE tags.a < .5 OR tags.b <= 1e3 OR tags.c > +7 OR tags.d >= 1.5E-7", "SELECT * FROM devices WHERE tags.a < 0.5 OR tags.b <= 1000 OR tags.c > 7 OR tags.d >= 1.5e-07"},
+	{"SELECT * FROM devices WHERE tags.a", ""},
+	{"SELECT * FROM devices WHERE (tags.a = 1) = true", ""},
+	{"SELECT * FROM devices WHERE tags.a = undefined OR true", ""},
+	{"SELECT * FROM devices WHERE properties.desired.$version > 3", ""},
+	{"SELECT * FROM devices WHERE 43 = tags.building", ""},
+	{"SELECT * FROM devices WHERE properties.desired.a = properties.reported.a", ""},
+}
+
+func TestParse(t *testing.T) {
+	for _, c := range queries {
+		if c.canonical == "" {
+			c.canonical = c.text
+		}
+		q, err := Parse(c.text)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if got := q.String(); got != c.canonical {
+			t.Errorf("%s\nprints as %s\nwant      %s", c.text, got, c.canonical)
+		}
+		again, err := Parse(q.String())
+		if err != nil || !sameQuery(q, again) {
+			t.Errorf("%s: printed and parsed again it is %v (%v)", c.text, again, err)
+		}
+	}
+}
+
+func TestParseCondition(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"*", "*"},
+		{" * ", "*"},
+		{"deviceId IN ['a', 'b']", "deviceId IN ['a', 'b']"},
+		{"tags.floor = 3 AND tags.building='43'", "tags.floor = 3 AND tags.building = '43'"},
+	} {
+		got, err := ParseCondition(c.text)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s: %s (%v), want %s", c.text, got, err, c.want)
+		}
+		if (got == nil) != (c.want == "*") {
+			t.Errorf("%s: condition is nil: %v", c.text, got == nil)
+		}
+	}
+}
+
+// What a person sees for each mistake. The texts stand in testdata/errors.txt,
+// one to a line, with \n for a line's end; a leading '?' marks a job's condition.
+func TestErrors(t *testing.T) {
+	input, err := os.ReadFile(filepath.Join("testdata", "errors.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for line := range strings.Lines(string(input)) {
+		line = strings.TrimSuffix(line, "\n")
+		text := strings.ReplaceAll(line, `\n`, "\n")
+		var err error
+		if condition, ok := strings.CutPrefix(text, "?"); ok {
+			_, err = ParseCondition(condition)
+		} else {
+			_, err = Parse(text)
+		}
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: error is %v, want an *Error", line, err)
+			continue
+		}
+		got.WriteString(line + "\n    " + e.Error() + "\n")
+	}
+	golden := filepath.Join("testdata", "errors.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("errors are\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("(", n) + "a = 1" + strings.Repeat(")", n) }
+	for _, c := range []struct{ name, text, want string }{
+		{"as long as can be", "a = '" + strings.Repeat("x", MaxLength-6) + "'", ""},
+		{"too long", "a = '" + strings.Repeat("x", MaxLength-5) + "'", "the text has 262145 bytes; at most 262144 are allowed"},
+		{"as deep as can be", deep(MaxDepth), ""},
+		{"too deep", deep(MaxDepth + 1), "line 1:51: nested too deep; at most 50 levels are allowed"},
+		{"NOT too deep", strings.Repeat("NOT ", MaxDepth+1) + "a", "nested too deep"},
+		{"as many as can be", strings.Repeat("a = 1 OR ", MaxComparisons-1) + "a = 1", ""},
+		{"too many", strings.Repeat("a = 1 OR ", MaxComparisons) + "a = 1", "more than 1000 comparisons; use IN [...] with a list"},
+		{"a long list is one", "a IN [" + strings.Repeat("1, ", 50_000) + "1]", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseCondition(c.text)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error is %.200v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestPositions(t *testing.T) {
+	q, err := Parse("SELECT tags.a FROM devices WHERE NOT tags.b IN [1] AND IS_NULL(c) OR d = 'e'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	walk(q.Columns[0].Expr, func(e Expr) { got = append(got, e.Position()) })
+	walk(q.Where.Root, func(e Expr) { got = append(got, e.Position()) })
+	want := []int{7, 66, 51, 33, 44, 37, 48, 55, 63, 71, 69, 73}
+	if len(got) != len(want) {
+		t.Fatalf("positions are %v, want %v", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("positions are %v, want %v", got, want)
+		}
+	}
+}
+
+// walk visits the tree from its root, operators before their sides.
+func walk(e Expr, visit func(Expr)) {
+	visit(e)
+	switch e := e.(type) {
+	case *Not:
+		walk(e.X, visit)
+	case *Logic:
+		for _, t := range e.Terms {
+			walk(t, visit)
+		}
+	case *Compare:
+		visit2(e.Left, e.Right, visit)
+	case *In:
+		walk(e.X, visit)
+		for _, l := range e.List {
+			walk(l, visit)
+		}
+	case *Call:
+		for _, a := range e.Args {
+			walk(a, visit)
+		}
+	}
+}
+
+func visit2(a, b Expr, visit func(Expr)) { walk(a, visit); walk(b, visit) }
