@@ -1,0 +1,52 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+const selectDeviceJob = `
+	SELECT r.device_id, r.job_id, j.type, r.status, r.started, r.ended, r.created, r.updated, r.response_status,
+		r.response_payload, r.error_code, r.error_description
+	FROM device_jobs AS r JOIN jobs AS j ON j.id = r.job_id`
+
+// readDeviceJob reads one device's row of a job into the JSON of an
+// iothub.DeviceJob.
+func readDeviceJob(row scanner) (json.RawMessage, []string, error) {
+	var d iothub.DeviceJob
+	var started, ended sql.NullInt64
+	var created, updated int64
+	var status sql.NullInt64
+	var payload []byte
+	var code, description sql.NullString
+	err := row.Scan(&d.DeviceID, &d.JobID, &d.JobType, &d.Status, &started, &ended, &created, &updated, &status,
+		&payload, &code, &description)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.StartTimeUTC, d.EndTimeUTC = optional(started), optional(ended)
+	c, u := moment(created), moment(updated)
+	d.CreatedDateTimeUTC, d.LastUpdatedDateTimeUTC = &c, &u
+	if d.Status == iothub.DeviceCompleted || status.Valid {
+		d.Outcome = new(iothub.DeviceJobOutcome)
+	}
+	if status.Valid {
+		d.Outcome.DeviceMethodResponse = &iothub.MethodResponse{Status: int(status.Int64), Payload: payload}
+	}
+	if code.Valid {
+		d.Error = &iothub.DeviceJobError{Code: code.String, Description: description.String}
+	}
+	document, err := json.Marshal(d)
+	return document, []string{d.JobID, d.DeviceID}, err
+}
+
+func optional(micros sql.NullInt64) *time.Time {
+	if !micros.Valid {
+		return nil
+	}
+	t := moment(micros.Int64)
+	return &t
+}

@@ -1,0 +1,85 @@
+package store
+
+// schemaVersion stands in the file's user_version. A file of an earlier version
+// is migrated at Open, a file of a later one refused.
+const schemaVersion = 1
+
+// schema creates version 1. Times are Unix microseconds UTC; package query
+// counts on the names of the columns.
+//
+// Identity and twin share a row: every query reads both, and a report then costs
+// one row. The metadata stands last, where a scan that does not ask for it need
+// not read it.
+const schema = `
+CREATE TABLE devices (
+	id                   TEXT    PRIMARY KEY NOT NULL,
+	generation_id        TEXT    NOT NULL,
+	device_etag          TEXT    NOT NULL,
+	status               TEXT    NOT NULL,
+	status_reason        TEXT,
+	status_updated       INTEGER NOT NULL,
+	connection_state     TEXT    NOT NULL,
+	connection_updated   INTEGER NOT NULL,
+	last_activity        INTEGER NOT NULL,
+	auth_type            TEXT    NOT NULL,
+	primary_key          TEXT    NOT NULL,
+	secondary_key        TEXT    NOT NULL,
+	primary_thumbprint   TEXT,
+	secondary_thumbprint TEXT,
+	iot_edge             INTEGER NOT NULL,
+	model_id             TEXT    NOT NULL,
+	etag                 TEXT    NOT NULL,
+	version              INTEGER NOT NULL,
+	desired_version      INTEGER NOT NULL,
+	reported_version     INTEGER NOT NULL,
+	tags                 TEXT    NOT NULL,
+	desired              TEXT    NOT NULL,
+	reported             TEXT    NOT NULL,
+	desired_metadata     TEXT    NOT NULL,
+	reported_metadata    TEXT    NOT NULL
+);
+CREATE INDEX devices_connection ON devices (connection_state, id);
+
+CREATE TABLE sessions (
+	client_id     TEXT PRIMARY KEY,
+	subscriptions TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE jobs (
+	id             TEXT    PRIMARY KEY,
+	seq            INTEGER NOT NULL UNIQUE,
+	type           TEXT    NOT NULL,
+	condition      TEXT    NOT NULL,
+	created        INTEGER NOT NULL,
+	start          INTEGER NOT NULL,
+	ended          INTEGER,
+	max_execution  INTEGER NOT NULL,
+	method         TEXT,
+	update_twin    TEXT,
+	status         TEXT    NOT NULL,
+	failure_reason TEXT    NOT NULL DEFAULT '',
+	status_message TEXT    NOT NULL DEFAULT ''
+);
+
+CREATE TABLE device_jobs (
+	job_id            TEXT    NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+	device_id         TEXT    NOT NULL,
+	status            TEXT    NOT NULL,
+	created           INTEGER NOT NULL,
+	started           INTEGER,
+	ended             INTEGER,
+	updated           INTEGER NOT NULL,
+	response_status   INTEGER,
+	response_payload  TEXT,
+	error_code        TEXT,
+	error_description TEXT,
+	PRIMARY KEY (job_id, device_id)
+) WITHOUT ROWID;
+CREATE INDEX device_jobs_status ON device_jobs (job_id, status);
+CREATE INDEX device_jobs_device ON device_jobs (device_id);
+
+CREATE TABLE settings (
+	name  TEXT PRIMARY KEY,
+	value BLOB NOT NULL
+) WITHOUT ROWID;
+`

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// stamp is spliceMetadata over decoded objects, as plainly as it can be written.
+func stamp(metadata, patch map[string]any, stamps map[string]any) {
+	for k, v := range stamps {
+		metadata[k] = v
+	}
+	for k, v := range patch {
+		members, isObject := asMap(v)
+		switch {
+		case v == nil:
+			delete(metadata, k)
+		case isObject:
+			child, ok := metadata[k].(map[string]any)
+			if !ok {
+				child = make(map[string]any)
+				metadata[k] = child
+			}
+			stamp(child, members, stamps)
+		default:
+			metadata[k] = maps.Clone(stamps)
+		}
+	}
+}
+
+// FuzzSplice lays patches over one another and holds that the spliced texts say
+// the same as the objects merged in memory.
+func FuzzSplice(f *testing.F) {
+	for _, seed := range [][3]string{
+		{`{"a":1,"b":{"c":[1,{"d":"}"}],"e":"\"\\"}}`, `{"b":{"c":null,"f":{"g":null}}}`, `{"b":7,"a":null}`},
+		{`{"größe":"<&>","\u2028":null,"q\"":{"x":[]}}`, `{"q\"":{"x":{"y":1.50}},"größe":{}}`, `{}`},
+		{`{}`, `{"a":{"b":{"c":{}}}}`, `{"a":{"b":"x"}}`},
+		{`{"lock":{"position":"locked","fault":null}}`, `{"lock":{"position":"unlocked"}}`, `{"lock":null}`},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		object, metadata := iothub.Object{}, iothub.Object{}
+		part := section{text: "{}", metadata: "{}"}
+		for i, text := range []string{a, b, c} {
+			patch, err := iothub.ParseObject([]byte(text))
+			if err != nil || checkSection("tags", patch) != nil {
+				return
+			}
+			at := mark{time.Unix(int64(i), 0), int64(i + 1)}
+			object = object.Merge(patch)
+			stamp(metadata, patch, map[string]any{
+				"$lastUpdated": at.at.UTC().Format(timeLayout), "$lastUpdatedVersion": json.Number(string(rune('1' + i))),
+			})
+			if err := part.merge("tags", patch, false, at, 1<<30); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []struct {
+				text string
+				want iothub.Object
+			}{{part.text, object}, {part.metadata, metadata}} {
+				got, err := iothub.ParseObject([]byte(c.text))
+				if err != nil {
+					t.Fatalf("%s: %v", c.text, err)
+				}
+				if g, w := jsonOf(t, got), jsonOf(t, c.want); g != w {
+					t.Fatalf("after patch %d: %s\nwant %s", i+1, g, w)
+				}
+				// What splice itself relies on.
+				var compact bytes.Buffer
+				if err := json.Compact(&compact, []byte(c.text)); err != nil || compact.String() != c.text {
+					t.Fatalf("%s has blanks between its tokens (%v)", c.text, err)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"encoding/json"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// twinRow is a device's row as far as its twin goes: the plain fields, and the
+// JSON of the sections as it is stored.
+type twinRow struct {
+	iothub.Twin
+	tags              string
+	desired, reported section
+}
+
+const selectTwin = `
+	SELECT d.id, d.etag, d.device_etag, d.status, d.status_updated, d.connection_state, d.last_activity, d.auth_type,
+		d.primary_thumbprint, d.secondary_thumbprint, d.model_id, d.version, d.tags, d.desired, d.desired_metadata,
+		d.desired_version, d.reported, d.reported_metadata, d.reported_version
+	FROM devices AS d`
+
+func scanTwin(row scanner) (twinRow, error) {
+	var t twinRow
+	var statusUpdated, lastActivity int64
+	err := row.Scan(&t.DeviceID, &t.ETag, &t.DeviceETag, &t.Status, &statusUpdated, &t.ConnectionState, &lastActivity,
+		&t.AuthenticationType, &t.X509Thumbprint.PrimaryThumbprint, &t.X509Thumbprint.SecondaryThumbprint, &t.ModelID,
+		&t.Version, &t.tags, &t.desired.text, &t.desired.metadata, &t.desired.version,
+		&t.reported.text, &t.reported.metadata, &t.reported.version)
+	t.StatusUpdateTime, t.LastActivityTime = moment(statusUpdated), moment(lastActivity)
+	return t, err
+}
+
+// twin takes the sections apart.
+func (t twinRow) twin() (twin iothub.Twin, err error) {
+	twin = t.Twin
+	if twin.Tags, err = iothub.ParseObject([]byte(t.tags)); err != nil {
+		return twin, err
+	}
+	if twin.Properties.Desired, err = t.desired.object(true); err != nil {
+		return twin, err
+	}
+	twin.Properties.Reported, err = t.reported.object(true)
+	return twin, err
+}
+
+// json gives the twin's JSON without taking the sections apart. The outer
+// members stand before those of the same name in the embedded twin.
+func (t twinRow) json() (json.RawMessage, error) {
+	type properties struct {
+		Desired  json.RawMessage `json:"desired"`
+		Reported json.RawMessage `json:"reported"`
+	}
+	row := struct {
+		iothub.Twin
+		Tags       json.RawMessage `json:"tags,omitempty"`
+		Properties properties      `json:"properties"`
+	}{t.Twin, nil, properties{t.desired.json(), t.reported.json()}}
+	if t.tags != "{}" {
+		row.Tags = json.RawMessage(t.tags)
+	}
+	return json.Marshal(row)
+}
