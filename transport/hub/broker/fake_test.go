@@ -1,0 +1,250 @@
+package broker
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math/big"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait for something that must happen.
+const patience = 20 * time.Second
+
+// fakeBackend is a hub's memory. The functions replace what they are named after.
+type fakeBackend struct {
+	login       func(Login) (time.Time, error)
+	report      func(deviceID string, patch iothub.Object) (int64, error)
+	twin        func(deviceID string) (iothub.DeviceTwin, error)
+	event       func(event) error
+	saveSession func(clientID string, filters map[string]byte) error
+
+	events      chan event
+	connections chan connection
+
+	mu       sync.Mutex
+	sessions map[string]map[string]byte
+}
+
+type event struct {
+	deviceID string
+	bag      iothub.Bag
+	payload  string
+}
+
+type connection struct {
+	deviceID  string
+	connected bool
+	modelID   string
+}
+
+func newFakeBackend() *fakeBackend {
+	return &fakeBackend{
+		events:      make(chan event, 100),
+		connections: make(chan connection, 10000),
+		sessions:    make(map[string]map[string]byte),
+	}
+}
+
+func (f *fakeBackend) Login(_ context.Context, login Login) (time.Time, error) {
+	if f.login != nil {
+		return f.login(login)
+	}
+	if login.Password != "good" {
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "wrong key")
+	}
+	return time.Time{}, nil
+}
+
+func (f *fakeBackend) Twin(_ context.Context, deviceID string) (iothub.DeviceTwin, error) {
+	if f.twin != nil {
+		return f.twin(deviceID)
+	}
+	return twinOf(deviceID, 1), nil
+}
+
+func twinOf(deviceID string, version int) iothub.DeviceTwin {
+	v := json.Number(strconv.Itoa(version))
+	return iothub.DeviceTwin{
+		Desired:  iothub.Object{"of": deviceID, "$version": v},
+		Reported: iothub.Object{"$version": json.Number("1")},
+	}
+}
+
+func (f *fakeBackend) Report(_ context.Context, deviceID string, patch iothub.Object) (int64, error) {
+	if f.report != nil {
+		return f.report(deviceID, patch)
+	}
+	return 2, nil
+}
+
+func (f *fakeBackend) Event(_ context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
+	e := event{deviceID, bag, string(payload)}
+	if f.event != nil {
+		return f.event(e)
+	}
+	f.events <- e
+	return nil
+}
+
+func (f *fakeBackend) Connection(deviceID string, connected bool, modelID string) {
+	f.connections <- connection{deviceID, connected, modelID}
+}
+
+func (f *fakeBackend) SaveSession(_ context.Context, clientID string, filters map[string]byte) error {
+	if f.saveSession != nil {
+		if err := f.saveSession(clientID, filters); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sessions[clientID] = maps.Clone(filters)
+	return nil
+}
+
+func (f *fakeBackend) DeleteSession(_ context.Context, clientID string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.sessions, clientID)
+	return nil
+}
+
+func (f *fakeBackend) Sessions(context.Context) (map[string]map[string]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.sessions), nil
+}
+
+func (f *fakeBackend) stored(clientID string) map[string]byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sessions[clientID]
+}
+
+// front is a running broker with a TLS listener.
+type front struct {
+	*Broker
+	backend *fakeBackend
+	addr    string
+	client  *tls.Config
+}
+
+// start runs a broker on backend until the test ends.
+func start(t testing.TB, backend *fakeBackend, opts Options) *front {
+	t.Helper()
+	server, client := certificates(t)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(backend, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(listener) }()
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return &front{Broker: b, backend: backend, addr: listener.Addr().String(), client: client}
+}
+
+// certificates returns a server's settings, which ask for a client certificate
+// without checking it, and those of a client that has one.
+func certificates(t testing.TB) (server, client *tls.Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert},
+		&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}
+}
+
+// nextConnection returns the next that the backend was told of a connection.
+func (f *front) nextConnection(t testing.TB) connection {
+	t.Helper()
+	return next(t, f.backend.connections)
+}
+
+func next[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatal("waited in vain")
+		panic("unreachable")
+	}
+}
+
+// awaitReady returns when the device can be called.
+func (f *front) awaitReady(t testing.TB, deviceID string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := f.Wait(ctx, deviceID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outcome is how a direct method ended.
+type outcome struct {
+	response iothub.MethodResponse
+	err      error
+}
+
+// invoke starts a method and returns where its outcome arrives.
+func (b *Broker) invoke(deviceID, name, payload string, seconds int) <-chan outcome {
+	ch := make(chan outcome, 2) // room for a second one, which would be a fault
+	b.Invoke(deviceID, iothub.MethodRequest{MethodName: name, Payload: json.RawMessage(payload), ResponseTimeoutInSeconds: seconds},
+		func(r iothub.MethodResponse, err error) { ch <- outcome{r, err} })
+	return ch
+}
+
+func wantCode(t testing.TB, err error, code iothub.Code) {
+	t.Helper()
+	if !errors.Is(err, &iothub.Error{Code: code}) {
+		t.Errorf("the error is %v, want %s", err, code)
+	}
+}

@@ -1,0 +1,158 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestInvokeReachesOneDevice(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	d1, d2 := f.connect(t, "d1"), f.connect(t, "d2")
+
+	first := f.invoke("d1", "lockDoor", `{"reason":"x"}`, 0)
+	name, _, payload := d1.answer(200, `{"position":"locked"}`)
+	if name != "lockDoor" || payload != `{"reason":"x"}` {
+		t.Errorf("d1 got %s %s", name, payload)
+	}
+	got := next(t, first)
+	if got.err != nil || got.response.Status != 200 || string(got.response.Payload) != `{"position":"locked"}` {
+		t.Errorf("the outcome is %+v", got)
+	}
+
+	// What d2 gets first is its own call, so it has not seen that of d1.
+	second := f.invoke("d2", "ping", "", 0)
+	name, _, payload = d2.answer(404, "")
+	if name != "ping" || payload != "null" {
+		t.Errorf("d2 got %s %s, want ping null", name, payload)
+	}
+	got = next(t, second)
+	if got.err != nil || got.response.Status != 404 || string(got.response.Payload) != "null" {
+		t.Errorf("the outcome is %+v", got)
+	}
+}
+
+func TestInvokeRefusals(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	c := f.dial(t)
+	c.login(connectPacket("deaf"))
+	c.subscribe(iothub.TwinResponsesFilter)
+	for _, test := range []struct {
+		device, method string
+		seconds        int
+		want           iothub.Code
+	}{
+		{"nobody", "m", 5, iothub.CodeDeviceNotOnline},
+		{"deaf", "m", 5, iothub.CodeDeviceNotOnline},
+		{"deaf", "a/b", 5, iothub.CodeArgumentInvalid},
+		{"deaf", "#", 5, iothub.CodeArgumentInvalid},
+		{"deaf", "m", 4, iothub.CodeArgumentInvalid},
+	} {
+		got := next(t, f.invoke(test.device, test.method, "", test.seconds))
+		wantCode(t, got.err, test.want)
+	}
+}
+
+func TestInvokeBadAnswers(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	d := f.connect(t, "d1")
+	for name, payload := range map[string]string{
+		"no JSON":  `{"position":`,
+		"too long": `"` + strings.Repeat("x", iothub.MaxMethodPayload) + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			done := f.invoke("d1", "m", "", 5)
+			d.answer(200, payload)
+			wantCode(t, next(t, done).err, iothub.CodeInvalidResponse)
+		})
+	}
+}
+
+func TestInvokeCountsOnlyTheAnswerOfTheDeviceAsked(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	d1, d2 := f.connect(t, "d1"), f.connect(t, "d2")
+	done := f.invoke("d1", "m", "", 0)
+	pk := d1.expect(packets.Publish)
+	_, rid, err := iothub.ParseMethodRequest(pk.TopicName)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	d2.publish(1, iothub.MethodResponseTopic(200, rid), `"d2"`)       // acknowledged, so it was handled
+	d1.publish(1, iothub.MethodResponseTopic(200, rid+"0"), `"none"`) // a call that is not
+	d1.publish(1, iothub.MethodResponseTopic(201, rid), `"d1"`)
+	d1.publish(1, iothub.MethodResponseTopic(202, rid), `"again"`)
+
+	got := next(t, done)
+	if got.err != nil || got.response.Status != 201 || string(got.response.Payload) != `"d1"` {
+		t.Errorf("the outcome is %+v", got)
+	}
+	if len(done) != 0 {
+		t.Errorf("the call ended twice: %+v", <-done)
+	}
+}
+
+func TestInvokeAnsweredOnTheNextLink(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	d := f.connect(t, "d1")
+	done := f.invoke("d1", "m", "", 0)
+	_, rid, err := iothub.ParseMethodRequest(d.expect(packets.Publish).TopicName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.conn.Close()
+	d = f.connect(t, "d1")
+	d.publish(0, iothub.MethodResponseTopic(200, rid), `1`)
+	if got := next(t, done); got.err != nil || string(got.response.Payload) != "1" {
+		t.Errorf("the outcome is %+v", got)
+	}
+}
+
+func TestWait(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	waited := make(chan error, 2)
+	for range 2 {
+		go func() { waited <- f.Wait(t.Context(), "d1") }()
+	}
+	f.connect(t, "d1")
+	for range 2 {
+		if err := next(t, waited); err != nil {
+			t.Errorf("Wait: %v", err)
+		}
+	}
+	if err := f.Wait(t.Context(), "d1"); err != nil {
+		t.Errorf("Wait for a device that is there: %v", err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.Wait(ctx, "d2"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait, cancelled: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 1)
+	defer cancel()
+	wantCode(t, f.Wait(ctx, "d2"), iothub.CodeDeviceNotOnline)
+	if n := len(f.registry.waiting); n != 0 {
+		t.Errorf("%d waits are left over", n)
+	}
+}
+
+func TestCloseEndsPendingCalls(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	d := f.connect(t, "d1")
+	done := f.invoke("d1", "m", "", 300)
+	d.expect(packets.Publish)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, next(t, done).err, iothub.CodeServiceUnavailable)
+	d.expectEnd()
+	if got := next(t, f.invoke("d1", "m", "", 300)); got.err == nil {
+		t.Error("a closed broker took a call")
+	}
+}

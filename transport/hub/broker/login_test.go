@@ -1,0 +1,211 @@
+package broker
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestLoginRefusals(t *testing.T) {
+	backend := newFakeBackend()
+	f := start(t, backend, Options{})
+	backend.login = func(l Login) (time.Time, error) {
+		switch {
+		case l.User.DeviceID == "broken":
+			return time.Time{}, errors.New("the disk is full")
+		case l.User.DeviceID == "busy":
+			return time.Time{}, iothub.Errorf(iothub.CodeThrottling, "too many")
+		case l.User.DeviceID == "down":
+			return time.Time{}, iothub.Errorf(iothub.CodeServiceUnavailable, "starting")
+		case l.Password != "good":
+			return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "wrong key")
+		}
+		return time.Time{}, nil
+	}
+	for _, test := range []struct {
+		name  string
+		spoil func(*packets.Packet)
+		want  byte
+	}{
+		{"nothing wrong", func(*packets.Packet) {}, 0},
+		{"wrong password", func(pk *packets.Packet) { pk.Connect.Password = []byte("bad") }, 5},
+		{"no password", func(pk *packets.Packet) { pk.Connect.PasswordFlag, pk.Connect.Password = false, nil }, 5},
+		{"empty password", func(pk *packets.Packet) { pk.Connect.Password = nil }, 5},
+		{"no user name", func(pk *packets.Packet) {
+			pk.Connect.UsernameFlag, pk.Connect.Username = false, nil
+			pk.Connect.PasswordFlag, pk.Connect.Password = false, nil
+		}, 5},
+		{"no client id", func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "" }, 5},
+		{"no client id, session kept", func(pk *packets.Packet) { pk.Connect.ClientIdentifier, pk.Connect.Clean = "", false }, 5},
+		{"another client id", func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "d2" }, 5},
+		{"malformed user name", func(pk *packets.Packet) { pk.Connect.Username = []byte("hub/d1") }, 5},
+		{"a module", func(pk *packets.Packet) {
+			pk.Connect.ClientIdentifier = "d1/m"
+			pk.Connect.Username = []byte("hub/d1/m/?api-version=2021-04-12")
+		}, 5},
+		{"a device id that cannot be", func(pk *packets.Packet) {
+			pk.Connect.ClientIdentifier = "d 1"
+			pk.Connect.Username = []byte("hub/d 1/?api-version=2021-04-12")
+		}, 5},
+		{"hub fails", as("broken"), 3},
+		{"hub is busy", as("busy"), 3},
+		{"hub is not ready", as("down"), 3},
+		{"MQTT 5", func(pk *packets.Packet) { pk.ProtocolVersion = 5 }, 1},
+		{"MQTT 3.1", func(pk *packets.Packet) { pk.ProtocolVersion, pk.Connect.ProtocolName = 3, []byte("MQIsdp") }, 1},
+		{"MQTT 6", func(pk *packets.Packet) { pk.ProtocolVersion = 6 }, 1},
+		{"will for another device", will1("devices/d2/messages/events/", 0), 5},
+		{"will for a device's link", will1("$iothub/methods/POST/unlockDoor/?$rid=1", 0), 5},
+		{"will in the topic tree", will1("d2/$iothub/methods/POST/unlockDoor/?$rid=1", 0), 5},
+		{"will as a report", will1("$iothub/twin/PATCH/properties/reported/?$rid=1", 0), 5},
+		{"will at QoS 2", will1("devices/d1/messages/events/", 2), 5},
+		{"will of its own", will1("devices/d1/messages/events/", 1), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pk := connectPacket("d1")
+			test.spoil(&pk)
+			c := f.dial(t)
+			ack := c.login(pk)
+			if ack.ReasonCode != test.want || ack.SessionPresent {
+				t.Fatalf("CONNACK has code %d, session present %v; want %d", ack.ReasonCode, ack.SessionPresent, test.want)
+			}
+			if test.want != 0 {
+				c.expectEnd()
+				return
+			}
+			c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}})
+			c.expectEnd()
+		})
+	}
+}
+
+func as(deviceID string) func(*packets.Packet) {
+	return func(pk *packets.Packet) { *pk = connectPacket(deviceID) }
+}
+
+func will1(topic string, qos byte) func(*packets.Packet) {
+	return func(pk *packets.Packet) {
+		pk.Connect.WillFlag, pk.Connect.WillTopic, pk.Connect.WillPayload, pk.Connect.WillQos = true, topic, []byte("gone"), qos
+	}
+}
+
+func TestLoginIsAskedWithAllThatTheDevicePresents(t *testing.T) {
+	backend := newFakeBackend()
+	f := start(t, backend, Options{})
+	logins := make(chan Login, 1)
+	backend.login = func(l Login) (time.Time, error) { logins <- l; return time.Time{}, nil }
+	pk := connectPacket("d1")
+	pk.Connect.PasswordFlag, pk.Connect.Password = false, nil
+	f.dial(t).login(pk)
+	got := next(t, logins)
+	if got.ClientID != "d1" || got.User.HostName != "hub" || got.User.ModelID != "dtmi:test;1" || got.Password != "" {
+		t.Errorf("the login is %+v", got)
+	}
+	if got.Certificate == nil || got.Certificate.Subject.CommonName != "test" {
+		t.Errorf("the certificate is %+v", got.Certificate)
+	}
+	if c := f.nextConnection(t); c != (connection{"d1", true, "dtmi:test;1"}) {
+		t.Errorf("the connection is %+v", c)
+	}
+}
+
+func TestAnExpiredLoginClosesTheLink(t *testing.T) {
+	backend := newFakeBackend()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	f := start(t, backend, Options{Now: func() time.Time { return now }})
+	backend.login = func(Login) (time.Time, error) { return now.Add(time.Millisecond), nil }
+	c := f.dial(t)
+	c.login(connectPacket("d1"))
+	c.expectEnd()
+}
+
+func TestANewLinkTakesOver(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	first := f.connect(t, "d1")
+	f.nextConnection(t)
+
+	// Who cannot log in closes nothing.
+	bad := connectPacket("d1")
+	bad.Connect.Password = []byte("bad")
+	f.dial(t).login(bad)
+	first.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
+	first.expect(packets.Pingresp)
+
+	second := f.connect(t, "d1")
+	first.expectEnd()
+	for i, want := range []bool{false, true} {
+		if got := f.nextConnection(t); got.connected != want {
+			t.Errorf("connection %d is %+v", i, got)
+		}
+	}
+	done := f.invoke("d1", "m", "", 0)
+	second.answer(200, "")
+	if got := next(t, done); got.err != nil {
+		t.Error(got.err)
+	}
+}
+
+// Many links of one device at once: the last one standing works, and it alone.
+func TestTakeOverUnderContention(t *testing.T) {
+	const links = 20
+	f := start(t, newFakeBackend(), Options{})
+	codes := make(chan error, links)
+	clients := make(chan *rawClient, links)
+	for range links {
+		c := f.dial(t)
+		c.send(connectPacket("d1"))
+		clients <- c
+		go func() {
+			_, err := c.read() // CONNACK, or the end, if another was quicker
+			codes <- err
+		}()
+	}
+	for range links {
+		next(t, codes)
+	}
+	c := f.connect(t, "d1")
+	for range links {
+		next(t, clients).expectEnd()
+	}
+	done := f.invoke("d1", "m", "", 0)
+	c.answer(200, "")
+	if got := next(t, done); got.err != nil {
+		t.Error(got.err)
+	}
+	up := 0
+	for len(f.backend.connections) > 0 {
+		if got := <-f.backend.connections; got.connected {
+			up++
+		} else {
+			up--
+		}
+		if up < 0 || up > 1 {
+			t.Fatalf("%d links are up at once", up)
+		}
+	}
+	if up != 1 {
+		t.Errorf("%d links are up", up)
+	}
+}
+
+func TestDisconnect(t *testing.T) {
+	backend := newFakeBackend()
+	f := start(t, backend, Options{})
+	c := f.connect(t, "d1")
+	f.Disconnect("d1")
+	f.Disconnect("nobody")
+	c.expectEnd()
+
+	// A login that is under way does not slip through.
+	entered, proceed := make(chan bool), make(chan bool)
+	backend.login = func(Login) (time.Time, error) { entered <- true; <-proceed; return time.Time{}, nil }
+	c = f.dial(t)
+	c.send(connectPacket("d1"))
+	next(t, entered)
+	f.Disconnect("d1")
+	close(proceed)
+	c.expectEnd()
+}
