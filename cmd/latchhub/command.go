@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/latchd/latchd/transport/hub"
+)
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := &cobra.Command{
+		Use:   "latchhub",
+		Short: "an IoT hub in one process, for sites and tests without Azure",
+		Example: `  latchhub serve --data /var/lib/latchhub
+  latchctl --hub-file /var/lib/latchhub/service.connection-string --ca-file /var/lib/latchhub/ca.pem device list`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(stderr)
+			cmd.Help()
+			return usageError{errors.New("say what to do: serve or version")}
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newServe(stdout, stderr), newVersion(stdout))
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func newServe(stdout, stderr io.Writer) *cobra.Command {
+	var opts hub.Options
+	var level string
+	cmd := &cobra.Command{
+		Use:   "serve --data DIR",
+		Short: "run the hub until it gets SIGTERM or SIGINT",
+		Long: `Run the hub. The first start makes a certificate authority (DIR/ca.pem, which
+clients are to trust) and the owner's connection string
+(DIR/service.connection-string). When the hub takes connections it says so in
+one line on standard output; its log goes to standard error.`,
+		Example: `  latchhub serve --data /var/lib/latchhub --name hub.example.com
+  latchhub serve --data ./hub --mqtt 127.0.0.1:0 --https 127.0.0.1:0`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			minimum, err := zapcore.ParseLevel(level)
+			if err != nil {
+				return usageError{fmt.Errorf("--log-level is %q, it can be debug, info, warn or error", level)}
+			}
+			if opts.DataDir == "" {
+				return usageError{errors.New("--data is missing: the directory for the hub's data")}
+			}
+			for flag, addr := range map[string]string{"--mqtt": opts.MQTTAddr, "--https": opts.HTTPSAddr} {
+				if _, _, err := net.SplitHostPort(addr); err != nil {
+					return usageError{fmt.Errorf("%s is %q, want HOST:PORT or :PORT", flag, addr)}
+				}
+			}
+			opts.Logger = newLogger(stderr, minimum)
+			defer opts.Logger.Sync()
+			opts.Ready = func(at hub.Addresses) {
+				fmt.Fprintf(stdout, "latchhub ready mqtt=%s https=%s data=%s\n", at.MQTT, at.HTTPS, opts.DataDir)
+				if err := notifyReady(os.Getenv("NOTIFY_SOCKET")); err != nil {
+					opts.Logger.Warn("tell systemd that the hub is ready", zap.Error(err))
+				}
+			}
+			return hub.Run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.DataDir, "data", "", "directory for certificates, keys and the database (made if missing)")
+	flags.StringVar(&opts.MQTTAddr, "mqtt", ":8883", "address of the MQTT front; port 0 is any free one")
+	flags.StringVar(&opts.HTTPSAddr, "https", ":8443", "address of the service front; port 0 is any free one")
+	flags.StringVar(&opts.Name, "name", "localhost", "the hub's host name, as clients use it")
+	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func newVersion(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		Args:  noArgs,
+		Run: func(*cobra.Command, []string) {
+			version := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+				version = info.Main.Version
+			}
+			fmt.Fprintln(stdout, "latchhub", version)
+		},
+	}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
+	config := zap.NewProductionEncoderConfig()
+	config.EncodeTime = zapcore.ISO8601TimeEncoder
+	config.EncodeLevel = zapcore.CapitalLevelEncoder
+	config.ConsoleSeparator = " "
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(stderr)), minimum))
+}
+
+// notifyReady tells systemd, if it started the hub, that the hub is ready.
+func notifyReady(socket string) error {
+	if socket == "" {
+		return nil
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte("READY=1"))
+	return err
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestUsage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for name, test := range map[string]struct {
+		args   string
+		code   int
+		stdout string // part of it
+		stderr string // part of the last lines
+	}{
+		"nothing":         {"", 2, "", "say what to do: serve or version"},
+		"help":            {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
+		"version":         {"version", 0, "latchhub ", ""},
+		"unknown command": {"bogus", 2, "", `unknown command "bogus"`},
+		"unknown flag":    {"serve --colour", 2, "", "unknown flag: --colour"},
+		"no data":         {"serve", 2, "", "--data is missing"},
+		"stray argument":  {"serve --data x y", 2, "", `unknown command "y"`},
+		"bad address":     {"serve --data x --mqtt 8883", 2, "", `--mqtt is "8883", want HOST:PORT or :PORT`},
+		"bad level":       {"serve --data x --log-level loud", 2, "", "debug, info, warn or error"},
+		"data is a file":  {"serve --data " + file, 1, "", "choose another with --data"},
+		"bad name":        {"serve --name a/b --data " + t.TempDir(), 1, "", "want a host name"},
+		"port in use":     {"serve --mqtt " + busy.Addr().String() + " --data " + t.TempDir(), 1, "", "choose another port with --mqtt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := exitCode(run(t.Context(), strings.Fields(test.args), &stdout, &stderr), &stderr)
+			if code != test.code || !strings.Contains(stdout.String(), test.stdout) || !strings.Contains(stderr.String(), test.stderr) {
+				t.Errorf("exit %d, stdout:\n%s\nstderr:\n%s", code, &stdout, &stderr)
+			}
+			if test.code != 0 && stdout.Len() > 0 {
+				t.Errorf("a failure writes to standard output:\n%s", &stdout)
+			}
+		})
+	}
+}
+
+func TestServe(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	t.Setenv("NOTIFY_SOCKET", socket)
+
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	out, stdout := io.Pipe()
+	ended := make(chan int, 1)
+	var stderr bytes.Buffer
+	go func() {
+		err := run(ctx, []string{"serve", "--data", dir, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0"}, stdout, &stderr)
+		ended <- exitCode(err, &stderr)
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	want := regexp.MustCompile(`^latchhub ready mqtt=127\.0\.0\.1:\d+ https=127\.0\.0\.1:\d+ data=` + regexp.QuoteMeta(dir) + "\n$")
+	if err != nil || !want.MatchString(line) {
+		t.Errorf("the ready line is %q, %v", line, err)
+	}
+	message := make([]byte, 100)
+	n, err := systemd.Read(message)
+	if err != nil || string(message[:n]) != "READY=1" {
+		t.Errorf("systemd was told %q, %v", message[:n], err)
+	}
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("exit %d:\n%s", code, &stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ca.pem")); err != nil {
+		t.Error(err)
+	}
+}

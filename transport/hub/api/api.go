@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/jobs"
+	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Broker is what the service front asks of the device front.
+type Broker interface {
+	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
+	Wait(ctx context.Context, deviceID string) error
+	SendDesired(deviceID string, desired iothub.Object)
+	Disconnect(deviceID string)
+	Forget(ctx context.Context, deviceID string) error
+}
+
+// Options are what the service front needs. All but Logger and Now must be set.
+type Options struct {
+	Access access.Hub
+	Store  *store.Store
+	Broker Broker
+	Jobs   *jobs.Engine
+	Logger *zap.Logger      // nil: none
+	Now    func() time.Time // nil: time.Now
+}
+
+type api struct {
+	Options
+	mux *http.ServeMux
+}
+
+// New returns the handler of the service API.
+func New(opts Options) http.Handler {
+	if opts.Logger == nil {
+		opts.Logger = zap.NewNop()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	a := &api{Options: opts, mux: http.NewServeMux()}
+	for pattern, route := range map[string]struct {
+		right  access.Right
+		handle handler
+	}{
+		"PUT /devices/{id}":         {access.RegistryWrite, a.putDevice},
+		"GET /devices/{id}":         {access.RegistryRead, a.getDevice},
+		"DELETE /devices/{id}":      {access.RegistryWrite, a.deleteDevice},
+		"GET /devices":              {access.RegistryRead, a.listDevices},
+		"GET /devices/{$}":          {access.RegistryRead, a.listDevices},
+		"POST /devices":             {access.RegistryWrite, a.bulkDevices},
+		"POST /devices/query":       {access.ServiceConnect, a.query},
+		"GET /statistics/devices":   {access.RegistryRead, a.deviceStatistics},
+		"GET /statistics/service":   {access.ServiceConnect, a.serviceStatistics},
+		"GET /twins/{id}":           {access.ServiceConnect, a.getTwin},
+		"PATCH /twins/{id}":         {access.ServiceConnect, a.patchTwin},
+		"PUT /twins/{id}":           {access.ServiceConnect, a.putTwin},
+		"POST /twins/{id}/methods":  {access.ServiceConnect, a.invoke},
+		"PUT /jobs/v2/{id}":         {access.ServiceConnect, a.putJob},
+		"GET /jobs/v2/{id}":         {access.ServiceConnect, a.getJob},
+		"POST /jobs/v2/{id}/cancel": {access.ServiceConnect, a.cancelJob},
+		"GET /jobs/v2/query":        {access.ServiceConnect, a.queryJobs},
+	} {
+		a.mux.Handle(pattern, a.guard(route.right, route.handle))
+	}
+	for _, path := range []string{
+		"/devices", "/devices/{$}", "/devices/{id}", "/statistics/devices", "/statistics/service",
+		"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
+	} {
+		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+			return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s is not possible on %s", r.Method, r.URL.Path)
+		}))
+	}
+	a.mux.Handle("/", a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+		return iothub.Errorf(iothub.CodeNotFound, "this hub has no resource %s", r.URL.Path)
+	}))
+	return a
+}
+
+// ServeHTTP answers one request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The identifier is in every answer and stands in the log beside a failure.
+	w.Header().Set("x-ms-request-id", uuid.NewString())
+	a.mux.ServeHTTP(w, r)
+}
+
+// handler answers a request, or returns the error that is the answer.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
+
+// guard lets a handler see only requests with the right and an api-version.
+func (a *api) guard(right access.Right, handle handler) http.Handler {
+	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.Access.Service(r.Header.Get("Authorization"), right, a.Now()); err != nil {
+			return err
+		}
+		if v := r.URL.Query().Get("api-version"); !apiVersion.MatchString(v) {
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "api-version is %q, want a date such as %s", v, iothub.APIVersion)
+		}
+		return handle(w, r)
+	})
+}
+
+// wrap turns a handler's error, or its panic, into an answer.
+func (a *api) wrap(handle handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				a.Logger.Error("panic in a request", zap.String("path", r.URL.Path), zap.Any("panic", p),
+					zap.ByteString("stack", debug.Stack()))
+				a.refuse(w, r, fmt.Errorf("panic"))
+			}
+		}()
+		if err := handle(w, r); err != nil {
+			a.refuse(w, r, err)
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// maxDevices is the longest list of identities, as documented.
+const maxDevices = 1000
+
+// putDevice creates an identity, or with If-Match updates it.
+func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
+	var d iothub.DeviceIdentity
+	if err := read(w, r, &d); err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	if d.DeviceID == "" {
+		d.DeviceID = id
+	}
+	if d.DeviceID != id {
+		return invalid("deviceId in the body is %q, the address says %q", d.DeviceID, id)
+	}
+	var err error
+	if etag, given := ifMatch(r); given {
+		d, err = a.updateDevice(r.Context(), d, etag)
+	} else {
+		d, err = a.Store.CreateDevice(r.Context(), d)
+	}
+	if err != nil {
+		return err
+	}
+	setETag(w, d.ETag)
+	return a.answer(w, d)
+}
+
+// updateDevice changes an identity, and ends the device's link if it would not
+// get one any more as it did.
+func (a *api) updateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
+	before, err := a.Store.Device(ctx, d.DeviceID)
+	if err != nil {
+		return d, err
+	}
+	after, err := a.Store.UpdateDevice(ctx, d, etag)
+	if err != nil {
+		return d, err
+	}
+	if after.Status != iothub.Enabled || !sameCredentials(before.Authentication, after.Authentication) {
+		a.Broker.Disconnect(d.DeviceID)
+	}
+	return after, nil
+}
+
+func (a *api) getDevice(w http.ResponseWriter, r *http.Request) error {
+	d, err := a.Store.Device(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	setETag(w, d.ETag)
+	return a.answer(w, d)
+}
+
+func (a *api) deleteDevice(w http.ResponseWriter, r *http.Request) error {
+	etag, given := ifMatch(r)
+	if !given {
+		etag = "*"
+	}
+	if err := a.removeDevice(r.Context(), r.PathValue("id"), etag); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *api) removeDevice(ctx context.Context, id, etag string) error {
+	if err := a.Store.DeleteDevice(ctx, id, etag); err != nil {
+		return err
+	}
+	return a.Broker.Forget(context.WithoutCancel(ctx), id)
+}
+
+func (a *api) listDevices(w http.ResponseWriter, r *http.Request) error {
+	top := maxDevices
+	if text := r.URL.Query().Get("top"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxDevices {
+			return invalid("top is %q, want 1 to %d", text, maxDevices)
+		}
+		top = n
+	}
+	devices, err := a.Store.Devices(r.Context(), top)
+	if err != nil {
+		return err
+	}
+	if devices == nil {
+		devices = []iothub.DeviceIdentity{}
+	}
+	return a.answer(w, devices)
+}
+
+func (a *api) deviceStatistics(w http.ResponseWriter, r *http.Request) error {
+	n, err := a.Store.Statistics(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.answer(w, map[string]int{
+		"totalDeviceCount": n.Total, "enabledDeviceCount": n.Enabled, "disabledDeviceCount": n.Disabled,
+	})
+}
+
+func (a *api) serviceStatistics(w http.ResponseWriter, r *http.Request) error {
+	n, err := a.Store.Statistics(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.answer(w, map[string]int{"connectedDeviceCount": n.Connected})
+}
+
+func sameCredentials(a, b *iothub.Authentication) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	same := func(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+	return a.Type == b.Type && a.SymmetricKey == b.SymmetricKey &&
+		same(a.X509Thumbprint.PrimaryThumbprint, b.X509Thumbprint.PrimaryThumbprint) &&
+		same(a.X509Thumbprint.SecondaryThumbprint, b.X509Thumbprint.SecondaryThumbprint)
+}

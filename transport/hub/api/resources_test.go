@@ -1,0 +1,230 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/api"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestDevices(t *testing.T) {
+	f := newFront(t)
+	var d iothub.DeviceIdentity
+	// As the official Node SDK writes it: an encoded id, empty keys.
+	a := f.must(200, "PUT /devices/dev%2B1%25",
+		`{"deviceId":"dev+1%","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`, &d)
+	if d.DeviceID != "dev+1%" || d.Status != iothub.Enabled || d.Authentication.SymmetricKey.PrimaryKey == "" {
+		t.Errorf("created: %+v", d)
+	}
+	if a.header.Get("ETag") != `"`+d.ETag+`"` {
+		t.Errorf("ETag is %q, the body says %q", a.header.Get("ETag"), d.ETag)
+	}
+	var again iothub.DeviceIdentity
+	f.must(200, "GET /devices/dev%2B1%25", "", &again)
+	if again.ETag != d.ETag || again.Authentication.SymmetricKey != d.Authentication.SymmetricKey {
+		t.Errorf("got %+v, want what was created", again)
+	}
+	d.Status = iothub.Disabled
+	text, _ := json.Marshal(d)
+	f.must(200, "PUT /devices/dev%2B1%25", string(text), &again, `If-Match: "`+d.ETag+`"`)
+	if again.Status != iothub.Disabled || again.ETag == d.ETag || again.Authentication.SymmetricKey != d.Authentication.SymmetricKey {
+		t.Errorf("updated: %+v", again)
+	}
+	if log := f.broker.took(); log != "disconnect dev+1%" {
+		t.Errorf("a device that is disabled: %q", log)
+	}
+	var list []iothub.DeviceIdentity
+	for _, path := range []string{"/devices/", "/devices"} {
+		f.must(200, "GET "+path, "", &list)
+		if len(list) != 1 || list[0].DeviceID != "dev+1%" {
+			t.Errorf("GET %s: %+v", path, list)
+		}
+	}
+	var statistics map[string]int
+	f.must(200, "GET /statistics/devices", "", &statistics)
+	if statistics["totalDeviceCount"] != 1 || statistics["disabledDeviceCount"] != 1 || statistics["enabledDeviceCount"] != 0 {
+		t.Errorf("statistics: %v", statistics)
+	}
+	f.must(200, "GET /statistics/service", "", &statistics)
+	if n, ok := statistics["connectedDeviceCount"]; !ok || n != 0 {
+		t.Errorf("statistics: %v", statistics)
+	}
+	if a := f.must(204, "DELETE /devices/dev%2B1%25", "", nil, `If-Match: "*"`); a.body != "" {
+		t.Errorf("a 204 has the body %q", a.body)
+	}
+	if log := f.broker.took(); log != "forget dev+1%" {
+		t.Errorf("a device that is deleted: %q", log)
+	}
+	if a := f.must(200, "GET /devices/", "", nil); strings.TrimSpace(a.body) != "[]" {
+		t.Errorf("no devices are %s", a.body)
+	}
+}
+
+func TestUpdateThatChangesNoCredentialsKeepsTheLink(t *testing.T) {
+	f := newFront(t, "d1")
+	f.must(200, "PUT /devices/d1", `{"deviceId":"d1","statusReason":"new hinge"}`, nil, `If-Match: "*"`)
+	if log := f.broker.took(); log != "" {
+		t.Errorf("the device front was asked to %q", log)
+	}
+	key := iothub.NewKey().Base64()
+	f.must(200, "PUT /devices/d1", `{"deviceId":"d1","authentication":{"type":"sas","symmetricKey":{"primaryKey":"`+key+`"}}}`, nil, `If-Match: "*"`)
+	if log := f.broker.took(); log != "disconnect d1" {
+		t.Errorf("after a change of keys the device front was asked to %q", log)
+	}
+}
+
+func TestBulk(t *testing.T) {
+	f := newFront(t, "d1", "d2")
+	type result struct {
+		IsSuccessful bool
+		Errors       []struct{ DeviceID, ErrorCode, ErrorStatus string }
+		Warnings     []any
+	}
+	var r result
+	f.must(200, "POST /devices", `[{"id":"d3","importMode":"create"},{"id":"d1","importMode":"Update","status":"disabled"},{"id":"d2","importMode":"Delete"}]`, &r)
+	if !r.IsSuccessful || len(r.Errors) != 0 || r.Warnings == nil {
+		t.Errorf("got %+v", r)
+	}
+	if log := f.broker.took(); log != "disconnect d1\nforget d2" {
+		t.Errorf("the device front was asked to %q", log)
+	}
+	f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d4","importMode":"create"},{"id":"d5","importMode":"paint"}]`, &r)
+	if r.IsSuccessful || len(r.Errors) != 2 || r.Errors[0].DeviceID != "d1" || r.Errors[0].ErrorCode != "DeviceAlreadyExists" || r.Errors[1].ErrorCode != "ArgumentInvalid" {
+		t.Errorf("got %+v", r)
+	}
+	f.must(200, "GET /devices/d4", "", nil) // the others were done
+}
+
+func TestTwins(t *testing.T) {
+	f := newFront(t, "d1")
+	var twin iothub.Twin
+	f.must(200, "GET /twins/d1", "", &twin)
+	// Both places of desired are in use.
+	f.must(200, "PATCH /twins/d1", `{"tags":{"building":"43"},"properties":{"desired":{"floor":3}}}`, &twin, `If-Match: "`+twin.ETag+`"`)
+	a := f.must(200, "PATCH /twins/d1", `{"desired":{"floor":null,"room":"1a"}}`, &twin)
+	if a.header.Get("ETag") != `"`+twin.ETag+`"` {
+		t.Errorf("ETag is %q, the body says %q", a.header.Get("ETag"), twin.ETag)
+	}
+	f.must(200, "PATCH /twins/d1", `{"tags":{"building":"44"}}`, &twin)
+	if _, floor := twin.Properties.Desired["floor"]; floor || twin.Properties.Desired["room"] != "1a" || twin.Tags["building"] != "44" {
+		t.Errorf("the twin: tags %v, desired %v", twin.Tags, twin.Properties.Desired)
+	}
+	want := "desired d1 {\"$version\":2,\"floor\":3}\ndesired d1 {\"$version\":3,\"floor\":null,\"room\":\"1a\"}"
+	if log := f.broker.took(); log != want {
+		t.Errorf("the device was sent %s, want %s", log, want)
+	}
+	twin = iothub.Twin{}
+	f.must(200, "PUT /twins/d1", `{"tags":{},"properties":{"desired":{"floor":4}}}`, &twin)
+	if _, room := twin.Properties.Desired["room"]; room || len(twin.Tags) != 0 {
+		t.Errorf("the twin that was replaced: tags %v, desired %v", twin.Tags, twin.Properties.Desired)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	f := newFront(t, "d1")
+	f.broker.answers["d1"] = func(m iothub.MethodRequest) (iothub.MethodResponse, error) {
+		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed"}}`)}, nil
+	}
+	// What a device answers is an answer, whatever its status.
+	a := f.must(200, "POST /twins/d1/methods", `{"methodName":"lockDoor","payload":{"z":1},"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":5}`, nil)
+	if strings.TrimSpace(a.body) != `{"status":500,"payload":{"error":{"code":"jammed"}}}` {
+		t.Errorf("answered %s", a.body)
+	}
+	if log := f.broker.took(); log != "wait d1\ninvoke d1 lockDoor {\"z\":1}" {
+		t.Errorf("the device front was asked to %q", log)
+	}
+}
+
+func TestQueryPages(t *testing.T) {
+	f := newFront(t, "d1", "d2", "d3")
+	const query = `{"query":"SELECT * FROM devices"}`
+	var got []string
+	next := ""
+	for {
+		var page []iothub.Twin
+		a := f.must(200, "POST /devices/query", query, &page, "x-ms-max-item-count: 2", "x-ms-continuation: "+next)
+		if a.header.Get("x-ms-item-type") != "Twin" {
+			t.Errorf("x-ms-item-type is %q", a.header.Get("x-ms-item-type"))
+		}
+		for _, twin := range page {
+			got = append(got, twin.DeviceID)
+		}
+		if next = a.header.Get("x-ms-continuation"); next == "" {
+			break
+		}
+	}
+	if strings.Join(got, " ") != "d1 d2 d3" {
+		t.Errorf("pages have %v", got)
+	}
+	for query, itemType := range map[string]string{
+		"SELECT deviceId FROM devices":     "Raw",
+		"SELECT COUNT() AS n FROM devices": "Raw",
+		"SELECT * FROM devices.jobs":       "DeviceJob",
+	} {
+		a := f.must(200, "POST /devices/query", `{"query":"`+query+`"}`, nil)
+		if a.header.Get("x-ms-item-type") != itemType || a.header.Get("x-ms-continuation") != "" {
+			t.Errorf("%s: x-ms-item-type %q, x-ms-continuation %q", query, a.header.Get("x-ms-item-type"), a.header.Get("x-ms-continuation"))
+		}
+	}
+}
+
+func TestJobs(t *testing.T) {
+	f := newFront(t, "d1")
+	start := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+	var job iothub.Job
+	f.must(200, "PUT /jobs/v2/job-1", `{"jobId":"job-1","type":"scheduleDeviceMethod","cloudToDeviceMethod":{"methodName":"m","payload":null,
+		"responseTimeoutInSeconds":15},"startTime":"`+start.Format(time.RFC3339Nano)+`","maxExecutionTimeInSeconds":3600,"queryCondition":"deviceId = 'd1'"}`, &job)
+	if job.Status != iothub.JobScheduled || !job.StartTime.Equal(start) || job.DeviceJobStatistics == nil {
+		t.Errorf("created: %+v", job)
+	}
+	f.must(200, "GET /jobs/v2/job-1", "", &job)
+	var list []iothub.Job
+	for query, n := range map[string]int{
+		"": 1, "&jobStatus=scheduled&jobType=scheduleDeviceMethod": 1, "&jobStatus=completed": 0, "&jobType=import": 0, "&jobStatus=finished": 0,
+	} {
+		f.must(200, "GET /jobs/v2/query?api-version=2021-04-12"+query, "", &list, "x-ms-max-item-count: 10")
+		if len(list) != n {
+			t.Errorf("query %q has %d jobs, want %d", query, len(list), n)
+		}
+	}
+	f.must(200, "POST /jobs/v2/job-1/cancel", "", &job)
+	if job.Status != iothub.JobCancelled || job.EndTime == nil {
+		t.Errorf("cancelled: %+v", job)
+	}
+	f.must(400, "POST /jobs/v2/job-1/cancel", "", nil)
+}
+
+func TestPanicIsA500(t *testing.T) {
+	f := newFront(t)
+	// A front without a store panics in every request that needs it.
+	broken := httptest.NewServer(api.New(api.Options{Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{access.Owner(ownerKey)}}}))
+	defer broken.Close()
+	f.server.Config.Handler = broken.Config.Handler
+	for range 2 {
+		if a := f.ask("GET /devices/d1", ""); a.status != http.StatusInternalServerError || a.header.Get("iothub-errorcode") != "ServerError" {
+			t.Errorf("got %s", strconv.Itoa(a.status)+a.body)
+		}
+	}
+}
+
+func TestEveryPathNeedsAToken(t *testing.T) {
+	f := newFront(t, "d1")
+	for _, request := range []string{
+		"PUT /devices/d1", "GET /devices/d1", "DELETE /devices/d1", "GET /devices", "GET /devices/", "POST /devices", "POST /devices/query",
+		"GET /statistics/devices", "GET /statistics/service", "GET /twins/d1", "PATCH /twins/d1", "PUT /twins/d1", "POST /twins/d1/methods",
+		"PUT /jobs/v2/j", "GET /jobs/v2/j", "POST /jobs/v2/j/cancel", "GET /jobs/v2/query",
+	} {
+		wrong := "Authorization: " + iothub.Sign("hub.test", iothub.Key("wrong"), "iothubowner", time.Now().Add(time.Hour))
+		if a := f.ask(request, "{}", wrong); a.status != http.StatusUnauthorized {
+			t.Errorf("%s with a wrong key: %d %s", request, a.status, a.body)
+		}
+	}
+	f.must(200, "GET /devices/d1", "", nil)
+}

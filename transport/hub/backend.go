@@ -1,0 +1,90 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/broker"
+	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// backend is what stands behind the device front. A login costs one read of the
+// store and one signature; nothing is written for it.
+type backend struct {
+	access access.Hub
+	store  *store.Store
+	now    func() time.Time
+	log    *zap.Logger
+}
+
+// Login decides on a device's credentials.
+func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, error) {
+	user := login.User
+	switch {
+	case !b.access.Named(user.HostName):
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the user name is for the host %q, this hub is %q", user.HostName, b.access.HostName)
+	case user.ClientID() != login.ClientID:
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "client id and user name name different devices")
+	case user.ModuleID != "":
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub has no modules, log in as the device")
+	case login.Password == "":
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device gives no token")
+	}
+	identity, err := b.store.Device(ctx, user.DeviceID)
+	if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound}) {
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "there is no device %q", user.DeviceID)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return b.access.Device(login.Password, identity, b.now())
+}
+
+// Twin returns the device's view of its twin.
+func (b *backend) Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error) {
+	return b.store.DeviceTwin(ctx, deviceID)
+}
+
+// Report lays a patch over the reported properties.
+func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Object) (int64, error) {
+	return b.store.Report(ctx, deviceID, patch)
+}
+
+// Event takes a device-to-cloud message. Nobody reads them yet.
+func (b *backend) Event(_ context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
+	b.log.Debug("event", zap.String("device", deviceID), zap.Int("properties", len(bag)), zap.Int("bytes", len(payload)))
+	return nil
+}
+
+// Connection notes that a link is up or gone.
+func (b *backend) Connection(deviceID string, connected bool, modelID string) {
+	b.store.SetConnection(deviceID, connected, modelID, b.now())
+}
+
+// SaveSession keeps the subscriptions of a session that is not clean.
+func (b *backend) SaveSession(ctx context.Context, clientID string, subscriptions map[string]byte) error {
+	return b.store.SaveSession(ctx, store.Session{ClientID: clientID, Subscriptions: subscriptions})
+}
+
+// DeleteSession drops them.
+func (b *backend) DeleteSession(ctx context.Context, clientID string) error {
+	return b.store.DeleteSession(ctx, clientID)
+}
+
+// Sessions returns all that is kept.
+func (b *backend) Sessions(ctx context.Context) (map[string]map[string]byte, error) {
+	sessions, err := b.store.Sessions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]map[string]byte, len(sessions))
+	for _, s := range sessions {
+		all[s.ClientID] = s.Subscriptions
+	}
+	return all, nil
+}

@@ -1,0 +1,176 @@
+package hub
+
+import (
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestFirstStartMakesCertificates(t *testing.T) {
+	dir := t.TempDir()
+	c := load(t, dir, start, "hub.test", "127.0.0.1", "::1")
+	ca, leaf := c.ca.cert, c.current.Leaf
+	if !ca.IsCA || ca.NotAfter.Sub(ca.NotBefore) < 9*365*24*time.Hour {
+		t.Errorf("the CA: IsCA %v, until %v", ca.IsCA, ca.NotAfter)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	for _, name := range []string{"hub.test", "127.0.0.1", "::1"} {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: start}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if life := leaf.NotAfter.Sub(leaf.NotBefore); life >= 365*24*time.Hour {
+		t.Errorf("the server certificate lasts %v, want less than a year", life)
+	}
+	for file, mode := range map[string]os.FileMode{"ca.pem": 0o644, "ca.key": 0o600, "server.pem": 0o644, "server.key": 0o600} {
+		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v, want mode %v", file, info, err, mode)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+func TestServerCertificateIsRenewed(t *testing.T) {
+	for name, test := range map[string]struct {
+		after   time.Duration
+		names   []string
+		renewed bool
+	}{
+		"the next day":         {24 * time.Hour, []string{"hub.test"}, false},
+		"long before its end":  {serverLife - renewBefore - time.Hour, []string{"hub.test"}, false},
+		"near its end":         {serverLife - renewBefore + time.Hour, []string{"hub.test"}, true},
+		"after its end":        {serverLife + time.Hour, []string{"hub.test"}, true},
+		"the clock went back":  {-48 * time.Hour, []string{"hub.test"}, true},
+		"another name":         {0, []string{"other.test"}, true},
+		"one name more":        {0, []string{"hub.test", "10.0.0.7"}, true},
+		"one name less is all": {0, []string{"HUB.test"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			first := load(t, dir, start, "hub.test")
+			second := load(t, dir, start.Add(test.after), test.names...)
+			if renewed := !first.current.Leaf.Equal(second.current.Leaf); renewed != test.renewed {
+				t.Errorf("renewed: %v, want %v", renewed, test.renewed)
+			}
+			if !first.ca.cert.Equal(second.ca.cert) {
+				t.Error("the CA has changed")
+			}
+			if !second.good(second.current.Leaf) {
+				t.Error("the certificate in use is not good")
+			}
+			third := load(t, dir, start.Add(test.after), test.names...)
+			if !third.current.Leaf.Equal(second.current.Leaf) {
+				t.Error("it is renewed once more at the next start")
+			}
+		})
+	}
+}
+
+func TestServerCertificateIsRenewedWhileTheHubRuns(t *testing.T) {
+	now := start
+	c := load(t, t.TempDir(), start, "hub.test")
+	c.now = func() time.Time { return now }
+	first, err := c.get(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = start.Add(serverLife)
+	second, err := c.get(nil)
+	if err != nil || first.Leaf.Equal(second.Leaf) || !c.good(second.Leaf) {
+		t.Errorf("a year later: %v until %v", err, second.Leaf.NotAfter)
+	}
+}
+
+func TestServerCertificateNeverOutlivesTheCA(t *testing.T) {
+	dir := t.TempDir()
+	first := load(t, dir, start, "hub.test")
+	last := first.ca.cert.NotAfter
+	c := load(t, dir, last.Add(-time.Hour), "hub.test")
+	if c.current.Leaf.NotAfter.After(last) || !c.good(c.current.Leaf) {
+		t.Errorf("until %v, the CA until %v", c.current.Leaf.NotAfter, last)
+	}
+	if _, err := loadAuthority(dir, "hub.test", last); err == nil {
+		t.Error("a CA at its end is used")
+	}
+}
+
+func TestDamagedFiles(t *testing.T) {
+	for name, test := range map[string]struct {
+		file string
+		bad  bool // the hub cannot start; else it makes the file anew
+	}{
+		"CA":                  {"ca.pem", true},
+		"the CA's key":        {"ca.key", true},
+		"server certificate":  {"server.pem", false},
+		"the server's key":    {"server.key", false},
+		"another CA's key":    {"ca.key", true},
+		"another server key":  {"server.key", false},
+		"another certificate": {"server.pem", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, other := t.TempDir(), t.TempDir()
+			load(t, dir, start, "hub.test")
+			content := []byte("rubbish")
+			if slices.Contains([]string{"another CA's key", "another server key", "another certificate"}, name) {
+				load(t, other, start, "hub.test")
+				var err error
+				if content, err = os.ReadFile(filepath.Join(other, test.file)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, test.file), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := loadAuthority(dir, "hub.test", start)
+			if (err != nil) != test.bad {
+				t.Fatalf("got %v, want an error: %v", err, test.bad)
+			}
+			if err == nil {
+				load(t, dir, start, "hub.test")
+			}
+		})
+	}
+}
+
+func TestOwnerKeepsItsKeyUnderAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	first, err := loadOwner(dir, "hub.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := loadOwner(dir, "other.test")
+	if err != nil || !slices.Equal(first, second) {
+		t.Errorf("the key has changed, %v", err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "service.connection-string"))
+	want := "HostName=other.test;SharedAccessKeyName=iothubowner;SharedAccessKey=" + first.Base64() + "\n"
+	if err != nil || string(text) != want {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+	if info, _ := os.Stat(filepath.Join(dir, "service.connection-string")); info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v", info.Mode())
+	}
+}
+
+func load(t *testing.T, dir string, now time.Time, names ...string) *serverCertificate {
+	t.Helper()
+	ca, err := loadAuthority(dir, names[0], now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &serverCertificate{dir: dir, ca: ca, names: names, now: func() time.Time { return now }, log: zap.NewNop()}
+	if err := c.load(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

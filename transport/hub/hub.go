@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/api"
+	"github.com/latchd/latchd/transport/hub/broker"
+	"github.com/latchd/latchd/transport/hub/jobs"
+	"github.com/latchd/latchd/transport/hub/store"
+)
+
+// Options say where a hub keeps its data and where it listens.
+type Options struct {
+	DataDir   string
+	MQTTAddr  string // such as ":8883"; port 0 is any free one
+	HTTPSAddr string // such as ":8443"
+	Name      string // the host name that clients use and sign; "" is localhost
+
+	Logger *zap.Logger      // nil: none
+	Now    func() time.Time // nil: time.Now
+	// Ready is called once both fronts take connections.
+	Ready func(Addresses)
+}
+
+// Addresses are where a hub listens.
+type Addresses struct{ MQTT, HTTPS net.Addr }
+
+// closeTime bounds how long a hub that is told to stop waits for what is under way.
+const closeTime = 2 * time.Second
+
+// Run runs a hub until ctx ends, and then returns nil. An error says why the hub
+// could not start or go on, and what to do about it.
+func Run(ctx context.Context, opts Options) (err error) {
+	if opts.Logger == nil {
+		opts.Logger = zap.NewNop()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Name == "" {
+		opts.Name = "localhost"
+	}
+	opts.Name = strings.ToLower(opts.Name)
+	if err := checkName(opts.Name); err != nil {
+		return err
+	}
+	unlock, err := openDataDir(opts.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	certificate, owner, err := credentials(opts)
+	if err != nil {
+		return err
+	}
+	mqttListener, err := listen("MQTT", "--mqtt", opts.MQTTAddr)
+	if err != nil {
+		return err
+	}
+	defer mqttListener.Close()
+	httpsListener, err := listen("HTTPS", "--https", opts.HTTPSAddr)
+	if err != nil {
+		return err
+	}
+	defer httpsListener.Close()
+
+	db, err := store.Open(filepath.Join(opts.DataDir, "hub.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	tokens := access.Hub{HostName: opts.Name, Policies: []access.Policy{owner}}
+	devices, err := broker.New(
+		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger},
+		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now})
+	if err != nil {
+		return fmt.Errorf("device front: %w", err)
+	}
+	defer func() { err = errors.Join(err, devices.Close()) }()
+
+	engine, err := jobs.Start(ctx, jobs.Options{Store: db, Devices: devices, Logger: opts.Logger.Named("jobs"), Now: opts.Now})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		if err := engine.Close(closing); err != nil {
+			opts.Logger.Warn("jobs", zap.Error(err))
+		}
+	}()
+
+	server := newServer(api.New(api.Options{
+		Access: tokens, Store: db, Broker: devices, Jobs: engine, Logger: opts.Logger.Named("api"), Now: opts.Now,
+	}), opts.Logger)
+	// Deferred last, so that it ends first: no new work while the rest ends.
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		if server.Shutdown(closing) != nil {
+			server.Close()
+		}
+	}()
+
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+	ended := make(chan error, 2)
+	go func() { ended <- devices.Serve(tls.NewListener(mqttListener, tlsConfig)) }()
+	go func() {
+		withHTTP2 := tlsConfig.Clone()
+		withHTTP2.NextProtos = []string{"h2", "http/1.1"}
+		ended <- server.Serve(tls.NewListener(httpsListener, withHTTP2))
+	}()
+	if opts.Ready != nil {
+		opts.Ready(Addresses{MQTT: mqttListener.Addr(), HTTPS: httpsListener.Addr()})
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return fmt.Errorf("a front ended by itself: %w", err)
+	}
+}
+
+// credentials loads or makes what the data directory keeps of certificates and keys.
+func credentials(opts Options) (*serverCertificate, access.Policy, error) {
+	ca, err := loadAuthority(opts.DataDir, opts.Name, opts.Now())
+	if err != nil {
+		return nil, access.Policy{}, err
+	}
+	names := []string{opts.Name}
+	machine, _ := os.Hostname()
+	for _, name := range []string{"localhost", strings.ToLower(machine), "127.0.0.1", "::1"} {
+		// A machine may have a name that no certificate can carry.
+		if name != opts.Name && (name == "::1" || checkName(name) == nil) {
+			names = append(names, name)
+		}
+	}
+	certificate := &serverCertificate{dir: opts.DataDir, ca: ca, names: names, now: opts.Now, log: opts.Logger}
+	if err := certificate.load(); err != nil {
+		return nil, access.Policy{}, err
+	}
+	key, err := loadOwner(opts.DataDir, opts.Name)
+	if err != nil {
+		return nil, access.Policy{}, err
+	}
+	return certificate, access.Owner(key), nil
+}
+
+func newServer(handler http.Handler, log *zap.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 20 * time.Second,
+		// Clients keep connections open and are cut off in the middle of a request
+		// by a server that closes them after seconds.
+		IdleTimeout:    10 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       zap.NewStdLog(log.Named("https").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
+	}
+}
+
+func listen(front, flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s front: %s is in use by another program; stop that one or choose another port with %s", front, addr, flag)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s front: no permission to listen on %s; choose a port from 1024 on with %s", front, addr, flag)
+	case err != nil:
+		return nil, fmt.Errorf("%s front: %w; set another address with %s", front, err, flag)
+	}
+	return l, nil
+}
