@@ -1,0 +1,142 @@
+package conn
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// DefaultConfirmAbove is the number of devices above which a command asks first.
+const DefaultConfirmAbove = 10
+
+// Config is the user's config file.
+type Config struct {
+	// Default names the hub that is used where none is given.
+	Default string `toml:"default"`
+	// ConfirmAbove is the number of devices above which a command asks first.
+	ConfirmAbove *int           `toml:"confirm_above"`
+	Hubs         map[string]Hub `toml:"hubs"`
+
+	path string
+}
+
+// Hub is a named hub of the config file. Relative paths start at the file's folder.
+type Hub struct {
+	ConnectionStringFile string `toml:"connection_string_file"`
+	Endpoint             string `toml:"endpoint"`
+	CAFile               string `toml:"ca_file"`
+}
+
+// ConfigPath is where the config file is: latchctl/config.toml under
+// XDG_CONFIG_HOME or ~/.config. It is empty if neither is known.
+func ConfigPath(getenv func(string) string) string {
+	folder := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(folder) {
+		home := getenv("HOME")
+		if home == "" {
+			return ""
+		}
+		folder = filepath.Join(home, ".config")
+	}
+	return filepath.Join(folder, "latchctl", "config.toml")
+}
+
+// LoadConfig reads the config file. One that does not exist is empty.
+func LoadConfig(getenv func(string) string) (Config, error) {
+	path := ConfigPath(getenv)
+	if path == "" {
+		return Config{}, nil
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{path: path}, nil
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	c, err := parseConfig(text, path)
+	if err != nil {
+		return Config{}, err
+	}
+	home := getenv("HOME")
+	for name, hub := range c.Hubs {
+		hub.ConnectionStringFile = resolve(hub.ConnectionStringFile, path, home)
+		hub.CAFile = resolve(hub.CAFile, path, home)
+		c.Hubs[name] = hub
+	}
+	return c, nil
+}
+
+func parseConfig(text []byte, path string) (Config, error) {
+	c := Config{path: path}
+	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c)
+	var strict *toml.StrictMissingError
+	var decode *toml.DecodeError
+	switch {
+	case errors.As(err, &strict) && len(strict.Errors) > 0:
+		first := strict.Errors[0]
+		row, _ := first.Position()
+		return Config{}, fmt.Errorf("%s:%d: unknown key %s; allowed are default, confirm_above and, under [hubs.NAME], "+
+			"connection_string_file, endpoint, ca_file", path, row, strings.Join(first.Key(), "."))
+	case errors.As(err, &decode):
+		row, _ := decode.Position()
+		return Config{}, fmt.Errorf("%s:%d: %s", path, row, strings.TrimPrefix(decode.Error(), "toml: "))
+	case err != nil:
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if c.ConfirmAbove != nil && *c.ConfirmAbove < 0 {
+		return Config{}, fmt.Errorf("%s: confirm_above is %d; it can be 0 or more", path, *c.ConfirmAbove)
+	}
+	for _, name := range c.names() {
+		if c.Hubs[name].ConnectionStringFile == "" {
+			return Config{}, fmt.Errorf("%s: hub %q has no connection_string_file", path, name)
+		}
+	}
+	if c.Default != "" {
+		if _, ok := c.Hubs[c.Default]; !ok {
+			return Config{}, fmt.Errorf("%s: default is %q, which is no hub of the file; there are: %s", path, c.Default, c.list())
+		}
+	}
+	return c, nil
+}
+
+func (c Config) names() []string {
+	var names []string
+	for name := range c.Hubs {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func (c Config) list() string {
+	if len(c.Hubs) == 0 {
+		return "none"
+	}
+	return strings.Join(c.names(), ", ")
+}
+
+// Threshold is the number of devices above which a command asks first.
+func (c Config) Threshold() int {
+	if c.ConfirmAbove == nil {
+		return DefaultConfirmAbove
+	}
+	return *c.ConfirmAbove
+}
+
+func resolve(path, config, home string) string {
+	switch {
+	case path == "" || filepath.IsAbs(path):
+		return path
+	case strings.HasPrefix(path, "~/") && home != "":
+		return filepath.Join(home, path[2:])
+	}
+	return filepath.Join(filepath.Dir(config), path)
+}

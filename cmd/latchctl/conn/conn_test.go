@@ -1,0 +1,154 @@
+package conn
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	fileString = "HostName=file.example;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0LWtleQ=="
+	envString  = "HostName=env.example;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0LWtleQ=="
+	siteString = "HostName=site.example;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0LWtleQ=="
+)
+
+// TestResolve says which hub wins, and which endpoint goes with it.
+func TestResolve(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "hub")
+	site := filepath.Join(dir, "site")
+	for path, text := range map[string]string{file: fileString + "\n", site: siteString} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := Config{Hubs: map[string]Hub{
+		"site": {ConnectionStringFile: site, Endpoint: "https://site.local:8443"},
+		"bare": {ConnectionStringFile: site},
+	}}
+	withDefault := config
+	withDefault.Default = "site"
+	tests := []struct {
+		name     string
+		flags    Flags
+		env      map[string]string
+		config   Config
+		host     string
+		endpoint string
+		usage    string // the usage error
+	}{
+		{name: "file", flags: Flags{HubFile: file}, host: "file.example"},
+		{name: "file before the environment", flags: Flags{HubFile: file}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "file.example"},
+		{name: "environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: withDefault, host: "env.example", endpoint: "h:1"},
+		{name: "file of the environment", env: map[string]string{"LATCHCTL_HUB_FILE": file}, host: "file.example"},
+		{name: "default", config: withDefault, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "site.example", endpoint: "site.local:8443"},
+		{name: "by name", flags: Flags{Hub: "site"}, env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example", endpoint: "site.local:8443"},
+		{name: "by name, without an endpoint", flags: Flags{Hub: "bare"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example"},
+		{name: "by name, elsewhere", flags: Flags{Hub: "site", Endpoint: "https://h:2"}, config: config, host: "site.example", endpoint: "h:2"},
+		{name: "endpoint by flag", flags: Flags{HubFile: file, Endpoint: "h:2"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "file.example", endpoint: "h:2"},
+		{name: "none", config: config, usage: "which hub?"},
+		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "there are: bare, site"},
+		{name: "both flags", flags: Flags{Hub: "site", HubFile: file}, usage: "not both"},
+		{name: "both of the environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_HUB_FILE": file}, usage: "both set"},
+		{name: "bad endpoint", flags: Flags{HubFile: file, Endpoint: "ftp://h"}, usage: "https only"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			target, err := Resolve(tt.flags, func(name string) string { return tt.env[name] }, tt.config)
+			var usage *UsageError
+			if tt.usage != "" {
+				if !errors.As(err, &usage) || !strings.Contains(err.Error(), tt.usage) {
+					t.Errorf("error %v, want a usage error with %q", err, tt.usage)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			endpoint := ""
+			if target.Endpoint != nil {
+				endpoint = target.Endpoint.Host
+			}
+			if target.Service.HostName != tt.host || endpoint != tt.endpoint || len(target.Warnings) != 0 {
+				t.Errorf("%s at %q, warnings %q; want %s at %q", target.Service.HostName, endpoint, target.Warnings, tt.host, tt.endpoint)
+			}
+		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"empty", "", ""},
+		{"whole", "default = 'a'\nconfirm_above = 0\n[hubs.a]\nconnection_string_file = 'x'\nendpoint = 'h:1'\nca_file = 'y'\n", ""},
+		{"unknown key", "\nconfirm_over = 3\n", "config.toml:2: unknown key confirm_over"},
+		{"a key in the file", "[hubs.a]\nconnection_string = 'HostName=h'\n", "config.toml:2: unknown key hubs.a.connection_string"},
+		{"wrong type", "confirm_above = 'ten'\n", "config.toml:1: "},
+		{"negative", "confirm_above = -1\n", "confirm_above is -1"},
+		{"no file", "[hubs.a]\nendpoint = 'h'\n", `hub "a" has no connection_string_file`},
+		{"unknown default", "default = 'b'\n[hubs.a]\nconnection_string_file = 'x'\n", `default is "b"`},
+		{"no TOML", "hubs: a\n", "config.toml:1: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parseConfig([]byte(tt.text), "config.toml")
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q has more than one line", err)
+			}
+		})
+	}
+}
+
+func TestLoadConfigResolvesPaths(t *testing.T) {
+	home := t.TempDir()
+	folder := filepath.Join(home, ".config", "latchctl")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := "[hubs.a]\nconnection_string_file = 'a.txt'\nca_file = '~/ca.pem'\n[hubs.b]\nconnection_string_file = '/etc/b'\n"
+	if err := os.WriteFile(filepath.Join(folder, "config.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	getenv := func(name string) string { return map[string]string{"HOME": home}[name] }
+	c, err := LoadConfig(getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]Hub{
+		"a": {ConnectionStringFile: filepath.Join(folder, "a.txt"), CAFile: filepath.Join(home, "ca.pem")},
+		"b": {ConnectionStringFile: "/etc/b"},
+	}
+	for name, hub := range want {
+		if c.Hubs[name] != hub {
+			t.Errorf("%s: %+v, want %+v", name, c.Hubs[name], hub)
+		}
+	}
+	if c.Threshold() != DefaultConfirmAbove {
+		t.Errorf("threshold %d", c.Threshold())
+	}
+	for _, env := range []map[string]string{{}, {"HOME": t.TempDir()}, {"XDG_CONFIG_HOME": t.TempDir(), "HOME": home}} {
+		if c, err := LoadConfig(func(name string) string { return env[name] }); err != nil || len(c.Hubs) != 0 {
+			t.Errorf("%v: %+v, %v", env, c, err)
+		}
+	}
+}
+
+// FuzzConfig: whatever stands in the file, it is read or refused on one line.
+func FuzzConfig(f *testing.F) {
+	f.Add("default = 'a'\n[hubs.a]\nconnection_string_file = 'x'\n")
+	f.Add("confirm_above = [1]\n")
+	f.Add("[hubs]\na = 1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig([]byte(text), "f")
+		if err != nil && strings.HasPrefix(err.Error(), "f:0:") {
+			t.Errorf("no line in %q", err)
+		}
+		if err == nil && c.Threshold() < 0 {
+			t.Error("a negative threshold was taken")
+		}
+	})
+}

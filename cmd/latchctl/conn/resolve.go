@@ -1,0 +1,168 @@
+package conn
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+)
+
+// maxFile bounds what is read of a file that the user names.
+const maxFile = 1 << 20
+
+// Flags are what the command line says of the hub. Empty fields were not given.
+type Flags struct {
+	Hub      string // name in the config file
+	HubFile  string
+	Endpoint string
+	CAFile   string
+}
+
+// UsageError is a choice of hub that cannot be understood.
+type UsageError struct{ text string }
+
+// Error says what is wrong and how it is put right.
+func (e *UsageError) Error() string { return e.text }
+
+// Target is a hub to speak to.
+type Target struct {
+	Service  iothub.Service
+	Endpoint *url.URL       // nil: at the hub's own name
+	RootCAs  *x509.CertPool // nil: the system's
+	Warnings []string       // for the user, one line each
+}
+
+// Resolve works out the hub.
+func Resolve(flags Flags, getenv func(string) string, config Config) (Target, error) {
+	choice, err := choose(flags, getenv, config)
+	if err != nil {
+		return Target{}, err
+	}
+	var t Target
+	text := choice.text
+	if text == "" {
+		var warning string
+		if text, warning, err = readSecret(choice.file); err != nil {
+			return Target{}, err
+		}
+		if warning != "" {
+			t.Warnings = append(t.Warnings, warning)
+		}
+	}
+	if t.Service, err = iothub.ParseService(text); err != nil {
+		return Target{}, fmt.Errorf("%s: %w", choice.source, err)
+	}
+	if choice.endpoint != "" {
+		if t.Endpoint, err = rest.ParseEndpoint(choice.endpoint); err != nil {
+			return Target{}, &UsageError{err.Error()}
+		}
+	}
+	if choice.caFile != "" {
+		if t.RootCAs, err = readCA(choice.caFile); err != nil {
+			return Target{}, err
+		}
+	}
+	return t, nil
+}
+
+// choice is where the parts come from.
+type choice struct {
+	source           string // for errors
+	text, file       string // the connection string, or its file
+	endpoint, caFile string
+}
+
+func choose(flags Flags, getenv func(string) string, config Config) (choice, error) {
+	var c choice
+	envText, envFile := getenv("LATCHCTL_HUB"), getenv("LATCHCTL_HUB_FILE")
+	name := flags.Hub
+	switch {
+	case flags.Hub != "" && flags.HubFile != "":
+		return c, &UsageError{"give --hub NAME or --hub-file FILE, not both"}
+	case flags.HubFile != "":
+		c.source, c.file = flags.HubFile, flags.HubFile
+	case flags.Hub != "":
+	case envText != "" && envFile != "":
+		return c, &UsageError{"LATCHCTL_HUB and LATCHCTL_HUB_FILE are both set; unset one"}
+	case envText != "":
+		c.source, c.text = "LATCHCTL_HUB", envText
+	case envFile != "":
+		c.source, c.file = envFile, envFile
+	case config.Default != "":
+		name = config.Default
+	default:
+		return c, &UsageError{"which hub? give --hub-file FILE with its connection string, set LATCHCTL_HUB_FILE, or name hubs in " + configName(config)}
+	}
+	if name != "" {
+		hub, ok := config.Hubs[name]
+		if !ok {
+			return c, &UsageError{fmt.Sprintf("there is no hub %q in %s; there are: %s", name, configName(config), config.list())}
+		}
+		c = choice{source: hub.ConnectionStringFile, file: hub.ConnectionStringFile, endpoint: hub.Endpoint, caFile: hub.CAFile}
+	} else {
+		c.endpoint, c.caFile = getenv("LATCHCTL_ENDPOINT"), getenv("LATCHCTL_CA_FILE")
+	}
+	if flags.Endpoint != "" {
+		c.endpoint = flags.Endpoint
+	}
+	if flags.CAFile != "" {
+		c.caFile = flags.CAFile
+	}
+	return c, nil
+}
+
+func configName(config Config) string {
+	if config.path == "" {
+		return "~/.config/latchctl/config.toml"
+	}
+	return config.path
+}
+
+// readSecret reads a connection string, with a warning if others can read it too.
+func readSecret(path string) (text, warning string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", "", fmt.Errorf("connection string: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", "", fmt.Errorf("connection string: %w", err)
+	}
+	if info.IsDir() {
+		return "", "", fmt.Errorf("connection string: %s is a folder; want the file in it", path)
+	}
+	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
+		warning = fmt.Sprintf("warning: %s holds a key and others can read it (mode %04o); run: chmod 600 %s", path, mode.Perm(), path)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return "", "", fmt.Errorf("connection string: %w", err)
+	}
+	if len(content) == 0 {
+		return "", "", fmt.Errorf("connection string: %s is empty", path)
+	}
+	return string(content), warning, nil
+}
+
+func readCA(path string) (*x509.CertPool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("CA file: %w", err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("CA file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, errors.New("CA file: " + path + " has no certificate in PEM form")
+	}
+	return pool, nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+type deviceShowOptions struct {
+	app *app
+	cmd *cobra.Command
+	id  string
+}
+
+func newDeviceShow(a *app, run func(context.Context, *deviceShowOptions) error) *cobra.Command {
+	if run == nil {
+		run = runDeviceShow
+	}
+	o := &deviceShowOptions{app: a}
+	return &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show a device of the registry, without its keys",
+		Example: "  latchctl device show front-door",
+		Args:    named("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd, o.id = cmd, args[0]
+			return run(cmd.Context(), o)
+		},
+	}
+}
+
+func runDeviceShow(ctx context.Context, o *deviceShowOptions) error {
+	if err := deviceID(o.cmd, o.id); err != nil {
+		return err
+	}
+	client, err := o.app.client()
+	if err != nil {
+		return err
+	}
+	d, err := client.Device(ctx, o.id)
+	if err != nil {
+		return noSuchDevice(o.id, err)
+	}
+	return o.app.showDevice(d)
+}
+
+// deviceView is a device of the registry as it is printed: without keys.
+type deviceView struct {
+	DeviceID           string     `json:"deviceId"`
+	Status             string     `json:"status"`
+	StatusReason       string     `json:"statusReason,omitempty"`
+	ConnectionState    string     `json:"connectionState"`
+	AuthenticationType string     `json:"authenticationType"`
+	LastActivityTime   *time.Time `json:"lastActivityTime,omitempty"`
+	GenerationID       string     `json:"generationId,omitempty"`
+	ETag               string     `json:"etag,omitempty"`
+}
+
+func newDeviceView(d iothub.DeviceIdentity) deviceView {
+	v := deviceView{DeviceID: d.DeviceID, Status: d.Status, ConnectionState: d.ConnectionState, GenerationID: d.GenerationID, ETag: d.ETag}
+	if d.StatusReason != nil {
+		v.StatusReason = *d.StatusReason
+	}
+	if d.Authentication != nil {
+		v.AuthenticationType = d.Authentication.Type
+	}
+	v.LastActivityTime = set(d.LastActivityTime)
+	return v
+}
+
+// set is nil for the time that the service API has for never.
+func set(t time.Time) *time.Time {
+	if t.Year() <= 1 {
+		return nil
+	}
+	return &t
+}
+
+func (a *app) showDevice(d iothub.DeviceIdentity) error {
+	v := newDeviceView(d)
+	return a.printOne(v, func(w io.Writer) error {
+		return fields(w,
+			"Device", v.DeviceID,
+			"Status", v.Status,
+			"Reason", v.StatusReason,
+			"Connection", v.ConnectionState,
+			"Login", v.AuthenticationType,
+			"Last seen", a.localTime(v.LastActivityTime),
+			"Generation", v.GenerationID,
+			"ETag", v.ETag,
+		)
+	})
+}
+
+// noSuchDevice names the device in the hub's answer that there is none.
+func noSuchDevice(id string, err error) error {
+	var refusal *iothub.Error
+	if errors.As(err, &refusal) && (refusal.Code == iothub.CodeDeviceNotFound || refusal.Status == 404 && refusal.Code == "") {
+		return fmt.Errorf("no such device: %s; see 'latchctl device list'", id)
+	}
+	return err
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// fakeHost is the hub's name, which is not where it is reached.
+const fakeHost = "hub.example"
+
+// fakeDevice is a device of the fake hub, and what it does when it is called:
+// ok, jam, offline, timeout, lost or gone.
+type fakeDevice struct {
+	ID   string        `json:"id"`
+	Does string        `json:"does"`
+	Tags iothub.Object `json:"tags"`
+
+	identity iothub.DeviceIdentity
+	desired  iothub.Object
+	version  int64
+}
+
+// fakeHub speaks as much of the service API as the scripts need. It is strict:
+// what the documentation does not have is refused with the word "fake".
+type fakeHub struct {
+	server  *httptest.Server
+	address string
+	key     iothub.Key
+
+	mu       sync.Mutex
+	requests []string
+	devices  map[string]*fakeDevice
+	jobs     map[string]*fakeJob
+	busy     int // answers of 429 that are due
+}
+
+func newFakeHub() (*fakeHub, error) {
+	h := &fakeHub{key: iothub.Key("an owner's key of thirty-two bytes"), devices: map[string]*fakeDevice{}, jobs: map[string]*fakeJob{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h.address = l.Addr().String()
+	h.serve(l)
+	return h, nil
+}
+
+func (h *fakeHub) serve(l net.Listener) {
+	h.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: h.handler(), ErrorLog: log.New(io.Discard, "", 0)}}
+	h.server.StartTLS()
+}
+
+// restart serves again at the same address.
+func (h *fakeHub) restart() error {
+	l, err := net.Listen("tcp", h.address)
+	if err == nil {
+		h.serve(l)
+	}
+	return err
+}
+
+func (h *fakeHub) caPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.server.Certificate().Raw})
+}
+
+func (h *fakeHub) connectionString(key iothub.Key) string {
+	return iothub.Service{HostName: fakeHost, KeyName: "iothubowner", Key: key}.ConnectionString()
+}
+
+func (h *fakeHub) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /devices/{id}", h.putDevice)
+	mux.HandleFunc("GET /devices/{id}", h.getDevice)
+	mux.HandleFunc("DELETE /devices/{id}", h.deleteDevice)
+	mux.HandleFunc("POST /devices/query", h.query)
+	mux.HandleFunc("GET /twins/{id}", h.getTwin)
+	mux.HandleFunc("PATCH /twins/{id}", h.patchTwin)
+	mux.HandleFunc("POST /twins/{id}/methods", h.method)
+	mux.HandleFunc("PUT /jobs/v2/{id}", h.putJob)
+	mux.HandleFunc("GET /jobs/v2/{id}", h.getJob)
+	mux.HandleFunc("POST /jobs/v2/{id}/cancel", h.cancelJob)
+	mux.HandleFunc("GET /jobs/v2/query", h.listJobs)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		h.record(r, body)
+		if e := h.check(r, body); e != nil {
+			answerError(w, e)
+			return
+		}
+		if h.busy > 0 {
+			h.busy--
+			w.Header().Set("Retry-After", "0.05")
+			answerError(w, iothub.Errorf(iothub.CodeThrottling, "too many requests"))
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+var (
+	madeUp = regexp.MustCompile(`\b([a-zA-Z]+)-\d{8}-\d{6}-[0-9a-f]{8}\b`)
+	starts = regexp.MustCompile(`"startTime":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ"`)
+	uuids  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
+
+// record keeps the request, with what differs from run to run taken out. A job
+// that is polled is kept once.
+func (h *fakeHub) record(r *http.Request, body []byte) {
+	query := r.URL.Query()
+	query.Del("api-version")
+	line := r.Method + " " + r.URL.EscapedPath()
+	if len(query) > 0 {
+		line += "?" + query.Encode()
+	}
+	if match := r.Header.Get("If-Match"); match != "" {
+		line += " If-Match: " + match
+	}
+	if len(body) > 0 {
+		line += " " + string(body)
+	}
+	line = madeUp.ReplaceAllString(line, "$1-MADEUP")
+	line = starts.ReplaceAllString(line, `"startTime":"START"`)
+	if n := len(h.requests); n == 0 || h.requests[n-1] != line {
+		h.requests = append(h.requests, line)
+	}
+}
+
+// check holds a request to what every request must have.
+func (h *fakeHub) check(r *http.Request, body []byte) *iothub.Error {
+	s, err := iothub.ParseSignature(r.Header.Get("Authorization"))
+	switch {
+	case err != nil:
+		return iothub.Errorf(iothub.CodeUnauthorized, "fake: %v", err)
+	case !s.SignedBy(h.key), s.Resource != fakeHost, s.KeyName != "iothubowner", !s.Expiry.After(time.Now()):
+		return iothub.Errorf(iothub.CodeUnauthorized, "Unauthorized")
+	case r.URL.Query().Get("api-version") != "2021-04-12":
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "fake: api-version")
+	case !uuids.MatchString(r.Header.Get("Request-Id")), !strings.HasPrefix(r.UserAgent(), "latchctl/"):
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "fake: Request-Id or User-Agent")
+	case (len(body) > 0) != (r.Header.Get("Content-Type") == "application/json; charset=utf-8"):
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "fake: Content-Type")
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	json.NewEncoder(w).Encode(v)
+}
+
+func answerError(w http.ResponseWriter, e *iothub.Error) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(e.Status)
+	w.Write(e.Body(time.Now()))
+}
+
+// readBody reads a body that has the fields of v and no others.
+func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		answerError(w, iothub.Errorf(iothub.CodeArgumentInvalid, "fake: body: %v", err))
+		return false
+	}
+	return true
+}
+
+// load puts the devices of a script into the registry.
+func (h *fakeHub) load(text []byte) error {
+	var devices []*fakeDevice
+	if err := json.Unmarshal(text, &devices); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range devices {
+		h.add(d, iothub.DeviceIdentity{DeviceID: d.ID, Status: iothub.Enabled})
+	}
+	return nil
+}
+
+func (h *fakeHub) add(d *fakeDevice, identity iothub.DeviceIdentity) {
+	d.identity, d.desired, d.version = identity, iothub.Object{}, 1
+	d.identity.ETag, d.identity.GenerationID = "MTIz", "637"
+	d.identity.ConnectionState = iothub.Connected
+	if d.Does == "offline" || d.Does == "" {
+		d.identity.ConnectionState = iothub.Disconnected
+	}
+	d.identity.Authentication = &iothub.Authentication{Type: "sas", SymmetricKey: iothub.SymmetricKey{
+		PrimaryKey:   base64.StdEncoding.EncodeToString([]byte("first key of " + d.ID)),
+		SecondaryKey: base64.StdEncoding.EncodeToString([]byte("second key of " + d.ID))}}
+	h.devices[d.ID] = d
+}
+
+func (h *fakeHub) putDevice(w http.ResponseWriter, r *http.Request) {
+	var d iothub.DeviceIdentity
+	if !readBody(w, r, &d) {
+		return
+	}
+	if h.devices[d.DeviceID] != nil {
+		answerError(w, iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s already exists", d.DeviceID))
+		return
+	}
+	h.add(&fakeDevice{ID: d.DeviceID}, d)
+	answer(w, h.devices[d.DeviceID].identity)
+}
+
+// device returns the device of the path, or answers that there is none.
+func (h *fakeHub) device(w http.ResponseWriter, r *http.Request) *fakeDevice {
+	d := h.devices[r.PathValue("id")]
+	if d == nil {
+		answerError(w, iothub.Errorf(iothub.CodeDeviceNotFound, "the device %s does not exist", r.PathValue("id")))
+	}
+	return d
+}
+
+func (h *fakeHub) getDevice(w http.ResponseWriter, r *http.Request) {
+	if d := h.device(w, r); d != nil {
+		answer(w, d.identity)
+	}
+}
+
+func (h *fakeHub) deleteDevice(w http.ResponseWriter, r *http.Request) {
+	d := h.device(w, r)
+	if d == nil {
+		return
+	}
+	if m := r.Header.Get("If-Match"); m != `"*"` && m != `"MTIz"` {
+		answerError(w, iothub.Errorf(iothub.CodePreconditionFailed, "the etag does not match"))
+		return
+	}
+	delete(h.devices, d.ID)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (d *fakeDevice) twin() iothub.Twin {
+	desired := d.desired.Merge(iothub.Object{"$version": d.version, "$metadata": iothub.Object{}})
+	reported := iothub.Object{"lock": map[string]any{"position": "locked"}, "$version": 1}
+	return iothub.Twin{DeviceID: d.ID, ETag: "AAAA", Status: d.identity.Status, ConnectionState: d.identity.ConnectionState, Version: d.version + 1,
+		Tags: d.Tags, Properties: iothub.TwinProperties{Desired: desired, Reported: reported}}
+}
+
+func (h *fakeHub) getTwin(w http.ResponseWriter, r *http.Request) {
+	if d := h.device(w, r); d != nil {
+		answer(w, d.twin())
+	}
+}
+
+func (h *fakeHub) patchTwin(w http.ResponseWriter, r *http.Request) {
+	var patch struct {
+		Tags       iothub.Object
+		Properties struct{ Desired iothub.Object }
+	}
+	d := h.device(w, r)
+	if d == nil || !readBody(w, r, &patch) {
+		return
+	}
+	if m := r.Header.Get("If-Match"); m != `"*"` && m != `"AAAA"` {
+		answerError(w, iothub.Errorf(iothub.CodePreconditionFailed, "the etag does not match"))
+		return
+	}
+	d.Tags, d.desired = d.Tags.Merge(patch.Tags), d.desired.Merge(patch.Properties.Desired)
+	d.version++
+	answer(w, d.twin())
+}
+
+func (h *fakeHub) method(w http.ResponseWriter, r *http.Request) {
+	var m iothub.MethodRequest
+	d := h.device(w, r)
+	if d == nil || !readBody(w, r, &m) {
+		return
+	}
+	if e := d.failure(); e != nil {
+		w.WriteHeader(e.Status)
+		w.Write(e.MethodBody(time.Now()))
+		return
+	}
+	answer(w, d.answer(m))
+}

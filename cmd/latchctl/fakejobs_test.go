@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// fakeJob is a job of the fake hub. It moves on by one step each time it is
+// asked for: running, half of its devices done, ended.
+type fakeJob struct {
+	iothub.Job
+	devices []*fakeDevice
+	step    int
+}
+
+func (d *fakeDevice) failure() *iothub.Error {
+	switch d.Does {
+	case "offline", "":
+		return iothub.Errorf(iothub.CodeDeviceNotOnline, "the device %s is not online", d.ID)
+	case "timeout":
+		return iothub.Errorf(iothub.CodeGatewayTimeout, "the device %s did not answer in time", d.ID)
+	case "lost":
+		return &iothub.Error{Status: 500, Code: iothub.CodeOutcomeUnknown, Message: "the hub ended before the answer was stored"}
+	case "gone":
+		return iothub.Errorf(iothub.CodeDeviceNotFound, "the device %s does not exist", d.ID)
+	}
+	return nil
+}
+
+func (d *fakeDevice) answer(m iothub.MethodRequest) iothub.MethodResponse {
+	switch {
+	case d.Does == "jam":
+		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed","message":"the bolt did not arrive"}}`)}
+	case m.MethodName == "ping":
+		payload := m.Payload
+		if payload == nil {
+			payload = json.RawMessage("null")
+		}
+		return iothub.MethodResponse{Status: 200, Payload: payload}
+	case m.MethodName == lockDoor:
+		return iothub.MethodResponse{Status: 200, Payload: json.RawMessage(`{"position":"locked","confirmed":true}`)}
+	case m.MethodName == unlockDoor:
+		return iothub.MethodResponse{Status: 200, Payload: json.RawMessage(`{"position":"unlocked","confirmed":true}`)}
+	}
+	return iothub.MethodResponse{Status: 404, Payload: json.RawMessage(`{"error":{"code":"unknown-method","message":"there is no such method"}}`)}
+}
+
+func (h *fakeHub) putJob(w http.ResponseWriter, r *http.Request) {
+	var job iothub.Job
+	if !readBody(w, r, &job) {
+		return
+	}
+	if h.jobs[job.JobID] != nil {
+		answerError(w, iothub.Errorf(iothub.CodeJobAlreadyExists, "a job with the id %s exists", job.JobID))
+		return
+	}
+	devices, e := h.selectDevices(job.QueryCondition)
+	if e != nil {
+		answerError(w, e)
+		return
+	}
+	if strings.HasPrefix(job.JobID, "quota") {
+		answerError(w, iothub.Errorf(iothub.CodeJobQuotaExceeded, "too many active jobs"))
+		return
+	}
+	created := time.Date(2026, 11, 23, 12, 0, len(h.jobs), 0, time.UTC)
+	job.CreatedTime, job.Status = &created, iothub.JobQueued
+	if job.StartTime != nil && job.StartTime.After(time.Now()) {
+		job.Status = iothub.JobScheduled
+	} else {
+		job.StartTime = &created
+	}
+	f := &fakeJob{Job: job, devices: devices}
+	h.jobs[job.JobID] = f
+	answer(w, f.Job)
+}
+
+// job returns the job of the path, or answers that there is none.
+func (h *fakeHub) job(w http.ResponseWriter, r *http.Request) *fakeJob {
+	j := h.jobs[r.PathValue("id")]
+	if j == nil {
+		answerError(w, iothub.Errorf(iothub.CodeJobNotFound, "the job %s does not exist", r.PathValue("id")))
+	}
+	return j
+}
+
+func (h *fakeHub) getJob(w http.ResponseWriter, r *http.Request) {
+	if j := h.job(w, r); j != nil {
+		j.next()
+		answer(w, j.Job)
+	}
+}
+
+// next moves the job on. Jobs whose id begins with "stuck" never end, those with
+// "fails" fail.
+func (j *fakeJob) next() {
+	if j.Status.Ended() || j.Status == iothub.JobScheduled {
+		return
+	}
+	j.step++
+	j.Status = iothub.JobRunning
+	n := len(j.devices)
+	s := iothub.JobStatistics{DeviceCount: n, RunningCount: n}
+	switch {
+	case strings.HasPrefix(j.JobID, "stuck"):
+	case strings.HasPrefix(j.JobID, "fails"):
+		j.Status, j.FailureReason = iothub.JobFailed, "the maximum execution time is over"
+	case j.step >= 3:
+		j.Status = iothub.JobCompleted
+		s.RunningCount = 0
+		for _, d := range j.devices {
+			if d.failure() != nil && j.Type == iothub.ScheduleDeviceMethod {
+				s.FailedCount++
+			} else {
+				s.SucceededCount++ // also those that answered 500
+			}
+		}
+	}
+	j.DeviceJobStatistics = &s
+}
+
+func (h *fakeHub) cancelJob(w http.ResponseWriter, r *http.Request) {
+	j := h.job(w, r)
+	switch {
+	case j == nil:
+	case j.Status != iothub.JobScheduled:
+		answerError(w, iothub.Errorf(iothub.CodeInvalidOperation, "Job cannot be cancelled in 'Running' status"))
+	default:
+		j.Status = iothub.JobCancelled
+		answer(w, j.Job)
+	}
+}
+
+func (h *fakeHub) listJobs(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	var ids []string
+	for id, j := range h.jobs {
+		if s := query.Get("jobStatus"); s != "" && s != string(j.Status) {
+			continue
+		}
+		if t := query.Get("jobType"); t != "" && t != string(j.Type) {
+			continue
+		}
+		ids = append(ids, id)
+	}
+	sort.Strings(ids)
+	var rows []any
+	for _, id := range ids {
+		rows = append(rows, h.jobs[id].Job)
+	}
+	page(w, r, rows)
+}
+
+// rowsOf gives the rows of the job that a condition names.
+func (h *fakeHub) rowsOf(condition string) []iothub.DeviceJob {
+	id := strings.TrimSuffix(strings.TrimPrefix(condition, "devices.jobs.jobId = '"), "'")
+	j := h.jobs[id]
+	if j == nil {
+		return nil
+	}
+	var rows []iothub.DeviceJob
+	for _, d := range j.devices {
+		row := iothub.DeviceJob{DeviceID: d.ID, JobID: id, JobType: j.Type, Status: iothub.DeviceRunning}
+		if j.Status.Ended() {
+			row.Status = iothub.DeviceCompleted
+			switch {
+			case j.Status != iothub.JobCompleted:
+				row.Status = iothub.DeviceCanceled
+			case j.Type != iothub.ScheduleDeviceMethod:
+			case d.failure() != nil:
+				e := d.failure()
+				row.Status = iothub.DeviceFailed
+				row.Error = &iothub.DeviceJobError{Code: string(e.Code), Description: e.Message}
+			default:
+				m := d.answer(*j.CloudToDeviceMethod)
+				row.Outcome = &iothub.DeviceJobOutcome{DeviceMethodResponse: &m}
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

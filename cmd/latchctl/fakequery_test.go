@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"sort"
+	"strings"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+var inList = regexp.MustCompile(`^deviceId IN \[(.*)\]$`)
+
+// selectDevices knows the few conditions that the scripts use.
+func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error) {
+	var want func(*fakeDevice) bool
+	switch m := inList.FindStringSubmatch(condition); {
+	case condition == "*" || condition == "":
+		want = func(*fakeDevice) bool { return true }
+	case m != nil:
+		want = func(d *fakeDevice) bool { return strings.Contains(","+m[1]+",", ",'"+d.ID+"',") }
+	case condition == "tags.building = '43'":
+		want = func(d *fakeDevice) bool { return d.Tags["building"] == "43" }
+	case condition == "tags.building = 'none'":
+		want = func(d *fakeDevice) bool { return false }
+	default:
+		return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "line 1:%d: want a value", len(condition)+1)
+	}
+	var devices []*fakeDevice
+	for _, d := range h.devices {
+		if want(d) {
+			devices = append(devices, d)
+		}
+	}
+	sort.Slice(devices, func(i, j int) bool { return devices[i].ID < devices[j].ID })
+	return devices, nil
+}
+
+var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
+
+// query gives two rows to a page.
+func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
+	var q struct{ Query string }
+	if !readBody(w, r, &q) {
+		return
+	}
+	m := wholeQuery.FindStringSubmatch(q.Query)
+	if m == nil {
+		answerError(w, iothub.Errorf(iothub.CodeArgumentInvalid, "line 1:1: want SELECT"))
+		return
+	}
+	var rows []any
+	if m[2] == "devices.jobs" {
+		for _, row := range h.rowsOf(m[3]) {
+			rows = append(rows, row)
+		}
+	} else {
+		devices, e := h.selectDevices(m[3])
+		if e != nil {
+			e.Message = strings.Replace(e.Message, "line 1:", "line 2:", 1) // where the condition stands
+			answerError(w, e)
+			return
+		}
+		for _, d := range devices {
+			if m[1] == "*" {
+				rows = append(rows, d.twin())
+			} else {
+				rows = append(rows, map[string]string{"deviceId": d.ID, "connectionState": d.identity.ConnectionState})
+			}
+		}
+	}
+	page(w, r, rows)
+}
+
+func page(w http.ResponseWriter, r *http.Request, rows []any) {
+	const size = 2
+	from := 0
+	fmt.Sscan(r.Header.Get("x-ms-continuation"), &from)
+	to := min(from+size, len(rows))
+	if to < len(rows) {
+		w.Header().Set("x-ms-continuation", fmt.Sprint(to))
+	}
+	answer(w, append([]any{}, rows[from:to]...))
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+type jobCancelOptions struct {
+	app *app
+	cmd *cobra.Command
+	id  string
+}
+
+func newJobCancel(a *app, run func(context.Context, *jobCancelOptions) error) *cobra.Command {
+	if run == nil {
+		run = runJobCancel
+	}
+	o := &jobCancelOptions{app: a}
+	return &cobra.Command{
+		Use:     "cancel ID",
+		Short:   "Cancel a job that has not begun",
+		Long:    "IoT Hub cancels only jobs that have not begun: a job that runs goes on to its end.",
+		Example: "  latchctl job cancel lock-20261123-114500-4f3a9c01",
+		Args:    named("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd, o.id = cmd, args[0]
+			return run(cmd.Context(), o)
+		},
+	}
+}
+
+func runJobCancel(ctx context.Context, o *jobCancelOptions) error {
+	if err := jobID(o.cmd, o.id); err != nil {
+		return err
+	}
+	client, err := o.app.client()
+	if err != nil {
+		return err
+	}
+	job, err := client.CancelJob(ctx, o.id)
+	var refusal *iothub.Error
+	if errors.As(err, &refusal) && refusal.Status == 400 {
+		return fmt.Errorf("job %s cannot be cancelled any more, only a job that has not begun can: %w", o.id, err)
+	}
+	if err != nil {
+		return noSuchJob(o.id, err)
+	}
+	return o.app.printOne(job, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "job %s is %s\n", o.id, job.Status)
+		return err
+	})
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+type jobScheduleMethodOptions struct {
+	scheduling
+	app     *app
+	cmd     *cobra.Command
+	method  string
+	payload string
+	timeout seconds
+}
+
+func newJobScheduleMethod(a *app, run func(context.Context, *jobScheduleMethodOptions) error) *cobra.Command {
+	if run == nil {
+		run = runJobScheduleMethod
+	}
+	o := &jobScheduleMethodOptions{app: a, timeout: 15}
+	cmd := &cobra.Command{
+		Use:   "method METHOD --where CONDITION",
+		Short: "Schedule a direct method on the devices that a condition selects",
+		Example: `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m --watch
+  latchctl job schedule method ping --where "deviceId IN ['front-door','back-door']" --payload '{"n":1}'`,
+		Args: named("METHOD"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd, o.method = cmd, args[0]
+			return run(cmd.Context(), o)
+		},
+	}
+	o.addScheduleFlags(cmd)
+	cmd.Flags().StringVar(&o.payload, "payload", "", "the method's argument: `JSON`, or @FILE; null if not given")
+	cmd.Flags().Var(&o.timeout, "timeout", "how long a device may take to answer, 5s to 5m")
+	return cmd
+}
+
+func runJobScheduleMethod(ctx context.Context, o *jobScheduleMethodOptions) error {
+	if err := o.scheduling.check(o.app, o.cmd); err != nil {
+		return err
+	}
+	method, err := methodRequest(o.cmd, o.method, o.payload, o.timeout, 0)
+	if err != nil {
+		return err
+	}
+	what := work{"call " + o.method + " on", o.method, o.method == unlockDoor}
+	return o.app.schedule(ctx, o.cmd, o.scheduling,
+		iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}, what)
+}

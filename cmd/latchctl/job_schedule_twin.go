@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+type jobScheduleTwinOptions struct {
+	scheduling
+	app           *app
+	cmd           *cobra.Command
+	desired, tags string
+}
+
+func newJobScheduleTwin(a *app, run func(context.Context, *jobScheduleTwinOptions) error) *cobra.Command {
+	if run == nil {
+		run = runJobScheduleTwin
+	}
+	o := &jobScheduleTwinOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
+		Short: "Schedule a change of the twins of the devices that a condition selects",
+		Example: `  latchctl job schedule twin --where "deviceId = 'front-door'" --desired '{"building":"43","floor":3}' --watch
+  latchctl job schedule twin --where "tags.building = '42'" --tags '{"building":"43"}'`,
+		Args: named(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd = cmd
+			return run(cmd.Context(), o)
+		},
+	}
+	o.addScheduleFlags(cmd)
+	cmd.Flags().StringVar(&o.desired, "desired", "", "the change of the desired properties: `JSON`, or @FILE; null removes")
+	cmd.Flags().StringVar(&o.tags, "tags", "", "the change of the tags: `JSON`, or @FILE; null removes")
+	return cmd
+}
+
+func runJobScheduleTwin(ctx context.Context, o *jobScheduleTwinOptions) error {
+	if err := o.scheduling.check(o.app, o.cmd); err != nil {
+		return err
+	}
+	patch, err := readPatch(o.cmd, o.desired, o.tags)
+	if err != nil {
+		return err
+	}
+	patch.ETag = "*" // IoT Hub wants one in a job
+	text, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	return o.app.schedule(ctx, o.cmd, o.scheduling,
+		iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: text}, work{"update the twins of", "twin", false})
+}

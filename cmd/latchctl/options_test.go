@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// TestOptions: what the command line says arrives in the options. The commands'
+// run functions are replaced.
+func TestOptions(t *testing.T) {
+	var lock lockOptions
+	var method jobScheduleMethodOptions
+	var invoke methodInvokeOptions
+	parse := func(cmd *cobra.Command, args ...string) {
+		t.Helper()
+		cmd.SetArgs(args)
+		cmd.SetOut(new(bytes.Buffer))
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &app{}
+	keepLock := func(_ context.Context, o *lockOptions) error { lock = *o; return nil }
+
+	parse(newLock(a, keepLock), "a", "b", "--reason", "x")
+	if lock.unlock || len(lock.ids) != 2 || lock.reason != "x" || lock.timeout != 15 || lock.maxExecution != 3600 {
+		t.Errorf("lock: %+v", lock)
+	}
+	parse(newUnlock(a, keepLock), "--where", "*", "--for", "30s", "--timeout", "20", "-y", "--wait", "1m")
+	if !lock.unlock || lock.where != "*" || lock.relock != 30 || lock.timeout != 20 || !lock.yes || lock.wait != 60 {
+		t.Errorf("unlock: %+v", lock)
+	}
+	parse(newJobScheduleMethod(a, func(_ context.Context, o *jobScheduleMethodOptions) error { method = *o; return nil }),
+		"m", "--where", "a = 1", "--payload", "1", "--start", "+1m", "--max-execution", "2h", "--id", "j", "--watch", "-n")
+	if method.method != "m" || method.where != "a = 1" || method.payload != "1" || method.start != "+1m" || method.maxExecution != 7200 ||
+		method.id != "j" || !method.watch || !method.dryRun {
+		t.Errorf("job: %+v", method)
+	}
+	parse(newMethodInvoke(a, func(_ context.Context, o *methodInvokeOptions) error { invoke = *o; return nil }), "d", "m", "--connect-timeout", "1m")
+	if invoke.id != "d" || invoke.method != "m" || invoke.connectTimeout != 60 || invoke.timeout != 15 {
+		t.Errorf("invoke: %+v", invoke)
+	}
+}
+
+// TestEveryCommandHasAnExample: help starts from one.
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		if cmd.Example == "" || cmd.Short == "" {
+			t.Errorf("%s has no example or no short text", cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRoot(&app{}))
+}

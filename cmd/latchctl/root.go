@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// run carries out a command line and returns the exit status.
+func run(ctx context.Context, a *app, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	return a.report(root.ExecuteContext(ctx))
+}
+
+// newRoot builds the tree of commands.
+func newRoot(a *app) *cobra.Command {
+	root := group("latchctl", "Lock, unlock and look after doors by an IoT Hub",
+		`  export LATCHCTL_HUB_FILE=hub.connection-string
+  latchctl lock --where "tags.building = '43'"
+  latchctl unlock front-door --for 30s
+  latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
+		newLock(a, nil), newUnlock(a, nil),
+		group("job", "Schedule, watch and cancel jobs", "  latchctl job list",
+			group("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
+				newJobScheduleMethod(a, nil), newJobScheduleTwin(a, nil)),
+			newJobList(a, nil), newJobShow(a, nil), newJobWatch(a, nil), newJobCancel(a, nil)),
+		group("device", "Create, list, show and delete devices", "  latchctl device create front-door",
+			newDeviceCreate(a, nil), newDeviceList(a, nil), newDeviceShow(a, nil), newDeviceDelete(a, nil), newDeviceConnectionString(a, nil)),
+		group("twin", "Show and change a device's twin", "  latchctl twin show front-door",
+			newTwinShow(a, nil), newTwinUpdate(a, nil)),
+		group("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
+			newMethodInvoke(a, nil)),
+		newQuery(a, nil),
+		newVersion(a, nil),
+	)
+	root.Long = "Latchctl schedules and watches jobs on the devices of an IoT Hub, and says what\n" +
+		"became of each door. Its exit status tells the outcome:\n" +
+		"  0 all devices succeeded       3 the job ended with failed devices\n" +
+		"  1 could not do it             4 the job failed or was cancelled\n" +
+		"  2 wrong usage                 5 timed out waiting"
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpTemplate(helpTemplate)
+
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.flags.HubFile, "hub-file", "", "read the hub's connection string from `FILE` (environment: LATCHCTL_HUB_FILE)")
+	flags.StringVar(&a.flags.Hub, "hub", "", "use the hub `NAME` of the config file")
+	flags.StringVar(&a.flags.Endpoint, "endpoint", "", "reach the hub at `https://HOST:PORT` instead of its name (LATCHCTL_ENDPOINT)")
+	flags.StringVar(&a.flags.CAFile, "ca-file", "", "trust the authorities in `FILE` (PEM) for the hub's certificate (LATCHCTL_CA_FILE)")
+	flags.StringVarP(&a.format, "output", "o", "table", "print `FORMAT`: table, json or jsonl")
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		switch a.format {
+		case "table", "json", "jsonl":
+			return nil
+		}
+		return usagef(cmd, "-o %s: want table, json or jsonl", a.format)
+	}
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: example,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			text := fmt.Sprintf("unknown command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				text += " (did you mean " + strings.Join(near, " or ") + "?)"
+			}
+			return usagef(cmd, "%w", errors.New(text))
+		},
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// named wants exactly the arguments that are named.
+func named(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef(cmd, "%s is missing", names[len(args)])
+		case len(args) > len(names):
+			return usagef(cmd, "there is no place for the argument %q", args[len(names)])
+		}
+		for i, arg := range args {
+			if arg == "" {
+				return usagef(cmd, "%s is empty", names[i])
+			}
+		}
+		return nil
+	}
+}
+
+// The help starts from an example: what a technician copies.
+const helpTemplate = `{{with .Short}}{{.}}.
+
+{{end}}{{if .HasExample}}Example:
+{{.Example}}
+
+{{end}}{{with .Long}}{{. | trimTrailingWhitespaces}}
+
+{{end}}{{.UsageString}}`
+
+const usageTemplate = `Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+{{if .HasAvailableSubCommands}}
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{if .HasAvailableLocalFlags}}
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableInheritedFlags}}
+Flags of all commands:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}`

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"latchctl": main})
+}
+
+type hubKey struct{}
+
+// TestScripts runs the scripts, which are the specification of the commands.
+// Each has a fake hub of its own and may use these commands besides latchctl:
+//
+//	hub devices FILE    put the devices of the JSON file into the registry
+//	hub requests FILE   write the requests since the last time to FILE
+//	hub busy N          answer the next N requests with 429
+//	hub config FROM TO  copy a config file, with $ENDPOINT filled in
+//	hub stop, hub start
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			hub, err := newFakeHub()
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { hub.server.Close() })
+			env.Values[hubKey{}] = hub
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("TZ", "UTC")
+			env.Setenv("ENDPOINT", "https://"+hub.address)
+			env.Setenv("ADDRESS", hub.address)
+			env.Setenv("LATCHCTL_ENDPOINT", "https://"+hub.address)
+			env.Setenv("LATCHCTL_CA_FILE", filepath.Join(env.WorkDir, "ca.pem"))
+			env.Setenv("LATCHCTL_HUB_FILE", filepath.Join(env.WorkDir, "hub.connection-string"))
+			for name, text := range map[string]string{
+				"ca.pem":                  string(hub.caPEM()),
+				"hub.connection-string":   hub.connectionString(hub.key) + "\n",
+				"wrong.connection-string": hub.connectionString(iothub.Key("another key")),
+			} {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(text), 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"hub":  hubCommand,
+			"exit": exitCommand,
+		},
+	})
+}
+
+func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
+	hub := ts.Value(hubKey{}).(*fakeHub)
+	switch strings.Join(args[:1], "") {
+	case "devices":
+		ts.Check(hub.load([]byte(ts.ReadFile(args[1]))))
+	case "requests":
+		hub.mu.Lock()
+		text := strings.Join(hub.requests, "\n") + "\n"
+		hub.requests = nil
+		hub.mu.Unlock()
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+	case "busy":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		hub.mu.Lock()
+		hub.busy = n
+		hub.mu.Unlock()
+	case "config":
+		text := strings.ReplaceAll(ts.ReadFile(args[1]), "$ENDPOINT", ts.Getenv("ENDPOINT"))
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
+	case "stop":
+		hub.server.Close()
+	case "start":
+		ts.Check(hub.restart())
+	default:
+		ts.Fatalf("hub: unknown %q", args)
+	}
+}
+
+// exitCommand runs latchctl and wants an exit status: exit 3 latchctl lock a.
+func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	status := "0"
+	if err != nil {
+		status = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if status != args[0] {
+		ts.Fatalf("%s: status %s, want %s", strings.Join(args[1:], " "), status, args[0])
+	}
+}

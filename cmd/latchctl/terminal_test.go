@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// terminalApp is an app at a terminal of a width, connected to hub.
+func terminalApp(t *testing.T, hub *fakeHub, width int, typed io.Reader) (a *app, out, errOut *bytes.Buffer) {
+	t.Helper()
+	dir := t.TempDir()
+	file, ca := filepath.Join(dir, "hub"), filepath.Join(dir, "ca.pem")
+	for path, text := range map[string]string{file: hub.connectionString(hub.key), ca: string(hub.caPEM())} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := map[string]string{"LATCHCTL_HUB_FILE": file, "LATCHCTL_CA_FILE": ca, "LATCHCTL_ENDPOINT": hub.address}
+	out, errOut = new(bytes.Buffer), new(bytes.Buffer)
+	now := time.Now()
+	return &app{
+		in: typed, out: out, errOut: errOut,
+		inTerminal: true, outTerminal: true, errTerminal: true,
+		width:  func() int { return width },
+		getenv: func(name string) string { return env[name] },
+		now:    func() time.Time { return now },
+		sleep: func(ctx context.Context, d time.Duration) error {
+			now = now.Add(d)
+			return ctx.Err()
+		},
+		local: time.UTC,
+		newID: func() string { return "0123abcd" },
+	}, out, errOut
+}
+
+func startFakeHub(t *testing.T, devices string) *fakeHub {
+	t.Helper()
+	hub, err := newFakeHub()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hub.server.Close() })
+	if err := hub.load([]byte(devices)); err != nil {
+		t.Fatal(err)
+	}
+	return hub
+}
+
+const threeDoors = `[{"id":"a","does":"ok"},{"id":"b","does":"ok"},{"id":"c","does":"jam"}]`
+
+func TestConfirmOnATerminal(t *testing.T) {
+	for typed, want := range map[string]int{"y\n": exitDevices, "Yes\n": exitDevices, "\n": exitFailed, "n\n": exitFailed, "": exitFailed, "yellow\n": exitFailed} {
+		hub := startFakeHub(t, threeDoors)
+		a, _, errOut := terminalApp(t, hub, 80, strings.NewReader(typed))
+		if got := run(t.Context(), a, []string{"unlock", "a", "b", "c"}); got != want {
+			t.Errorf("%q: status %d, want %d", typed, got, want)
+		}
+		if !strings.HasPrefix(errOut.String(), "Unlock 3 devices (a, b, c)? [y/N] ") {
+			t.Errorf("%q: asked %q", typed, errOut)
+		}
+		if sent := len(hub.jobs); (sent == 1) != (want == exitDevices) {
+			t.Errorf("%q: %d jobs", typed, sent)
+		}
+		if want == exitFailed && !strings.HasSuffix(errOut.String(), "latchctl: not confirmed: nothing was done\n") {
+			t.Errorf("%q: said %q", typed, errOut)
+		}
+	}
+}
+
+// TestConfirmIsInterrupted: Ctrl-C at the question ends the command, although
+// the terminal gives no line.
+func TestConfirmIsInterrupted(t *testing.T) {
+	hub := startFakeHub(t, threeDoors)
+	silent, w := io.Pipe()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	a, _, errOut := terminalApp(t, hub, 80, silent)
+	asked := writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "[y/N]") {
+			cancel()
+		}
+		return errOut.Write(p)
+	})
+	a.errOut = asked
+	if got := run(ctx, a, []string{"unlock", "a", "b"}); got != exitFailed || len(hub.jobs) != 0 {
+		t.Errorf("status %d, %d jobs, %q", got, len(hub.jobs), errOut)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestLockAtATerminal is what a technician sees, at both widths.
+func TestLockAtATerminal(t *testing.T) {
+	hub := startFakeHub(t, threeDoors)
+	a, out, errOut := terminalApp(t, hub, 40, strings.NewReader(""))
+	if got := run(t.Context(), a, []string{"lock", "--where", "*"}); got != exitDevices {
+		t.Errorf("status %d", got)
+	}
+	progress := errOut.String()
+	for _, want := range []string{"\rlatchctl: job lock-", "\r[-----------] 0/3  0 answered  0 failed", "\r[###########] 3/3  3 answered  0 failed"} {
+		if !strings.Contains("\r"+progress, want) {
+			t.Errorf("standard error %q, want %q", progress, want)
+		}
+	}
+	if strings.Contains(progress, "3 succeeded") {
+		t.Error("the progress claims what is not known")
+	}
+	want := "DEVICE  RESULT     REASON/ANSWER\n" +
+		"c       \x1b[31mrefused\x1b[0m    500 jammed: the bolt\n                   did not arrive\n" +
+		"a       \x1b[32msucceeded\x1b[0m  200 {\"position\":\"lock\n                   ed\",\"confirmed\":true}\n"
+	if !strings.HasPrefix(out.String(), want) {
+		t.Errorf("standard output\n%s\nwant\n%s", out, want)
+	}
+}
+
+func TestNoColor(t *testing.T) {
+	hub := startFakeHub(t, threeDoors)
+	a, out, _ := terminalApp(t, hub, 80, strings.NewReader(""))
+	getenv := a.getenv
+	a.getenv = func(name string) string {
+		if name == "NO_COLOR" {
+			return "1"
+		}
+		return getenv(name)
+	}
+	run(t.Context(), a, []string{"lock", "--where", "*"})
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("colour in %q", out)
+	}
+}
+
+// TestInterruptedWatch says how to go on.
+func TestInterruptedWatch(t *testing.T) {
+	hub := startFakeHub(t, threeDoors)
+	a, out, errOut := terminalApp(t, hub, 80, strings.NewReader(""))
+	ctx, cancel := context.WithCancel(t.Context())
+	a.sleep = func(context.Context, time.Duration) error { cancel(); return ctx.Err() }
+	if got := run(ctx, a, []string{"lock", "--where", "*"}); got != exitFailed || out.Len() != 0 {
+		t.Errorf("status %d, printed %q", got, out)
+	}
+	if !strings.Contains(errOut.String(), "the job goes on; take it up again with: latchctl job watch lock-") ||
+		!strings.HasSuffix(errOut.String(), "latchctl: interrupted\n") {
+		t.Errorf("said %q", errOut)
+	}
+}
+
+// TestWatchThroughARestart: the hub is away for a while, and the watch ends well.
+func TestWatchThroughARestart(t *testing.T) {
+	hub := startFakeHub(t, `[{"id":"a","does":"ok"}]`)
+	a, out, errOut := terminalApp(t, hub, 80, strings.NewReader(""))
+	sleep, n := a.sleep, 0
+	a.sleep = func(ctx context.Context, d time.Duration) error {
+		switch n++; n {
+		case 1:
+			hub.server.Close()
+		case 4:
+			if err := hub.restart(); err != nil {
+				return err
+			}
+		}
+		return sleep(ctx, d)
+	}
+	if got := run(t.Context(), a, []string{"lock", "a"}); got != exitOK {
+		t.Errorf("status %d", got)
+	}
+	if !strings.HasSuffix(out.String(), "1 device: 1 succeeded, 0 failed\n") ||
+		strings.Count(errOut.String(), "trying again for 5 min") != 1 || strings.Count(errOut.String(), "the hub answers again") != 1 {
+		t.Errorf("printed %q, said %q", out, errOut)
+	}
+}

@@ -1,0 +1,60 @@
+package ui
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Clean puts text on one line and replaces what could steer a terminal.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case unicode.IsControl(r), r == utf8.RuneError, unicode.Is(unicode.Bidi_Control, r):
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// Cut shortens text to width characters; an ellipsis says that it did.
+func Cut(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	if width <= 1 {
+		return strings.Repeat("…", max(width, 0))
+	}
+	return string([]rune(text)[:width-1]) + "…"
+}
+
+// Wrap breaks text into lines of at most width characters, at blanks where
+// there are any.
+func Wrap(text string, width int) []string {
+	if width < 1 {
+		width = 1
+	}
+	var lines []string
+	rest := []rune(text)
+	for len(rest) > width {
+		at := width
+		for i := width; i > width/3; i-- {
+			if rest[i] == ' ' {
+				at = i
+				break
+			}
+		}
+		lines = append(lines, strings.TrimRight(string(rest[:at]), " "))
+		rest = []rune(strings.TrimLeft(string(rest[at:]), " "))
+	}
+	return append(lines, string(rest))
+}
+
+func pad(text string, width int) string {
+	if n := utf8.RuneCountInString(text); n < width {
+		return text + strings.Repeat(" ", width-n)
+	}
+	return text
+}

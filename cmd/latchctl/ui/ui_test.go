@@ -1,0 +1,181 @@
+package ui
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+// TestBar draws a job's life at the widths that terminals have.
+func TestBar(t *testing.T) {
+	pictures := []Progress{
+		{State: "queued"},
+		{State: "running", Word: "answered", Counts: Counts{Total: 3, Running: 3}},
+		{State: "running", Word: "answered", Counts: Counts{Total: 40, Succeeded: 11, Failed: 1, Running: 8, Pending: 20}, Rate: 3.21, Left: 9 * time.Second},
+		{State: "running", Word: "updated", Counts: Counts{Total: 10000, Succeeded: 9871, Failed: 12, Running: 100, Pending: 17}, Rate: 812.4, Left: 125 * time.Second},
+		{State: "completed", Word: "answered", Counts: Counts{Total: 10000, Succeeded: 9988, Failed: 12}},
+		{State: "running", Word: "answered", Counts: Counts{Total: 2, Succeeded: 3}}, // a hub that miscounts
+	}
+	for _, width := range []int{12, 40, 80, 120} {
+		var b strings.Builder
+		for _, p := range pictures {
+			line := p.Line(width)
+			if n := utf8.RuneCountInString(line); n > width {
+				t.Errorf("%d characters at width %d: %s", n, width, line)
+			}
+			fmt.Fprintln(&b, line)
+		}
+		golden(t, fmt.Sprintf("bar-%d.txt", width), b.String())
+	}
+}
+
+func TestTable(t *testing.T) {
+	table := &Table{Head: []string{"DEVICE", "RESULT", "REASON/ANSWER"}, WrapLast: true}
+	table.Add("side", "refused", "500 jammed: the bolt did not arrive within 4 s; the sensor says neither locked nor unlocked")
+	table.Add("a-door-with-a-very-long-name-indeed-which-happens", "succeeded", `200 {"position":"locked","confirmed":true,"changed":true,"tookMs":412}`)
+	table.Add("evil", "offline", "two\nlines, \x1b[31mred\x1b[0m and a bell\a")
+	table.Add("short")
+	for _, width := range []int{0, 40, 80} {
+		var b bytes.Buffer
+		if err := table.Write(&b, width, false); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 0 && n > width {
+				t.Errorf("%d characters at width %d: %s", n, width, line)
+			}
+		}
+		if strings.ContainsAny(b.String(), "\x1b\a") {
+			t.Error("a device's control character reached the output")
+		}
+		golden(t, fmt.Sprintf("table-%d.txt", width), b.String())
+	}
+}
+
+func TestTableStyles(t *testing.T) {
+	table := &Table{Head: []string{"A", "B"}, Style: func(column int, text string) string {
+		return map[string]string{"bad": "31"}[text]
+	}}
+	table.Add("bad", "x")
+	var plain, color bytes.Buffer
+	table.Write(&plain, 0, false)
+	table.Write(&color, 0, true)
+	if plain.String() != "A    B\nbad  x\n" || color.String() != "A    B\n\x1b[31mbad\x1b[0m  x\n" {
+		t.Errorf("plain %q, in colour %q", plain.String(), color.String())
+	}
+}
+
+func TestPrinterElsewhere(t *testing.T) {
+	var b strings.Builder
+	p := &Printer{W: &b}
+	now := time.Unix(0, 0)
+	show := func(after time.Duration, done int) {
+		now = now.Add(after)
+		p.Show(now, Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Succeeded: done, Running: 4 - done}})
+	}
+	show(0, 0)
+	show(100*time.Millisecond, 1) // too soon
+	show(500*time.Millisecond, 2) // too soon
+	show(500*time.Millisecond, 2)
+	show(2*time.Second, 2) // nothing new
+	show(100*time.Millisecond, 3)
+	show(100*time.Millisecond, 4) // the end is told at once
+	show(0, 4)
+	want := "running: 0/4, 0 answered, 0 failed, 4 running, 0 pending\n" +
+		"running: 2/4, 2 answered, 0 failed, 2 running, 0 pending\n" +
+		"running: 3/4, 3 answered, 0 failed, 1 running, 0 pending\n" +
+		"running: 4/4, 4 answered, 0 failed, 0 running, 0 pending\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
+func TestPrinterOnATerminal(t *testing.T) {
+	var b strings.Builder
+	p := &Printer{W: &b, Width: func() int { return 60 }}
+	now := time.Unix(0, 0)
+	p.Show(now, Progress{State: "scheduled for 12:00"})
+	p.Show(now.Add(time.Second), Progress{State: "queued"})
+	p.Note("note: lost")
+	p.Show(now.Add(2*time.Second), Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Running: 4}})
+	p.Show(now.Add(4*time.Second), Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Succeeded: 1, Running: 3}})
+	p.Clear()
+	want := "\rscheduled for 12:00" +
+		"\rqueued             " +
+		"\r      \rnote: lost\n" +
+		"\r[---------] 0/4  0 answered  0 failed  4 running  0 pending" +
+		"\r[##--------] 1/4  1 answered  0 failed  3 running  6 s left" +
+		"\r" + strings.Repeat(" ", 59) + "\r"
+	if b.String() != want {
+		t.Errorf("got\n%q\nwant\n%q", b.String(), want)
+	}
+}
+
+func TestClean(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, Türe ✓": "plain, Türe ✓", "a\nb\tc\r": "a b c ", "\x1b]0;x\x07": "?]0;x?", "\x7f\u0085": "??", "\u202eevil": "?evil", "\xff": "?",
+	} {
+		if got := Clean(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestWrapAndCut(t *testing.T) {
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"a b c", 10, "a b c"}, {"aaa bbb ccc", 7, "aaa bbb|ccc"}, {"aaaaaaaaaa", 4, "aaaa|aaaa|aa"}, {"", 4, ""}, {"abc", 0, "a|b|c"}, {"ää öö", 2, "ää|öö"},
+	} {
+		if got := strings.Join(Wrap(tt.text, tt.width), "|"); got != tt.want {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 2, "ä…"}, {"ab", 1, "…"}, {"ab", 0, ""}} {
+		if got := Cut(tt.text, tt.width); got != tt.want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1200 * time.Millisecond: "1.2 s", 9 * time.Second: "9 s", 59 * time.Second: "59 s", 5 * time.Minute: "5 min",
+		125 * time.Second: "2 min 5 s", time.Hour: "1 h", 3780 * time.Second: "1 h 3 min",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// clock is a clock whose sleeps take no time.
+type clock struct {
+	now    time.Time
+	sleeps []time.Duration
+}
+
+func (c *clock) Now() time.Time { return c.now }
+
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		panic("a sleep of no time")
+	}
+	c.now = c.now.Add(d)
+	c.sleeps = append(c.sleeps, d)
+	return ctx.Err()
+}
+
+// lostError is an error that may pass.
+type lostError struct{}
+
+func (lostError) Error() string   { return "hub at h:443: not reachable" }
+func (lostError) Temporary() bool { return true }
+
+// fakeHub answers from lists: the last entry stays.
+type fakeHub struct {
+	jobs []any // iothub.JobStatus, iothub.Job or error
+	rows []any // []iothub.DeviceJob or error
+
+	asked, paged int
+}
+
+func (h *fakeHub) Job(context.Context, string) (iothub.Job, error) {
+	v := h.jobs[min(h.asked, len(h.jobs)-1)]
+	h.asked++
+	switch v := v.(type) {
+	case error:
+		return iothub.Job{}, v
+	case iothub.Job:
+		v.JobID = "j"
+		return v, nil
+	case iothub.JobStatus:
+		return iothub.Job{JobID: "j", Status: v}, nil
+	}
+	panic("neither")
+}
+
+func (h *fakeHub) DeviceJobs(context.Context, string) iter.Seq2[iothub.DeviceJob, error] {
+	v := h.rows[min(h.paged, len(h.rows)-1)]
+	h.paged++
+	return func(yield func(iothub.DeviceJob, error) bool) {
+		if err, ok := v.(error); ok {
+			yield(iothub.DeviceJob{}, err)
+			return
+		}
+		for _, row := range v.([]iothub.DeviceJob) {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func row(id string, status iothub.DeviceJobStatus) iothub.DeviceJob {
+	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleUpdateTwin, Status: status}
+}
+
+func run(t *testing.T, hub *fakeHub, change func(*Options)) (Report, *clock, []string, error) {
+	t.Helper()
+	c := &clock{now: start}
+	var notes []string
+	opts := Options{Now: c.Now, Sleep: c.Sleep, Progress: func(iothub.Job) {}, Note: func(n string) { notes = append(notes, n) }}
+	if change != nil {
+		change(&opts)
+	}
+	if hub.rows == nil {
+		hub.rows = []any{[]iothub.DeviceJob{}}
+	}
+	r, err := Job(t.Context(), hub, "j", opts)
+	return r, c, notes, err
+}
+
+func TestPausesGrow(t *testing.T) {
+	hub := &fakeHub{jobs: make([]any, 40)}
+	for i := range hub.jobs {
+		hub.jobs[i] = iothub.JobRunning
+	}
+	hub.jobs[20] = iothub.JobCancelled
+	_, c, _, err := run(t, hub, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.sleeps[0] != 200*time.Millisecond || c.sleeps[1] != 250*time.Millisecond || c.sleeps[19] != 2*time.Second {
+		t.Errorf("pauses %v", c.sleeps)
+	}
+	if hub.paged != 1 {
+		t.Errorf("the rows were read %d times, want once at the end", hub.paged)
+	}
+}
+
+func TestPausesBeforeTheStart(t *testing.T) {
+	at := start.Add(40 * time.Second)
+	scheduled := iothub.Job{Status: iothub.JobScheduled, StartTime: &at}
+	hub := &fakeHub{jobs: []any{scheduled, scheduled, scheduled, iothub.JobRunning, iothub.JobCancelled}}
+	_, c, _, err := run(t, hub, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []time.Duration{15 * time.Second, 250 * time.Millisecond, 312500 * time.Microsecond, 200 * time.Millisecond}
+	if !reflect.DeepEqual(c.sleeps, want) {
+		t.Errorf("pauses %v, want %v", c.sleeps, want)
+	}
+}
+
+func TestLostConnectionIsBorne(t *testing.T) {
+	hub := &fakeHub{
+		jobs: []any{iothub.JobRunning, lostError{}, lostError{}, &iothub.Error{Status: 503}, iothub.JobRunning, &iothub.Error{Status: 429}, iothub.JobCompleted},
+		rows: []any{lostError{}, []iothub.DeviceJob{row("a", iothub.DeviceCompleted)}},
+	}
+	r, _, notes, err := run(t, hub, nil)
+	if err != nil || r.Succeeded() != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	want := []string{
+		"note: hub at h:443: not reachable; the job goes on without us, trying again for 5 min",
+		"note: the hub answers again, after 6 s",
+		"note: HTTP status 429; the job goes on without us, trying again for 5 min",
+		"note: the hub answers again, after 2 s",
+		"note: hub at h:443: not reachable; the job goes on without us, trying again for 5 min",
+		"note: the hub answers again, after 2 s",
+	}
+	if !reflect.DeepEqual(notes, want) {
+		t.Errorf("notes\n%s", strings.Join(notes, "\n"))
+	}
+}
+
+func TestLostConnectionIsNotBorneForEver(t *testing.T) {
+	hub := &fakeHub{jobs: []any{iothub.JobRunning, lostError{}}}
+	_, c, notes, err := run(t, hub, nil)
+	if !errors.Is(err, ErrTimeout) || !errors.As(err, new(lostError)) {
+		t.Errorf("error %v", err)
+	}
+	if d := c.now.Sub(start); d < 5*time.Minute || d > 6*time.Minute || len(notes) != 1 {
+		t.Errorf("given up after %v, with the notes %q", d, notes)
+	}
+}
+
+func TestErrorsThatDoNotPass(t *testing.T) {
+	refusal := &iothub.Error{Status: 401, Code: iothub.CodeUnauthorized}
+	for name, tt := range map[string]struct {
+		jobs  []any
+		known bool
+		want  error
+	}{
+		"refused":          {jobs: []any{iothub.JobRunning, refusal}, want: refusal},
+		"away at first":    {jobs: []any{lostError{}}, want: lostError{}},
+		"away but created": {jobs: []any{lostError{}, iothub.JobCancelled}, known: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, _, err := run(t, &fakeHub{jobs: tt.jobs}, func(o *Options) { o.Known = tt.known })
+			if !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLimit(t *testing.T) {
+	_, c, _, err := run(t, &fakeHub{jobs: []any{iothub.JobRunning}}, func(o *Options) { o.Limit = 3 * time.Second })
+	if !errors.Is(err, ErrTimeout) || c.now.Sub(start) != 3*time.Second {
+		t.Errorf("error %v after %v", err, c.now.Sub(start))
+	}
+}
+
+func TestCanceledByTheUser(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &clock{now: start}
+	_, err := Job(ctx, &fakeHub{jobs: []any{iothub.JobRunning}}, "j", Options{Now: c.Now, Note: func(string) {},
+		Progress: func(iothub.Job) { cancel() }, Sleep: c.Sleep})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRowsThatComeLate: a hub may call a job completed before all its rows are
+// written. What is not there in the end has not succeeded.
+func TestRowsThatComeLate(t *testing.T) {
+	done := iothub.Job{Status: iothub.JobCompleted, DeviceJobStatistics: &iothub.JobStatistics{DeviceCount: 2, SucceededCount: 2}}
+	a, b := row("a", iothub.DeviceCompleted), row("b", iothub.DeviceCompleted)
+	late := &fakeHub{jobs: []any{done}, rows: []any{[]iothub.DeviceJob{a}, []iothub.DeviceJob{row("b", iothub.DeviceRunning), a}, []iothub.DeviceJob{b, a}}}
+	r, c, _, err := run(t, late, nil)
+	if err != nil || r.Succeeded() != 2 || r.Missing != 0 || len(c.sleeps) != 2 {
+		t.Errorf("%+v after %v, %v", r, c.sleeps, err)
+	}
+	never := &fakeHub{jobs: []any{done}, rows: []any{[]iothub.DeviceJob{a}}}
+	r, _, _, err = run(t, never, nil)
+	if err != nil || r.Succeeded() != 1 || r.Missing != 1 || r.Total() != 2 || r.Counts()[iothub.Unfinished] != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if never.paged != rowAttempts {
+		t.Errorf("the rows were read %d times", never.paged)
+	}
+}
+
+func TestReportPutsFailuresFirst(t *testing.T) {
+	hub := &fakeHub{rows: []any{[]iothub.DeviceJob{row("d", iothub.DeviceCompleted), row("c", iothub.DeviceFailed), row("b", iothub.DeviceCompleted), row("a", iothub.DeviceCanceled)}}}
+	r, err := Rows(t.Context(), hub, iothub.Job{JobID: "j"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, d := range r.Devices {
+		ids = append(ids, d.DeviceID)
+	}
+	if got := strings.Join(ids, " "); got != "a c b d" || len(r.Failed()) != 2 {
+		t.Errorf("order %s, %d failed", got, len(r.Failed()))
+	}
+}

@@ -1,0 +1,103 @@
+package rest
+
+import (
+	"context"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// testNow is the time of the clients' clock: not on a whole second.
+var testNow = time.Date(2026, 11, 23, 12, 0, 0, 250e6, time.UTC)
+
+var testKey = iothub.Key("a key of thirty-two bytes, nearly")
+
+// call is a request as the hub of the test saw it.
+type call struct {
+	Method, URI, Body string
+	Header            http.Header
+}
+
+// recorder is a hub that keeps what it was asked and answers as told.
+type recorder struct {
+	*httptest.Server
+	mu    sync.Mutex
+	calls []call
+}
+
+// startHub serves answer over TLS, after it recorded the request.
+func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
+	t.Helper()
+	h := &recorder{}
+	h.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		h.mu.Lock()
+		h.calls = append(h.calls, call{r.Method, r.RequestURI, string(body), r.Header.Clone()})
+		h.mu.Unlock()
+		answer(w, r)
+	}))
+	h.Server.Config.ErrorLog = quiet()
+	h.Server.StartTLS()
+	t.Cleanup(h.Server.Close)
+	return h
+}
+
+func (h *recorder) recorded() []call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]call(nil), h.calls...)
+}
+
+func (h *recorder) endpoint(t *testing.T) *url.URL {
+	t.Helper()
+	u, err := ParseEndpoint(h.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// client makes a client of the hub, whose sleeps are recorded and take no time.
+func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]time.Duration) {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AddCert(h.Certificate())
+	slept := new([]time.Duration)
+	opts := Options{
+		Endpoint:  h.endpoint(t),
+		RootCAs:   roots,
+		UserAgent: "test/1",
+		Now:       func() time.Time { return testNow },
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			*slept = append(*slept, d)
+			return ctx.Err()
+		},
+		Jitter: func() float64 { return 0.5 },
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	c := New(iothub.Service{HostName: "Hub.example:8443", KeyName: "iothubowner", Key: testKey}, opts)
+	t.Cleanup(c.CloseIdleConnections)
+	return c, slept
+}
+
+// respond answers with a status and a JSON body.
+func respond(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, body)
+}
+
+// refuse answers as the service API refuses.
+func refuse(w http.ResponseWriter, code iothub.Code, message string) {
+	e := iothub.Errorf(code, "%s", message)
+	respond(w, e.Status, string(e.Body(testNow)))
+}

@@ -1,0 +1,222 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestReadsAreRepeatedAsAsked(t *testing.T) {
+	answers := []func(http.ResponseWriter){
+		func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "4")
+			refuse(w, iothub.CodeThrottling, "slow down")
+		},
+		func(w http.ResponseWriter) { refuse(w, iothub.CodeServiceUnavailable, "busy") },
+		func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", testNow.Add(10250*time.Millisecond).Format(http.TimeFormat))
+			refuse(w, iothub.CodeThrottling, "slow down")
+		},
+		func(w http.ResponseWriter) { respond(w, 200, `{"jobId":"j"}`) },
+	}
+	n := 0
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { answers[n](w); n++ })
+	var told []time.Duration
+	c, slept := hub.client(t, func(o *Options) {
+		o.OnRetry = func(err error, wait time.Duration) { told = append(told, wait) }
+	})
+	job, err := c.Job(t.Context(), "j")
+	if err != nil || job.JobID != "j" {
+		t.Fatal(job, err)
+	}
+	// What was asked and, with the jitter at one half, a quarter more; 2 s is the
+	// second wait where the hub does not say.
+	want := []time.Duration{5 * time.Second, 2500 * time.Millisecond, 12187500 * time.Microsecond}
+	if (*slept)[2] = (*slept)[2].Truncate(time.Microsecond); !reflect.DeepEqual(*slept, want) {
+		t.Errorf("slept %v, want %v", *slept, want)
+	}
+	if len(told) != 3 {
+		t.Errorf("told of %d repetitions, want 3", len(told))
+	}
+	ids := map[string]bool{}
+	for _, call := range hub.recorded() {
+		ids[call.Header.Get("Request-Id")] = true
+	}
+	if len(ids) != 4 {
+		t.Errorf("%d request ids for 4 requests", len(ids))
+	}
+}
+
+func TestRepeatingIsBounded(t *testing.T) {
+	for name, after := range map[string]string{"attempts": "1", "time": "100"} {
+		t.Run(name, func(t *testing.T) {
+			hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Retry-After", after)
+				refuse(w, iothub.CodeThrottling, "slow down")
+			})
+			c, slept := hub.client(t)
+			_, err := c.Twin(t.Context(), "d")
+			var e *iothub.Error
+			if !errors.As(err, &e) || e.Code != iothub.CodeThrottling || e.RetryAfter == 0 {
+				t.Errorf("error %v, want the refusal with its Retry-After", err)
+			}
+			total := time.Duration(0)
+			for _, d := range *slept {
+				total += d
+			}
+			if n := len(hub.recorded()); n > maxAttempts || n != len(*slept)+1 || total > maxWait {
+				t.Errorf("%d requests, %v waited", n, total)
+			}
+		})
+	}
+}
+
+func TestWaitEndsWithTheCaller(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") })
+	ctx, cancel := context.WithCancel(t.Context())
+	c, _ := hub.client(t, func(o *Options) {
+		o.Sleep = func(ctx context.Context, d time.Duration) error { cancel(); return ctx.Err() }
+	})
+	if _, err := c.Twin(ctx, "d"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestNeverRepeated covers what must not be sent twice.
+func TestNeverRepeated(t *testing.T) {
+	calls := map[string]func(context.Context, *Client) error{
+		"method": func(ctx context.Context, c *Client) error {
+			_, err := c.InvokeMethod(ctx, "d", iothub.MethodRequest{MethodName: "unlockDoor"})
+			return err
+		},
+		"device": func(ctx context.Context, c *Client) error {
+			_, err := c.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: "d"})
+			return err
+		},
+		"twin": func(ctx context.Context, c *Client) error {
+			_, err := c.UpdateTwin(ctx, "d", iothub.TwinPatch{}, "")
+			return err
+		},
+		"cancel": func(ctx context.Context, c *Client) error { _, err := c.CancelJob(ctx, "j"); return err },
+	}
+	failures := map[string]http.HandlerFunc{
+		"429":  func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") },
+		"503":  func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeServiceUnavailable, "busy") },
+		"lost": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+	}
+	for callName, f := range calls {
+		for failure, answer := range failures {
+			t.Run(callName+" "+failure, func(t *testing.T) {
+				hub := startHub(t, answer)
+				c, _ := hub.client(t)
+				if err := f(t.Context(), c); err == nil {
+					t.Error("no error")
+				}
+				if n := len(hub.recorded()); n != 1 {
+					t.Errorf("sent %d times", n)
+				}
+			})
+		}
+	}
+}
+
+// TestMethodOnALostIdleConnection: the transport itself sends again what met a
+// connection that the hub had closed before. It must not do so with a method.
+func TestMethodOnALostIdleConnection(t *testing.T) {
+	n := 0
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 1 {
+			respond(w, 200, `{"deviceId":"d"}`)
+			return
+		}
+		panic(http.ErrAbortHandler) // after the request was read
+	})
+	c, _ := hub.client(t)
+	if _, err := c.Twin(t.Context(), "d"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.InvokeMethod(t.Context(), "d", iothub.MethodRequest{MethodName: "unlockDoor"})
+	var e *NetworkError
+	if !errors.As(err, &e) || !e.Sent() {
+		t.Errorf("error %v, want one that says it may have been sent", err)
+	}
+	if got := len(hub.recorded()); got != 2 {
+		t.Errorf("%d requests, want the method once", got-1)
+	}
+}
+
+func TestCreateJobAfterALostAnswer(t *testing.T) {
+	asked := iothub.Job{JobID: "j1", Type: iothub.ScheduleDeviceMethod, QueryCondition: "*",
+		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", Payload: json.RawMessage(`{"reason": "fire drill"}`), ResponseTimeoutInSeconds: 15}}
+	const there = `{"jobId":"j1","type":"scheduleDeviceMethod","status":"running","queryCondition":"*","startTime":"2026-11-23T12:00:00Z","maxExecutionTimeInSeconds":3600,` +
+		`"cloudToDeviceMethod":{"methodName":"lockDoor","payload":{"reason":"fire drill"},"responseTimeoutInSeconds":15}}`
+	tests := []struct {
+		name    string
+		answers []string // to each request: lost, 200, 409, 429, 503 or a job
+		wantErr string
+		calls   string
+	}{
+		{"taken", []string{"lost", "409", there}, "", "PUT PUT GET"},
+		{"not taken", []string{"lost", "200"}, "", "PUT PUT"},
+		{"taken by another", []string{"lost", "409", strings.Replace(there, "lockDoor", "unlockDoor", 1)}, "in use", "PUT PUT GET"},
+		{"in use from the start", []string{"409"}, "in use", "PUT"},
+		{"throttled, then in use", []string{"429", "409"}, "in use", "PUT PUT"},
+		{"busy, taken all the same", []string{"503", "409", there}, "", "PUT PUT GET"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := 0
+			hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+				answer := tt.answers[n]
+				n++
+				switch answer {
+				case "lost":
+					panic(http.ErrAbortHandler)
+				case "200":
+					respond(w, 200, there)
+				case "409":
+					refuse(w, iothub.CodeJobAlreadyExists, "the job id j1 is in use")
+				case "429":
+					refuse(w, iothub.CodeThrottling, "slow down")
+				case "503":
+					refuse(w, iothub.CodeServiceUnavailable, "busy")
+				default:
+					respond(w, 200, answer)
+				}
+			})
+			c, _ := hub.client(t)
+			job, err := c.CreateJob(t.Context(), asked)
+			if tt.wantErr == "" && (err != nil || job.Status != iothub.JobRunning) {
+				t.Errorf("job %+v, error %v", job, err)
+			}
+			if tt.wantErr != "" && (err == nil || !strings.Contains(err.Error(), tt.wantErr)) {
+				t.Errorf("error %v, want %q", err, tt.wantErr)
+			}
+			var calls []string
+			for _, call := range hub.recorded() {
+				calls = append(calls, call.Method)
+			}
+			if got := strings.Join(calls, " "); got != tt.calls {
+				t.Errorf("requests %s, want %s", got, tt.calls)
+			}
+		})
+	}
+}
+
+func TestCreateJobIsNotRepeatedIfNothingWasSent(t *testing.T) {
+	hub := startHub(t, nil)
+	hub.Close()
+	c, slept := hub.client(t)
+	_, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"})
+	var e *NetworkError
+	if !errors.As(err, &e) || e.Kind != Unreachable || len(*slept) != 0 {
+		t.Errorf("error %v after %d waits", err, len(*slept))
+	}
+}

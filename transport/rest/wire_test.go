@@ -1,0 +1,283 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// TestWire holds each call to the request that the official Node service SDK
+// makes for it.
+func TestWire(t *testing.T) {
+	start := time.Date(2026, 11, 23, 11, 36, 56, 126e6, time.UTC)
+	tests := []struct {
+		name   string
+		call   func(context.Context, *Client) error
+		answer string
+		method string
+		uri    string // api-version is checked apart
+		body   string
+		header map[string]string
+	}{
+		{
+			name: "create device",
+			call: func(ctx context.Context, c *Client) error {
+				_, err := c.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: "dev'1+(x)*"})
+				return err
+			},
+			method: "PUT", uri: "/devices/dev'1%2B(x)*",
+			body: `{"deviceId":"dev'1+(x)*","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`,
+		},
+		{
+			name:   "get device",
+			call:   func(ctx context.Context, c *Client) error { _, err := c.Device(ctx, "d#1"); return err },
+			method: "GET", uri: "/devices/d%231",
+		},
+		{
+			name: "list devices", answer: `[{"deviceId":"a"}]`,
+			call: func(ctx context.Context, c *Client) error {
+				d, err := c.Devices(ctx, 0)
+				if len(d) != 1 || d[0].DeviceID != "a" {
+					t.Errorf("devices: %v", d)
+				}
+				return err
+			},
+			method: "GET", uri: "/devices/",
+		},
+		{
+			name: "update device",
+			call: func(ctx context.Context, c *Client) error {
+				_, err := c.UpdateDevice(ctx, iothub.DeviceIdentity{DeviceID: "d1", Status: "disabled"}, "")
+				return err
+			},
+			method: "PUT", uri: "/devices/d1", header: map[string]string{"If-Match": `"*"`}, body: "any",
+		},
+		{
+			name:   "delete device",
+			call:   func(ctx context.Context, c *Client) error { return c.DeleteDevice(ctx, "d1", "") },
+			method: "DELETE", uri: "/devices/d1", header: map[string]string{"If-Match": `"*"`},
+		},
+		{
+			name: "bulk create", answer: `{"isSuccessful":true,"errors":[],"warnings":[]}`,
+			call: func(ctx context.Context, c *Client) error {
+				_, err := c.CreateDevices(ctx, []iothub.DeviceIdentity{{DeviceID: "b1", Authentication: &iothub.Authentication{
+					Type: "sas", SymmetricKey: iothub.SymmetricKey{PrimaryKey: "cA==", SecondaryKey: "cw=="}}}})
+				return err
+			},
+			method: "POST", uri: "/devices",
+			body: `[{"id":"b1","importMode":"create","authentication":{"type":"sas","symmetricKey":{"primaryKey":"cA==","secondaryKey":"cw=="}}}]`,
+		},
+		{
+			name:   "get twin",
+			call:   func(ctx context.Context, c *Client) error { _, err := c.Twin(ctx, "d1"); return err },
+			method: "GET", uri: "/twins/d1",
+		},
+		{
+			name: "patch twin",
+			call: func(ctx context.Context, c *Client) error {
+				patch := iothub.TwinPatch{Tags: iothub.Object{"a": json.Number("1")}, Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"floor": nil}}}
+				_, err := c.UpdateTwin(ctx, "d1", patch, "MC40NDQ3MjMz")
+				return err
+			},
+			method: "PATCH", uri: "/twins/d1", header: map[string]string{"If-Match": `"MC40NDQ3MjMz"`},
+			body: `{"tags":{"a":1},"properties":{"desired":{"floor":null}}}`,
+		},
+		{
+			name: "invoke method", answer: `{"status":200,"payload":{"ok":1}}`,
+			call: func(ctx context.Context, c *Client) error {
+				a, err := c.InvokeMethod(ctx, "d1", iothub.MethodRequest{MethodName: "m", Payload: json.RawMessage(`{"z":1}`), ConnectTimeoutInSeconds: 3})
+				if a.Status != 200 || string(a.Payload) != `{"ok":1}` {
+					t.Errorf("answer: %+v", a)
+				}
+				return err
+			},
+			method: "POST", uri: "/twins/d1/methods",
+			body: `{"methodName":"m","payload":{"z":1},"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":3}`,
+		},
+		{
+			name: "method job",
+			call: func(ctx context.Context, c *Client) error {
+				_, err := c.CreateJob(ctx, iothub.Job{JobID: "job1", Type: iothub.ScheduleDeviceMethod, QueryCondition: "tags.floor > 3 AND a < 'b&c'", StartTime: &start,
+					CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "m", ResponseTimeoutInSeconds: 15}})
+				return err
+			},
+			method: "PUT", uri: "/jobs/v2/job1",
+			body: `{"jobId":"job1","type":"scheduleDeviceMethod","cloudToDeviceMethod":{"methodName":"m","payload":null,"responseTimeoutInSeconds":15},` +
+				`"startTime":"2026-11-23T11:36:56.126Z","maxExecutionTimeInSeconds":3600,"queryCondition":"tags.floor > 3 AND a < 'b&c'"}`,
+		},
+		{
+			name: "twin job",
+			call: func(ctx context.Context, c *Client) error {
+				_, err := c.CreateJob(ctx, iothub.Job{JobID: "job2", Type: iothub.ScheduleUpdateTwin, QueryCondition: "*", MaxExecutionTimeInSeconds: 60,
+					UpdateTwin: json.RawMessage(`{"etag":"*","properties":{"desired":{"floor":3}}}`)})
+				return err
+			},
+			method: "PUT", uri: "/jobs/v2/job2",
+			body: `{"jobId":"job2","type":"scheduleUpdateTwin","updateTwin":{"etag":"*","properties":{"desired":{"floor":3}}},` +
+				`"startTime":null,"maxExecutionTimeInSeconds":60,"queryCondition":"*"}`,
+		},
+		{
+			name:   "get job",
+			call:   func(ctx context.Context, c *Client) error { _, err := c.Job(ctx, "job1"); return err },
+			method: "GET", uri: "/jobs/v2/job1",
+		},
+		{
+			name:   "cancel job",
+			call:   func(ctx context.Context, c *Client) error { _, err := c.CancelJob(ctx, "job1"); return err },
+			method: "POST", uri: "/jobs/v2/job1/cancel", header: map[string]string{"Content-Length": "0"},
+		},
+		{
+			name: "list jobs", answer: `[]`,
+			call: func(ctx context.Context, c *Client) error {
+				for _, err := range c.Jobs(ctx, JobFilter{iothub.ScheduleUpdateTwin, iothub.JobScheduled}) {
+					return err
+				}
+				return nil
+			},
+			method: "GET", uri: "/jobs/v2/query?jobStatus=scheduled&jobType=scheduleUpdateTwin", header: map[string]string{"X-Ms-Max-Item-Count": "1000"},
+		},
+		{
+			name: "rows of a job", answer: `[]`,
+			call: func(ctx context.Context, c *Client) error {
+				for _, err := range c.DeviceJobs(ctx, `it's\`) {
+					return err
+				}
+				return nil
+			},
+			method: "POST", uri: "/devices/query", header: map[string]string{"X-Ms-Max-Item-Count": "1000"},
+			body: `{"query":"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'it\\'s\\\\'"}`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == "DELETE" {
+					w.WriteHeader(http.StatusNoContent)
+				} else if tt.answer != "" {
+					respond(w, 200, tt.answer)
+				} else {
+					respond(w, 200, "{}")
+				}
+			})
+			c, _ := hub.client(t)
+			if err := tt.call(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			calls := hub.recorded()
+			if len(calls) != 1 {
+				t.Fatalf("%d requests, want 1", len(calls))
+			}
+			got := calls[0]
+			uri := strings.NewReplacer("?api-version=2021-04-12&", "?", "?api-version=2021-04-12", "").Replace(got.URI)
+			if got.Method != tt.method || uri != tt.uri || uri == got.URI {
+				t.Errorf("%s %s, want %s %s with the api-version", got.Method, got.URI, tt.method, tt.uri)
+			}
+			if tt.body != "any" && got.Body != tt.body {
+				t.Errorf("body\n%s, want\n%s", got.Body, tt.body)
+			}
+			checkCommonHeaders(t, got)
+			for _, name := range []string{"If-Match", "X-Ms-Max-Item-Count"} {
+				if got.Header.Get(name) != tt.header[name] {
+					t.Errorf("%s: %q, want %q", name, got.Header.Get(name), tt.header[name])
+				}
+			}
+		})
+	}
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+func checkCommonHeaders(t *testing.T, got call) {
+	t.Helper()
+	token := got.Header.Get("Authorization")
+	if !strings.HasPrefix(token, "SharedAccessSignature sr=Hub.example:8443&sig=") || !strings.HasSuffix(token, "&skn=iothubowner&se=1795438801") {
+		t.Errorf("token %q: want the bare host name, the policy and an expiry an hour after the second was full", token)
+	}
+	if s, err := iothub.ParseSignature(token); err != nil || !s.SignedBy(testKey) {
+		t.Errorf("token %q: not signed by the key (%v)", token, err)
+	}
+	if id := got.Header.Get("Request-Id"); !uuidForm.MatchString(id) {
+		t.Errorf("Request-Id %q", id)
+	}
+	if agent := got.Header.Get("User-Agent"); agent != "test/1" {
+		t.Errorf("User-Agent %q", agent)
+	}
+	want := ""
+	if got.Body != "" {
+		want = "application/json; charset=utf-8"
+	}
+	if ct := got.Header.Get("Content-Type"); ct != want {
+		t.Errorf("Content-Type %q, want %q", ct, want)
+	}
+}
+
+func TestTwinOfTheHubIsReadWhole(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		respond(w, 200, `{"deviceId":"d1","etag":"AAAA","tags":{"big":12345678901234567890},"properties":{"desired":{"floor":3,"$version":4},"reported":{"$version":1}}}`)
+	})
+	c, _ := hub.client(t)
+	twin, err := c.Twin(t.Context(), "d1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if twin.Properties.Desired.Version() != 4 || twin.Tags["big"] != json.Number("12345678901234567890") {
+		t.Errorf("twin: %+v", twin)
+	}
+}
+
+func TestQueryPages(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("X-Ms-Continuation") {
+		case "":
+			w.Header().Set("x-ms-continuation", "two")
+			respond(w, 200, `[{"n":1},{"n":2}]`)
+		case "two":
+			w.Header().Set("x-ms-continuation", "three")
+			respond(w, 200, `[]`)
+		case "three":
+			respond(w, 200, `[{"n":3}]`)
+		}
+	})
+	c, _ := hub.client(t)
+	var rows []string
+	for row, err := range c.Query(t.Context(), "SELECT * FROM devices") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, string(row))
+	}
+	if got := strings.Join(rows, " "); got != `{"n":1} {"n":2} {"n":3}` {
+		t.Errorf("rows %s", got)
+	}
+	for range c.Query(t.Context(), "SELECT * FROM devices") {
+		break
+	}
+	if n := len(hub.recorded()); n != 4 {
+		t.Errorf("%d requests, want 3 for the whole and 1 for its beginning", n)
+	}
+}
+
+func TestQueryThatNeverEnds(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("x-ms-continuation", "again")
+		respond(w, 200, `[]`)
+	})
+	c, _ := hub.client(t)
+	for _, err := range c.Query(t.Context(), "SELECT * FROM devices") {
+		if err == nil || !strings.Contains(err.Error(), "same page") {
+			t.Errorf("error %v", err)
+		}
+		return
+	}
+	t.Error("the sequence ended without an error")
+}
