@@ -57,9 +57,9 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	if err := e.store.CreateJob(context.WithoutCancel(ctx), job); err != nil {
 		return iothub.Job{}, err
 	}
-	e.board.set(job.JobID, j.count)
-	e.mail.post(func() { e.active[job.JobID] = j })
-	return withStatistics(job, j.count), nil
+	e.board.set(job.JobID, iothub.JobStatistics{})
+	e.mail.post(func() { e.active[job.JobID] = j }) // from here on j is the engine's
+	return withStatistics(job, iothub.JobStatistics{}), nil
 }
 
 // Job returns a job with its statistics, or JobNotFound.

@@ -124,12 +124,12 @@ func TestScheduledJobStartsAtItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		after(3*time.Hour - time.Second)
-		if job := h.job("night"); job.Status != iothub.JobScheduled || len(h.fleet.calls) > 0 {
-			t.Fatalf("a second before its start: %s, calls %v", job.Status, h.fleet.calls)
+		if job := h.job("night"); job.Status != iothub.JobScheduled || len(h.fleet.all()) > 0 {
+			t.Fatalf("a second before its start: %s, calls %v", job.Status, h.fleet.all())
 		}
 		after(time.Second)
-		if job := h.job("night"); job.Status != iothub.JobCompleted || len(h.fleet.calls) != 3 {
-			t.Errorf("at its start: %s, calls %v", job.Status, h.fleet.calls)
+		if job := h.job("night"); job.Status != iothub.JobCompleted || len(h.fleet.all()) != 3 {
+			t.Errorf("at its start: %s, calls %v", job.Status, h.fleet.all())
 		}
 	})
 }
@@ -146,8 +146,8 @@ func TestDevicesAreFixedAtTheStart(t *testing.T) {
 		}
 		h.fleet.release("d1")
 		settle()
-		if n := len(h.rows("job1")); n != 2 || h.fleet.calls["d3"] != 0 {
-			t.Errorf("%d rows, calls %v", n, h.fleet.calls)
+		if n := len(h.rows("job1")); n != 2 || h.fleet.callsOf("d3") != 0 {
+			t.Errorf("%d rows, calls %v", n, h.fleet.all())
 		}
 	})
 }
@@ -181,8 +181,8 @@ func TestCancel(t *testing.T) {
 		refused("running", iothub.CodeInvalidOperation, "ended already (completed)")
 
 		after(2 * time.Hour)
-		if h.fleet.calls["d1"] != 1 {
-			t.Errorf("a cancelled job has called the device: %v", h.fleet.calls)
+		if h.fleet.callsOf("d1") != 1 {
+			t.Errorf("a cancelled job has called the device: %v", h.fleet.all())
 		}
 	})
 }
@@ -223,8 +223,8 @@ func TestMaximumExecutionTimeBeforeADevicesTurn(t *testing.T) {
 		h.create(lock("job1", "*"))
 		after(time.Hour)
 		rows := h.rows("job1")
-		if v := rows["b"]; v.Error == nil || v.Error.Code != "MaxExecutionTimeExceeded" || h.fleet.calls["b"] != 0 {
-			t.Errorf("device b: %+v, called %d times", v.Error, h.fleet.calls["b"])
+		if v := rows["b"]; v.Error == nil || v.Error.Code != "MaxExecutionTimeExceeded" || h.fleet.callsOf("b") != 0 {
+			t.Errorf("device b: %+v, called %d times", v.Error, h.fleet.callsOf("b"))
 		}
 		// Its room in the window is free again.
 		h.create(lock("job2", "deviceId = 'b'"))
@@ -311,7 +311,7 @@ func TestRefusedJobs(t *testing.T) {
 		}
 		settle()
 		all, _, err := h.Jobs(t.Context(), store.JobFilter{}, 10, "")
-		if err != nil || len(all) != 1 || len(h.fleet.calls) > 0 {
+		if err != nil || len(all) != 1 || len(h.fleet.all()) > 0 {
 			t.Errorf("refused jobs left something behind: %v, calls %v, %v", all, h.fleet.calls, err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -77,6 +78,16 @@ func (f *fleet) SendDesired(id string, desired iothub.Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.desired[id] = append(f.desired[id], desired)
+}
+
+// callsOf returns how often a device was called.
+func (f *fleet) callsOf(id string) int { return f.all()[id] }
+
+// all returns how often each device was called.
+func (f *fleet) all() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.calls)
 }
 
 func (f *fleet) release(id string) {

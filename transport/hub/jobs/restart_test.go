@@ -31,8 +31,8 @@ func TestRestartWhileScheduled(t *testing.T) {
 				h.start()
 				defer h.close()
 				after(time.Hour)
-				if job := h.job("night"); job.Status != iothub.JobCompleted || h.fleet.calls["d1"] != test.called {
-					t.Errorf("%s, d1 was called %d times, want %d", job.Status, h.fleet.calls["d1"], test.called)
+				if job := h.job("night"); job.Status != iothub.JobCompleted || h.fleet.callsOf("d1") != test.called {
+					t.Errorf("%s, d1 was called %d times, want %d", job.Status, h.fleet.callsOf("d1"), test.called)
 				}
 				if row := h.rows("night")["d1"]; (row.Error == nil) != (test.called == 1) {
 					t.Errorf("the row: %+v", row)
@@ -57,8 +57,8 @@ func TestRestartBeforeTheStart(t *testing.T) {
 		}
 		h.start()
 		settle()
-		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.calls["d1"] != 1 {
-			t.Errorf("%s, calls %v", job.Status, h.fleet.calls)
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.callsOf("d1") != 1 {
+			t.Errorf("%s, calls %v", job.Status, h.fleet.all())
 		}
 	})
 }
@@ -82,8 +82,8 @@ func TestRestartWhileRunning(t *testing.T) {
 		for id, want := range map[string]iothub.Outcome{
 			"a": iothub.Succeeded, "b": iothub.Uncertain, "c": iothub.Uncertain, "d": iothub.Succeeded,
 		} {
-			if v := rows[id].Judge(); v.Outcome != want || h.fleet.calls[id] != 1 {
-				t.Errorf("device %s: %+v after %d calls, want %s after one", id, v, h.fleet.calls[id], want)
+			if v := rows[id].Judge(); v.Outcome != want || h.fleet.callsOf(id) != 1 {
+				t.Errorf("device %s: %+v after %d calls, want %s after one", id, v, h.fleet.callsOf(id), want)
 			}
 		}
 	})
@@ -113,8 +113,8 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 		}
 		h.start()
 		settle()
-		if job := h.job("job1"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 1 || h.fleet.calls["d1"] != 0 {
-			t.Errorf("%s %+v, calls %v", job.Status, *job.DeviceJobStatistics, h.fleet.calls)
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 1 || h.fleet.callsOf("d1") != 0 {
+			t.Errorf("%s %+v, calls %v", job.Status, *job.DeviceJobStatistics, h.fleet.all())
 		}
 	})
 }
@@ -171,8 +171,8 @@ func TestDevicesHaveAWhileToComeBackAfterRestart(t *testing.T) {
 				t.Errorf("device %s: %+v, want %s", id, v, want)
 			}
 		}
-		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.calls["back"] != 1 {
-			t.Errorf("%s, calls %v", job.Status, h.fleet.calls)
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.callsOf("back") != 1 {
+			t.Errorf("%s, calls %v", job.Status, h.fleet.all())
 		}
 	})
 }
@@ -215,13 +215,13 @@ func TestRestartsAtRandom(t *testing.T) {
 				}
 				for id, row := range rows {
 					switch v := row.Judge(); {
-					case h.fleet.calls[id] > 1:
-						t.Errorf("device %s was called %d times", id, h.fleet.calls[id])
+					case h.fleet.callsOf(id) > 1:
+						t.Errorf("device %s was called %d times", id, h.fleet.callsOf(id))
 					case v.Outcome == iothub.Unfinished:
 						t.Errorf("device %s has not ended: %+v", id, row)
-					case v.Outcome == iothub.Succeeded && h.fleet.calls[id] != 1:
+					case v.Outcome == iothub.Succeeded && h.fleet.callsOf(id) != 1:
 						t.Errorf("device %s has succeeded without a call", id)
-					case v.Outcome == iothub.Offline && h.fleet.calls[id] > 0:
+					case v.Outcome == iothub.Offline && h.fleet.callsOf(id) > 0:
 						t.Errorf("device %s was called and counts as offline", id)
 					case answered[id] && row.Outcome == nil:
 						t.Errorf("the stored answer of device %s is lost: %+v", id, row)

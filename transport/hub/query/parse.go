@@ -6,6 +6,7 @@ const (
 	MaxLength      = 256 << 10 // bytes of text
 	MaxDepth       = 50        // parentheses, NOT and calls within each other
 	MaxComparisons = 1000      // comparisons and calls; a list after IN is one
+	MaxColumns     = 100       // projections
 )
 
 // Parse reads a whole SELECT. Errors are of type *Error.

@@ -27,7 +27,9 @@ func (p *parser) query() (*Query, error) {
 					return nil, p.errorf(start, "two columns have the name %q; give one another name with AS", c.Name)
 				}
 			}
-			q.Columns = append(q.Columns, c)
+			if q.Columns = append(q.Columns, c); len(q.Columns) > MaxColumns {
+				return nil, p.errorf(start, "more than %d columns", MaxColumns)
+			}
 			if !p.acceptSymbol(",") {
 				break
 			}

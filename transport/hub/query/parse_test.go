@@ -3,6 +3,7 @@ package query
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,6 +140,19 @@ func TestBounds(t *testing.T) {
 				t.Errorf("error is %.200v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestColumnsAreBounded(t *testing.T) {
+	text := "SELECT a0"
+	for i := 1; i < MaxColumns; i++ {
+		text += fmt.Sprintf(", a%d", i)
+	}
+	if _, err := Parse(text + " FROM devices"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Parse(text + ", b FROM devices"); err == nil || err.Error() != "line 1:8: more than 100 columns" {
+		t.Errorf("error is %v", err)
 	}
 }
 

@@ -205,10 +205,11 @@ func TestFailedWriteTakesBackItsOwnPartOnly(t *testing.T) {
 }
 
 // hold keeps the writer busy until release is called, so that what is queued
-// meanwhile shares a batch.
+// meanwhile shares the next batch.
 func hold(s *Store) (release func()) {
-	held := make(chan struct{})
-	s.UpdateAsync(func(*sql.Tx) error { <-held; return nil }, nil)
+	started, held := make(chan struct{}), make(chan struct{})
+	s.UpdateAsync(func(*sql.Tx) error { close(started); <-held; return nil }, nil)
+	<-started
 	return func() { close(held) }
 }
 
