@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -33,12 +34,12 @@ func (s *seconds) String() string {
 func (s *seconds) Type() string { return "duration" }
 
 func (s *seconds) Set(text string) error {
-	if n, err := strconv.Atoi(text); err == nil && n >= 0 && n < 1<<31 {
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 && n <= math.MaxInt32 {
 		*s = seconds(n)
 		return nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d%time.Second != 0 || d/time.Second >= 1<<31 {
+	if err != nil || d < 0 || d%time.Second != 0 || d/time.Second > math.MaxInt32 {
 		return errors.New("want a time of whole seconds, such as 15s, 2m or 1h")
 	}
 	*s = seconds(d / time.Second)

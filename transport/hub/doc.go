@@ -14,6 +14,7 @@
 //	server.pem, server.key     the fronts' certificate, renewed by the hub itself
 //	service.connection-string  the owner's access to the service API
 //	hub.db                     everything else
+//	lock                       held by the hub that runs
 //
 // Two hubs never run on one directory. Run returns when its context ends, with
 // calls under way finished and stored as far as a few seconds allow.

@@ -312,7 +312,7 @@ func TestRefusedJobs(t *testing.T) {
 		settle()
 		all, _, err := h.Jobs(t.Context(), store.JobFilter{}, 10, "")
 		if err != nil || len(all) != 1 || len(h.fleet.all()) > 0 {
-			t.Errorf("refused jobs left something behind: %v, calls %v, %v", all, h.fleet.calls, err)
+			t.Errorf("refused jobs left something behind: %v, calls %v, %v", all, h.fleet.all(), err)
 		}
 	})
 }
