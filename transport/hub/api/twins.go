@@ -35,7 +35,7 @@ func (a *api) changeTwin(w http.ResponseWriter, r *http.Request, replace bool) e
 		etag = "*"
 	}
 	id := r.PathValue("id")
-	twin, err := a.Store.UpdateTwinThen(r.Context(), id, patch, etag, replace, func(desired iothub.Object) {
+	twin, err := a.Store.UpdateTwin(r.Context(), id, patch, etag, replace, func(desired iothub.Object) {
 		a.Broker.SendDesired(id, desired)
 	})
 	if err != nil {

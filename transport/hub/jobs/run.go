@@ -149,10 +149,10 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 func (e *Engine) call(j *activeJob, device string) {
 	j.called[device] = true
 	if j.job.Type == iothub.ScheduleUpdateTwin {
-		e.store.UpdateTwinAsync(device, j.patch, func(update store.TwinUpdate, err error) {
-			if err == nil && update.Desired != nil {
+		e.store.UpdateTwinAsync(device, j.patch, func(desired iothub.Object, err error) {
+			if desired != nil {
 				// Here, not in the engine's goroutine: this is the order of commits.
-				e.devices.SendDesired(device, update.Desired)
+				e.devices.SendDesired(device, desired)
 			}
 			e.mail.post(func() { e.answered(j, device, nil, err) })
 		})

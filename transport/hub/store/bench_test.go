@@ -30,7 +30,7 @@ func fleet(b *testing.B, n int) *Store {
 		_, err := s.UpdateTwin(b.Context(), id, iothub.TwinPatch{
 			Tags:       iothub.Object{"building": json.Number(fmt.Sprint(i / 50)), "owner": "facility"},
 			Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"building": "43", "floor": json.Number(fmt.Sprint(i % 7))}},
-		}, "", false)
+		}, "", false, nil)
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func BenchmarkUpdateTwinAsync(b *testing.B) {
 		wg.Add(1)
 		s.UpdateTwinAsync(fmt.Sprintf("door-%05d", i%devices), iothub.TwinPatch{ETag: "*",
 			Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"building": "44", "floor": json.Number("3")}},
-		}, func(_ TwinUpdate, err error) {
+		}, func(_ iothub.Object, err error) {
 			if err != nil {
 				b.Error(err)
 			}

@@ -30,7 +30,7 @@ func site(t *testing.T) *Store {
 		"door-1": `{"tags":{"floor":3,"room":"<a&b>"},"properties":{"desired":{"building":"43"}}}`,
 		"door-2": `{"tags":{"floor":"3"}}`,
 	} {
-		if _, err := s.UpdateTwin(t.Context(), id, patchOf(t, patch), "", false); err != nil {
+		if _, err := s.UpdateTwin(t.Context(), id, patchOf(t, patch), "", false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,7 +68,7 @@ func TestWhatWasAnsweredIsThereAfterOpeningAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	update, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, `{"tags":{"floor":3},"properties":{"desired":{"building":"43"}}}`), "", false)
+	update, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, `{"tags":{"floor":3},"properties":{"desired":{"building":"43"}}}`), "", false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestWhatWasAnsweredIsThereAfterOpeningAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if twin.ETag != update.Twin.ETag || twin.Version != 4 || twin.Properties.Reported["lock"] != "locked" || twin.ModelID != "dtmi:latchd:DoorLock;1" {
+	if twin.ETag != update.ETag || twin.Version != 4 || twin.Properties.Reported["lock"] != "locked" || twin.ModelID != "dtmi:latchd:DoorLock;1" {
 		t.Errorf("twin is %+v", twin)
 	}
 	sessions, err := s.Sessions(t.Context())

@@ -10,16 +10,6 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TwinUpdate is what came of a write by the service.
-type TwinUpdate struct {
-	// Twin is the whole twin after the write; UpdateTwinAsync leaves it empty.
-	Twin iothub.Twin
-	// Desired is what is to be sent to the device: the patch with $version. After a
-	// replacement it has null for all that is gone, so that a device that merges
-	// ends up with the same. It is nil if the desired properties were not touched.
-	Desired iothub.Object
-}
-
 // Twin returns a device's twin as the service sees it, with $metadata and
 // $version, or DeviceNotFound.
 func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
@@ -48,32 +38,51 @@ func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, e
 }
 
 // UpdateTwin lays the patch over the twin's tags and desired properties, or puts
-// it in their place. A part that the patch does not have stays as it is. ifMatch
-// is an etag of the twin, "*" or empty. Every change raises version and etag, one
-// of the desired properties also their $version. Refusals: DeviceNotFound,
-// PreconditionFailed, and ArgumentInvalid for what cannot stand in a twin.
-func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, ifMatch string, replace bool) (TwinUpdate, error) {
+// it in their place, and returns the twin after it. A part that the patch does
+// not have stays as it is. ifMatch is an etag of the twin, "*" or empty. Every
+// change raises version and etag, one of the desired properties also their
+// $version. Refusals: DeviceNotFound, PreconditionFailed, and ArgumentInvalid for
+// what cannot stand in a twin.
+//
+// If the desired properties were touched, send is called with what is to be sent
+// to the device: the patch with $version; after a replacement it has null for all
+// that is gone, so that a device that merges ends up with the same. It is called
+// after the COMMIT on the writer's goroutine, and so in the order of the versions,
+// and must not block. It may be nil.
+func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, ifMatch string, replace bool,
+	send func(desired iothub.Object)) (iothub.Twin, error) {
 	change, err := newTwinChange(patch, ifMatch, replace)
-	var row twinRow
-	if err == nil {
-		err = s.Update(ctx, func(tx *sql.Tx) (err error) {
-			row, err = s.changeTwin(id, change)
-			return err
-		})
-	}
 	if err != nil {
-		return TwinUpdate{}, failed("update the twin of "+id, err)
+		return iothub.Twin{}, failed("update the twin of "+id, err)
+	}
+	var row twinRow
+	ended := make(chan error, 1)
+	s.UpdateAsync(func(*sql.Tx) (err error) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		row, err = s.changeTwin(id, change)
+		return err
+	}, func(err error) {
+		if desired := change.sent(row.desired.version); err == nil && desired != nil && send != nil {
+			send(desired)
+		}
+		ended <- err
+	})
+	if err := <-ended; err != nil {
+		return iothub.Twin{}, failed("update the twin of "+id, err)
 	}
 	twin, err := row.twin()
-	return TwinUpdate{twin, change.sent(row.desired.version)}, failed("update the twin of "+id, err)
+	return twin, failed("update the twin of "+id, err)
 }
 
 // UpdateTwinAsync is UpdateTwin for jobs: the patch's own etag is matched, and
-// done is called after the COMMIT, see [Store.UpdateAsync].
-func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(TwinUpdate, error)) {
+// done is called after the COMMIT with what is to be sent to the device, nil if
+// the desired properties were not touched; see [Store.UpdateAsync].
+func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(desired iothub.Object, err error)) {
 	change, refusal := newTwinChange(patch, patch.ETag, false)
 	var version int64
-	s.UpdateAsync(func(tx *sql.Tx) error {
+	s.UpdateAsync(func(*sql.Tx) error {
 		if refusal != nil {
 			return refusal
 		}
@@ -82,10 +91,10 @@ func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(Twi
 		return err
 	}, func(err error) {
 		if err != nil {
-			done(TwinUpdate{}, failed("update the twin of "+id, err))
+			done(nil, failed("update the twin of "+id, err))
 			return
 		}
-		done(TwinUpdate{Desired: change.sent(version)}, nil)
+		done(change.sent(version), nil)
 	})
 }
 

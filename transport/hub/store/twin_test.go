@@ -105,7 +105,8 @@ func TestTwinVersionsMetadataAndWhatTheDeviceIsSent(t *testing.T) {
 			device: `null`},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			update, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, step.patch), `"*"`, step.replace)
+			var sent iothub.Object
+			updated, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, step.patch), `"*"`, step.replace, func(desired iothub.Object) { sent = desired })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +114,7 @@ func TestTwinVersionsMetadataAndWhatTheDeviceIsSent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := jsonOf(t, update.Twin), jsonOf(t, twin); got != want {
+			if got, want := jsonOf(t, updated), jsonOf(t, twin); got != want {
 				t.Errorf("the answer is %s, stored is %s", got, want)
 			}
 			if twin.ETag != step.etag || twin.Version != step.version {
@@ -125,7 +126,7 @@ func TestTwinVersionsMetadataAndWhatTheDeviceIsSent(t *testing.T) {
 				{"tags", jsonOf(t, twin.Tags), step.tags},
 				{"desired", jsonOf(t, twin.Properties.Desired), step.desired},
 				{"metadata", jsonOf(t, metadata), step.metadata},
-				{"the device's message", jsonOf(t, update.Desired), step.device},
+				{"the device's message", jsonOf(t, sent), step.device},
 			} {
 				if c.got != c.want {
 					t.Errorf("%s: %s\nwant %s", c.what, c.got, c.want)
@@ -212,9 +213,9 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 			o := objectOf(t, c.patch)
 			switch c.section {
 			case "tags":
-				_, err = s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Tags: o}, "", false)
+				_, err = s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Tags: o}, "", false, nil)
 			case "desired":
-				_, err = s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: o}}, "", false)
+				_, err = s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: o}}, "", false, nil)
 			default:
 				_, err = s.Report(t.Context(), "door-1", o)
 			}
@@ -249,10 +250,10 @@ func TestIfMatch(t *testing.T) {
 			createDevices(t, s, "door-1")
 			patch := iothub.TwinPatch{ETag: c.ifMatch, Tags: iothub.Object{"a": true}}
 			done := make(chan error, 1)
-			s.UpdateTwinAsync("door-1", patch, func(_ TwinUpdate, err error) { done <- err })
+			s.UpdateTwinAsync("door-1", patch, func(_ iothub.Object, err error) { done <- err })
 			asJob := <-done
 			createDevices(t, s, "door-2")
-			_, err := s.UpdateTwin(t.Context(), "door-2", patch, c.ifMatch, false)
+			_, err := s.UpdateTwin(t.Context(), "door-2", patch, c.ifMatch, false, nil)
 			for _, err := range []error{err, asJob} {
 				if c.ok && err != nil {
 					t.Error(err)
@@ -268,20 +269,20 @@ func TestUpdateTwinAsyncSaysWhatTheDeviceIsSent(t *testing.T) {
 	s := newStore(t)
 	createDevices(t, s, "door-1")
 	type result struct {
-		update TwinUpdate
-		err    error
+		desired iothub.Object
+		err     error
 	}
 	done := make(chan result, 1)
 	update := func(id, patch string) result {
-		s.UpdateTwinAsync(id, patchOf(t, patch), func(u TwinUpdate, err error) { done <- result{u, err} })
+		s.UpdateTwinAsync(id, patchOf(t, patch), func(desired iothub.Object, err error) { done <- result{desired, err} })
 		return <-done
 	}
 	r := update("door-1", `{"etag":"*","desired":{"building":"43","floor":3}}`)
-	if got := jsonOf(t, r.update.Desired); r.err != nil || got != `{"$version":2,"building":"43","floor":3}` {
+	if got := jsonOf(t, r.desired); r.err != nil || got != `{"$version":2,"building":"43","floor":3}` {
 		t.Errorf("sent is %s (%v)", got, r.err)
 	}
-	if r = update("door-1", `{"tags":{"a":1}}`); r.err != nil || r.update.Desired != nil {
-		t.Errorf("sent is %v (%v), want nothing for tags", r.update.Desired, r.err)
+	if r = update("door-1", `{"tags":{"a":1}}`); r.err != nil || r.desired != nil {
+		t.Errorf("sent is %v (%v), want nothing for tags", r.desired, r.err)
 	}
 	wantCode(t, update("door-2", `{"tags":{"a":1}}`).err, iothub.CodeDeviceNotFound)
 	wantCode(t, update("door-1", `{"tags":{"a.b":1}}`).err, iothub.CodeArgumentInvalid)
@@ -296,7 +297,7 @@ func TestConcurrentTwinWritesAreAllCounted(t *testing.T) {
 	versions := make([]int64, n)
 	for i := range n {
 		wg.Go(func() {
-			if _, err := s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Tags: iothub.Object{fmt.Sprint("t", i): true}}, "", false); err != nil {
+			if _, err := s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Tags: iothub.Object{fmt.Sprint("t", i): true}}, "", false, nil); err != nil {
 				t.Error(err)
 			}
 		})
