@@ -54,7 +54,7 @@ func newApp() *app {
 		sleep:   sleep,
 		local:   time.Local,
 		newID:   func() string { return uuid.NewString()[:8] },
-		version: buildVersion(),
+		version: version,
 	}
 }
 

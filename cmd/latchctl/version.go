@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
-// release is set at link time: -ldflags "-X main.release=1.2.3".
-var release string
+// version is set when a release is linked: -ldflags "-X main.version=1.2.3".
+var version = "devel"
 
 type versionOptions struct {
 	app *app
@@ -41,16 +40,4 @@ func runVersion(_ context.Context, o *versionOptions) error {
 		_, err := fmt.Fprintf(w, "latchctl %s (%s, %s)\n", v.Version, v.Go, v.System)
 		return err
 	})
-}
-
-// buildVersion is the release, or what the Go tool knows of the source.
-func buildVersion() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
 }

@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// version is set when a release is linked.
+// version is set when a release is linked: -ldflags "-X main.version=1.2.3".
 var version = "devel"
 
 const usage = `latchd connects a door lock to Azure IoT Hub, or to latchhub.

@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -86,17 +86,16 @@ one line on standard output; its log goes to standard error.`,
 	return cmd
 }
 
+// version is set when a release is linked.
+var version = "devel"
+
 func newVersion(stdout io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
 		Args:  noArgs,
 		Run: func(*cobra.Command, []string) {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-				version = info.Main.Version
-			}
-			fmt.Fprintln(stdout, "latchhub", version)
+			fmt.Fprintf(stdout, "latchhub %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
 }

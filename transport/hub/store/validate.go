@@ -119,7 +119,7 @@ func checkNumber(path, number string) error {
 	case strings.ContainsAny(number, ".eE"):
 		return nil
 	case f > maxInteger || f < minInteger:
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is %s, an integer can be %d to %d", path, number, minInteger, maxInteger)
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is %s, an integer can be %d to %d", path, number, int64(minInteger), int64(maxInteger))
 	}
 	return nil
 }
