@@ -1,0 +1,24 @@
+# The targets are thin: what they do stands in scripts under packaging/.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+.PHONY: build test demo bench clean
+
+# All programs into bin/, static, with the version that git describes.
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+# Everything that CI checks; the tools are checked first.
+test:
+	packaging/test/test.sh
+
+# A technician's session: three doors, a hub and two jobs, in half a minute.
+demo: build
+	packaging/demo/demo.sh
+
+# A job on 1,000 simulated devices, measured.
+bench:
+	packaging/bench/bench.sh
+
+clean:
+	rm -rf bin dist packaging/interop/node_modules

@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+)
+
+var bin harness.Binaries
+
+func TestMain(m *testing.M) { harness.Main(m, &bin) }
+
+// start starts the demo with a temporary folder of its own, and a mark in the
+// environment by which all that it starts can be found.
+func start(t *testing.T) (p *harness.Process, temp, mark string) {
+	t.Helper()
+	temp = t.TempDir()
+	mark = "LATCHD_DEMO_MARK=" + temp
+	cmd := exec.Command("./demo.sh")
+	cmd.Env = append(os.Environ(), "LATCHD_BIN="+string(bin), "TMPDIR="+temp, mark)
+	return harness.Start(t, "the demo", cmd), temp, mark
+}
+
+func TestDemo(t *testing.T) {
+	p, temp, mark := start(t)
+	if code := p.Wait(t); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+	out := p.Output()
+	for _, want := range []string{
+		"\n3 devices: 3 succeeded, 0 failed\n",
+		"\n3 devices: 2 succeeded, 1 failed (1 refused)\n",
+		"500 jammed",
+		"\n$ echo $?\n3\n",
+		`"building": "43"`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not show %q", want)
+		}
+	}
+	checkNothingLeft(t, temp, mark)
+}
+
+// The interrupt comes after a random line of the output: by the terminal, to
+// every process of the demo, or to the script alone.
+func TestInterruptedDemoLeavesNothing(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for _, test := range []struct {
+		name   string
+		signal syscall.Signal
+		group  bool
+		code   int
+	}{
+		{"Ctrl-C", syscall.SIGINT, true, 130},
+		{"Ctrl-C", syscall.SIGINT, true, 130},
+		{"SIGINT to the script", syscall.SIGINT, false, 130},
+		{"SIGTERM to the script", syscall.SIGTERM, false, 143},
+		{"the terminal is closed", syscall.SIGHUP, true, 129},
+	} {
+		after := random.IntN(170)
+		t.Run(fmt.Sprintf("%s after line %d", test.name, after+1), func(t *testing.T) {
+			p, temp, mark := start(t)
+			for range after + 1 {
+				p.Expect(t, "")
+			}
+			pid := p.Pid()
+			if test.group {
+				pid = -pid
+			}
+			if err := syscall.Kill(pid, test.signal); err != nil {
+				t.Fatal(err)
+			}
+			if code := p.Wait(t); code != test.code {
+				t.Errorf("it ended with %d, want %d", code, test.code)
+			}
+			checkNothingLeft(t, temp, mark)
+		})
+	}
+}
+
+func checkNothingLeft(t *testing.T, temp, mark string) {
+	t.Helper()
+	left, err := os.ReadDir(temp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) > 0 {
+		t.Errorf("it left %v in the temporary folder", left)
+	}
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range environments {
+		text, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(text, []byte(mark+"\x00")) {
+			continue // ended in between, or not the demo's
+		}
+		command, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		t.Errorf("it left a process: %s %q", file, command)
+	}
+}

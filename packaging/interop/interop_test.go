@@ -1,0 +1,104 @@
+package interop
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+var bin harness.Binaries
+
+func TestMain(m *testing.M) { harness.Main(m, &bin) }
+
+// needSDK skips the test where the official SDKs are not installed.
+func needSDK(t *testing.T) {
+	t.Helper()
+	_, err := os.Stat("node_modules/azure-iothub")
+	if _, nodeErr := exec.LookPath("node"); nodeErr != nil {
+		err = nodeErr
+	}
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatalf("the official Node SDKs are not here, and in CI no test is skipped: %v", err)
+	case errors.Is(err, fs.ErrNotExist):
+		t.Skipf("SKIPPED: the official Node SDKs are not installed; run 'npm ci' in packaging/interop: %v", err)
+	default:
+		t.Skipf("SKIPPED: there is no Node: %v", err)
+	}
+}
+
+// node is a Node program of this folder. It finds the hub's IPv4 address first,
+// as localhost may also name an IPv6 address that the hub does not listen on.
+func node(script string, args, env []string) *exec.Cmd {
+	cmd := exec.Command("node", append([]string{"--dns-result-order=ipv4first", script}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	return cmd
+}
+
+// startDevice registers a device and starts it on the official device SDK. The
+// SDK connects to the gateway's name and signs the hub's, which is how a port of
+// one's own is given to it.
+func startDevice(t *testing.T, h *harness.Hub, id string) *harness.Process {
+	t.Helper()
+	needSDK(t)
+	device := h.CreateDevice(t, id)
+	_, port, err := net.SplitHostPort(h.MQTT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	device.Gateway = net.JoinHostPort("localhost", port)
+	p := harness.Start(t, "official device "+id, node("device.js", nil,
+		[]string{"DEVICE_CONNECTION_STRING=" + device.ConnectionString(), "CA_FILE=" + h.CA()}))
+	p.Expect(t, "ready")
+	return p
+}
+
+// serviceResult is what service.js prints.
+type serviceResult struct {
+	Method, Twin         iothub.Job
+	MethodRows, TwinRows []iothub.DeviceJob
+	Before, After        map[string]struct {
+		Tags       iothub.Object
+		Properties iothub.TwinProperties
+	}
+}
+
+// runService runs the tutorial's two jobs by the official service SDK.
+func runService(t *testing.T, h *harness.Hub, devices ...string) serviceResult {
+	t.Helper()
+	needSDK(t)
+	_, port, err := net.SplitHostPort(h.HTTPS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result serviceResult
+	harness.Run(t, node("service.js", devices,
+		[]string{"HUB_CONNECTION_STRING=" + h.Service(t), "NODE_EXTRA_CA_CERTS=" + h.CA(), "HUB_HTTPS_PORT=" + port})).
+		Want(t, 0).JSON(t, &result)
+	return result
+}
+
+// expectJSON waits for a line "WORD {...}" of the official device that match
+// says is the right one.
+func expectJSON(t *testing.T, p *harness.Process, word string, match func(iothub.Object) bool) iothub.Object {
+	t.Helper()
+	var found iothub.Object
+	p.ExpectFunc(t, "the right line "+word, func(line string) (string, bool) {
+		text, ok := strings.CutPrefix(line, word+" ")
+		if !ok {
+			return "", false
+		}
+		o, err := iothub.ParseObject([]byte(text))
+		found = o
+		return line, err == nil && match(o)
+	})
+	return found
+}

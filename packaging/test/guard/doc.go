@@ -1,0 +1,3 @@
+// Package guard tests what the project has decided about its own structure:
+// which package may link which, and that each says what it is for.
+package guard

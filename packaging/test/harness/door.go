@@ -1,0 +1,75 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Door is a latchd with a mock lock.
+type Door struct {
+	*Process
+	ID     string
+	Config string // its configuration file
+	State  string // its state folder
+	bin    Binaries
+}
+
+// StartDoor registers a device, starts latchd for it and waits until the hub
+// can call its methods. fault is the mock's, such as "jam", or empty.
+func StartDoor(t testing.TB, h *Hub, id, fault string) *Door {
+	t.Helper()
+	d := NewDoor(t, h, h.CreateDevice(t, id), fault)
+	d.Start(t)
+	h.Invoke(t, id, "ping", nil)
+	return d
+}
+
+// NewDoor writes a configuration for latchd and starts nothing.
+func NewDoor(t testing.TB, h *Hub, device iothub.Device, fault string) *Door {
+	t.Helper()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "connection-string")
+	d := &Door{ID: device.DeviceID, Config: filepath.Join(dir, "latchd.toml"), State: filepath.Join(dir, "state"), bin: h.bin}
+	write(t, secret, device.ConnectionString()+"\n")
+	config := fmt.Sprintf(`state_dir = %q
+
+[hub]
+connection_string_file = %q
+endpoint = %q
+ca_file = %q
+
+[lock]
+driver = "mock"
+at_power_on = "unlocked"
+confirm_timeout = "1s"
+min_interval = "0s"
+`, d.State, secret, h.MQTT, h.CA())
+	if fault != "" {
+		config += fmt.Sprintf("\n[lock.mock]\nfault = %q\n", fault)
+	}
+	write(t, d.Config, config)
+	return d
+}
+
+// Command is latchd with its configuration.
+func (d *Door) Command() *exec.Cmd {
+	return exec.Command(d.bin.Path("latchd"), "run", "--config", d.Config)
+}
+
+// Start starts the agent, again after Kill or Stop.
+func (d *Door) Start(t testing.TB) {
+	t.Helper()
+	d.Process = Start(t, "latchd of "+d.ID, d.Command())
+}
+
+func write(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

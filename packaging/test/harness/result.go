@@ -1,0 +1,56 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Result is what a program left behind that has run to its end.
+type Result struct {
+	Command        string
+	Stdout, Stderr string
+	Code           int
+}
+
+// Run runs cmd to its end, whatever its exit code.
+func Run(t testing.TB, cmd *exec.Cmd) Result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if cmd.Process != nil {
+			cmd.Process.Kill()
+		}
+	})()
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatalf("run %s: %v", cmd, err)
+	} else if ok && exit.ExitCode() < 0 {
+		t.Fatalf("run %s: %v\n%s", cmd, err, stderr.String())
+	}
+	return Result{strings.Join(cmd.Args, " "), stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// Want ends the test unless the program's exit code is code.
+func (r Result) Want(t testing.TB, code int) Result {
+	t.Helper()
+	if r.Code != code {
+		t.Fatalf("%s\nended with %d, want %d\nstandard output:\n%s\nstandard error:\n%s", r.Command, r.Code, code, r.Stdout, r.Stderr)
+	}
+	return r
+}
+
+// JSON reads the program's standard output into v.
+func (r Result) JSON(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.Stdout), v); err != nil {
+		t.Fatalf("%s\nstandard output is not the JSON that is wanted: %v\n%s", r.Command, err, r.Stdout)
+	}
+}

@@ -1,0 +1,111 @@
+package harness
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+)
+
+// Client is the service API's client, for what a test needs around the thing
+// that it tests.
+func (h *Hub) Client(t testing.TB) *rest.Client {
+	t.Helper()
+	service, err := iothub.ParseService(h.Service(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := rest.ParseEndpoint(h.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(h.CA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		t.Fatalf("%s has no certificate", h.CA())
+	}
+	client := rest.New(service, rest.Options{Endpoint: endpoint, RootCAs: roots})
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// CreateDevice registers a device and returns what it connects with.
+func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
+	t.Helper()
+	client := h.Client(t)
+	identity, err := client.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := iothub.ParseKey(identity.Authentication.SymmetricKey.PrimaryKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return iothub.Device{HostName: client.HostName(), DeviceID: id, Key: key}
+}
+
+// Twin returns the device's twin as the service sees it.
+func (h *Hub) Twin(t testing.TB, id string) iothub.Twin {
+	t.Helper()
+	twin, err := h.Client(t).Twin(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return twin
+}
+
+// UpdateDesired lays a patch, in JSON, over the device's desired properties and
+// returns their version once the hub has acknowledged it.
+func (h *Hub) UpdateDesired(t testing.TB, id, patch string) int64 {
+	t.Helper()
+	desired, err := iothub.ParseObject([]byte(patch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin, err := h.Client(t).UpdateTwin(t.Context(), id, iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: desired}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return twin.Properties.Desired.Version()
+}
+
+// Invoke calls a method of the device; the hub waits up to a minute for the
+// device to be there and to have subscribed to methods.
+func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.MethodResponse {
+	t.Helper()
+	text, err := json.Marshal(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*Patience)
+	defer cancel()
+	response, err := h.Client(t).InvokeMethod(ctx, id, iothub.MethodRequest{
+		MethodName: method, Payload: text, ResponseTimeoutInSeconds: 30, ConnectTimeoutInSeconds: 60})
+	if err != nil {
+		t.Fatalf("method %s of %s: %v", method, id, err)
+	}
+	return response
+}
+
+// Rows returns a job's rows, by device, and fails the test if a device has two.
+func (h *Hub) Rows(t testing.TB, jobID string) map[string]iothub.DeviceJob {
+	t.Helper()
+	rows := make(map[string]iothub.DeviceJob)
+	for row, err := range h.Client(t).DeviceJobs(t.Context(), jobID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := rows[row.DeviceID]; twice {
+			t.Errorf("job %s has more than one row for %s", jobID, row.DeviceID)
+		}
+		rows[row.DeviceID] = row
+	}
+	return rows
+}

@@ -1,0 +1,115 @@
+package system
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+var bin harness.Binaries
+
+func TestMain(m *testing.M) { harness.Main(m, &bin) }
+
+// fleet is many devices on one hub, in this process, so that a test knows
+// exactly which of them were called and decides when they answer.
+type fleet struct {
+	ids     []string
+	calls   chan string   // the id of each device that is called
+	answers chan string   // the id of each device whose answer is written
+	release chan struct{} // closed when the devices that hold their answers may send them
+
+	mu     sync.Mutex
+	called map[string]int
+}
+
+// startFleet registers n devices and waits until the hub can call each. Those
+// for which hold is true do not answer before the fleet's release.
+func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fleet {
+	t.Helper()
+	f := &fleet{calls: make(chan string, 10*n), answers: make(chan string, 10*n), release: make(chan struct{}), called: make(map[string]int)}
+	pem, err := os.ReadFile(h.CA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	ctx, stop := context.WithCancel(context.Background())
+	var devices sync.WaitGroup
+	t.Cleanup(func() { stop(); devices.Wait() })
+	up := make(chan struct{}, 10*n)
+	for i := range n {
+		id := fmt.Sprintf("door-%02d", i)
+		f.ids = append(f.ids, id)
+		opts := mqtt.Options{Device: h.CreateDevice(t, id), Endpoint: h.MQTT, RootCAs: roots}
+		devices.Go(func() {
+			err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
+				select {
+				case up <- struct{}{}:
+				default:
+				}
+				return f.serve(ctx, id, link, hold(i))
+			})
+			if err != nil {
+				t.Errorf("%s: %v", id, err)
+			}
+		})
+	}
+	take(t, up, n, "devices to connect")
+	return f
+}
+
+// take waits for n events.
+func take[T any](t *testing.T, events <-chan T, n int, what string) {
+	t.Helper()
+	late := time.After(harness.Patience)
+	for i := range n {
+		select {
+		case <-events:
+		case <-late:
+			t.Fatalf("waited %s for %d %s, and saw %d", harness.Patience, n, what, i)
+		}
+	}
+}
+
+func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool) error {
+	for m := range link.Methods() {
+		f.mu.Lock()
+		f.called[id]++
+		f.mu.Unlock()
+		f.calls <- id
+		if hold {
+			select {
+			case <-f.release:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		answer := iothub.MethodResponse{Status: 200, Payload: json.RawMessage(fmt.Sprintf(`{"id":%q}`, id))}
+		if err := link.Respond(ctx, m.RequestID, answer); err != nil {
+			return nil // the link is gone, and the next one comes
+		}
+		f.answers <- id
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// timesCalled is how often each device was called so far.
+func (f *fleet) timesCalled() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	times := make(map[string]int)
+	for id, n := range f.called {
+		times[id] = n
+	}
+	return times
+}

@@ -1,0 +1,57 @@
+package system
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// One of three doors jams. The hub counts its answer as a success; a technician
+// must not: latchctl names the door and the reason, and ends with 3.
+func TestOneDoorJams(t *testing.T) {
+	h := harness.StartHub(t, bin)
+	harness.StartDoor(t, h, "front", "")
+	harness.StartDoor(t, h, "cellar", "jam")
+	harness.StartDoor(t, h, "roof", "")
+
+	const where = "deviceId IN ['front','cellar','roof']"
+	r := h.Ctl(t, "job", "schedule", "method", "lockDoor", "--where", where, "--id", jobID, "--watch").Want(t, 3)
+	checkNamed(t, r)
+	job := awaitJob(t, h)
+	if s := job.DeviceJobStatistics; job.Status != iothub.JobCompleted || s.SucceededCount != 3 || s.FailedCount != 0 {
+		t.Errorf("to the hub an answer is an answer: want completed and 3 succeeded, got %s, %+v", job.Status, s)
+	}
+	rows := h.Rows(t, jobID)
+	for id, want := range map[string]iothub.Outcome{"front": iothub.Succeeded, "cellar": iothub.Refused, "roof": iothub.Succeeded} {
+		if got := rows[id].Judge(); got.Outcome != want {
+			t.Errorf("%s: %+v, want %s", id, got, want)
+		}
+	}
+
+	checkNamed(t, h.Ctl(t, "lock", "front", "cellar", "roof").Want(t, 3))
+	h.Ctl(t, "lock", "front", "roof").Want(t, 0)
+	checkNamed(t, h.Ctl(t, "method", "invoke", "cellar", "lockDoor").Want(t, 3))
+
+	// The report follows the answer.
+	harness.Await(t, "the jam to be in the twin", func() error {
+		lock, _ := h.Twin(t, "cellar").Properties.Reported["lock"].(map[string]any)
+		if lock["position"] != "jammed" {
+			return fmt.Errorf("its lock is %v", lock)
+		}
+		return nil
+	})
+}
+
+// checkNamed checks that latchctl says which door failed, and why.
+func checkNamed(t *testing.T, r harness.Result) {
+	t.Helper()
+	for _, line := range strings.Split(r.Stdout+r.Stderr, "\n") {
+		if strings.Contains(line, "cellar") && strings.Contains(line, "jammed") {
+			return
+		}
+	}
+	t.Errorf("%s\ndoes not say on one line that cellar is jammed:\n%s\n%s", r.Command, r.Stdout, r.Stderr)
+}
