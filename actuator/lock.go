@@ -34,6 +34,7 @@ type Lock struct {
 	onDisk   atomic.Int64  // generation of the last save that ended
 	saved    chan struct{} // onDisk has risen
 	changed  chan struct{}
+	alive    chan struct{} // unbuffered: a value taken is the loop's answer
 	ended    chan struct{}
 	status   atomic.Pointer[Status]
 }
@@ -63,6 +64,7 @@ func New(config Config, driver Driver, journal Journal, old Record, clock Clock,
 		requests: make(chan request),
 		saved:    make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
+		alive:    make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
 	l.status.Store(&Status{Position: Unknown})
@@ -88,9 +90,14 @@ func (l *Lock) Do(ctx context.Context, c Command) (Result, error) {
 	case r := <-answered:
 		return r.result, r.err
 	case <-l.ended:
-		return Result{}, ErrEnded
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
+	}
+	select {
+	case r := <-answered: // just before the end
+		return r.result, r.err
+	default:
+		return Result{}, ErrEnded
 	}
 }
 
@@ -100,6 +107,10 @@ func (l *Lock) Status() Status { return *l.status.Load() }
 // Changed has a value whenever the status may have changed since the last
 // value was taken.
 func (l *Lock) Changed() <-chan struct{} { return l.changed }
+
+// Alive gives a value to who receives as soon as the lock's own goroutine is free
+// to work: so it has not been stuck since.
+func (l *Lock) Alive() <-chan struct{} { return l.alive }
 
 // Run owns the lock until ctx ends. It neither moves the lock at the end nor
 // closes the driver.
@@ -114,15 +125,18 @@ func (l *Lock) Run(ctx context.Context) {
 		o.arm()
 		select {
 		case r := <-l.requests:
+			o.sense()
 			o.lastID++
 			o.waiting[o.lastID] = r.reply
 			o.step(command{o.lastID, r.cmd})
 		case p := <-l.driver.Bolt():
 			o.step(reading{p})
 		case <-o.timer.C:
+			o.sense()
 			o.step(tick{})
 		case <-l.saved:
 			o.release()
+		case l.alive <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
@@ -154,6 +168,19 @@ func (o *owner) step(e event) {
 		var acts []action
 		o.state, acts = step(o.set, o.state, e, o.moment())
 		e = o.carryOut(acts)
+	}
+}
+
+// sense takes the readings that have come. They go before a command and a
+// deadline: what was sensed before is neither confirmation nor jam.
+func (o *owner) sense() {
+	for {
+		select {
+		case p := <-o.driver.Bolt():
+			o.step(reading{p})
+		default:
+			return
+		}
 	}
 }
 
@@ -216,11 +243,15 @@ func (o *owner) publish() {
 	}
 }
 
+// longestTimer bounds how late a deadline is noticed that passed in sleep.
+const longestTimer = time.Minute
+
 func (o *owner) arm() {
 	at, ok := o.state.next(o.set)
 	if !ok {
 		o.timer.Stop()
 		return
 	}
-	o.timer.Reset(max(0, at-o.clock.Uptime()))
+	// Timers stand still while the machine sleeps, the boot-time clock goes on.
+	o.timer.Reset(min(max(0, at-o.clock.Uptime()), longestTimer))
 }

@@ -58,13 +58,6 @@ type waiter struct {
 	asked time.Duration
 }
 
-// motion is a bolt under way.
-type motion struct {
-	target   Position
-	deadline time.Duration // for the sensor to confirm
-	waiters  []waiter
-}
-
 // state is all that the machine knows. It is a value: step returns a new one.
 type state struct {
 	position  Position
@@ -74,31 +67,36 @@ type state struct {
 	fault     string
 	last      *Last
 
-	level     Position // what the lines were last driven to
-	motion    *motion
-	waiting   []waiter // locks that wait for the minimum interval
-	wantLock  bool     // a lock waits, be it only a promised one
-	drivenAt  time.Duration
-	driven    bool // drivenAt is valid
-	relockAt  time.Duration
-	hasRelock bool
+	level    Position // what the lines were last driven to
+	sensed   Position // what the sensor said last; empty before it spoke
+	motion   *motion
+	waiting  []waiter // locks that wait for the minimum interval
+	wantLock bool     // a lock waits, be it only a promised one
+	drivenAt time.Duration
+	driven   bool // drivenAt is valid
+	relock   relock
+	found    Record // of the process before, for a bolt that has not moved since
 }
 
 // start returns the state of a lock whose lines were just requested at level.
-// With a sensor the position is unknown until its first reading comes.
+// With a sensor the bolt counts as moving until it is sensed there; without one
+// a motion that was interrupted leaves the position unknown until the next one.
 func start(set settings, level Position, old Record, at moment) (state, []action) {
-	s := state{level: level, last: old.Last, position: Unknown, source: Sensor, changedAt: at.wall}
-	if !set.sensor {
-		s.position, s.source = level, Assumed
-	} else {
+	s := state{level: level, last: old.Last, source: Sensor, changedAt: at.wall, found: old}
+	switch {
+	case set.sensor:
 		s.motion = &motion{target: level, deadline: at.uptime + set.confirmTimeout}
 		s.position = Moving
+	case old.Motion != "" || old.Position == Unknown:
+		s.position, s.source = Unknown, Assumed
+	default:
+		s.position, s.source = level, Assumed
 	}
 	if s.position == old.Position {
 		s.changedAt = old.ChangedAt
 	}
 	if level == Unlocked && old.Relock != nil && old.Relock.BootID == set.bootID {
-		s.relockAt, s.hasRelock = old.Relock.Uptime, true
+		s.relock = relock{at: old.Relock.Uptime, made: true}
 	}
 	return s, []action{save{s.record(set)}}
 }
@@ -132,11 +130,11 @@ func (s state) next(set settings) (at time.Duration, ok bool) {
 	if s.motion != nil && set.sensor {
 		soonest(s.motion.deadline)
 	}
-	if s.hasRelock {
-		soonest(s.relockAt)
-	}
-	if s.wantLock {
+	switch {
+	case s.wantLock:
 		soonest(s.earliest(set))
+	case s.relock.made:
+		soonest(s.relock.at)
 	}
 	return at, ok
 }
@@ -154,21 +152,19 @@ func (s state) onUnlock(set settings, w waiter, at moment) (state, []action) {
 	case s.wantLock, s.motion != nil && s.motion.target == Locked:
 		return s.refuse(w, Busy, "the lock is being locked; unlock it when that has ended", at)
 	case s.motion != nil: // being unlocked: join
-		s = s.promise(w.cmd, at)
+		s.relock = promise(w.cmd, at)
 		s.motion = s.motion.join(w)
 		return s, nil
 	case s.position == Unlocked && s.level == Unlocked:
-		s = s.promise(w.cmd, at)
+		s.relock = promise(w.cmd, at)
 		return s.succeed(w, false, at)
 	case s.driven && at.uptime < s.earliest(set):
 		return s.refuse(w, TooSoon, fmt.Sprintf("the lock moved less than %s ago", set.minInterval), at)
 	}
-	s = s.promise(w.cmd, at)
-	return s.drive(set, Unlocked, []waiter{w}, at)
+	return s.drive(set, Unlocked, promise(w.cmd, at), []waiter{w}, at)
 }
 
 func (s state) onLock(set settings, w waiter, at moment) (state, []action) {
-	s.hasRelock = false // this lock is what was promised
 	switch {
 	case s.motion != nil && s.motion.target == Locked:
 		s.motion = s.motion.join(w)
@@ -185,12 +181,12 @@ func (s state) onLock(set settings, w waiter, at moment) (state, []action) {
 func (s state) onTime(set settings, at moment) (state, []action) {
 	var acts []action
 	if set.sensor && s.motion != nil && at.uptime >= s.motion.deadline {
-		var failed []action
-		s, failed = s.jam(set, at)
-		acts = append(acts, failed...)
+		var ended []action
+		s, ended = s.overdue(set, at)
+		acts = append(acts, ended...)
 	}
-	if s.hasRelock && at.uptime >= s.relockAt {
-		s.hasRelock, s.wantLock = false, true
+	if s.relock.made && at.uptime >= s.relock.at {
+		s.wantLock = true
 	}
 	if s.wantLock && at.uptime >= s.earliest(set) {
 		var givingWay []waiter // of an unlock that is under way
@@ -200,77 +196,11 @@ func (s state) onTime(set settings, at moment) (state, []action) {
 		waiters := s.waiting
 		s.wantLock, s.waiting = false, nil
 		var moved, refused []action
-		s, moved = s.drive(set, Locked, waiters, at)
-		s, refused = s.refuseAll(givingWay, Busy, "a lock command came before the bolt had moved", at)
+		s, moved = s.drive(set, Locked, relock{}, waiters, at)
+		s, refused = s.refuseAll(givingWay, Busy, "the door was locked again before the bolt had moved", at)
 		acts = slices.Concat(acts, moved, refused)
 	}
 	return s, acts
-}
-
-// drive starts a motion. It ends when the sensor confirms it or time is up;
-// without a sensor, as soon as the lines are set.
-func (s state) drive(set settings, target Position, waiters []waiter, at moment) (state, []action) {
-	s.level, s.drivenAt, s.driven, s.fault = target, at.uptime, true, ""
-	s.motion = &motion{target: target, deadline: at.uptime + set.confirmTimeout, waiters: waiters}
-	if set.sensor {
-		s = s.at(Moving, Sensor, false, at)
-	}
-	return s, []action{drive{target}}
-}
-
-func (s state) onDriven(set settings, err error, at moment) (state, []action) {
-	m := s.motion
-	if m == nil {
-		return s, nil
-	}
-	if err == nil {
-		if set.sensor {
-			return s, nil
-		}
-		return s.arrive(m.target, Assumed, at)
-	}
-	s.fault = fmt.Sprintf("the lock cannot be driven: %v", err)
-	s.motion, s.level = nil, Unknown
-	s = s.at(Unknown, s.source, false, at)
-	return s.refuseAll(m.waiters, Unavailable, s.fault, at)
-}
-
-func (s state) onReading(position Position, at moment) (state, []action) {
-	if m := s.motion; m != nil {
-		if position != m.target {
-			return s, nil // still on its way
-		}
-		return s.arrive(position, Sensor, at)
-	}
-	if position == s.level {
-		s.fault = ""
-	} else if s.position != position {
-		s.fault = fmt.Sprintf("the bolt went to %s without a command", position)
-	}
-	return s.at(position, Sensor, position == s.level, at), nil
-}
-
-// arrive ends a motion well.
-func (s state) arrive(position Position, source Source, at moment) (state, []action) {
-	m := s.motion
-	s.motion = nil
-	s = s.at(position, source, source == Sensor, at)
-	var acts []action
-	for _, w := range m.waiters {
-		var done []action
-		s, done = s.succeed(w, true, at)
-		acts = append(acts, done...)
-	}
-	return s, acts
-}
-
-// jam ends a motion that the sensor did not confirm.
-func (s state) jam(set settings, at moment) (state, []action) {
-	m := s.motion
-	s.motion = nil
-	s.fault = fmt.Sprintf("the bolt sensor did not say %s within %s", m.target, set.confirmTimeout)
-	s = s.at(Jammed, Sensor, false, at)
-	return s.refuseAll(m.waiters, IsJammed, s.fault, at)
 }
 
 // succeed answers a command that was carried out.
@@ -296,11 +226,9 @@ func (s state) refuseAll(waiters []waiter, code Code, message string, at moment)
 	return s, acts
 }
 
-// promise takes over what an unlock says of the relock: the latest unlock decides.
-func (s state) promise(c Command, at moment) state {
-	s.hasRelock = c.Relock > 0
-	s.relockAt = at.uptime + c.Relock
-	return s
+// promise returns what an unlock says of the relock: the latest unlock decides.
+func promise(c Command, at moment) relock {
+	return relock{at: at.uptime + c.Relock, made: c.Relock > 0}
 }
 
 func (s state) at(position Position, source Source, confirmed bool, at moment) state {
@@ -319,20 +247,14 @@ func (s state) earliest(set settings) time.Duration {
 	return s.drivenAt + set.minInterval
 }
 
-func (m *motion) join(w waiter) *motion {
-	joined := *m
-	joined.waiters = append(slices.Clip(m.waiters), w)
-	return &joined
-}
-
 // record returns what of the state has to be on disk.
 func (s state) record(set settings) Record {
 	r := Record{Level: s.level, Position: s.position, Source: s.source, ChangedAt: s.changedAt, Last: s.last}
 	if s.motion != nil {
 		r.Motion = s.motion.target
 	}
-	if s.hasRelock {
-		r.Relock = &Promise{BootID: set.bootID, Uptime: s.relockAt}
+	if s.relock.made {
+		r.Relock = &Promise{BootID: set.bootID, Uptime: s.relock.at}
 	}
 	return r
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -90,10 +89,14 @@ func Load(file string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
+	return parse(file, text)
+}
+
+func parse(file string, text []byte) (Config, error) {
 	c := defaults()
 	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err = d.Decode(&c)
+	d.DisallowUnknownFields().EnableUnmarshalerInterface()
+	err := d.Decode(&c)
 	if err == nil {
 		err = c.check()
 	}
@@ -114,6 +117,7 @@ func (c Config) check() error {
 	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
 	k.oneOf("log_level", c.LogLevel, "debug", "info", "warn", "error")
 	k.required("hub.connection_string_file", c.Hub.ConnectionStringFile, "the file that holds the device's connection string")
+	k.address("hub.endpoint", c.Hub.Endpoint)
 	k.oneOf("lock.driver", c.Lock.Driver, "mock")
 	k.oneOf("lock.at_power_on", c.Lock.AtPowerOn, "locked", "unlocked", "last")
 	k.within("lock.confirm_timeout", c.Lock.ConfirmTimeout, 100*time.Millisecond, 4*time.Second,
@@ -125,11 +129,8 @@ func (c Config) check() error {
 	}
 	k.within("lock.mock.travel", c.Lock.Mock.Travel, 0, 10*time.Second, "")
 	k.oneOf("lock.mock.fault", c.Lock.Mock.Fault, faultNames()...)
-	for key, text := range map[string]*string{"place.building": c.Place.Building, "place.room": c.Place.Room} {
-		if text != nil && utf8.RuneCountInString(*text) > agent.MaxText {
-			k.fail(key, "the text has over %d characters", agent.MaxText)
-		}
-	}
+	k.short("place.building", c.Place.Building, agent.MaxText)
+	k.short("place.room", c.Place.Room, agent.MaxText)
 	return k.err
 }
 

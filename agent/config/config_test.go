@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,15 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"unknown fault":       {good + "[lock.mock]\nfault = \"jammed\"\n", `lock.mock.fault: "jammed" is not possible; want "none" or "jam" or "slow" or "dead-sensor" or "busy"`},
 		"unknown level":       {"log_level = \"loud\"\n" + good, `:1: log_level: "loud" is not possible`},
 		"no time span":        {good + "confirm_timeout = \"4\"\n", `:10: lock.confirm_timeout: "4" is not a time span`},
+		"no unit":             {good + "min_interval = 5\n", `:10: lock.min_interval: 5 is not a time span; want a number with a unit`},
+		"confirm too short":   {good + "confirm_timeout = \"99ms\"\n", `:10: lock.confirm_timeout: 99ms is not possible; want 100ms to 4s`},
+		"a nanosecond over":   {good + "confirm_timeout = \"4000000001ns\"\n", `:10: lock.confirm_timeout: 4.000000001s is not possible`},
+		"negative":            {good + "min_interval = \"-1ns\"\n", `:10: lock.min_interval: -1ns is not possible`},
+		"relock too late":     {good + "auto_relock = \"24h0m1s\"\n", `:10: lock.auto_relock: 24h0m1s is not possible; want 0s to 24h`},
+		"travel too long":     {good + "[lock.mock]\ntravel = \"11s\"\n", `:11: lock.mock.travel: 11s is not possible; want 0s to 10s`},
+		"endpoint with path":  {replaced("127.0.0.1:8883", "hub/x"), `:6: hub.endpoint: "hub/x" is not possible; want HOST or HOST:PORT`},
+		"endpoint, no port":   {replaced("127.0.0.1:8883", "hub:"), `:6: hub.endpoint: "hub:" is not possible`},
+		"endpoint, bad port":  {replaced("127.0.0.1:8883", "hub:65536"), `:6: hub.endpoint: "hub:65536" is not possible`},
 		"confirm too long":    {good + "confirm_timeout = \"5s\"\n", `:10: lock.confirm_timeout: 5s is not possible; want 100ms to 4s`},
 		"interval too long":   {good + "min_interval = \"2m\"\n", `:10: lock.min_interval: 2m0s is not possible; want 0s to 1m`},
 		"relock in fractions": {good + "auto_relock = \"1500ms\"\n", `lock.auto_relock: 1.5s is not possible; want whole seconds`},
@@ -80,6 +90,47 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestLoadTakesTheBounds(t *testing.T) {
+	for _, text := range []string{
+		good + "confirm_timeout = \"4s\"\nmin_interval = \"1m\"\nauto_relock = \"24h\"\n[lock.mock]\ntravel = \"10s\"\n",
+		good + "confirm_timeout = '100ms'\nmin_interval = \"0s\"\nauto_relock = \"0s\"\n[lock.mock]\ntravel = \"0s\"\n",
+		good + "[place]\nroom = \"" + strings.Repeat("\u00e9", 128) + "\"\n",
+		strings.Replace(good, "127.0.0.1:8883", "hub.example", 1),
+		strings.Replace(good, "127.0.0.1:8883", "::1", 1),
+		strings.Replace(good, "127.0.0.1:8883", "[::1]:65535", 1),
+	} {
+		if _, err := Load(write(t, text)); err != nil {
+			t.Errorf("%v in %s", err, text)
+		}
+	}
+}
+
+// What is read is within its bounds, or refused in one line that names the file.
+func FuzzLoad(f *testing.F) {
+	f.Add(good)
+	f.Add(good + "auto_relock = '30s'\n[lock.mock]\nfault = 'jam'\ntravel = 5\n[place]\nfloor = -3\nroom = \"\"\n")
+	f.Add("lock = {driver = 'mock', at_power_on = 'last'}\nhub.connection_string_file = 'x'\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parse("/f.toml", []byte(text))
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "/f.toml") {
+				t.Errorf("the error does not begin with the file: %v", err)
+			}
+			if !reflect.DeepEqual(c, Config{}) {
+				t.Errorf("a refused file leaves %+v", c)
+			}
+			return
+		}
+		l := c.Lock
+		if l.Driver != "mock" || l.ConfirmTimeout <= 0 || time.Duration(l.ConfirmTimeout) > 4*time.Second || l.MinInterval < 0 || l.AutoRelock < 0 {
+			t.Errorf("accepted %+v", l)
+		}
+		if level := l.Level(actuator.Record{}); level == actuator.Unlocked && l.AtPowerOn != "unlocked" {
+			t.Errorf("at_power_on = %q unlocks", l.AtPowerOn)
+		}
+	})
 }
 
 func TestLoadWithoutFile(t *testing.T) {

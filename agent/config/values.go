@@ -2,9 +2,14 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/latchd/latchd/actuator/mock"
 )
@@ -12,11 +17,13 @@ import (
 // Duration is a time span as Go writes it: "50ms", "4s", "1m30s".
 type Duration time.Duration
 
-// UnmarshalText reads the span.
-func (d *Duration) UnmarshalText(text []byte) error {
-	span, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is not a time span; want a number with a unit, such as \"500ms\" or \"4s\"", text)
+// UnmarshalTOML reads the span from a string. A bare number has no unit: 4 would
+// be taken for 4 ns.
+func (d *Duration) UnmarshalTOML(value []byte) error {
+	text := strings.Trim(string(value), `"'`)
+	span, err := time.ParseDuration(text)
+	if err != nil || text == string(value) {
+		return unstable.NewParserError(value, "%s is not a time span; want a number with a unit, such as \"500ms\" or \"4s\"", value)
 	}
 	*d = Duration(span)
 	return nil
@@ -61,6 +68,24 @@ func (c *checker) oneOf(key, value string, allowed ...string) {
 func (c *checker) within(key string, value Duration, least, most time.Duration, why string) {
 	if time.Duration(value) < least || time.Duration(value) > most {
 		c.fail(key, "%s is not possible; want %s to %s%s", value, least, most, why)
+	}
+}
+
+// address is for HOST and HOST:PORT; it may be empty.
+func (c *checker) address(key, value string) {
+	host, port, err := net.SplitHostPort(value)
+	if err != nil { // no port, or a bare IPv6 address
+		host, port = strings.TrimSuffix(strings.TrimPrefix(value, "["), "]"), "1"
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if value != "" && (err != nil || number == 0 || host == "" || strings.ContainsAny(host, " /[]")) {
+		c.fail(key, "%q is not possible; want HOST or HOST:PORT", value)
+	}
+}
+
+func (c *checker) short(key string, text *string, most int) {
+	if text != nil && utf8.RuneCountInString(*text) > most {
+		c.fail(key, "the text has over %d characters", most)
 	}
 }
 

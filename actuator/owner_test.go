@@ -1,0 +1,136 @@
+package actuator
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// wire is a driver whose sensor says what the test says, and a journal that is
+// always done.
+type wire struct {
+	bolt   chan Position
+	drives chan Position
+}
+
+func newWire() *wire { return &wire{make(chan Position, 10), make(chan Position, 10)} }
+
+func (w *wire) Drive(target Position) error     { w.drives <- target; return nil }
+func (w *wire) Bolt() <-chan Position           { return w.bolt }
+func (w *wire) Close() error                    { return nil }
+func (w *wire) Save(_ Record, done func(error)) { done(nil) }
+func (w *wire) lock(clock Clock, config Config) *Lock {
+	return New(config, w, w, Record{}, clock, zap.NewNop())
+}
+
+// What the sensor had said before a command came is not taken for what came of it.
+func TestReadingsGoBeforeCommands(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWire()
+			l := w.lock(testClock(nil), Config{Level: Locked, ConfirmTimeout: time.Second})
+			for _, p := range []Position{Locked, Unlocked, Locked} {
+				w.bolt <- p
+			}
+			answered := make(chan error, 1)
+			go func() {
+				_, err := l.Do(t.Context(), Command{Target: Unlocked})
+				answered <- err
+			}()
+			synctest.Wait() // the command waits beside the readings
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go l.Run(ctx)
+			synctest.Wait()
+			if len(answered) > 0 {
+				t.Fatalf("answered with %v before the bolt moved", <-answered)
+			}
+			if got := <-w.drives; got != Unlocked {
+				t.Fatalf("driven to %s", got)
+			}
+			w.bolt <- Unlocked
+			if err := <-answered; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// A reading that came in time is no jam, however late it is looked at.
+func TestAReadingInTimeIsNoJam(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWire()
+			l := w.lock(testClock(nil), Config{Level: Locked, ConfirmTimeout: time.Second})
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			time.AfterFunc(time.Second, func() { w.bolt <- Locked }) // with the deadline
+			go l.Run(ctx)
+			<-time.After(time.Second)
+			synctest.Wait()
+			if s := l.Status(); s.Position != Locked {
+				t.Fatalf("status %+v", s)
+			}
+		})
+	}
+}
+
+// Timers stand still while the machine sleeps, the boot-time clock does not: a
+// relock that fell due meanwhile does not wait as long again.
+func TestARelockAfterSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slept atomic.Int64
+		w := newWire()
+		l := w.lock(testClock(&slept), Config{Level: Unlocked, ConfirmTimeout: time.Second})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go l.Run(ctx)
+		w.bolt <- Unlocked
+		if _, err := l.Do(ctx, Command{Target: Unlocked, Relock: 10 * time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		slept.Store(int64(20 * time.Hour))
+		select {
+		case got := <-w.drives:
+			if got != Locked {
+				t.Errorf("driven to %s", got)
+			}
+		case <-time.After(time.Minute + time.Second):
+			t.Error("the relock is not done within a minute")
+		}
+	})
+}
+
+// A command that was answered is answered, also when the lock ends behind it.
+func TestAnAnswerGoesBeforeTheEnd(t *testing.T) {
+	for range 100 {
+		l := newWire().lock(testClock(nil), Config{Level: Locked})
+		go func() {
+			r := <-l.requests
+			r.reply <- reply{result: Result{Position: Locked}}
+			close(l.ended)
+		}()
+		if r, err := l.Do(t.Context(), Command{Target: Locked}); err != nil || r.Position != Locked {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+}
+
+// testClock counts from now on, and what was slept.
+func testClock(slept *atomic.Int64) Clock {
+	began := time.Now()
+	return Clock{
+		Now: time.Now,
+		Uptime: func() time.Duration {
+			if slept == nil {
+				return time.Since(began)
+			}
+			return time.Since(began) + time.Duration(slept.Load())
+		},
+		BootID: "boot-1",
+	}
+}
