@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+
+	"github.com/latchd/latchd/systemd"
 )
 
 // version is set when a release is linked: -ldflags "-X main.version=1.2.3".
@@ -77,7 +79,7 @@ func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "latchd: %v\n", err)
+	fmt.Fprintf(stderr, "%slatchd: %v\n", systemd.ErrorPrefix(stderr), err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}

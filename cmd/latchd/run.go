@@ -17,6 +17,7 @@ import (
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
 )
@@ -33,6 +34,11 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	device, roots, err := credentials(c.Hub, log)
 	if err != nil {
 		return err
+	}
+	log = log.With(zap.String("device_id", device.DeviceID))
+	watchdog, err := systemd.WatchdogInterval()
+	if err != nil {
+		return fmt.Errorf("read systemd's environment: %w", err)
 	}
 	clock, err := actuator.SystemClock()
 	if err != nil {
@@ -66,12 +72,19 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	defer locks.Wait()
 	defer stopLock()
 
-	log.Info("starting", zap.String("version", version), zap.String("device", device.DeviceID),
+	log.Info("starting", zap.String("version", version),
 		zap.String("hub", device.HostName), zap.String("driver", c.Lock.Driver))
+	told := &service{manager: systemd.FromEnvironment(), interval: watchdog, driver: c.Lock.Driver, hub: device.HostName, log: log}
+	locks.Go(func() { told.watch(lockCtx, lock) })
+	defer context.AfterFunc(ctx, told.stopping)()
 	err = mqtt.Run(ctx, mqtt.Options{
 		Device: device, Endpoint: c.Hub.Endpoint, RootCAs: roots,
 		ModelID: agent.ModelID, ProductInfo: "latchd/" + version, Logger: log,
-	}, func(ctx context.Context, link *mqtt.Link) error { return a.Serve(ctx, link) })
+	}, func(ctx context.Context, link *mqtt.Link) error {
+		told.linked.Store(true)
+		defer told.linked.Store(false)
+		return a.Serve(ctx, link)
+	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -97,11 +110,12 @@ func openLock(c config.Lock, store *agent.Store, clock actuator.Clock, log *zap.
 
 // credentials reads who the device is and whom it trusts.
 func credentials(hub config.Hub, log *zap.Logger) (iothub.Device, *x509.CertPool, error) {
-	text, err := os.ReadFile(hub.ConnectionStringFile)
+	file, copied := systemd.Credential(hub.ConnectionStringFile)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return iothub.Device{}, nil, fmt.Errorf("read the connection string: %w", err)
 	}
-	if info, err := os.Stat(hub.ConnectionStringFile); err == nil && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Stat(file); err == nil && !copied && info.Mode().Perm()&0o077 != 0 {
 		log.Warn("others can read the connection string; run chmod 600 on it",
 			zap.String("file", hub.ConnectionStringFile), zap.Stringer("mode", info.Mode()))
 	}
@@ -126,13 +140,17 @@ func credentials(hub config.Hub, log *zap.Logger) (iothub.Device, *x509.CertPool
 	return device, roots, nil
 }
 
-// newLogger writes lines that a person can read.
-func newLogger(to io.Writer, level string) *zap.Logger {
-	encoding := zap.NewDevelopmentEncoderConfig()
-	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
+// newLogger writes to the journal if stderr leads there, else lines that a
+// person can read.
+func newLogger(stderr io.Writer, level string) *zap.Logger {
 	least, err := zapcore.ParseLevel(level)
 	if err != nil {
 		least = zapcore.InfoLevel
 	}
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoding), zapcore.AddSync(to), least))
+	if core, ok := systemd.JournalCore(stderr, "latchd", least); ok {
+		return zap.New(core)
+	}
+	encoding := zap.NewDevelopmentEncoderConfig()
+	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoding), zapcore.AddSync(stderr), least))
 }

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/hub"
 )
 
@@ -70,10 +70,9 @@ one line on standard output; its log goes to standard error.`,
 			defer opts.Logger.Sync()
 			opts.Ready = func(at hub.Addresses) {
 				fmt.Fprintf(stdout, "latchhub ready mqtt=%s https=%s data=%s\n", at.MQTT, at.HTTPS, opts.DataDir)
-				if err := notifyReady(os.Getenv("NOTIFY_SOCKET")); err != nil {
-					opts.Logger.Warn("tell systemd that the hub is ready", zap.Error(err))
-				}
+				tell(opts.Logger, systemd.Ready, systemd.Status(fmt.Sprintf("devices at %s, services at %s", at.MQTT, at.HTTPS)))
 			}
+			defer context.AfterFunc(cmd.Context(), func() { tell(opts.Logger, systemd.Stopping) })()
 			return hub.Run(cmd.Context(), opts)
 		},
 	}
@@ -107,7 +106,12 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// newLogger writes to the journal if stderr leads there, else lines that a
+// person can read.
 func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
+	if core, ok := systemd.JournalCore(stderr, "latchhub", minimum); ok {
+		return zap.New(core)
+	}
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.ISO8601TimeEncoder
 	config.EncodeLevel = zapcore.CapitalLevelEncoder
@@ -115,16 +119,9 @@ func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(stderr)), minimum))
 }
 
-// notifyReady tells systemd, if it started the hub, that the hub is ready.
-func notifyReady(socket string) error {
-	if socket == "" {
-		return nil
+// tell tells systemd, if it started the hub.
+func tell(log *zap.Logger, lines ...string) {
+	if _, err := systemd.FromEnvironment().Notify(lines...); err != nil {
+		log.Warn("systemd does not know how the hub is", zap.Error(err))
 	}
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	_, err = conn.Write([]byte("READY=1"))
-	return err
 }

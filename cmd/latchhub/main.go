@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/latchd/latchd/systemd"
 )
 
 func main() {
@@ -30,10 +32,10 @@ func exitCode(err error, stderr io.Writer) int {
 	case err == nil:
 		return 0
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(stderr, "latchhub: %v\nTry 'latchhub --help'.\n", err)
+		fmt.Fprintf(stderr, "%slatchhub: %v\nTry 'latchhub --help'.\n", systemd.ErrorPrefix(stderr), err)
 		return 2
 	default:
-		fmt.Fprintf(stderr, "latchhub: %v\n", err)
+		fmt.Fprintf(stderr, "%slatchhub: %v\n", systemd.ErrorPrefix(stderr), err)
 		return 1
 	}
 }

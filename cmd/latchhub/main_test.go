@@ -79,12 +79,15 @@ func TestServe(t *testing.T) {
 	if err != nil || !want.MatchString(line) {
 		t.Errorf("the ready line is %q, %v", line, err)
 	}
-	message := make([]byte, 100)
+	message := make([]byte, 1000)
 	n, err := systemd.Read(message)
-	if err != nil || string(message[:n]) != "READY=1" {
+	if err != nil || !bytes.HasPrefix(message[:n], []byte("READY=1\nSTATUS=devices at 127.0.0.1:")) {
 		t.Errorf("systemd was told %q, %v", message[:n], err)
 	}
 	stop()
+	if n, err := systemd.Read(message); err != nil || string(message[:n]) != "STOPPING=1" {
+		t.Errorf("at the end systemd was told %q, %v", message[:n], err)
+	}
 	if code := <-ended; code != 0 {
 		t.Errorf("exit %d:\n%s", code, &stderr)
 	}

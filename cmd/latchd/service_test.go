@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const testConfig = `
+state_dir = "state"
+[hub]
+connection_string_file = "credentials/connection-string"
+endpoint = "ENDPOINT"
+[lock]
+driver = "mock"
+at_power_on = "locked"
+`
+
+// Under systemd the agent is ready without a hub, is watched, says how it stands
+// and when it begins to end; its secret is the copy that systemd made.
+func TestRunUnderSystemd(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "notify")
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	systemd.SetReadDeadline(time.Now().Add(time.Minute))
+	// A hub that takes connections and says nothing.
+	hub, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Close()
+
+	for file, text := range map[string]string{
+		"latchd.toml":                         strings.Replace(testConfig, "ENDPOINT", hub.Addr().String(), 1),
+		"given/credentials_connection-string": "HostName=localhost;DeviceId=door-1;SharedAccessKey=c2VjcmV0",
+	} {
+		file = filepath.Join(dir, file)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("NOTIFY_SOCKET", socket)
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(dir, "given"))
+	t.Setenv("WATCHDOG_PID", "")
+	t.Setenv("WATCHDOG_USEC", "30000")
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, filepath.Join(dir, "latchd.toml"), io.Discard) }()
+
+	next := func() string {
+		t.Helper()
+		message := make([]byte, 4096)
+		n, err := systemd.Read(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(message[:n])
+	}
+	message := next()
+	if !strings.HasPrefix(message, "READY=1\nWATCHDOG=1\nSTATUS=") {
+		t.Errorf("the first message is %q", message)
+	}
+	for !strings.HasSuffix(message, "STATUS=locked (sensor, driver mock), not connected to localhost") {
+		message = next()
+	}
+	for range 3 {
+		if message = next(); message != "WATCHDOG=1" {
+			t.Errorf("with nothing new the message is %q", message)
+		}
+	}
+	stop()
+	for message != "STOPPING=1" {
+		message = next()
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,158 @@
+package systemd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// JournalCore returns a log core that writes to the journal with native fields,
+// if stderr is the journal's stream; else nil and false. MESSAGE is readable by
+// itself: it ends with the entry's own fields, while those of the logger (zap's
+// With) are fields only. An entry is never written in part; a journal that does
+// not read holds up the log for 100 ms once, and then loses entries.
+func JournalCore(stderr io.Writer, identifier string, least zapcore.LevelEnabler) (zapcore.Core, bool) {
+	f, ok := stderr.(*os.File)
+	if !ok || !IsJournal(f, os.Getenv("JOURNAL_STREAM")) {
+		return nil, false
+	}
+	if _, err := os.Stat(journalSocket); err != nil {
+		return nil, false
+	}
+	core, err := newJournalCore(journalSocket, identifier, least)
+	return core, err == nil
+}
+
+func newJournalCore(socket, identifier string, least zapcore.LevelEnabler) (zapcore.Core, error) {
+	j, err := openJournal(socket)
+	if err != nil {
+		return nil, err
+	}
+	return &journalCore{
+		LevelEnabler: least,
+		journal:      j,
+		fields:       appendField(nil, "SYSLOG_IDENTIFIER", identifier),
+	}, nil
+}
+
+// journalCore is a zapcore.Core.
+type journalCore struct {
+	zapcore.LevelEnabler
+	journal *journal
+	fields  []byte // of all entries, encoded
+}
+
+func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
+	with := *c
+	with.fields = slices.Clip(c.fields)
+	for _, f := range flatten(fields) {
+		with.fields = appendField(with.fields, fieldName(f.key), f.value)
+	}
+	return &with
+}
+
+func (c *journalCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return checked.AddCore(e, c)
+	}
+	return checked
+}
+
+func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	flat := flatten(fields)
+	entry := appendField(nil, "PRIORITY", strconv.Itoa(priority(e.Level)))
+	entry = appendField(entry, "MESSAGE", message(e.Message, flat))
+	if e.LoggerName != "" {
+		entry = appendField(entry, "LOGGER", e.LoggerName)
+	}
+	if e.Stack != "" {
+		entry = appendField(entry, "STACK", e.Stack)
+	}
+	entry = append(entry, c.fields...)
+	for _, f := range flat {
+		entry = appendField(entry, fieldName(f.key), f.value)
+	}
+	return c.journal.write(entry)
+}
+
+// Sync has nothing to do: the journal has an entry once it is written.
+func (c *journalCore) Sync() error { return nil }
+
+// priority returns the syslog priority of a level.
+func priority(level zapcore.Level) int {
+	switch {
+	case level >= zapcore.DPanicLevel:
+		return 2
+	case level == zapcore.ErrorLevel:
+		return 3
+	case level == zapcore.WarnLevel:
+		return 4
+	case level == zapcore.InfoLevel:
+		return 6
+	}
+	return 7
+}
+
+type field struct{ key, value string }
+
+// flatten returns the fields as text, in their order. The verbose text that zap
+// adds to some errors is left out: it repeats the error.
+func flatten(fields []zapcore.Field) []field {
+	flat := make([]field, 0, len(fields))
+	for _, f := range fields {
+		values := zapcore.NewMapObjectEncoder()
+		f.AddTo(values)
+		for _, key := range slices.Sorted(maps.Keys(values.Fields)) {
+			if key != f.Key+"Verbose" {
+				flat = append(flat, field{key, text(values.Fields[key])})
+			}
+		}
+	}
+	return flat
+}
+
+func text(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	case fmt.Stringer:
+		return v.String()
+	}
+	if b, err := json.Marshal(value); err == nil {
+		return string(b)
+	}
+	return fmt.Sprint(value)
+}
+
+// message returns the text that a person reads: what happened, the error after a
+// colon, and the other fields in brackets.
+func message(what string, fields []field) string {
+	var others []string
+	for _, f := range fields {
+		value := f.value
+		if f.key == "error" {
+			what += ": " + value
+			continue
+		}
+		if value == "" || strings.ContainsAny(value, " \t\n") {
+			value = strconv.Quote(value)
+		}
+		others = append(others, f.key+"="+value)
+	}
+	if len(others) > 0 {
+		what += " (" + strings.Join(others, ", ") + ")"
+	}
+	return what
+}

@@ -1,0 +1,109 @@
+package systemd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain is also the process that a test starts with stored files.
+func TestMain(m *testing.M) {
+	if os.Getenv("SYSTEMD_TEST_CHILD") != "" {
+		child()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// child prints what it was handed.
+func child() {
+	os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()+len(os.Getenv("OTHER_PID"))))
+	for _, f := range Stored() {
+		text, err := io.ReadAll(f)
+		fmt.Printf("%s: %s %v\n", f.Name(), text, err)
+	}
+	fmt.Printf("again: %d, %q\n", len(Stored()), os.Getenv("LISTEN_FDNAMES"))
+}
+
+func TestStoredReturnsNamedFilesOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		environment []string
+		want        string
+	}{
+		"stored":      {[]string{"LISTEN_FDS=2", "LISTEN_FDNAMES=line one:line two"}, "line one: first <nil>\nline two: second <nil>\nagain: 0, \"\"\n"},
+		"for another": {[]string{"LISTEN_FDS=2", "LISTEN_FDNAMES=a:b", "OTHER_PID=1"}, "again: 0, \"\"\n"},
+		"none":        {[]string{"LISTEN_FDS=0"}, "again: 0, \"\"\n"},
+		"no number":   {[]string{"LISTEN_FDS=x"}, "again: 0, \"\"\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var files []*os.File
+			for _, text := range []string{"first", "second"} {
+				f, err := os.CreateTemp(t.TempDir(), "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				f.WriteString(text)
+				f.Seek(0, io.SeekStart)
+				files = append(files, f)
+			}
+			var out bytes.Buffer
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(append(os.Environ(), "SYSTEMD_TEST_CHILD=1"), tc.environment...)
+			cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = files, &out, os.Stderr
+			if err := cmd.Run(); err != nil {
+				t.Fatal(err)
+			}
+			if out.String() != tc.want {
+				t.Errorf("got\n%swant\n%s", &out, tc.want)
+			}
+		})
+	}
+}
+
+func TestWatchdogInterval(t *testing.T) {
+	own := strconv.Itoa(os.Getpid())
+	for _, tc := range []struct {
+		usec, pid string
+		want      time.Duration
+		ok        bool
+	}{
+		{"", "", 0, true},
+		{"2000000", own, 2 * time.Second, true},
+		{"2000000", "", 2 * time.Second, true},
+		{"2000000", "1", 0, true}, // it watches another process
+		{"0", own, 0, false},
+		{"soon", own, 0, false},
+		{"2000000", "me", 0, false},
+	} {
+		t.Setenv("WATCHDOG_USEC", tc.usec)
+		t.Setenv("WATCHDOG_PID", tc.pid)
+		if got, err := WatchdogInterval(); got != tc.want || (err == nil) != tc.ok {
+			t.Errorf("WATCHDOG_USEC=%s WATCHDOG_PID=%s: %s, %v", tc.usec, tc.pid, got, err)
+		}
+	}
+}
+
+func TestCredential(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if err := os.WriteFile(filepath.Join(dir, "credentials_connection-string"), nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/etc/latchd/credentials/connection-string": filepath.Join(dir, "credentials_connection-string"),
+		"/etc/latchd/credentials/other":             "/etc/latchd/credentials/other",
+		"/etc/latchd/connection-string":             "/etc/latchd/connection-string",
+	} {
+		if got, copied := Credential(path); got != want || copied != strings.HasPrefix(want, dir) {
+			t.Errorf("%s: %s, %t", path, got, copied)
+		}
+	}
+}

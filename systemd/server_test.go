@@ -1,0 +1,73 @@
+package systemd
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// server is what a test has instead of systemd or its journal: it reads what is
+// sent to its socket.
+type server struct {
+	t    *testing.T
+	conn *net.UnixConn
+	name string
+}
+
+// serve listens on a path, or on an abstract name.
+func serve(t *testing.T, abstract bool) *server {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "socket")
+	if abstract {
+		name = fmt.Sprintf("@latchd-test-%d-%s", os.Getpid(), t.Name())
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &server{t, conn, name}
+}
+
+// next returns the next message with the files that came along.
+func (s *server) next() (string, []*os.File) {
+	s.t.Helper()
+	s.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	message, rights := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4*4))
+	n, rightsN, _, _, err := s.conn.ReadMsgUnix(message, rights)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	parts, err := unix.ParseSocketControlMessage(rights[:rightsN])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var files []*os.File
+	for _, part := range parts {
+		fds, err := unix.ParseUnixRights(&part)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, fd := range fds {
+			f := os.NewFile(uintptr(fd), "received")
+			s.t.Cleanup(func() { f.Close() })
+			files = append(files, f)
+		}
+	}
+	return string(message[:n]), files
+}
+
+// expect fails the test if the next message is not want.
+func (s *server) expect(want string) []*os.File {
+	s.t.Helper()
+	got, files := s.next()
+	if got != want {
+		s.t.Errorf("sent %q, want %q", got, want)
+	}
+	return files
+}
