@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,15 @@ type Config struct {
 	System   System
 	Version  string
 	Now      func() time.Time
+	Rand     func() float64 // from 0 up to 1, to spread retries; nil means real chance
 	Log      *zap.Logger
+}
+
+func (c Config) random() float64 {
+	if c.Rand == nil {
+		return rand.Float64()
+	}
+	return c.Rand()
 }
 
 // Agent serves one door.

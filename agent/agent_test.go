@@ -176,8 +176,8 @@ func TestMethods(t *testing.T) {
 		"a bad payload moves nothing": {mock.None, actuator.Unlocked, []call{
 			{"lockDoor", `[]`, 400, bad + `the payload is not null and not an object"}}`},
 			{"lockDoor", `"now"`, 400, bad},
-			{"lockDoor", `{"reason":7}`, 400, bad + `the payload's reason is a number; want string`},
-			{"lockDoor", `{"force":true}`, 400, bad + `the payload cannot be read: json: unknown field \"force\"`},
+			{"lockDoor", `{"reason":7}`, 400, bad + `the payload's reason: want a string, not a number`},
+			{"lockDoor", `{"force":true}`, 400, bad + `the payload has the member \"force\", which this method does not take`},
 			{"lockDoor", `{"reason":"x"`, 400, bad + `the payload cannot be read`},
 			{"lockDoor", `{} {}`, 400, bad + `the payload has text after the object`},
 			{"unlockDoor", `{"forSeconds":0}`, 400, bad + `forSeconds is 0; it can be 1 to 86400`},

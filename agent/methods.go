@@ -1,15 +1,14 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -31,12 +30,12 @@ func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	defer running.Wait()
 	slots := make(chan struct{}, maxAtOnce)
 	for {
+		slots <- struct{}{} // a method that is taken is begun: one that waits may be discarded
 		select {
 		case m, ok := <-link.Methods():
 			if !ok {
 				return
 			}
-			slots <- struct{}{}
 			running.Go(func() {
 				a.answerMethod(ctx, link, m)
 				<-slots
@@ -73,43 +72,46 @@ func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload any) {
 	var err error
 	switch m.Name {
-	case "lockDoor":
-		var in struct {
-			Reason string `json:"reason"`
-		}
-		if err = readPayload(m.Payload, &in); err == nil {
-			return a.command(ctx, actuator.Command{Name: m.Name, Reason: in.Reason, Target: actuator.Locked})
-		}
-	case "unlockDoor":
-		var in struct {
-			Reason     string `json:"reason"`
-			ForSeconds *int64 `json:"forSeconds"`
-		}
-		if err = readPayload(m.Payload, &in); err == nil {
-			var relock time.Duration
-			if relock, err = a.relockAfter(in.ForSeconds); err == nil {
-				return a.command(ctx, actuator.Command{
-					Name: m.Name, Reason: in.Reason, Target: actuator.Unlocked, Relock: relock,
-				})
-			}
+	case "lockDoor", "unlockDoor":
+		var c actuator.Command
+		if c, err = a.commandOf(m); err == nil {
+			return a.command(ctx, c)
 		}
 	case "getStatus":
-		if err = readPayload(m.Payload, &struct{}{}); err == nil {
+		if _, err = readPayload(m.Payload); err == nil {
 			return http.StatusOK, a.status()
 		}
 	case "ping":
 		if len(m.Payload) == 0 {
 			return http.StatusOK, nil
 		}
-		if !json.Valid(m.Payload) {
-			return failure(http.StatusBadRequest, "bad-payload", "the payload is not JSON")
+		if utf8.Valid(m.Payload) && json.Valid(m.Payload) {
+			return http.StatusOK, json.RawMessage(m.Payload)
 		}
-		return http.StatusOK, json.RawMessage(m.Payload)
+		err = errors.New("the payload is not JSON")
 	default:
 		return failure(http.StatusNotFound, "unknown-method", fmt.Sprintf(
 			"there is no method %q; there are lockDoor, unlockDoor, getStatus and ping", m.Name))
 	}
 	return failure(http.StatusBadRequest, "bad-payload", err.Error())
+}
+
+// commandOf reads what lockDoor and unlockDoor ask of the lock.
+func (a *Agent) commandOf(m iothub.Method) (actuator.Command, error) {
+	c := actuator.Command{Name: m.Name, Target: actuator.Locked}
+	names := []string{"reason"}
+	if m.Name == "unlockDoor" {
+		c.Target = actuator.Unlocked
+		names = append(names, "forSeconds")
+	}
+	members, err := readPayload(m.Payload, names...)
+	if err == nil {
+		c.Reason, err = reasonOf(members)
+	}
+	if err == nil && c.Target == actuator.Unlocked {
+		c.Relock, err = relockAfter(members, a.settings().AutoRelockSeconds)
+	}
+	return c, err
 }
 
 // command moves the lock. The answer is what happened, not what was asked.
@@ -127,18 +129,6 @@ func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, pa
 		Changed   bool              `json:"changed"`
 		TookMs    int64             `json:"tookMs"`
 	}{result.Position, result.Confirmed, result.Changed, result.Took.Milliseconds()}
-}
-
-// relockAfter returns the time after which an unlock is to be followed by a
-// lock: what the command asks for, or else the setting; 0 is never.
-func (a *Agent) relockAfter(forSeconds *int64) (time.Duration, error) {
-	if forSeconds == nil {
-		return time.Duration(a.settings().AutoRelockSeconds) * time.Second, nil
-	}
-	if most := int64(MaxUnlock / time.Second); *forSeconds < 1 || *forSeconds > most {
-		return 0, fmt.Errorf("forSeconds is %d; it can be 1 to %d", *forSeconds, most)
-	}
-	return time.Duration(*forSeconds) * time.Second, nil
 }
 
 // statusOf returns the status that a method answers with when the lock refuses.
@@ -168,28 +158,4 @@ func failure(status int, code, message string) (int, any) {
 	var e methodError
 	e.Error.Code, e.Error.Message = code, message
 	return status, e
-}
-
-// readPayload reads a method's payload into v: nothing and null leave it as it
-// is, unknown members are refused.
-func readPayload(payload []byte, v any) error {
-	payload = bytes.TrimSpace(payload)
-	if len(payload) == 0 || string(payload) == "null" {
-		return nil
-	}
-	if payload[0] != '{' {
-		return errors.New("the payload is not null and not an object")
-	}
-	d := json.NewDecoder(bytes.NewReader(payload))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return fmt.Errorf("the payload's %s is a %s; want %s", wrong.Field, wrong.Value, wrong.Type)
-		}
-		return fmt.Errorf("the payload cannot be read: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("the payload has text after the object")
-	}
-	return nil
 }

@@ -56,18 +56,18 @@ func apply(defaults Settings, before, desired iothub.Object) applied {
 	result := applied{settings: defaults, accepted: iothub.Object{}, acks: iothub.Object{}}
 	version := desired.Version()
 	for _, p := range properties {
-		value, given := desired[p.name]
-		if !given {
+		value := desired[p.name]
+		if value == nil { // not set, or deleted
 			continue
 		}
 		ack := map[string]any{"ac": 200, "av": version}
 		err := p.set(&result.settings, value)
 		if err != nil {
 			ack["ac"], ack["ad"] = 400, err.Error()
-			value, given = before[p.name]
-			given = given && p.set(&result.settings, value) == nil
+			value = before[p.name]
+			err = p.set(&result.settings, value)
 		}
-		if given {
+		if err == nil {
 			result.accepted[p.name] = value
 		}
 		if inForce := p.get(result.settings); inForce != nil {

@@ -47,47 +47,48 @@ type Store struct {
 }
 
 // OpenStore reads the state from dir, which must exist, and begins to keep it
-// there. With an empty dir the state lives in memory only. A file that is
-// corrupt, or of a later version, is set aside with a warning: the agent then
-// starts as if for the first time.
+// there. With an empty dir the state lives in memory only. A file that cannot be
+// read, is corrupt, or is of a later version, is set aside with a warning: the
+// agent then starts as if for the first time. A door is not to be left without
+// its agent for a bad file.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	if dir == "" {
 		close(s.ended)
 		return s, nil
 	}
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open the state directory: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("open the state directory: %s is not a directory", dir)
+	}
 	s.path = filepath.Join(dir, "state.json")
-	if err := s.read(log); err != nil {
-		return nil, err
+	text, err := os.ReadFile(s.path)
+	if err == nil {
+		s.state, err = readState(text)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		aside := s.path + ".bad"
+		log.Warn("the state cannot be used and is set aside; the agent starts without it",
+			zap.String("file", s.path), zap.String("kept as", aside), zap.Error(err))
+		if err := os.Rename(s.path, aside); err != nil {
+			log.Warn("the unusable state cannot be set aside; it will be overwritten", zap.Error(err))
+		}
 	}
 	go s.writeLoop()
 	return s, nil
 }
 
-func (s *Store) read(log *zap.Logger) error {
-	text, err := os.ReadFile(s.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the state: %w", err)
-	}
+// readState reads the text of the file.
+func readState(text []byte) (State, error) {
 	var file stateFile
-	err = json.Unmarshal(text, &file)
-	if err == nil && file.Version == stateVersion {
-		s.state = file.State
-		return nil
+	if err := json.Unmarshal(text, &file); err != nil {
+		return State{}, err
 	}
-	if err == nil {
-		err = fmt.Errorf("it has version %d, this agent knows %d", file.Version, stateVersion)
+	if file.Version != stateVersion {
+		return State{}, fmt.Errorf("it has version %d, this agent knows %d", file.Version, stateVersion)
 	}
-	aside := s.path + ".bad"
-	log.Warn("the state cannot be used and is set aside; the agent starts without it",
-		zap.String("file", s.path), zap.String("kept as", aside), zap.Error(err))
-	if err := os.Rename(s.path, aside); err != nil {
-		return fmt.Errorf("set the unusable state aside: %w", err)
-	}
-	return nil
+	return file.State, nil
 }
 
 // Get returns the state. Its maps are not to be changed.
@@ -97,6 +98,9 @@ func (s *Store) Get() State {
 	return s.state
 }
 
+// errClosed is the error of a change that came after Close.
+var errClosed = errors.New("the state is closed")
+
 // Update changes the state and calls done, from another goroutine or this one,
 // when the change is on disk or could not be written. change must replace maps,
 // not write into them.
@@ -104,8 +108,13 @@ func (s *Store) Update(change func(*State), done func(error)) {
 	s.mu.Lock()
 	change(&s.state)
 	if s.path == "" || s.closed {
+		closed := s.closed
 		s.mu.Unlock()
-		done(nil)
+		if closed {
+			done(errClosed)
+		} else {
+			done(nil)
+		}
 		return
 	}
 	s.waiting = append(s.waiting, done)

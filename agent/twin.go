@@ -12,17 +12,23 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// retryAfter is how long the agent waits after a report that the hub could not
-// take now.
-const retryAfter = 5 * time.Second
+// A hub that has no time for the twin now is asked again after a while, on the
+// same link: a door that takes methods is not to be cut off for its twin.
+const (
+	firstRetry   = 5 * time.Second
+	longestRetry = 5 * time.Minute
+)
 
 // twinKeeper holds one link's view of the twin.
 type twinKeeper struct {
 	*Agent
 	link     Link
+	fetched  bool          // what follows is the hub's
 	desired  iothub.Object // as far as patches have come
 	reported iothub.Object // as the hub has it
-	hold     time.Time     // no report before this
+
+	refusals int              // in a row, for want of time
+	retry    <-chan time.Time // not nil: the hub is left alone until then
 }
 
 // keepTwin reads the twin, applies what is desired and keeps what is reported
@@ -37,43 +43,56 @@ func (a *Agent) keepTwin(ctx context.Context, link Link) error {
 }
 
 func (k *twinKeeper) run(ctx context.Context) error {
-	if err := k.fetch(ctx); err != nil {
-		return err
-	}
 	for {
-		wait, err := k.report(ctx)
-		if err != nil {
-			return err
-		}
-		var retry <-chan time.Time
-		if wait > 0 {
-			retry = time.After(wait)
+		if k.retry == nil {
+			if err := k.sync(ctx); err != nil {
+				return err
+			}
 		}
 		select {
-		case change, ok := <-k.link.Desired():
-			if !ok {
-				<-ctx.Done()
-				return nil
-			}
+		case change := <-k.link.Desired():
 			if err := k.onDesired(ctx, change); err != nil {
 				return err
 			}
 		case <-k.lock.Changed():
 		case <-k.changed:
-		case <-retry:
+		case <-k.retry:
+			k.retry = nil
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// fetch reads the whole twin.
+// sync reads the twin if that has to be done, and reports what differs.
+func (k *twinKeeper) sync(ctx context.Context) error {
+	err := k.fetch(ctx)
+	if err == nil {
+		err = k.report(ctx)
+	}
+	refusal, refused := errors.AsType[*iothub.Error](err)
+	if !refused || !later(refusal) {
+		k.refusals = 0
+		return err
+	}
+	// Half of it is chance: a fleet that was refused together does not come back together.
+	wait := min(firstRetry<<min(k.refusals, 10), longestRetry)
+	wait = wait/2 + time.Duration(k.config.random()*float64(wait/2))
+	k.refusals++
+	k.retry = time.After(max(wait, refusal.RetryAfter))
+	return nil
+}
+
+// fetch reads the whole twin, unless patches have kept it whole.
 func (k *twinKeeper) fetch(ctx context.Context) error {
+	if k.fetched {
+		return nil
+	}
 	twin, err := k.link.Twin(ctx)
 	if err != nil {
 		return fmt.Errorf("read the twin: %w", err)
 	}
-	k.desired, k.reported = twin.Desired, twin.Reported
+	k.fetched, k.desired, k.reported = true, twin.Desired, twin.Reported
 	return k.applyDesired(ctx)
 }
 
@@ -85,17 +104,17 @@ func (k *twinKeeper) onDesired(ctx context.Context, change iothub.Object) error 
 		case version == have+1:
 			k.desired = k.desired.Merge(change)
 		case version > have+1: // one was lost
-			return k.fetch(ctx)
+			k.fetched = false
 		}
 		select {
-		case next, ok := <-k.link.Desired():
-			if !ok {
-				return k.applyDesired(ctx)
-			}
-			change = next
+		case change = <-k.link.Desired():
+			continue
 		default:
-			return k.applyDesired(ctx)
 		}
+		if !k.fetched {
+			return nil // it is all in the twin, which will be read
+		}
+		return k.applyDesired(ctx)
 	}
 }
 
@@ -121,30 +140,26 @@ func (k *twinKeeper) applyDesired(ctx context.Context) error {
 	}
 }
 
-// report sends what differs. wait is not 0 if the hub cannot take it now.
-func (k *twinKeeper) report(ctx context.Context) (wait time.Duration, err error) {
-	now := k.config.Now()
-	if wait := k.hold.Sub(now); wait > 0 {
-		return wait, nil
-	}
+// report sends what differs.
+func (k *twinKeeper) report(ctx context.Context) error {
 	change := difference(k.reported, k.Agent.reported())
 	if len(change) == 0 {
-		return 0, nil
+		return nil
 	}
-	_, err = k.link.Report(ctx, change)
-	refusal, refused := errors.AsType[*iothub.Error](err)
-	switch {
-	case err == nil:
+	_, err := k.link.Report(ctx, change)
+	if err == nil {
 		k.reported = k.reported.Merge(change)
-		return 0, nil
-	case !refused:
-		return 0, fmt.Errorf("report properties: %w", err)
-	case refusal.Status == http.StatusTooManyRequests || refusal.Status >= 500:
-		wait = max(retryAfter, refusal.RetryAfter)
-		k.hold = now.Add(wait)
-		return wait, nil
+		return nil
 	}
-	// Sending it again would be refused again; the next change is another patch.
-	k.config.Log.Error("the hub refused the reported properties", zap.Error(refusal))
-	return 0, nil
+	if refusal, ok := errors.AsType[*iothub.Error](err); ok && !later(refusal) {
+		// Sending it again would be refused again; the next change is another patch.
+		k.config.Log.Error("the hub refused the reported properties", zap.Error(refusal))
+		return nil
+	}
+	return fmt.Errorf("report properties: %w", err)
+}
+
+// later reports whether the hub may well take tomorrow what it refused now.
+func later(refusal *iothub.Error) bool {
+	return refusal.Status == http.StatusTooManyRequests || refusal.Status >= 500
 }

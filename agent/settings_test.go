@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestApply(t *testing.T) {
+	long, wide := strings.Repeat("x", 129), strings.Repeat("é", 128)
+	for name, tc := range map[string]struct {
+		before, desired string
+		acks, accepted  string
+		relock          int64
+		ignored         int
+	}{
+		"nothing": {`{}`, `{"$version":4}`, `{}`, `{}`, 7, 0},
+		"all": {`{}`, `{"building":"43","floor":3,"room":"","autoRelockSeconds":0,"$version":4}`,
+			`{"autoRelockSeconds":{"ac":200,"av":4,"value":0},"building":{"ac":200,"av":4,"value":"43"},"floor":{"ac":200,"av":4,"value":3},"room":{"ac":200,"av":4,"value":""}}`,
+			`{"autoRelockSeconds":0,"building":"43","floor":3,"room":""}`, 0, 0},
+		"null is deleted": {`{"autoRelockSeconds":9}`, `{"autoRelockSeconds":null,"$version":4}`, `{}`, `{}`, 7, 0},
+		"refused, with a value before": {`{"autoRelockSeconds":9}`, `{"autoRelockSeconds":-1,"$version":4}`,
+			`{"autoRelockSeconds":{"ac":400,"ad":"want 0 (never) to 86400 seconds, not -1","av":4,"value":9}}`, `{"autoRelockSeconds":9}`, 9, 0},
+		"refused, with only the default": {`{}`, `{"autoRelockSeconds":86401,"$version":4}`,
+			`{"autoRelockSeconds":{"ac":400,"ad":"want 0 (never) to 86400 seconds, not 86401","av":4,"value":7}}`, `{}`, 7, 0},
+		"refused, with nothing": {`{}`, `{"room":{"a":1},"$version":4}`,
+			`{"room":{"ac":400,"ad":"want a string, not an object","av":4}}`, `{}`, 7, 0},
+		"what was before is bad too": {`{"autoRelockSeconds":"9"}`, `{"autoRelockSeconds":true,"$version":4}`,
+			`{"autoRelockSeconds":{"ac":400,"ad":"want a whole number, not true or false","av":4,"value":7}}`, `{}`, 7, 0},
+		"whole numbers": {`{}`, `{"floor":3.0,"autoRelockSeconds":1e1,"$version":4}`,
+			`{"autoRelockSeconds":{"ac":200,"av":4,"value":10},"floor":{"ac":200,"av":4,"value":3}}`, `{"autoRelockSeconds":1e1,"floor":3.0}`, 10, 0},
+		"bounds": {`{}`, `{"autoRelockSeconds":86400,"building":"` + wide + `","room":"` + long + `","$version":4}`,
+			`{"autoRelockSeconds":{"ac":200,"av":4,"value":86400},"building":{"ac":200,"av":4,"value":"` + wide + `"},"room":{"ac":400,"ad":"the string has 129 characters; at most 128 are allowed","av":4}}`,
+			`{"autoRelockSeconds":86400,"building":"` + wide + `"}`, 86400, 0},
+		"numbers that are none": {`{}`, `{"floor":1.5,"$version":4}`, `{"floor":{"ac":400,"ad":"want a whole number","av":4}}`, `{}`, 7, 0},
+		"what others desire":    {`{}`, `{"lock":"unlocked","position":1,"$version":4}`, `{}`, `{}`, 7, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := apply(Settings{AutoRelockSeconds: 7}, object(t, tc.before), object(t, tc.desired))
+			if acks := text(t, got.acks); acks != tc.acks {
+				t.Errorf("acknowledged\n got %s\nwant %s", acks, tc.acks)
+			}
+			if accepted := text(t, got.accepted); accepted != tc.accepted {
+				t.Errorf("accepted %s, want %s", accepted, tc.accepted)
+			}
+			if got.settings.AutoRelockSeconds != tc.relock || got.ignored != tc.ignored {
+				t.Errorf("relock %d, %d ignored; want %d, %d", got.settings.AutoRelockSeconds, got.ignored, tc.relock, tc.ignored)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/actuator"
+)
+
+func TestNoStateFileKeepsTheAgentDown(t *testing.T) {
+	for name, prepare := range map[string]func(file string) error{
+		"it cannot be read": func(file string) error { return os.MkdirAll(filepath.Join(file, "x"), 0o700) },
+		"it cannot be set aside": func(file string) error {
+			return errors.Join(os.WriteFile(file, []byte("{"), 0o600), os.MkdirAll(filepath.Join(file+".bad", "x"), 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := prepare(filepath.Join(dir, "state.json")); err != nil {
+				t.Fatal(err)
+			}
+			s, err := OpenStore(dir, zap.NewNop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			saved := make(chan error, 1)
+			s.Save(actuator.Record{Level: actuator.Locked}, func(err error) { saved <- err })
+			if err := <-saved; err != nil {
+				t.Errorf("the next state is not kept: %v", err)
+			}
+		})
+	}
+}
+
+func TestAStateDirectoryThatIsNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, file + "y"} {
+		if _, err := OpenStore(dir, zap.NewNop()); err == nil {
+			t.Errorf("%s: no error", dir)
+		}
+	}
+}
+
+// Nobody is told that something is on disk when it is not.
+func TestSaveSaysWhatIsNotOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenStore(dir, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // in the way
+		t.Fatal(err)
+	}
+	saved := make(chan error, 2)
+	s.Save(actuator.Record{}, func(err error) { saved <- err })
+	if err := <-saved; err == nil || s.Errors() != 1 {
+		t.Errorf("err = %v, %d errors", err, s.Errors())
+	}
+	s.Close()
+	s.Save(actuator.Record{}, func(err error) { saved <- err })
+	if err := <-saved; err == nil {
+		t.Error("saved after the end")
+	}
+}
+
+func TestARecordOutlivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6000000, time.UTC)
+	want := actuator.Record{
+		Level: actuator.Unlocked, Position: actuator.Moving, Source: actuator.Sensor, ChangedAt: at, Motion: actuator.Unlocked,
+		Relock: &actuator.Promise{BootID: "b", Uptime: 90 * time.Second},
+		Last:   &actuator.Last{Name: "unlockDoor", Reason: "r", At: at, Code: actuator.Busy},
+	}
+	s, err := OpenStore(dir, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Save(want, func(error) {})
+	s.Close() // writes what is not written yet
+	next, err := OpenStore(dir, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if got := next.Get().Lock; text(t, got) != text(t, want) {
+		t.Errorf("got %s\nwant %s", text(t, got), text(t, want))
+	}
+}
+
+// Whatever stands in the file: it is read or refused, and what is read gives
+// settings within their bounds.
+func FuzzState(f *testing.F) {
+	f.Add([]byte(`{"version":1,"lock":{"level":"unlocked","position":"moving","motion":"unlocked","relock":{"bootId":"b","uptimeNs":1}},"accepted":{"building":"43","floor":3.0}}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Add([]byte(`{"version":1,"accepted":{"autoRelockSeconds":-5,"room":7}}`))
+	f.Add([]byte("{\"version\":1}\x00\x00"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		state, err := readState(file)
+		if err != nil {
+			return
+		}
+		a := restore(Settings{}, state.Accepted)
+		if s := a.settings; s.AutoRelockSeconds < 0 || s.AutoRelockSeconds > 86400 || len(a.acks) != 0 {
+			t.Errorf("%+v, %v", s, a.acks)
+		}
+	})
+}
