@@ -169,7 +169,7 @@ func (s state) onLock(set settings, w waiter, at moment) (state, []action) {
 	case s.motion != nil && s.motion.target == Locked:
 		s.motion = s.motion.join(w)
 		return s, nil
-	case s.motion == nil && !s.wantLock && s.position == Locked && s.level == Locked:
+	case s.motion == nil && s.position == Locked && s.level == Locked:
 		return s.succeed(w, false, at)
 	}
 	s.wantLock, s.waiting = true, append(slices.Clip(s.waiting), w)

@@ -126,8 +126,9 @@ func TestMachine(t *testing.T) {
 			{2200 * time.Millisecond, lock(2), ""},
 			{3 * sec, tick{}, "drive locked; save moving moving-to-locked"},
 			{3100 * time.Millisecond, reading{Locked}, "save locked; answer 2 locked changed=true confirmed=true"},
-			{3200 * time.Millisecond, unlock(3, 0), "save locked; answer 3 too-soon"},
-		}, Locked, ""},
+			{3999 * time.Millisecond, unlock(3, 0), "save locked; answer 3 too-soon"},
+			{4 * sec, unlock(4, 0), "drive unlocked; save moving moving-to-unlocked"},
+		}, Moving, ""},
 		"a promised relock is on disk before the answer, and kept": {withSensor, []happening{
 			locked,
 			{2 * sec, unlock(1, 30*sec), "drive unlocked; save moving moving-to-unlocked relock@32s"},
@@ -144,6 +145,12 @@ func TestMachine(t *testing.T) {
 			{20 * sec, unlock(3, 0), "save unlocked; answer 3 unlocked changed=false confirmed=true"},
 			{90 * sec, tick{}, ""},
 		}, Unlocked, ""},
+		"also the latest that joins": {withSensor, []happening{
+			locked,
+			{2 * sec, unlock(1, 30*sec), "drive unlocked; save moving moving-to-unlocked relock@32s"},
+			{3 * sec, unlock(2, 60*sec), "save moving moving-to-unlocked relock@1m3s"},
+			{4 * sec, unlock(3, 0), "save moving moving-to-unlocked"},
+		}, Moving, ""},
 		"a lock ends the promise": {withSensor, []happening{
 			locked,
 			{2 * sec, unlock(1, 30*sec), "drive unlocked; save moving moving-to-unlocked relock@32s"},
@@ -191,22 +198,29 @@ func TestStartKeepsPromiseOfThisBootOnly(t *testing.T) {
 		want  string
 	}{
 		{"boot-1", Unlocked, "drive locked; save moving moving-to-locked"}, // overdue: at once
-		{"boot-0", Unlocked, ""}, // before a reboot: at_power_on rules
-		{"boot-1", Locked, ""},   // locked already
+		{"boot-0", Unlocked, "save unlocked"},                              // before a reboot: at_power_on rules
+		{"boot-1", Locked, "save locked"},                                  // locked already
 	} {
 		old := Record{Position: Unlocked, Level: Unlocked, Relock: &Promise{BootID: tc.boot, Uptime: 5 * time.Second}}
-		s, _ := start(withSensor, tc.level, old, at(10*time.Second))
-		s, _ = step(withSensor, s, reading{tc.level}, at(10*time.Second))
-		_, acts := step(withSensor, s, tick{}, at(11*time.Second))
-		if tc.boot == "boot-1" && tc.level == Unlocked {
-			// The reading above already carried the overdue relock out.
-			if s.level != Locked || s.relock.made {
-				t.Errorf("boot %s at %s: level %s; the overdue relock did not happen", tc.boot, tc.level, s.level)
-			}
-			continue
+		s, acts := start(withSensor, tc.level, old, at(10*time.Second))
+		if strings.Contains(show(acts), "drive") {
+			t.Errorf("boot %s at %s: the start drives", tc.boot, tc.level)
 		}
-		if got := show(acts); got != tc.want || s.level != tc.level {
-			t.Errorf("boot %s at %s: %q, level %s", tc.boot, tc.level, got, s.level)
+		_, acts = step(withSensor, s, reading{tc.level}, at(10*time.Second))
+		if got := show(acts); got != tc.want {
+			t.Errorf("boot %s at %s: %q, want %q", tc.boot, tc.level, got, tc.want)
 		}
+	}
+}
+
+func TestAnAnswerSaysHowLongItsCommandTook(t *testing.T) {
+	const sec = time.Second
+	s, _ := start(withSensor, Locked, Record{}, at(0))
+	s, _ = step(withSensor, s, reading{Locked}, at(0))
+	s, _ = step(withSensor, s, unlock(1, 0), at(2*sec))
+	s, _ = step(withSensor, s, unlock(2, 0), at(4*sec)) // joins
+	_, acts := step(withSensor, s, reading{Unlocked}, at(5*sec))
+	if first, second := acts[1].(answer).result.Took, acts[2].(answer).result.Took; first != 3*sec || second != sec {
+		t.Errorf("took %s and %s", first, second)
 	}
 }

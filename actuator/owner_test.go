@@ -60,25 +60,6 @@ func TestReadingsGoBeforeCommands(t *testing.T) {
 	}
 }
 
-// A reading that came in time is no jam, however late it is looked at.
-func TestAReadingInTimeIsNoJam(t *testing.T) {
-	for range 20 {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWire()
-			l := w.lock(testClock(nil), Config{Level: Locked, ConfirmTimeout: time.Second})
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			time.AfterFunc(time.Second, func() { w.bolt <- Locked }) // with the deadline
-			go l.Run(ctx)
-			<-time.After(time.Second)
-			synctest.Wait()
-			if s := l.Status(); s.Position != Locked {
-				t.Fatalf("status %+v", s)
-			}
-		})
-	}
-}
-
 // Timers stand still while the machine sleeps, the boot-time clock does not: a
 // relock that fell due meanwhile does not wait as long again.
 func TestARelockAfterSleep(t *testing.T) {
