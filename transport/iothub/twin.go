@@ -92,6 +92,7 @@ type Twin struct {
 	ETag                      string         `json:"etag,omitempty"`
 	DeviceETag                string         `json:"deviceEtag,omitempty"`
 	Status                    string         `json:"status,omitempty"`
+	StatusReason              *string        `json:"statusReason,omitempty"`
 	StatusUpdateTime          time.Time      `json:"statusUpdateTime"`
 	ConnectionState           string         `json:"connectionState,omitempty"`
 	LastActivityTime          time.Time      `json:"lastActivityTime"`
@@ -99,6 +100,7 @@ type Twin struct {
 	AuthenticationType        string         `json:"authenticationType,omitempty"`
 	X509Thumbprint            X509Thumbprint `json:"x509Thumbprint"`
 	ModelID                   string         `json:"modelId"`
+	Capabilities              Capabilities   `json:"capabilities"`
 	Version                   int64          `json:"version,omitempty"`
 	Tags                      Object         `json:"tags,omitempty"`
 	Properties                TwinProperties `json:"properties"`

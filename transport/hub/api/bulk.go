@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
@@ -11,7 +12,8 @@ import (
 
 const maxBulk = 100
 
-// bulkDevice is an entry of a bulk change: an identity whose id is called "id".
+// bulkDevice is an entry of a bulk change: an identity whose id is called "id",
+// and what is wanted of its twin.
 type bulkDevice struct {
 	ID             string                 `json:"id"`
 	ETag           string                 `json:"eTag"`
@@ -20,6 +22,15 @@ type bulkDevice struct {
 	StatusReason   *string                `json:"statusReason"`
 	Authentication *iothub.Authentication `json:"authentication"`
 	Capabilities   iothub.Capabilities    `json:"capabilities"`
+	TwinETag       string                 `json:"twinETag"`
+	Tags           iothub.Object          `json:"tags"`
+	Properties     struct {
+		Desired iothub.Object `json:"desired"`
+	} `json:"properties"`
+}
+
+func (d bulkDevice) twin() iothub.TwinPatch {
+	return iothub.TwinPatch{Tags: d.Tags, Properties: &iothub.TwinPatchProperties{Desired: d.Properties.Desired}}
 }
 
 type bulkError struct {
@@ -35,7 +46,8 @@ type bulkResult struct {
 }
 
 // bulkDevices changes up to 100 identities, each by itself: one that fails does
-// not hold up the others, and is named in the answer, which is then a 400.
+// not hold up the others, and is named in the answer, which is then a 400. Nothing
+// is done if a device stands twice in the list.
 func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 	var entries []bulkDevice
 	if err := read(w, r, &entries); err != nil {
@@ -43,6 +55,11 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(entries) < 1 || len(entries) > maxBulk {
 		return invalid("the request has %d devices, want 1 to %d", len(entries), maxBulk)
+	}
+	for i, entry := range entries {
+		if slices.ContainsFunc(entries[:i], func(e bulkDevice) bool { return e.ID == entry.ID }) {
+			return invalid("the device %s stands more than once in the list, nothing was changed", entry.ID)
+		}
 	}
 	result := bulkResult{IsSuccessful: true, Errors: []bulkError{}, Warnings: []struct{}{}}
 	for _, entry := range entries {
@@ -68,24 +85,36 @@ func (a *api) change(ctx context.Context, entry bulkDevice) (err error) {
 		DeviceID: entry.ID, Status: entry.Status, StatusReason: entry.StatusReason,
 		Authentication: entry.Authentication, Capabilities: entry.Capabilities,
 	}
-	switch strings.ToLower(entry.ImportMode) {
-	case "create", "":
-		_, err = a.Store.CreateDevice(ctx, d)
-	case "createorupdate":
-		_, err = a.Store.CreateDevice(ctx, d)
-		if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
-			_, err = a.updateDevice(ctx, d, "*")
-		}
-	case "update":
-		_, err = a.updateDevice(ctx, d, "*")
-	case "updateifmatchetag":
-		_, err = a.updateDevice(ctx, d, strings.Trim(entry.ETag, `"`))
-	case "delete":
-		err = a.removeDevice(ctx, entry.ID, "*")
-	case "deleteifmatchetag":
-		err = a.removeDevice(ctx, entry.ID, strings.Trim(entry.ETag, `"`))
-	default:
-		err = invalid("importMode is %q, it can be create, createOrUpdate, update, updateIfMatchETag, delete or deleteIfMatchETag", entry.ImportMode)
+	mode, etag := strings.ToLower(entry.ImportMode), "*"
+	if strings.HasSuffix(mode, "ifmatchetag") {
+		etag = strings.Trim(entry.ETag, `"`)
 	}
+	switch mode {
+	case "create", "":
+		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
+	case "createorupdate", "createorupdateifmatchetag":
+		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
+		if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
+			_, err = a.updateDevice(ctx, d, etag)
+		}
+	case "update", "updateifmatchetag":
+		_, err = a.updateDevice(ctx, d, etag)
+	case "updatetwin":
+		err = a.updateTwin(ctx, entry, "*")
+	case "updatetwinifmatchetag":
+		err = a.updateTwin(ctx, entry, entry.TwinETag)
+	case "delete", "deleteifmatchetag":
+		err = a.removeDevice(ctx, entry.ID, etag)
+	default:
+		err = invalid("importMode is %q, it can be create, createOrUpdate, update, updateTwin or delete, "+
+			"and all but create also with IfMatchETag at the end", entry.ImportMode)
+	}
+	return err
+}
+
+func (a *api) updateTwin(ctx context.Context, entry bulkDevice, etag string) error {
+	_, err := a.Store.UpdateTwin(ctx, entry.ID, entry.twin(), etag, false, func(desired iothub.Object) {
+		a.Broker.SendDesired(entry.ID, desired)
+	})
 	return err
 }

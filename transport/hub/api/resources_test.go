@@ -102,6 +102,55 @@ func TestBulk(t *testing.T) {
 	f.must(200, "GET /devices/d4", "", nil) // the others were done
 }
 
+func TestBulkChangesTwins(t *testing.T) {
+	f := newFront(t)
+	const refused = `[{"id":"d1","importMode":"create","tags":{"floor":3},"properties":{"desired":{"mode":"night"}}},
+		{"id":"d2","importMode":"create","tags":{"a.b":1}}]`
+	f.must(400, "POST /devices", refused, nil)
+	f.must(404, "GET /devices/d2", "", nil) // a twin that is refused leaves no device
+	var twin iothub.Twin
+	f.must(200, "GET /twins/d1", "", &twin)
+	if twin.Tags["floor"] != json.Number("3") || twin.Properties.Desired["mode"] != "night" {
+		t.Errorf("created with tags %v, desired %v", twin.Tags, twin.Properties.Desired)
+	}
+	f.must(200, "POST /devices", `[{"id":"d1","importMode":"updateTwinIfMatchETag","twinETag":"`+twin.ETag+`","properties":{"desired":{"mode":null}}}]`, nil)
+	if log := f.broker.took(); log != `desired d1 {"$version":3,"mode":null}` {
+		t.Errorf("the device front was asked to %q", log)
+	}
+	f.must(400, "POST /devices", `[{"id":"d1","importMode":"updateTwinIfMatchETag","twinETag":"`+twin.ETag+`","tags":{"floor":4}}]`, nil)
+	f.must(200, "POST /devices", `[{"id":"d1","importMode":"updateTwin","tags":{"floor":5}}]`, nil)
+	f.must(200, "GET /twins/d1", "", &twin)
+	if twin.Tags["floor"] != json.Number("5") {
+		t.Errorf("updated to tags %v", twin.Tags)
+	}
+}
+
+func TestBulkTakesADeviceOnce(t *testing.T) {
+	f := newFront(t)
+	a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d2","importMode":"create"},{"id":"d1","importMode":"delete"}]`, nil)
+	if !strings.Contains(a.body, "d1 stands more than once") {
+		t.Errorf("answered %s", a.body)
+	}
+	f.must(404, "GET /devices/d2", "", nil)
+}
+
+func TestBulkMatchesETags(t *testing.T) {
+	f := newFront(t, "d1")
+	var d iothub.DeviceIdentity
+	f.must(200, "GET /devices/d1", "", &d)
+	for _, mode := range []string{"createOrUpdateIfMatchETag", "updateIfMatchETag", "deleteIfMatchETag"} {
+		a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"`+mode+`","etag":"b2xk","status":"disabled"}]`, nil)
+		if !strings.Contains(a.body, "PreconditionFailed") {
+			t.Errorf("%s with an old etag: %s", mode, a.body)
+		}
+		f.must(200, "POST /devices", `[{"id":"d1","importMode":"`+mode+`","etag":"`+d.ETag+`","status":"disabled"}]`, nil)
+		if mode != "deleteIfMatchETag" {
+			f.must(200, "GET /devices/d1", "", &d)
+		}
+	}
+	f.must(404, "GET /devices/d1", "", nil)
+}
+
 func TestTwins(t *testing.T) {
 	f := newFront(t, "d1")
 	var twin iothub.Twin

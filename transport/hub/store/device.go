@@ -19,8 +19,18 @@ import (
 // by key, keys in place of empty ones. An id in use is refused with
 // DeviceAlreadyExists.
 func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (iothub.DeviceIdentity, error) {
+	return s.CreateDeviceWithTwin(ctx, d, iothub.TwinPatch{})
+}
+
+// CreateDeviceWithTwin is CreateDevice with a twin that is not empty: the patch is
+// laid over it in the same write, and a patch that is refused leaves no device.
+func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, error) {
 	if err := completeIdentity(&d); err != nil {
 		return iothub.DeviceIdentity{}, err
+	}
+	change, err := newTwinChange(patch, "", false)
+	if err != nil {
+		return iothub.DeviceIdentity{}, failed("create device "+d.DeviceID, err)
 	}
 	now := s.now()
 	// Both begin at chance, so that a device that was deleted and made again does
@@ -31,7 +41,7 @@ func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (ioth
 	d.ConnectionStateUpdatedTime, d.StatusUpdatedTime, d.LastActivityTime = time.Time{}, time.Time{}, time.Time{}
 	d.CloudToDeviceMessageCount = 0
 	metadata := firstMetadata(now)
-	err := s.Update(ctx, func(tx *sql.Tx) error {
+	err = s.Update(ctx, func(tx *sql.Tx) error {
 		a := d.Authentication
 		result, err := s.exec(`
 			INSERT INTO devices (id, generation_id, device_etag, status, status_reason, status_updated, connection_state,
@@ -47,10 +57,16 @@ func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (ioth
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 1 {
+		switch n, err := result.RowsAffected(); {
+		case err != nil:
 			return err
+		case n == 0:
+			return iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s exists already", d.DeviceID)
+		case change.tags == nil && change.desired == nil:
+			return nil
 		}
-		return iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s exists already", d.DeviceID)
+		_, err = s.changeTwin(d.DeviceID, change)
+		return err
 	})
 	if err != nil {
 		return iothub.DeviceIdentity{}, failed("create device "+d.DeviceID, err)

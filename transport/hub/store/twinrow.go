@@ -15,17 +15,17 @@ type twinRow struct {
 }
 
 const selectTwin = `
-	SELECT d.id, d.etag, d.device_etag, d.status, d.status_updated, d.connection_state, d.last_activity, d.auth_type,
-		d.primary_thumbprint, d.secondary_thumbprint, d.model_id, d.version, d.tags, d.desired, d.desired_metadata,
+	SELECT d.id, d.etag, d.device_etag, d.status, d.status_reason, d.status_updated, d.connection_state, d.last_activity, d.auth_type,
+		d.primary_thumbprint, d.secondary_thumbprint, d.model_id, d.iot_edge, d.version, d.tags, d.desired, d.desired_metadata,
 		d.desired_version, d.reported, d.reported_metadata, d.reported_version
 	FROM devices AS d`
 
 func scanTwin(row scanner) (twinRow, error) {
 	var t twinRow
 	var statusUpdated, lastActivity int64
-	err := row.Scan(&t.DeviceID, &t.ETag, &t.DeviceETag, &t.Status, &statusUpdated, &t.ConnectionState, &lastActivity,
+	err := row.Scan(&t.DeviceID, &t.ETag, &t.DeviceETag, &t.Status, &t.StatusReason, &statusUpdated, &t.ConnectionState, &lastActivity,
 		&t.AuthenticationType, &t.X509Thumbprint.PrimaryThumbprint, &t.X509Thumbprint.SecondaryThumbprint, &t.ModelID,
-		&t.Version, &t.tags, &t.desired.text, &t.desired.metadata, &t.desired.version,
+		&t.Capabilities.IotEdge, &t.Version, &t.tags, &t.desired.text, &t.desired.metadata, &t.desired.version,
 		&t.reported.text, &t.reported.metadata, &t.reported.version)
 	t.StatusUpdateTime, t.LastActivityTime = moment(statusUpdated), moment(lastActivity)
 	return t, err
