@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -11,20 +12,25 @@ import (
 
 // Config says how a lock behaves, whatever drives it.
 type Config struct {
-	// Level is what the driver's lines were requested at.
-	Level Position
+	Mode Mode // Hold if it is empty
+	// AtPowerOn is what the line of Hold is requested at where none was kept: Locked,
+	// Unlocked, or empty for the level of the process before.
+	AtPowerOn Position
 	// ConfirmTimeout is how long the bolt sensor may take. IoT Hub's shortest
 	// answer time is 5 s, so it is 4 s or less.
 	ConfirmTimeout time.Duration
 	// MinInterval is the least time from one motion's begin to the next one's.
 	MinInterval time.Duration
+	// Pulse is how long a line of Pulse or Dual is energised.
+	Pulse time.Duration
+	// MaxEnergised bounds how long an unlock may ask a line of Pulse to be energised.
+	MaxEnergised time.Duration
 }
 
 // Lock is a door's lock. Its methods may be called from any goroutine, once Run
 // has been started.
 type Lock struct {
 	set      settings
-	level    Position
 	old      Record
 	driver   Driver
 	journal  Journal
@@ -49,18 +55,21 @@ type reply struct {
 	err    error
 }
 
-// New makes a lock of a driver whose lines have been requested at
-// config.Level. old is the record that the journal kept from the process before.
+// New makes a lock of a driver that is not open yet. old is the record that the
+// journal kept from the process before.
 func New(config Config, driver Driver, journal Journal, old Record, clock Clock, log *zap.Logger) *Lock {
 	l := &Lock{
 		set: settings{
+			mode:           cmp.Or(config.Mode, Hold),
+			atPowerOn:      config.AtPowerOn,
 			sensor:         driver.Bolt() != nil,
 			confirmTimeout: config.ConfirmTimeout,
 			minInterval:    config.MinInterval,
+			pulse:          config.Pulse,
+			maxEnergised:   max(config.MaxEnergised, config.Pulse),
 			bootID:         clock.BootID,
 		},
-		level: config.Level, old: old,
-		driver: driver, journal: journal, clock: clock, log: log,
+		old: old, driver: driver, journal: journal, clock: clock, log: log,
 		requests: make(chan request),
 		saved:    make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
@@ -112,15 +121,15 @@ func (l *Lock) Changed() <-chan struct{} { return l.changed }
 // to work: so it has not been stuck since.
 func (l *Lock) Alive() <-chan struct{} { return l.alive }
 
-// Run owns the lock until ctx ends. It neither moves the lock at the end nor
-// closes the driver.
+// Run opens the driver and owns the lock until ctx ends. It neither moves the
+// lock at the end nor closes the driver.
 func (l *Lock) Run(ctx context.Context) {
 	defer close(l.ended)
 	o := &owner{Lock: l, waiting: make(map[int64]chan<- reply), timer: time.NewTimer(time.Hour)}
 	defer o.timer.Stop()
 	var acts []action
-	o.state, acts = start(l.set, l.level, l.old, o.moment())
-	o.carryOut(acts)
+	o.state, acts = start(l.set, l.old, o.moment())
+	o.step(o.carryOut(acts))
 	for {
 		o.arm()
 		select {
@@ -129,8 +138,10 @@ func (l *Lock) Run(ctx context.Context) {
 			o.lastID++
 			o.waiting[o.lastID] = r.reply
 			o.step(command{o.lastID, r.cmd})
-		case p := <-l.driver.Bolt():
-			o.step(reading{p})
+		case r := <-l.driver.Bolt():
+			o.stepAt(reading{r.Position}, r.At)
+		case r := <-l.driver.Door():
+			o.stepAt(doorReading{r.Door}, r.At)
 		case <-o.timer.C:
 			o.sense()
 			o.step(tick{})
@@ -163,11 +174,19 @@ type heldAnswer struct {
 
 func (o *owner) moment() moment { return moment{o.clock.Uptime(), o.clock.Now()} }
 
-func (o *owner) step(e event) {
+// step makes a step, and those that what it drives leads to.
+func (o *owner) step(e event) { o.stepAt(e, 0) }
+
+// stepAt is step for an event of an earlier time; 0 is now.
+func (o *owner) stepAt(e event, uptime time.Duration) {
 	for e != nil {
+		at := o.moment()
+		if late := at.uptime - uptime; uptime != 0 && late > 0 {
+			at = moment{uptime, at.wall.Add(-late)}
+		}
 		var acts []action
-		o.state, acts = step(o.set, o.state, e, o.moment())
-		e = o.carryOut(acts)
+		o.state, acts = step(o.set, o.state, e, at)
+		e, uptime = o.carryOut(acts), 0
 	}
 }
 
@@ -176,8 +195,10 @@ func (o *owner) step(e event) {
 func (o *owner) sense() {
 	for {
 		select {
-		case p := <-o.driver.Bolt():
-			o.step(reading{p})
+		case r := <-o.driver.Bolt():
+			o.stepAt(reading{r.Position}, r.At)
+		case r := <-o.driver.Door():
+			o.stepAt(doorReading{r.Door}, r.At)
 		default:
 			return
 		}
@@ -188,9 +209,13 @@ func (o *owner) sense() {
 func (o *owner) carryOut(acts []action) (outcome event) {
 	for _, a := range acts {
 		switch a := a.(type) {
+		case open:
+			outcome = o.open(a.level)
 		case drive:
-			o.log.Info("lock driven", zap.String("target", string(a.target)))
 			outcome = driven{o.driver.Drive(a.target)}
+			o.log.Info("lock driven", zap.String("target", string(a.target)), zap.Error(outcome.(driven).err))
+		case idle:
+			outcome = idled{o.driver.Idle()}
 		case save:
 			o.generation++
 			generation := o.generation
@@ -202,6 +227,21 @@ func (o *owner) carryOut(acts []action) (outcome event) {
 	o.publish() // who is answered can see what it was answered
 	o.release()
 	return outcome
+}
+
+func (o *owner) open(level Position) opened {
+	found, kept, err := o.driver.Open(level)
+	switch {
+	case err != nil:
+		o.log.Error("the lock's lines cannot be taken", zap.Error(err), zap.Duration("retry_in", openRetry))
+	case kept:
+		o.log.Info("the lock's line was kept, and is as it was", zap.String("level", string(found)))
+	case level != "":
+		o.log.Info("the lock's line is taken", zap.String("level", string(level)))
+	default:
+		o.log.Info("the lock's lines are taken, idle")
+	}
+	return opened{found, kept, err}
 }
 
 // onSaved is called from the journal's goroutine.

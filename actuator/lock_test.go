@@ -62,8 +62,8 @@ func startLock(t *testing.T, fault mock.Fault, level actuator.Position) (*actuat
 	if err != nil {
 		t.Fatal(err)
 	}
-	driver, journal := mock.New(mock.Config{Fault: fault}, level, level), newDisk()
-	l := actuator.New(actuator.Config{Level: level, ConfirmTimeout: 100 * time.Millisecond}, driver, journal, actuator.Record{}, clock, zap.NewNop())
+	driver, journal := mock.New(mock.Config{Fault: fault}, level), newDisk()
+	l := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, journal, actuator.Record{}, clock, zap.NewNop())
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); l.Run(ctx) }()
@@ -187,9 +187,9 @@ func TestForcedBoltIsReported(t *testing.T) {
 }
 
 func TestDoAfterTheEnd(t *testing.T) {
-	driver := mock.New(mock.Config{}, actuator.Locked, actuator.Locked)
+	driver := mock.New(mock.Config{}, actuator.Locked)
 	clock, _ := actuator.SystemClock()
-	l := actuator.New(actuator.Config{Level: actuator.Locked}, driver, newDisk(), actuator.Record{}, clock, zap.NewNop())
+	l := actuator.New(actuator.Config{AtPowerOn: actuator.Locked}, driver, newDisk(), actuator.Record{}, clock, zap.NewNop())
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	l.Run(ctx)

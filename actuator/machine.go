@@ -1,20 +1,23 @@
 package actuator
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"time"
 )
 
-// The state machine of a lock in hold mode: a pure function of state and event.
-// All times in it are on the boot-time clock, but for those that people read.
+// The state machine of a lock: a pure function of state and event. All times in
+// it are on the boot-time clock, but for those that people read.
 
 // settings of the machine, constant over its life.
 type settings struct {
-	sensor         bool // there is a bolt sensor
+	mode           Mode
+	atPowerOn      Position // of Hold: what its line is requested at; empty is the last level
+	sensor         bool     // there is a bolt sensor
 	confirmTimeout time.Duration
 	minInterval    time.Duration
+	pulse          time.Duration // of Pulse and Dual
+	maxEnergised   time.Duration // of Pulse: however long an unlock asks for
 	bootID         string
 }
 
@@ -24,7 +27,7 @@ type moment struct {
 	wall   time.Time
 }
 
-// An event is one of command, reading, driven, tick.
+// An event is one of command, reading, doorReading, opened, driven, idled, tick.
 type event any
 
 type (
@@ -32,17 +35,27 @@ type (
 		id int64
 		Command
 	}
-	reading struct{ position Position }
-	driven  struct{ err error } // the lines of the drive before are set, or are not
-	tick    struct{}            // a deadline of state.next may have passed
+	reading     struct{ position Position }
+	doorReading struct{ door DoorState }
+	opened      struct { // what came of the open before
+		level Position
+		kept  bool
+		err   error
+	}
+	driven struct{ err error } // the lines of the drive before are set, or are not
+	idled  struct{ err error } // likewise of the idle before
+	tick   struct{}            // a deadline of state.next may have passed
 )
 
-// An action is one of drive, save, answer. They are carried out in order;
-// answers wait until the saves before them are on disk.
+// An action is one of open, drive, idle, save, answer. They are carried out in
+// order; answers wait until the saves before them are on disk. A step has at
+// most one open, drive or idle, and what came of it is the next event.
 type action any
 
 type (
+	open   struct{ level Position }
 	drive  struct{ target Position }
+	idle   struct{}
 	save   struct{ record Record }
 	answer struct {
 		id      int64
@@ -65,40 +78,21 @@ type state struct {
 	confirmed bool
 	changedAt time.Time
 	fault     string
+	forced    bool // the fault is that bolt or door moved without a command
 	last      *Last
+	door      door
 
-	level    Position // what the lines were last driven to
-	sensed   Position // what the sensor said last; empty before it spoke
-	motion   *motion
-	waiting  []waiter // locks that wait for the minimum interval
-	wantLock bool     // a lock waits, be it only a promised one
-	drivenAt time.Duration
-	driven   bool // drivenAt is valid
-	relock   relock
-	found    Record // of the process before, for a bolt that has not moved since
-}
-
-// start returns the state of a lock whose lines were just requested at level.
-// With a sensor the bolt counts as moving until it is sensed there; without one
-// a motion that was interrupted leaves the position unknown until the next one.
-func start(set settings, level Position, old Record, at moment) (state, []action) {
-	s := state{level: level, last: old.Last, source: Sensor, changedAt: at.wall, found: old}
-	switch {
-	case set.sensor:
-		s.motion = &motion{target: level, deadline: at.uptime + set.confirmTimeout}
-		s.position = Moving
-	case old.Motion != "" || old.Position == Unknown:
-		s.position, s.source = Unknown, Assumed
-	default:
-		s.position, s.source = level, Assumed
-	}
-	if s.position == old.Position {
-		s.changedAt = old.ChangedAt
-	}
-	if level == Unlocked && old.Relock != nil && old.Relock.BootID == set.bootID {
-		s.relock = relock{at: old.Relock.Uptime, made: true}
-	}
-	return s, []action{save{s.record(set)}}
+	lines     lines
+	level     Position // what the lines were last driven to
+	sensed    Position // what the bolt sensor said last; empty before it spoke
+	motion    *motion
+	waiting   []waiter // locks that wait for the minimum interval
+	wantLock  bool     // a lock waits, be it only a promised one
+	drivenAt  time.Duration
+	driven    bool // drivenAt is valid
+	energised energised
+	relock    relock
+	found     Record // of the process before, for a bolt that has not moved since
 }
 
 // step is the machine: what becomes of state when event happens, and what is to
@@ -108,16 +102,58 @@ func step(set settings, s state, e event, at moment) (state, []action) {
 	var acts []action
 	switch e := e.(type) {
 	case command:
-		s, acts = s.onCommand(set, e, at)
+		s, acts = s.onCommand(set, waiter{e.id, e.Command, at.uptime}, at)
 	case reading:
 		s, acts = s.onReading(e.position, at)
+	case doorReading:
+		s = s.onDoor(e.door, at)
+	case opened:
+		s, acts = s.onOpened(set, e, at)
 	case driven:
 		s, acts = s.onDriven(set, e.err, at)
+	case idled:
+		s = s.onIdled(set, e.err, at)
 	case tick:
 	}
-	s, due := s.onTime(set, at)
-	acts = append(acts, due...)
+	if !slices.ContainsFunc(acts, movesLines) { // what comes of that goes first
+		var due []action
+		s, due = s.onTime(set, at)
+		acts = append(acts, due...)
+	}
 	return s, saveBeforeAnswers(before, s.record(set), acts)
+}
+
+// movesLines reports whether another event follows an action at once.
+func movesLines(a action) bool {
+	switch a.(type) {
+	case open, drive, idle:
+		return true
+	}
+	return false
+}
+
+// onTime does the first thing that is due: lines to be opened again, a motion
+// that was not confirmed, a pulse to be ended, and a lock that was promised or
+// waited for the minimum interval. What is left is due again at once, after the
+// outcome of the first.
+func (s state) onTime(set settings, at moment) (state, []action) {
+	if !s.lines.open {
+		if at.uptime >= s.lines.retry {
+			return s.askOpen(set, nil, at)
+		}
+		return s, nil
+	}
+	var acts []action
+	if set.sensor && s.motion != nil && at.uptime >= s.motion.deadline {
+		s, acts = s.overdue(set, at)
+	}
+	var more []action
+	if s.energised.on && at.uptime >= s.energised.until {
+		s, more = s.endPulse(set, at)
+	} else {
+		s, more = s.lockIfDue(set, at)
+	}
+	return s, append(acts, more...)
 }
 
 // next returns when the machine wants its next tick.
@@ -127,108 +163,22 @@ func (s state) next(set settings) (at time.Duration, ok bool) {
 			at, ok = t, true
 		}
 	}
+	if !s.lines.open {
+		return s.lines.retry, true
+	}
 	if s.motion != nil && set.sensor {
 		soonest(s.motion.deadline)
 	}
+	if s.energised.on {
+		soonest(s.energised.until)
+	}
 	switch {
 	case s.wantLock:
-		soonest(s.earliest(set))
-	case s.relock.made:
+		soonest(s.lockableAt(set))
+	case s.relock.made && s.door.state != DoorOpen: // else it waits for the door
 		soonest(s.relock.at)
 	}
 	return at, ok
-}
-
-func (s state) onCommand(set settings, c command, at moment) (state, []action) {
-	w := waiter{c.id, c.Command, at.uptime}
-	if c.Target == Unlocked {
-		return s.onUnlock(set, w, at)
-	}
-	return s.onLock(set, w, at)
-}
-
-func (s state) onUnlock(set settings, w waiter, at moment) (state, []action) {
-	switch {
-	case s.wantLock, s.motion != nil && s.motion.target == Locked:
-		return s.refuse(w, Busy, "the lock is being locked; unlock it when that has ended", at)
-	case s.motion != nil: // being unlocked: join
-		s.relock = promise(w.cmd, at)
-		s.motion = s.motion.join(w)
-		return s, nil
-	case s.position == Unlocked && s.level == Unlocked:
-		s.relock = promise(w.cmd, at)
-		return s.succeed(w, false, at)
-	case s.driven && at.uptime < s.earliest(set):
-		return s.refuse(w, TooSoon, fmt.Sprintf("the lock moved less than %s ago", set.minInterval), at)
-	}
-	return s.drive(set, Unlocked, promise(w.cmd, at), []waiter{w}, at)
-}
-
-func (s state) onLock(set settings, w waiter, at moment) (state, []action) {
-	switch {
-	case s.motion != nil && s.motion.target == Locked:
-		s.motion = s.motion.join(w)
-		return s, nil
-	case s.motion == nil && s.position == Locked && s.level == Locked:
-		return s.succeed(w, false, at)
-	}
-	s.wantLock, s.waiting = true, append(slices.Clip(s.waiting), w)
-	return s, nil // onTime drives it, now or when the interval is over
-}
-
-// onTime does what is due: a motion that was not confirmed, a promised relock,
-// a lock that waited for the minimum interval.
-func (s state) onTime(set settings, at moment) (state, []action) {
-	var acts []action
-	if set.sensor && s.motion != nil && at.uptime >= s.motion.deadline {
-		var ended []action
-		s, ended = s.overdue(set, at)
-		acts = append(acts, ended...)
-	}
-	if s.relock.made && at.uptime >= s.relock.at {
-		s.wantLock = true
-	}
-	if s.wantLock && at.uptime >= s.earliest(set) {
-		var givingWay []waiter // of an unlock that is under way
-		if s.motion != nil {
-			givingWay = s.motion.waiters
-		}
-		waiters := s.waiting
-		s.wantLock, s.waiting = false, nil
-		var moved, refused []action
-		s, moved = s.drive(set, Locked, relock{}, waiters, at)
-		s, refused = s.refuseAll(givingWay, Busy, "the door was locked again before the bolt had moved", at)
-		acts = slices.Concat(acts, moved, refused)
-	}
-	return s, acts
-}
-
-// succeed answers a command that was carried out.
-func (s state) succeed(w waiter, changed bool, at moment) (state, []action) {
-	s.last = &Last{Name: w.cmd.Name, Reason: w.cmd.Reason, At: at.wall}
-	result := Result{Position: s.position, Confirmed: s.confirmed, Changed: changed, Took: at.uptime - w.asked}
-	return s, []action{answer{id: w.id, result: result}}
-}
-
-// refuse answers a command that was not carried out.
-func (s state) refuse(w waiter, code Code, message string, at moment) (state, []action) {
-	s.last = &Last{Name: w.cmd.Name, Reason: w.cmd.Reason, At: at.wall, Code: code}
-	return s, []action{answer{id: w.id, refusal: &Refusal{code, message}}}
-}
-
-func (s state) refuseAll(waiters []waiter, code Code, message string, at moment) (state, []action) {
-	var acts []action
-	for _, w := range waiters {
-		var refused []action
-		s, refused = s.refuse(w, code, message, at)
-		acts = append(acts, refused...)
-	}
-	return s, acts
-}
-
-// promise returns what an unlock says of the relock: the latest unlock decides.
-func promise(c Command, at moment) relock {
-	return relock{at: at.uptime + c.Relock, made: c.Relock > 0}
 }
 
 func (s state) at(position Position, source Source, confirmed bool, at moment) state {
@@ -247,8 +197,22 @@ func (s state) earliest(set settings) time.Duration {
 	return s.drivenAt + set.minInterval
 }
 
+// lockableAt returns when a lock may be carried out: in Pulse it only ends a
+// pulse, which needs no rest before.
+func (s state) lockableAt(set settings) time.Duration {
+	if set.mode == Pulse {
+		return 0
+	}
+	return s.earliest(set)
+}
+
 // record returns what of the state has to be on disk.
 func (s state) record(set settings) Record {
+	if !s.lines.open { // nothing that the record before does not say
+		r := s.found
+		r.Last = s.last
+		return r
+	}
 	r := Record{Level: s.level, Position: s.position, Source: s.source, ChangedAt: s.changedAt, Last: s.last}
 	if s.motion != nil {
 		r.Motion = s.motion.target
@@ -275,6 +239,7 @@ func saveBeforeAnswers(before, after Record, acts []action) []action {
 func (s state) status() Status {
 	return Status{
 		Position: s.position, Source: s.source, Confirmed: s.confirmed,
-		ChangedAt: s.changedAt, Fault: s.fault, Last: s.last,
+		ChangedAt: s.changedAt, Fault: s.fault, Forced: s.forced, Last: s.last,
+		Door: s.door.state, DoorChangedAt: s.door.changedAt,
 	}
 }

@@ -15,31 +15,38 @@ type motion struct {
 	deadline time.Duration // for the sensor to confirm
 	waiters  []waiter
 	rests    bool   // the bolt stood at the target before: its sensor has nothing new to say
+	unasked  bool   // of a strike that locks again by itself: nobody waits for it
 	before   relock // what was promised before, for a drive that fails
 }
 
-// relock is a lock that was promised with an unlock. It stands, in the state and
-// on disk, until the lines have been driven to locked.
-type relock struct {
-	at   time.Duration
-	made bool
-}
-
-// relockRetry is how long after a drive to locked that failed a promised relock
+// driveRetry is how long after a drive to locked that failed a promised relock
 // is tried again.
-const relockRetry = 10 * time.Second
+const driveRetry = 10 * time.Second
 
-// drive starts a motion, with what is promised from now on. It ends when the
+// drive starts a motion, with what its first waiter promises. It ends when the
 // sensor confirms it or time is up; without a sensor, as soon as the lines are set.
-func (s state) drive(set settings, target Position, promised relock, waiters []waiter, at moment) (state, []action) {
-	// A bolt that was under way may not have left its place yet: its sensor is
-	// waited for.
-	rests := s.motion == nil && s.sensed == target
+func (s state) drive(set settings, target Position, waiters []waiter, at moment) (state, []action) {
 	s.motion = &motion{
 		target: target, deadline: at.uptime + set.confirmTimeout, waiters: waiters,
-		rests: rests, before: s.relock,
+		// A bolt that was under way may not have left its place yet: its sensor is
+		// waited for.
+		rests:  s.motion == nil && s.sensed == target,
+		before: s.relock,
 	}
-	s.level, s.drivenAt, s.driven, s.fault, s.relock = target, at.uptime, true, "", promised
+	if set.mode != Pulse || target == Unlocked {
+		s.drivenAt, s.driven = at.uptime, true
+	}
+	s.level, s.fault, s.forced, s.relock = target, "", false, relock{}
+	switch {
+	case target == Unlocked:
+		s = s.promise(set, waiters[0].cmd, at)
+	case set.mode == Pulse:
+		s.energised = energised{ended: at.uptime, hasEnded: s.energised.on}
+	}
+	if set.mode == Dual {
+		s.energised.on = false // the line of the other direction
+		s = s.energise(set, set.pulse, at)
+	}
 	if set.sensor {
 		s = s.at(Moving, Sensor, false, at)
 	}
@@ -60,40 +67,65 @@ func (s state) onDriven(set settings, err error, at moment) (state, []action) {
 		}
 		return s, nil
 	}
-	s.fault = fmt.Sprintf("the lock cannot be driven: %v", err)
+	s = s.unavailable(err)
 	s.motion, s.level, s.relock = nil, Unknown, m.before
 	if m.target == Locked {
-		s.relock.at = max(s.relock.at, at.uptime+relockRetry)
+		s.relock.at = max(s.relock.at, at.uptime+driveRetry)
 	}
-	stands := Unknown
-	if s.sensed != "" {
-		stands = s.sensed
+	s = s.sense(at)
+	if isLost(err) {
+		s = s.lost(set, at)
+	} else if set.mode != Hold { // whatever was set is to be let go
+		s.energised = energised{on: true, until: at.uptime}
+		if m.target == Locked && set.mode == Pulse {
+			s.energised.until += idleRetry
+		}
 	}
-	s = s.at(stands, s.source, false, at)
 	return s.refuseAll(m.waiters, Unavailable, s.fault, at)
+}
+
+// sense takes the position that the sensor said last.
+func (s state) sense(at moment) state {
+	if s.sensed == "" {
+		return s.at(Unknown, s.source, false, at)
+	}
+	return s.at(s.sensed, Sensor, s.sensed == s.level, at)
 }
 
 func (s state) onReading(position Position, at moment) (state, []action) {
 	before := s.sensed
 	s.sensed = position
+	if position == Unknown { // it cannot be read
+		s.sensed = ""
+	}
 	switch {
 	case s.motion != nil && position != s.motion.target:
 		return s, nil // still on its way
 	case s.motion != nil:
 		var acts []action
 		s, acts = s.arrive(Sensor, at)
-		if before == "" && position == s.found.Position {
-			s.changedAt = s.found.ChangedAt // it stood there all the time
-		}
-		return s, acts
+		return s.sinceBefore(before), acts
+	case !s.lines.open:
+		return s.sense(at), nil // and the fault stays that
 	case position == before:
 		return s, nil
-	case position == s.level:
-		s.fault = ""
+	case position == Unknown:
+		s.fault, s.forced = "the bolt sensor cannot be read", false
+	case position == s.level, before == "" && s.level == Unknown:
+		s.fault, s.forced = "", false
 	case s.level != Unknown:
-		s.fault = fmt.Sprintf("the bolt went to %s without a command", position)
+		s.fault, s.forced = fmt.Sprintf("the bolt went to %s without a command", position), true
 	}
-	return s.at(position, Sensor, position == s.level, at), nil
+	return s.sense(at).sinceBefore(before), nil
+}
+
+// sinceBefore keeps the time of a bolt that stood there all the time since the
+// process before.
+func (s state) sinceBefore(sensed Position) state {
+	if sensed == "" && s.position == s.found.Position {
+		s.changedAt = s.found.ChangedAt
+	}
+	return s
 }
 
 // arrive ends a motion well.
@@ -113,18 +145,22 @@ func (s state) arrive(source Source, at moment) (state, []action) {
 // overdue ends a motion whose time is up: it has jammed, unless the bolt never
 // left the target and its sensor had nothing to say.
 func (s state) overdue(set settings, at moment) (state, []action) {
-	m := s.motion
-	if s.sensed == m.target {
+	if s.sensed == s.motion.target {
 		return s.arrive(Sensor, at)
 	}
+	return s.jam(fmt.Sprintf("the bolt sensor did not say %s within %s", s.motion.target, set.confirmTimeout), at)
+}
+
+func (s state) jam(fault string, at moment) (state, []action) {
+	m := s.motion
 	s.motion = nil
-	s.fault = fmt.Sprintf("the bolt sensor did not say %s within %s", m.target, set.confirmTimeout)
+	s.fault, s.forced = fault, false
 	s = s.at(Jammed, Sensor, false, at)
 	return s.refuseAll(m.waiters, IsJammed, s.fault, at)
 }
 
 func (m *motion) join(w waiter) *motion {
 	joined := *m
-	joined.waiters = append(slices.Clip(m.waiters), w)
+	joined.waiters, joined.unasked = append(slices.Clip(m.waiters), w), false
 	return &joined
 }

@@ -13,16 +13,19 @@ import (
 // wire is a driver whose sensor says what the test says, and a journal that is
 // always done.
 type wire struct {
-	bolt   chan Position
+	bolt   chan Reading
 	drives chan Position
 }
 
-func newWire() *wire { return &wire{make(chan Position, 10), make(chan Position, 10)} }
+func newWire() *wire { return &wire{make(chan Reading, 10), make(chan Position, 10)} }
 
-func (w *wire) Drive(target Position) error     { w.drives <- target; return nil }
-func (w *wire) Bolt() <-chan Position           { return w.bolt }
-func (w *wire) Close() error                    { return nil }
-func (w *wire) Save(_ Record, done func(error)) { done(nil) }
+func (w *wire) Open(level Position) (Position, bool, error) { return level, false, nil }
+func (w *wire) Drive(target Position) error                 { w.drives <- target; return nil }
+func (w *wire) Idle() error                                 { return nil }
+func (w *wire) Bolt() <-chan Reading                        { return w.bolt }
+func (w *wire) Door() <-chan DoorReading                    { return nil }
+func (w *wire) Close() error                                { return nil }
+func (w *wire) Save(_ Record, done func(error))             { done(nil) }
 func (w *wire) lock(clock Clock, config Config) *Lock {
 	return New(config, w, w, Record{}, clock, zap.NewNop())
 }
@@ -32,9 +35,9 @@ func TestReadingsGoBeforeCommands(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWire()
-			l := w.lock(testClock(nil), Config{Level: Locked, ConfirmTimeout: time.Second})
+			l := w.lock(testClock(nil), Config{AtPowerOn: Locked, ConfirmTimeout: time.Second})
 			for _, p := range []Position{Locked, Unlocked, Locked} {
-				w.bolt <- p
+				w.bolt <- Reading{Position: p}
 			}
 			answered := make(chan error, 1)
 			go func() {
@@ -52,7 +55,7 @@ func TestReadingsGoBeforeCommands(t *testing.T) {
 			if got := <-w.drives; got != Unlocked {
 				t.Fatalf("driven to %s", got)
 			}
-			w.bolt <- Unlocked
+			w.bolt <- Reading{Position: Unlocked}
 			if err := <-answered; err != nil {
 				t.Fatal(err)
 			}
@@ -66,11 +69,11 @@ func TestARelockAfterSleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slept atomic.Int64
 		w := newWire()
-		l := w.lock(testClock(&slept), Config{Level: Unlocked, ConfirmTimeout: time.Second})
+		l := w.lock(testClock(&slept), Config{AtPowerOn: Unlocked, ConfirmTimeout: time.Second})
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go l.Run(ctx)
-		w.bolt <- Unlocked
+		w.bolt <- Reading{Position: Unlocked}
 		if _, err := l.Do(ctx, Command{Target: Unlocked, Relock: 10 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +92,7 @@ func TestARelockAfterSleep(t *testing.T) {
 // A command that was answered is answered, also when the lock ends behind it.
 func TestAnAnswerGoesBeforeTheEnd(t *testing.T) {
 	for range 100 {
-		l := newWire().lock(testClock(nil), Config{Level: Locked})
+		l := newWire().lock(testClock(nil), Config{AtPowerOn: Locked})
 		go func() {
 			r := <-l.requests
 			r.reply <- reply{result: Result{Position: Locked}}

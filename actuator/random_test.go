@@ -2,6 +2,8 @@ package actuator
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -9,10 +11,13 @@ import (
 	"time"
 )
 
-// TestMachineInvariants drives the machine by chance and holds it to:
-//   - the lines are driven only after a command for that target, or to locked
-//     by a promised relock that is due;
-//   - two drives are at least the minimum interval apart;
+// TestMachineInvariants drives the machine by chance, in all modes, with and
+// without sensors, and holds it to:
+//   - the lines are driven only after a command for that target, to locked by a
+//     promised relock that is due, or at the end of a pulse;
+//   - two drives are at least the minimum interval apart, but for the end of a pulse;
+//   - a door that is open is not locked;
+//   - nothing is energised past its pulse, nor past the longest time;
 //   - a position other than moving and jammed is the sensor's last reading;
 //   - every command is answered exactly once, in bounded time;
 //   - what is on disk, or on the way there before an answer, is the state: its
@@ -23,130 +28,252 @@ func TestMachineInvariants(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 300 {
-		randomLife(t, r)
+	for range 900 {
+		l := &life{T: t, r: r, set: withSensor, commands: map[int64]Command{}, lastDrive: -time.Hour}
+		l.set.mode = []Mode{Hold, Pulse, Dual}[r.IntN(3)]
+		l.set.sensor = r.IntN(3) > 0
+		l.set.pulse, l.set.maxEnergised = 600*time.Millisecond, 5*time.Second
+		l.hasDoor = r.IntN(2) == 0
+		l.set.atPowerOn = []Position{Locked, Unlocked, ""}[r.IntN(3)]
+		l.live()
 	}
 }
 
-func randomLife(t *testing.T, r *rand.Rand) {
-	set := withSensor
-	now := time.Duration(0)
-	level := []Position{Locked, Unlocked}[r.IntN(2)]
-	bolt := []Position{Locked, Unlocked}[r.IntN(2)]
-	s, acts := start(set, level, Record{}, at(now))
-	var onDisk Record
-	open := map[int64]Command{}
-	lastDrive := -time.Hour
-	var promised []time.Duration
-	id, atRest := int64(0), false
-	check := func(acts []action) {
-		for _, a := range acts {
-			switch a := a.(type) {
-			case save:
-				onDisk = a.record
-			case drive:
-				if now-lastDrive < set.minInterval {
-					t.Fatalf("driven %s after the drive before", now-lastDrive)
-				}
-				lastDrive = now
-				asked := false
-				for _, c := range open {
-					asked = asked || c.Target == a.target
-				}
-				due := slices.ContainsFunc(promised, func(d time.Duration) bool { return d <= now })
-				if !asked && !(a.target == Locked && due) {
-					t.Fatalf("driven to %s without a command or a promise", a.target)
-				}
-			case answer:
-				c, ok := open[a.id]
-				if !ok {
-					t.Fatalf("command %d answered twice or never asked", a.id)
-				}
-				delete(open, a.id)
-				if a.refusal == nil && a.result.Position != c.Target {
-					t.Fatalf("%s answered with %s", c.Target, a.result.Position)
-				}
-				if !reflect.DeepEqual(onDisk, s.record(set)) {
-					t.Fatalf("answered with %+v on disk, the state is %+v", onDisk, s)
-				}
-			}
-		}
-	}
-	// happen makes one step, and what comes of its drive at once, as an owner does.
-	happen := func(e event) {
-		for e != nil {
-			before := s.relock
-			s, acts = step(set, s, e, at(now))
-			check(acts)
-			d, failed := e.(driven)
-			if c, ok := e.(command); before.made && !s.relock.made && s.level != Locked && !(ok && c.Target == Unlocked) && !failed {
-				t.Fatalf("%T lost the promise of %s", e, before.at)
-			}
-			if failed && d.err == nil && s.level == Locked {
-				promised = nil
-			}
-			e = nil
-			for _, a := range acts {
-				if _, ok := a.(drive); ok {
-					e = driven{}
-					if r.IntN(5) == 0 && !atRest {
-						e = driven{errors.New("line busy")}
-					}
-				}
-			}
-		}
-		if !reflect.DeepEqual(onDisk, s.record(set)) {
-			t.Fatalf("on disk is %+v, the state is %+v", onDisk, s)
-		}
-	}
-	check(acts)
+// life is one random life of a lock, and the world around it.
+type life struct {
+	*testing.T
+	r       *rand.Rand
+	set     settings
+	hasDoor bool
+
+	s      state
+	now    time.Duration
+	bolt   Position
+	door   DoorState
+	onDisk Record
+
+	commands  map[int64]Command // without an answer
+	lastID    int64
+	lastDrive time.Duration
+	promised  []time.Duration
+
+	energised    bool
+	since        time.Duration // when it was energised
+	healthy      bool          // nothing fails any more
+	failedToIdle bool
+}
+
+func (l *life) live() {
+	l.bolt = l.position()
+	var acts []action
+	l.s, acts = start(l.set, Record{}, at(l.now))
+	l.happen(l.outcome(acts))
 	for range 200 {
-		now += time.Duration(r.Int64N(int64(1500 * time.Millisecond)))
-		var e event
-		switch n := r.IntN(10); {
-		case n < 2:
-			id++
-			relock := time.Duration(r.Int64N(3)) * 2 * time.Second
-			open[id] = Command{Target: Unlocked}
-			if relock > 0 {
-				promised = append(promised, now+relock)
+		l.now += time.Duration(l.r.Int64N(int64(1500 * time.Millisecond)))
+		if next, ok := l.s.next(l.set); ok && next < l.now && l.r.IntN(8) > 0 {
+			l.now = next // an owner is mostly in time
+		}
+		l.happen(l.event())
+		if l.set.sensor && l.s.motion == nil && l.s.sensed != "" && l.s.position != Jammed && l.s.position != l.bolt {
+			l.Fatalf("reported %s, sensed %s", l.s.position, l.bolt)
+		}
+		if next, ok := l.s.next(l.set); ok && next <= l.now {
+			l.Fatalf("a deadline of %s is left at %s: %+v", next, l.now, l.s)
+		}
+	}
+	l.healthy = true
+	if l.hasDoor {
+		l.happen(doorReading{DoorClosed})
+	}
+	for range 6 { // let it come to rest: nothing may stay unanswered
+		if next, ok := l.s.next(l.set); ok {
+			l.now = max(l.now, next)
+			l.happen(tick{})
+		}
+	}
+	if len(l.commands) > 0 || l.s.relock.made || l.energised {
+		l.Fatalf("at rest: %d commands without an answer, relock %+v, energised %v", len(l.commands), l.s.relock, l.energised)
+	}
+}
+
+func (l *life) position() Position { return []Position{Locked, Unlocked}[l.r.IntN(2)] }
+
+// event is what happens next.
+func (l *life) event() event {
+	n := l.r.IntN(11)
+	switch {
+	case n < 2:
+		l.lastID++
+		relock := time.Duration(l.r.Int64N(3)) * 2 * time.Second
+		if relock > 0 && l.set.mode != Pulse {
+			l.promised = append(l.promised, l.now+relock)
+		}
+		c := unlock(l.lastID, relock)
+		l.commands[l.lastID] = c.Command
+		return c
+	case n < 4:
+		l.lastID++
+		c := lock(l.lastID)
+		l.commands[l.lastID] = c.Command
+		return c
+	case n < 7 && l.set.sensor:
+		if l.r.IntN(4) > 0 {
+			if l.s.level != Unknown {
+				l.bolt = l.s.level // follows the line
 			}
-			e = unlock(id, relock)
-		case n < 4:
-			id++
-			open[id] = Command{Target: Locked}
-			e = lock(id)
-		case n < 7:
-			if r.IntN(4) > 0 {
-				if s.level != Unknown {
-					bolt = s.level // follows the line
+		} else if l.s.motion == nil {
+			l.bolt = l.position() // moved by hand
+		}
+		return reading{l.bolt}
+	case n < 8 && l.hasDoor:
+		l.door = []DoorState{DoorOpen, DoorClosed, DoorUnknown}[l.r.IntN(3)]
+		return doorReading{l.door}
+	}
+	return tick{}
+}
+
+// happen makes one step, and what comes of its drive at once, as an owner does.
+func (l *life) happen(e event) {
+	for e != nil {
+		before := l.s.relock
+		var acts []action
+		l.s, acts = step(l.set, l.s, e, at(l.now))
+		if d, ok := e.(driven); ok && d.err == nil && l.s.level == Locked {
+			l.promised = nil
+		}
+		l.keptPromise(e, before)
+		l.check(acts)
+		e = l.outcome(acts)
+	}
+	if !reflect.DeepEqual(l.onDisk, l.s.record(l.set)) {
+		l.Fatalf("on disk is %+v, the state is %+v", l.onDisk, l.s)
+	}
+	if l.energised && !l.failedToIdle {
+		if most := l.set.maxEnergised; l.now-l.since >= most && l.now >= l.s.energised.until {
+			l.Fatalf("energised for %s", l.now-l.since)
+		}
+		if !l.s.energised.on {
+			l.Fatalf("energised, and nobody will end it: %+v", l.s)
+		}
+	}
+}
+
+// keptPromise checks that what was promised is not forgotten.
+func (l *life) keptPromise(e event, before relock) {
+	_, failed := e.(driven)
+	c, isCommand := e.(command)
+	_, reopened := e.(opened)
+	if before.made && !l.s.relock.made && l.s.level != Locked && !(isCommand && c.Target == Unlocked) && !failed && !reopened {
+		l.Fatalf("%T lost the promise of %s", e, before.at)
+	}
+}
+
+// check holds what the machine asks for against what it was asked.
+func (l *life) check(acts []action) {
+	for _, a := range acts {
+		switch a := a.(type) {
+		case save:
+			l.onDisk = a.record
+		case open:
+			l.checkOpen(a.level)
+		case drive:
+			l.checkDrive(a.target)
+		case answer:
+			l.checkAnswer(a)
+		}
+	}
+}
+
+func (l *life) checkOpen(level Position) {
+	asked := slices.ContainsFunc(slices.Collect(maps.Values(l.commands)), func(c Command) bool { return c.Target == level })
+	switch {
+	case l.set.mode != Hold && level != "":
+		l.Fatalf("lines of %s requested at %s", l.set.mode, level)
+	case l.set.mode == Hold && l.set.atPowerOn != "" && level != l.set.atPowerOn && !asked:
+		l.Fatalf("requested at %s", level)
+	}
+}
+
+func (l *life) checkDrive(target Position) {
+	endOfPulse := l.set.mode == Pulse && target == Locked
+	if l.now-l.lastDrive < l.set.minInterval && !endOfPulse && !l.energised {
+		l.Fatalf("driven %s after the drive before", l.now-l.lastDrive)
+	}
+	if !endOfPulse {
+		l.lastDrive = l.now
+	}
+	asked := slices.ContainsFunc(slices.Collect(maps.Values(l.commands)), func(c Command) bool { return c.Target == target })
+	due := slices.ContainsFunc(l.promised, func(d time.Duration) bool { return d <= l.now })
+	if !asked && !(target == Locked && due) && !endOfPulse {
+		l.Fatalf("driven to %s without a command or a promise", target)
+	}
+	if target == Locked && l.s.door.state == DoorOpen && !endOfPulse {
+		l.Fatal("locked with the door open")
+	}
+}
+
+func (l *life) checkAnswer(a answer) {
+	c, ok := l.commands[a.id]
+	if !ok {
+		l.Fatalf("command %d answered twice or never asked", a.id)
+	}
+	delete(l.commands, a.id)
+	if a.refusal == nil && a.result.Position != c.Target {
+		l.Fatalf("%s answered with %s", c.Target, a.result.Position)
+	}
+	if a.refusal == nil && a.result.Confirmed && l.set.sensor && l.s.sensed != c.Target {
+		l.Fatalf("%s confirmed, sensed %s", c.Target, l.s.sensed)
+	}
+	if !reflect.DeepEqual(l.onDisk, l.s.record(l.set)) {
+		l.Fatalf("answered with %+v on disk, the state is %+v", l.onDisk, l.s)
+	}
+}
+
+// outcome carries out what moves the lines, which may fail, and returns what
+// came of it, or nil.
+func (l *life) outcome(acts []action) event {
+	fails := func() error {
+		switch {
+		case l.healthy || l.r.IntN(6) > 0:
+			return nil
+		case l.r.IntN(3) == 0:
+			l.energised = false
+			return fmt.Errorf("chip: %w", ErrLinesGone)
+		}
+		return errors.New("line busy")
+	}
+	for _, a := range acts {
+		switch a := a.(type) {
+		case open:
+			if err := fails(); err != nil {
+				return opened{err: err}
+			}
+			l.energised = false
+			return opened{level: a.level, kept: a.level != "" && l.r.IntN(2) == 0}
+		case drive:
+			err := fails()
+			switch {
+			case l.set.mode == Pulse && a.target == Locked:
+				l.letGo(err)
+			case l.set.mode != Hold && !errors.Is(err, ErrLinesGone): // also where it failed half way
+				if !l.energised || l.set.mode == Dual {
+					l.since = l.now
 				}
-			} else if s.motion == nil {
-				bolt = []Position{Locked, Unlocked}[r.IntN(2)] // moved by hand
+				l.energised, l.failedToIdle = true, err != nil
 			}
-			e = reading{bolt}
-		default:
-			e = tick{}
-		}
-		happen(e)
-		if s.motion == nil && s.sensed != "" && s.position != Jammed && s.position != bolt {
-			t.Fatalf("reported %s, sensed %s", s.position, bolt)
-		}
-		if next, ok := s.next(set); ok && next <= now {
-			t.Fatalf("a deadline of %s is left at %s", next, now)
+			return driven{err}
+		case idle:
+			err := fails()
+			l.letGo(err)
+			return idled{err}
 		}
 	}
-	atRest = true
-	for range 4 { // let it come to rest: nothing may stay unanswered
-		if next, ok := s.next(set); ok {
-			now = max(now, next)
-			happen(tick{})
-		}
+	return nil
+}
+
+func (l *life) letGo(err error) {
+	if err == nil {
+		l.energised = false
 	}
-	if len(open) > 0 {
-		t.Fatalf("%d commands without an answer", len(open))
-	}
-	if s.relock.made {
-		t.Fatalf("the promise of %s is left at %s", s.relock.at, now)
-	}
+	l.failedToIdle = err != nil
 }

@@ -82,7 +82,7 @@ func TestAPromiseIsKeptUntilItIsCarriedOut(t *testing.T) {
 // A promise that is due comes before the bolt that the unlock still waits for.
 func TestARelockPreEmptsItsOwnUnlock(t *testing.T) {
 	const sec = time.Second
-	s, _ := start(withSensor, Locked, Record{}, at(0))
+	s := begin(withSensor, Locked, Record{}, 0)
 	s, _ = step(withSensor, s, reading{Locked}, at(0))
 	s, _ = step(withSensor, s, unlock(1, sec), at(2*sec))
 	_, acts := step(withSensor, s, tick{}, at(3*sec))
@@ -99,7 +99,8 @@ func TestARelockPreEmptsItsOwnUnlock(t *testing.T) {
 func TestAPromiseOutlivesTheProcess(t *testing.T) {
 	old := Record{Level: Unlocked, Position: Unlocked, Relock: &Promise{BootID: "boot-1", Uptime: 30 * time.Second}}
 	wall := func(uptime time.Duration) moment { return moment{uptime, began.Add(-24 * time.Hour)} }
-	s, acts := start(withSensor, Unlocked, old, wall(10*time.Second))
+	s, _ := start(withSensor, old, wall(10*time.Second))
+	s, acts := step(withSensor, s, opened{level: Unlocked}, wall(10*time.Second))
 	if got := show(acts); got != "save moving moving-to-unlocked relock@30s" {
 		t.Fatalf("at the start: %s", got)
 	}

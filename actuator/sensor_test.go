@@ -79,7 +79,7 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 func TestStart(t *testing.T) {
 	const sec = time.Second
 	before := began.Add(-time.Hour)
-	noSensor := settings{minInterval: sec, bootID: "boot-1"}
+	noSensor := settings{mode: Hold, minInterval: sec, bootID: "boot-1"}
 	for name, tc := range map[string]struct {
 		set       settings
 		level     Position
@@ -98,7 +98,7 @@ func TestStart(t *testing.T) {
 		"no sensor, interrupted before":  {noSensor, Locked, Record{Position: Unknown, ChangedAt: before}, nil, Unknown, before},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := start(tc.set, tc.level, tc.old, at(0))
+			s := begin(tc.set, tc.level, tc.old, 0)
 			for _, p := range tc.readings {
 				s, _ = step(tc.set, s, reading{p}, at(0))
 			}
@@ -114,9 +114,9 @@ func TestStart(t *testing.T) {
 
 // A position that is not known is driven to, also where the line stands there.
 func TestAnUnknownPositionIsDriven(t *testing.T) {
-	noSensor := settings{minInterval: time.Second}
+	noSensor := settings{mode: Hold, minInterval: time.Second}
 	for _, c := range []command{lock(1), unlock(1, 0)} {
-		s, _ := start(noSensor, c.Target, Record{Motion: c.Target}, at(0))
+		s := begin(noSensor, c.Target, Record{Motion: c.Target}, 0)
 		_, acts := step(noSensor, s, c, at(time.Second))
 		if len(acts) == 0 || acts[0] != action(drive{c.Target}) {
 			t.Errorf("%s: %s", c.Target, show(acts))

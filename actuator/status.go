@@ -33,7 +33,11 @@ type Status struct {
 	Confirmed bool      // the sensor says that the bolt is where it was sent
 	ChangedAt time.Time // when Position last changed
 	Fault     string    // what is wrong with the lock, in words; empty if nothing is
+	Forced    bool      // the fault is that bolt or door moved without a command
 	Last      *Last     // the last command; nil before the first
+
+	Door          DoorState // empty without a door sensor
+	DoorChangedAt time.Time
 }
 
 // Last is a command that was carried out or refused.
@@ -46,10 +50,12 @@ type Last struct {
 
 // Command asks for a motion.
 type Command struct {
-	Name   string        // what asked, such as a method's name
-	Reason string        // why, in the words of who asked
-	Target Position      // Locked or Unlocked
-	Relock time.Duration // for Unlocked: lock again after this time; 0 is never
+	Name   string   // what asked, such as a method's name
+	Reason string   // why, in the words of who asked
+	Target Position // Locked or Unlocked
+	// Relock, for Unlocked, is after what time to lock again. 0 is never; in Pulse
+	// it is the configured pulse.
+	Relock time.Duration
 }
 
 // Result is what happened. Position is where the bolt is now.
@@ -67,7 +73,7 @@ type Code string
 const (
 	Busy        Code = "busy"                 // another command is in motion
 	TooSoon     Code = "too-soon"             // inside the minimum interval between motions
-	DoorOpen    Code = "door-open"            // a door that is open is not locked
+	DoorIsOpen  Code = "door-open"            // a door that is open is not locked
 	IsJammed    Code = "jammed"               // the sensor did not confirm in time
 	Unavailable Code = "actuator-unavailable" // the lines cannot be driven
 )

@@ -41,14 +41,19 @@ const ModelID = "dtmi:latchd:DoorLock;1"
 
 // Config is what an agent is made of.
 type Config struct {
-	Driver   string   // the lock's driver, as reported
-	Mode     string   // the lock's mode, as reported
-	Defaults Settings // in force where the twin desires nothing
-	System   System
-	Version  string
-	Now      func() time.Time
-	Rand     func() float64 // from 0 up to 1, to spread retries; nil means real chance
-	Log      *zap.Logger
+	Driver string // the lock's driver, as reported
+	Mode   actuator.Mode
+	// MaxEnergised is the longest that an unlock may ask for in the mode Pulse.
+	MaxEnergised time.Duration
+	Defaults     Settings // in force where the twin desires nothing
+	System       System
+	Version      string
+	BootID       string // of this boot of the machine
+	// Reboot restarts the machine; nil means that it is not allowed.
+	Reboot func(context.Context) error
+	Now    func() time.Time
+	Rand   func() float64 // from 0 up to 1, to spread retries; nil means real chance
+	Log    *zap.Logger
 }
 
 func (c Config) random() float64 {
@@ -71,6 +76,8 @@ type Agent struct {
 	links   atomic.Int64
 	methods atomic.Int64
 	refused atomic.Int64
+
+	rebooting atomic.Bool
 }
 
 // linkInfo is what is reported of the link.
@@ -92,6 +99,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 	}
 	restored := restore(config.Defaults, store.Get().Accepted)
 	a.desired.Store(&restored)
+	a.noteBoot()
 	return a
 }
 

@@ -61,6 +61,9 @@ func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 		a.refused.Add(1)
 	}
 	err = link.Respond(context.WithoutCancel(ctx), m.RequestID, iothub.MethodResponse{Status: status, Payload: body})
+	if m.Name == "reboot" && status == http.StatusAccepted {
+		a.beginReboot(m, err)
+	}
 	if err != nil {
 		log.Warn("the method ran, its answer did not reach the hub", zap.Int("status", status), zap.Error(err))
 		return
@@ -81,6 +84,8 @@ func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload a
 		if _, err = readPayload(m.Payload); err == nil {
 			return http.StatusOK, a.status()
 		}
+	case "reboot":
+		return a.reboot(m)
 	case "ping":
 		if len(m.Payload) == 0 {
 			return http.StatusOK, nil
@@ -91,7 +96,7 @@ func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload a
 		err = errors.New("the payload is not JSON")
 	default:
 		return failure(http.StatusNotFound, "unknown-method", fmt.Sprintf(
-			"there is no method %q; there are lockDoor, unlockDoor, getStatus and ping", m.Name))
+			"there is no method %q; there are lockDoor, unlockDoor, getStatus, reboot and ping", m.Name))
 	}
 	return failure(http.StatusBadRequest, "bad-payload", err.Error())
 }
@@ -109,7 +114,7 @@ func (a *Agent) commandOf(m iothub.Method) (actuator.Command, error) {
 		c.Reason, err = reasonOf(members)
 	}
 	if err == nil && c.Target == actuator.Unlocked {
-		c.Relock, err = relockAfter(members, a.settings().AutoRelockSeconds)
+		c.Relock, err = a.relockAfter(members)
 	}
 	return c, err
 }
@@ -136,7 +141,7 @@ func statusOf(code actuator.Code) int {
 	switch code {
 	case "":
 		return http.StatusOK
-	case actuator.Busy, actuator.DoorOpen:
+	case actuator.Busy, actuator.DoorIsOpen:
 		return http.StatusConflict
 	case actuator.TooSoon:
 		return http.StatusTooManyRequests

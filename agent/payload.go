@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/latchd/latchd/actuator"
 )
 
 // MaxReason is the most characters that a command's reason may have. It is
@@ -88,8 +90,13 @@ func reasonOf(members map[string]any) (string, error) {
 }
 
 // relockAfter returns the time after which an unlock is to be followed by a
-// lock: what the payload asks for, or else the setting; 0 is never.
-func relockAfter(members map[string]any, setting int64) (time.Duration, error) {
+// lock: what the payload asks for, or else the setting; 0 is never. A strike that
+// locks again by itself has no such setting, and bears no more than its longest time.
+func (a *Agent) relockAfter(members map[string]any) (time.Duration, error) {
+	longest, setting := MaxUnlock, a.settings().AutoRelockSeconds
+	if a.config.Mode == actuator.Pulse {
+		longest, setting = a.config.MaxEnergised, 0
+	}
 	value, given := members["forSeconds"]
 	if !given {
 		return time.Duration(setting) * time.Second, nil
@@ -98,7 +105,7 @@ func relockAfter(members map[string]any, setting int64) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the payload's forSeconds: %w", err)
 	}
-	if most := int64(MaxUnlock / time.Second); seconds < 1 || seconds > most {
+	if most := int64(longest / time.Second); seconds < 1 || seconds > most {
 		return 0, fmt.Errorf("forSeconds is %d; it can be 1 to %d", seconds, most)
 	}
 	return time.Duration(seconds) * time.Second, nil

@@ -15,7 +15,7 @@ func (a *Agent) reported() iothub.Object {
 	status := a.lock.Status()
 	lock := map[string]any{
 		"driver":    a.config.Driver,
-		"mode":      a.config.Mode,
+		"mode":      string(a.config.Mode),
 		"position":  string(status.Position),
 		"source":    string(status.Source),
 		"confirmed": status.Confirmed,
@@ -35,6 +35,16 @@ func (a *Agent) reported() iothub.Object {
 		"lock":   lock,
 		"agent":  map[string]any{"version": a.config.Version, "startedAt": timeText(a.startedAt)},
 		"system": a.config.System.object(),
+	}
+	if last := a.state.Get().LastReboot; last != nil {
+		all["system"].(map[string]any)["lastReboot"] = map[string]any{"at": timeText(last.At), "cause": last.Cause}
+	}
+	if status.Door != "" {
+		door := map[string]any{"changedAt": timeText(status.DoorChangedAt)}
+		if status.Door != actuator.DoorUnknown {
+			door["open"] = status.Door == actuator.DoorOpen
+		}
+		all["door"] = door
 	}
 	if link := a.link.Load(); link != nil {
 		o := map[string]any{"connectedAt": timeText(link.connectedAt), "reconnects": link.reconnects}

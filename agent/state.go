@@ -20,6 +20,10 @@ type State struct {
 	Lock actuator.Record `json:"lock"`
 	// Accepted are the values of desired properties that are in force.
 	Accepted iothub.Object `json:"accepted,omitempty"`
+	// BootID is the boot in which the agent last ran.
+	BootID     string  `json:"bootId,omitempty"`
+	Reboot     *Reboot `json:"reboot,omitempty"` // that is about to happen
+	LastReboot *Reboot `json:"lastReboot,omitempty"`
 }
 
 // stateVersion is raised when the file's form changes in a way that an older

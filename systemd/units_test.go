@@ -52,7 +52,7 @@ func installed(t *testing.T, unit string) string {
 		t.Fatal(err)
 	}
 	file, name := filepath.Join(dir, unit), "/usr/bin/"+strings.TrimSuffix(unit, ".service")
-	there := strings.Replace(string(text), "ExecStart="+name+" ", "ExecStart="+program+" ", 1)
+	there := strings.ReplaceAll(string(text), name+" ", program+" ")
 	if there == string(text) {
 		t.Fatalf("%s does not start %s", unit, name)
 	}

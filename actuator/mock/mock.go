@@ -39,7 +39,7 @@ type Config struct {
 // [actuator.Driver].
 type Lock struct {
 	config Config
-	bolt   chan actuator.Position
+	bolt   chan actuator.Reading
 
 	mu     sync.Mutex
 	at     actuator.Position
@@ -49,17 +49,25 @@ type Lock struct {
 
 var errBusy = errors.New("mock line: it is held by another process (fault \"busy\" is configured)")
 
-// New makes a mock lock whose bolt stands at position, and moves from there to
-// level, what its line is requested at. A jammed bolt stays where it is.
-func New(config Config, position, level actuator.Position) *Lock {
+// New makes a mock lock whose bolt stands at position.
+func New(config Config, position actuator.Position) *Lock {
 	// A bolt makes at most one reading a drive, and the reader may lag: the
 	// channel holds the latest reading only.
-	l := &Lock{config: config, bolt: make(chan actuator.Position, 1), at: position}
+	l := &Lock{config: config, bolt: make(chan actuator.Reading, 1), at: position}
 	l.sense()
-	if config.Fault != Busy && position != level {
+	return l
+}
+
+// Open implements [actuator.Driver]. In Hold the bolt moves to level; a jammed
+// one stays where it is.
+func (l *Lock) Open(level actuator.Position) (found actuator.Position, kept bool, err error) {
+	if l.config.Fault == Busy {
+		return "", false, errBusy
+	}
+	if level != "" && l.position() != level {
 		l.move(level)
 	}
-	return l
+	return level, false, nil
 }
 
 // Drive implements [actuator.Driver].
@@ -74,8 +82,14 @@ func (l *Lock) Drive(target actuator.Position) error {
 	return nil
 }
 
+// Idle implements [actuator.Driver]. A bolt with a line for each direction stays.
+func (l *Lock) Idle() error { return nil }
+
 // Bolt implements [actuator.Driver].
-func (l *Lock) Bolt() <-chan actuator.Position { return l.bolt }
+func (l *Lock) Bolt() <-chan actuator.Reading { return l.bolt }
+
+// Door implements [actuator.Driver]: there is no door sensor.
+func (l *Lock) Door() <-chan actuator.DoorReading { return nil }
 
 // Close implements [actuator.Driver].
 func (l *Lock) Close() error {
@@ -100,6 +114,12 @@ func (l *Lock) Drives() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.drives
+}
+
+func (l *Lock) position() actuator.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at
 }
 
 func (l *Lock) move(target actuator.Position) {
@@ -137,5 +157,5 @@ func (l *Lock) senseLocked() {
 	case <-l.bolt: // replace what was not read
 	default:
 	}
-	l.bolt <- l.at
+	l.bolt <- actuator.Reading{Position: l.at}
 }

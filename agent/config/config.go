@@ -13,8 +13,6 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"github.com/latchd/latchd/actuator"
-	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
 )
 
@@ -25,8 +23,10 @@ type Config struct {
 	StateDir string `toml:"state_dir"`
 	LogLevel string `toml:"log_level"`
 	Hub      Hub    `toml:"hub"`
-	Lock     Lock   `toml:"lock"`
-	Place    Place  `toml:"place"`
+	// AllowReboot lets the method reboot restart the machine.
+	AllowReboot bool  `toml:"allow_reboot"`
+	Lock        Lock  `toml:"lock"`
+	Place       Place `toml:"place"`
 }
 
 // Hub says where the hub is and who the device is.
@@ -39,28 +39,6 @@ type Hub struct {
 	// CAFile holds the certificates that the hub's must lead to, in PEM, where
 	// they are not the system's.
 	CAFile string `toml:"ca_file"`
-}
-
-// Lock says how the lock is driven.
-type Lock struct {
-	// string drives the lock.
-	Driver string `toml:"driver"`
-	// AtPowerOn is what the lock is driven to when the agent begins to hold its line.
-	AtPowerOn string `toml:"at_power_on"`
-	// ConfirmTimeout is how long the bolt sensor may take.
-	ConfirmTimeout Duration `toml:"confirm_timeout"`
-	// MinInterval is the least time between two motions.
-	MinInterval Duration `toml:"min_interval"`
-	// AutoRelock locks again after an unlock; 0 is never. The desired property
-	// autoRelockSeconds goes before it.
-	AutoRelock Duration `toml:"auto_relock"`
-	Mock       Mock     `toml:"mock"`
-}
-
-// Mock says how a mock lock behaves.
-type Mock struct {
-	Travel Duration `toml:"travel"`
-	Fault  string   `toml:"fault"`
 }
 
 // Place says where the door is, as long as no desired property does.
@@ -98,6 +76,7 @@ func parse(file string, text []byte) (Config, error) {
 	d.DisallowUnknownFields().EnableUnmarshalerInterface()
 	err := d.Decode(&c)
 	if err == nil {
+		c.Lock.fill()
 		err = c.check()
 	}
 	if err != nil {
@@ -118,34 +97,10 @@ func (c Config) check() error {
 	k.oneOf("log_level", c.LogLevel, "debug", "info", "warn", "error")
 	k.required("hub.connection_string_file", c.Hub.ConnectionStringFile, "the file that holds the device's connection string")
 	k.address("hub.endpoint", c.Hub.Endpoint)
-	k.oneOf("lock.driver", c.Lock.Driver, "mock")
-	k.oneOf("lock.at_power_on", c.Lock.AtPowerOn, "locked", "unlocked", "last")
-	k.within("lock.confirm_timeout", c.Lock.ConfirmTimeout, 100*time.Millisecond, 4*time.Second,
-		", as a hub may wait only 5 s for an answer")
-	k.within("lock.min_interval", c.Lock.MinInterval, 0, time.Minute, "")
-	k.within("lock.auto_relock", c.Lock.AutoRelock, 0, agent.MaxUnlock, " (0s is never)")
-	if time.Duration(c.Lock.AutoRelock)%time.Second != 0 {
-		k.fail("lock.auto_relock", "%s is not possible; want whole seconds", c.Lock.AutoRelock)
-	}
-	k.within("lock.mock.travel", c.Lock.Mock.Travel, 0, 10*time.Second, "")
-	k.oneOf("lock.mock.fault", c.Lock.Mock.Fault, faultNames()...)
+	c.Lock.check(&k)
 	k.short("place.building", c.Place.Building, agent.MaxText)
 	k.short("place.room", c.Place.Room, agent.MaxText)
 	return k.err
-}
-
-// Level returns what the lock's line is to be requested at, given the record of
-// the process before. A lock that has none is locked for "last".
-func (l Lock) Level(old actuator.Record) actuator.Position {
-	switch l.AtPowerOn {
-	case "unlocked":
-		return actuator.Unlocked
-	case "last":
-		if old.Level == actuator.Unlocked {
-			return actuator.Unlocked
-		}
-	}
-	return actuator.Locked
 }
 
 // Settings returns what is in force where the twin desires nothing.
@@ -156,13 +111,4 @@ func (c Config) Settings() agent.Settings {
 		Room:              c.Place.Room,
 		AutoRelockSeconds: int64(time.Duration(c.Lock.AutoRelock) / time.Second),
 	}
-}
-
-// MockConfig returns the mock lock's own part.
-func (l Lock) MockConfig() mock.Config {
-	fault := mock.Fault(l.Mock.Fault)
-	if l.Mock.Fault == "none" {
-		fault = mock.None
-	}
-	return mock.Config{Travel: time.Duration(l.Mock.Travel), Fault: fault}
 }

@@ -57,7 +57,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"unknown table":       {good + "[door]\nx = 1\n", `door is not a key of latchd's configuration`},
 		"not TOML":            {replaced(`state_dir = "state"`, `state_dir = `), `:2: `},
 		"wrong type":          {replaced(`"mock"`, `7`), `:8: lock.driver: `},
-		"unknown driver":      {replaced(`"mock"`, `"gpoi"`), `:8: lock.driver: "gpoi" is not possible; want "mock"`},
+		"unknown driver":      {replaced(`"mock"`, `"gpoi"`), `:8: lock.driver: "gpoi" is not possible; want "gpio" or "mock"`},
 		"unknown power-on":    {replaced(`"locked"`, `"closed"`), `:9: lock.at_power_on: "closed" is not possible; want "locked" or "unlocked" or "last"`},
 		"unknown fault":       {good + "[lock.mock]\nfault = \"jammed\"\n", `lock.mock.fault: "jammed" is not possible; want "none" or "jam" or "slow" or "dead-sensor" or "busy"`},
 		"unknown level":       {"log_level = \"loud\"\n" + good, `:1: log_level: "loud" is not possible`},
@@ -75,7 +75,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"interval too long":   {good + "min_interval = \"2m\"\n", `:10: lock.min_interval: 2m0s is not possible; want 0s to 1m`},
 		"relock in fractions": {good + "auto_relock = \"1500ms\"\n", `lock.auto_relock: 1.5s is not possible; want whole seconds`},
 		"no credentials":      {replaced(`connection_string_file = "secret"`, ``), `hub.connection_string_file: it is missing`},
-		"no driver":           {replaced(`driver = "mock"`, ``), `lock.driver: it is missing; want "mock"`},
+		"no driver":           {replaced(`driver = "mock"`, ``), `lock.driver: it is missing; want "gpio" or "mock"`},
 		"no power-on":         {replaced(`at_power_on = "locked"`, ``), `lock.at_power_on: it is missing; want "locked" or "unlocked" or "last"`},
 		"place too long":      {good + "[place]\nroom = \"" + strings.Repeat("x", 129) + "\"\n", `place.room: the text has over 128 characters`},
 	} {
@@ -111,6 +111,7 @@ func TestLoadTakesTheBounds(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add(good)
 	f.Add(good + "auto_relock = '30s'\n[lock.mock]\nfault = 'jam'\ntravel = 5\n[place]\nfloor = -3\nroom = \"\"\n")
+	f.Add(goodGPIO)
 	f.Add("lock = {driver = 'mock', at_power_on = 'last'}\nhub.connection_string_file = 'x'\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parse("/f.toml", []byte(text))
@@ -124,11 +125,14 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		l := c.Lock
-		if l.Driver != "mock" || l.ConfirmTimeout <= 0 || time.Duration(l.ConfirmTimeout) > 4*time.Second || l.MinInterval < 0 || l.AutoRelock < 0 {
+		if l.ConfirmTimeout <= 0 || time.Duration(l.ConfirmTimeout) > 4*time.Second || l.MinInterval < 0 || l.AutoRelock < 0 {
 			t.Errorf("accepted %+v", l)
 		}
-		if level := l.Level(actuator.Record{}); level == actuator.Unlocked && l.AtPowerOn != "unlocked" {
+		if a := l.Actuator(); a.AtPowerOn == actuator.Unlocked && l.AtPowerOn != "unlocked" {
 			t.Errorf("at_power_on = %q unlocks", l.AtPowerOn)
+		}
+		if l.Driver == "gpio" {
+			l.Lines() // does not panic: all that it needs was checked
 		}
 	})
 }
@@ -136,25 +140,5 @@ func FuzzLoad(f *testing.F) {
 func TestLoadWithoutFile(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml") {
 		t.Errorf("err = %v", err)
-	}
-}
-
-func TestLevelAtPowerOn(t *testing.T) {
-	for _, tc := range []struct {
-		atPowerOn string
-		last      actuator.Position
-		want      actuator.Position
-	}{
-		{"locked", actuator.Unlocked, actuator.Locked},
-		{"unlocked", actuator.Locked, actuator.Unlocked},
-		{"last", actuator.Locked, actuator.Locked},
-		{"last", actuator.Unlocked, actuator.Unlocked},
-		{"last", actuator.Unknown, actuator.Locked},
-		{"last", "", actuator.Locked},
-	} {
-		got := Lock{AtPowerOn: tc.atPowerOn}.Level(actuator.Record{Level: tc.last})
-		if got != tc.want {
-			t.Errorf("at_power_on = %q after %q: %s, want %s", tc.atPowerOn, tc.last, got, tc.want)
-		}
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2/unstable"
-
-	"github.com/latchd/latchd/actuator/mock"
 )
 
 // Duration is a time span as Go writes it: "50ms", "4s", "1m30s".
@@ -31,6 +29,27 @@ func (d *Duration) UnmarshalTOML(value []byte) error {
 
 // String writes the span as it stands in the file.
 func (d Duration) String() string { return time.Duration(d).String() }
+
+// LineRef names a GPIO line: a string is its name, a number its offset.
+type LineRef struct {
+	Name   string
+	Offset int
+}
+
+// UnmarshalTOML reads the line.
+func (l *LineRef) UnmarshalTOML(value []byte) error {
+	text := string(value)
+	if name := strings.Trim(text, `"'`); name != text && name != "" {
+		*l = LineRef{Name: name}
+		return nil
+	}
+	offset, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return unstable.NewParserError(value, "%s is not a line; want its name, such as \"LOCK\", or its offset, such as 17", value)
+	}
+	*l = LineRef{Offset: int(offset)}
+	return nil
+}
 
 // valueError is what is wrong with one key's value.
 type valueError struct {
@@ -71,6 +90,13 @@ func (c *checker) within(key string, value Duration, least, most time.Duration, 
 	}
 }
 
+// onlyFor is for a key that some other choice rules out.
+func (c *checker) onlyFor(key string, given, allowed bool, choice string) {
+	if given && !allowed {
+		c.fail(key, "it is only for %s; remove it", choice)
+	}
+}
+
 // address is for HOST and HOST:PORT; it may be empty.
 func (c *checker) address(key, value string) {
 	host, port, err := net.SplitHostPort(value)
@@ -87,12 +113,4 @@ func (c *checker) short(key string, text *string, most int) {
 	if text != nil && utf8.RuneCountInString(*text) > most {
 		c.fail(key, "the text has over %d characters", most)
 	}
-}
-
-func faultNames() []string {
-	names := []string{"none"}
-	for _, fault := range mock.Faults {
-		names = append(names, string(fault))
-	}
-	return names
 }

@@ -24,6 +24,7 @@ const usage = `latchd connects a door lock to Azure IoT Hub, or to latchhub.
 
 Commands:
   run       serve the lock until SIGTERM
+  release   let go what a pulse has left energised; systemd runs it after the end
   version   print the version
 
 'latchd run --help' shows a command's flags.
@@ -44,7 +45,18 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	switch args[0] {
 	case "run":
-		return runCommand(ctx, args[1:], stdout, stderr)
+		file, err := configFlag("run", "Serves the lock until SIGTERM.", args[1:], stdout)
+		if file == "" {
+			return err
+		}
+		return run(ctx, file, stderr)
+	case "release":
+		file, err := configFlag("release", `Drives the lines of a lock in the modes pulse and dual idle. Does nothing in the
+mode hold, whose line is to stay as it is.`, args[1:], stdout)
+		if file == "" {
+			return err
+		}
+		return release(file)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "latchd %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return nil
@@ -55,24 +67,27 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	return usageError{fmt.Errorf("there is no command %q; see 'latchd help'", args[0])}
 }
 
-// runCommand reads the flags of run.
-func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("latchd run", flag.ContinueOnError)
+// configFlag reads the flags of a command that needs the configuration, and
+// returns its file; no file and no error after the help was shown.
+func configFlag(command, does string, args []string, stdout io.Writer) (file string, err error) {
+	flags := flag.NewFlagSet("latchd "+command, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	file := flags.String("config", "/etc/latchd/latchd.toml", "configuration `file`")
-	err := flags.Parse(args)
+	flags.StringVar(&file, "config", "/etc/latchd/latchd.toml", "configuration `file`")
+	err = flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stdout)
-		fmt.Fprint(stdout, "  latchd run --config /etc/latchd/latchd.toml\n\nServes the lock until SIGTERM.\n\n")
+		fmt.Fprintf(stdout, "  latchd %s --config /etc/latchd/latchd.toml\n\n%s\n\n", command, does)
 		flags.PrintDefaults()
-		return nil
+		return "", nil
 	case err != nil:
-		return usageError{fmt.Errorf("%w; see 'latchd run --help'", err)}
+		return "", usageError{fmt.Errorf("%w; see 'latchd %s --help'", err, command)}
 	case flags.NArg() > 0:
-		return usageError{fmt.Errorf("%q is one argument too many; see 'latchd run --help'", flags.Arg(0))}
+		return "", usageError{fmt.Errorf("%q is one argument too many; see 'latchd %s --help'", flags.Arg(0), command)}
+	case file == "":
+		return "", usageError{fmt.Errorf("--config names no file; see 'latchd %s --help'", command)}
 	}
-	return run(ctx, *file, stderr)
+	return file, nil
 }
 
 func exitCode(stderr io.Writer, err error) int {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/gpio"
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
@@ -53,16 +54,23 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	}
 	defer store.Close()
 
-	lock, closeLock := openLock(c.Lock, store, clock, log)
-	defer closeLock()
+	manager := systemd.FromEnvironment()
+	old := store.Get().Lock
+	driver := debugDriver(newDriver(c.Lock, old, manager, log))
+	defer driver.Close()
+	set := c.Lock.Actuator()
+	lock := actuator.New(set, driver, store, old, clock, log)
 	a := agent.New(agent.Config{
-		Driver:   c.Lock.Driver,
-		Mode:     "hold",
-		Defaults: c.Settings(),
-		System:   agent.ReadSystem(time.Now(), clock.Uptime()),
-		Version:  version,
-		Now:      time.Now,
-		Log:      log,
+		Driver:       c.Lock.Driver,
+		Mode:         set.Mode,
+		MaxEnergised: set.MaxEnergised,
+		Defaults:     c.Settings(),
+		System:       agent.ReadSystem(time.Now(), clock.Uptime()),
+		Version:      version,
+		BootID:       clock.BootID,
+		Reboot:       reboot(c.AllowReboot),
+		Now:          time.Now,
+		Log:          log,
 	}, lock, store)
 
 	// The lock outlives the link: a motion that has begun is followed to its end.
@@ -74,7 +82,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 
 	log.Info("starting", zap.String("version", version),
 		zap.String("hub", device.HostName), zap.String("driver", c.Lock.Driver))
-	told := &service{manager: systemd.FromEnvironment(), interval: watchdog, driver: c.Lock.Driver, hub: device.HostName, log: log}
+	told := &service{manager: manager, interval: watchdog, driver: c.Lock.Driver, hub: device.HostName, log: log}
 	locks.Go(func() { told.watch(lockCtx, lock) })
 	defer context.AfterFunc(ctx, told.stopping)()
 	err = mqtt.Run(ctx, mqtt.Options{
@@ -92,20 +100,16 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	return nil
 }
 
-// openLock requests the lock's line at the level that the configuration says.
-func openLock(c config.Lock, store *agent.Store, clock actuator.Clock, log *zap.Logger) (*actuator.Lock, func() error) {
-	old := store.Get().Lock
-	level := c.Level(old)
-	stands := level
-	if old.Position == actuator.Locked || old.Position == actuator.Unlocked {
+// newDriver makes what drives the lock. It takes no line yet.
+func newDriver(c config.Lock, old actuator.Record, manager systemd.Manager, log *zap.Logger) actuator.Driver {
+	if c.Driver == "gpio" {
+		return gpio.New(c.Lines(), newKeeper(manager), log)
+	}
+	stands := actuator.Locked
+	if old.Position == actuator.Unlocked {
 		stands = old.Position // a mock's bolt stays where it was while the process is down
 	}
-	driver := mock.New(c.MockConfig(), stands, level)
-	return actuator.New(actuator.Config{
-		Level:          level,
-		ConfirmTimeout: time.Duration(c.ConfirmTimeout),
-		MinInterval:    time.Duration(c.MinInterval),
-	}, driver, store, old, clock, log), driver.Close
+	return mock.New(c.MockConfig(), stands)
 }
 
 // credentials reads who the device is and whom it trusts.
@@ -138,6 +142,14 @@ func credentials(hub config.Hub, log *zap.Logger) (iothub.Device, *x509.CertPool
 		return iothub.Device{}, nil, fmt.Errorf("%s: there is no PEM certificate in it", hub.CAFile)
 	}
 	return device, roots, nil
+}
+
+// reboot returns what restarts the machine, or nil.
+func reboot(allowed bool) func(context.Context) error {
+	if !allowed {
+		return nil
+	}
+	return systemd.Reboot
 }
 
 // newLogger writes to the journal if stderr leads there, else lines that a

@@ -23,11 +23,16 @@ type service struct {
 	linked   atomic.Bool
 }
 
+const settleTimeout = 5 * time.Second
+
 // watch tells systemd until ctx ends. The agent is ready as soon as the lock's
 // goroutine has answered: a gateway without a network is not to be restarted.
 func (s *service) watch(ctx context.Context, lock *actuator.Lock) {
 	news, shown := []string{systemd.Ready}, "" // until it was told
 	systemd.Feed(ctx, s.interval, lock.Alive(), func() {
+		if len(news) > 0 {
+			s.settle(ctx)
+		}
 		lines, status := news, s.status(lock.Status())
 		if s.interval > 0 {
 			lines = append(lines, systemd.Watchdog)
@@ -39,6 +44,16 @@ func (s *service) watch(ctx context.Context, lock *actuator.Lock) {
 			news, shown = nil, status
 		}
 	})
+}
+
+// settle waits until systemd has what it was given to keep: a line that is only on
+// its way would end with a process that ends now.
+func (s *service) settle(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, settleTimeout)
+	defer stop()
+	if _, err := s.manager.Barrier(ctx); err != nil {
+		s.log.Warn("systemd may not keep the lock's line", zap.Error(err))
+	}
 }
 
 // stopping tells systemd that the agent begins to end.

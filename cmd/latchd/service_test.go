@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const testConfig = `
@@ -63,12 +65,23 @@ func TestRunUnderSystemd(t *testing.T) {
 
 	next := func() string {
 		t.Helper()
-		message := make([]byte, 4096)
-		n, err := systemd.Read(message)
+		message, rights := make([]byte, 4096), make([]byte, 64)
+		n, oob, _, _, err := systemd.ReadMsgUnix(message, rights)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if messages, err := unix.ParseSocketControlMessage(rights[:oob]); err == nil {
+			for _, m := range messages {
+				files, _ := unix.ParseUnixRights(&m)
+				for _, fd := range files {
+					unix.Close(fd)
+				}
+			}
+		}
 		return string(message[:n])
+	}
+	if got := next(); got != "BARRIER=1" {
+		t.Errorf("before it is ready it says %q: a line that is to be kept may not be kept yet", got)
 	}
 	message := next()
 	if !strings.HasPrefix(message, "READY=1\nWATCHDOG=1\nSTATUS=") {

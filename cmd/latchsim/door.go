@@ -31,13 +31,13 @@ func (c *common) runDoor(ctx context.Context, device iothub.Device, f fault, rea
 		return
 	}
 	defer store.Close()
-	driver := mock.New(mock.Config{Travel: c.travel, Fault: mockFault(f)}, c.start, c.start)
+	driver := mock.New(mock.Config{Travel: c.travel, Fault: mockFault(f)}, c.start)
 	defer driver.Close()
 	lock := actuator.New(actuator.Config{
-		Level: c.start, ConfirmTimeout: confirmTimeout, MinInterval: minInterval,
+		AtPowerOn: c.start, ConfirmTimeout: confirmTimeout, MinInterval: minInterval,
 	}, driver, store, store.Get().Lock, c.clock, log)
 	a := agent.New(agent.Config{
-		Driver: "mock", Mode: "hold", System: c.system, Version: "latchsim", Now: time.Now, Log: log,
+		Driver: "mock", Mode: actuator.Hold, System: c.system, Version: "latchsim", Now: time.Now, Log: log,
 	}, lock, store)
 
 	// The lock outlives the link: a motion that has begun is followed to its end.

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestRebootIsOffUntilItIsAllowed(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
+	d.serve(t, h)
+	status, answer := h.call(t, "reboot", `null`)
+	if status != 403 || !strings.Contains(answer, `"code":"not-allowed"`) || !strings.Contains(answer, "allow_reboot = true") {
+		t.Errorf("answered %d %s", status, answer)
+	}
+}
+
+func TestRebootIsAnsweredAndOnDiskFirst(t *testing.T) {
+	dir := t.TempDir()
+	d, h := newDoor(t, dir, mock.None, actuator.Locked), newHub(newTwin)
+	rebooted := make(chan *Reboot)
+	d.config.Reboot = func(context.Context) error {
+		rebooted <- d.store.Get().Reboot
+		return nil
+	}
+	d.serve(t, h)
+	for payload, want := range map[string]string{
+		`{"delaySeconds":-1}`:   "delaySeconds is -1; it can be 0 to 3600",
+		`{"delaySeconds":3601}`: "delaySeconds is 3601; it can be 0 to 3600",
+		`{"delaySeconds":"1"}`:  "the payload's delaySeconds: want a whole number, not a string",
+		`{"now":true}`:          `the payload has the member \"now\"`,
+	} {
+		if status, answer := h.call(t, "reboot", payload); status != 400 || !strings.Contains(answer, want) {
+			t.Errorf("%s: answered %d %s", payload, status, answer)
+		}
+	}
+	status, answer := h.call(t, "reboot", `{"delaySeconds":0}`)
+	if status != 202 || answer != `{"delaySeconds":0}` {
+		t.Fatalf("answered %d %s", status, answer)
+	}
+	if status, _ := h.call(t, "reboot", `{"delaySeconds":0}`); status != 409 {
+		t.Errorf("a second one is answered %d", status)
+	}
+	if r := <-rebooted; r == nil || r.Cause != "method" {
+		t.Errorf("before the reboot %+v is on disk", r)
+	}
+}
+
+func TestNoRebootWithoutAnAnswer(t *testing.T) {
+	d := newDoor(t, "", mock.None, actuator.Locked)
+	d.config.Reboot = func(context.Context) error {
+		t.Error("it was rebooted")
+		return nil
+	}
+	m := iothub.Method{Name: "reboot", Payload: []byte(`{"delaySeconds":0}`)}
+	if status, _ := d.reboot(m); status != 202 {
+		t.Fatalf("status %d", status)
+	}
+	d.beginReboot(m, errors.New("the link has ended"))
+	if status, _ := d.reboot(m); status != 202 {
+		t.Errorf("asked again: status %d", status)
+	}
+}
+
+func TestLastReboot(t *testing.T) {
+	booted := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	asked := booted.Add(-time.Minute)
+	for name, tc := range map[string]struct {
+		state State
+		want  *Reboot
+	}{
+		"the first start of all":   {State{}, nil},
+		"a restart of the process": {State{BootID: "now"}, nil},
+		"a reboot that was asked for": {
+			State{BootID: "before", Reboot: &Reboot{asked, "method"}}, &Reboot{asked, "method"}},
+		"a power cut": {State{BootID: "before"}, &Reboot{booted, "unknown"}},
+		"one long ago": {
+			State{BootID: "now", LastReboot: &Reboot{asked, "method"}}, &Reboot{asked, "method"}},
+		"one that was asked for and did not come": {State{BootID: "now", Reboot: &Reboot{asked, "method"}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := OpenStore("", zap.NewNop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			store.state = tc.state
+			a := New(Config{BootID: "now", System: System{BootedAt: booted}, Now: time.Now, Log: zap.NewNop()}, &stillLock{}, store)
+			got := store.Get()
+			if got.BootID != "now" || got.Reboot != nil || (got.LastReboot == nil) != (tc.want == nil) {
+				t.Fatalf("state %+v", got)
+			}
+			if tc.want == nil {
+				return
+			}
+			if *got.LastReboot != *tc.want {
+				t.Errorf("last reboot %+v, want %+v", got.LastReboot, tc.want)
+			}
+			system := plain(a.reported())["system"].(map[string]any)
+			last, _ := system["lastReboot"].(map[string]any)
+			if last["cause"] != tc.want.Cause || last["at"] != timeText(tc.want.At) {
+				t.Errorf("reported %v", last)
+			}
+		})
+	}
+}
+
+// A strike bears a pulse for so long, and locks again by itself.
+func TestUnlockOfAStrike(t *testing.T) {
+	a := bareAgent(t)
+	a.config.Mode, a.config.MaxEnergised = actuator.Pulse, 10*time.Second
+	a.desired.Load().settings.AutoRelockSeconds = 30
+	for payload, want := range map[string]string{
+		`null`: "0s", `{"forSeconds":10}`: "10s", `{"forSeconds":11}`: "forSeconds is 11; it can be 1 to 10",
+	} {
+		c, err := a.commandOf(iothub.Method{Name: "unlockDoor", Payload: []byte(payload)})
+		got := c.Relock.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", payload, got, want)
+		}
+	}
+}
+
+func TestDoorIsReported(t *testing.T) {
+	changed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for state, want := range map[actuator.DoorState]any{
+		"": nil, actuator.DoorOpen: true, actuator.DoorClosed: false, actuator.DoorUnknown: nil,
+	} {
+		a := bareAgent(t)
+		a.lock = doorLock{&stillLock{}, actuator.Status{Door: state, DoorChangedAt: changed}}
+		door, there := a.reported()["door"].(map[string]any)
+		if there != (state != "") || door["open"] != want {
+			t.Errorf("%q is reported as %v", state, door)
+		}
+	}
+}
+
+type doorLock struct {
+	*stillLock
+	status actuator.Status
+}
+
+func (l doorLock) Status() actuator.Status { return l.status }
