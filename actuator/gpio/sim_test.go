@@ -1,0 +1,399 @@
+//go:build gpiosim
+
+package gpio
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchd/latchd/actuator"
+)
+
+// The tests of this file need root and the kernel's gpio-sim, as a virtual
+// machine has it: go test -c -tags gpiosim.
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sim is a simulated chip of 8 lines.
+type sim struct {
+	t      *testing.T
+	config string // its folder in configfs
+	sys    string // its folder in sysfs
+	name   string
+	label  string
+}
+
+func newSim(t *testing.T, names ...string) *sim {
+	t.Helper()
+	s := &sim{t: t, label: "sim-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))}
+	if len(s.label) > 31 {
+		s.label = s.label[len(s.label)-31:]
+	}
+	s.config = filepath.Join("/sys/kernel/config/gpio-sim", s.label)
+	s.must(os.MkdirAll(s.config+"/bank0", 0o700))
+	s.write("bank0/num_lines", "8")
+	s.write("bank0/label", s.label)
+	for i, name := range names {
+		s.must(os.Mkdir(fmt.Sprintf("%s/bank0/line%d", s.config, i), 0o700))
+		s.write(fmt.Sprintf("bank0/line%d/name", i), name)
+	}
+	s.write("live", "1")
+	s.name = s.read(s.config + "/bank0/chip_name")
+	s.sys = filepath.Join("/sys/devices/platform", s.read(s.config+"/dev_name"), s.name)
+	t.Cleanup(func() {
+		s.unplug()
+		lines, _ := filepath.Glob(s.config + "/bank0/line*")
+		for _, dir := range append(lines, s.config+"/bank0", s.config) {
+			os.Remove(dir)
+		}
+	})
+	// The device's node appears soon after.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if _, err := os.Stat("/dev/" + s.name); err == nil || time.Now().After(deadline) {
+			s.must(err)
+			return s
+		}
+	}
+}
+
+func (s *sim) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *sim) write(file, text string) {
+	s.t.Helper()
+	s.must(os.WriteFile(filepath.Join(s.config, file), []byte(text), 0o600))
+}
+
+func (s *sim) read(file string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(file)
+	s.must(err)
+	return strings.TrimSpace(string(text))
+}
+
+func (s *sim) unplug() { os.WriteFile(filepath.Join(s.config, "live"), []byte("0"), 0o600) }
+func (s *sim) plug()   { s.write("live", "1") }
+
+// pull moves a sensor from outside: up or down.
+func (s *sim) pull(offset int, to string) {
+	s.t.Helper()
+	s.must(os.WriteFile(fmt.Sprintf("%s/sim_gpio%d/pull", s.sys, offset), []byte("pull-"+to), 0o600))
+}
+
+// level returns the physical level of a line: 0 or 1.
+func (s *sim) level(offset int) string {
+	s.t.Helper()
+	return s.read(fmt.Sprintf("%s/sim_gpio%d/value", s.sys, offset))
+}
+
+func (s *sim) want(levels string, what string) {
+	s.t.Helper()
+	got := ""
+	for i := range levels {
+		got += s.level(i)
+	}
+	if got != levels {
+		s.t.Errorf("%s: the levels are %s, want %s", what, got, levels)
+	}
+}
+
+// store is a keeper that keeps in memory, as systemd does beyond the process.
+type store struct {
+	kept    map[string]*os.File
+	dropped []string
+}
+
+func (s *store) Kept() map[string]*os.File { return s.kept }
+
+func (s *store) Keep(name string, fd int) error {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if s.kept == nil {
+		s.kept = map[string]*os.File{}
+	}
+	s.kept[name] = os.NewFile(uintptr(own), name)
+	return err
+}
+
+func (s *store) Drop(name string) error {
+	s.dropped = append(s.dropped, name)
+	err := s.kept[name].Close()
+	delete(s.kept, name)
+	return err
+}
+
+func open(t *testing.T, c Config, keeper Keeper, level actuator.Position) (l *Lock, found actuator.Position, kept bool) {
+	t.Helper()
+	l = New(c, keeper, zap.NewNop())
+	t.Cleanup(func() { l.Close() })
+	found, kept, err := l.Open(level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, found, kept
+}
+
+func TestHoldDrivesInBothPolarities(t *testing.T) {
+	for _, activeLow := range []bool{false, true} {
+		t.Run(fmt.Sprint(activeLow), func(t *testing.T) {
+			s := newSim(t, "LOCK")
+			high, low := "1", "0"
+			if activeLow {
+				high, low = low, high
+			}
+			c := Config{Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK", ActiveLow: activeLow}, Active: actuator.Unlocked}
+			l, found, kept := open(t, c, nil, actuator.Unlocked)
+			if found != actuator.Unlocked || kept {
+				t.Errorf("found %s, kept %v", found, kept)
+			}
+			s.want(high, "requested unlocked")
+			if err := l.Drive(actuator.Locked); err != nil {
+				t.Fatal(err)
+			}
+			s.want(low, "locked")
+			if err := l.Drive(actuator.Unlocked); err != nil {
+				t.Fatal(err)
+			}
+			s.want(high, "unlocked")
+		})
+	}
+}
+
+func TestAKeptLineIsTakenAsItIs(t *testing.T) {
+	for _, activeLow := range []bool{false, true} {
+		t.Run(fmt.Sprint(activeLow), func(t *testing.T) {
+			s := newSim(t, "LOCK")
+			if activeLow {
+				s.pull(0, "up")
+			}
+			held := map[bool]string{false: "1", true: "0"}[activeLow] // against the pull
+			keeper := &store{}
+			c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK", ActiveLow: activeLow}, Active: actuator.Locked}
+			first, _, _ := open(t, c, keeper, actuator.Locked)
+			s.want(held, "held")
+			first.Close()
+			s.want(held, "without a process")
+			second, found, kept := open(t, c, keeper, actuator.Unlocked) // what it is to be at power-on is not asked
+			if found != actuator.Locked || !kept {
+				t.Errorf("found %s, kept %v", found, kept)
+			}
+			s.want(held, "taken again")
+			second.Close()
+			s.want(held, "without a process again")
+
+			c.Line.ActiveLow = !activeLow // another configuration
+			_, found, kept = open(t, c, keeper, actuator.Unlocked)
+			if found != actuator.Unlocked || kept || len(keeper.dropped) != 1 {
+				t.Errorf("with other flags found %s, kept %v, dropped %v", found, kept, keeper.dropped)
+			}
+		})
+	}
+}
+
+func TestWithoutAKeeperTheLineFalls(t *testing.T) {
+	s := newSim(t, "LOCK")
+	c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Offset: 0}, Active: actuator.Locked}
+	l, _, _ := open(t, c, nil, actuator.Locked)
+	s.want("1", "held")
+	l.Close()
+	s.want("0", "closed") // or the test before proves nothing
+}
+
+func TestPulseLines(t *testing.T) {
+	s := newSim(t, "STRIKE")
+	c := Config{Mode: actuator.Pulse, Line: Line{Chip: s.name, Name: "STRIKE"}}
+	l, _, _ := open(t, c, nil, "")
+	s.want("0", "requested")
+	for _, step := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error { return l.Drive(actuator.Unlocked) }, "1"},
+		{func() error { return l.Drive(actuator.Locked) }, "0"},
+		{func() error { return l.Drive(actuator.Unlocked) }, "1"},
+		{l.Idle, "0"},
+		{func() error { return l.Drive(actuator.Unlocked) }, "1"},
+		{l.Close, "0"},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		s.want(step.want, "pulse")
+	}
+}
+
+func TestDualLines(t *testing.T) {
+	s := newSim(t, "LOCK", "UNLOCK")
+	c := Config{
+		Mode:   actuator.Dual,
+		Line:   Line{Chip: s.name, Name: "LOCK"},
+		Unlock: Line{Chip: s.name, Name: "UNLOCK"},
+	}
+	l, _, _ := open(t, c, nil, "")
+	s.want("00", "requested")
+	for _, step := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error { return l.Drive(actuator.Unlocked) }, "01"},
+		{func() error { return l.Drive(actuator.Locked) }, "10"}, // never both
+		{l.Idle, "00"},
+		{func() error { return l.Drive(actuator.Locked) }, "10"},
+		{l.Close, "00"},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		s.want(step.want, "dual")
+	}
+	c.Unlock = c.Line
+	if _, _, err := New(c, nil, zap.NewNop()).Open(""); err == nil || !strings.Contains(err.Error(), "same line") {
+		t.Errorf("one line for both: %v", err)
+	}
+}
+
+func TestReleaseLetsGoWhatAProcessLeft(t *testing.T) {
+	s := newSim(t, "STRIKE")
+	s.pull(0, "up") // as if the chip went on driving what nobody holds
+	c := Config{Mode: actuator.Pulse, Line: Line{Chip: s.name, Name: "STRIKE"}}
+	if err := Release(c); err != nil {
+		t.Fatal(err)
+	}
+	l, _, _ := open(t, c, nil, "")
+	if err := l.Drive(actuator.Unlocked); err != nil {
+		t.Fatal(err)
+	}
+	if err := Release(c); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "another latchd") {
+		t.Errorf("while a process has it: %v", err)
+	}
+	if err := Release(Config{Mode: actuator.Hold, Line: Line{Chip: "none"}}); err != nil {
+		t.Errorf("a hold line is touched: %v", err)
+	}
+}
+
+func TestSensorsSayWhatTheyAreToldTo(t *testing.T) {
+	s := newSim(t, "LOCK", "BOLT", "DOOR")
+	s.pull(1, "up")
+	c := Config{
+		Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK"}, Active: actuator.Unlocked,
+		Bolt: &BoltSensor{Line: Line{Chip: s.name, Name: "BOLT"}, Active: actuator.Locked},
+		Door: &DoorSensor{Line: Line{Chip: s.name, Name: "DOOR", ActiveLow: true}, Active: actuator.DoorClosed, Debounce: 5 * time.Millisecond},
+	}
+	l, _, _ := open(t, c, nil, actuator.Locked)
+	bolt := func(want actuator.Position) actuator.Reading {
+		t.Helper()
+		r := receive(t, l.Bolt())
+		if r.Position != want {
+			t.Errorf("bolt %s, want %s", r.Position, want)
+		}
+		return r
+	}
+	door := func(want actuator.DoorState) {
+		t.Helper()
+		if r := receive(t, l.Door()); r.Door != want {
+			t.Errorf("door %s, want %s", r.Door, want)
+		}
+	}
+	bolt(actuator.Locked)
+	door(actuator.DoorClosed)
+	clock, err := actuator.SystemClock()
+	s.must(err)
+	before := clock.Uptime()
+	s.pull(1, "down")
+	if r := bolt(actuator.Unlocked); r.At < before || r.At > clock.Uptime() {
+		t.Errorf("the edge was at %s, between %s and %s", r.At, before, clock.Uptime())
+	}
+	s.pull(2, "up")
+	door(actuator.DoorOpen)
+	for range 40 { // more than the kernel keeps, while nobody reads
+		s.pull(1, "up")
+		s.pull(1, "down")
+	}
+	s.pull(1, "up")
+	// The level at the end is delivered, whatever was lost on the way.
+	for deadline := time.After(10 * time.Second); ; {
+		select {
+		case r := <-l.Bolt():
+			if r.Position == actuator.Locked && r.At == 0 {
+				return // read again, as edges were lost
+			}
+		case <-deadline:
+			t.Fatal("the level was not read again")
+		}
+	}
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatal("the sensor says nothing")
+		panic("unreachable")
+	}
+}
+
+func TestAHeldLineIsNamed(t *testing.T) {
+	s := newSim(t, "LOCK", "BOLT")
+	c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK"}, Active: actuator.Locked}
+	open(t, c, nil, actuator.Locked)
+	_, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked)
+	want := fmt.Sprintf(`line "LOCK" of chip %s: it is held by another latchd`, s.name)
+	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	c.Line.Name = "LOKC"
+	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "there are LOCK, BOLT") {
+		t.Errorf("a line that is not there: %v", err)
+	}
+	c.Line = Line{Chip: s.name, Offset: 8}
+	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "the chip has lines 0 to 7") {
+		t.Errorf("a line that is not there: %v", err)
+	}
+}
+
+func TestAChipThatGoesAndComesBack(t *testing.T) {
+	s := newSim(t, "LOCK", "BOLT")
+	c := Config{
+		Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK"}, Active: actuator.Locked,
+		Bolt: &BoltSensor{Line: Line{Chip: s.label, Name: "BOLT"}, Active: actuator.Locked},
+	}
+	l, _, _ := open(t, c, &store{}, actuator.Locked)
+	receive(t, l.Bolt())
+	s.unplug()
+	if err := l.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) || !errors.Is(err, unix.ENODEV) {
+		t.Fatalf("err = %v", err)
+	}
+	if r := receive(t, l.Bolt()); r.Position != actuator.Unknown {
+		t.Errorf("its sensor says %s", r.Position)
+	}
+	if _, _, err := l.Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "there is no such chip") {
+		t.Errorf("opened: %v", err)
+	}
+	s.plug()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		_, kept, err := l.Open(actuator.Locked)
+		if err == nil && !kept {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("kept %v, %v", kept, err)
+		}
+	}
+	if r := receive(t, l.Bolt()); r.Position != actuator.Unlocked {
+		t.Errorf("its sensor says %s", r.Position)
+	}
+}
