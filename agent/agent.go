@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +72,11 @@ type Agent struct {
 	startedAt time.Time
 	changed   chan struct{} // what is reported may have changed, besides the lock
 
-	desired atomic.Pointer[applied]
+	applying sync.Mutex // for what is desired, over what defaults
+	defaults Settings
+	latest   iothub.Object // desired, as far as known; nil before the twin was read
+	desired  atomic.Pointer[applied]
+
 	link    atomic.Pointer[linkInfo]
 	links   atomic.Int64
 	methods atomic.Int64
@@ -97,8 +102,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 		startedAt: config.Now(),
 		changed:   make(chan struct{}, 1),
 	}
-	restored := restore(config.Defaults, store.Get().Accepted)
-	a.desired.Store(&restored)
+	a.SetDefaults(config.Defaults)
 	a.noteBoot()
 	return a
 }
@@ -121,6 +125,30 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 	a.answerMethods(ctx, link)
 	stop()
 	return <-synced
+}
+
+// SetDefaults changes what is in force where the twin desires nothing.
+func (a *Agent) SetDefaults(defaults Settings) {
+	a.applying.Lock()
+	a.defaults = defaults
+	accepted := a.state.Get().Accepted
+	result := restore(defaults, accepted)
+	if a.latest != nil {
+		result = apply(defaults, accepted, a.latest)
+	}
+	a.desired.Store(&result)
+	a.applying.Unlock()
+	a.notify()
+}
+
+// putInForce lays what is desired over the defaults.
+func (a *Agent) putInForce(desired iothub.Object) applied {
+	a.applying.Lock()
+	defer a.applying.Unlock()
+	a.latest = desired
+	result := apply(a.defaults, a.state.Get().Accepted, desired)
+	a.desired.Store(&result)
+	return result
 }
 
 // settings returns the settings in force.

@@ -1,8 +1,13 @@
 package agent
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 func TestApply(t *testing.T) {
@@ -46,5 +51,27 @@ func TestApply(t *testing.T) {
 				t.Errorf("relock %d, %d ignored; want %d, %d", got.settings.AutoRelockSeconds, got.ignored, tc.relock, tc.ignored)
 			}
 		})
+	}
+}
+
+// What a configuration says anew is in force at once where nothing is desired,
+// with and without a twin, and is reported.
+func TestNewDefaults(t *testing.T) {
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"building":"B","room":7,"$version":4},"reported":{}}`)
+	floor := int64(3)
+	d.SetDefaults(Settings{Floor: &floor, AutoRelockSeconds: 9})
+	if s := d.settings(); s.AutoRelockSeconds != 9 || *s.Floor != 3 {
+		t.Errorf("without a twin: %+v", s)
+	}
+	d.serve(t, h)
+	h.until(t, "the building", func(r iothub.Object) bool { return r["building"] != nil })
+	room := "1"
+	d.SetDefaults(Settings{Room: &room, AutoRelockSeconds: 10})
+	h.until(t, "the room in force", func(r iothub.Object) bool {
+		ack, _ := r["room"].(map[string]any)
+		return ack["value"] == "1" && ack["ac"] == json.Number("400")
+	})
+	if s := d.settings(); s.AutoRelockSeconds != 10 || s.Floor != nil || *s.Building != "B" {
+		t.Errorf("with a twin: %+v", s)
 	}
 }

@@ -122,8 +122,7 @@ func (k *twinKeeper) onDesired(ctx context.Context, change iothub.Object) error 
 // is, on disk: what is acknowledged will be in force after a restart too.
 func (k *twinKeeper) applyDesired(ctx context.Context) error {
 	before := k.state.Get().Accepted
-	result := apply(k.config.Defaults, before, k.desired)
-	k.Agent.desired.Store(&result)
+	result := k.putInForce(k.desired)
 	if len(patch(plain(before), plain(result.accepted))) == 0 {
 		return nil
 	}

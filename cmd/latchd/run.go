@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,7 +32,8 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(stderr, c.LogLevel)
+	level := zap.NewAtomicLevelAt(logLevel(c.LogLevel))
+	log := newLogger(stderr, level)
 	defer log.Sync()
 	device, roots, err := credentials(c.Hub, log)
 	if err != nil {
@@ -83,6 +86,11 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	log.Info("starting", zap.String("version", version),
 		zap.String("hub", device.HostName), zap.String("driver", c.Lock.Driver))
 	told := &service{manager: manager, interval: watchdog, driver: c.Lock.Driver, hub: device.HostName, log: log}
+	again := &reloader{file: file, running: c, applied: c, agent: a, level: level, manager: manager, log: log}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // before systemd is told that a reload is possible
+	defer signal.Stop(hangups)
+	locks.Go(func() { again.watch(lockCtx, hangups) })
 	locks.Go(func() { told.watch(lockCtx, lock) })
 	defer context.AfterFunc(ctx, told.stopping)()
 	err = mqtt.Run(ctx, mqtt.Options{
@@ -154,15 +162,20 @@ func reboot(allowed bool) func(context.Context) error {
 
 // newLogger writes to the journal if stderr leads there, else lines that a
 // person can read.
-func newLogger(stderr io.Writer, level string) *zap.Logger {
-	least, err := zapcore.ParseLevel(level)
-	if err != nil {
-		least = zapcore.InfoLevel
-	}
+func newLogger(stderr io.Writer, least zapcore.LevelEnabler) *zap.Logger {
 	if core, ok := systemd.JournalCore(stderr, "latchd", least); ok {
 		return zap.New(core)
 	}
 	encoding := zap.NewDevelopmentEncoderConfig()
 	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(encoding), zapcore.AddSync(stderr), least))
+}
+
+// logLevel returns the level of that name, which the configuration has checked.
+func logLevel(name string) zapcore.Level {
+	level, err := zapcore.ParseLevel(name)
+	if err != nil {
+		return zapcore.InfoLevel
+	}
+	return level
 }
