@@ -20,6 +20,9 @@ type State struct {
 	Lock actuator.Record `json:"lock"`
 	// Accepted are the values of desired properties that are in force.
 	Accepted iothub.Object `json:"accepted,omitempty"`
+	// Lines are what has to be let go after the process, in the form of whoever
+	// drives them; nothing for a lock that is held.
+	Lines json.RawMessage `json:"lines,omitempty"`
 	// BootID is the boot in which the agent last ran.
 	BootID     string  `json:"bootId,omitempty"`
 	Reboot     *Reboot `json:"reboot,omitempty"` // that is about to happen
@@ -29,6 +32,8 @@ type State struct {
 // stateVersion is raised when the file's form changes in a way that an older
 // agent would misread.
 const stateVersion = 1
+
+const stateName = "state.json"
 
 // stateFile is the form of the file.
 type stateFile struct {
@@ -66,7 +71,7 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open the state directory: %s is not a directory", dir)
 	}
-	s.path = filepath.Join(dir, "state.json")
+	s.path = filepath.Join(dir, stateName)
 	text, err := os.ReadFile(s.path)
 	if err == nil {
 		s.state, err = readState(text)
@@ -93,6 +98,19 @@ func readState(text []byte) (State, error) {
 		return State{}, fmt.Errorf("it has version %d, this agent knows %d", file.Version, stateVersion)
 	}
 	return file.State, nil
+}
+
+// ReadState reads what an agent keeps in dir, which may be running.
+func ReadState(dir string) (State, error) {
+	text, err := os.ReadFile(filepath.Join(dir, stateName))
+	if err != nil {
+		return State{}, fmt.Errorf("read the agent's state: %w", err)
+	}
+	state, err := readState(text)
+	if err != nil {
+		return State{}, fmt.Errorf("read the agent's state in %s: %w", dir, err)
+	}
+	return state, nil
 }
 
 // Get returns the state. Its maps are not to be changed.

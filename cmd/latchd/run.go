@@ -58,6 +58,9 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	defer store.Close()
 
 	manager := systemd.FromEnvironment()
+	if err := noteLines(c.Lock, store); err != nil {
+		return err
+	}
 	old := store.Get().Lock
 	driver := debugDriver(newDriver(c.Lock, old, manager, log))
 	defer driver.Close()
