@@ -2,7 +2,7 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build test demo bench clean
+.PHONY: build test e2e demo bench deb clean
 
 # All programs into bin/, static, with the version that git describes.
 build:
@@ -11,6 +11,14 @@ build:
 # Everything that CI checks; the tools are checked first.
 test:
 	packaging/test/test.sh
+
+# latchd on a real Debian with systemd and simulated GPIO, in a virtual machine.
+e2e:
+	packaging/e2e/e2e.sh
+
+# The packages into dist/; ARCH is amd64, arm64 or armhf.
+deb:
+	packaging/deb/build.sh $(or $(ARCH),amd64) dist
 
 # A technician's session: three doors, a hub and two jobs, in half a minute.
 demo: build

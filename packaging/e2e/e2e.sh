@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The end-to-end tests: e2e.sh. ARCH is amd64 (the default), arm64 or armhf; RUN
+# chooses tests by a pattern; CUTS is how often the power is cut (default 5).
+# The machine's image is built once, and kept in the user's cache.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+arch=${ARCH:-amd64}
+say() { printf 'e2e: %s\n' "$*"; }
+
+# What it needs, as Debian's packages.
+need=(mmdebstrap e2fsprogs kmod cpio build-essential linux-source-6.1 linux-kbuild-6.1 qemu-utils qemu-user-static)
+case $arch in
+amd64) need+=(qemu-system-x86 ipxe-qemu seabios) ;;
+arm64) need+=(qemu-system-arm ipxe-qemu binfmt-support arch-test gcc-aarch64-linux-gnu) ;;
+armhf) need+=(qemu-system-arm ipxe-qemu binfmt-support arch-test gcc-arm-linux-gnueabihf) ;;
+*)
+	say "there is no architecture $arch; there are amd64, arm64 and armhf"
+	exit 2
+	;;
+esac
+missing=()
+for package in "${need[@]}"; do
+	[ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = 'ii ' ] || missing+=("$package")
+done
+foreign=''
+if [ "$arch" != "$(dpkg --print-architecture)" ] && ! dpkg --print-foreign-architectures | grep -qx "$arch"; then
+	foreign="dpkg --add-architecture $arch && "
+fi
+if [ ${#missing[@]} -gt 0 ] || [ -n "$foreign" ]; then
+	install="${foreign}apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+	if [ "$(id -u)" != 0 ]; then
+		say "install what is missing, on Debian 12, as root: $install"
+		exit 1
+	fi
+	say "installing: $install"
+	DEBIAN_FRONTEND=noninteractive sh -c "$install" >/dev/null
+fi
+if [ "$(id -u)" != 0 ]; then
+	say 'the image needs root to be built: its files have other owners'
+	exit 1
+fi
+
+recipe=$(sha256sum packaging/e2e/image.sh | cut -c 1-16)
+image=${XDG_CACHE_HOME:-$HOME/.cache}/latchd-e2e/$arch-$recipe
+if [ ! -e "$image/disk.img" ]; then
+	say "building the image $image"
+	# The kernel is looked up in the package lists.
+	apt-cache show "linux-image-$([ "$arch" = armhf ] && echo armmp || echo "$arch"):$arch" >/dev/null 2>&1 || apt-get update >/dev/null
+	packaging/e2e/image.sh "$arch" "$image"
+fi
+
+# The packages: this version, and a newer one that can be told to hang.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+packaging/deb/build.sh "$arch" "$work/debs" >"$work/log" || { cat "$work/log"; exit 1; }
+version=$(dpkg-deb -f "$work"/debs/latchd_*.deb Version)
+VERSION="$version+hang" TAGS=latchd_debug packaging/deb/build.sh "$arch" "$work/newer" >"$work/log" || { cat "$work/log"; exit 1; }
+VERSION="$version" packaging/deb/build.sh armhf "$work/armv6" >"$work/log" || { cat "$work/log"; exit 1; }
+
+# The guest's own programs, on a disk of their own.
+mkdir "$work/guest"
+case $arch in
+amd64) export GOARCH=amd64 ;;
+arm64) export GOARCH=arm64 ;;
+armhf) export GOARCH=arm GOARM=7 ;;
+esac
+CGO_ENABLED=0 GOOS=linux go build -o "$work/guest/guest" ./packaging/e2e/guest
+CGO_ENABLED=0 GOOS=linux go test -c -tags gpiosim -o "$work/guest/gpio.test" ./actuator/gpio
+unset GOARCH GOARM
+tar -cf "$work/guest.tar" -C "$work/guest" .
+
+say 'booting'
+E2E_ARCH=$arch E2E_IMAGE=$image E2E_WORK=$work E2E_CUTS=${CUTS:-5} \
+	go test -tags e2e -count=1 -timeout 60m -v ${RUN:+-run "$RUN"} ./packaging/e2e |
+	grep -v '^=== \(RUN\|PAUSE\|CONT\|NAME\)'

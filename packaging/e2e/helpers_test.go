@@ -1,0 +1,14 @@
+//go:build e2e
+
+package e2e
+
+import "strings"
+
+func contains(text string, parts ...string) bool {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,70 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/latchd/latchd/packaging/e2e/trace"
+)
+
+// TestHold shows that a line that is held has no edge whatever happens to its
+// process, in both polarities, each with the held level against the pull.
+func TestHold(t *testing.T) {
+	g := newGateway(t)
+	for _, locked := range []int{1, 0} {
+		g.hold(locked, true)
+		edges := func(scenario string, trials int, do func()) {
+			t.Helper()
+			o := g.observe(g.chip, 0, func() {
+				for range trials {
+					do()
+				}
+			})
+			n := trace.Edges(locked, o.Events)
+			record(t, n == 0, fmt.Sprintf("hold at %d: %s", locked, scenario), trials, fmt.Sprintf("%d edges", n), "0 edges")
+			if n > 0 {
+				t.Logf("%+v", o.Events)
+			}
+		}
+		ended := func(how string) func() {
+			return func() {
+				pid := g.pid()
+				g.run(how)
+				g.restarted(pid)
+			}
+		}
+		edges("restart", 10, ended(`systemctl restart latchd`))
+		edges("reload", 5, func() { g.run(`systemctl reload latchd`) })
+		edges("SIGKILL", 10, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
+		edges("SIGSTOP until the watchdog acts", 2, ended(`systemctl kill --kill-whom=main -s STOP latchd`))
+		edges("upgrade to a newer package", 1, ended(`apt-get install -y -qq /root/newer.deb`))
+		edges("main loop blocked until the watchdog acts", 2, ended(`systemctl kill --kill-whom=main -s USR1 latchd`))
+		edges("downgrade", 1, ended(`apt-get install -y -qq --allow-downgrades /root/latchd.deb`))
+		g.connected()
+		g.job("unlock", 0) // it is alive after all that
+		if got := g.level("LOCK"); got == locked {
+			t.Errorf("unlocked, the line is at %d", got)
+		}
+	}
+	control(t, g)
+}
+
+// control shows that the evidence sees an edge where there is one: without
+// systemd's store the line falls with its process.
+func control(t *testing.T, g *gateway) {
+	t.Helper()
+	g.run(`mkdir -p /etc/systemd/system/latchd.service.d
+		printf '[Service]\nFileDescriptorStoreMax=0\n' >/etc/systemd/system/latchd.service.d/control.conf
+		systemctl daemon-reload`)
+	g.hold(1, true)
+	o := g.observe(g.chip, 0, func() {
+		pid := g.pid()
+		g.run(`systemctl kill --kill-whom=main -s KILL latchd`)
+		g.restarted(pid)
+	})
+	n := trace.Edges(1, o.Events)
+	record(t, n > 0, "control: SIGKILL without the store", 1, fmt.Sprintf("%d edges", n), "1 or more")
+	g.run(`rm -r /etc/systemd/system/latchd.service.d && systemctl daemon-reload`)
+}
