@@ -61,24 +61,32 @@ func opposite(p actuator.Position) actuator.Position {
 // Open implements [actuator.Driver].
 func (l *Lock) Open(level actuator.Position) (found actuator.Position, kept bool, err error) {
 	l.close() // what an Open before may have left
+	if found, kept, err = l.take(level); err != nil {
+		l.close()
+		return "", false, err
+	}
+	// What kept the lines away may have kept the sensors away.
+	l.bolt.retry()
+	l.door.retry()
+	return found, kept, nil
+}
+
+func (l *Lock) take(level actuator.Position) (found actuator.Position, kept bool, err error) {
 	if l.config.Mode != actuator.Hold {
 		l.out, err = request(l.config, 0)
 		return "", false, err
 	}
-	l.out, kept, err = l.openHold(level)
-	if err != nil {
+	if l.out, kept, err = l.openHold(level); err != nil {
 		return "", false, err
 	}
 	active, err := l.out.get(0)
 	if err != nil {
-		l.close()
 		return "", false, err
 	}
-	found = opposite(l.config.Active)
 	if active {
-		found = l.config.Active
+		return l.config.Active, kept, nil
 	}
-	return found, kept, nil
+	return opposite(l.config.Active), kept, nil
 }
 
 // Drive implements [actuator.Driver].

@@ -31,6 +31,7 @@ type sensor[R any] struct {
 	log      *zap.Logger
 	readings chan R
 	reading  func(edge) R
+	again    chan struct{} // has a value when it is worth trying now
 	closed   chan struct{}
 	ended    chan struct{}
 
@@ -41,7 +42,7 @@ type sensor[R any] struct {
 func watch[R any](line Line, debounce time.Duration, log *zap.Logger, reading func(edge) R) *sensor[R] {
 	s := &sensor[R]{
 		line: line, debounce: debounce, log: log, reading: reading,
-		readings: make(chan R), closed: make(chan struct{}), ended: make(chan struct{}),
+		readings: make(chan R), again: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go s.run()
 	return s
@@ -68,7 +69,12 @@ func (s *sensor[R]) run() {
 		s.log.Error("a sensor cannot be read", zap.Stringer("line", s.line), zap.Error(err), zap.Duration("retry_in", sensorRetry))
 		s.deliver(edge{failed: true})
 		select {
+		case <-s.again: // of before it failed
+		default:
+		}
+		select {
 		case <-time.After(sensorRetry):
+		case <-s.again:
 		case <-s.closed:
 			return
 		}
@@ -187,6 +193,17 @@ func level(file *os.File) (active bool, err error) {
 		return false, controlErr
 	}
 	return v.Get(0) == 1, err
+}
+
+// retry has a sensor that cannot be read tried again at once.
+func (s *sensor[R]) retry() {
+	if s == nil {
+		return
+	}
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
 }
 
 // check opens the sensor anew if its chip is gone, which not every kernel tells

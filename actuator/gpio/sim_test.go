@@ -116,13 +116,21 @@ type store struct {
 	dropped []string
 }
 
+// keeper returns a keeper that lets go before the chip is unplugged.
+func (s *sim) keeper() *store {
+	k := &store{kept: map[string]*os.File{}}
+	s.t.Cleanup(func() {
+		for _, file := range k.kept {
+			file.Close()
+		}
+	})
+	return k
+}
+
 func (s *store) Kept() map[string]*os.File { return s.kept }
 
 func (s *store) Keep(name string, fd int) error {
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if s.kept == nil {
-		s.kept = map[string]*os.File{}
-	}
 	s.kept[name] = os.NewFile(uintptr(own), name)
 	return err
 }
@@ -179,7 +187,7 @@ func TestAKeptLineIsTakenAsItIs(t *testing.T) {
 				s.pull(0, "up")
 			}
 			held := map[bool]string{false: "1", true: "0"}[activeLow] // against the pull
-			keeper := &store{}
+			keeper := s.keeper()
 			c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK", ActiveLow: activeLow}, Active: actuator.Locked}
 			first, _, _ := open(t, c, keeper, actuator.Locked)
 			s.want(held, "held")
@@ -365,35 +373,33 @@ func TestAHeldLineIsNamed(t *testing.T) {
 	}
 }
 
+// Without sensors: Linux 6.1 does not survive it for long when a chip goes whose
+// lines have interrupts. See unplug_test.go.
 func TestAChipThatGoesAndComesBack(t *testing.T) {
-	s := newSim(t, "LOCK", "BOLT")
-	c := Config{
-		Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK"}, Active: actuator.Locked,
-		Bolt: &BoltSensor{Line: Line{Chip: s.label, Name: "BOLT"}, Active: actuator.Locked},
-	}
-	l, _, _ := open(t, c, &store{}, actuator.Locked)
-	receive(t, l.Bolt())
+	s := newSim(t, "LOCK")
+	c := Config{Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK"}, Active: actuator.Locked}
+	l, _, _ := open(t, c, s.keeper(), actuator.Locked)
 	s.unplug()
 	if err := l.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) || !errors.Is(err, unix.ENODEV) {
 		t.Fatalf("err = %v", err)
-	}
-	if r := receive(t, l.Bolt()); r.Position != actuator.Unknown {
-		t.Errorf("its sensor says %s", r.Position)
 	}
 	if _, _, err := l.Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "there is no such chip") {
 		t.Errorf("opened: %v", err)
 	}
 	s.plug()
+	s.openAgain(l)
+}
+
+// openAgain opens the lock once the chip's device is there.
+func (s *sim) openAgain(l *Lock) {
+	s.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		_, kept, err := l.Open(actuator.Locked)
 		if err == nil && !kept {
-			break
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("kept %v, %v", kept, err)
+			s.t.Fatalf("kept %v, %v", kept, err)
 		}
-	}
-	if r := receive(t, l.Bolt()); r.Position != actuator.Unlocked {
-		t.Errorf("its sensor says %s", r.Position)
 	}
 }

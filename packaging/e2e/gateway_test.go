@@ -132,9 +132,9 @@ active = "open"
 	g.write(strings.NewReader(text), "/etc/latchd/latchd.toml", "644")
 }
 
-// hold configures a lock that is held, whose locked level is against its pull, and
+// heldLocked configures a lock that is held, whose locked level is against its pull, and
 // locks it.
-func (g *gateway) hold(locked int, sensor bool) {
+func (g *gateway) heldLocked(locked int, sensor bool) {
 	g.t.Helper()
 	g.pull("LOCK", locked == 0)
 	g.configure(settings{
@@ -179,20 +179,22 @@ func (g *gateway) job(verb string, status int) string {
 	return r.Output
 }
 
-// invoke calls a method and returns latchctl's output.
+// invoke calls a method and returns latchctl's output, with its JSON on one line.
 func (g *gateway) invoke(method, payload string) string {
 	g.t.Helper()
 	r, err := g.try(technician + fmt.Sprintf("latchctl method invoke front %s --payload '%s' --timeout 30s 2>&1", method, payload))
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return r.Output
+	return strings.ReplaceAll(strings.Join(strings.Fields(r.Output), " "), `": `, `":`)
 }
 
 // twin waits until the reported properties are as wanted, and returns them.
 func (g *gateway) twin(what string, want func(reported map[string]any) bool) map[string]any {
 	g.t.Helper()
-	var twin struct{ Properties struct{ Reported map[string]any } }
+	var twin struct {
+		Properties struct{ Reported map[string]any }
+	}
 	for deadline := time.Now().Add(time.Minute); ; {
 		out := g.run(technician + `latchctl twin show front -o json`)
 		if err := json.Unmarshal([]byte(out), &twin); err != nil {

@@ -12,3 +12,14 @@ func contains(text string, parts ...string) bool {
 	}
 	return true
 }
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
+
+// status is what latchctl says first of a method's answer.
+func status(out string) string {
+	words := strings.Fields(out)
+	return strings.Join(words[:min(2, len(words))], " ")
+}

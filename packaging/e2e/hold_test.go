@@ -9,12 +9,11 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// TestHold shows that a line that is held has no edge whatever happens to its
+// hold shows that a line that is held has no edge whatever happens to its
 // process, in both polarities, each with the held level against the pull.
-func TestHold(t *testing.T) {
-	g := newGateway(t)
+func hold(t *testing.T, g *gateway) {
 	for _, locked := range []int{1, 0} {
-		g.hold(locked, true)
+		g.heldLocked(locked, true)
 		edges := func(scenario string, trials int, do func()) {
 			t.Helper()
 			o := g.observe(g.chip, 0, func() {
@@ -58,7 +57,7 @@ func control(t *testing.T, g *gateway) {
 	g.run(`mkdir -p /etc/systemd/system/latchd.service.d
 		printf '[Service]\nFileDescriptorStoreMax=0\n' >/etc/systemd/system/latchd.service.d/control.conf
 		systemctl daemon-reload`)
-	g.hold(1, true)
+	g.heldLocked(1, true)
 	o := g.observe(g.chip, 0, func() {
 		pid := g.pid()
 		g.run(`systemctl kill --kill-whom=main -s KILL latchd`)

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -12,12 +11,18 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// TestPulse shows that what is energised ends in time, whatever happens to the
+const (
+	blocked = "blocked main loop"
+	// untilBlocked is how long the loop may wait before it does anything: a third
+	// of the watchdog's interval.
+	untilBlocked = 2 * time.Second / 3
+)
+
+// pulse shows that what is energised ends in time, whatever happens to the
 // process in the middle of it: at most the documented bound after the fault.
-func TestPulse(t *testing.T) {
-	g := newGateway(t)
+func pulse(t *testing.T, g *gateway) {
 	g.run(`apt-get install -y -qq /root/newer.deb`)
-	pulse := settings{mode: "pulse", keys: `max_energised = "60s"`, gpio: `bias = "as-is"`}
+	strike := settings{mode: "pulse", keys: `max_energised = "60s"`, gpio: `bias = "as-is"`}
 	ends := func(name string, s settings, chip string, line int, releaseEnds bool) {
 		t.Helper()
 		g.configure(s)
@@ -26,13 +31,17 @@ func TestPulse(t *testing.T) {
 		for _, fault := range []struct{ name, how string }{
 			{"SIGKILL", `systemctl kill --kill-whom=main -s KILL latchd`},
 			{"SIGSTOP", `systemctl kill --kill-whom=main -s STOP latchd`},
-			{"blocked main loop", `systemctl kill --kill-whom=main -s USR1 latchd`},
+			{blocked, `systemctl kill --kill-whom=main -s USR1 latchd`},
 			{"stop", `systemctl stop latchd`},
 		} {
 			g.connected()
 			var at time.Duration
 			o := g.observe(chip, line, func() {
-				if out := g.invoke("unlockDoor", `{"forSeconds":30}`); s.mode == "pulse" && !contains(out, `"position":"unlocked"`) {
+				payload := "null"
+				if s.mode == "pulse" {
+					payload = `{"forSeconds":30}`
+				}
+				if out := g.invoke("unlockDoor", payload); !contains(out, `"position":"unlocked"`) {
 					t.Fatalf("unlockDoor: %s", out)
 				}
 				pid := g.pid()
@@ -54,16 +63,20 @@ func TestPulse(t *testing.T) {
 			}
 			energised := trace.Longest(1, releaseEnds, o.Events, o.End)
 			over := energised - trace.Longest(1, releaseEnds, before, at)
-			record(t, over <= config.EnergisedBound, fmt.Sprintf("%s: %s when energised", name, fault.name), 1,
-				fmt.Sprintf("%.2f s more", over.Seconds()), fmt.Sprintf("%s more", config.EnergisedBound))
+			allowed := config.EnergisedBound
+			if fault.name == blocked { // the loop comes to where it blocks only after the signal
+				allowed += untilBlocked
+			}
+			record(t, over <= allowed, fmt.Sprintf("%s: %s when energised", name, fault.name), 1,
+				fmt.Sprintf("%.2f s more", over.Seconds()), fmt.Sprintf("%.2f s more", allowed.Seconds()))
 		}
 	}
-	ends("pulse", pulse, g.chip, 0, true)
+	ends("pulse", strike, g.chip, 0, true)
 	dual := settings{mode: "dual", keys: "max_energised = \"60s\"\npulse = \"30s\"", gpio: `unlock_line = "UNLOCK"`}
 	ends("dual", dual, g.chip, 3, true)
-	if os.Getenv("E2E_ARCH") != "amd64" {
+	if arch != "amd64" {
 		// The board's own chip, which goes on driving what nobody holds.
-		pulse.chip, pulse.line = "gpiochip0", "5"
-		ends("pulse on a chip that goes on driving", pulse, "gpiochip0", 5, false)
+		strike.chip, strike.line = "gpiochip0", "5"
+		ends("pulse on a chip that goes on driving", strike, "gpiochip0", 5, false)
 	}
 }

@@ -67,9 +67,9 @@ func (m *vm) boot() {
 		"amd64": {"qemu-system-x86_64", "-M", "q35", "-cpu", "max"},
 		"arm64": {"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72"},
 		"armhf": {"qemu-system-arm", "-M", "virt,highmem=off", "-cpu", "cortex-a15"},
-	}[os.Getenv("E2E_ARCH")]
+	}[arch]
 	console := "ttyAMA0"
-	if os.Getenv("E2E_ARCH") == "amd64" {
+	if arch == "amd64" {
 		console = "ttyS0"
 	}
 	image := os.Getenv("E2E_IMAGE")

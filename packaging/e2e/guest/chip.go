@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/warthog618/go-gpiocdev"
 )
 
 // The simulated chip: three lines, and a door behind them.
@@ -30,7 +32,8 @@ type guest struct {
 	sys  string // the chip's folder in sysfs; empty while it is unplugged
 	name string // gpiochipN
 
-	bolt    chan struct{} // closed to stop the bolt that follows the line
+	bolt    chan struct{}  // closed to stop the bolt that follows the line
+	held    *gpiocdev.Line // by somebody else than the agent
 	watcher *watcher
 }
 
@@ -186,4 +189,14 @@ func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 			g.setPull(lineBolt, level == b.LockedLevel)
 		}
 	}
+}
+
+// hold takes the lock's line, as another program does, or gives it back.
+func (g *guest) hold(take bool) (struct{}, error) {
+	if !take {
+		return struct{}{}, g.held.Close()
+	}
+	line, err := gpiocdev.RequestLine(g.name, lineLock, gpiocdev.WithConsumer("somebody"), gpiocdev.AsInput)
+	g.held = line
+	return struct{}{}, err
 }

@@ -33,6 +33,7 @@ func run() error {
 	mux.HandleFunc("POST /pull", answer(g.pull))
 	mux.HandleFunc("POST /door", answer(g.door))
 	mux.HandleFunc("POST /level", answer(g.level))
+	mux.HandleFunc("POST /hold", answer(g.hold))
 	mux.HandleFunc("POST /watch", answer(g.watch))
 	mux.HandleFunc("POST /watched", answer(g.watched))
 	// The test's driver waits for this line on the console.

@@ -1,0 +1,119 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/packaging/e2e/trace"
+)
+
+// cuts cuts the power in the middle of jobs. What was acknowledged is on disk, in
+// the agent as in the hub, and after it the door moves by at_power_on alone.
+func cuts(t *testing.T, g *gateway) {
+	n, err := strconv.Atoi(os.Getenv("E2E_CUTS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	g.configure(settings{mode: "hold", keys: "at_power_on = \"last\"\nmin_interval = \"0s\"", gpio: `active = "locked"`, sensor: true})
+	g.run(`systemctl enable -q latchd; systemctl stop latchd; rm -f /var/lib/latchd/state.json`)
+	g.bolt(1, 100*time.Millisecond, false)
+	g.start()
+	var lostJobs, lostStates, moved int
+	jobs := map[string]string{} // acknowledged, with their target
+	for i := range n {
+		acknowledged, asked := cutInAJob(g, r, i, jobs)
+		g.boot()
+		g.run(`systemctl is-active -q latchhub || systemctl start latchhub`)
+		rows := strings.Fields(g.run(technician + `latchctl query "SELECT * FROM devices.jobs" -o json | grep -o '"jobId": *"[^"]*"' | cut -d '"' -f 4`))
+		for id := range jobs {
+			if !slices.Contains(rows, id) {
+				t.Errorf("cut %d: the row of job %s was acknowledged and is lost", i, id)
+				lostJobs++
+			}
+		}
+		// The agent has no chip yet: its state is the one before the cut.
+		var state struct {
+			Lock struct{ Level, Position, Motion string }
+		}
+		if err := json.Unmarshal([]byte(g.run(`cat /var/lib/latchd/state.json`)), &state); err != nil {
+			t.Fatalf("cut %d: %v", i, err)
+		}
+		if l := state.Lock.Level; l != acknowledged && l != asked {
+			t.Errorf("cut %d: the state says %s; %s was acknowledged and %s asked", i, l, acknowledged, asked)
+			lostStates++
+		}
+		want := map[string]int{"locked": 1, "unlocked": 0}[state.Lock.Level]
+		g.plugIdle()
+		o := g.observe(g.chip, 0, func() {
+			g.bolt(1, 0, false)
+			g.twin("its lock", func(r map[string]any) bool { return reportedLock("position", state.Lock.Level)(r) })
+		})
+		for _, e := range o.Events {
+			if e.Kind == trace.Set && e.Level != want {
+				t.Errorf("cut %d: the line was set to %d, and at_power_on says %s: %+v", i, e.Level, state.Lock.Level, o.Events)
+				moved++
+			}
+		}
+	}
+	record(t, lostJobs == 0, "power cut: rows of acknowledged jobs", n, fmt.Sprintf("%d lost", lostJobs), "0 lost")
+	record(t, lostStates == 0, "power cut: state of acknowledged commands", n, fmt.Sprintf("%d lost", lostStates), "0 lost")
+	record(t, moved == 0, "power cut: motions but at_power_on's", n, fmt.Sprint(moved), "0")
+}
+
+// plugIdle plugs the chip in; the agent takes its line within some seconds.
+func (g *gateway) plugIdle() {
+	g.t.Helper()
+	g.plug(true)
+}
+
+// cutInAJob locks and unlocks by jobs until the power is cut at a random moment.
+// It returns the target of the last job that was acknowledged and that of the one
+// that was under way, and adds the acknowledged ones to jobs.
+func cutInAJob(g *gateway, r *rand.Rand, round int, jobs map[string]string) (acknowledged, asked string) {
+	g.t.Helper()
+	level := map[int]string{0: "unlocked", 1: "locked"}
+	acknowledged = level[g.level("LOCK")]
+	asked = acknowledged
+	var mu sync.Mutex
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			verb, target := "lock", "locked"
+			if i%2 == 0 {
+				verb, target = "unlock", "unlocked"
+			}
+			id := fmt.Sprintf("cut-%d-%d", round, i)
+			mu.Lock()
+			asked = target
+			mu.Unlock()
+			result, err := g.try(technician + fmt.Sprintf("latchctl job schedule method %sDoor --where \"deviceId = 'front'\" --id %s --watch", verb, id))
+			if err != nil {
+				return // the power is cut
+			}
+			if result.Status == 0 {
+				mu.Lock()
+				acknowledged = target
+				jobs[id] = target
+				mu.Unlock()
+			}
+		}
+	}()
+	<-time.After(2*time.Second + time.Duration(r.Int64N(int64(3*time.Second)))) // not a wait for anything: the moment is the test
+	g.cut()
+	<-done
+	return acknowledged, asked
+}

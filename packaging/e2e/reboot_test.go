@@ -1,0 +1,37 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+)
+
+// reboot shows that the method restarts the machine where it is allowed, and that
+// the next boot says so. The chip is plugged in only after the agent has started.
+func reboot(t *testing.T, g *gateway) {
+	g.heldLocked(1, true)
+	out := g.invoke("reboot", "null")
+	record(t, contains(out, "status 403", `"code":"not-allowed"`), "reboot without allow_reboot", 1, status(out), "status 403")
+
+	g.configure(settings{top: "allow_reboot = true", mode: "hold", keys: `at_power_on = "locked"`, gpio: `active = "locked"`, sensor: true})
+	g.run(`systemctl restart latchd`)
+	g.connected()
+	out = g.invoke("reboot", `{"delaySeconds":1}`)
+	record(t, contains(out, "status 202", `"delaySeconds":1`), "reboot", 1, status(out), "status 202")
+	g.waitBoot()
+	g.connected() // it works without the chip
+	out = g.invoke("lockDoor", "null")
+	record(t, contains(out, "status 503"), "reboot: before the chip is there", 1, status(out), "status 503")
+	g.plug(true)
+	g.bolt(1, 0, false)
+	reported := g.twin("the reboot", func(r map[string]any) bool {
+		system, _ := r["system"].(map[string]any)
+		return system["lastReboot"] != nil && reportedLock("position", "locked")(r)
+	})
+	last, _ := reported["system"].(map[string]any)["lastReboot"].(map[string]any)
+	record(t, last["cause"] == "method", "reboot: the next boot's lastReboot", 1, fmt.Sprint(last["cause"]), "method")
+	if got := g.level("LOCK"); got != 1 {
+		t.Errorf("at power-on the line is at %d, and at_power_on says locked", got)
+	}
+}
