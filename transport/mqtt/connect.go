@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
@@ -15,7 +14,7 @@ import (
 )
 
 const (
-	connectTimeout = 30 * time.Second // for TCP and TLS, then again for CONNECT and SUBSCRIBE
+	connectTimeout = 30 * time.Second // for CONNECT, then again for SUBSCRIBE
 	writeTimeout   = 30 * time.Second // a write that takes longer ends the link
 	quiesce        = 250              // ms that a DISCONNECT may take
 )
@@ -23,7 +22,7 @@ const (
 // connect makes one attempt: TCP, TLS, CONNECT, SUBSCRIBE. The link that it
 // returns is subscribed to everything.
 func (s *settings) connect(ctx context.Context, lastError string) (*Link, error) {
-	conn, err := s.dial(ctx)
+	conn, err := s.server.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,27 +39,11 @@ func (s *settings) connect(ctx context.Context, lastError string) (*Link, error)
 	return link, nil
 }
 
-// dial opens the TLS connection.
-func (s *settings) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	raw, err := s.Dial(ctx, "tcp", s.address)
-	if err != nil {
-		return nil, s.dialError(err)
-	}
-	conn := tls.Client(raw, s.tls)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		raw.Close()
-		return nil, s.dialError(err)
-	}
-	return conn, nil
-}
-
 // clientOptions makes a paho client of one connection. What paho would do by
 // itself is off: its reconnecting hides the hub's answer and tries MQTT 3.1.
 func (s *settings) clientOptions(conn net.Conn, link *Link) *paho.ClientOptions {
 	o := paho.NewClientOptions()
-	o.AddBroker("tls://" + s.address) // for paho's bookkeeping; conn is what is used
+	o.AddBroker("tls://" + s.server.Address) // for paho's bookkeeping; conn is what is used
 	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return conn, nil })
 	o.SetProtocolVersion(4)
 	o.SetCleanSession(true)
@@ -92,11 +75,11 @@ func (s *settings) login(ctx context.Context, conn net.Conn, link *Link) error {
 	}
 	switch code := token.ReturnCode(); {
 	case code == packets.ErrNetworkError:
-		return s.dialError(token.Error())
+		return s.server.Explain(token.Error())
 	case code != packets.Accepted:
 		return s.refusal(code)
 	case token.Error() != nil:
-		return s.dialError(token.Error())
+		return s.server.Explain(token.Error())
 	}
 	return nil
 }
@@ -108,12 +91,12 @@ func (s *settings) subscribe(ctx context.Context, link *Link) error {
 	defer cancel()
 	token, err := link.await(ctx, func() paho.Token { return link.client.SubscribeMultiple(filters, nil) })
 	if err != nil {
-		return fmt.Errorf("hub at %s: subscribe to methods and twin: %w", s.address, err)
+		return fmt.Errorf("hub at %s: subscribe to methods and twin: %w", s.server.Address, err)
 	}
 	granted := token.(*paho.SubscribeToken).Result()
 	for filter := range filters {
 		if qos, ok := granted[filter]; !ok || qos > 2 {
-			return fmt.Errorf("hub at %s: it refused the subscription to %s; check that the address is an IoT Hub's", s.address, filter)
+			return fmt.Errorf("hub at %s: it refused the subscription to %s; check that the address is an IoT Hub's", s.server.Address, filter)
 		}
 	}
 	return nil

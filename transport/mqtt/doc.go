@@ -12,6 +12,9 @@
 //     answered any more is delivered: methods that wait when the link is lost
 //     are discarded. A request id belongs to its link; the same id on the next
 //     link is another request.
+//   - A device logs in with a key, a ready-made token or a certificate, over TLS
+//     or WebSocket, directly or by a proxy; all connections are opened by package
+//     dial.
 //   - A token is made anew for each attempt, so that a corrected clock heals a
 //     refused login. Before a token runs out the link is renewed: methods are
 //     unsubscribed from, those in flight are finished and their answers written,

@@ -2,7 +2,10 @@ package mqtt_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +46,19 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What a hub says against a certificate comes after the TLS handshake.
+func TestRefusedCertificate(t *testing.T) {
+	p := newPeer(t, func(p *peer) { p.clientCAs = x509.NewCertPool() })
+	shown, _ := testCertificate(t, "d1", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)) // by the peer's clock
+	d := startDevice(t, p, func(o *mqtt.Options) {
+		o.Device.Key, o.Device.X509 = nil, true
+		o.Certificate = func() (tls.Certificate, error) { return shown, nil }
+	})
+	d.clock.fire(t, 500*time.Millisecond)
+	d.stop(t)
+	wantLogged(t, d, "hub at "+p.address+": it refused the device's certificate (tls: unknown certificate authority); check its dates, and that it is the one that the device is known by")
+}
+
 func TestNoConnection(t *testing.T) {
 	plain := listen(t, "SSH-2.0-x\r\n")
 	closing := listen(t, "")
@@ -62,7 +78,7 @@ func TestNoConnection(t *testing.T) {
 		{"clock before the certificate", func(o *mqtt.Options) { o.Now = func() time.Time { return time.Unix(1000, 0) } },
 			"its certificate is expired or not valid yet; compare this computer's clock (1970-01-01T00:16:40Z) and the certificate's dates"},
 		{"nobody listens", func(o *mqtt.Options) { o.Endpoint = nobody.Addr().String() },
-			"it refused the connection; check that the hub runs and the port"},
+			"it refused the connection; check that it runs and the port"},
 		{"no TLS", func(o *mqtt.Options) { o.Endpoint = plain.Addr().String() },
 			"it does not speak TLS there; check the port"},
 		{"no such host", func(o *mqtt.Options) {
@@ -104,7 +120,11 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		{"no device", mqtt.Options{}, "mqtt: the device's host name or id is missing; read them from its connection string"},
 		{"no secret", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d"}}, "mqtt: the device has neither a key nor a signature to log in with"},
 		{"certificate", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d", X509: true}},
-			"mqtt: the connection string says x509=true, and login with a certificate is not supported yet; use a SharedAccessKey"},
+			"mqtt: the connection string says x509=true, and there is no certificate to log in with"},
+		{"certificate of a device with a key", mqtt.Options{Device: good, Certificate: func() (tls.Certificate, error) { return tls.Certificate{}, nil }},
+			"mqtt: there is a certificate, but the connection string does not say x509=true"},
+		{"HTTP proxy without WebSocket", mqtt.Options{Device: good, Proxy: &url.URL{Scheme: "http", Host: "proxy:80"}},
+			"mqtt: an HTTP proxy carries MQTT in a WebSocket only; choose WebSocket, or a SOCKS proxy"},
 		{"keep-alive", mqtt.Options{Device: good, KeepAlive: 1500 * time.Millisecond}, "mqtt: keep-alive is 1.5s; want whole seconds, 1 to 1767"},
 		{"keep-alive too long", mqtt.Options{Device: good, KeepAlive: time.Hour}, "mqtt: keep-alive is 1h0m0s; want whole seconds, 1 to 1767"},
 		{"token life", mqtt.Options{Device: good, TokenLife: time.Second}, "mqtt: token life is 1s; want 10 s or more"},

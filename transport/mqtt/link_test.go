@@ -2,6 +2,7 @@ package mqtt_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"slices"
 	"strconv"
@@ -33,6 +34,25 @@ func TestConnectGolden(t *testing.T) {
 	slices.Sort(s.filters)
 	if want := []string{"$iothub/methods/POST/#", "$iothub/twin/PATCH/properties/desired/#", "$iothub/twin/res/#"}; !slices.Equal(s.filters, want) {
 		t.Errorf("filters %q, want %q", s.filters, want)
+	}
+}
+
+// A device with a certificate shows it, and says its name and nothing more.
+func TestConnectWithCertificate(t *testing.T) {
+	p := newPeer(t, nil)
+	shown, _ := testCertificate(t, "d1", connectedAt.Add(-time.Hour), connectedAt.Add(time.Hour))
+	startDevice(t, p, func(o *mqtt.Options) {
+		o.Device.Key, o.Device.X509 = nil, true
+		o.Certificate = func() (tls.Certificate, error) { return shown, nil }
+	})
+	s := p.next(t)
+	const user = "localhost/d1/?api-version=2021-04-12&DeviceClientType=latchd"
+	want := "\x10\x4c" + "\x00\x04MQTT\x04\x82\x00\x3c" + "\x00\x02d1" + "\x00" + string([]byte{byte(len(user))}) + user
+	if got := string(s.raw); got != want {
+		t.Errorf("CONNECT\n got %q\nwant %q", got, want)
+	}
+	if certs := s.conn.(*tls.Conn).ConnectionState().PeerCertificates; len(certs) != 1 || certs[0].Subject.CommonName != "d1" {
+		t.Errorf("shown were %d certificates", len(certs))
 	}
 }
 

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
+	"net/url"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
 // Defaults of Options.
@@ -29,7 +30,6 @@ const (
 const (
 	// maxKeepAlive is the longest that IoT Hub honours.
 	maxKeepAlive = 1767 * time.Second
-	defaultPort  = "8883"
 )
 
 // Options say to which hub to connect and as which device.
@@ -41,6 +41,14 @@ type Options struct {
 	Endpoint string
 	// RootCAs are the authorities to trust; nil means those of the system.
 	RootCAs *x509.CertPool
+	// Certificate gives the certificate that a device with X509 logs in with. It
+	// is asked at each attempt, so that one which was renewed on disk is taken.
+	Certificate func() (tls.Certificate, error)
+	// WebSocket connects to port 443 instead of 8883, by WebSocket.
+	WebSocket bool
+	// Proxy is what to connect through, as dial.ParseProxy reads it: SOCKS for
+	// both transports, HTTP for WebSocket. Nil is none.
+	Proxy *url.URL
 	// ModelID announces an IoT Plug and Play model.
 	ModelID string
 	// ProductInfo says what runs on the device; "latchd" if it is empty.
@@ -59,15 +67,14 @@ type Options struct {
 	Now   func() time.Time
 	After func(time.Duration) <-chan time.Time
 	Rand  func() float64
-	// Dial opens the connection below TLS; nil means plain TCP.
+	// Dial opens TCP connections; nil means the ordinary way.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // settings are options that have been checked and filled up.
 type settings struct {
 	Options
-	address string // host:port to dial
-	tls     *tls.Config
+	server dial.Server
 }
 
 func (o Options) check() (settings, error) {
@@ -76,10 +83,12 @@ func (o Options) check() (settings, error) {
 	if d.HostName == "" || d.DeviceID == "" {
 		return s, errors.New("mqtt: the device's host name or id is missing; read them from its connection string")
 	}
-	if d.X509 {
-		return s, errors.New("mqtt: the connection string says x509=true, and login with a certificate is not supported yet; use a SharedAccessKey")
-	}
-	if len(d.Key) == 0 && d.Signature == "" {
+	switch {
+	case d.X509 && o.Certificate == nil:
+		return s, errors.New("mqtt: the connection string says x509=true, and there is no certificate to log in with")
+	case !d.X509 && o.Certificate != nil:
+		return s, errors.New("mqtt: there is a certificate, but the connection string does not say x509=true")
+	case !d.X509 && len(d.Key) == 0 && d.Signature == "":
 		return s, errors.New("mqtt: the device has neither a key nor a signature to log in with")
 	}
 	if s.KeepAlive == 0 {
@@ -103,12 +112,17 @@ func (o Options) check() (settings, error) {
 	if target == "" {
 		target = d.HostName
 	}
-	host, port, err := splitHostPort(target)
+	address, err := dial.Address(target, o.WebSocket)
 	if err != nil {
-		return s, fmt.Errorf("mqtt: %q is not an address to connect to; want HOST or HOST:PORT", target)
+		return s, fmt.Errorf("mqtt: %w", err)
 	}
-	s.address = net.JoinHostPort(host, port)
-	s.tls = &tls.Config{ServerName: host, RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12, Time: s.Now}
+	s.server = dial.Server{
+		Name: "hub", Address: address, RootCAs: o.RootCAs, Certificate: o.Certificate,
+		WebSocket: o.WebSocket, Proxy: o.Proxy, Now: s.Now, Dial: o.Dial,
+	}
+	if err := s.server.Check(); err != nil {
+		return s, fmt.Errorf("mqtt: %w", err)
+	}
 	return s, nil
 }
 
@@ -128,27 +142,10 @@ func (s *settings) fill() {
 	if s.Rand == nil {
 		s.Rand = rand.Float64
 	}
-	if s.Dial == nil {
-		// The ping finds dead links; TCP's own keep-alive would only wake the radio.
-		s.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
-	}
 }
 
-func splitHostPort(target string) (host, port string, err error) {
-	if strings.ContainsAny(target, " /") {
-		return "", "", errors.New("not a host")
-	}
-	host, port, err = net.SplitHostPort(target)
-	if err != nil { // no port, or a bare IPv6 address
-		host, port, err = net.SplitHostPort(net.JoinHostPort(strings.Trim(target, "[]"), defaultPort))
-	}
-	if err == nil && (host == "" || port == "") {
-		err = errors.New("host or port is empty")
-	}
-	return host, port, err
-}
-
-// credentials returns what goes into CONNECT. The password is made anew each time.
+// credentials returns what goes into CONNECT. The password is made anew each
+// time; a device with a certificate has none.
 func (s *settings) credentials() (clientID, userName, password string) {
 	d := s.Device
 	u := iothub.UserName{

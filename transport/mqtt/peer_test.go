@@ -32,6 +32,7 @@ type peer struct {
 	roots    *x509.CertPool
 	sessions chan *session
 
+	clientCAs *x509.CertPool        // nil: any certificate will do, and none
 	connack   func(n int) byte      // n counts CONNECTs from 0
 	suback    byte                  // for every filter
 	deaf      bool                  // to pings
@@ -53,12 +54,7 @@ type session struct {
 func newPeer(t *testing.T, change func(p *peer)) *peer {
 	t.Helper()
 	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.Add(24*time.Hour))
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	p := &peer{t: t, address: "localhost:" + port, roots: roots, sessions: make(chan *session, 16)}
+	p := &peer{t: t, roots: roots, sessions: make(chan *session, 16)}
 	p.connack = func(int) byte { return packets.Accepted }
 	p.onTwinGet = func(s *session, id string) {
 		s.publish("$iothub/twin/res/200/?$rid="+id, `{"desired":{"$version":1},"reported":{"$version":1}}`)
@@ -66,6 +62,16 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 	if change != nil {
 		change(p)
 	}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert}
+	if p.clientCAs != nil {
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, p.clientCAs
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	p.address = "localhost:" + port
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn

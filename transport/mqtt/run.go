@@ -84,7 +84,7 @@ func (s *settings) once(ctx context.Context, lastError string, serve func(contex
 		return ending{err: err}
 	}
 	since := s.Now()
-	s.Logger.Info("connected to the hub", zap.String("address", s.address), zap.String("device_id", s.Device.DeviceID))
+	s.Logger.Info("connected to the hub", zap.String("address", s.server.Address), zap.String("device_id", s.Device.DeviceID))
 
 	// Not ctx itself: what is in flight when it ends is to be answered first.
 	serveCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -150,7 +150,7 @@ func (l *Link) stopMethods(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("hub at %s: unsubscribe from methods to renew the token: %w", l.set.address, err)
+		return fmt.Errorf("hub at %s: unsubscribe from methods to renew the token: %w", l.set.server.Address, err)
 	}
 	// A hub may acknowledge while messages still wait in its buffers, and paho
 	// takes acknowledgements and messages different ways. The answer to a twin
