@@ -38,6 +38,7 @@ type peer struct {
 	deaf      bool                  // to pings
 	onUnsub   func(s *session) bool // before UNSUBACK; false keeps it back
 	onTwinGet func(s *session, id string)
+	noPuback  bool
 }
 
 // session is one connection of a client.
@@ -160,6 +161,11 @@ func (p *peer) handle(s *session, packet packets.ControlPacket) {
 		ack.Write(s.conn)
 	case *packets.PublishPacket:
 		s.in <- packet
+		if packet.Qos == 1 && !p.noPuback {
+			ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+			ack.MessageID = packet.MessageID
+			ack.Write(s.conn)
+		}
 		if id, ok := strings.CutPrefix(packet.TopicName, "$iothub/twin/GET/?$rid="); ok && p.onTwinGet != nil {
 			p.onTwinGet(s, id)
 		}
