@@ -25,6 +25,9 @@ type Config struct {
 	Pulse time.Duration
 	// MaxEnergised bounds how long an unlock may ask a line of Pulse to be energised.
 	MaxEnergised time.Duration
+	// Observe, if it is not nil, gets each new status, none left out, in the lock's
+	// own goroutine: it must not block.
+	Observe func(Status)
 }
 
 // Lock is a door's lock. Its methods may be called from any goroutine, once Run
@@ -43,6 +46,7 @@ type Lock struct {
 	alive    chan struct{} // unbuffered: a value taken is the loop's answer
 	ended    chan struct{}
 	status   atomic.Pointer[Status]
+	observe  func(Status)
 }
 
 type request struct {
@@ -75,6 +79,7 @@ func New(config Config, driver Driver, journal Journal, old Record, clock Clock,
 		changed:  make(chan struct{}, 1),
 		alive:    make(chan struct{}),
 		ended:    make(chan struct{}),
+		observe:  config.Observe,
 	}
 	l.status.Store(&Status{Position: Unknown})
 	return l
@@ -277,6 +282,9 @@ func (o *owner) publish() {
 		return
 	}
 	o.status.Store(&status)
+	if o.observe != nil {
+		o.observe(status)
+	}
 	select {
 	case o.changed <- struct{}{}:
 	default:

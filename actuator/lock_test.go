@@ -3,6 +3,7 @@ package actuator_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -183,6 +184,44 @@ func TestForcedBoltIsReported(t *testing.T) {
 	s := await(t, l, func(s actuator.Status) bool { return s.Position == actuator.Unlocked })
 	if s.Fault == "" || s.Confirmed || driver.Drives() != 0 {
 		t.Errorf("status %+v after %d drives", s, driver.Drives())
+	}
+}
+
+// Whoever observes a lock misses no station of its bolt, and has seen the last
+// one before the command is answered.
+func TestObserve(t *testing.T) {
+	clock, err := actuator.SystemClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver := mock.New(mock.Config{}, actuator.Locked)
+	defer driver.Close()
+	seen := make(chan actuator.Position, 100)
+	last := actuator.Position("")
+	config := actuator.Config{AtPowerOn: actuator.Locked, ConfirmTimeout: 4 * time.Second, Observe: func(s actuator.Status) {
+		if s.Position != last {
+			seen <- s.Position
+		}
+		last = s.Position
+	}}
+	l := actuator.New(config, driver, newDisk(), actuator.Record{}, clock, zap.NewNop())
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); l.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	await(t, l, func(s actuator.Status) bool { return s.Position == actuator.Locked })
+	for _, target := range []actuator.Position{actuator.Unlocked, actuator.Locked} {
+		if _, err := l.Do(ctx, actuator.Command{Target: target}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []actuator.Position
+	for range len(seen) {
+		got = append(got, <-seen)
+	}
+	want := []actuator.Position{actuator.Moving, actuator.Unlocked, actuator.Moving, actuator.Locked}
+	if n := len(got) - len(want); n < 0 || !slices.Equal(got[n:], want) {
+		t.Errorf("observed %v, want it to end in %v", got, want)
 	}
 }
 

@@ -1,0 +1,61 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// sendEvents sends the events that wait, oldest first, each until the hub has
+// acknowledged it, and those to come, until ctx ends.
+func (a *Agent) sendEvents(ctx context.Context, link Link) {
+	if a.config.Events == nil {
+		return
+	}
+	failures := 0
+	for {
+		err := a.sendWaiting(ctx, link)
+		var retry <-chan time.Time
+		if err == nil {
+			failures = 0
+		} else {
+			if ctx.Err() == nil {
+				a.config.Log.Warn("an event did not reach the hub; it is sent again", zap.Error(err))
+			}
+			retry = time.After(a.spread(failures))
+			failures++
+		}
+		select {
+		case <-a.config.Events.news:
+			if retry != nil {
+				select {
+				case <-retry:
+				case <-ctx.Done():
+					return
+				}
+			}
+		case <-retry:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sendWaiting sends until none waits.
+func (a *Agent) sendWaiting(ctx context.Context, link Link) error {
+	for {
+		event, store, ok := a.config.Events.oldest()
+		if !ok {
+			return nil
+		}
+		message, err := event.message(store)
+		if err == nil {
+			err = link.Send(ctx, message)
+		}
+		if err != nil {
+			return err
+		}
+		a.config.Events.sent(event)
+	}
+}
