@@ -33,6 +33,8 @@ type Link interface {
 	Desired() <-chan iothub.Object
 	// Respond answers a direct method and returns once the answer is written.
 	Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error
+	// Send sends a device-to-cloud message and returns once the hub has acknowledged it.
+	Send(ctx context.Context, m iothub.Message) error
 	// LastError says why the link before this one ended; empty for the first.
 	LastError() string
 }
@@ -52,6 +54,9 @@ type Config struct {
 	BootID       string // of this boot of the machine
 	// Reboot restarts the machine; nil means that it is not allowed.
 	Reboot func(context.Context) error
+	// Events keeps what happens until the hub has it; nil means that no events are
+	// sent.
+	Events *Events
 	Now    func() time.Time
 	Rand   func() float64 // from 0 up to 1, to spread retries; nil means real chance
 	Log    *zap.Logger
@@ -104,6 +109,9 @@ func New(config Config, lock Lock, store *Store) *Agent {
 	}
 	a.SetDefaults(config.Defaults)
 	a.noteBoot()
+	if config.Events != nil {
+		config.Events.Started(config.Version, a.startedAt)
+	}
 	return a
 }
 
@@ -122,8 +130,11 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 		defer stop() // without its twin the link is of no use
 		synced <- a.keepTwin(ctx, link)
 	}()
+	var sending sync.WaitGroup
+	sending.Go(func() { a.sendEvents(ctx, link) })
 	a.answerMethods(ctx, link)
 	stop()
+	sending.Wait()
 	return <-synced
 }
 

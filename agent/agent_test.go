@@ -31,16 +31,19 @@ type hub struct {
 	answers  chan iothub.MethodResponse
 	reports  chan iothub.Object
 	fetched  chan struct{}
+	messages chan iothub.Message
+	send     func(iothub.Message) error // what becomes of a message; nil: it is taken
 	lastDown string
 }
 
 func newHub(twin string) *hub {
 	h := &hub{
-		methods: make(chan iothub.Method, 10),
-		desired: make(chan iothub.Object, 10),
-		answers: make(chan iothub.MethodResponse, 10),
-		reports: make(chan iothub.Object, 100),
-		fetched: make(chan struct{}, 10),
+		methods:  make(chan iothub.Method, 10),
+		desired:  make(chan iothub.Object, 10),
+		answers:  make(chan iothub.MethodResponse, 10),
+		reports:  make(chan iothub.Object, 100),
+		fetched:  make(chan struct{}, 10),
+		messages: make(chan iothub.Message, 100),
 	}
 	if err := json.Unmarshal([]byte(twin), &h.twin); err != nil {
 		panic(err)
@@ -70,6 +73,16 @@ func (h *hub) Report(_ context.Context, patch iothub.Object) (int64, error) {
 
 func (h *hub) Respond(_ context.Context, _ string, r iothub.MethodResponse) error {
 	h.answers <- r
+	return nil
+}
+
+func (h *hub) Send(_ context.Context, m iothub.Message) error {
+	if h.send != nil {
+		if err := h.send(m); err != nil {
+			return err
+		}
+	}
+	h.messages <- m
 	return nil
 }
 

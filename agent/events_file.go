@@ -21,6 +21,8 @@ type eventLog struct {
 	store   string  // names the store, for ids that are never used again
 	next    uint64  // the sequence number of the next event
 	dropped int64   // how many events were given up for want of room, ever
+	bolt    string  // the position of the last event of the bolt
+	door    string  // the name of the last event of the door
 	queue   []Event // not yet taken by the hub, oldest first
 }
 
@@ -29,6 +31,8 @@ type eventsHead struct {
 	Store   string `json:"store"`
 	Next    uint64 `json:"next"`
 	Dropped int64  `json:"dropped"`
+	Bolt    string `json:"bolt,omitempty"`
+	Door    string `json:"door,omitempty"`
 }
 
 // eventsMark says that the events up to a number are done with: sent or dropped.
@@ -39,7 +43,7 @@ type eventsMark struct {
 
 // text returns the file that says just this.
 func (l eventLog) text() []byte {
-	text := jsonLine(eventsHead{eventsVersion, l.store, l.next, l.dropped})
+	text := jsonLine(eventsHead{eventsVersion, l.store, l.next, l.dropped, l.bolt, l.door})
 	for _, e := range l.queue {
 		text = append(text, jsonLine(e)...)
 	}
@@ -59,7 +63,7 @@ func readEvents(text []byte) (log eventLog, bad int, err error) {
 	if head.Store == "" {
 		return eventLog{}, 0, errors.New("it does not say which store it is of")
 	}
-	log = eventLog{store: head.Store, next: head.Next, dropped: head.Dropped}
+	log = eventLog{store: head.Store, next: head.Next, dropped: head.Dropped, bolt: head.Bolt, door: head.Door}
 	for line := range bytes.Lines(rest) {
 		var l struct {
 			Event
@@ -68,9 +72,10 @@ func readEvents(text []byte) (log eventLog, bad int, err error) {
 		switch err := json.Unmarshal(line, &l); {
 		case err != nil:
 			bad++
-		case l.Name != "" && l.Seq >= log.last(): // an older number would never be marked
+		case l.Name != "" && l.Seq > 0 && l.Seq >= log.least(): // an older number would never be marked
 			log.queue = append(log.queue, l.Event)
 			log.next = max(log.next, l.Seq+1)
+			log.note(l.Event)
 		case l.Name == "" && l.Through > 0:
 			log.forget(l.Through)
 			log.next, log.dropped = max(log.next, l.Through+1), max(log.dropped, l.Dropped)
@@ -81,8 +86,18 @@ func readEvents(text []byte) (log eventLog, bad int, err error) {
 	return log, bad, nil
 }
 
-// last returns the least number that the next event in the file can have.
-func (l *eventLog) last() uint64 {
+// note remembers what an event says of bolt and door.
+func (l *eventLog) note(e Event) {
+	switch {
+	case e.Position != "":
+		l.bolt = e.Position
+	case e.Name == EventDoorOpened, e.Name == EventDoorClosed:
+		l.door = e.Name
+	}
+}
+
+// least returns the least number that the next event in the file can have.
+func (l *eventLog) least() uint64 {
 	if len(l.queue) == 0 {
 		return 0
 	}

@@ -23,7 +23,7 @@ func (a *Agent) sendEvents(ctx context.Context, link Link) {
 			if ctx.Err() == nil {
 				a.config.Log.Warn("an event did not reach the hub; it is sent again", zap.Error(err))
 			}
-			retry = time.After(a.spread(failures))
+			retry = time.After(a.eventsRetry(failures))
 			failures++
 		}
 		select {
@@ -58,4 +58,11 @@ func (a *Agent) sendWaiting(ctx context.Context, link Link) error {
 		}
 		a.config.Events.sent(event)
 	}
+}
+
+// eventsRetry returns how long to wait after so many failures before the last
+// one. Half of it is chance, for the sake of the hub.
+func (a *Agent) eventsRetry(failures int) time.Duration {
+	wait := min(firstRetry<<min(failures, 10), longestRetry)
+	return wait/2 + time.Duration(a.config.random()*float64(wait/2))
 }

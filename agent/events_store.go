@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/actuator"
 )
 
 const (
@@ -39,10 +41,10 @@ type Events struct {
 
 	mu     sync.Mutex
 	events eventLog
-	lines  []byte   // to be appended to the file
-	count  int      // of lines
-	then   []func() // to be called when the lines have been written
+	lines  []byte // to be appended to the file
+	count  int    // of lines
 	closed bool
+	status actuator.Status // as it was observed last
 }
 
 // OpenEvents reads the events from dir, which must exist, and begins to keep
@@ -71,7 +73,7 @@ func OpenEvents(dir string, limit int, log *zap.Logger) (*Events, error) {
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		setAside(log, e.path, "the events that wait for the hub", err)
+		setAside(log, e.path, err)
 	}
 	e.trim()
 	if err := replaceFile(e.path, e.events.text()); err != nil {
@@ -82,13 +84,7 @@ func OpenEvents(dir string, limit int, log *zap.Logger) (*Events, error) {
 	return e, nil
 }
 
-// Add keeps an event, whose number it sets.
-func (e *Events) Add(event Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.add(event)
-}
-
+// add keeps an event, whose number it sets. e.mu is held.
 func (e *Events) add(event Event) {
 	event.Seq = e.events.next
 	e.events.next++
@@ -157,23 +153,6 @@ func (e *Events) append(line []byte) {
 	case e.wake <- struct{}{}:
 	default:
 	}
-}
-
-// after calls f once what was added before has been written, or could not be:
-// from another goroutine, in the order of the calls.
-func (e *Events) after(f func()) {
-	e.mu.Lock()
-	if e.path == "" || e.closed {
-		e.mu.Unlock()
-		f()
-		return
-	}
-	e.then = append(e.then, f)
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-	e.mu.Unlock()
 }
 
 // Close writes and syncs what is not yet, and ends.

@@ -6,69 +6,73 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// watchedJournal finds events in the records that a lock keeps. The records come
-// one for each change, none is left out, also while there is no hub.
-type watchedJournal struct {
-	events  *Events
-	next    actuator.Journal
-	settled actuator.Position // the bolt's last place that was worth an event
-	last    *actuator.Last
+// Observe finds events in what is known of the lock. It is called for each
+// change, by one goroutine, also while there is no hub. What the bolt or the
+// door did since the last event that is on disk, while there was no process or
+// just before it ended, is an event too.
+func (e *Events) Observe(status actuator.Status) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before := e.status
+	e.status = status
+	e.observeBolt(before, status)
+	e.observeDoor(status)
 }
 
-// Journal returns a journal that keeps records in next, and an event for each
-// that is one. The event is written before the record: if the process ends
-// between them, the event may come twice, and is not lost. old is the record of
-// the process before.
-func (e *Events) Journal(next actuator.Journal, old actuator.Record) actuator.Journal {
-	return &watchedJournal{events: e, next: next, settled: old.Position, last: old.Last}
-}
-
-// Save is called by one goroutine, the lock's.
-func (j *watchedJournal) Save(record actuator.Record, done func(error)) {
-	if event, ok := j.eventOf(record); ok {
-		j.events.Add(event)
-	}
-	j.events.after(func() { j.next.Save(record, done) })
-}
-
-// eventOf returns the event that a record is.
-func (j *watchedJournal) eventOf(record actuator.Record) (Event, bool) {
-	command := record.Last
-	if command == j.last || command == nil || command.Code != "" {
-		command = nil
-	}
-	j.last = record.Last
-	if record.Position == j.settled {
-		return Event{}, false
-	}
-	name := ""
-	switch record.Position {
+func (e *Events) observeBolt(before, now actuator.Status) {
+	event := Event{At: now.ChangedAt, Position: string(now.Position), Source: string(now.Source)}
+	switch now.Position {
 	case actuator.Locked:
-		name = EventLocked
+		event.Name = EventLocked
 	case actuator.Unlocked:
-		name = EventUnlocked
+		event.Name = EventUnlocked
 	case actuator.Jammed:
-		name = EventJammed
+		event.Name = EventJammed
 	default: // moving, or not known: not yet a place
-		return Event{}, false
+		return
 	}
-	j.settled = record.Position
-	stray := name != EventJammed && record.Motion == "" && record.Position != record.Level
-	if stray && (record.Level == actuator.Locked || record.Level == actuator.Unlocked) {
-		name = EventForced
+	moved := event.Position != e.events.bolt
+	first := e.events.bolt == ""
+	switch {
+	case now.Forced && (moved || !before.Forced): // the bolt, or the door that it should have held
+		event.Name = EventForced
+		if !moved {
+			event.At = now.DoorChangedAt
+		}
+	case !moved:
+		return
 	}
-	e := Event{Name: name, At: record.ChangedAt, Position: string(record.Position), Source: string(record.Source)}
-	if command != nil {
-		e.Command, e.Reason = command.Name, command.Reason
+	if last := now.Last; last != nil && last != before.Last && (last.Code == "" || event.Name == EventJammed) {
+		event.Command, event.Reason = last.Name, last.Reason
 	}
-	return e, true
+	e.events.bolt = event.Position
+	if !first || event.Name != EventLocked && event.Name != EventUnlocked { // where it was found the first time is no event
+		e.add(event)
+	}
 }
 
-// Door keeps the event of a door that was opened or closed.
-func (e *Events) Door(open bool, at time.Time) {
-	event := Event{Name: EventDoorClosed, At: at}
-	if open {
+func (e *Events) observeDoor(now actuator.Status) {
+	event := Event{Name: EventDoorClosed, At: now.DoorChangedAt}
+	switch now.Door {
+	case actuator.DoorOpen:
 		event.Name = EventDoorOpened
+	case actuator.DoorClosed:
+	default:
+		return
 	}
-	e.Add(event)
+	first := e.events.door == ""
+	if event.Name == e.events.door {
+		return
+	}
+	e.events.door = event.Name
+	if !first {
+		e.add(event)
+	}
+}
+
+// Started keeps the event of an agent that has started.
+func (e *Events) Started(version string, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.add(Event{Name: EventStarted, At: at, Version: version})
 }

@@ -47,11 +47,11 @@ func (e *Events) writeLoop(lines int) {
 	}
 }
 
-// write puts what is new into the file, and calls who waited for that.
+// write puts what is new into the file.
 func (e *Events) write(file *eventsFile) error {
 	e.mu.Lock()
-	lines, count, then := e.lines, e.count, e.then
-	e.lines, e.count, e.then = nil, 0, nil
+	lines, count := e.lines, e.count
+	e.lines, e.count = nil, 0
 	anew := file.lines < 0 || file.lines+count > eventsRewrite*e.limit
 	var whole []byte
 	if anew {
@@ -66,9 +66,6 @@ func (e *Events) write(file *eventsFile) error {
 		file.lines = count
 	} else {
 		file.lines += count
-	}
-	for _, f := range then {
-		f()
 	}
 	return err
 }

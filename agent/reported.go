@@ -63,13 +63,17 @@ func (a *Agent) reported() iothub.Object {
 func (a *Agent) status() iothub.Object {
 	all := a.reported()
 	all["uptimeSeconds"] = int64(a.config.Now().Sub(a.startedAt).Seconds())
-	all["counters"] = map[string]any{
+	counters := map[string]any{
 		"methods":         a.methods.Load(),
 		"methodsRefused":  a.refused.Load(),
 		"links":           a.links.Load(),
 		"desiredIgnored":  a.desired.Load().ignored,
 		"stateSaveErrors": a.state.Errors(),
 	}
+	if a.config.Events != nil {
+		counters["eventsWaiting"], counters["eventsDropped"] = a.config.Events.Counts()
+	}
+	all["counters"] = counters
 	return all
 }
 

@@ -77,15 +77,20 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 		s.state, err = readState(text)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		aside := s.path + ".bad"
-		log.Warn("the state cannot be used and is set aside; the agent starts without it",
-			zap.String("file", s.path), zap.String("kept as", aside), zap.Error(err))
-		if err := os.Rename(s.path, aside); err != nil {
-			log.Warn("the unusable state cannot be set aside; it will be overwritten", zap.Error(err))
-		}
+		setAside(log, s.path, err)
 	}
 	go s.writeLoop()
 	return s, nil
+}
+
+// setAside keeps a file that cannot be used under another name.
+func setAside(log *zap.Logger, path string, why error) {
+	aside := path + ".bad"
+	log.Warn("a file of the agent's state cannot be used and is set aside; the agent starts without it",
+		zap.String("file", path), zap.String("kept as", aside), zap.Error(why))
+	if err := os.Rename(path, aside); err != nil {
+		log.Warn("the unusable file cannot be set aside; it will be overwritten", zap.Error(err))
+	}
 }
 
 // readState reads the text of the file.

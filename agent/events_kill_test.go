@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// killDir, in the environment, makes the test's process the one that is killed.
+const killDir = "LATCHD_TEST_KILL_DIR"
+
+// Whenever the process is killed, the file is whole, no event that was in it is
+// gone, and those that were sent are at most the last one too many.
+// LATCHD_TEST_KILLS says how often; the seed is printed.
+func TestEventsSurviveSIGKILL(t *testing.T) {
+	if dir := os.Getenv(killDir); dir != "" {
+		addUntilKilled(t, dir)
+	}
+	kills := 10
+	if text := os.Getenv("LATCHD_TEST_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d, %d kills", seed, kills)
+	random := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	for range kills {
+		written, sent := killOne(t, dir, random)
+		text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, bad, err := readEvents(text)
+		if err != nil || bad > 1 {
+			t.Fatalf("%d bad lines, %v", bad, err)
+		}
+		if log.next <= written {
+			t.Errorf("event %d was in the file, and the next one is %d", written, log.next)
+		}
+		if len(log.queue) > 0 && log.queue[0].Seq <= sent {
+			t.Errorf("event %d comes again, and %d were sent", log.queue[0].Seq, sent)
+		}
+		for i, e := range log.queue {
+			if e.Seq != log.queue[0].Seq+uint64(i) {
+				t.Fatalf("event %d is number %d, the first is %d", i, e.Seq, log.queue[0].Seq)
+			}
+		}
+	}
+}
+
+// killOne runs a process that adds and sends events, kills it, and returns the
+// last numbers that it found written and marked as sent in the file.
+func killOne(t *testing.T, dir string, random *rand.Rand) (written, sent uint64) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestEventsSurviveSIGKILL$")
+	cmd.Env = append(os.Environ(), killDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for range 1 + random.IntN(30) {
+		if !lines.Scan() {
+			break
+		}
+	}
+	time.Sleep(time.Duration(random.IntN(3000)) * time.Microsecond) // into the midst of a write
+	cmd.Process.Kill()
+	fmt.Sscan(lines.Text(), &written, &sent)
+	for lines.Scan() {
+		fmt.Sscan(lines.Text(), &written, &sent)
+	}
+	cmd.Wait()
+	if written == 0 {
+		t.Fatal("the process wrote nothing")
+	}
+	return written, sent
+}
+
+// addUntilKilled adds events and takes some out, and prints what it finds in
+// the file.
+func addUntilKilled(t *testing.T, dir string) {
+	e, err := OpenEvents(dir, 50, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		e.put("a")
+		if i%2 == 0 {
+			if event, _, ok := e.oldest(); ok {
+				e.sent(event)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := bytes.LastIndexByte(text, '\n')
+		log, _, err := readEvents(text[:end+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := log.next - 1
+		if len(log.queue) > 0 {
+			sent = log.queue[0].Seq - 1
+		}
+		fmt.Println(log.next-1, sent)
+	}
+}

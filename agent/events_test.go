@@ -1,0 +1,397 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func openEvents(t *testing.T, dir string, limit int) *Events {
+	t.Helper()
+	e, err := OpenEvents(dir, limit, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// put adds an event of that name.
+func (e *Events) put(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.add(Event{Name: name, At: time.Unix(1795437432, 0).UTC()})
+}
+
+// names returns the names of the events that wait.
+func (e *Events) names() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var names []string
+	for _, event := range e.events.queue {
+		names = append(names, event.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+// send takes the oldest event out, and returns the id that it was sent with.
+func (e *Events) take(t *testing.T) string {
+	t.Helper()
+	event, store, ok := e.oldest()
+	if !ok {
+		t.Fatal("no event waits")
+	}
+	m, err := event.message(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.sent(event)
+	return m.ID
+}
+
+// What waits outlives the process, in its order; what was sent does not come
+// again, and no id is given twice.
+func TestEventsOutliveTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	ids := map[string]bool{}
+	take := func(e *Events) {
+		t.Helper()
+		if id := e.take(t); ids[id] {
+			t.Errorf("the id %s is given twice", id)
+		} else {
+			ids[id] = true
+		}
+	}
+	e := openEvents(t, dir, 10)
+	for _, name := range []string{"a", "b", "c"} {
+		e.put(name)
+	}
+	take(e)
+	e.Close()
+
+	e = openEvents(t, dir, 10)
+	if got := e.names(); got != "b c" {
+		t.Errorf("after the restart: %s", got)
+	}
+	take(e)
+	take(e)
+	e.Close()
+
+	e = openEvents(t, dir, 10)
+	if got := e.names(); got != "" {
+		t.Errorf("when all are sent: %s", got)
+	}
+	e.put("d")
+	take(e)
+}
+
+func TestOldestEventsAreDropped(t *testing.T) {
+	dir := t.TempDir()
+	e := openEvents(t, dir, 3)
+	for _, name := range []string{"a", "b", "c"} {
+		e.put(name)
+	}
+	sending, _, _ := e.oldest() // a is under way when it is dropped
+	e.put("d")
+	e.put("e")
+	e.sent(sending)
+	check := func(e *Events, names string, dropped int64) {
+		t.Helper()
+		if waiting, n := e.Counts(); e.names() != names || waiting != len(strings.Fields(names)) || n != dropped {
+			t.Errorf("%d wait (%s), %d dropped; want %s, %d", waiting, e.names(), n, names, dropped)
+		}
+	}
+	check(e, "c d e", 2)
+	e.Close()
+	e = openEvents(t, dir, 3)
+	check(e, "c d e", 2)
+	e.Close()
+	check(openEvents(t, dir, 2), "d e", 3) // a smaller limit
+}
+
+// However many events there are, the file does not grow beyond its bound.
+func TestEventsFileIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	const limit = 10
+	e := openEvents(t, dir, limit)
+	for i := range 50 * limit {
+		e.put(fmt.Sprint("event", i))
+		if i%3 != 0 {
+			e.take(t)
+		}
+	}
+	e.Close()
+	text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What comes while the file is written anew is appended in one go.
+	if lines := bytes.Count(text, []byte("\n")); lines > 3*eventsRewrite*limit {
+		t.Errorf("the file has %d lines", lines)
+	}
+	if e := openEvents(t, dir, limit); !strings.HasSuffix(e.names(), "event499") {
+		t.Errorf("waiting: %s", e.names())
+	}
+}
+
+// A torn or garbled line costs its event and no other; a file that cannot be
+// used costs its events and no more.
+func TestEventsFileIsDamaged(t *testing.T) {
+	const (
+		head = `{"version":1,"store":"s","next":4,"dropped":0}` + "\n"
+		a    = `{"seq":1,"event":"a","at":"2026-11-24T00:00:00Z"}` + "\n"
+		b    = `{"seq":2,"event":"b","at":"2026-11-24T00:00:00Z"}` + "\n"
+		c    = `{"seq":3,"event":"c","at":"2026-11-24T00:00:00Z"}` + "\n"
+	)
+	for _, test := range []struct {
+		name, text, want string
+		warned           string
+	}{
+		{"whole", head + a + b + c, "a b c", ""},
+		{"torn at the end", head + a + b + c[:20], "a b", "lines in the file of events cannot be read"},
+		{"zeros of a power cut", head + a + strings.Repeat("\x00", 30), "a", "lines in the file of events cannot be read"},
+		{"garbled in the middle", head + a + "{\n" + c, "a c", "lines in the file of events cannot be read"},
+		{"something else in the middle", head + a + "{}\n" + c, "a c", "lines in the file of events cannot be read"},
+		{"an event twice", head + a + b + a, "a b", "lines in the file of events cannot be read"},
+		{"marked", head + a + b + `{"through":2,"dropped":1}` + "\n" + c, "c", ""},
+		{"empty", "", "", "set aside"},
+		{"of the future", strings.Replace(head, "1", "9", 1) + a, "", "set aside"},
+		{"without a name", strings.Replace(head, `"s"`, `""`, 1) + a, "", "set aside"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "events.jsonl")
+			if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			core, logs := observer.New(zapcore.WarnLevel)
+			e, err := OpenEvents(dir, 10, zap.New(core))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			if e.names() != test.want {
+				t.Errorf("waiting: %s; want %s", e.names(), test.want)
+			}
+			if warned := logs.FilterMessageSnippet(test.warned).Len(); warned != logs.Len() || (test.warned != "") != (warned == 1) {
+				t.Errorf("logged: %v", logs.All())
+			}
+			if kept, err := os.ReadFile(file + ".bad"); test.warned == "set aside" && (err != nil || string(kept) != test.text) {
+				t.Errorf("set aside: %q, %v", kept, err)
+			}
+		})
+	}
+}
+
+// While the disk takes nothing the events wait in memory, and all of them are
+// written when it takes something again.
+func TestEventsWithoutDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	e := &Events{path: path, limit: 10, news: make(chan struct{}, 1), wake: make(chan struct{}, 1), events: eventLog{store: "s", next: 1}}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := eventsFile{File: full, lines: 1}
+	e.put("a")
+	if err := e.write(&file); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a write to a full disk: %v", err)
+	}
+	e.put("b")
+	if err := e.write(&file); err != nil {
+		t.Fatal(err)
+	}
+	e.put("c")
+	if err := e.write(&file); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	text, err := os.ReadFile(path)
+	if log, bad, err2 := readEvents(text); err != nil || err2 != nil || bad != 0 || len(log.queue) != 3 {
+		t.Errorf("on disk: %s, %v, %v", text, err, err2)
+	}
+}
+
+func FuzzReadEvents(f *testing.F) {
+	f.Add([]byte(`{"version":1,"store":"s","next":1,"dropped":0}` + "\n" + `{"seq":1,"event":"locked","position":"locked"}` + "\n" + `{"through":1,"dropped":0}` + "\n"))
+	f.Add([]byte(`{"version":1,"store":"s"}` + "\n" + `{"seq":18446744073709551615,"event":"a"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		log, _, err := readEvents(text)
+		if err != nil {
+			return
+		}
+		for i, e := range log.queue {
+			if e.Name == "" || e.Seq >= log.next && log.next != 0 || i > 0 && e.Seq <= log.queue[i-1].Seq {
+				t.Fatalf("event %d is %+v, next is %d", i, e, log.next)
+			}
+		}
+		again, bad, err := readEvents(log.text())
+		if err != nil || bad != 0 || again.next != log.next || len(again.queue) != len(log.queue) {
+			t.Fatalf("read back: %+v, %d bad lines, %v; wrote %+v", again, bad, err, log)
+		}
+	})
+}
+
+// What the lock does, and which events come of it.
+func TestObserve(t *testing.T) {
+	at := time.Unix(1795437432, 0)
+	last := &actuator.Last{Name: "unlockDoor", Reason: "post"}
+	refused := &actuator.Last{Name: "unlockDoor", Code: actuator.Busy}
+	jam := &actuator.Last{Name: "lockDoor", Code: actuator.IsJammed}
+	is := func(p actuator.Position, change ...func(*actuator.Status)) actuator.Status {
+		s := actuator.Status{Position: p, Source: actuator.Sensor, ChangedAt: at}
+		for _, c := range change {
+			c(&s)
+		}
+		return s
+	}
+	by := func(l *actuator.Last) func(*actuator.Status) { return func(s *actuator.Status) { s.Last = l } }
+	forced := func(s *actuator.Status) { s.Forced = true }
+	door := func(d actuator.DoorState) func(*actuator.Status) { return func(s *actuator.Status) { s.Door = d } }
+	for _, test := range []struct {
+		name string
+		seen []actuator.Status
+		want string
+	}{
+		{"where it is found first is no event", []actuator.Status{is(actuator.Unknown), is(actuator.Moving), is(actuator.Locked)}, ""},
+		{"a command", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Unlocked, by(last))}, "unlocked(unlockDoor,post)"},
+		{"to where it is", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Locked, by(last))}, ""},
+		{"there and back", []actuator.Status{is(actuator.Locked), is(actuator.Unlocked, by(last)), is(actuator.Locked, by(last))},
+			"unlocked(unlockDoor,post) locked"},
+		{"a refused command did nothing", []actuator.Status{is(actuator.Unlocked), is(actuator.Locked, by(refused))}, "locked"},
+		{"a jam", []actuator.Status{is(actuator.Unlocked), is(actuator.Moving), is(actuator.Jammed, by(jam)), is(actuator.Jammed, by(jam)), is(actuator.Locked, by(jam))},
+			"jammed(lockDoor,) locked"},
+		{"a jam at the start", []actuator.Status{is(actuator.Moving), is(actuator.Jammed)}, "jammed"},
+		{"a bolt that is forced, and goes back", []actuator.Status{is(actuator.Locked), is(actuator.Unlocked, forced), is(actuator.Unlocked, forced), is(actuator.Locked)},
+			"forced locked"},
+		{"a door", []actuator.Status{is(actuator.Unlocked, door(actuator.DoorClosed)), is(actuator.Unlocked, door(actuator.DoorOpen)),
+			is(actuator.Unlocked, door(actuator.DoorUnknown)), is(actuator.Unlocked, door(actuator.DoorClosed))}, "doorOpened doorClosed"},
+		{"a door that is forced", []actuator.Status{is(actuator.Locked, door(actuator.DoorClosed)), is(actuator.Locked, door(actuator.DoorOpen), forced),
+			is(actuator.Locked, door(actuator.DoorClosed), forced)}, "forced doorOpened doorClosed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := openEvents(t, "", 100)
+			for _, s := range test.seen {
+				e.Observe(s)
+			}
+			var got []string
+			for _, event := range e.events.queue {
+				text := event.Name
+				if event.Command != "" {
+					text += "(" + event.Command + "," + event.Reason + ")"
+				}
+				got = append(got, text)
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// What happened while there was no process is an event of the next one.
+func TestObserveOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	locked := actuator.Status{Position: actuator.Locked, Door: actuator.DoorClosed}
+	unlocked := actuator.Status{Position: actuator.Unlocked, Door: actuator.DoorOpen}
+	e := openEvents(t, dir, 10)
+	e.Observe(locked)
+	e.Observe(unlocked)
+	e.Close()
+	e = openEvents(t, dir, 10)
+	for range e.events.queue {
+		e.take(t)
+	}
+	e.Observe(actuator.Status{Position: actuator.Moving})
+	e.Observe(unlocked)
+	if e.names() != "" {
+		t.Errorf("nothing happened, and events are %s", e.names())
+	}
+	e.Close()
+	e = openEvents(t, dir, 10)
+	e.Observe(locked)
+	if e.names() != "locked doorClosed" {
+		t.Errorf("events: %s", e.names())
+	}
+}
+
+// Events go out oldest first, each again until the hub has acknowledged it, on
+// the link that there is.
+func TestEventsAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := openEvents(t, "", 10)
+		e.mu.Lock()
+		e.add(Event{Name: EventStarted, At: time.Unix(1795437432, 0).UTC(), Version: "1.2.3"})
+		e.mu.Unlock()
+		e.put("a")
+		h, failures := newHub(newTwin), 2
+		h.send = func(iothub.Message) error {
+			if failures > 0 {
+				failures--
+				return errors.New("the hub did not answer")
+			}
+			return nil
+		}
+		a := &Agent{config: Config{Events: e, Log: zap.NewNop(), Rand: func() float64 { return 0 }}}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		began := time.Now()
+		go func() { defer close(ended); a.sendEvents(ctx, h) }()
+
+		m := <-h.messages
+		if waited := time.Since(began); waited != 2500*time.Millisecond+5*time.Second {
+			t.Errorf("sent again after %s in all", waited)
+		}
+		const body = `{"seq":1,"event":"started","at":"2026-11-23T12:37:12Z","version":"1.2.3"}`
+		if string(m.Body) != body || m.ContentType != "application/json" || m.ContentEncoding != "utf-8" {
+			t.Errorf("got %s %s %s", m.Body, m.ContentType, m.ContentEncoding)
+		}
+		if name, _ := m.Properties.Get("event"); name != "started" || m.ID != e.events.store+"-1" {
+			t.Errorf("properties %v, id %s", m.Properties, m.ID)
+		}
+		<-h.messages
+		synctest.Wait()
+		if waiting, _ := e.Counts(); waiting != 0 {
+			t.Errorf("%d events wait", waiting)
+		}
+		e.put("b") // while all is quiet
+		if m := <-h.messages; !strings.Contains(string(m.Body), `"event":"b"`) {
+			t.Errorf("got %s", m.Body)
+		}
+		stop()
+		<-ended
+	})
+}
+
+// A whole door: what a method does is an event, sent on the link by which the
+// method came.
+func TestEventsOfADoor(t *testing.T) {
+	e := openEvents(t, "", 10)
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
+	d.config.Events = e
+	e.Observe(d.lock.Status())
+	d.serve(t, h)
+	if status, answer := h.call(t, "unlockDoor", "null"); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	e.Observe(d.lock.Status())
+	if m := <-h.messages; !strings.Contains(string(m.Body), `"event":"unlocked"`) {
+		t.Errorf("got %s", m.Body)
+	}
+}
