@@ -1,0 +1,221 @@
+package provisioning
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+	"go.uber.org/goleak"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// service is a provisioning service at the other end of pipes, packet by packet,
+// so that a test in a bubble of time decides what it says and when.
+type service struct {
+	t     *testing.T
+	cert  tls.Certificate
+	roots *x509.CertPool
+
+	connack  byte
+	suback   byte
+	answers  []answer // to the requests, in their order; none left: silence
+	connects chan *packets.ConnectPacket
+	certs    chan string // subject of the client's certificate
+	requests chan request
+	ended    chan struct{} // of a session
+	pings    int
+}
+
+// answer is what stands in an answer's topic after the status and the request id,
+// and its body.
+type answer struct {
+	status, properties, body string
+}
+
+type request struct {
+	topic, body string
+	at          time.Time
+}
+
+func newService(t *testing.T, answers ...answer) *service {
+	t.Helper()
+	s := &service{
+		t: t, answers: answers,
+		connects: make(chan *packets.ConnectPacket, 10), certs: make(chan string, 10),
+		requests: make(chan request, 100), ended: make(chan struct{}, 10),
+	}
+	s.cert, s.roots = certificate(t, "service.example")
+	return s
+}
+
+// options are those of a device with a key.
+func (s *service) options() Options {
+	return Options{
+		Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1",
+		Key: iothub.Key("secret"), RootCAs: s.roots, Dial: s.dial,
+	}
+}
+
+func (s *service) dial(_ context.Context, _, address string) (net.Conn, error) {
+	if address != "service.example:8883" {
+		return nil, errors.New("dialled " + address)
+	}
+	ours, theirs := net.Pipe()
+	go s.serve(tls.Server(buffer(theirs), &tls.Config{Certificates: []tls.Certificate{s.cert}, ClientAuth: tls.RequestClientCert}))
+	return buffer(ours), nil
+}
+
+func (s *service) serve(conn *tls.Conn) {
+	defer func() { conn.Close(); s.ended <- struct{}{} }()
+	for {
+		packet, err := packets.ReadPacket(conn)
+		if err != nil {
+			return
+		}
+		switch packet := packet.(type) {
+		case *packets.ConnectPacket:
+			s.connects <- packet
+			if certs := conn.ConnectionState().PeerCertificates; len(certs) > 0 {
+				s.certs <- certs[0].Subject.CommonName
+			}
+			ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+			ack.ReturnCode = s.connack
+			ack.Write(conn)
+		case *packets.SubscribePacket:
+			if len(packet.Topics) != 1 || packet.Topics[0] != "$dps/registrations/res/#" || packet.Qoss[0] != 1 {
+				s.t.Errorf("subscribed to %q %v", packet.Topics, packet.Qoss)
+			}
+			ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			ack.MessageID, ack.ReturnCodes = packet.MessageID, []byte{s.suback}
+			ack.Write(conn)
+		case *packets.PingreqPacket:
+			s.pings++
+			packets.NewControlPacket(packets.Pingresp).Write(conn)
+		case *packets.PublishPacket:
+			if packet.Qos != 1 || packet.Retain {
+				s.t.Errorf("a request with QoS %d", packet.Qos)
+			}
+			ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+			ack.MessageID = packet.MessageID
+			ack.Write(conn)
+			s.requests <- request{packet.TopicName, string(packet.Payload), time.Now()}
+			s.answer(conn, packet.TopicName)
+		}
+	}
+}
+
+func (s *service) answer(conn net.Conn, topic string) {
+	if len(s.answers) == 0 {
+		return
+	}
+	a := s.answers[0]
+	s.answers = s.answers[1:]
+	id, _, _ := strings.Cut(strings.SplitN(topic, "$rid=", 2)[1], "&")
+	for _, rid := range []string{"of-another", id} { // only its own answer counts
+		m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		m.TopicName = "$dps/registrations/res/" + a.status + "/?$rid=" + rid + a.properties
+		m.Payload, m.Qos, m.MessageID = []byte(a.body), 1, 7
+		if m.Write(conn) != nil {
+			return
+		}
+		ack, err := packets.ReadPacket(conn)
+		if _, end := ack.(*packets.DisconnectPacket); err != nil || end {
+			return
+		}
+		if _, ok := ack.(*packets.PubackPacket); !ok || ack.Details().MessageID != 7 {
+			s.t.Errorf("an answer with QoS 1 is followed by %v", ack)
+			return
+		}
+	}
+}
+
+// buffered is an end of a pipe whose writes do not wait for the other end's reads,
+// as on a network.
+type buffered struct {
+	net.Conn
+	writes chan []byte
+	closed chan struct{}
+	once   sync.Once
+}
+
+func buffer(pipe net.Conn) *buffered {
+	b := &buffered{Conn: pipe, writes: make(chan []byte, 100), closed: make(chan struct{})}
+	go func() {
+		defer pipe.Close()
+		for {
+			select {
+			case p := <-b.writes:
+				pipe.Write(p)
+			case <-b.closed:
+				return
+			}
+		}
+	}()
+	return b
+}
+
+func (b *buffered) Write(p []byte) (int, error) {
+	b.writes <- bytes.Clone(p)
+	return len(p), nil
+}
+
+func (b *buffered) SetWriteDeadline(time.Time) error { return nil }
+
+func (b *buffered) SetDeadline(t time.Time) error { return b.SetReadDeadline(t) }
+
+// Close is abrupt, but for what is being written.
+func (b *buffered) Close() error {
+	b.once.Do(func() { close(b.closed); b.Conn.SetWriteDeadline(time.Unix(1, 0)) })
+	return nil
+}
+
+// certificate makes one for name, by an authority of its own.
+func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+// assigned is the answer of a registration that has ended well.
+func assigned(hub, device string) answer {
+	body, _ := json.Marshal(map[string]any{
+		"operationId": "4.a.b", "status": "assigned",
+		"registrationState": map[string]any{"registrationId": "door-1", "assignedHub": hub, "deviceId": device, "status": "assigned"},
+	})
+	return answer{"200", "", string(body)}
+}

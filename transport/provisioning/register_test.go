@@ -1,0 +1,240 @@
+package provisioning
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+const assigning = `{"operationId":"4.a.b","status":"assigning"}`
+
+// A registration as it usually goes: the service needs a while, says how long to
+// leave it alone, and gives the hub. Bubbles of time begin in the year 2000.
+func TestRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, answer{"202", "&retry-after=3", assigning}, answer{"202", "", assigning}, assigned("hub.example", "door-1"))
+		began := time.Now()
+		a, err := Register(t.Context(), s.options())
+		want := Assignment{Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1", Hub: "hub.example", DeviceID: "door-1"}
+		if err != nil || !reflect.DeepEqual(a, want) {
+			t.Fatalf("got %+v, %v", a, err)
+		}
+		c := <-s.connects
+		const user = "0ne1/registrations/door-1/api-version=2019-03-31&ClientVersion=latchd"
+		if c.ClientIdentifier != "door-1" || c.Username != user || !c.CleanSession || c.Keepalive != 180 || c.ProtocolVersion != 4 {
+			t.Errorf("CONNECT %v", c)
+		}
+		if got := string(c.Password); !strings.HasPrefix(got, "SharedAccessSignature sr=0ne1/registrations/door-1&sig=") || !strings.HasSuffix(got, "&skn=registration&se=946688400") {
+			t.Errorf("password %s", got)
+		}
+		if token, err := iothub.ParseSignature(string(c.Password)); err != nil || !token.SignedBy(iothub.Key("secret")) {
+			t.Errorf("token %+v, %v", token, err)
+		}
+		for i, want := range []request{
+			{"$dps/registrations/PUT/iotdps-register/?$rid=1", `{"registrationId":"door-1"}`, began},
+			{"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId=4.a.b", " ", began.Add(3 * time.Second)},
+			{"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=3&operationId=4.a.b", " ", began.Add(5 * time.Second)},
+		} {
+			if got := <-s.requests; got != want {
+				t.Errorf("request %d: got %v, want %v", i, got, want)
+			}
+		}
+		<-s.ended
+	})
+}
+
+// A certificate is shown instead of a password, and a payload goes along.
+func TestRegisterWithCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, answer{"200", "", `{"status":"assigned","registrationState":{"assignedHub":"h","deviceId":"d","payload":{"floor":3}}}`})
+		o := s.options()
+		shown, _ := certificate(t, "door-1")
+		o.Key, o.Certificate = nil, func() (tls.Certificate, error) { return shown, nil }
+		o.Payload = json.RawMessage(`{"site":"north"}`)
+		a, err := Register(t.Context(), o)
+		if err != nil || string(a.Payload) != `{"floor":3}` {
+			t.Fatalf("got %+v, %v", a, err)
+		}
+		if c := <-s.connects; c.PasswordFlag {
+			t.Errorf("CONNECT has the password %s", c.Password)
+		}
+		if name := <-s.certs; name != "door-1" {
+			t.Errorf("shown was the certificate of %s", name)
+		}
+		if r := <-s.requests; r.body != `{"registrationId":"door-1","payload":{"site":"north"}}` {
+			t.Errorf("asked by %s", r.body)
+		}
+		<-s.ended
+	})
+}
+
+// A service that is busy is asked again on the same connection, as late as it
+// says; a long wait is bridged by pings.
+func TestRegisterIsPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, answer{"429", "&retry-after=130", `{"errorCode":429001,"message":"Throttled"}`}, answer{"500", "", "not JSON"},
+			answer{"202", "&retry-after=1", assigning}, answer{"503", "&retry-after=4", ""}, assigned("h", "d"))
+		began := time.Now()
+		if _, err := Register(t.Context(), s.options()); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []struct {
+			after time.Duration
+			poll  bool
+		}{{0, false}, {130 * time.Second, false}, {132 * time.Second, false}, {133 * time.Second, true}, {137 * time.Second, true}} {
+			r := <-s.requests
+			if got := r.at.Sub(began); got != want.after || strings.Contains(r.topic, "operationstatus") != want.poll {
+				t.Errorf("request %d after %s: %s", i, got, r.topic)
+			}
+		}
+		<-s.ended
+		if s.pings != 2 {
+			t.Errorf("%d pings", s.pings)
+		}
+	})
+}
+
+// What the service has against a device is told apart, with what to do.
+func TestRefused(t *testing.T) {
+	const at = "provisioning service at service.example:8883: "
+	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, and this computer's clock (2000-01-01T00:00:00Z)`
+	for _, test := range []struct {
+		name    string
+		connack byte
+		answer  answer
+		reason  Reason
+		after   time.Duration
+		refused bool
+		want    string
+	}{
+		{"login", packets.ErrRefusedNotAuthorised, answer{}, Unauthorized, 0, true, unauthorized},
+		{"login, not now", packets.ErrRefusedServerUnavailable, answer{}, Unavailable, 0, false, at + "it is not available at the moment"},
+		{"login, no service", packets.ErrRefusedIDRejected, answer{}, BadRequest, 0, true,
+			at + "it refused the connection with the code 2; check that the address is a provisioning service's"},
+		{"401", 0, answer{"401", "", `{"errorCode":401002,"trackingId":"t","message":"Invalid certificate."}`}, Unauthorized, 0, true,
+			unauthorized + `: it says "Invalid certificate" (code 401002)`},
+		{"404", 0, answer{"404", "", `{"errorCode":404201}`}, NotEnrolled, 0, true,
+			at + `it knows no "door-1" in the ID scope 0ne1; enrol the device, or check both (code 404201)`},
+		{"400", 0, answer{"400", "", ""}, BadRequest, 0, true, at + `it does not take the registration of "door-1" (400)`},
+		{"disabled", 0, answer{"200", "", `{"status":"disabled"}`}, Disabled, 0, true, at + `the enrolment of "door-1" is disabled; enable it`},
+		{"failed", 0, answer{"200", "", `{"status":"Failed","registrationState":{"errorCode":400207,"errorMessage":"Custom allocation failed."}}`}, Failed, 0, true,
+			at + `it could not assign a hub to "door-1": it says "Custom allocation failed" (code 400207)`},
+		{"throttled for longer than there is time", 0, answer{"429", "&retry-after=600", ""}, Throttled, 10 * time.Minute, false,
+			at + "too many devices ask it at the moment"},
+		{"not well for longer than there is time", 0, answer{"500", "&retry-after=600", ""}, Unavailable, 10 * time.Minute, false, at + "it answers 500"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(t, test.answer)
+				s.connack = test.connack
+				_, err := Register(t.Context(), s.options())
+				e, ok := errors.AsType[*Error](err)
+				if !ok || e.Reason != test.reason || e.RetryAfter() != test.after || e.Refused() != test.refused {
+					t.Fatalf("got %+v (%v)", e, err)
+				}
+				if err.Error() != test.want {
+					t.Errorf("got  %s\nwant %s", err, test.want)
+				}
+				<-s.ended
+			})
+		})
+	}
+}
+
+// Nothing waits for ever, and what is wrong with the way is no answer.
+func TestRegisterEnds(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(s *service, o *Options)
+		want   string
+		after  time.Duration
+	}{
+		{"no answer", func(s *service, _ *Options) { s.answers = nil },
+			"provisioning service at service.example:8883: the connection broke, or no answer came within 30s: ", 30 * time.Second},
+		{"no subscription", func(s *service, _ *Options) { s.suback = 0x80 },
+			"provisioning service at service.example:8883: the connection broke, or no answer came within 30s: it refused the subscription to its answers", 0},
+		{"no sense", func(s *service, _ *Options) { s.answers = []answer{{"200", "", "{"}} },
+			"provisioning service at service.example:8883: the connection broke, or no answer came within 30s: it answers what is not understood: the answer is not JSON", 0},
+		{"assigning for ever", func(s *service, _ *Options) {
+			for range 100 {
+				s.answers = append(s.answers, answer{"202", "&retry-after=4", assigning})
+			}
+		}, "provisioning service at service.example:8883: no assignment within 5m0s: context deadline exceeded", 5 * time.Minute},
+		{"no hub", func(s *service, _ *Options) { s.answers = []answer{assigned("", "door-1")} },
+			`provisioning service: it assigned a hub of the name "", which cannot be`, 0},
+		{"unknown authority", func(_ *service, o *Options) { _, o.RootCAs = certificate(t, "other") },
+			"provisioning service at service.example:8883: its certificate is of an authority that this computer does not trust", 0},
+		{"no device", func(s *service, _ *Options) { s.answers = []answer{assigned("h", "a b")} },
+			`provisioning service: in the assignment the device id has ' '; allowed are`, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(t)
+				o := s.options()
+				test.change(s, &o)
+				began := time.Now()
+				_, err := Register(t.Context(), o)
+				if _, isRefusal := errors.AsType[*Error](err); isRefusal || err == nil || !strings.HasPrefix(err.Error(), test.want) {
+					t.Errorf("got  %v\nwant %s", err, test.want)
+				}
+				if waited := time.Since(began); waited != test.after {
+					t.Errorf("after %s", waited)
+				}
+				<-s.ended
+			})
+		})
+	}
+}
+
+func TestRegisterIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, answer{"202", "&retry-after=60", assigning})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-s.requests; time.Sleep(time.Second); cancel() }()
+		if _, err := Register(ctx, s.options()); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		<-s.ended
+	})
+}
+
+func TestOptionsThatCannotWork(t *testing.T) {
+	good := Options{IDScope: "0ne1", RegistrationID: "door-1", Key: iothub.Key("k")}
+	if err := good.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(o *Options){
+		`provisioning: the ID scope is ""; want that of the service's instance, such as 0ne00000A0A`:                  func(o *Options) { o.IDScope = "" },
+		`provisioning: the registration id is "a/b"; want up to 128 of letters, digits and the characters -._: in it`: func(o *Options) { o.RegistrationID = "a/b" },
+		`provisioning: there is neither a key nor a certificate to register with`:                                     func(o *Options) { o.Key = nil },
+		`provisioning: there are a key and a certificate; want one of them`:                                           func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
+		`provisioning: "https://x" is not an address to connect to; want HOST or HOST:PORT`:                           func(o *Options) { o.Endpoint = "https://x" },
+	} {
+		o := good
+		change(&o)
+		if _, err := Register(t.Context(), o); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// Azure's documentation derives this key for a group's by hand.
+func TestDeriveKey(t *testing.T) {
+	group, err := iothub.ParseKey("8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := DeriveKey(group, "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6").Base64(), "Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc="; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
