@@ -16,6 +16,9 @@ import (
 // next link is another one.
 var ErrLinkEnded = errors.New("the link to the hub has ended")
 
+// errClosedByHub is the cause of links that ended in good order, or nearly so.
+var errClosedByHub = fmt.Errorf("closed by the hub: %w", ErrLinkEnded)
+
 // refusedError is a CONNACK that says no.
 type refusedError struct {
 	code byte
@@ -23,13 +26,6 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string { return e.text }
-
-// refused reports whether err is a login that was refused for what the device
-// is or says, not for the state of the hub.
-func refused(err error) bool {
-	var r *refusedError
-	return errors.As(err, &r) && r.code != packets.ErrRefusedServerUnavailable
-}
 
 // refusal says what a CONNACK with a code other than 0 means.
 func (s *settings) refusal(code byte) error {
@@ -57,16 +53,17 @@ func (s *settings) refusal(code byte) error {
 
 // lossError says why a link that stood is no more.
 func (s *settings) lossError(err error) error {
-	why := "the connection broke"
+	why, cause := "the connection broke", ErrLinkEnded
 	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		cause = errClosedByHub
 		why = "the hub closed the link: it was stopped, another client logged in as this device, or the device was disabled or deleted"
 	case strings.Contains(err.Error(), "pingresp"): // paho has no error value for it
 		why = fmt.Sprintf("the hub did not answer a ping within %s; check the network", s.pingTimeout())
 	default:
 		why += ": " + err.Error()
 	}
-	return &textError{fmt.Sprintf("hub at %s: %s", s.server.Address, why), ErrLinkEnded}
+	return &textError{fmt.Sprintf("hub at %s: %s", s.server.Address, why), cause}
 }
 
 // textError is a text for people with a cause for programs.

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,6 +37,13 @@ const (
 type Options struct {
 	// Device is who logs in, and the host name that user name and token carry.
 	Device iothub.Device
+	// Locate, if it is not nil, is asked for the device before each attempt, in
+	// place of Device: for one whose hub is assigned by a provisioning service.
+	// refusals is how many logins in a row were refused, or found no host of the
+	// hub's name: the assignment may be an old one. If its error has a method
+	// Refused() bool, or RetryAfter() time.Duration, the next attempt is as late as
+	// these say; with neither it is taken for one of the network.
+	Locate func(ctx context.Context, refusals int) (iothub.Device, error)
 	// Endpoint is host or host:port to dial instead of the device's gateway or
 	// host name. The server's certificate is then checked for the endpoint's host.
 	Endpoint string
@@ -77,20 +85,9 @@ type settings struct {
 	server dial.Server
 }
 
+// check looks at all but the device.
 func (o Options) check() (settings, error) {
 	s := settings{Options: o}
-	d := o.Device
-	if d.HostName == "" || d.DeviceID == "" {
-		return s, errors.New("mqtt: the device's host name or id is missing; read them from its connection string")
-	}
-	switch {
-	case d.X509 && o.Certificate == nil:
-		return s, errors.New("mqtt: the connection string says x509=true, and there is no certificate to log in with")
-	case !d.X509 && o.Certificate != nil:
-		return s, errors.New("mqtt: there is a certificate, but the connection string does not say x509=true")
-	case !d.X509 && len(d.Key) == 0 && d.Signature == "":
-		return s, errors.New("mqtt: the device has neither a key nor a signature to log in with")
-	}
 	if s.KeepAlive == 0 {
 		s.KeepAlive = DefaultKeepAlive
 	}
@@ -105,25 +102,35 @@ func (o Options) check() (settings, error) {
 	}
 	s.fill()
 
-	target := o.Endpoint
-	if target == "" {
-		target = d.Gateway
-	}
-	if target == "" {
-		target = d.HostName
-	}
-	address, err := dial.Address(target, o.WebSocket)
-	if err != nil {
-		return s, fmt.Errorf("mqtt: %w", err)
-	}
 	s.server = dial.Server{
-		Name: "hub", Address: address, RootCAs: o.RootCAs, Certificate: o.Certificate,
+		Name: "hub", RootCAs: o.RootCAs, Certificate: o.Certificate,
 		WebSocket: o.WebSocket, Proxy: o.Proxy, Now: s.Now, Dial: o.Dial,
 	}
-	if err := s.server.Check(); err != nil {
-		return s, fmt.Errorf("mqtt: %w", err)
-	}
 	return s, nil
+}
+
+// as returns the settings for a device.
+func (s settings) as(d iothub.Device) (*settings, error) {
+	s.Device = d
+	switch {
+	case d.HostName == "" || d.DeviceID == "":
+		return nil, errors.New("mqtt: the device's host name or id is missing; read them from its connection string")
+	case d.X509 && s.Certificate == nil:
+		return nil, errors.New("mqtt: the connection string says x509=true, and there is no certificate to log in with")
+	case !d.X509 && s.Certificate != nil:
+		return nil, errors.New("mqtt: there is a certificate, but the connection string does not say x509=true")
+	case !d.X509 && len(d.Key) == 0 && d.Signature == "":
+		return nil, errors.New("mqtt: the device has neither a key nor a signature to log in with")
+	}
+	address, err := dial.Address(cmp.Or(s.Endpoint, d.Gateway, d.HostName), s.WebSocket)
+	if err != nil {
+		return nil, fmt.Errorf("mqtt: %w", err)
+	}
+	s.server.Address = address
+	if err := s.server.Check(); err != nil {
+		return nil, fmt.Errorf("mqtt: %w", err)
+	}
+	return &s, nil
 }
 
 func (s *settings) fill() {

@@ -33,13 +33,16 @@ type peer struct {
 	sessions chan *session
 
 	clientCAs *x509.CertPool        // nil: any certificate will do, and none
-	connack   func(n int) byte      // n counts CONNECTs from 0
+	connack   func(n int) byte      // n counts CONNECTs from 0; may say hangUp
 	suback    byte                  // for every filter
 	deaf      bool                  // to pings
 	onUnsub   func(s *session) bool // before UNSUBACK; false keeps it back
 	onTwinGet func(s *session, id string)
 	noPuback  bool
 }
+
+// hangUp, in place of a CONNACK's code, closes the connection.
+const hangUp = 100
 
 // session is one connection of a client.
 type session struct {
@@ -123,7 +126,7 @@ func (p *peer) serve(conn net.Conn, n int) {
 		in: make(chan packets.ControlPacket, 256), gone: make(chan struct{}),
 	}
 	defer close(s.gone)
-	if ack.Write(conn) != nil || code != packets.Accepted {
+	if code == hangUp || ack.Write(conn) != nil || code != packets.Accepted {
 		p.sessions <- s
 		return
 	}

@@ -32,35 +32,37 @@ const (
 // delivered, and those in flight have 5 s to be answered before serve's context
 // ends.
 //
-// Between attempts Run waits from 0 s up to a ceiling, by chance; the ceiling
-// doubles from 1 s to 60 s. After a login that was refused it waits 10 s to
-// 20 s at first, then 20 s to 40 s, then 30 s to 60 s. The waiting starts from
-// the beginning once a link has lasted for 60 s or to its renewal. A renewal
-// connects again at once.
+// Between attempts Run waits, by chance, up to a ceiling that doubles with each
+// failure in a row to 60 s. After a connection that broke or did not come about
+// it waits from 0 s, up to 1 s at first; after a hub that has no time, or is not
+// known by its name, 5 s to 10 s at first; after a login that was refused, or a
+// link that another client of the same identity seems to take over again and
+// again, 10 s to 20 s at first. It begins anew once a link has lasted for 60 s
+// or to its renewal. A renewal connects again at once.
 func Run(ctx context.Context, opts Options, serve func(ctx context.Context, link *Link) error) error {
 	s, err := opts.check()
+	if err == nil && opts.Locate == nil {
+		_, err = s.as(opts.Device)
+	}
 	if err != nil {
 		return err
 	}
-	log, failures, lastError := s.Logger, 0, ""
+	var h history
 	for ctx.Err() == nil {
-		end := s.once(ctx, lastError, serve)
+		end := s.attempt(ctx, h, serve)
 		if ctx.Err() != nil {
 			break
 		}
+		var delay time.Duration
+		h, delay = h.after(end, s.Rand())
 		if end.renewed {
-			failures, lastError = 0, ""
 			continue
 		}
-		if end.linked {
-			lastError = end.err.Error()
+		if h.contested() {
+			s.Logger.Warn("the hub closes the link again and again soon after the login: another client seems to log in as this device",
+				zap.Int("times", h.closings))
 		}
-		if end.lasted >= stableAfter {
-			failures = 0
-		}
-		delay := backoff(failures, refused(end.err), s.Rand())
-		failures++
-		log.Warn("not connected to the hub", zap.Error(end.err), zap.Duration("retry_in", delay.Round(time.Millisecond)))
+		s.Logger.Warn("not connected to the hub", zap.Error(end.err), zap.Duration("retry_in", delay.Round(time.Millisecond)))
 		select {
 		case <-s.After(delay):
 		case <-ctx.Done():
@@ -75,6 +77,27 @@ type ending struct {
 	lasted  time.Duration
 	renewed bool  // it ended for its token to be renewed
 	err     error // why it ended, or why there was none; nil if it was renewed
+}
+
+// locate returns the settings for the device that is to log in now.
+func (s settings) locate(ctx context.Context, refusals int) (*settings, error) {
+	if s.Locate == nil {
+		return s.as(s.Device)
+	}
+	d, err := s.Locate(ctx, refusals)
+	if err != nil {
+		return nil, err
+	}
+	return s.as(d)
+}
+
+// attempt finds out who is to log in where, and does.
+func (s settings) attempt(ctx context.Context, before history, serve func(context.Context, *Link) error) ending {
+	located, err := s.locate(ctx, before.refusals)
+	if err != nil {
+		return ending{err: err}
+	}
+	return located.once(ctx, before.lastError, serve)
 }
 
 // once makes one attempt and serves the link that comes of it until its end.

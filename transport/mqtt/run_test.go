@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestBackoff(t *testing.T) {
 	p := newPeer(t, func(p *peer) {
 		p.connack = func(n int) byte {
 			if n < 8 || n == 10 {
-				return packets.ErrRefusedServerUnavailable
+				return hangUp
 			}
 			return packets.Accepted
 		}
@@ -55,6 +56,72 @@ func TestBackoff(t *testing.T) {
 	if link = d.link(t); link.LastError() != want {
 		t.Errorf("last error %q, want %q", link.LastError(), want)
 	}
+}
+
+// Two clients of one identity do not chase each other: each sees its link closed
+// soon after the login, says so, and waits.
+func TestAnotherClientTakesOver(t *testing.T) {
+	p := newPeer(t, nil)
+	d := startDevice(t, p, nil)
+	for _, delay := range []time.Duration{500 * time.Millisecond, time.Second, 45 * time.Second, 45 * time.Second} {
+		s := p.next(t)
+		d.link(t)
+		s.conn.Close()
+		d.clock.fire(t, delay)
+	}
+	p.next(t)
+	d.link(t)
+	if n := d.logs.FilterMessageSnippet("another client seems to log in as this device").Len(); n != 2 {
+		t.Errorf("it is said %d times", n)
+	}
+}
+
+// A device whose hub is assigned is located before each attempt, with how often
+// in a row a hub has refused it.
+func TestLocate(t *testing.T) {
+	p := newPeer(t, func(p *peer) {
+		p.connack = func(n int) byte {
+			if n < 2 {
+				return packets.ErrRefusedNotAuthorised
+			}
+			return packets.Accepted
+		}
+	})
+	asked := make(chan int, 10)
+	d := startDevice(t, p, func(o *mqtt.Options) {
+		device := o.Device
+		o.Device = iothub.Device{}
+		o.Locate = func(_ context.Context, refusals int) (iothub.Device, error) {
+			asked <- refusals
+			if len(asked) == 1 {
+				return iothub.Device{}, errors.New("the service cannot be reached")
+			}
+			device.DeviceID = "d" + strconv.Itoa(refusals)
+			return device, nil
+		}
+	})
+	d.clock.fire(t, 500*time.Millisecond) // not located
+	p.next(t)
+	d.clock.fire(t, 30*time.Second)
+	p.next(t)
+	d.clock.fire(t, 45*time.Second)
+	s := p.next(t)
+	if s.connect.ClientIdentifier != "d2" {
+		t.Errorf("logged in as %s", s.connect.ClientIdentifier)
+	}
+	link := d.link(t)
+	if err := link.Send(t.Context(), iothub.Message{}); err != nil {
+		t.Fatal(err)
+	}
+	if m := s.message(t); m.TopicName != "devices/d2/messages/events/" {
+		t.Errorf("sent to %s", m.TopicName)
+	}
+	for _, want := range []int{0, 0, 1, 2} {
+		if got := receive(t, asked, "a question"); got != want {
+			t.Errorf("located after %d refusals, want %d", got, want)
+		}
+	}
+	d.stop(t)
 }
 
 // Each attempt mints its own token, so that a corrected clock heals a login.

@@ -82,6 +82,16 @@ func (e *echoServer) upgrade(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
+		switch string(message) {
+		case "close": // in good order
+			ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), time.Now().Add(time.Second))
+			return
+		case "cut":
+			return
+		case "text":
+			ws.WriteMessage(websocket.TextMessage, message)
+			continue
+		}
 		for _, b := range message { // a message a byte: the borders mean nothing
 			ws.WriteMessage(kind, []byte{b})
 		}
@@ -236,6 +246,26 @@ func TestConnectFails(t *testing.T) {
 			}
 			if err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+// The end of a WebSocket reads as the end of any connection does.
+func TestWebSocketEnds(t *testing.T) {
+	for order, want := range map[string]error{"close": io.EOF, "cut": io.ErrUnexpectedEOF, "text": nil} {
+		t.Run(order, func(t *testing.T) {
+			s := newEchoServer(t, true).server(t)
+			s.WebSocket = true
+			conn, err := s.Connect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			conn.Write([]byte(order))
+			if _, err := conn.Read(make([]byte, 10)); err == nil || want != nil && !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
 			}
 		})
 	}

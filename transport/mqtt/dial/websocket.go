@@ -74,6 +74,9 @@ func (c *wsConn) Read(p []byte) (int, error) {
 			if websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived) {
 				return 0, io.EOF
 			}
+			if websocket.IsCloseError(err, websocket.CloseAbnormalClosure) { // gorilla's word for a connection that just ends
+				return 0, io.ErrUnexpectedEOF
+			}
 			if err != nil {
 				return 0, err
 			}

@@ -1,0 +1,97 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// notAssigned is an error of Options.Locate.
+type notAssigned struct {
+	refused bool
+	after   time.Duration
+}
+
+func (e notAssigned) Error() string             { return "not assigned" }
+func (e notAssigned) Refused() bool             { return e.refused }
+func (e notAssigned) RetryAfter() time.Duration { return e.after }
+
+// How attempts end, and how long is waited after each, with the middle of chance.
+func TestHistory(t *testing.T) {
+	var (
+		none     = ending{err: io.EOF}
+		lost     = ending{linked: true, err: ErrLinkEnded, lasted: time.Second}
+		closed   = ending{linked: true, err: fmt.Errorf("hub at x: %w", errClosedByHub), lasted: time.Second}
+		old      = ending{linked: true, err: errClosedByHub, lasted: time.Minute}
+		renewed  = ending{linked: true, renewed: true, lasted: time.Second}
+		refused  = ending{err: &refusedError{packets.ErrRefusedNotAuthorised, "no"}}
+		busy     = ending{err: &refusedError{packets.ErrRefusedServerUnavailable, "not now"}}
+		gone     = ending{err: &net.DNSError{IsNotFound: true}}
+		noLookUp = ending{err: &net.DNSError{IsTemporary: true}}
+	)
+	seconds := func(s ...float64) []time.Duration {
+		var all []time.Duration
+		for _, s := range s {
+			all = append(all, time.Duration(s*float64(time.Second)))
+		}
+		return all
+	}
+	for _, test := range []struct {
+		name     string
+		ends     []ending
+		want     []time.Duration
+		refusals int
+	}{
+		{"no connection", []ending{none, none, none, none, none, none, none, none}, seconds(0.5, 1, 2, 4, 8, 16, 30, 30), 0},
+		{"links that break", []ending{lost, lost, lost, lost, lost, lost}, seconds(0.5, 1, 2, 4, 8, 16), 0},
+		{"a stable link between", []ending{none, none, none, old, none}, seconds(0.5, 1, 2, 0.5, 1), 0},
+		{"a renewal between", []ending{none, none, none, renewed, none}, seconds(0.5, 1, 2, 0, 0.5), 0},
+		{"refused", []ending{refused, refused, refused, refused}, seconds(15, 30, 45, 45), 4},
+		{"refused, and no network between", []ending{refused, none, refused}, seconds(15, 1, 45), 2},
+		{"refused until a link", []ending{refused, refused, lost}, seconds(15, 30, 2), 0},
+		{"no time", []ending{busy, busy, busy, busy}, seconds(7.5, 15, 30, 45), 0},
+		{"no such host", []ending{gone, gone, gone, gone}, seconds(7.5, 15, 30, 45), 4},
+		{"no look-up", []ending{noLookUp, noLookUp}, seconds(0.5, 1), 0},
+		{"taken over again and again", []ending{closed, closed, closed, closed}, seconds(0.5, 1, 45, 45), 0},
+		{"taken over after a stable link", []ending{closed, closed, closed, old, closed}, seconds(0.5, 1, 45, 0.5, 1), 0},
+		{"closed, but not in a row", []ending{closed, closed, lost, closed, none, closed}, seconds(0.5, 1, 2, 4, 8, 16), 0},
+		{"not assigned", []ending{{err: notAssigned{true, 0}}, {err: fmt.Errorf("assign: %w", notAssigned{false, 0})}}, seconds(15, 15), 1},
+		{"not assigned for a while", []ending{{err: notAssigned{false, 5 * time.Minute}}, {err: notAssigned{false, 24 * time.Hour}}}, seconds(300, 3600), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var h history
+			for i, end := range test.ends {
+				var delay time.Duration
+				if h, delay = h.after(end, 0.5); delay != test.want[i] {
+					t.Errorf("after attempt %d: %s, want %s", i, delay, test.want[i])
+				}
+			}
+			if h.refusals != test.refusals {
+				t.Errorf("%d refusals, want %d", h.refusals, test.refusals)
+			}
+		})
+	}
+}
+
+// However many failures there were and whatever chance says, a delay stays
+// within its bounds.
+func TestDelayBounds(t *testing.T) {
+	for _, p := range []pace{brisk, gentle, slow} {
+		for failures := range 1000 {
+			for _, random := range []float64{0, 0.999999} {
+				d := p.delay(failures, random)
+				if least := time.Duration(p.least * float64(p.first)); d < least || d > longestDelay {
+					t.Fatalf("%v after %d failures, chance %v: %s", p, failures, random, d)
+				}
+			}
+		}
+	}
+	if !errors.Is(errClosedByHub, ErrLinkEnded) {
+		t.Error("a link that the hub closed has not ended")
+	}
+}
