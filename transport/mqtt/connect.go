@@ -26,9 +26,9 @@ func (s *settings) connect(ctx context.Context, lastError string) (*Link, error)
 	if err != nil {
 		return nil, err
 	}
-	link := newLink(s, lastError)
-	link.client = paho.NewClient(s.clientOptions(conn, link))
-	if err := s.login(ctx, conn, link); err != nil {
+	link := newLink(s, conn, lastError)
+	link.client = paho.NewClient(s.clientOptions(link))
+	if err := s.login(ctx, link); err != nil {
 		link.close(err)
 		return nil, err
 	}
@@ -41,10 +41,10 @@ func (s *settings) connect(ctx context.Context, lastError string) (*Link, error)
 
 // clientOptions makes a paho client of one connection. What paho would do by
 // itself is off: its reconnecting hides the hub's answer and tries MQTT 3.1.
-func (s *settings) clientOptions(conn net.Conn, link *Link) *paho.ClientOptions {
+func (s *settings) clientOptions(link *Link) *paho.ClientOptions {
 	o := paho.NewClientOptions()
-	o.AddBroker("tls://" + s.server.Address) // for paho's bookkeeping; conn is what is used
-	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return conn, nil })
+	o.AddBroker("tls://" + s.server.Address) // for paho's bookkeeping; the link has its connection
+	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return link.conn, nil })
 	o.SetProtocolVersion(4)
 	o.SetCleanSession(true)
 	o.SetAutoReconnect(false)
@@ -65,9 +65,9 @@ func (s *settings) clientOptions(conn net.Conn, link *Link) *paho.ClientOptions 
 }
 
 // login sends CONNECT and awaits CONNACK.
-func (s *settings) login(ctx context.Context, conn net.Conn, link *Link) error {
+func (s *settings) login(ctx context.Context, link *Link) error {
 	// paho bounds the wait by a deadline, and knows no context.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { link.conn.Close() })
 	token := link.client.Connect().(*paho.ConnectToken)
 	<-token.Done()
 	if !stop() {

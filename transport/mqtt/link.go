@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"sync"
+	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"go.uber.org/zap"
@@ -18,6 +20,7 @@ type Link struct {
 	set       *settings
 	log       *zap.Logger
 	client    paho.Client
+	conn      *linkConn
 	in        *inbox
 	requests  *requests
 	lastError string
@@ -27,9 +30,10 @@ type Link struct {
 	why   error // set before ended is closed
 }
 
-func newLink(s *settings, lastError string) *Link {
+func newLink(s *settings, conn net.Conn, lastError string) *Link {
 	return &Link{
 		set: s, log: s.Logger, lastError: lastError,
+		conn:     &linkConn{Conn: conn, closed: make(chan struct{})},
 		in:       newInbox(s.Logger),
 		requests: newRequests(),
 		ended:    make(chan struct{}),
@@ -151,9 +155,28 @@ func (l *Link) endedError() error {
 	}
 }
 
-// close disconnects and marks the link as ended. What paho runs for it has
-// ended soon after.
+// close disconnects and marks the link as ended, once DISCONNECT is written and
+// the connection closed. What paho runs for it has ended soon after: it may well
+// sit out its time, which a device that renews its token would be without a link.
 func (l *Link) close(why error) {
-	l.client.Disconnect(quiesce)
+	go l.client.Disconnect(quiesce)
+	select {
+	case <-l.conn.closed:
+	case <-time.After(quiesce * time.Millisecond):
+		l.conn.Close()
+	}
 	l.end(why)
+}
+
+// linkConn is a connection that says when it was closed.
+type linkConn struct {
+	net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *linkConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { close(c.closed) })
+	return err
 }
