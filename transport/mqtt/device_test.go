@@ -2,10 +2,12 @@ package mqtt_test
 
 import (
 	"context"
+	"flag"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -14,7 +16,12 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "16")          // what runs in parallel waits, it does not compute
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
+	goleak.VerifyTestMain(m)
+}
 
 // connectedAt is the tests' time. The token that is made then, for an hour,
 // is one of the official Node SDK.

@@ -57,7 +57,7 @@ type session struct {
 
 func newPeer(t *testing.T, change func(p *peer)) *peer {
 	t.Helper()
-	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.Add(24*time.Hour))
+	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.AddDate(10, 0, 0))
 	p := &peer{t: t, roots: roots, sessions: make(chan *session, 16)}
 	p.connack = func(int) byte { return packets.Accepted }
 	p.onTwinGet = func(s *session, id string) {
@@ -78,7 +78,7 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 	p.address = "localhost:" + port
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	var conns []net.Conn
+	conns := map[net.Conn]struct{}{}
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
@@ -88,16 +88,20 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 				return
 			}
 			mu.Lock()
-			conns = append(conns, conn)
+			conns[conn] = struct{}{}
 			mu.Unlock()
-			wg.Add(1)
-			go func() { defer wg.Done(); p.serve(conn, n) }()
+			wg.Go(func() {
+				p.serve(conn, n)
+				mu.Lock()
+				defer mu.Unlock()
+				delete(conns, conn)
+			})
 		}
 	}()
 	t.Cleanup(func() {
 		listener.Close()
 		mu.Lock()
-		for _, c := range conns {
+		for c := range conns {
 			c.Close()
 		}
 		mu.Unlock()

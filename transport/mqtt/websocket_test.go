@@ -1,0 +1,72 @@
+package mqtt_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+// A whole door by WebSocket: what comes out of it is the MQTT that the hub knows,
+// and renewals are made the same way.
+func TestWebSocket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 10 s")
+	}
+	t.Parallel()
+	h := startHub(t)
+	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := (&websocket.Upgrader{Subprotocols: []string{"mqtt"}}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		hub, err := tls.Dial("tcp", h.at.MQTT.String(), &tls.Config{RootCAs: h.roots, ServerName: "localhost"})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer hub.Close()
+		go func() {
+			defer ws.Close()
+			buffer := make([]byte, 100) // so that packets are torn
+			for {
+				n, err := hub.Read(buffer)
+				if err != nil || ws.WriteMessage(websocket.BinaryMessage, buffer[:n]) != nil {
+					return
+				}
+			}
+		}()
+		for {
+			_, message, err := ws.NextReader()
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(hub, message); err != nil {
+				return
+			}
+		}
+	}))
+	defer front.Close()
+	g := startGateway(t, h, "by-websocket", front.Listener.Addr().String(), func(o *mqtt.Options) {
+		o.WebSocket, o.RootCAs = true, x509.NewCertPool()
+		o.RootCAs.AddCert(front.Certificate())
+		o.TokenLife = 10 * time.Second
+	})
+	g.nextLink()
+	if err := g.converged(t.Context(), "first", 0); err != nil {
+		t.Error(err)
+	}
+	g.nextLink() // renewed
+	if err := g.converged(t.Context(), "second", 1_000_000); err != nil {
+		t.Error(err)
+	}
+	g.check(nil)
+}
