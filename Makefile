@@ -2,7 +2,7 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: build test e2e demo bench deb clean
+.PHONY: build test soak e2e demo bench deb clean
 
 # All programs into bin/, static, with the version that git describes.
 build:
@@ -11,6 +11,10 @@ build:
 # Everything that CI checks; the tools are checked first.
 test:
 	packaging/test/test.sh
+
+# The long forms of the tests that have one.
+soak:
+	packaging/test/soak.sh
 
 # latchd on a real Debian with systemd and simulated GPIO, in a virtual machine.
 e2e:
