@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/actuator/gpio"
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
+	wallclock "github.com/latchd/latchd/agent/clock"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/iothub"
@@ -56,6 +57,12 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	defer store.Close()
+	events, err := agent.OpenEvents(c.StateDir, agent.MaxEvents, log)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	wall := wallclock.Open(c.StateDir, wallclock.System(), log)
 
 	manager := systemd.FromEnvironment()
 	if err := noteLines(c.Lock, store); err != nil {
@@ -65,6 +72,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	driver := debugDriver(newDriver(c.Lock, old, manager, log))
 	defer driver.Close()
 	set := c.Lock.Actuator()
+	set.Observe = events.Observe
 	lock := actuator.New(set, driver, store, old, clock, log)
 	a := agent.New(agent.Config{
 		Driver:       c.Lock.Driver,
@@ -75,6 +83,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		Version:      version,
 		BootID:       clock.BootID,
 		Reboot:       reboot(c.AllowReboot),
+		Events:       events,
 		Now:          time.Now,
 		Log:          log,
 	}, lock, store)
@@ -96,12 +105,16 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	locks.Go(func() { again.watch(lockCtx, hangups) })
 	locks.Go(func() { told.watch(lockCtx, lock) })
 	defer context.AfterFunc(ctx, told.stopping)()
+	wall.Wait(ctx) // for a time by which certificates and tokens are good; the lock runs
 	err = mqtt.Run(ctx, mqtt.Options{
 		Device: device, Endpoint: c.Hub.Endpoint, RootCAs: roots,
-		ModelID: agent.ModelID, ProductInfo: "latchd/" + version, Logger: log,
+		ModelID: agent.ModelID, ProductInfo: "latchd/" + version, Logger: log, Now: wall.Now,
 	}, func(ctx context.Context, link *mqtt.Link) error {
 		told.linked.Store(true)
 		defer told.linked.Store(false)
+		if err := wall.Keep(); err != nil {
+			log.Warn("the time of this login is not kept for a start without a clock", zap.Error(err))
+		}
 		return a.Serve(ctx, link)
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
