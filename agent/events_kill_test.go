@@ -95,10 +95,7 @@ func killOne(t *testing.T, dir string, random *rand.Rand) (written, sent uint64)
 // addUntilKilled adds events and takes some out, and prints what it finds in
 // the file.
 func addUntilKilled(t *testing.T, dir string) {
-	e, err := OpenEvents(dir, 50, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := OpenEvents(dir, 50, zap.NewNop())
 	for i := 0; ; i++ {
 		e.put("a")
 		if i%2 == 0 {
@@ -107,8 +104,8 @@ func addUntilKilled(t *testing.T, dir string) {
 			}
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
-		if err != nil {
-			t.Fatal(err)
+		if err != nil { // not written yet
+			continue
 		}
 		end := bytes.LastIndexByte(text, '\n')
 		log, _, err := readEvents(text[:end+1])

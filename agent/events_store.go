@@ -3,7 +3,6 @@ package agent
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -49,8 +48,9 @@ type Events struct {
 
 // OpenEvents reads the events from dir, which must exist, and begins to keep
 // limit of them there. With an empty dir they live in memory only. A file that
-// cannot be used is set aside with a warning.
-func OpenEvents(dir string, limit int, log *zap.Logger) (*Events, error) {
+// cannot be used is set aside with a warning, and a disk that cannot be written is
+// tried again: a door is not to be left without its agent for that.
+func OpenEvents(dir string, limit int, log *zap.Logger) *Events {
 	e := &Events{
 		limit: limit, log: log, news: make(chan struct{}, 1),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
@@ -58,7 +58,7 @@ func OpenEvents(dir string, limit int, log *zap.Logger) (*Events, error) {
 	}
 	if dir == "" {
 		close(e.ended)
-		return e, nil
+		return e
 	}
 	e.path = filepath.Join(dir, "events.jsonl")
 	text, err := os.ReadFile(e.path)
@@ -76,12 +76,10 @@ func OpenEvents(dir string, limit int, log *zap.Logger) (*Events, error) {
 		setAside(log, e.path, err)
 	}
 	e.trim()
-	if err := replaceFile(e.path, e.events.text()); err != nil {
-		return nil, fmt.Errorf("write the events: %w", err)
-	}
 	e.hint()
-	go e.writeLoop(1 + len(e.events.queue))
-	return e, nil
+	e.wake <- struct{}{} // the file is written anew
+	go e.writeLoop()
+	return e
 }
 
 // add keeps an event, whose number it sets. e.mu is held.

@@ -24,10 +24,7 @@ import (
 
 func openEvents(t *testing.T, dir string, limit int) *Events {
 	t.Helper()
-	e, err := OpenEvents(dir, limit, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := OpenEvents(dir, limit, zap.NewNop())
 	t.Cleanup(e.Close)
 	return e
 }
@@ -181,10 +178,7 @@ func TestEventsFileIsDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			core, logs := observer.New(zapcore.WarnLevel)
-			e, err := OpenEvents(dir, 10, zap.New(core))
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := OpenEvents(dir, 10, zap.New(core))
 			defer e.Close()
 			if e.names() != test.want {
 				t.Errorf("waiting: %s; want %s", e.names(), test.want)
@@ -225,6 +219,21 @@ func TestEventsWithoutDisk(t *testing.T) {
 	text, err := os.ReadFile(path)
 	if log, bad, err2 := readEvents(text); err != nil || err2 != nil || bad != 0 || len(log.queue) != 3 {
 		t.Errorf("on disk: %s, %v, %v", text, err, err2)
+	}
+}
+
+// A directory that is gone is no reason not to serve the door.
+func TestEventsWithoutDirectory(t *testing.T) {
+	core, logs := observer.New(zapcore.ErrorLevel)
+	e := OpenEvents(filepath.Join(t.TempDir(), "gone"), 10, zap.New(core))
+	e.put("a")
+	e.put("b")
+	if e.names() != "a b" {
+		t.Errorf("waiting: %s", e.names())
+	}
+	e.Close()
+	if logs.Len() != 1 || !strings.Contains(logs.All()[0].Message, "the events are not on disk") {
+		t.Errorf("logged: %v", logs.All())
 	}
 }
 

@@ -7,21 +7,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// eventsFile is the file that is appended to. After a write that failed nobody
-// knows what is in it, so it is written anew as a whole.
+// eventsFile is the file that is appended to.
 type eventsFile struct {
 	*os.File
-	lines int
+	lines int // negative: nobody knows what is in it, so it is written anew as a whole
 }
 
-// writeLoop owns the file, which has so many lines.
-func (e *Events) writeLoop(lines int) {
+// writeLoop owns the file.
+func (e *Events) writeLoop() {
 	defer close(e.ended)
-	file := eventsFile{lines: lines}
-	var err error
-	if file.File, err = openAppend(e.path); err != nil {
-		file.lines = -1
-	}
+	file := eventsFile{lines: -1}
 	failing := false
 	var sync <-chan time.Time // not nil: something is written and not synced
 	for open := true; open; {

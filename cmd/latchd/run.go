@@ -57,10 +57,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	defer store.Close()
-	events, err := agent.OpenEvents(c.StateDir, agent.MaxEvents, log)
-	if err != nil {
-		return err
-	}
+	events := agent.OpenEvents(c.StateDir, agent.MaxEvents, log)
 	defer events.Close()
 	wall := wallclock.Open(c.StateDir, wallclock.System(), log)
 

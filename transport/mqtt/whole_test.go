@@ -122,9 +122,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 		t.Fatal(err)
 	}
 	g := &gateway{t: t, hub: h, id: id, up: make(chan struct{}, 1), executed: make(map[string]int)}
-	if g.events, err = agent.OpenEvents(t.TempDir(), agent.MaxEvents, zap.NewNop()); err != nil {
-		t.Fatal(err)
-	}
+	g.events = agent.OpenEvents(t.TempDir(), agent.MaxEvents, zap.NewNop())
 	driver := mock.New(mock.Config{}, actuator.Locked)
 	g.lock = actuator.New(actuator.Config{
 		AtPowerOn: actuator.Locked, ConfirmTimeout: 4 * time.Second, Observe: g.events.Observe,
