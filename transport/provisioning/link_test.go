@@ -1,0 +1,92 @@
+package provisioning
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+// A device that was moved from one hub to another finds the new one by itself:
+// the old one refuses it three times, the service is asked, and the link is made
+// without anybody at the door.
+func TestMovedToAnotherHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, assigned("two.example", "door-1"))
+		logins := make(chan string, 20)
+		one, roots := certificate(t, "one.example")
+		two, _ := certificate(t, "two.example")
+		if parsed, err := x509.ParseCertificate(two.Certificate[0]); err == nil {
+			roots.AddCert(parsed)
+		}
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address == "service.example:8883" {
+				return s.dial(ctx, network, address)
+			}
+			logins <- address
+			ours, theirs := net.Pipe()
+			cert, code := two, byte(packets.Accepted)
+			if address == "one.example:8883" {
+				cert, code = one, packets.ErrRefusedNotAuthorised
+			}
+			go fakeHub(tls.Server(buffer(theirs), &tls.Config{Certificates: []tls.Certificate{cert}}), code)
+			return buffer(ours), nil
+		}
+		old := Assignment{Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1", Hub: "one.example", DeviceID: "door-1"}
+		k := &Keeper{Options: s.options(), Assignment: old}
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		began := time.Now()
+		linked := time.Duration(0)
+		err := mqtt.Run(ctx, mqtt.Options{Locate: k.Locate, RootCAs: roots, Dial: dial, Rand: func() float64 { return 0.5 }},
+			func(ctx context.Context, _ *mqtt.Link) error {
+				linked = time.Since(began)
+				end()
+				<-ctx.Done()
+				return nil
+			})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (15 + 30 + 45) * time.Second; linked != want {
+			t.Errorf("linked after %s, want %s", linked, want)
+		}
+		for _, want := range []string{"one.example:8883", "one.example:8883", "one.example:8883", "two.example:8883"} {
+			if got := <-logins; got != want {
+				t.Errorf("login at %s, want %s", got, want)
+			}
+		}
+		if k.Assignment.Hub != "two.example" {
+			t.Errorf("assigned to %s", k.Assignment.Hub)
+		}
+		time.Sleep(time.Second) // what paho runs for the link ends
+	})
+}
+
+// fakeHub answers CONNECT by code, and grants what is asked for.
+func fakeHub(conn *tls.Conn, code byte) {
+	defer conn.Close()
+	for {
+		packet, err := packets.ReadPacket(conn)
+		if err != nil {
+			return
+		}
+		switch packet := packet.(type) {
+		case *packets.ConnectPacket:
+			ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+			ack.ReturnCode = code
+			ack.Write(conn)
+		case *packets.SubscribePacket:
+			ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			ack.MessageID, ack.ReturnCodes = packet.MessageID, make([]byte, len(packet.Topics))
+			ack.Write(conn)
+		}
+	}
+}
