@@ -25,13 +25,7 @@ func TestEventsSurviveSIGKILL(t *testing.T) {
 	if dir := os.Getenv(killDir); dir != "" {
 		addUntilKilled(t, dir)
 	}
-	kills := 10
-	if text := os.Getenv("LATCHD_TEST_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills := killCount(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d, %d kills", seed, kills)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -58,6 +52,20 @@ func TestEventsSurviveSIGKILL(t *testing.T) {
 			}
 		}
 	}
+}
+
+// killCount is how often a test kills.
+func killCount(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("LATCHD_TEST_KILLS")
+	if text == "" {
+		return 10
+	}
+	kills, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kills
 }
 
 // killOne runs a process that adds and sends events, kills it, and returns the

@@ -8,4 +8,4 @@ export LATCHD_TEST_RECONNECTS=${LATCHD_TEST_RECONNECTS:-6000}
 export LATCHD_TEST_RENEWAL=${LATCHD_TEST_RENEWAL:-3m}
 export LATCHD_TEST_KILLS=${LATCHD_TEST_KILLS:-200}
 go test -count=1 -v -timeout 30m -run 'TestReconnects|TestRenewalsUnderLoad|TestTrouble|TestResetWithinPacket' ./transport/mqtt
-go test -count=1 -v -timeout 10m -run 'TestEventsSurviveSIGKILL' ./agent
+go test -count=1 -v -timeout 10m -run 'Survives?SIGKILL' ./agent
