@@ -51,6 +51,20 @@ func (n *network) poisonOne(direction, kind, attributes string) {
 // heal makes the network good again.
 func (n *network) heal() { n.Toxics.ResetToxics(context.Background()) }
 
+func (n *network) start() {
+	n.t.Helper()
+	if err := n.Start(); err != nil {
+		n.t.Error(err)
+	}
+}
+
+// cut ends all connections; new ones can be made.
+func (n *network) cut() {
+	n.t.Helper()
+	n.Stop()
+	n.start()
+}
+
 // Whatever the network does while commands come and go: when it is good again
 // there is one link, the twin is true, and no command has run twice.
 func TestTrouble(t *testing.T) {
@@ -66,19 +80,14 @@ func TestTrouble(t *testing.T) {
 		cause func(n *network, g *gateway)
 	}{
 		{"cut", 5 * time.Second, func(n *network, g *gateway) {
-			n.Stop()
-			if err := n.Start(); err != nil {
-				n.t.Error(err)
-			}
+			n.cut()
 			g.nextLink()
 		}},
 		{"cut for a while", 5 * time.Second, func(n *network, g *gateway) {
 			n.Stop()
 			g.noLink()
 			time.Sleep(2 * time.Second) // of attempts that fail
-			if err := n.Start(); err != nil {
-				n.t.Error(err)
-			}
+			n.start()
 			g.nextLink()
 		}},
 		{"all packets dropped", 2 * time.Second, func(n *network, g *gateway) {
@@ -106,20 +115,14 @@ func TestTrouble(t *testing.T) {
 		}},
 		{"a login with 2 s of latency", 5 * time.Second, func(n *network, g *gateway) {
 			n.poisonOne("downstream", "latency", `"latency":2000`)
-			n.Stop()
-			if err := n.Start(); err != nil {
-				n.t.Error(err)
-			}
+			n.cut()
 			g.nextLink()
 			g.carriesOn(1)
 			n.heal()
 		}},
 		{"1 kB/s", 5 * time.Second, func(n *network, g *gateway) {
 			n.poison("bandwidth", `"rate":1`)
-			n.Stop()
-			if err := n.Start(); err != nil {
-				n.t.Error(err)
-			}
+			n.cut()
 			g.nextLink()
 			g.carriesOn(1)
 			n.heal()
