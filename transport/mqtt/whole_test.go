@@ -30,28 +30,20 @@ import (
 // testHub is a hub, and a technician's way to it.
 type testHub struct {
 	*rest.Client
+	t     *testing.T
+	dir   string
 	at    hub.Addresses
 	roots *x509.CertPool
+	end   context.CancelFunc
+	ended chan error
 }
 
 func startHub(t *testing.T) *testHub {
 	t.Helper()
-	dir := t.TempDir()
-	ctx, end := context.WithCancel(context.Background())
-	ready, ended := make(chan hub.Addresses, 1), make(chan error, 1)
-	go func() {
-		ended <- hub.Run(ctx, hub.Options{
-			DataDir: dir, MQTTAddr: "127.0.0.1:0", HTTPSAddr: "127.0.0.1:0", Name: "localhost",
-			Ready: func(a hub.Addresses) { ready <- a },
-		})
-	}()
-	h := &testHub{roots: x509.NewCertPool()}
-	select {
-	case h.at = <-ready:
-	case err := <-ended:
-		t.Fatalf("the hub does not start: %v", err)
-	}
-	owner, err := os.ReadFile(filepath.Join(dir, "service.connection-string"))
+	h := &testHub{t: t, dir: t.TempDir(), roots: x509.NewCertPool()}
+	h.run("127.0.0.1:0", "127.0.0.1:0")
+	t.Cleanup(h.stop)
+	owner, err := os.ReadFile(filepath.Join(h.dir, "service.connection-string"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,20 +51,40 @@ func startHub(t *testing.T) *testHub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	ca, err := os.ReadFile(filepath.Join(h.dir, "ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.roots.AppendCertsFromPEM(ca)
 	h.Client = rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: h.at.HTTPS.String()}, RootCAs: h.roots})
-	t.Cleanup(func() {
-		h.CloseIdleConnections()
-		end()
-		if err := <-ended; err != nil {
-			t.Errorf("the hub: %v", err)
-		}
-	})
+	t.Cleanup(h.CloseIdleConnections)
 	return h
+}
+
+// run starts the hub's process, as it were.
+func (h *testHub) run(mqttAddress, httpsAddress string) {
+	h.t.Helper()
+	ctx, end := context.WithCancel(context.Background())
+	h.end, h.ended = end, make(chan error, 1)
+	ready := make(chan hub.Addresses, 1)
+	go func() {
+		h.ended <- hub.Run(ctx, hub.Options{
+			DataDir: h.dir, MQTTAddr: mqttAddress, HTTPSAddr: httpsAddress, Name: "localhost",
+			Ready: func(a hub.Addresses) { ready <- a },
+		})
+	}()
+	select {
+	case h.at = <-ready:
+	case err := <-h.ended:
+		h.t.Fatalf("the hub does not start: %v", err)
+	}
+}
+
+func (h *testHub) stop() {
+	h.end()
+	if err := <-h.ended; err != nil {
+		h.t.Errorf("the hub: %v", err)
+	}
 }
 
 // gateway is a door with its agent, linked to a hub until the test ends.
