@@ -72,7 +72,7 @@ func (o Options) unauthorized() string {
 		proof = "certificate"
 	}
 	return fmt.Sprintf("it refused the login of %q as not authorized; check the registration id, its %s and the ID scope %s, "+
-		"and this computer's clock (%s)", o.RegistrationID, proof, o.IDScope, o.now().UTC().Format(time.RFC3339))
+		"that it is enrolled and enabled, and this computer's clock (%s)", o.RegistrationID, proof, o.IDScope, o.now().UTC().Format(time.RFC3339))
 }
 
 // refusal returns what an answer has against an assignment, now or ever; nil if

@@ -107,7 +107,7 @@ func TestRegisterIsPutOff(t *testing.T) {
 // What the service has against a device is told apart, with what to do.
 func TestRefused(t *testing.T) {
 	const at = "provisioning service at service.example:8883: "
-	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, and this computer's clock (2000-01-01T00:00:00Z)`
+	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, that it is enrolled and enabled, and this computer's clock (2000-01-01T00:00:00Z)`
 	for _, test := range []struct {
 		name    string
 		connack byte
