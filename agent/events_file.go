@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// The file of events is a log of JSON lines: a head, then events and marks in the
-// order in which they came about. It is appended to, and now and then written
-// anew without what is done with. A line that was torn by a power cut, or
+// The file of events is a log of JSON lines: a head, then events, marks and the
+// like in the order in which they came about. It is appended to, and now and then
+// written anew without what is done with. A line that was torn by a power cut, or
 // garbled, costs the event in it and no other.
 
 // eventsVersion is raised when the file's form changes in a way that an older
@@ -18,11 +18,10 @@ const eventsVersion = 1
 
 // eventLog is what the file says.
 type eventLog struct {
-	store   string  // names the store, for ids that are never used again
-	next    uint64  // the sequence number of the next event
-	dropped int64   // how many events were given up for want of room, ever
-	bolt    string  // the position of the last event of the bolt
-	door    string  // the name of the last event of the door
+	store   string // names the store, for ids that are never used again
+	next    uint64 // the sequence number of the next event
+	dropped int64  // how many events were given up for want of room, ever
+	found   eventsFound
 	queue   []Event // not yet taken by the hub, oldest first
 }
 
@@ -31,8 +30,14 @@ type eventsHead struct {
 	Store   string `json:"store"`
 	Next    uint64 `json:"next"`
 	Dropped int64  `json:"dropped"`
-	Bolt    string `json:"bolt,omitempty"`
-	Door    string `json:"door,omitempty"`
+	eventsFound
+}
+
+// eventsFound says where bolt and door are, as far as events tell or, with no
+// event, as they were found first.
+type eventsFound struct {
+	Bolt string `json:"bolt,omitempty"`
+	Door string `json:"door,omitempty"`
 }
 
 // eventsMark says that the events up to a number are done with: sent or dropped.
@@ -43,7 +48,7 @@ type eventsMark struct {
 
 // text returns the file that says just this.
 func (l eventLog) text() []byte {
-	text := jsonLine(eventsHead{eventsVersion, l.store, l.next, l.dropped, l.bolt, l.door})
+	text := jsonLine(eventsHead{eventsVersion, l.store, l.next, l.dropped, l.found})
 	for _, e := range l.queue {
 		text = append(text, jsonLine(e)...)
 	}
@@ -63,11 +68,12 @@ func readEvents(text []byte) (log eventLog, bad int, err error) {
 	if head.Store == "" {
 		return eventLog{}, 0, errors.New("it does not say which store it is of")
 	}
-	log = eventLog{store: head.Store, next: head.Next, dropped: head.Dropped, bolt: head.Bolt, door: head.Door}
+	log = eventLog{store: head.Store, next: head.Next, dropped: head.Dropped, found: head.eventsFound}
 	for line := range bytes.Lines(rest) {
 		var l struct {
 			Event
 			eventsMark
+			eventsFound
 		}
 		switch err := json.Unmarshal(line, &l); {
 		case err != nil:
@@ -79,6 +85,8 @@ func readEvents(text []byte) (log eventLog, bad int, err error) {
 		case l.Name == "" && l.Through > 0:
 			log.forget(l.Through)
 			log.next, log.dropped = max(log.next, l.Through+1), max(log.dropped, l.Dropped)
+		case l.Name == "" && l.eventsFound != eventsFound{}:
+			log.found = l.eventsFound
 		default:
 			bad++
 		}
@@ -90,9 +98,9 @@ func readEvents(text []byte) (log eventLog, bad int, err error) {
 func (l *eventLog) note(e Event) {
 	switch {
 	case e.Position != "":
-		l.bolt = e.Position
+		l.found.Bolt = e.Position
 	case e.Name == EventDoorOpened, e.Name == EventDoorClosed:
-		l.door = e.Name
+		l.found.Door = e.Name
 	}
 }
 

@@ -166,6 +166,7 @@ func TestEventsFileIsDamaged(t *testing.T) {
 		{"garbled in the middle", head + a + "{\n" + c, "a c", "lines in the file of events cannot be read"},
 		{"something else in the middle", head + a + "{}\n" + c, "a c", "lines in the file of events cannot be read"},
 		{"an event twice", head + a + b + a, "a b", "lines in the file of events cannot be read"},
+		{"where bolt and door were found", head + `{"bolt":"locked"}` + "\n" + a, "a", ""},
 		{"marked", head + a + b + `{"through":2,"dropped":1}` + "\n" + c, "c", ""},
 		{"empty", "", "", "set aside"},
 		{"of the future", strings.Replace(head, "1", "9", 1) + a, "", "set aside"},
@@ -337,6 +338,16 @@ func TestObserveOverARestart(t *testing.T) {
 	e.Observe(locked)
 	if e.names() != "locked doorClosed" {
 		t.Errorf("events: %s", e.names())
+	}
+
+	dir = t.TempDir() // a process that saw no event
+	e = openEvents(t, dir, 10)
+	e.Observe(locked)
+	e.Close()
+	e = openEvents(t, dir, 10)
+	e.Observe(unlocked)
+	if e.names() != "unlocked doorOpened" {
+		t.Errorf("events after a process without any: %s", e.names())
 	}
 }
 

@@ -31,8 +31,8 @@ func (e *Events) observeBolt(before, now actuator.Status) {
 	default: // moving, or not known: not yet a place
 		return
 	}
-	moved := event.Position != e.events.bolt
-	first := e.events.bolt == ""
+	moved := event.Position != e.events.found.Bolt
+	first := e.events.found.Bolt == ""
 	switch {
 	case now.Forced && (moved || !before.Forced): // the bolt, or the door that it should have held
 		event.Name = EventForced
@@ -45,10 +45,12 @@ func (e *Events) observeBolt(before, now actuator.Status) {
 	if last := now.Last; last != nil && last != before.Last && (last.Code == "" || event.Name == EventJammed) {
 		event.Command, event.Reason = last.Name, last.Reason
 	}
-	e.events.bolt = event.Position
-	if !first || event.Name != EventLocked && event.Name != EventUnlocked { // where it was found the first time is no event
-		e.add(event)
+	e.events.found.Bolt = event.Position
+	if first && (event.Name == EventLocked || event.Name == EventUnlocked) {
+		e.append(jsonLine(e.events.found)) // where it is found the first time is no event
+		return
 	}
+	e.add(event)
 }
 
 func (e *Events) observeDoor(now actuator.Status) {
@@ -60,14 +62,16 @@ func (e *Events) observeDoor(now actuator.Status) {
 	default:
 		return
 	}
-	first := e.events.door == ""
-	if event.Name == e.events.door {
+	first := e.events.found.Door == ""
+	if event.Name == e.events.found.Door {
 		return
 	}
-	e.events.door = event.Name
-	if !first {
-		e.add(event)
+	e.events.found.Door = event.Name
+	if first {
+		e.append(jsonLine(e.events.found))
+		return
 	}
+	e.add(event)
 }
 
 // Started keeps the event of an agent that has started.
