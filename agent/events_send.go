@@ -15,26 +15,18 @@ func (a *Agent) sendEvents(ctx context.Context, link Link) {
 	}
 	failures := 0
 	for {
-		err := a.sendWaiting(ctx, link)
-		var retry <-chan time.Time
-		if err == nil {
+		news, retry := a.config.Events.news, (<-chan time.Time)(nil)
+		if err := a.sendWaiting(ctx, link); err == nil {
 			failures = 0
 		} else {
 			if ctx.Err() == nil {
 				a.config.Log.Warn("an event did not reach the hub; it is sent again", zap.Error(err))
 			}
-			retry = time.After(a.eventsRetry(failures))
+			news, retry = nil, time.After(a.eventsRetry(failures))
 			failures++
 		}
 		select {
-		case <-a.config.Events.news:
-			if retry != nil {
-				select {
-				case <-retry:
-				case <-ctx.Done():
-					return
-				}
-			}
+		case <-news:
 		case <-retry:
 		case <-ctx.Done():
 			return

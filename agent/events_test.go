@@ -287,6 +287,8 @@ func TestObserve(t *testing.T) {
 		{"a refused command did nothing", []actuator.Status{is(actuator.Unlocked), is(actuator.Locked, by(refused))}, "locked"},
 		{"a jam", []actuator.Status{is(actuator.Unlocked), is(actuator.Moving), is(actuator.Jammed, by(jam)), is(actuator.Jammed, by(jam)), is(actuator.Locked, by(jam))},
 			"jammed(lockDoor,) locked"},
+		{"a jam, and another", []actuator.Status{is(actuator.Unlocked), is(actuator.Moving), is(actuator.Jammed), is(actuator.Moving), is(actuator.Jammed)},
+			"jammed jammed"},
 		{"a jam at the start", []actuator.Status{is(actuator.Moving), is(actuator.Jammed)}, "jammed"},
 		{"a bolt that is forced, and goes back", []actuator.Status{is(actuator.Locked), is(actuator.Unlocked, forced), is(actuator.Unlocked, forced), is(actuator.Locked)},
 			"forced locked"},

@@ -31,7 +31,8 @@ func (e *Events) observeBolt(before, now actuator.Status) {
 	default: // moving, or not known: not yet a place
 		return
 	}
-	moved := event.Position != e.events.found.Bolt
+	again := now.Position == actuator.Jammed && before.Position == actuator.Moving
+	moved := event.Position != e.events.found.Bolt || again
 	first := e.events.found.Bolt == ""
 	switch {
 	case now.Forced && (moved || !before.Forced): // the bolt, or the door that it should have held
