@@ -3,7 +3,8 @@
 //
 // [Run] keeps the device connected until its context ends. For every link it
 // calls a serve function with a [Link], by which the device gets direct methods
-// and changes of its desired properties, answers, reads its twin and reports.
+// and changes of its desired properties, answers, reads its twin, reports and
+// sends messages.
 //
 // What the package promises:
 //   - When serve is called the hub has acknowledged all subscriptions: nothing
