@@ -34,8 +34,10 @@ func runScenario(t *testing.T, name string, steps []step) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	certFile, keyFile := deviceCertificate(t)
 	result := harness.Run(t, node("scenarios/run.js", []string{name}, []string{
 		"HUB_CONNECTION_STRING=" + h.Service(t), "NODE_EXTRA_CA_CERTS=" + h.CA(), "CA_FILE=" + h.CA(),
+		"CERT_FILE=" + certFile, "KEY_FILE=" + keyFile,
 		"HUB_HTTPS_PORT=" + https, "HUB_MQTT_PORT=" + mqtt})).Want(t, 0)
 	lines := bufio.NewScanner(strings.NewReader(result.Stdout))
 	lines.Buffer(nil, 1<<20)

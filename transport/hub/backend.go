@@ -32,8 +32,8 @@ func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, err
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "client id and user name name different devices")
 	case user.ModuleID != "":
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub has no modules, log in as the device")
-	case login.Password == "":
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device gives no token")
+	case login.Password == "" && login.Certificate == nil:
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device gives neither a token nor a certificate")
 	}
 	identity, err := b.store.Device(ctx, user.DeviceID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound}) {
@@ -41,6 +41,9 @@ func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, err
 	}
 	if err != nil {
 		return time.Time{}, err
+	}
+	if login.Password == "" {
+		return access.Certificate(login.Certificate, identity, b.now())
 	}
 	return b.access.Device(login.Password, identity, b.now())
 }

@@ -105,9 +105,12 @@ func Run(ctx context.Context, opts Options) (err error) {
 		}
 	}()
 
-	server := newServer(api.New(api.Options{
+	https := http.NewServeMux()
+	https.Handle(broker.WebSocketPath, devices.WebSocket())
+	https.Handle("/", api.New(api.Options{
 		Access: tokens, Store: db, Broker: devices, Jobs: engine, Logger: opts.Logger.Named("api"), Now: opts.Now,
-	}), opts.Logger)
+	}))
+	server := newServer(https, opts.Logger)
 	// Deferred last, so that it ends first: no new work while the rest ends.
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -117,7 +120,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 		}
 	}()
 
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}
+	// A device may show a certificate of any maker. Its handshake proves that it
+	// holds the key; whether the device is known by it is decided at its login.
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, ClientAuth: tls.RequestClientCert}
 	ended := make(chan error, 2)
 	go func() { ended <- devices.Serve(tls.NewListener(mqttListener, tlsConfig)) }()
 	go func() {

@@ -49,8 +49,8 @@ class Hub {
     return SharedAccessSignature.create(scope, null, key, Math.floor(Date.now() / 1000) + seconds).toString();
   }
 
-  async client(connectionString, options = {}) {
-    const client = DeviceClient.fromConnectionString(connectionString, Mqtt);
+  async client(connectionString, options = {}, transport = Mqtt) {
+    const client = DeviceClient.fromConnectionString(connectionString, transport);
     await client.setOptions({ ca: this.caFile, ...options });
     return client;
   }

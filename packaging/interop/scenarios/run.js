@@ -7,7 +7,8 @@
 // status and code are the HTTP answer's, where there was one. A scenario judges
 // nothing: it ends with status 0 unless it could not go on.
 //
-// Environment: HUB_CONNECTION_STRING, HUB_MQTT_PORT, CA_FILE, and for the
+// Environment: HUB_CONNECTION_STRING, HUB_MQTT_PORT, CA_FILE, a certificate that
+// a device can have and its key (CERT_FILE, KEY_FILE), and for the
 // service SDK NODE_EXTRA_CA_CERTS and, for port-shim.js, HUB_HTTPS_PORT.
 
 require('../port-shim');

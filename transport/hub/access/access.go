@@ -1,5 +1,6 @@
 // Package access decides who may use the hub: it checks shared access
-// signatures against the hub's shared access policies and the devices' keys.
+// signatures against the hub's shared access policies and the devices' keys, and
+// the certificates of devices that log in by one against their thumbprints.
 //
 // Everything here is a value or a pure function. A refusal is an *iothub.Error
 // with a message for the person who holds the token: it tells an expired token,
@@ -102,8 +103,8 @@ func (h Hub) Device(password string, identity iothub.DeviceIdentity, now time.Ti
 	if err != nil {
 		return time.Time{}, unauthorized("%v", err)
 	}
-	if identity.Status == iothub.Disabled {
-		return time.Time{}, unauthorized("device %s is disabled", identity.DeviceID)
+	if err := checkEnabled(identity); err != nil {
+		return time.Time{}, err
 	}
 	if token.KeyName != "" {
 		err = h.checkPolicy(token, DeviceConnect)
@@ -114,6 +115,13 @@ func (h Hub) Device(password string, identity iothub.DeviceIdentity, now time.Ti
 		err = h.checkScope(token, "/devices/"+identity.DeviceID, now)
 	}
 	return token.Expiry, err
+}
+
+func checkEnabled(identity iothub.DeviceIdentity) error {
+	if identity.Status == iothub.Disabled {
+		return unauthorized("device %s is disabled", identity.DeviceID)
+	}
+	return nil
 }
 
 func (h Hub) checkPolicy(token iothub.Signature, right Right) error {

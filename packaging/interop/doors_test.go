@@ -1,0 +1,18 @@
+package interop
+
+import "testing"
+
+// TestDoors is what the official device SDK gets by the other ways in:
+// certificates and WebSockets.
+func TestDoors(t *testing.T) {
+	const refused = `UnauthorizedError: mqtt.js returned Failure on first connection (Not authorized): Connection refused: Not authorized error`
+	runScenario(t, "doors", []step{
+		{"a certificate", `"Connected"`},
+		{"the second certificate", `"Connected"`},
+		{"another certificate", refused},
+		{"an identity by thumbprint", `{"type":"selfSigned","known":true}`},
+		{"a WebSocket", `{"answer":{"status":200,"payload":"xxxxxxxxxx"},"desired":{"$version":1}}`},
+		{"a WebSocket with a wrong key", refused},
+		{"a WebSocket with a certificate", `"Connected"`},
+	})
+}

@@ -1,0 +1,50 @@
+'use strict';
+// The other ways in: a certificate instead of a key, a WebSocket instead of TLS
+// on a port of its own, and both at once.
+
+const fs = require('fs');
+const { X509Certificate } = require('crypto');
+const { MqttWs } = require('azure-iot-device-mqtt');
+const { unwrap } = require('./hub');
+
+module.exports = async (step, hub) => {
+  const cert = fs.readFileSync(process.env.CERT_FILE, 'utf8');
+  const key = fs.readFileSync(process.env.KEY_FILE, 'utf8');
+  const thumbprint = new X509Certificate(cert).fingerprint256.replaceAll(':', '');
+  const register = (deviceId, x509Thumbprint) => hub.registry.create({
+    deviceId, authentication: { type: 'selfSigned', x509Thumbprint },
+  });
+  await register('first', { primaryThumbprint: thumbprint });
+  await register('second', { primaryThumbprint: '0'.repeat(64), secondaryThumbprint: thumbprint.toLowerCase() });
+  await register('other', { primaryThumbprint: '0'.repeat(64) });
+
+  const byCertificate = (id, options) =>
+    hub.client(`HostName=localhost:${hub.mqttPort};DeviceId=${id};x509=true`, { cert, key, ...options });
+  const open = async (client) => {
+    const result = await client.open();
+    await client.close();
+    return result.constructor.name;
+  };
+  await step('a certificate', async () => open(await byCertificate('first')));
+  await step('the second certificate', async () => open(await byCertificate('second')));
+  await step('another certificate', async () => open(await byCertificate('other')));
+  await step('an identity by thumbprint', async () => {
+    const { type, x509Thumbprint } = unwrap(await hub.registry.get('first')).authentication;
+    return { type, known: x509Thumbprint.primaryThumbprint === thumbprint };
+  });
+
+  const { primaryKey } = (await hub.create('socket')).authentication.symmetricKey;
+  const overSocket = (rest, options) => hub.client(`HostName=localhost;${rest}`, options, MqttWs);
+  await step('a WebSocket', async () => {
+    const client = await overSocket(`DeviceId=socket;SharedAccessKey=${primaryKey}`);
+    await client.open();
+    client.onDeviceMethod('echo', (request, response) => response.send(200, request.payload));
+    const twin = await client.getTwin();
+    const answer = unwrap(await hub.service.invokeDeviceMethod('socket', { methodName: 'echo', payload: 'x'.repeat(10) }));
+    await client.close();
+    return { answer, desired: twin.properties.desired };
+  });
+  await step('a WebSocket with a wrong key', async () =>
+    open(await overSocket(`DeviceId=socket;SharedAccessKey=${Buffer.from('wrong').toString('base64')}`)));
+  await step('a WebSocket with a certificate', async () => open(await overSocket('DeviceId=first;x509=true', { cert, key })));
+};
