@@ -16,7 +16,7 @@ import (
 	"github.com/latchd/latchd/transport/hub"
 )
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	root := &cobra.Command{
 		Use:   "latchhub",
 		Short: "an IoT hub in one process, for sites and tests without Azure",
@@ -28,12 +28,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(stderr)
 			cmd.Help()
-			return usageError{errors.New("say what to do: serve or version")}
+			return usageError{errors.New("say what to do: serve, enrollment or version")}
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(stdout, stderr), newVersion(stdout))
+	root.AddCommand(newServe(stdout, stderr), newEnrollment(stdin, stdout), newVersion(stdout))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -104,6 +104,15 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usageError{err}
 	}
 	return nil
+}
+
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
 }
 
 // newLogger writes to the journal if stderr leads there, else lines that a

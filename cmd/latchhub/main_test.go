@@ -29,7 +29,7 @@ func TestUsage(t *testing.T) {
 		stdout string // part of it
 		stderr string // part of the last lines
 	}{
-		"nothing":         {"", 2, "", "say what to do: serve or version"},
+		"nothing":         {"", 2, "", "say what to do: serve, enrollment or version"},
 		"help":            {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
 		"version":         {"version", 0, "latchhub ", ""},
 		"unknown command": {"bogus", 2, "", `unknown command "bogus"`},
@@ -44,7 +44,7 @@ func TestUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := exitCode(run(t.Context(), strings.Fields(test.args), &stdout, &stderr), &stderr)
+			code := exitCode(run(t.Context(), strings.Fields(test.args), nil, &stdout, &stderr), &stderr)
 			if code != test.code || !strings.Contains(stdout.String(), test.stdout) || !strings.Contains(stderr.String(), test.stderr) {
 				t.Errorf("exit %d, stdout:\n%s\nstderr:\n%s", code, &stdout, &stderr)
 			}
@@ -71,7 +71,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan int, 1)
 	var stderr bytes.Buffer
 	go func() {
-		err := run(ctx, []string{"serve", "--data", dir, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0"}, stdout, &stderr)
+		err := run(ctx, []string{"serve", "--data", dir, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0"}, nil, stdout, &stderr)
 		ended <- exitCode(err, &stderr)
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')

@@ -38,6 +38,7 @@ func runScenario(t *testing.T, name string, steps []step) {
 	result := harness.Run(t, node("scenarios/run.js", []string{name}, []string{
 		"HUB_CONNECTION_STRING=" + h.Service(t), "NODE_EXTRA_CA_CERTS=" + h.CA(), "CA_FILE=" + h.CA(),
 		"CERT_FILE=" + certFile, "KEY_FILE=" + keyFile,
+		"ID_SCOPE=" + strings.TrimSpace(h.Enrollment(t, "scope").Want(t, 0).Stdout),
 		"HUB_HTTPS_PORT=" + https, "HUB_MQTT_PORT=" + mqtt})).Want(t, 0)
 	lines := bufio.NewScanner(strings.NewReader(result.Stdout))
 	lines.Buffer(nil, 1<<20)

@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/api"
 	"github.com/latchd/latchd/transport/hub/broker"
 	"github.com/latchd/latchd/transport/hub/jobs"
+	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
@@ -85,9 +86,20 @@ func Run(ctx context.Context, opts Options) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 
 	tokens := access.Hub{HostName: opts.Name, Policies: []access.Policy{owner}}
-	devices, err := broker.New(
+	var devices *broker.Broker
+	provision := provisioning.New(provisioning.Options{
+		Store: db, Now: opts.Now,
+		Hub: func(webSocket bool) string {
+			if webSocket {
+				return nameWithPort(opts.Name, httpsListener.Addr(), "443")
+			}
+			return nameWithPort(opts.Name, mqttListener.Addr(), "8883")
+		},
+		Disconnect: func(id string) { devices.Disconnect(id) },
+	})
+	devices, err = broker.New(
 		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger},
-		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now})
+		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now, Provisioner: provision})
 	if err != nil {
 		return fmt.Errorf("device front: %w", err)
 	}
@@ -108,7 +120,8 @@ func Run(ctx context.Context, opts Options) (err error) {
 	https := http.NewServeMux()
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
 	https.Handle("/", api.New(api.Options{
-		Access: tokens, Store: db, Broker: devices, Jobs: engine, Logger: opts.Logger.Named("api"), Now: opts.Now,
+		Access: tokens, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
+		Logger: opts.Logger.Named("api"), Now: opts.Now,
 	}))
 	server := newServer(https, opts.Logger)
 	// Deferred last, so that it ends first: no new work while the rest ends.
@@ -139,6 +152,16 @@ func Run(ctx context.Context, opts Options) (err error) {
 	case err := <-ended:
 		return fmt.Errorf("a front ended by itself: %w", err)
 	}
+}
+
+// nameWithPort is the hub's name as devices are told it: with the port of the
+// listener, unless it is the one that they would use anyway.
+func nameWithPort(name string, at net.Addr, usual string) string {
+	_, port, err := net.SplitHostPort(at.String())
+	if err != nil || port == usual {
+		return name
+	}
+	return name + ":" + port
 }
 
 // credentials loads or makes what the data directory keeps of certificates and keys.

@@ -68,6 +68,13 @@ func (h *Hub) Ctl(t testing.TB, args ...string) Result {
 	return Run(t, h.Command(args...))
 }
 
+// Enrollment runs one of latchhub's commands for enrolments to its end.
+func (h *Hub) Enrollment(t testing.TB, args ...string) Result {
+	t.Helper()
+	args = append(append([]string{"enrollment"}, args...), "--data", h.Data, "--https", h.HTTPS)
+	return Run(t, exec.Command(h.bin.Path("latchhub"), args...))
+}
+
 // Command is latchctl with the arguments, pointed at the hub.
 func (h *Hub) Command(args ...string) *exec.Cmd {
 	return h.bin.Ctl(append([]string{"--hub-file", h.ServiceFile(), "--endpoint", h.Endpoint(), "--ca-file", h.CA()}, args...)...)

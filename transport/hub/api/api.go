@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/jobs"
+	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -32,8 +33,10 @@ type Options struct {
 	Store  *store.Store
 	Broker Broker
 	Jobs   *jobs.Engine
-	Logger *zap.Logger      // nil: none
-	Now    func() time.Time // nil: time.Now
+	// Provisioning has the enrolments.
+	Provisioning *provisioning.Service
+	Logger       *zap.Logger      // nil: none
+	Now          func() time.Time // nil: time.Now
 }
 
 type api struct {
@@ -50,6 +53,7 @@ func New(opts Options) http.Handler {
 		opts.Now = time.Now
 	}
 	a := &api{Options: opts, mux: http.NewServeMux()}
+	devices, groups := enrollments{a, false}, enrollments{a, true}
 	for pattern, route := range map[string]struct {
 		right  access.Right
 		handle handler
@@ -71,12 +75,28 @@ func New(opts Options) http.Handler {
 		"GET /jobs/v2/{id}":         {access.ServiceConnect, a.getJob},
 		"POST /jobs/v2/{id}/cancel": {access.ServiceConnect, a.cancelJob},
 		"GET /jobs/v2/query":        {access.ServiceConnect, a.queryJobs},
+
+		"GET /idScope":                                     {access.RegistryRead, a.idScope},
+		"PUT /enrollments/{id}":                            {access.RegistryWrite, devices.put},
+		"GET /enrollments/{id}":                            {access.RegistryRead, devices.get},
+		"DELETE /enrollments/{id}":                         {access.RegistryWrite, devices.delete},
+		"POST /enrollments/query":                          {access.RegistryRead, devices.query},
+		"POST /enrollments/{id}/attestationmechanism":      {access.RegistryWrite, devices.attestation},
+		"PUT /enrollmentGroups/{id}":                       {access.RegistryWrite, groups.put},
+		"GET /enrollmentGroups/{id}":                       {access.RegistryRead, groups.get},
+		"DELETE /enrollmentGroups/{id}":                    {access.RegistryWrite, groups.delete},
+		"POST /enrollmentGroups/query":                     {access.RegistryRead, groups.query},
+		"POST /enrollmentGroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
+		// The official SDK writes it so, here alone.
+		"POST /enrollmentgroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
 	} {
 		a.mux.Handle(pattern, a.guard(route.right, route.handle))
 	}
 	for _, path := range []string{
 		"/devices", "/devices/{$}", "/devices/{id}", "/statistics/devices", "/statistics/service",
 		"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
+		"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
+		"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",
 	} {
 		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
 			return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s is not possible on %s", r.Method, r.URL.Path)

@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/api"
 	"github.com/latchd/latchd/transport/hub/jobs"
+	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -107,6 +108,7 @@ func newFront(t *testing.T, devices ...string) *front {
 			access.Owner(ownerKey), {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
 		Store: s, Broker: f.broker, Jobs: engine,
+		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
 	}))
 	t.Cleanup(f.server.Close)
 	for _, id := range devices {

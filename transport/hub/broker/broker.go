@@ -28,6 +28,8 @@ type Options struct {
 	Logger *zap.Logger      // nil: none
 	Now    func() time.Time // nil: time.Now; decides how long a login has until it expires
 
+	Provisioner Provisioner // nil: no device can register itself
+
 	ConnectTimeout time.Duration // from accept to the device's CONNECT; 0: 30 s
 	WriteTimeout   time.Duration // for one write to a device; 0: 30 s
 	MaxPending     int           // messages that may wait for one device before its link is closed; 0: 128

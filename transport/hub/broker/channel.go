@@ -1,6 +1,10 @@
 package broker
 
-import "github.com/latchd/latchd/transport/iothub"
+import (
+	"strings"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
 
 // channel is one of the things that a device can subscribe to.
 type channel uint8
@@ -10,6 +14,7 @@ const (
 	twinAnswers
 	desired
 	devicebound
+	registrationAnswers
 	channels // how many there are
 )
 
@@ -22,16 +27,20 @@ func (c channel) filter(deviceID string) string {
 		return iothub.TwinResponsesFilter
 	case desired:
 		return iothub.DesiredFilter
+	case registrationAnswers:
+		return registrationFilter
 	default:
 		return iothub.DeviceboundFilter(deviceID)
 	}
 }
 
 // channelOf finds the channel with that filter. It compares whole texts: a
-// filter that merely matches the same topics is not the device's to have.
+// filter that merely matches the same topics is not the device's to have. A link
+// that registers a device has one channel, which no other link has.
 func channelOf(filter, deviceID string) (channel, bool) {
+	registers := strings.HasPrefix(deviceID, registrationPrefix)
 	for c := range channels {
-		if c.filter(deviceID) == filter {
+		if c.filter(deviceID) == filter && registers == (c == registrationAnswers) {
 			return c, true
 		}
 	}

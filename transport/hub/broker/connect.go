@@ -31,6 +31,9 @@ func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 		b.refuse(l, err)
 	}
 	c := &pk.Connect
+	if l.isRegistration() {
+		c.ClientIdentifier = l.deviceID // the MQTT server is not to take it for a device's
+	}
 	pk.ProtocolVersion = 4
 	pk.Properties = packets.Properties{}
 	c.Clean = true
@@ -55,6 +58,9 @@ func (l *link) readConnect(pk packets.Packet) error {
 	c := pk.Connect
 	if string(c.ProtocolName) != "MQTT" || pk.ProtocolVersion != 4 {
 		return refusedConnect{refusedVersion, "the protocol is not MQTT 3.1.1"}
+	}
+	if scope, id, ok := parseRegistrationUser(string(c.Username)); ok {
+		return l.readRegistration(c, scope, id)
 	}
 	user, err := iothub.ParseUserName(string(c.Username))
 	switch {
@@ -85,6 +91,27 @@ func (l *link) readConnect(pk packets.Packet) error {
 	return nil
 }
 
+// readRegistration reads the CONNECT of a device that comes to register. It has
+// no session and no will.
+func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error {
+	switch {
+	case c.ClientIdentifier != id:
+		return refusedConnect{refusedLogin, "client id and user name do not name the same registration"}
+	case c.WillFlag:
+		return refusedConnect{refusedLogin, "a device that registers has no will"}
+	}
+	if err := iothub.CheckDeviceID(id); err != nil {
+		return refusedConnect{refusedLogin, err.Error()}
+	}
+	l.deviceID = registrationPrefix + id
+	l.prefix, l.clean = prefixOf(l.deviceID), true
+	_, webSocket := l.Conn.(*socketConn)
+	l.registrationLogin = RegistrationLogin{IDScope: scope, RegistrationID: id, Password: string(c.Password),
+		Certificate: l.login.Certificate, Intermediates: l.intermediates, WebSocket: webSocket}
+	l.login = Login{}
+	return nil
+}
+
 // refuse notes that the device may not come in.
 func (b *Broker) refuse(l *link, err error) {
 	l.refusal = refusedUnavailable
@@ -104,10 +131,15 @@ func (b *Broker) refuse(l *link, err error) {
 func (b *Broker) enter(l *link) error {
 	b.registry.login(l)
 	var err error
-	if l.expires, err = b.backend.Login(b.ctx, l.login); err != nil {
+	if l.isRegistration() {
+		l.expires, err = b.admit(l)
+	} else {
+		l.expires, err = b.backend.Login(b.ctx, l.login)
+	}
+	if err != nil {
 		return err
 	}
-	l.login = Login{} // the password is not needed any more
+	l.login, l.intermediates = Login{}, nil // they are not needed any more
 	if !b.registry.claim(l) {
 		return refusedConnect{refusedUnavailable, "the link was closed during the login"}
 	}
@@ -136,6 +168,8 @@ func (b *Broker) established(l *link) {
 		l.expiry.Reset(l.expires.Sub(b.opts.Now()))
 	}
 	b.registry.setReady(l, l.subs)
-	b.backend.Connection(l.deviceID, true, l.modelID)
+	if !l.isRegistration() {
+		b.backend.Connection(l.deviceID, true, l.modelID)
+	}
 	b.log.Debug("link up", zap.String("device", l.deviceID), zap.Bool("clean", l.clean), zap.Bool("present", l.present))
 }

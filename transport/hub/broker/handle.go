@@ -13,8 +13,8 @@ import (
 )
 
 // handle does what a device's message asks for, in the link's reading
-// goroutine. It may block on the backend,
-// which holds up this device alone. An error ends the link.
+// goroutine. It may block on the backend, which holds up this device alone. An
+// error ends the link.
 func (b *Broker) handle(l *link, r request, payload []byte, retain bool) error {
 	switch r.kind {
 	case eventRequest:
@@ -25,6 +25,8 @@ func (b *Broker) handle(l *link, r request, payload []byte, retain bool) error {
 		b.answerReport(l, r.rid, payload)
 	case methodAnswer:
 		b.calls.answer(l.deviceID, r.rid, r.status, payload)
+	case registerRequest, operationRequest:
+		b.handleRegistration(l, r, payload)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/x509"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,10 +21,17 @@ type link struct {
 	prefix   string // of the device's topics in the topic tree
 	modelID  string
 	login    Login
-	clean    bool
-	will     *will
-	expires  time.Time   // of the login; zero: never
-	expiry   *time.Timer // closes the link then
+
+	registrationLogin RegistrationLogin // of a device that registers, in place of login
+	registration      Registration      // after it was let in
+
+	clean bool
+
+	intermediates []*x509.Certificate // shown beside login.Certificate
+
+	will    *will
+	expires time.Time   // of the login; zero: never
+	expiry  *time.Timer // closes the link then
 
 	connectSeen bool          // a CONNECT was read
 	refusal     byte          // CONNACK code, if the device may not come in

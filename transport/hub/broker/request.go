@@ -15,20 +15,25 @@ const (
 	twinGetRequest
 	twinReportRequest
 	methodAnswer
+	registerRequest
+	operationRequest
 )
 
 // request is what a device asks or tells by publishing to a topic.
 type request struct {
-	kind   requestKind
-	rid    string     // of twin requests, as it was written; of method answers, decoded
-	status int        // of method answers
-	bag    iothub.Bag // of events
+	kind      requestKind
+	rid       string     // of method answers, decoded; of others, as it was written
+	status    int        // of method answers
+	bag       iothub.Bag // of events
+	operation string     // of a registration
 }
 
 // parseRequest reads the topic of a packet that a device published. Every topic
 // that is not one of the device's own is an error.
 func parseRequest(topic, deviceID string) (request, error) {
 	switch {
+	case strings.HasPrefix(deviceID, registrationPrefix):
+		return parseRegistrationRequest(topic)
 	case strings.HasPrefix(topic, "$iothub/methods/res/"):
 		status, rid, err := iothub.ParseMethodResponse(topic)
 		return request{kind: methodAnswer, rid: rid, status: status}, err

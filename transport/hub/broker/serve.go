@@ -83,28 +83,29 @@ func (b *Broker) run(conn net.Conn) {
 
 	// The MQTT server moves the reading part on once CONNECT was read.
 	_ = conn.SetDeadline(time.Now().Add(b.opts.ConnectTimeout))
-	certificate, err := handshake(b.ctx, conn)
+	certificates, err := handshake(b.ctx, conn)
 	if err != nil {
 		b.log.Debug("TLS handshake failed", zap.Stringer("remote", conn.RemoteAddr()), zap.Error(err))
 		return
 	}
-	l.login.Certificate = certificate
+	if len(certificates) > 0 {
+		l.login.Certificate, l.intermediates = certificates[0], certificates[1:]
+	}
 
 	err = b.server.EstablishConnection("", l)
 	l.close("the device ended it")
 	b.leave(l, err)
 }
 
-func handshake(ctx context.Context, conn net.Conn) (*x509.Certificate, error) {
+// handshake ends the TLS handshake and returns the certificates that were shown.
+func handshake(ctx context.Context, conn net.Conn) ([]*x509.Certificate, error) {
 	if c, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok {
 		if err := c.HandshakeContext(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if c, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
-		if peers := c.ConnectionState().PeerCertificates; len(peers) > 0 {
-			return peers[0], nil
-		}
+		return c.ConnectionState().PeerCertificates, nil
 	}
 	return nil, nil
 }
@@ -128,6 +129,8 @@ func (b *Broker) leave(l *link, err error) {
 			b.log.Warn("a will could not be delivered", zap.String("device", l.deviceID), zap.Error(err))
 		}
 	}
-	b.backend.Connection(l.deviceID, false, l.modelID)
+	if !l.isRegistration() {
+		b.backend.Connection(l.deviceID, false, l.modelID)
+	}
 	b.log.Debug("link closed", zap.String("device", l.deviceID), zap.String("reason", *l.reason.Load()), zap.NamedError("cause", err))
 }

@@ -2,7 +2,7 @@ package store
 
 // schemaVersion stands in the file's user_version. A file of an earlier version
 // is migrated at Open, a file of a later one refused.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // schema creates version 1. Times are Unix microseconds UTC; package query
 // counts on the names of the columns.
@@ -81,5 +81,22 @@ CREATE INDEX device_jobs_device ON device_jobs (device_id);
 CREATE TABLE settings (
 	name  TEXT PRIMARY KEY,
 	value BLOB NOT NULL
+) WITHOUT ROWID;
+`
+
+// provisioning brings version 1 to version 2. Bodies are JSON that package
+// provisioning makes and reads.
+const provisioning = `
+CREATE TABLE enrollments (
+	is_group INTEGER NOT NULL,
+	id       TEXT    NOT NULL,
+	etag     INTEGER NOT NULL,
+	body     BLOB    NOT NULL,
+	PRIMARY KEY (is_group, id)
+) WITHOUT ROWID;
+
+CREATE TABLE registrations (
+	id   TEXT PRIMARY KEY,
+	body BLOB NOT NULL
 ) WITHOUT ROWID;
 `

@@ -25,6 +25,7 @@ type Store struct {
 	writer  *writer
 	now     func() time.Time
 	signing []byte // of continuation tokens
+	idScope string // see IDScope
 }
 
 // Open opens the file at path, creating or migrating it as needed. Every device
@@ -62,6 +63,10 @@ func open(path string, now func() time.Time) (s *Store, err error) {
 		return s, err
 	}
 	if err = writeDB.QueryRow(`SELECT value FROM settings WHERE name = 'continuation-key'`).Scan(&s.signing); err != nil {
+		writeDB.Close()
+		return s, err
+	}
+	if err = writeDB.QueryRow(`SELECT value FROM settings WHERE name = 'id-scope'`).Scan(&s.idScope); err != nil {
 		writeDB.Close()
 		return s, err
 	}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestEnrollmentCommands(t *testing.T) {
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	out, stdout := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--data", dir, "--mqtt", "127.0.0.1:0", "--https", "127.0.0.1:0"}, nil, stdout, io.Discard)
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the hub ended with %v", err)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	address := regexp.MustCompile(`https=(\S+)`).FindStringSubmatch(line)
+	if err != nil || address == nil {
+		t.Fatalf("the ready line is %q, %v", line, err)
+	}
+	const key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	for _, test := range []struct {
+		args, stdin string
+		code        int
+		stdout      string // part of it
+		stderr      string
+	}{
+		{"scope", "", 0, "0ne", ""},
+		{"list", "", 0, "", ""},
+		{"apply -", `{"registrationId":"door1","attestation":{"type":"symmetricKey"}}`, 0, `"primaryKey": "`, ""},
+		{"apply -", `{"registrationId":"door1","provisioningStatus":"disabled","attestation":{"type":"symmetricKey"}}`, 0, `"provisioningStatus": "disabled"`, ""},
+		{"apply -", `{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"` + key + `"}}}`, 0, key, ""},
+		{"apply -", `{"attestation":{"type":"symmetricKey"}}`, 1, "", "give one of registrationId and enrollmentGroupId"},
+		{"apply -", `{"registrationId":"x","attestation":{"type":"tpm"}}`, 1, "", "it can be symmetricKey or x509"},
+		{"apply -", `{`, 1, "", "unexpected end of JSON input"},
+		{"apply /nonexistent", "", 1, "", "no such file"},
+		{"show site --group", "", 0, key, ""},
+		{"show site", "", 1, "", "there is no enrolment site"},
+		{"list", "", 0, `"enrollmentGroupId": "site"`, ""},
+		{"delete door1", "", 0, "", ""},
+		{"delete door1", "", 1, "", "there is no enrolment door1"},
+		{"show", "", 2, "", "accepts 1 arg(s)"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			args := append([]string{"enrollment"}, strings.Fields(test.args)...)
+			var stdout, stderr bytes.Buffer
+			code := exitCode(run(t.Context(), append(args, "--data", dir, "--https", address[1]), strings.NewReader(test.stdin), &stdout, &stderr), &stderr)
+			if code != test.code || !strings.Contains(stdout.String(), test.stdout) || !strings.Contains(stderr.String(), test.stderr) {
+				t.Errorf("exit %d, stdout:\n%s\nstderr:\n%s", code, &stdout, &stderr)
+			}
+			if strings.HasPrefix(test.args, "list") && strings.Contains(stdout.String(), key) {
+				t.Error("the list shows a key")
+			}
+		})
+	}
+}
+
+func TestEnrollmentWithoutAHub(t *testing.T) {
+	for args, want := range map[string]string{
+		"enrollment":                                   "say what to do: apply, list, show, delete or scope",
+		"enrollment scope":                             "--data is missing",
+		"enrollment scope --data " + t.TempDir():       "run this as the hub's user",
+		"enrollment bogus --data " + t.TempDir():       `unknown command "bogus"`,
+		"enrollment scope extra --data " + t.TempDir(): `unknown command "extra"`,
+	} {
+		var stderr bytes.Buffer
+		if code := exitCode(run(t.Context(), strings.Fields(args), nil, io.Discard, &stderr), &stderr); code == 0 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: exit %d, %s", args, code, &stderr)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package interop
+
+import "testing"
+
+// TestProvisioning is what the official provisioning SDKs make of the hub: enrolments,
+// registrations, and the login that follows.
+func TestProvisioning(t *testing.T) {
+	runScenario(t, "provisioning", []step{
+		{"an enrolment of one device",
+			`{"registrationId":"one","deviceId":"front-door","attestation":{"type":"symmetricKey"},"provisioningStatus":"enabled",
+			"initialTwin":{"tags":{"site":"a"},"properties":{"desired":{"floor":3}}},"createdDateTimeUtc":"TIME",
+			"lastUpdatedDateTimeUtc":"TIME","etag":"ETAG"}`},
+		{"its keys are an answer of their own", `{"type":"symmetricKey","bytes":32}`},
+		{"it cannot be made twice",
+			`DeviceAlreadyExistsError: the enrolment one exists already, give its etag in If-Match to change it [409 DeviceAlreadyExists]`},
+		{"an enrolment without an attestation",
+			`ArgumentError: attestation.type is "tpm", it can be symmetricKey or x509 [400 ArgumentInvalid]`},
+		{"an enrolment that is not there", `Error: Not found [404 NotFound]`},
+		{"registration by key, and the login",
+			`{"state":{"registrationId":"one","createdDateTimeUtc":"TIME","deviceId":"front-door","status":"assigned",
+			"substatus":"initialAssignment","lastUpdatedDateTimeUtc":"TIME","etag":"ETAG","hubIsHere":true},
+			"desired":{"$version":2,"floor":3}}`},
+		{"the device in the registry", `{"tags":{"site":"a"},"authenticationType":"sas"}`},
+		{"registration again keeps the twin", `{"substatus":"reprovisionedToInitialAssignment","tags":{"site":"b"}}`},
+		{"registration by WebSocket", `"front-door"`},
+		{"a wrong key", `Error: Connection refused: Not authorized`},
+		{"an unknown device", `Error: Connection refused: Not authorized`},
+		{"an enrolment of a group",
+			`{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey"},"provisioningStatus":"enabled",
+			"createdDateTimeUtc":"TIME","lastUpdatedDateTimeUtc":"TIME","etag":"ETAG"}`},
+		{"registration by a derived key, and the login",
+			`{"state":{"registrationId":"back-door","createdDateTimeUtc":"TIME","deviceId":"back-door",
+			"status":"assigned","substatus":"initialAssignment","lastUpdatedDateTimeUtc":"TIME","etag":"ETAG",
+			"hubIsHere":true},"desired":{"$version":1}}`},
+		{"the group's key itself", `Error: Connection refused: Not authorized`},
+		{"the derived key of another device", `Error: Connection refused: Not authorized`},
+		{"a device of the group that is kept out", `Error: Connection refused: Not authorized`},
+		{"an enrolment by certificate", `true`},
+		{"registration by certificate, and the login",
+			`{"state":{"registrationId":"by-certificate","createdDateTimeUtc":"TIME","deviceId":"by-certificate",
+			"status":"assigned","substatus":"initialAssignment","lastUpdatedDateTimeUtc":"TIME","etag":"ETAG",
+			"hubIsHere":true},"desired":{"$version":1}}`},
+		{"a key where a certificate is asked for", `Error: Connection refused: Not authorized`},
+		{"a change by its etag", `{"status":"disabled","created":true,"etag":true}`},
+		{"its key is as it was", `true`},
+		{"a disabled enrolment", `Error: Connection refused: Not authorized`},
+		{"the list", `[["back-door","by-certificate"],["one"]]`},
+		{"a deleted enrolment", `Error: Connection refused: Not authorized`},
+		{"its device stays", `"enabled"`},
+	})
+}

@@ -1,0 +1,280 @@
+package provisioning_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/broker"
+	"github.com/latchd/latchd/transport/hub/provisioning"
+	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+type fixture struct {
+	*provisioning.Service
+	store *store.Store
+	cut   []string // devices that were disconnected
+}
+
+func start(t *testing.T) *fixture {
+	t.Helper()
+	s, err := store.Open(filepath.Join(t.TempDir(), "hub.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	f := &fixture{store: s}
+	f.Service = provisioning.New(provisioning.Options{
+		Store: s, Now: func() time.Time { return now },
+		Hub: func(webSocket bool) string {
+			if webSocket {
+				return "hub.test:8443"
+			}
+			return "hub.test"
+		},
+		Disconnect: func(id string) { f.cut = append(f.cut, id) },
+	})
+	return f
+}
+
+func (f *fixture) put(t *testing.T, e provisioning.Enrollment, ifMatch string) provisioning.Enrollment {
+	t.Helper()
+	stored, err := f.Put(t.Context(), e, ifMatch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+func keys(primary, secondary iothub.Key) provisioning.Attestation {
+	return provisioning.Attestation{Type: "symmetricKey", SymmetricKey: &iothub.SymmetricKey{
+		PrimaryKey: primary.Base64(), SecondaryKey: secondary.Base64()}}
+}
+
+// authority is a certificate that signs others.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// issue makes a certificate; a nil parent makes it sign itself.
+func issue(t *testing.T, parent *authority, name string, isCA bool) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IsCA: isCA, BasicConstraintsValid: true}
+	signer, signerKey := template, key
+	if parent != nil {
+		signer, signerKey = parent.cert, parent.key
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, signer, key.Public(), signerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{cert, key}
+}
+
+func (a *authority) pem() *provisioning.Certificate {
+	return &provisioning.Certificate{Text: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))}
+}
+
+func TestAdmit(t *testing.T) {
+	f := start(t)
+	primary, secondary := iothub.NewKey(), iothub.NewKey()
+	group, old := iothub.NewKey(), iothub.NewKey()
+	f.put(t, provisioning.Enrollment{RegistrationID: "one", Attestation: keys(primary, secondary)}, "")
+	f.put(t, provisioning.Enrollment{RegistrationID: "kept-out", Status: iothub.Disabled, Attestation: keys(primary, secondary)}, "")
+	f.put(t, provisioning.Enrollment{GroupID: "site", Attestation: keys(group, old)}, "")
+	f.put(t, provisioning.Enrollment{GroupID: "closed", Status: iothub.Disabled, Attestation: keys(primary, primary)}, "")
+
+	root := issue(t, nil, "root", true)
+	between := issue(t, root, "between", true)
+	device := issue(t, between, "by-authority", false)
+	own, strange := issue(t, nil, "by-certificate", false), issue(t, nil, "by-certificate", false)
+	f.put(t, provisioning.Enrollment{GroupID: "authority", Attestation: provisioning.Attestation{Type: "x509",
+		X509: &provisioning.X509{Signing: &provisioning.Certificates{Primary: root.pem()}}}}, "")
+	f.put(t, provisioning.Enrollment{RegistrationID: "by-certificate", Attestation: provisioning.Attestation{Type: "x509",
+		X509: &provisioning.X509{Client: &provisioning.Certificates{Primary: issue(t, nil, "x", false).pem(), Secondary: own.pem()}}}}, "")
+
+	scope := f.store.IDScope()
+	sign := func(id string, key iothub.Key) string {
+		return iothub.Sign(scope+"/registrations/"+id, key, "registration", now.Add(time.Hour))
+	}
+	chain := []*x509.Certificate{between.cert}
+	for name, test := range map[string]struct {
+		login broker.RegistrationLogin
+		want  string // part of the refusal; empty: let in
+	}{
+		"primary key":         {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", primary)}},
+		"secondary key":       {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", secondary)}},
+		"derived key":         {login: broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(group, "two"))}},
+		"second derived key":  {login: broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(old, "two"))}},
+		"own certificate":     {login: broker.RegistrationLogin{RegistrationID: "by-certificate", Certificate: own.cert}},
+		"group's certificate": {login: broker.RegistrationLogin{RegistrationID: "by-authority", Certificate: device.cert, Intermediates: chain}},
+		"scope, encoded": {login: broker.RegistrationLogin{RegistrationID: "one",
+			Password: iothub.Sign(iothub.Escape(scope+"/registrations/one"), primary, "registration", now.Add(time.Hour))}},
+
+		"wrong key": {broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", group)}, "not signed with a key of the enrolment one"},
+		"the group's key where the device has an enrolment": {
+			broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", provisioning.DeriveKey(group, "one"))}, "not signed with a key of the enrolment one"},
+		"no password":          {broker.RegistrationLogin{RegistrationID: "one"}, "does not start with SharedAccessSignature"},
+		"kept out":             {broker.RegistrationLogin{RegistrationID: "kept-out", Password: sign("kept-out", primary)}, "the enrolment kept-out is disabled"},
+		"kept out, by a group": {broker.RegistrationLogin{RegistrationID: "kept-out", Password: sign("kept-out", provisioning.DeriveKey(group, "kept-out"))}, "disabled"},
+		"a disabled group": {broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(primary, "two"))},
+			"no enrolment lets the registration id \"two\" in"},
+		"another's derived key": {broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(group, "three"))}, "no enrolment"},
+		"another's token":       {broker.RegistrationLogin{RegistrationID: "one", Password: sign("two", primary)}, "the token is for"},
+		"another policy": {broker.RegistrationLogin{RegistrationID: "one",
+			Password: iothub.Sign(scope+"/registrations/one", primary, "owner", now.Add(time.Hour))}, "want registration"},
+		"expired":           {broker.RegistrationLogin{RegistrationID: "one", Password: iothub.Sign(scope+"/registrations/one", primary, "registration", now)}, "expired"},
+		"another scope":     {broker.RegistrationLogin{IDScope: "0ne0", RegistrationID: "one", Password: sign("one", primary)}, "id scope"},
+		"no registration":   {broker.RegistrationLogin{RegistrationID: "-"}, "the id has '-'"},
+		"no certificate":    {broker.RegistrationLogin{RegistrationID: "by-certificate", Password: sign("by-certificate", primary)}, "the device shows none"},
+		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Certificate: strange.cert}, "none of the enrolment"},
+		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Certificate: device.cert}, "no enrolment"},
+		"another's name":    {broker.RegistrationLogin{RegistrationID: "by-other", Certificate: device.cert, Intermediates: chain}, "no enrolment"},
+		"signed by oneself": {broker.RegistrationLogin{RegistrationID: "by-authority", Certificate: issue(t, nil, "by-authority", true).cert}, "no enrolment"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.login.IDScope == "" {
+				test.login.IDScope = scope
+			}
+			_, expires, err := f.Admit(t.Context(), test.login)
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.want == "" && !expires.Equal(now.Add(time.Hour)):
+				t.Errorf("it is let in until %v", expires)
+			case test.want != "" && (!errors.Is(err, &iothub.Error{Code: iothub.CodeUnauthorized}) || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// enter lets a device in by its enrolment's primary key.
+func (f *fixture) enter(t *testing.T, id string, key iothub.Key) broker.Registration {
+	t.Helper()
+	r, _, err := f.Admit(t.Context(), broker.RegistrationLogin{IDScope: f.store.IDScope(), RegistrationID: id,
+		Password: iothub.Sign(f.store.IDScope()+"/registrations/"+id, key, "registration", now.Add(time.Hour))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func answered(t *testing.T, a broker.RegistrationAnswer, status int) map[string]any {
+	t.Helper()
+	var body map[string]any
+	if err := json.Unmarshal(a.Body, &body); err != nil || a.Status != status {
+		t.Fatalf("answered %d %s, want %d", a.Status, a.Body, status)
+	}
+	return body
+}
+
+func TestRegister(t *testing.T) {
+	f := start(t)
+	key := iothub.NewKey()
+	e := f.put(t, provisioning.Enrollment{RegistrationID: "one", DeviceID: "door", Attestation: keys(key, iothub.NewKey())}, "")
+	r := f.enter(t, "one", key)
+
+	first := r.Register(t.Context(), []byte(`{"registrationId":"one","payload":{"any":1}}`))
+	operation, _ := answered(t, first, 202)["operationId"].(string)
+	if first.RetryAfter != time.Second || operation == "" {
+		t.Errorf("the first answer is %+v", first)
+	}
+	done := answered(t, r.Operation(t.Context(), operation), 200)
+	state, _ := done["registrationState"].(map[string]any)
+	if done["status"] != "assigned" || state["deviceId"] != "door" || state["assignedHub"] != "hub.test" {
+		t.Errorf("the end is %v", done)
+	}
+	device, err := f.store.Device(t.Context(), "door")
+	if err != nil || device.Authentication.SymmetricKey.PrimaryKey != key.Base64() {
+		t.Errorf("the device is %+v, %v", device, err)
+	}
+	answered(t, r.Register(t.Context(), []byte(`{"registrationId":"one"}`)), 202)
+	if len(f.cut) != 0 {
+		t.Errorf("the same credentials cut off %v", f.cut)
+	}
+
+	for name, refused := range map[string]struct {
+		answer broker.RegistrationAnswer
+		status int
+	}{
+		"another's id":         {r.Register(t.Context(), []byte(`{"registrationId":"two"}`)), 400},
+		"no JSON":              {r.Register(t.Context(), []byte(`{`)), 400},
+		"an unknown operation": {r.Operation(t.Context(), "5.x"), 404},
+		"an old operation":     {r.Operation(t.Context(), operation), 404},
+	} {
+		if body := answered(t, refused.answer, refused.status); body["errorCode"] == nil || refused.answer.Err == nil {
+			t.Errorf("%s: answered %v", name, body)
+		}
+	}
+
+	// The device is disabled by a service, and its enrolment gets another key.
+	device.Status = iothub.Disabled
+	if _, err := f.store.UpdateDevice(t.Context(), device, "*"); err != nil {
+		t.Fatal(err)
+	}
+	next := iothub.NewKey()
+	e.Attestation = keys(next, iothub.NewKey())
+	f.put(t, e, e.ETag)
+	answered(t, r.Register(t.Context(), []byte(`{}`)), 401) // it came in by what the enrolment was
+	answered(t, f.enter(t, "one", next).Register(t.Context(), []byte(`{}`)), 202)
+	device, err = f.store.Device(t.Context(), "door")
+	if err != nil || device.Authentication.SymmetricKey.PrimaryKey != next.Base64() || device.Status != iothub.Disabled {
+		t.Errorf("the device is %+v, %v; want the new key, and still disabled", device, err)
+	}
+	if len(f.cut) != 1 || f.cut[0] != "door" {
+		t.Errorf("cut off were %v", f.cut)
+	}
+}
+
+func TestEnrollmentsThatAreRefused(t *testing.T) {
+	f := start(t)
+	good := provisioning.Attestation{Type: "symmetricKey"}
+	for name, test := range map[string]struct {
+		enrollment provisioning.Enrollment
+		want       string
+	}{
+		"an id with a slash":     {provisioning.Enrollment{RegistrationID: "a/b", Attestation: good}, "the id has '/'"},
+		"an id that ends in dot": {provisioning.Enrollment{RegistrationID: "a.", Attestation: good}, "the id has '.'"},
+		"an id too long":         {provisioning.Enrollment{GroupID: strings.Repeat("a", 129), Attestation: good}, "129 characters"},
+		"a status":               {provisioning.Enrollment{RegistrationID: "a", Status: "off", Attestation: good}, "provisioningStatus"},
+		"a device for a group":   {provisioning.Enrollment{GroupID: "a", DeviceID: "d", Attestation: good}, "deviceId"},
+		"no attestation":         {provisioning.Enrollment{RegistrationID: "a"}, "attestation.type"},
+		"a short key":            {provisioning.Enrollment{RegistrationID: "a", Attestation: keys(iothub.Key("short"), iothub.NewKey())}, "16 to 64 bytes"},
+		"no certificate":         {provisioning.Enrollment{RegistrationID: "a", Attestation: provisioning.Attestation{Type: "x509"}}, "it has no certificate"},
+		"a group's certificate for a device": {provisioning.Enrollment{RegistrationID: "a", Attestation: provisioning.Attestation{Type: "x509",
+			X509: &provisioning.X509{Signing: &provisioning.Certificates{}}}}, "want clientCertificates"},
+		"no certificate but text": {provisioning.Enrollment{RegistrationID: "a", Attestation: provisioning.Attestation{Type: "x509",
+			X509: &provisioning.X509{Client: &provisioning.Certificates{Primary: &provisioning.Certificate{Text: "AAAA"}}}}}, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.Put(t.Context(), test.enrollment, "")
+			if !errors.Is(err, &iothub.Error{Code: iothub.CodeArgumentInvalid}) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
