@@ -64,7 +64,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	defer unlock()
 
-	certificate, owner, err := credentials(opts)
+	certificate, policies, err := credentials(opts)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
-	tokens := access.Hub{HostName: opts.Name, Policies: []access.Policy{owner}}
+	tokens := access.Hub{HostName: opts.Name, Policies: policies}
 	var devices *broker.Broker
 	provision := provisioning.New(provisioning.Options{
 		Store: db, Now: opts.Now,
@@ -165,10 +165,10 @@ func nameWithPort(name string, at net.Addr, usual string) string {
 }
 
 // credentials loads or makes what the data directory keeps of certificates and keys.
-func credentials(opts Options) (*serverCertificate, access.Policy, error) {
+func credentials(opts Options) (*serverCertificate, []access.Policy, error) {
 	ca, err := loadAuthority(opts.DataDir, opts.Name, opts.Now())
 	if err != nil {
-		return nil, access.Policy{}, err
+		return nil, nil, err
 	}
 	names := []string{opts.Name}
 	machine, _ := os.Hostname()
@@ -180,13 +180,14 @@ func credentials(opts Options) (*serverCertificate, access.Policy, error) {
 	}
 	certificate := &serverCertificate{dir: opts.DataDir, ca: ca, names: names, now: opts.Now, log: opts.Logger}
 	if err := certificate.load(); err != nil {
-		return nil, access.Policy{}, err
+		return nil, nil, err
 	}
 	key, err := loadOwner(opts.DataDir, opts.Name)
 	if err != nil {
-		return nil, access.Policy{}, err
+		return nil, nil, err
 	}
-	return certificate, access.Owner(key), nil
+	policies, err := loadPolicies(opts.DataDir, key)
+	return certificate, policies, err
 }
 
 func newServer(handler http.Handler, log *zap.Logger) *http.Server {

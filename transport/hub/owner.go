@@ -16,7 +16,7 @@ import (
 // loadOwner reads the owner's connection string, or makes one with a new key. A
 // hub that was given another name keeps its key.
 func loadOwner(dir, name string) (iothub.Key, error) {
-	file := filepath.Join(dir, "service.connection-string")
+	file := ownerFile(dir)
 	content, err := os.ReadFile(file)
 	owner := iothub.Service{HostName: name, KeyName: access.OwnerPolicy}
 	switch {
@@ -36,7 +36,13 @@ func loadOwner(dir, name string) (iothub.Key, error) {
 			return owner.Key, nil
 		}
 	}
-	return owner.Key, writeFile(file, []byte(owner.ConnectionString()+"\n"), 0o600)
+	return owner.Key, writeOwner(dir, owner)
+}
+
+func ownerFile(dir string) string { return filepath.Join(dir, "service.connection-string") }
+
+func writeOwner(dir string, owner iothub.Service) error {
+	return writeFile(ownerFile(dir), []byte(owner.ConnectionString()+"\n"), 0o600)
 }
 
 // checkName reports whether name can be the hub's: what clients connect to and sign.
