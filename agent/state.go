@@ -23,6 +23,8 @@ type State struct {
 	// Lines are what has to be let go after the process, in the form of whoever
 	// drives them; nothing for a lock that is held.
 	Lines json.RawMessage `json:"lines,omitempty"`
+	// Assignment is the hub that a provisioning service has assigned, in its form.
+	Assignment json.RawMessage `json:"assignment,omitempty"`
 	// BootID is the boot in which the agent last ran.
 	BootID     string  `json:"bootId,omitempty"`
 	Reboot     *Reboot `json:"reboot,omitempty"` // that is about to happen

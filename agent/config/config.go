@@ -23,22 +23,12 @@ type Config struct {
 	StateDir string `toml:"state_dir"`
 	LogLevel string `toml:"log_level"`
 	Hub      Hub    `toml:"hub"`
+	// Provisioning is how the device finds its hub, in place of a connection string.
+	Provisioning Provisioning `toml:"provisioning"`
 	// AllowReboot lets the method reboot restart the machine.
 	AllowReboot bool  `toml:"allow_reboot"`
 	Lock        Lock  `toml:"lock"`
 	Place       Place `toml:"place"`
-}
-
-// Hub says where the hub is and who the device is.
-type Hub struct {
-	// ConnectionStringFile holds the device's connection string; only its owner
-	// should be able to read it.
-	ConnectionStringFile string `toml:"connection_string_file"`
-	// Endpoint is the host:port to connect to, where it is not the hub's name and 8883.
-	Endpoint string `toml:"endpoint"`
-	// CAFile holds the certificates that the hub's must lead to, in PEM, where
-	// they are not the system's.
-	CAFile string `toml:"ca_file"`
 }
 
 // Place says where the door is, as long as no desired property does.
@@ -82,7 +72,10 @@ func parse(file string, text []byte) (Config, error) {
 	if err != nil {
 		return Config{}, explain(file, text, err)
 	}
-	for _, path := range []*string{&c.StateDir, &c.Hub.ConnectionStringFile, &c.Hub.CAFile} {
+	for _, path := range []*string{
+		&c.StateDir, &c.Hub.ConnectionStringFile, &c.Hub.CAFile, &c.Hub.CertificateFile, &c.Hub.CertificateKeyFile, &c.Hub.ProxyFile,
+		&c.Provisioning.KeyFile, &c.Provisioning.GroupKeyFile,
+	} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(filepath.Dir(file), *path)
 		}
@@ -95,8 +88,8 @@ func (c Config) check() error {
 	var k checker
 	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
 	k.oneOf("log_level", c.LogLevel, "debug", "info", "warn", "error")
-	k.required("hub.connection_string_file", c.Hub.ConnectionStringFile, "the file that holds the device's connection string")
-	k.address("hub.endpoint", c.Hub.Endpoint)
+	c.Hub.check(&k, c.Provisioning)
+	c.Provisioning.check(&k, c.Hub)
 	c.Lock.check(&k)
 	k.short("place.building", c.Place.Building, agent.MaxText)
 	k.short("place.room", c.Place.Room, agent.MaxText)

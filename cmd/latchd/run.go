@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +22,6 @@ import (
 	wallclock "github.com/latchd/latchd/agent/clock"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
-	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
@@ -36,11 +35,11 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	level := zap.NewAtomicLevelAt(logLevel(c.LogLevel))
 	log := newLogger(stderr, level)
 	defer log.Sync()
-	device, roots, err := credentials(c.Hub, log)
+	who, err := readIdentity(c, log)
 	if err != nil {
 		return err
 	}
-	log = log.With(zap.String("device_id", device.DeviceID))
+	log = log.With(zap.String("device_id", who.name))
 	watchdog, err := systemd.WatchdogInterval()
 	if err != nil {
 		return fmt.Errorf("read systemd's environment: %w", err)
@@ -93,8 +92,8 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	defer stopLock()
 
 	log.Info("starting", zap.String("version", version),
-		zap.String("hub", device.HostName), zap.String("driver", c.Lock.Driver))
-	told := &service{manager: manager, interval: watchdog, driver: c.Lock.Driver, hub: device.HostName, log: log}
+		zap.String("hub", who.hub), zap.String("driver", c.Lock.Driver))
+	told := &service{manager: manager, interval: watchdog, driver: c.Lock.Driver, hub: who.hub, log: log}
 	again := &reloader{file: file, running: c, applied: c, agent: a, level: level, manager: manager, log: log}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // before systemd is told that a reload is possible
@@ -103,10 +102,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	locks.Go(func() { told.watch(lockCtx, lock) })
 	defer context.AfterFunc(ctx, told.stopping)()
 	wall.Wait(ctx) // for a time by which certificates and tokens are good; the lock runs
-	err = mqtt.Run(ctx, mqtt.Options{
-		Device: device, Endpoint: c.Hub.Endpoint, RootCAs: roots,
-		ModelID: agent.ModelID, ProductInfo: "latchd/" + version, Logger: log, Now: wall.Now,
-	}, func(ctx context.Context, link *mqtt.Link) error {
+	err = mqtt.Run(ctx, who.options(store, wall.Now, log), func(ctx context.Context, link *mqtt.Link) error {
 		told.linked.Store(true)
 		defer told.linked.Store(false)
 		if err := wall.Keep(); err != nil {
@@ -126,43 +122,11 @@ func newDriver(c config.Lock, old actuator.Record, manager systemd.Manager, log 
 	if c.Driver == "gpio" {
 		return gpio.New(c.Lines(), newKeeper(manager), log)
 	}
-	stands := actuator.Locked
-	if old.Position == actuator.Unlocked {
+	stands := cmp.Or(c.Actuator().AtPowerOn, actuator.Locked)
+	if old.Position == actuator.Locked || old.Position == actuator.Unlocked {
 		stands = old.Position // a mock's bolt stays where it was while the process is down
 	}
 	return mock.New(c.MockConfig(), stands)
-}
-
-// credentials reads who the device is and whom it trusts.
-func credentials(hub config.Hub, log *zap.Logger) (iothub.Device, *x509.CertPool, error) {
-	file, copied := systemd.Credential(hub.ConnectionStringFile)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return iothub.Device{}, nil, fmt.Errorf("read the connection string: %w", err)
-	}
-	if info, err := os.Stat(file); err == nil && !copied && info.Mode().Perm()&0o077 != 0 {
-		log.Warn("others can read the connection string; run chmod 600 on it",
-			zap.String("file", hub.ConnectionStringFile), zap.Stringer("mode", info.Mode()))
-	}
-	device, err := iothub.ParseDevice(string(text))
-	if err != nil {
-		return iothub.Device{}, nil, fmt.Errorf("%s: %w", hub.ConnectionStringFile, err)
-	}
-	if device.X509 {
-		return iothub.Device{}, nil, fmt.Errorf("%s: x509=true: this version logs in with a SharedAccessKey only", hub.ConnectionStringFile)
-	}
-	if hub.CAFile == "" {
-		return device, nil, nil
-	}
-	pem, err := os.ReadFile(hub.CAFile)
-	if err != nil {
-		return iothub.Device{}, nil, fmt.Errorf("read the hub's certificate authority: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return iothub.Device{}, nil, fmt.Errorf("%s: there is no PEM certificate in it", hub.CAFile)
-	}
-	return device, roots, nil
 }
 
 // reboot returns what restarts the machine, or nil.
