@@ -57,9 +57,11 @@ type Config struct {
 	// Events keeps what happens until the hub has it; nil means that no events are
 	// sent.
 	Events *Events
-	Now    func() time.Time
-	Rand   func() float64 // from 0 up to 1, to spread retries; nil means real chance
-	Log    *zap.Logger
+	// SetLogLevel takes the level that is in force; nil is nobody.
+	SetLogLevel func(level string)
+	Now         func() time.Time
+	Rand        func() float64 // from 0 up to 1, to spread retries; nil means real chance
+	Log         *zap.Logger
 }
 
 func (c Config) random() float64 {
@@ -75,6 +77,7 @@ type Agent struct {
 	lock      Lock
 	state     *Store
 	startedAt time.Time
+	paced     chan struct{} // telemetrySeconds may have changed
 	changed   chan struct{} // what is reported may have changed, besides the lock
 
 	applying sync.Mutex // for what is desired, over what defaults
@@ -106,6 +109,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 		state:     store,
 		startedAt: config.Now(),
 		changed:   make(chan struct{}, 1),
+		paced:     make(chan struct{}, 1),
 	}
 	a.SetDefaults(config.Defaults)
 	a.noteBoot()
@@ -132,6 +136,7 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 	}()
 	var sending sync.WaitGroup
 	sending.Go(func() { a.sendEvents(ctx, link) })
+	sending.Go(func() { a.sendTelemetry(ctx, link) })
 	a.answerMethods(ctx, link)
 	stop()
 	sending.Wait()
@@ -147,7 +152,7 @@ func (a *Agent) SetDefaults(defaults Settings) {
 	if a.latest != nil {
 		result = apply(defaults, accepted, a.latest)
 	}
-	a.desired.Store(&result)
+	a.enforce(&result)
 	a.applying.Unlock()
 	a.notify()
 }
@@ -158,8 +163,20 @@ func (a *Agent) putInForce(desired iothub.Object) applied {
 	defer a.applying.Unlock()
 	a.latest = desired
 	result := apply(a.defaults, a.state.Get().Accepted, desired)
-	a.desired.Store(&result)
+	a.enforce(&result)
 	return result
+}
+
+// enforce puts settings in force.
+func (a *Agent) enforce(result *applied) {
+	a.desired.Store(result)
+	if a.config.SetLogLevel != nil {
+		a.config.SetLogLevel(result.settings.LogLevel)
+	}
+	select {
+	case a.paced <- struct{}{}:
+	default:
+	}
 }
 
 // settings returns the settings in force.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -18,6 +19,9 @@ import (
 
 // MaxUnlock is the longest time that unlockDoor's forSeconds may ask for.
 const MaxUnlock = 24 * time.Hour
+
+// methodNames are the methods that run knows.
+var methodNames = []string{"lockDoor", "unlockDoor", "getStatus", "reboot", "ping"}
 
 // maxAtOnce bounds the methods that run at the same time. A lock has one
 // command in motion; the others join it, wait or are refused.
@@ -96,7 +100,7 @@ func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload a
 		err = errors.New("the payload is not JSON")
 	default:
 		return failure(http.StatusNotFound, "unknown-method", fmt.Sprintf(
-			"there is no method %q; there are lockDoor, unlockDoor, getStatus, reboot and ping", m.Name))
+			"there is no method %q; there are %s", m.Name, strings.Join(methodNames, ", ")))
 	}
 	return failure(http.StatusBadRequest, "bad-payload", err.Error())
 }

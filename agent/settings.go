@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/latchd/latchd/transport/iothub"
@@ -17,6 +19,8 @@ type Settings struct {
 	Floor             *int64
 	Room              *string
 	AutoRelockSeconds int64 // from the next unlock on; 0 is never
+	TelemetrySeconds  int64 // between two messages that say where the door stands; 0 is never
+	LogLevel          string
 }
 
 // property is a desired property that the agent follows.
@@ -37,8 +41,12 @@ var properties = []property{
 		func(s Settings) any { return valueOf(s.Floor) }},
 	{"room", func(s *Settings, v any) error { return setText(&s.Room, v) },
 		func(s Settings) any { return valueOf(s.Room) }},
-	{"autoRelockSeconds", func(s *Settings, v any) error { return setRelock(&s.AutoRelockSeconds, v) },
+	{"autoRelockSeconds", func(s *Settings, v any) error { return setSeconds(&s.AutoRelockSeconds, v) },
 		func(s Settings) any { return s.AutoRelockSeconds }},
+	{"telemetrySeconds", func(s *Settings, v any) error { return setSeconds(&s.TelemetrySeconds, v) },
+		func(s Settings) any { return s.TelemetrySeconds }},
+	{"logLevel", func(s *Settings, v any) error { return setLevel(&s.LogLevel, v) },
+		func(s Settings) any { return s.LogLevel }},
 }
 
 // applied is what a set of desired properties makes.
@@ -123,7 +131,7 @@ func setInteger(to **int64, value any) error {
 	return nil
 }
 
-func setRelock(to *int64, value any) error {
+func setSeconds(to *int64, value any) error {
 	n, err := integer(value)
 	if err != nil {
 		return err
@@ -132,6 +140,21 @@ func setRelock(to *int64, value any) error {
 		return fmt.Errorf("want 0 (never) to %d seconds, not %d", most, n)
 	}
 	*to = n
+	return nil
+}
+
+// LogLevels are the levels of the log, the most talkative first.
+var LogLevels = []string{"debug", "info", "warn", "error"}
+
+func setLevel(to *string, value any) error {
+	level, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("want a string, not %s", kindOf(value))
+	}
+	if !slices.Contains(LogLevels, level) {
+		return fmt.Errorf("want one of %s, not %.40q", strings.Join(LogLevels, ", "), level)
+	}
+	*to = level
 	return nil
 }
 

@@ -87,7 +87,7 @@ func parse(file string, text []byte) (Config, error) {
 func (c Config) check() error {
 	var k checker
 	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
-	k.oneOf("log_level", c.LogLevel, "debug", "info", "warn", "error")
+	k.oneOf("log_level", c.LogLevel, agent.LogLevels...)
 	c.Hub.check(&k, c.Provisioning)
 	c.Provisioning.check(&k, c.Hub)
 	c.Lock.check(&k)
@@ -103,5 +103,6 @@ func (c Config) Settings() agent.Settings {
 		Floor:             c.Place.Floor,
 		Room:              c.Place.Room,
 		AutoRelockSeconds: int64(time.Duration(c.Lock.AutoRelock) / time.Second),
+		LogLevel:          c.LogLevel,
 	}
 }

@@ -20,7 +20,6 @@ type reloader struct {
 	running config.Config // what the lock and the link were made of
 	applied config.Config // what was read last
 	agent   *agent.Agent
-	level   zap.AtomicLevel
 	manager systemd.Manager
 	log     *zap.Logger
 }
@@ -49,7 +48,6 @@ func (r *reloader) reload() {
 	taken := slices.DeleteFunc(config.Changed(r.applied, c), func(key string) bool { return !config.Reloadable(key) })
 	later := slices.DeleteFunc(config.Changed(r.running, c), config.Reloadable)
 	r.applied = c
-	r.level.SetLevel(logLevel(c.LogLevel))
 	r.agent.SetDefaults(c.Settings())
 	r.log.Info("the configuration was read again", zap.String("taken", orNone(taken)))
 	if len(later) > 0 {

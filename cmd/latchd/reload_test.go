@@ -37,8 +37,11 @@ func TestReload(t *testing.T) {
 	level := zap.NewAtomicLevel()
 	core, logged := observer.New(zap.InfoLevel)
 	r := &reloader{
-		file: file, running: c, applied: c, level: level, log: zap.New(core),
-		agent: agent.New(agent.Config{Now: time.Now, Log: zap.NewNop()}, nil, store),
+		file: file, running: c, applied: c, log: zap.New(core),
+		agent: agent.New(agent.Config{
+			Now: time.Now, Log: zap.NewNop(),
+			SetLogLevel: func(name string) { level.SetLevel(logLevel(name)) },
+		}, nil, store),
 	}
 	for _, tc := range []struct {
 		name, text, taken, restart, refused string

@@ -80,6 +80,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		BootID:       clock.BootID,
 		Reboot:       reboot(c.AllowReboot),
 		Events:       events,
+		SetLogLevel:  func(name string) { level.SetLevel(logLevel(name)) },
 		Now:          time.Now,
 		Log:          log,
 	}, lock, store)
@@ -94,7 +95,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	log.Info("starting", zap.String("version", version),
 		zap.String("hub", who.hub), zap.String("driver", c.Lock.Driver))
 	told := &service{manager: manager, interval: watchdog, driver: c.Lock.Driver, hub: who.hub, log: log}
-	again := &reloader{file: file, running: c, applied: c, agent: a, level: level, manager: manager, log: log}
+	again := &reloader{file: file, running: c, applied: c, agent: a, manager: manager, log: log}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // before systemd is told that a reload is possible
 	defer signal.Stop(hangups)
