@@ -59,6 +59,9 @@ func (a *Agent) reported() iothub.Object {
 	return all
 }
 
+// Status returns what getStatus answers.
+func (a *Agent) Status() iothub.Object { return a.status() }
+
 // status is what getStatus answers: the reported section, and counters.
 func (a *Agent) status() iothub.Object {
 	all := a.reported()

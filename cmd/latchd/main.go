@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
 )
 
@@ -24,6 +25,9 @@ const usage = `latchd connects a door lock to Azure IoT Hub, or to latchhub.
 
 Commands:
   run       serve the lock until SIGTERM
+  status    show how the running agent is
+  check     say all that is wrong, with what to do about it
+  config    print a configuration in which every key is explained
   release   let go what a pulse has left energised; systemd runs it after the end
   version   print the version
 
@@ -45,18 +49,38 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	switch args[0] {
 	case "run":
-		file, err := configFlag("run", "Serves the lock until SIGTERM.", args[1:], stdout)
-		if file == "" {
+		f, err := parseFlags("run", "Serves the lock until SIGTERM.", args[1:], stdout)
+		if f == nil {
 			return err
 		}
-		return run(ctx, file, stderr)
+		return run(ctx, f.config, stderr)
+	case "status":
+		f, err := parseFlags("status", "Shows how the running agent is. Needs root.", args[1:], stdout)
+		if f == nil {
+			return err
+		}
+		return statusCommand(f.config, f.format, stdout)
+	case "check":
+		f, err := parseFlags("check", `Says all that is wrong: configuration, credentials, lines, clock, and the way to
+the hub. Where the agent runs it is asked, and neither its link nor its line is
+touched. Ends with 1 if there are problems. Needs root.`, args[1:], stdout)
+		if f == nil {
+			return err
+		}
+		return checkCommand(ctx, f.config, f.format, stdout)
+	case "config":
+		if len(args) != 2 || args[1] != "--example" {
+			return usageError{errors.New("say what is wanted: latchd config --example")}
+		}
+		_, err := io.WriteString(stdout, config.Example())
+		return err
 	case "release":
-		file, err := configFlag("release", `Drives the lines of a lock in the modes pulse and dual idle. Does nothing in the
+		f, err := parseFlags("release", `Drives the lines of a lock in the modes pulse and dual idle. Does nothing in the
 mode hold, whose line is to stay as it is.`, args[1:], stdout)
-		if file == "" {
+		if f == nil {
 			return err
 		}
-		return release(file)
+		return release(f.config)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "latchd %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return nil
@@ -67,27 +91,38 @@ mode hold, whose line is to stay as it is.`, args[1:], stdout)
 	return usageError{fmt.Errorf("there is no command %q; see 'latchd help'", args[0])}
 }
 
-// configFlag reads the flags of a command that needs the configuration, and
-// returns its file; no file and no error after the help was shown.
-func configFlag(command, does string, args []string, stdout io.Writer) (file string, err error) {
+// commandFlags are the flags of a command that needs the configuration.
+type commandFlags struct {
+	config string
+	format string // text or json
+}
+
+// parseFlags reads them; no flags and no error after the help was shown.
+func parseFlags(command, does string, args []string, stdout io.Writer) (*commandFlags, error) {
+	var f commandFlags
 	flags := flag.NewFlagSet("latchd "+command, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&file, "config", "/etc/latchd/latchd.toml", "configuration `file`")
-	err = flags.Parse(args)
+	flags.StringVar(&f.config, "config", "/etc/latchd/latchd.toml", "configuration `file`")
+	if command == "status" || command == "check" {
+		flags.StringVar(&f.format, "o", "text", "output `format`: text or json")
+	}
+	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stdout)
 		fmt.Fprintf(stdout, "  latchd %s --config /etc/latchd/latchd.toml\n\n%s\n\n", command, does)
 		flags.PrintDefaults()
-		return "", nil
+		return nil, nil
 	case err != nil:
-		return "", usageError{fmt.Errorf("%w; see 'latchd %s --help'", err, command)}
+		return nil, usageError{fmt.Errorf("%w; see 'latchd %s --help'", err, command)}
 	case flags.NArg() > 0:
-		return "", usageError{fmt.Errorf("%q is one argument too many; see 'latchd %s --help'", flags.Arg(0), command)}
-	case file == "":
-		return "", usageError{fmt.Errorf("--config names no file; see 'latchd %s --help'", command)}
+		return nil, usageError{fmt.Errorf("%q is one argument too many; see 'latchd %s --help'", flags.Arg(0), command)}
+	case f.config == "":
+		return nil, usageError{fmt.Errorf("--config names no file; see 'latchd %s --help'", command)}
+	case f.format != "" && f.format != "text" && f.format != "json":
+		return nil, usageError{fmt.Errorf("-o is %q; it can be text or json", f.format)}
 	}
-	return file, nil
+	return &f, nil
 }
 
 func exitCode(stderr io.Writer, err error) int {

@@ -22,6 +22,7 @@ import (
 	wallclock "github.com/latchd/latchd/agent/clock"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
+	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
@@ -100,6 +101,17 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	signal.Notify(hangups, syscall.SIGHUP) // before systemd is told that a reload is possible
 	defer signal.Stop(hangups)
 	locks.Go(func() { again.watch(lockCtx, hangups) })
+	if listener, err := listenStatus(c.StateDir); err != nil {
+		log.Warn("'latchd status' will not work", zap.Error(err)) // the door will
+	} else {
+		locks.Go(func() {
+			serveStatus(lockCtx, listener, func() iothub.Object {
+				status := a.Status()
+				status["connected"] = told.linked.Load()
+				return status
+			})
+		})
+	}
 	locks.Go(func() { told.watch(lockCtx, lock) })
 	defer context.AfterFunc(ctx, told.stopping)()
 	wall.Wait(ctx) // for a time by which certificates and tokens are good; the lock runs

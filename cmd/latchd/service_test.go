@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -95,11 +96,38 @@ func TestRunUnderSystemd(t *testing.T) {
 			t.Errorf("with nothing new the message is %q", message)
 		}
 	}
+	showsItself(t, filepath.Join(dir, "latchd.toml"))
 	stop()
 	for message != "STOPPING=1" {
 		message = next()
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// showsItself checks what the commands for technicians say of a running agent that
+// has no link.
+func showsItself(t *testing.T, file string) {
+	t.Helper()
+	var status, check strings.Builder
+	if err := statusCommand(file, "text", &status); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Bolt:     locked (sensor) since 20", "Lock:     driver mock, mode hold", "Hub:      not connected", "Methods:  0, 0 refused"} {
+		if !strings.Contains(status.String(), want) {
+			t.Errorf("status has no %q:\n%s", want, &status)
+		}
+	}
+	if err := checkCommand(t.Context(), file, "text", &check); !errors.Is(err, errProblems) {
+		t.Errorf("check: %v", err)
+	}
+	for _, want := range []string{
+		"ok       configuration: " + file, "ok       credentials: of door-1 at localhost", "ok       agent: it runs",
+		"ok       lock: locked", "PROBLEM  hub: not connected; the journal says why",
+	} {
+		if !strings.Contains(check.String(), want) {
+			t.Errorf("check has no %q:\n%s", want, &check)
+		}
 	}
 }

@@ -35,6 +35,8 @@ trap 'rm -rf "$bin"' EXIT
 CGO_ENABLED=0 GOOS=linux go build -trimpath ${TAGS:+-tags "$TAGS"} \
 	-ldflags="-s -w -X main.version=$version" -o "$bin/" ./cmd/...
 
+(unset GOARCH GOARM && go run ./cmd/latchd config --example >"$bin/latchd.toml")
+
 # The packages are the same bytes each time: their times are the commit's.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
