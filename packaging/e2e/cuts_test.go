@@ -27,6 +27,10 @@ func cuts(t *testing.T, g *gateway) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
+	g.run(`sync`)
+	g.cut()
+	g.boot()
+	g.plug(true)
 	g.configure(settings{mode: "hold", keys: "at_power_on = \"last\"\nmin_interval = \"0s\"", gpio: `active = "locked"`, sensor: true})
 	g.run(`systemctl enable -q latchd; systemctl stop latchd; rm -f /var/lib/latchd/state.json`)
 	g.bolt(1, 100*time.Millisecond, false)
@@ -56,7 +60,7 @@ func cuts(t *testing.T, g *gateway) {
 			lostStates++
 		}
 		want := map[string]int{"locked": 1, "unlocked": 0}[state.Lock.Level]
-		g.plugIdle()
+		g.plug(true)
 		o := g.observe(g.chip, 0, func() {
 			g.bolt(1, 0, false)
 			g.twin("its lock", func(r map[string]any) bool { return reportedLock("position", state.Lock.Level)(r) })
@@ -71,12 +75,6 @@ func cuts(t *testing.T, g *gateway) {
 	record(t, lostJobs == 0, "power cut: rows of acknowledged jobs", n, fmt.Sprintf("%d lost", lostJobs), "0 lost")
 	record(t, lostStates == 0, "power cut: state of acknowledged commands", n, fmt.Sprintf("%d lost", lostStates), "0 lost")
 	record(t, moved == 0, "power cut: motions but at_power_on's", n, fmt.Sprint(moved), "0")
-}
-
-// plugIdle plugs the chip in; the agent takes its line within some seconds.
-func (g *gateway) plugIdle() {
-	g.t.Helper()
-	g.plug(true)
 }
 
 // cutInAJob locks and unlocks by jobs until the power is cut at a random moment.

@@ -222,7 +222,7 @@ func (g *gateway) restarted(pid string) {
 	g.t.Helper()
 	g.run("pid=" + pid + `; i=0
 		until [ "$(systemctl show -p MainPID --value latchd)" != $pid ] && systemctl is-active -q latchd; do
-			i=$((i + 1)); [ $i -lt 600 ]; sleep 0.1
+			i=$((i + 1)); [ $i -lt 600 ]; sleep 0.2
 		done`)
 }
 

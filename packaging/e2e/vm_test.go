@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,11 +54,24 @@ func newVM(t *testing.T) *vm {
 	t.Cleanup(func() {
 		m.cut()
 		if t.Failed() {
-			t.Logf("the console's end:\n%s", strings.Join(m.console[max(0, len(m.console)-60):], "\n"))
+			t.Logf("the console:\n%s", strings.Join(m.interesting(), "\n"))
 		}
 	})
 	m.boot()
 	return m
+}
+
+// interesting is the end of the console, or its part from where the kernel broke.
+func (m *vm) interesting() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	broke := slices.IndexFunc(m.console, func(line string) bool {
+		return strings.Contains(line, "BUG:") || strings.Contains(line, "Oops") || strings.Contains(line, "rcu_preempt detected stalls")
+	})
+	if broke >= 0 {
+		return m.console[broke:min(broke+80, len(m.console))]
+	}
+	return m.console[max(0, len(m.console)-30):]
 }
 
 // boot starts the machine and waits for its guest program.
