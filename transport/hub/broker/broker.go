@@ -13,6 +13,7 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -45,6 +46,7 @@ type Broker struct {
 	origin   *mqtt.Client // what the hub itself publishes comes from here
 	registry *registry
 	calls    *calls
+	room     *semaphore.Weighted // for large packets on their way
 
 	ctx    context.Context // ends when the broker is closed
 	cancel context.CancelFunc
@@ -73,6 +75,7 @@ func New(backend Backend, opts Options) (*Broker, error) {
 		log:       opts.Logger,
 		registry:  newRegistry(),
 		calls:     newCalls(rand.Text()[:13] + "."),
+		room:      semaphore.NewWeighted(largePackets),
 		listeners: make(map[net.Listener]struct{}),
 		closed:    make(chan struct{}),
 	}

@@ -41,6 +41,9 @@ type link struct {
 	subs        subscriptions // what the device is subscribed to
 	incoming    request       // the request of the PUBLISH at hand
 
+	inbound      inbound
+	readDeadline time.Time
+
 	reason atomic.Pointer[string] // why the link was closed; nil while it is open
 	ended  chan struct{}          // closed when the link is gone and cleaned up
 
@@ -86,7 +89,3 @@ func (l *link) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// SetDeadline takes the MQTT server's keepalive deadline for reading alone:
-// writes have their own.
-func (l *link) SetDeadline(t time.Time) error { return l.Conn.SetReadDeadline(t) }

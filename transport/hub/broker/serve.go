@@ -73,8 +73,9 @@ func passing(err error) bool {
 
 // run serves one connection to its end.
 func (b *Broker) run(conn net.Conn) {
-	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{})}
+	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}), inbound: inbound{room: b.room}}
 	defer close(l.ended)
+	defer l.inbound.release()
 	defer conn.Close()
 	if !b.registry.add(l) {
 		return
@@ -82,7 +83,8 @@ func (b *Broker) run(conn net.Conn) {
 	defer b.registry.remove(l)
 
 	// The MQTT server moves the reading part on once CONNECT was read.
-	_ = conn.SetDeadline(time.Now().Add(b.opts.ConnectTimeout))
+	l.readDeadline = time.Now().Add(b.opts.ConnectTimeout)
+	_ = conn.SetDeadline(l.readDeadline)
 	certificates, err := handshake(b.ctx, conn)
 	if err != nil {
 		b.log.Debug("TLS handshake failed", zap.Stringer("remote", conn.RemoteAddr()), zap.Error(err))
