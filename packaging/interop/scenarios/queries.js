@@ -47,6 +47,9 @@ module.exports = async (step, hub) => {
   await step('projection', () => rows("SELECT deviceId, tags.floor AS level, properties.desired.mode.day FROM devices WHERE tags.name = 'Shed 2'"));
   await step('projection of what is not there', () => rows("SELECT deviceId, tags.floor FROM devices WHERE deviceId = 'door'"));
   await step('count', () => rows('SELECT COUNT() AS devices FROM devices'));
+  await step('groups', () => rows('SELECT tags.floor, COUNT() AS n FROM devices WHERE IS_DEFINED(tags.floor) GROUP BY tags.floor'));
+  await step('aggregates', () => rows('SELECT SUM(tags.floor) AS sum, AVG(properties.desired.mode.day) AS avg, MIN(version) AS min, MAX(version) AS max FROM devices'));
+  await step('top', async () => ids(await pages(registry.createQuery('SELECT TOP 4 * FROM devices', 3))));
   await step('connected', () => rows("SELECT deviceId, status, connectionState FROM devices WHERE connectionState = 'Connected'"));
   await step('a fault in the text', () => rows('SELECT * FROM devices WHERE tags.floor >'));
   await step('a collection that is not there', () => rows('SELECT * FROM doors'));

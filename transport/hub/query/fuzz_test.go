@@ -15,7 +15,12 @@ func sameQuery(a, b *Query) bool {
 			return false
 		}
 	}
-	return sameCondition(a.Where, b.Where)
+	for i := range a.GroupBy {
+		if len(b.GroupBy) != len(a.GroupBy) || !same(a.GroupBy[i], b.GroupBy[i]) {
+			return false
+		}
+	}
+	return a.Top == b.Top && len(a.GroupBy) == len(b.GroupBy) && sameCondition(a.Where, b.Where)
 }
 
 func sameCondition(a, b *Condition) bool {

@@ -1,8 +1,14 @@
 package query
 
-import "strings"
+import (
+	"math"
+	"slices"
+	"strings"
+)
 
-// query = "SELECT" columns "FROM" collection [ "WHERE" condition ].
+// query = "SELECT" [ "TOP" number ] columns "FROM" collection [ "WHERE" condition ]
+//
+//	[ "GROUP" "BY" path { "," path } ].
 func (p *parser) query() (*Query, error) {
 	if t := p.peek(); !p.accept("SELECT") {
 		return nil, p.errorf(t, "want SELECT, not %s", t.describe())
@@ -14,7 +20,9 @@ func (p *parser) query() (*Query, error) {
 	q := &Query{Collection: p.collection}
 	start := p.peek()
 	if start.is("TOP") && p.tokens[p.at+1].kind == number {
-		return nil, p.errorf(start, "TOP is not supported")
+		if err := p.top(q); err != nil {
+			return nil, err
+		}
 	}
 	if !p.acceptSymbol("*") {
 		for {
@@ -35,9 +43,6 @@ func (p *parser) query() (*Query, error) {
 			}
 		}
 	}
-	if err := p.checkColumns(q, start); err != nil {
-		return nil, err
-	}
 	if t := p.peek(); !p.accept("FROM") {
 		return nil, p.errorf(t, "want FROM, not %s", t.describe())
 	}
@@ -52,29 +57,79 @@ func (p *parser) query() (*Query, error) {
 		}
 		q.Where = &Condition{root}
 	}
-	if t := p.peek(); t.is("GROUP") || t.is("ORDER") || t.is("JOIN") {
+	if p.accept("GROUP") {
+		if err := p.groupBy(q); err != nil {
+			return nil, err
+		}
+	}
+	if t := p.peek(); t.is("ORDER") || t.is("JOIN") {
 		return nil, p.errorf(t, "%s is not supported", strings.ToUpper(t.text))
 	}
 	if err := p.atEnd(); err != nil {
 		return nil, err
 	}
-	return q, nil
+	return q, p.checkColumns(q, start)
+}
+
+// top = "TOP" number.
+func (p *parser) top(q *Query) error {
+	p.advance()
+	t := p.advance()
+	n := t.value
+	if t.kind != number || n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
+		return p.errorf(t, "want a whole number from 1 on after TOP")
+	}
+	q.Top = int(n)
+	return nil
+}
+
+// groupBy reads what stands after GROUP.
+func (p *parser) groupBy(q *Query) error {
+	if t := p.peek(); !p.accept("BY") {
+		return p.errorf(t, "want BY after GROUP, not %s", t.describe())
+	}
+	for {
+		start := p.peek()
+		path, err := p.path()
+		if err != nil {
+			return err
+		}
+		if q.GroupBy = append(q.GroupBy, path); len(q.GroupBy) > MaxColumns {
+			return p.errorf(start, "more than %d properties after GROUP BY", MaxColumns)
+		}
+		if !p.acceptSymbol(",") {
+			return nil
+		}
+	}
 }
 
 func (p *parser) checkColumns(q *Query, start token) error {
-	aggregates := 0
+	switch {
+	case q.Collection == DeviceJobs && (len(q.Columns) > 0 || q.Top > 0 || len(q.GroupBy) > 0):
+		return p.errorf(start, "FROM devices.jobs allows SELECT * only, without TOP and GROUP BY")
+	case q.Star() && len(q.GroupBy) > 0:
+		return p.errorf(start, "SELECT * cannot stand beside GROUP BY; select what it groups by, and aggregates")
+	case !q.Aggregates():
+		return nil
+	}
 	for _, c := range q.Columns {
-		if _, ok := c.Expr.(*Aggregate); ok {
-			aggregates++
+		path, ok := c.Expr.(*Path)
+		if ok && !slices.ContainsFunc(q.GroupBy, func(g *Path) bool { return sameProperty(q.Collection, g, path) }) {
+			return p.errorf(start, "the column %q is neither an aggregate nor in GROUP BY", c.Name)
 		}
 	}
-	switch {
-	case q.Collection == DeviceJobs && len(q.Columns) > 0:
-		return p.errorf(start, "FROM devices.jobs allows SELECT * only")
-	case aggregates > 0 && aggregates < len(q.Columns):
-		return p.errorf(start, "COUNT() cannot stand beside properties: GROUP BY is not supported")
-	}
 	return nil
+}
+
+// sameProperty reports whether two paths lead to one place. Names of the hub's
+// own fields are taken in any case.
+func sameProperty(collection string, a, b *Path) bool {
+	fieldA, belowA, okA := find(collection, a.Names)
+	fieldB, belowB, okB := find(collection, b.Names)
+	if !okA || !okB {
+		return !okA && !okB && slices.Equal(a.Names, b.Names)
+	}
+	return fieldA.path == fieldB.path && slices.Equal(belowA, belowB)
 }
 
 // findCollection looks ahead for the FROM clause and checks it. FROM as a part of
@@ -109,24 +164,28 @@ func (p *parser) isPart(i int) bool {
 	return i > 0 && p.tokens[i-1].kind == symbol && p.tokens[i-1].text == "."
 }
 
-// column = ( path | "COUNT" "(" ")" ) [ "AS" name ].
+// column = ( path | "COUNT" "(" ")" | aggregate "(" path ")" ) [ "AS" name ].
 func (p *parser) column() (Column, error) {
 	var c Column
 	t := p.peek()
 	if t.kind == word && p.tokens[p.at+1].kind == symbol && p.tokens[p.at+1].text == "(" {
-		name := strings.ToUpper(t.text)
-		switch name {
+		a := &Aggregate{Pos: t.pos, Name: strings.ToUpper(t.text)}
+		p.at += 2
+		switch a.Name {
 		case "COUNT":
 		case "SUM", "AVG", "MIN", "MAX":
-			return c, p.errorf(t, "%s is not supported", name)
+			path, err := p.path()
+			if err != nil {
+				return c, err
+			}
+			a.X = path
 		default:
-			return c, p.errorf(t, "%s() cannot be selected; want a property or COUNT()", name)
+			return c, p.errorf(t, "%s() cannot be selected; want a property, COUNT(), or SUM, AVG, MIN or MAX of a property", a.Name)
 		}
-		p.at += 2
-		if err := p.wantSymbol(")", "after COUNT("); err != nil {
+		if err := p.wantSymbol(")", "at the end of "+a.Name+"("); err != nil {
 			return c, err
 		}
-		c.Expr = &Aggregate{Pos: t.pos, Name: name}
+		c.Expr = a
 	} else {
 		path, err := p.path()
 		if err != nil {
@@ -142,7 +201,7 @@ func (p *parser) column() (Column, error) {
 		c.Name = alias.text
 	}
 	if c.Name == "" {
-		return c, p.errorf(p.peek(), "want AS and a name after COUNT()")
+		return c, p.errorf(p.peek(), "want AS and a name after an aggregate")
 	}
 	return c, nil
 }

@@ -11,6 +11,9 @@ import (
 func (q *Query) String() string {
 	var b strings.Builder
 	b.WriteString("SELECT ")
+	if q.Top > 0 {
+		b.WriteString("TOP " + strconv.Itoa(q.Top) + " ")
+	}
 	if q.Star() {
 		b.WriteByte('*')
 	}
@@ -28,6 +31,14 @@ func (q *Query) String() string {
 	if q.Where != nil {
 		b.WriteString(" WHERE ")
 		printExpr(&b, q.Where.Root)
+	}
+	for i, path := range q.GroupBy {
+		if i == 0 {
+			b.WriteString(" GROUP BY ")
+		} else {
+			b.WriteString(", ")
+		}
+		printPath(&b, path)
 	}
 	return b.String()
 }
@@ -90,7 +101,7 @@ func printExpr(b *strings.Builder, e Expr) {
 	case *Aggregate:
 		b.WriteString(e.Name + "(")
 		if e.X != nil {
-			printExpr(b, e.X)
+			printPath(b, e.X)
 		}
 		b.WriteByte(')')
 	}

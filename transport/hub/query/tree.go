@@ -9,16 +9,21 @@ const (
 // Query is a whole SELECT.
 type Query struct {
 	Collection string   // Devices or DeviceJobs
+	Top        int      // at most so many rows; 0: all
 	Columns    []Column // what is selected, in order; none means *
 	Where      *Condition
+	GroupBy    []*Path // the properties whose values make a group
 }
 
 // Star reports whether the query selects whole documents: SELECT *.
 func (q *Query) Star() bool { return len(q.Columns) == 0 }
 
-// Aggregates reports whether the query counts documents instead of returning
-// them. All its columns do, or none does.
+// Aggregates reports whether the query's rows are of groups of documents, or of
+// all of them, instead of one document each.
 func (q *Query) Aggregates() bool {
+	if len(q.GroupBy) > 0 {
+		return true
+	}
 	for _, c := range q.Columns {
 		if _, ok := c.Expr.(*Aggregate); ok {
 			return true
@@ -95,12 +100,13 @@ type Call struct {
 	Args []Expr
 }
 
-// Aggregate is an aggregate over the selected documents; it stands in a
-// projection only. X is nil for COUNT().
+// Aggregate is an aggregate over a group of documents; it stands in a projection
+// only. X is nil for COUNT(), which counts documents; SUM, AVG, MIN and MAX take
+// the property's values that are numbers.
 type Aggregate struct {
 	Pos  int
 	Name string
-	X    Expr
+	X    *Path
 }
 
 // Position returns where the node stands in the text.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strconv"
 
 	"github.com/latchd/latchd/transport/hub/query"
 	"github.com/latchd/latchd/transport/iothub"
@@ -24,29 +25,53 @@ func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, conti
 	if q.Collection != query.Devices {
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "want a query FROM devices, not FROM %s", q.Collection)
 	}
-	where, args := q.Where.SQL(query.Devices)
-	outputs := q.Outputs()
-	text, page := selectTwin, readTwin
-	if !q.Star() {
-		var outputArgs []any
-		text, outputArgs = selectOutputs(outputs)
-		args = append(outputArgs, args...)
-		page = readOutputs(outputs)
-	}
-	if q.Aggregates() {
-		return s.page(ctx, q, text+` WHERE `+where, args, 0, page)
-	}
-	after, err := s.parseContinuation(q.String(), continuation, 1)
+	// Where a page begins: how many rows were before, and the last one's device.
+	after, err := s.parseContinuation(q.String(), continuation, 2)
 	if err != nil {
 		return nil, "", err
 	}
-	text += ` WHERE ` + where
+	before := 0
 	if after != nil {
-		text += ` AND d.id > ?`
-		args = append(args, after[0])
+		if before, err = strconv.Atoi(after[0]); err != nil {
+			return nil, "", failed("query", err)
+		}
 	}
 	limit = pageSize(limit)
-	return s.page(ctx, q, text+` ORDER BY d.id LIMIT ?`, append(args, limit+1), limit, page)
+	most := limit + 1 // the one more tells whether another page follows
+	if q.Top > 0 {
+		most = min(most, q.Top-before)
+	}
+
+	where, args := q.Where.SQL(query.Devices)
+	text, read := selectTwin, readTwin
+	if !q.Star() {
+		var outputArgs []any
+		outputs := q.Outputs()
+		text, outputArgs = selectOutputs(outputs)
+		args = append(outputArgs, args...)
+		read = readOutputs(outputs)
+	}
+	text += ` WHERE ` + where
+	if q.Aggregates() {
+		if groups, groupArgs := q.Groups(); groups != "" {
+			text += ` GROUP BY ` + groups + ` ORDER BY ` + groups
+			args = append(append(args, groupArgs...), groupArgs...)
+		}
+		text += ` LIMIT ? OFFSET ?`
+		args = append(args, most, before)
+	} else {
+		if after != nil {
+			text += ` AND d.id > ?`
+			args = append(args, after[1])
+		}
+		text += ` ORDER BY d.id LIMIT ?`
+		args = append(args, most)
+	}
+	return s.page(ctx, q, text, args, limit, func(row scanner) (json.RawMessage, []string, error) {
+		document, key, err := read(row)
+		before++
+		return document, append([]string{strconv.Itoa(before)}, key...), err
+	})
 }
 
 // QueryDeviceJobs runs a query of the devices' rows of jobs, in the order of job
@@ -100,7 +125,7 @@ func pageSize(limit int) int {
 type readRow func(row scanner) (document json.RawMessage, key []string, err error)
 
 // page reads rows until limit; the statement asks for one more, which tells
-// whether another page follows. limit 0 reads what there is.
+// whether another page follows.
 func (s *Store) page(ctx context.Context, q *query.Query, text string, args []any, limit int, read readRow) (list []json.RawMessage, next string, err error) {
 	rows, err := s.readDB.QueryContext(ctx, text, args...)
 	if err != nil {
@@ -111,7 +136,7 @@ func (s *Store) page(ctx context.Context, q *query.Query, text string, args []an
 	var last []string
 	bytes := 0
 	for rows.Next() {
-		if limit > 0 && len(list) == limit || bytes >= maxBytes {
+		if len(list) == limit || bytes >= maxBytes {
 			return list, s.continuation(q.String(), last...), nil
 		}
 		document, key, err := read(rows)

@@ -72,6 +72,12 @@ func TestQueryTwinsProjections(t *testing.T) {
 		{"SELECT version, x509Thumbprint FROM devices WHERE tags.floor = 3", `[{"version":3,"x509Thumbprint":{"primaryThumbprint":null,"secondaryThumbprint":null}}]`},
 		{"SELECT COUNT() AS n FROM devices", `[{"n":3}]`},
 		{"SELECT COUNT() AS n FROM devices WHERE tags.floor = 7", `[{"n":0}]`},
+		{"SELECT COUNT() AS n, tags.floor FROM devices GROUP BY tags.floor", `[{"n":1},{"n":1,"floor":3},{"n":1,"floor":"3"}]`},
+		{"SELECT COUNT() AS n FROM devices WHERE tags.floor = 7 GROUP BY nothing", `[]`},
+		{"SELECT COUNT() AS n, nothing FROM devices GROUP BY nothing", `[{"n":3}]`},
+		{"SELECT SUM(version) AS s, AVG(version) AS a, MIN(tags.floor) AS f, MAX(deviceId) AS no FROM devices", `[{"s":8,"a":2.6666666666666665,"f":3}]`},
+		{"SELECT TOP 2 deviceId FROM devices", `[{"deviceId":"door-1"},{"deviceId":"door-2"}]`},
+		{"SELECT TOP 1 COUNT() AS n, connectionState FROM devices GROUP BY connectionState, tags.floor", `[{"n":1,"connectionState":"Connected"}]`},
 		{"SELECT deviceId FROM devices WHERE lastActivityTime >= '2026-11-23T22:38:00Z'", `[{"deviceId":"door-2"}]`},
 		{"SELECT deviceId FROM devices WHERE lastActivityTime < '2026-11-24'", `[{"deviceId":"door-1"},{"deviceId":"door-2"},{"deviceId":"door-3"}]`},
 		{"SELECT deviceId FROM devices WHERE STARTS_WITH(lastActivityTime, '2026-11')", `[{"deviceId":"door-2"}]`},
@@ -308,6 +314,38 @@ func TestIndexesAreUsed(t *testing.T) {
 		rows.Close()
 		if got := strings.Join(plan, "\n"); !strings.Contains(got, c.want) {
 			t.Errorf("%s: the plan is\n%s\nwant %s in it", c.where, got, c.want)
+		}
+	}
+}
+
+// TOP counts over all pages, and groups have pages too.
+func TestQueryTwinsTopAndGroupsInPages(t *testing.T) {
+	s := site(t)
+	for _, c := range []struct {
+		text string
+		size int
+		want string // pages
+	}{
+		{"SELECT TOP 3 deviceId AS d FROM devices", 2, `[{"d":"door-1"} {"d":"door-2"}] [{"d":"door-3"}]`},
+		{"SELECT TOP 2 deviceId AS d FROM devices", 2, `[{"d":"door-1"} {"d":"door-2"}]`},
+		{"SELECT TOP 2 deviceId AS d FROM devices", 1, `[{"d":"door-1"}] [{"d":"door-2"}]`},
+		{"SELECT TOP 9 deviceId AS d FROM devices", 3, `[{"d":"door-1"} {"d":"door-2"} {"d":"door-3"}]`},
+		{"SELECT deviceId AS d FROM devices GROUP BY deviceId", 2, `[{"d":"door-1"} {"d":"door-2"}] [{"d":"door-3"}]`},
+		{"SELECT TOP 2 deviceId AS d FROM devices GROUP BY deviceId", 1, `[{"d":"door-1"}] [{"d":"door-2"}]`},
+		{"SELECT COUNT() AS n FROM devices", 1, `[{"n":3}]`},
+	} {
+		var pages []string
+		for next := "start"; next != ""; {
+			var rows []json.RawMessage
+			var err error
+			rows, next, err = s.QueryTwins(t.Context(), parse(t, c.text), c.size, strings.TrimPrefix(next, "start"))
+			if err != nil {
+				t.Fatalf("%s: %v", c.text, err)
+			}
+			pages = append(pages, fmt.Sprint(texts(rows)))
+		}
+		if got := strings.Join(pages, " "); got != c.want {
+			t.Errorf("%s in pages of %d\ngives %s\nwant  %s", c.text, c.size, got, c.want)
 		}
 	}
 }
