@@ -1,0 +1,114 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Each of these is refused, and the hub is as it was before.
+func TestHostileBodies(t *testing.T) {
+	f := newFront(t, "d1")
+	before := f.must(200, "GET /twins/d1", "", nil).body
+	deep := func(n int) string {
+		return `{"tags":` + strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) + "}"
+	}
+	wide := strings.Repeat(`"x",`, 200_000)
+	for name, test := range map[string]struct {
+		request, body string
+		status        int
+	}{
+		"tags one level too deep":         {"PATCH /twins/d1", deep(12), 400},
+		"a name that is not allowed":      {"PATCH /twins/d1", `{"tags":{"$a":1}}`, 400},
+		"tags a thousand levels deep":     {"PATCH /twins/d1", deep(1000), 400},
+		"deeper than the decoder goes":    {"PATCH /twins/d1", deep(20_000), 400},
+		"brackets without an end":         {"PATCH /twins/d1", strings.Repeat("[", 1<<20-1), 400},
+		"over the size":                   {"PATCH /twins/d1", `{"tags":{"a":[` + strings.Repeat(wide, 2) + `"x"]}}`, 413},
+		"tags over their size":            {"PATCH /twins/d1", `{"tags":{"a":[` + wide[:40_000] + `"x"]}}`, 400},
+		"a number without an end":         {"PATCH /twins/d1", `{"tags":{"a":` + strings.Repeat("9", 100_000) + `}}`, 400},
+		"half a character":                {"PATCH /twins/d1", `{"tags":{"\ud800":`, 400},
+		"a method's payload over 128 KiB": {"POST /twins/d1/methods", `{"methodName":"m","payload":"` + strings.Repeat("x", 128<<10) + `"}`, 400},
+		"a method's topic":                {"POST /twins/d1/methods", `{"methodName":"x/?$rid=1#"}`, 400},
+		"101 devices at once":             {"POST /devices", "[" + strings.Repeat(`{"id":"x","importMode":"create"},`, 100) + `{"id":"y","importMode":"create"}]`, 400},
+		"SQL for a query":                 {"POST /devices/query", `{"query":"DROP TABLE devices"}`, 400},
+		"SQL behind a query":              {"POST /devices/query", `{"query":"SELECT * FROM devices; DROP TABLE devices"}`, 400},
+		"SQL in a condition":              {"PUT /jobs/v2/x", `{"type":"scheduleUpdateTwin","queryCondition":"1=1) OR (SELECT 1","updateTwin":{"tags":{"a":1}}}`, 400},
+		"SQL behind a condition":          {"PUT /jobs/v2/x", `{"type":"scheduleUpdateTwin","queryCondition":"deviceId = 'd1' UNION SELECT * FROM settings","updateTwin":{"tags":{"a":1}}}`, 400},
+		"a comment in a condition":        {"PUT /jobs/v2/x", `{"type":"scheduleUpdateTwin","queryCondition":"deviceId = 'd1' -- x","updateTwin":{"tags":{"a":1}}}`, 400},
+		"a condition nested too deep":     {"POST /devices/query", `{"query":"SELECT * FROM devices WHERE ` + strings.Repeat("(", 100_000) + `"}`, 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if a := f.ask(test.request, test.body); a.status != test.status {
+				t.Errorf("%d %.200s, want %d", a.status, a.body, test.status)
+			}
+			if after := f.must(200, "GET /twins/d1", "", nil).body; after != before {
+				t.Errorf("the twin has changed to %s", after)
+			}
+		})
+	}
+	// As a text, SQL is a text.
+	a := f.must(200, "POST /devices/query", `{"query":"SELECT * FROM devices WHERE deviceId = 'x\\' OR 1=1 --'"}`, nil)
+	if strings.TrimSpace(a.body) != "[]" {
+		t.Errorf("it selects %s", a.body)
+	}
+}
+
+func TestForgedTokens(t *testing.T) {
+	f := newFront(t, "d1")
+	later := time.Now().Add(time.Hour)
+	good := iothub.Sign("hub.test", ownerKey, "iothubowner", later)
+	for name, token := range map[string]string{
+		"signed with nothing":     iothub.Sign("hub.test", iothub.Key{}, "iothubowner", later),
+		"signed with zeros":       iothub.Sign("hub.test", make(iothub.Key, 32), "iothubowner", later),
+		"without its signature":   good[:strings.Index(good, "&sig=")] + good[strings.Index(good, "&skn="):],
+		"with an empty signature": strings.Replace(good, "&sig=", "&sig=&x=", 1),
+		"with two scopes":         good + "&sr=hub.test",
+		"with another expiry":     good[:strings.LastIndex(good, "=")] + "=9999999999",
+		"with another policy":     strings.Replace(good, "skn=iothubowner", "skn=registryRead%00", 1),
+		"with SQL for a policy":   iothub.Sign("hub.test", ownerKey, "' OR 1=1 --", later),
+		"for a longer host":       iothub.Sign("hub.test.evil.example", ownerKey, "iothubowner", later),
+		"for a shorter host":      iothub.Sign("hub", ownerKey, "iothubowner", later),
+		"before its time":         iothub.Sign("hub.test", ownerKey, "iothubowner", time.Unix(0, 0)),
+		"with a negative expiry":  good[:strings.LastIndex(good, "=")] + "=-1",
+		"a device's own":          iothub.Sign(iothub.DeviceResource("hub.test", "d1", ""), ownerKey, "", later),
+		"a long one":              "SharedAccessSignature " + strings.Repeat("sr=x&", 5000),
+		"a bearer's":              "Bearer eyJhbGciOiJub25lIn0.e30.",
+	} {
+		if a := f.ask("GET /devices/d1", "", "Authorization: "+token); a.status != 401 || strings.Contains(a.body, "primaryKey") {
+			t.Errorf("%s: %d %s, want 401", name, a.status, a.body)
+		}
+	}
+}
+
+// A body that ends before its length is refused, and changes nothing.
+func TestTruncatedBody(t *testing.T) {
+	f := newFront(t, "d1")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "PATCH /twins/d1?api-version=2021-04-12 HTTP/1.1\r\nHost: hub.test\r\nAuthorization: %s\r\nContent-Length: 1000\r\n\r\n%s",
+		iothub.Sign("hub.test", ownerKey, "iothubowner", time.Now().Add(time.Hour)), `{"tags":{"a":1}}`)
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, _ := io.ReadAll(answer.Body); answer.StatusCode != 400 || !strings.Contains(string(text), "ends early") {
+		t.Errorf("%s %s", answer.Status, text)
+	}
+	if a := f.must(200, "GET /twins/d1", "", nil); strings.Contains(a.body, `"a":1`) {
+		t.Errorf("the twin has changed to %s", a.body)
+	}
+}
