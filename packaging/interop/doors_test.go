@@ -10,7 +10,7 @@ func TestDoors(t *testing.T) {
 		{"a certificate", `"Connected"`},
 		{"the second certificate", `"Connected"`},
 		{"another certificate", refused},
-		{"an identity by thumbprint", `{"type":"selfSigned","known":true}`},
+		{"an identity by thumbprint", `{"type":"selfSigned","symmetricKey":{"primaryKey":null,"secondaryKey":null},"known":true}`},
 		{"a WebSocket", `{"answer":{"status":200,"payload":"xxxxxxxxxx"},"desired":{"$version":1}}`},
 		{"a WebSocket with a wrong key", refused},
 		{"a WebSocket with a certificate", `"Connected"`},

@@ -29,8 +29,8 @@ module.exports = async (step, hub) => {
   await step('the second certificate', async () => open(await byCertificate('second')));
   await step('another certificate', async () => open(await byCertificate('other')));
   await step('an identity by thumbprint', async () => {
-    const { type, x509Thumbprint } = unwrap(await hub.registry.get('first')).authentication;
-    return { type, known: x509Thumbprint.primaryThumbprint === thumbprint };
+    const { type, symmetricKey, x509Thumbprint } = unwrap(await hub.registry.get('first')).authentication;
+    return { type, symmetricKey, known: x509Thumbprint.primaryThumbprint === thumbprint };
   });
 
   const { primaryKey } = (await hub.create('socket')).authentication.symmetricKey;

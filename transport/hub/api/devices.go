@@ -34,7 +34,7 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setETag(w, d.ETag)
-	return a.answer(w, d)
+	return a.answer(w, shown(d))
 }
 
 // updateDevice changes an identity, and ends the device's link if it would not
@@ -60,7 +60,7 @@ func (a *api) getDevice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setETag(w, d.ETag)
-	return a.answer(w, d)
+	return a.answer(w, shown(d))
 }
 
 func (a *api) deleteDevice(w http.ResponseWriter, r *http.Request) error {
@@ -95,10 +95,11 @@ func (a *api) listDevices(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if devices == nil {
-		devices = []iothub.DeviceIdentity{}
+	list := make([]shownDevice, len(devices))
+	for i, d := range devices {
+		list[i] = shown(d)
 	}
-	return a.answer(w, devices)
+	return a.answer(w, list)
 }
 
 func (a *api) deviceStatistics(w http.ResponseWriter, r *http.Request) error {
