@@ -70,6 +70,9 @@ one line on standard output; its log goes to standard error.`,
 			defer opts.Logger.Sync()
 			opts.Ready = func(at hub.Addresses) {
 				fmt.Fprintf(stdout, "latchhub ready mqtt=%s https=%s data=%s\n", at.MQTT, at.HTTPS, opts.DataDir)
+				if at.Metrics != nil {
+					opts.Logger.Info("metrics", zap.Stringer("address", at.Metrics))
+				}
 				tell(opts.Logger, systemd.Ready, systemd.Status(fmt.Sprintf("devices at %s, services at %s", at.MQTT, at.HTTPS)))
 			}
 			defer context.AfterFunc(cmd.Context(), func() { tell(opts.Logger, systemd.Stopping) })()
@@ -80,6 +83,7 @@ one line on standard output; its log goes to standard error.`,
 	flags.StringVar(&opts.DataDir, "data", "", "directory for certificates, keys and the database (made if missing)")
 	flags.StringVar(&opts.MQTTAddr, "mqtt", ":8883", "address of the MQTT front; port 0 is any free one")
 	flags.StringVar(&opts.HTTPSAddr, "https", ":8443", "address of the service front; port 0 is any free one")
+	flags.StringVar(&opts.Metrics, "metrics", "", "loopback address for Prometheus, such as 127.0.0.1:9464 (none if empty)")
 	flags.StringVar(&opts.Name, "name", "localhost", "the hub's host name, as clients use it")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd

@@ -20,10 +20,22 @@ type backend struct {
 	store  *store.Store
 	now    func() time.Time
 	log    *zap.Logger
+
+	metrics *metrics
 }
 
 // Login decides on a device's credentials.
 func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, error) {
+	expires, err := b.decide(ctx, login)
+	if err != nil {
+		b.metrics.refused.Add(1)
+	} else {
+		b.metrics.accepted.Add(1)
+	}
+	return expires, err
+}
+
+func (b *backend) decide(ctx context.Context, login broker.Login) (time.Time, error) {
 	user := login.User
 	switch {
 	case !b.access.Named(user.HostName):
@@ -61,6 +73,7 @@ func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Obje
 // Event takes a device-to-cloud message. Nobody reads them yet.
 func (b *backend) Event(_ context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
 	b.log.Debug("event", zap.String("device", deviceID), zap.Int("properties", len(bag)), zap.Int("bytes", len(payload)))
+	b.metrics.events.Add(1)
 	return nil
 }
 

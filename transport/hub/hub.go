@@ -28,6 +28,7 @@ type Options struct {
 	DataDir   string
 	MQTTAddr  string // such as ":8883"; port 0 is any free one
 	HTTPSAddr string // such as ":8443"
+	Metrics   string // a loopback address for Prometheus; "": none
 	Name      string // the host name that clients use and sign; "" is localhost
 
 	Logger *zap.Logger      // nil: none
@@ -37,7 +38,10 @@ type Options struct {
 }
 
 // Addresses are where a hub listens.
-type Addresses struct{ MQTT, HTTPS net.Addr }
+type Addresses struct {
+	MQTT, HTTPS net.Addr
+	Metrics     net.Addr // nil: nowhere
+}
 
 // closeTime bounds how long a hub that is told to stop waits for what is under way.
 const closeTime = 2 * time.Second
@@ -57,6 +61,11 @@ func Run(ctx context.Context, opts Options) (err error) {
 	opts.Name = strings.ToLower(opts.Name)
 	if err := checkName(opts.Name); err != nil {
 		return err
+	}
+	if opts.Metrics != "" {
+		if err := checkLoopback(opts.Metrics); err != nil {
+			return err
+		}
 	}
 	unlock, err := openDataDir(opts.DataDir)
 	if err != nil {
@@ -79,6 +88,16 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	defer httpsListener.Close()
 
+	at := Addresses{MQTT: mqttListener.Addr(), HTTPS: httpsListener.Addr()}
+	var metricsListener net.Listener
+	if opts.Metrics != "" {
+		if metricsListener, err = listen("metrics", "--metrics", opts.Metrics); err != nil {
+			return err
+		}
+		defer metricsListener.Close()
+		at.Metrics = metricsListener.Addr()
+	}
+
 	db, err := store.Open(filepath.Join(opts.DataDir, "hub.db"))
 	if err != nil {
 		return err
@@ -86,6 +105,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 
 	tokens := access.Hub{HostName: opts.Name, Policies: policies}
+	counts := &metrics{started: opts.Now(), requests: make(map[int]int64)}
 	var devices *broker.Broker
 	provision := provisioning.New(provisioning.Options{
 		Store: db, Now: opts.Now,
@@ -98,7 +118,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Disconnect: func(id string) { devices.Disconnect(id) },
 	})
 	devices, err = broker.New(
-		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger},
+		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger, metrics: counts},
 		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now, Provisioner: provision})
 	if err != nil {
 		return fmt.Errorf("device front: %w", err)
@@ -119,10 +139,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 
 	https := http.NewServeMux()
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
-	https.Handle("/", api.New(api.Options{
+	https.Handle("/", counts.counted(api.New(api.Options{
 		Access: tokens, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
 		Logger: opts.Logger.Named("api"), Now: opts.Now,
-	}))
+	})))
 	server := newServer(https, opts.Logger)
 	// Deferred last, so that it ends first: no new work while the rest ends.
 	defer func() {
@@ -136,15 +156,20 @@ func Run(ctx context.Context, opts Options) (err error) {
 	// A device may show a certificate of any maker. Its handshake proves that it
 	// holds the key; whether the device is known by it is decided at its login.
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, ClientAuth: tls.RequestClientCert}
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	go func() { ended <- devices.Serve(tls.NewListener(mqttListener, tlsConfig)) }()
 	go func() {
 		withHTTP2 := tlsConfig.Clone()
 		withHTTP2.NextProtos = []string{"h2", "http/1.1"}
 		ended <- server.Serve(tls.NewListener(httpsListener, withHTTP2))
 	}()
+	if metricsListener != nil {
+		metricsServer := newServer(counts.handler(db), opts.Logger)
+		defer metricsServer.Close()
+		go func() { ended <- metricsServer.Serve(metricsListener) }()
+	}
 	if opts.Ready != nil {
-		opts.Ready(Addresses{MQTT: mqttListener.Addr(), HTTPS: httpsListener.Addr()})
+		opts.Ready(at)
 	}
 	select {
 	case <-ctx.Done():

@@ -35,14 +35,21 @@ type running struct {
 
 func start(t *testing.T, dir string) *running {
 	t.Helper()
+	return startWith(t, dir, func(*hub.Options) {})
+}
+
+func startWith(t *testing.T, dir string, change func(*hub.Options)) *running {
+	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	r := &running{t: t, dir: dir, end: end, ended: make(chan error, 1)}
 	ready := make(chan hub.Addresses, 1)
 	go func() {
-		r.ended <- hub.Run(ctx, hub.Options{
+		opts := hub.Options{
 			DataDir: dir, MQTTAddr: "127.0.0.1:0", HTTPSAddr: "127.0.0.1:0", Name: "hub.test",
 			Ready: func(a hub.Addresses) { ready <- a },
-		})
+		}
+		change(&opts)
+		r.ended <- hub.Run(ctx, opts)
 	}()
 	select {
 	case r.at = <-ready:
