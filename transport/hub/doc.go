@@ -1,7 +1,7 @@
 // Package hub is the embedded IoT hub in one process: it wires the device front
-// (package broker), the service front (package api), the jobs engine and the
-// store, and holds what they share: the hub's certificates, its owner's key and
-// the login of devices.
+// (package broker), the service front (package api), the provisioning service, the
+// jobs engine and the store, and holds what they share: the hub's certificates,
+// its policies' keys and the login of devices.
 //
 // # What it promises
 //
@@ -13,6 +13,7 @@
 //	ca.key                     its key
 //	server.pem, server.key     the fronts' certificate, renewed by the hub itself
 //	service.connection-string  the owner's access to the service API
+//	policies.json              the other keys of the shared access policies
 //	hub.db                     everything else
 //	lock                       held by the hub that runs
 //

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,4 +147,23 @@ func TestRegistrationIsolation(t *testing.T) {
 			c.expectEnd()
 		})
 	}
+}
+
+// Whatever a device that registers sends, its request id comes back as it wrote
+// it, and no user name is taken for one that it is not.
+func FuzzRegistration(f *testing.F) {
+	f.Add(registrationUser, "$dps/registrations/PUT/iotdps-register/?$rid=a%201")
+	f.Add("0ne1/registrations/d1/?api-version=1", "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId=op")
+	f.Fuzz(func(t *testing.T, user, topic string) {
+		if scope, id, ok := parseRegistrationUser(user); ok {
+			if !strings.HasPrefix(user, scope+"/registrations/"+id+"/api-version=") || strings.Contains(scope+id, "/") {
+				t.Errorf("%q is read as scope %q, id %q", user, scope, id)
+			}
+		}
+		if r, err := parseRegistrationRequest(topic); err == nil {
+			if !strings.Contains(topic, "rid="+r.rid) || r.rid == "" || r.kind != registerRequest && r.kind != operationRequest {
+				t.Errorf("%q is read as %+v", topic, r)
+			}
+		}
+	})
 }

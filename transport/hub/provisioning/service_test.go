@@ -278,3 +278,38 @@ func TestEnrollmentsThatAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// No text of a service makes an enrolment that is stored and cannot be read or
+// tried by a device.
+func FuzzEnrollment(f *testing.F) {
+	f.Add(`{"registrationId":"a","attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`)
+	f.Add(`{"enrollmentGroupId":"a","attestation":{"type":"x509","x509":{"signingCertificates":{"primary":{"certificate":"AAAA"}}}}}`)
+	f.Add(`{"registrationId":"a","initialTwin":{"tags":{"a":1},"properties":{"desired":null}},"attestation":{"type":"symmetricKey"}}`)
+	s, err := store.Open(filepath.Join(f.TempDir(), "hub.db"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.Close() })
+	service := provisioning.New(provisioning.Options{Store: s, Now: func() time.Time { return now }})
+	f.Fuzz(func(t *testing.T, text string) {
+		var e provisioning.Enrollment
+		if json.Unmarshal([]byte(text), &e) != nil || e.RegistrationID != "" && e.GroupID != "" {
+			t.Skip()
+		}
+		stored, err := service.Put(t.Context(), e, "")
+		if err != nil {
+			return
+		}
+		group, id := stored.GroupID != "", stored.RegistrationID+stored.GroupID
+		if _, err := service.Get(t.Context(), group, id); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		login := broker.RegistrationLogin{IDScope: s.IDScope(), RegistrationID: id, Password: "SharedAccessSignature sr=a&sig=AAAA&se=1"}
+		if _, _, err := service.Admit(t.Context(), login); !errors.Is(err, &iothub.Error{Code: iothub.CodeUnauthorized}) {
+			t.Errorf("%s: a device without its secret: %v", text, err)
+		}
+		if err := service.Delete(t.Context(), group, id, ""); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	})
+}
