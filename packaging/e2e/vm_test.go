@@ -66,9 +66,11 @@ func (m *vm) interesting() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	broke := slices.IndexFunc(m.console, func(line string) bool {
-		return strings.Contains(line, "BUG:") || strings.Contains(line, "Oops") || strings.Contains(line, "rcu_preempt detected stalls")
+		return strings.Contains(line, "BUG:") || strings.Contains(line, "Oops") || strings.Contains(line, "detected stall") ||
+			strings.Contains(line, "self-detected stall")
 	})
 	if broke >= 0 {
+		os.WriteFile(filepath.Join(os.Getenv("E2E_WORK"), "kernel-broke"), nil, 0o600) // for e2e.sh
 		return m.console[broke:min(broke+80, len(m.console))]
 	}
 	return m.console[max(0, len(m.console)-30):]
@@ -90,7 +92,7 @@ func (m *vm) boot() {
 	args := append(machine[1:],
 		// Emulation everywhere: it is the same on every machine, and KVM does not
 		// work wherever its device is there.
-		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio",
+		"-accel", "tcg,thread=multi", "-smp", "1", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-kernel", image+"/vmlinuz", "-initrd", image+"/initrd.gz",
 		"-append", "console="+console+" panic=-1 loglevel=4 systemd.show_status=0",
 		"-drive", "file="+m.disk+",format=qcow2,if=virtio",

@@ -144,7 +144,7 @@ func (w *watcher) poll(g *guest, offset, level int) {
 		select {
 		case <-w.stop:
 			return
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
