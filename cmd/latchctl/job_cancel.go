@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -45,7 +46,7 @@ func runJobCancel(ctx context.Context, o *jobCancelOptions) error {
 	job, err := client.CancelJob(ctx, o.id)
 	var refusal *iothub.Error
 	if errors.As(err, &refusal) && refusal.Status == 400 {
-		return fmt.Errorf("job %s cannot be cancelled any more, only a job that has not begun can: %w", o.id, err)
+		return o.notCancelled(ctx, client, err)
 	}
 	if err != nil {
 		return noSuchJob(o.id, err)
@@ -54,4 +55,18 @@ func runJobCancel(ctx context.Context, o *jobCancelOptions) error {
 		_, err := fmt.Fprintf(w, "job %s is %s\n", o.id, job.Status)
 		return err
 	})
+}
+
+// notCancelled says why, as far as the job's state tells it.
+func (o *jobCancelOptions) notCancelled(ctx context.Context, client *rest.Client, refusal error) error {
+	job, err := client.Job(ctx, o.id)
+	switch {
+	case err != nil || job.Status == iothub.JobScheduled:
+		return fmt.Errorf("the hub does not cancel job %s: %w", o.id, refusal)
+	case job.Status.Ended():
+		return fmt.Errorf("job %s has ended (%s): there is nothing left to cancel; see 'latchctl job show %s --devices': %w",
+			o.id, job.Status, o.id, refusal)
+	}
+	return fmt.Errorf("job %s has begun (%s): IoT Hub cancels only jobs that have not, and this one goes on to its end; "+
+		"see 'latchctl job watch %s': %w", o.id, job.Status, o.id, refusal)
 }

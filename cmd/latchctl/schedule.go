@@ -28,7 +28,7 @@ type scheduling struct {
 // addScheduleFlags adds the flags of "job schedule".
 func (s *scheduling) addScheduleFlags(cmd *cobra.Command) {
 	s.addFlags(cmd)
-	cmd.Flags().StringVar(&s.start, "start", "now", "begin at `WHEN`: now, +10m, or a time such as 2026-11-24T02:00:00+01:00")
+	cmd.Flags().StringVar(&s.start, "start", "now", "begin at `WHEN`: now, +10m, tomorrow 02:00, or a time such as 2026-11-24T02:00:00+01:00")
 	cmd.Flags().StringVar(&s.id, "id", "", "give the job this `ID` instead of one made up")
 	cmd.Flags().BoolVar(&s.watch, "watch", false, "wait for the job's end and show each device's result")
 	s.addRunFlags(cmd)
@@ -55,7 +55,7 @@ func (s *scheduling) check(a *app, cmd *cobra.Command) error {
 		return usagef(cmd, "--max-execution is 0; want a time such as 1h")
 	}
 	var err error
-	if s.at, err = parseStart(s.start, a.now()); err != nil {
+	if s.at, err = parseStart(s.start, a.now(), a.local); err != nil {
 		return usagef(cmd, "%w", err)
 	}
 	return nil
@@ -131,7 +131,11 @@ func (a *app) showScheduled(job iothub.Job) error {
 		return a.printOne(job, nil)
 	}
 	_, err := fmt.Fprintln(a.out, ui.Clean(job.JobID))
-	a.note("job %s is %s; follow it with: latchctl job watch %s", job.JobID, job.Status, job.JobID)
+	state := string(job.Status)
+	if job.Status == iothub.JobScheduled && job.StartTime != nil {
+		state += " for " + a.localTime(job.StartTime)
+	}
+	a.note("job %s is %s; follow it with: latchctl job watch %s", job.JobID, state, job.JobID)
 	return err
 }
 

@@ -29,10 +29,16 @@ func TestParseStart(t *testing.T) {
 		{text: "+-10m", wantErr: "want now"},
 		{text: "+", wantErr: "want now"},
 		{text: "Now", wantErr: "want now"},
-		{text: "tomorrow 02:00", wantErr: "want now"},
+		{text: "tomorrow 02:00", want: "2026-11-24T02:00:00Z"},
+		{text: "today 12:00", want: "2026-11-23T12:00:00Z"},
+		{text: "today 11:00", wantErr: "in the past"},
+		{text: "tomorrow 24:00", wantErr: "want now"},
+		{text: "tomorrow 02:60", wantErr: "want now"},
+		{text: "tomorrow", wantErr: "want now"},
+		{text: "tomorrow 2:00", wantErr: "want now"},
 	}
 	for _, tt := range tests {
-		got, err := parseStart(tt.text, now)
+		got, err := parseStart(tt.text, now, time.UTC)
 		text := "now"
 		if got != nil {
 			text = got.UTC().Format(time.RFC3339Nano)
@@ -49,13 +55,48 @@ func TestParseStart(t *testing.T) {
 	}
 }
 
+// TestParseStartByTheWallClock: a day and a time are those of the technician's zone.
+func TestParseStartByTheWallClock(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ now, text, want, wantErr string }{
+		{now: "2026-11-23T12:00:00Z", text: "tomorrow 02:00", want: "2026-11-24T01:00:00Z"},
+		{now: "2026-11-23T23:30:00Z", text: "today 02:00", want: "2026-11-24T01:00:00Z"}, // it is the 24th there
+		{now: "2026-11-23T23:30:00Z", text: "tomorrow 02:00", want: "2026-11-25T01:00:00Z"},
+		{now: "2026-12-31T12:00:00Z", text: "tomorrow 00:00", want: "2026-12-31T23:00:00Z"},
+		{now: "2026-03-28T12:00:00Z", text: "tomorrow 01:59", want: "2026-03-29T00:59:00Z"},
+		{now: "2026-03-28T12:00:00Z", text: "tomorrow 02:30", wantErr: "is skipped when the clocks go forward"},
+		{now: "2026-03-28T12:00:00Z", text: "tomorrow 03:00", want: "2026-03-29T01:00:00Z"},
+		{now: "2026-10-24T12:00:00Z", text: "tomorrow 02:30", wantErr: "comes twice when the clocks go back"},
+		{now: "2026-10-24T12:00:00Z", text: "tomorrow 03:00", want: "2026-10-25T02:00:00Z"},
+	}
+	for _, tt := range tests {
+		now, err := time.Parse(time.RFC3339, tt.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseStart(tt.text, now, berlin)
+		if tt.wantErr != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
+				t.Errorf("%s at %s: %v, %v; want the error %q", tt.text, tt.now, got, err, tt.wantErr)
+			}
+			continue
+		}
+		if err != nil || got.UTC().Format(time.RFC3339) != tt.want {
+			t.Errorf("%s at %s: %v, %v; want %s", tt.text, tt.now, got, err, tt.want)
+		}
+	}
+}
+
 func FuzzParseStart(f *testing.F) {
-	for _, text := range []string{"now", "+10m", "2026-11-24T02:00:00+01:00", "+9999999h", "0001-01-01T00:00:00Z"} {
+	for _, text := range []string{"now", "+10m", "2026-11-24T02:00:00+01:00", "+9999999h", "tomorrow 02:00", "today 23:59", "0001-01-01T00:00:00Z"} {
 		f.Add(text)
 	}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		at, err := parseStart(text, now)
+		at, err := parseStart(text, now, time.UTC)
 		if err == nil && at != nil && now.Sub(*at) > pastAllowed {
 			t.Errorf("%q is %v, in the past", text, at)
 		}
