@@ -82,9 +82,7 @@ func refusalHint(e *iothub.Error) string {
 		return "; is this the policy's key, and is this computer's clock right?"
 	case e.Status == 403 && e.Code != iothub.CodeQuotaExceeded && e.Code != iothub.CodeJobQuotaExceeded:
 		return "; the shared access policy in the connection string may not do this"
-	case e.Code == iothub.CodeJobQuotaExceeded:
-		return "; other jobs are still active, see 'latchctl job list'"
-	case e.Status == 429:
+	case e.Status == 429 && e.Code != iothub.CodeTooManyJobs:
 		return "; the hub is busy, try again later"
 	case e.Status == 412:
 		return "; it was changed in between, look at it again"

@@ -44,6 +44,7 @@ type fakeHub struct {
 	devices  map[string]*fakeDevice
 	jobs     map[string]*fakeJob
 	busy     int // answers of 429 that are due
+	full     int // new jobs that are still to be refused
 }
 
 func newFakeHub() (*fakeHub, error) {

@@ -64,8 +64,9 @@ func (h *fakeHub) putJob(w http.ResponseWriter, r *http.Request) {
 		answerError(w, e)
 		return
 	}
-	if strings.HasPrefix(job.JobID, "quota") {
-		answerError(w, iothub.Errorf(iothub.CodeJobQuotaExceeded, "too many active jobs"))
+	if h.full > 0 {
+		h.full--
+		answerError(w, iothub.Errorf(iothub.CodeTooManyJobs, "too many active jobs"))
 		return
 	}
 	created := time.Date(2026, 11, 23, 12, 0, len(h.jobs), 0, time.UTC)

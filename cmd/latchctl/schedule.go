@@ -38,7 +38,7 @@ func (s *scheduling) addScheduleFlags(cmd *cobra.Command) {
 func (s *scheduling) addRunFlags(cmd *cobra.Command) {
 	s.maxExecution = 3600
 	cmd.Flags().Var(&s.maxExecution, "max-execution", "let the hub end the job after this time")
-	cmd.Flags().Var(&s.wait, "wait", "stop watching after this time, with exit status 5; the job goes on")
+	cmd.Flags().Var(&s.wait, "wait", "wait this long at most, for a hub full of jobs and for the job's end, then exit with status 5; the job goes on")
 }
 
 // check looks at everything before anything is sent.
@@ -85,30 +85,15 @@ func (a *app) schedule(ctx context.Context, cmd *cobra.Command, s scheduling, jo
 	job.QueryCondition = s.condition()
 	job.MaxExecutionTimeInSeconds = int64(s.maxExecution)
 	job.StartTime = s.at // none is at once, by the hub's clock
-	created, err := client.CreateJob(ctx, job)
+	created, wait, err := a.createJob(ctx, client, job, s.wait)
 	if err != nil {
-		return a.notCreated(job, err)
+		return err
 	}
 	if !s.watch {
 		return a.showScheduled(created)
 	}
 	a.note("job %s", job.JobID)
-	return a.follow(ctx, client, job.JobID, s.wait, true)
-}
-
-// notCreated says what a failed creation means.
-func (a *app) notCreated(job iothub.Job, err error) error {
-	var refusal *iothub.Error
-	var network *rest.NetworkError
-	switch {
-	case errors.As(err, &refusal) && refusal.Status == 409:
-		return fmt.Errorf("the job id %s is in use; give another --id: %w", job.JobID, err)
-	case errors.As(err, &refusal) && refusal.Status == 400:
-		return fmt.Errorf("the hub does not take the job: %w", err)
-	case errors.As(err, &network) && network.Sent():
-		return fmt.Errorf("%w; the job may run all the same, see 'latchctl job show %s'", err, job.JobID)
-	}
-	return err
+	return a.follow(ctx, client, job.JobID, wait, true)
 }
 
 // madeUpID is an id that says what the job does and when it was made.
@@ -139,9 +124,21 @@ func (a *app) showScheduled(job iothub.Job) error {
 	return err
 }
 
-// follow watches a job to its end and shows what became of its devices. A job
-// that is known to the hub is waited for even if the hub is away at first.
+// follow watches a job to its end and shows what became of its devices.
 func (a *app) follow(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) error {
+	report, err := a.watchJob(ctx, client, id, wait, known)
+	if err != nil {
+		return err
+	}
+	if err := a.showReport(report, false); err != nil {
+		return err
+	}
+	return judged(report)
+}
+
+// watchJob watches a job to its end. A job that is known to the hub is waited for
+// even if the hub is away at first.
+func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) (watch.Report, error) {
 	printer := &ui.Printer{W: a.errOut}
 	if a.errTerminal {
 		printer.Width = a.width
@@ -159,16 +156,10 @@ func (a *app) follow(ctx context.Context, client *rest.Client, id string, wait s
 		},
 	})
 	printer.Clear()
-	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
-			a.note("the job goes on; take it up again with: latchctl job watch %s", id)
-		}
-		return err
+	if err != nil && (ctx.Err() != nil || errors.Is(err, watch.ErrTimeout)) {
+		a.note("the job goes on; take it up again with: latchctl job watch %s", id)
 	}
-	if err := a.showReport(report, false); err != nil {
-		return err
-	}
-	return judged(report)
+	return report, err
 }
 
 // progress is a job as the line of progress shows it. A device that the hub

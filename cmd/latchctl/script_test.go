@@ -23,6 +23,7 @@ type hubKey struct{}
 //	hub devices FILE    put the devices of the JSON file into the registry
 //	hub requests FILE   write the requests since the last time to FILE
 //	hub busy N          answer the next N requests with 429
+//	hub full N          refuse the next N jobs: too many are active
 //	hub config FROM TO  copy a config file, with $ENDPOINT filled in
 //	hub stop, hub start
 func TestScripts(t *testing.T) {
@@ -74,11 +75,15 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		hub.requests = nil
 		hub.mu.Unlock()
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
-	case "busy":
+	case "busy", "full":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)
 		hub.mu.Lock()
-		hub.busy = n
+		if args[0] == "busy" {
+			hub.busy = n
+		} else {
+			hub.full = n
+		}
 		hub.mu.Unlock()
 	case "config":
 		text := strings.ReplaceAll(ts.ReadFile(args[1]), "$ENDPOINT", ts.Getenv("ENDPOINT"))

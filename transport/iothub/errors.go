@@ -33,6 +33,7 @@ const (
 	CodePreconditionFailed  Code = "PreconditionFailed"
 	CodeMessageTooLarge     Code = "MessageTooLarge"
 	CodeThrottling          Code = "ThrottlingException"
+	CodeTooManyJobs         Code = "ThrottlingMaxActiveJobCountExceeded"
 	CodeServerError         Code = "ServerError"
 	CodeNotImplemented      Code = "NotImplemented"
 	CodeInvalidResponse     Code = "InvalidResponse"
@@ -61,6 +62,7 @@ var numbers = map[Code]int{
 	CodePreconditionFailed:  412001,
 	CodeMessageTooLarge:     413001,
 	CodeThrottling:          429001,
+	CodeTooManyJobs:         429004,
 	CodeServerError:         500001,
 	CodeNotImplemented:      501000,
 	CodeInvalidResponse:     502000,

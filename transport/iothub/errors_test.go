@@ -27,6 +27,7 @@ func TestErrorf(t *testing.T) {
 		{iothub.CodeDeviceAlreadyExists, 409, 409001, "no x (DeviceAlreadyExists 409001)"},
 		{iothub.CodePreconditionFailed, 412, 412001, "no x (PreconditionFailed 412001)"},
 		{iothub.CodeThrottling, 429, 429001, "no x (ThrottlingException 429001)"},
+		{iothub.CodeTooManyJobs, 429, 429004, "no x (ThrottlingMaxActiveJobCountExceeded 429004)"},
 		{iothub.CodeGatewayTimeout, 504, 504101, "no x (GatewayTimeout 504101)"},
 		{iothub.CodeNotImplemented, 501, 501000, "no x (NotImplemented)"}, // no public number
 		{iothub.Code("Odd"), 500, 0, "no x (Odd)"},

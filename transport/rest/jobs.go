@@ -16,7 +16,8 @@ import (
 // CreateJob creates a job under the id that it carries. The id makes repeating
 // safe: after a lost answer the request is sent again, and if the id is then in
 // use the job of that id is compared with the one asked for. An id that is in
-// use otherwise is a refusal with status 409.
+// use otherwise is a refusal with status 409. That too many jobs are active is
+// returned at once: it can last as long as a job does.
 func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	var created iothub.Job
 	if err := iothub.CheckJobID(job.JobID); err != nil {
@@ -41,6 +42,8 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 			if sameJob(existing, job) {
 				return existing, nil
 			}
+			return created, err
+		case isRefusal && e.Code == iothub.CodeTooManyJobs && !mayExist:
 			return created, err
 		case isRefusal && busy(e.Status):
 			asked = e.RetryAfter

@@ -78,6 +78,16 @@ func TestRepeatingIsBounded(t *testing.T) {
 	}
 }
 
+// TestTooManyJobsIsNotRepeated: it can last as long as a job; the caller decides.
+func TestTooManyJobsIsNotRepeated(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeTooManyJobs, "too many") })
+	c, slept := hub.client(t)
+	_, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"})
+	if !errors.Is(err, &iothub.Error{Code: iothub.CodeTooManyJobs}) || len(hub.recorded()) != 1 || len(*slept) != 0 {
+		t.Errorf("error %v after %d requests", err, len(hub.recorded()))
+	}
+}
+
 func TestWaitEndsWithTheCaller(t *testing.T) {
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") })
 	ctx, cancel := context.WithCancel(t.Context())
