@@ -98,10 +98,15 @@ func (a *app) settle(ctx context.Context, cmd *cobra.Command, client *rest.Clien
 	if c.dryRun {
 		return false, a.showSelected(devices, what.verb)
 	}
-	if n := len(devices); c.yes || n <= a.confirmAbove && (!what.unlocks || n == 1) {
-		return true, nil
+	return true, a.agree(ctx, cmd, devices, c.yes, what)
+}
+
+// agree asks where that is due: for many devices, and for more than one unlock.
+func (a *app) agree(ctx context.Context, cmd *cobra.Command, devices []selected, yes bool, what work) error {
+	if n := len(devices); yes || n <= a.confirmAbove && (!what.unlocks || n == 1) {
+		return nil
 	}
-	return true, a.confirm(ctx, cmd, fmt.Sprintf("%s %s (%s)", what.verb, plural(len(devices), "device"), fewIDs(devices)))
+	return a.confirm(ctx, cmd, fmt.Sprintf("%s %s (%s)", what.verb, plural(len(devices), "device"), fewIDs(devices)))
 }
 
 // selectDevices asks the hub which devices a condition selects.

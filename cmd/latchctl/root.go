@@ -24,10 +24,10 @@ func newRoot(a *app) *cobra.Command {
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
 		newLock(a, nil), newUnlock(a, nil),
-		group("job", "Schedule, watch and cancel jobs", "  latchctl job list",
+		group("job", "Schedule, watch, cancel and retry jobs", "  latchctl job list",
 			group("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
 				newJobScheduleMethod(a, nil), newJobScheduleTwin(a, nil)),
-			newJobList(a, nil), newJobShow(a, nil), newJobWatch(a, nil), newJobCancel(a, nil)),
+			newJobList(a, nil), newJobShow(a, nil), newJobWatch(a, nil), newJobCancel(a, nil), newJobRetry(a, nil)),
 		group("device", "Create, list, show and delete devices", "  latchctl device create front-door",
 			newDeviceCreate(a, nil), newDeviceList(a, nil), newDeviceShow(a, nil), newDeviceDelete(a, nil), newDeviceConnectionString(a, nil)),
 		group("twin", "Show and change a device's twin", "  latchctl twin show front-door",

@@ -51,12 +51,19 @@ func (s *scheduling) check(a *app, cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if s.maxExecution == 0 {
-		return usagef(cmd, "--max-execution is 0; want a time such as 1h")
+	if err := s.checkTimes(cmd); err != nil {
+		return err
 	}
 	var err error
 	if s.at, err = parseStart(s.start, a.now(), a.local); err != nil {
 		return usagef(cmd, "%w", err)
+	}
+	return nil
+}
+
+func (s *scheduling) checkTimes(cmd *cobra.Command) error {
+	if s.maxExecution == 0 {
+		return usagef(cmd, "--max-execution is 0; want a time such as 1h")
 	}
 	return nil
 }

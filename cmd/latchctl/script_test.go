@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +22,7 @@ type hubKey struct{}
 // Each has a fake hub of its own and may use these commands besides latchctl:
 //
 //	hub devices FILE    put the devices of the JSON file into the registry
+//	hub many N          put N devices into the registry that are not connected
 //	hub requests FILE   write the requests since the last time to FILE
 //	hub busy N          answer the next N requests with 429
 //	hub full N          refuse the next N jobs: too many are active
@@ -69,6 +71,15 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	switch strings.Join(args[:1], "") {
 	case "devices":
 		ts.Check(hub.load([]byte(ts.ReadFile(args[1]))))
+	case "many":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		hub.mu.Lock()
+		for i := range n {
+			id := fmt.Sprintf("many-%03d", i)
+			hub.add(&fakeDevice{ID: id, Does: "offline"}, iothub.DeviceIdentity{DeviceID: id, Status: iothub.Enabled})
+		}
+		hub.mu.Unlock()
 	case "requests":
 		hub.mu.Lock()
 		text := strings.Join(hub.requests, "\n") + "\n"

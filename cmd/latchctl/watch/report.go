@@ -1,6 +1,11 @@
 package watch
 
-import "github.com/latchd/latchd/transport/iothub"
+import (
+	"slices"
+	"strings"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
 
 // Device is a device's row with its judgement.
 type Device struct {
@@ -17,6 +22,26 @@ type Report struct {
 	Job     iothub.Job
 	Devices []Device
 	Missing int // devices that the hub counts and has no row of
+}
+
+// Join returns the devices of both reports together, with the job of next.
+func (r Report) Join(next Report) Report {
+	all := Report{Job: next.Job, Missing: r.Missing + next.Missing, Devices: slices.Concat(r.Devices, next.Devices)}
+	all.sort()
+	return all
+}
+
+// sort puts the failed devices first, each part in the order of the ids.
+func (r Report) sort() {
+	slices.SortStableFunc(r.Devices, func(a, b Device) int {
+		if a.Failed() != b.Failed() {
+			if a.Failed() {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.DeviceID, b.DeviceID)
+	})
 }
 
 // Total is the number of the job's devices.

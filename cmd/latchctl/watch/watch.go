@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"sort"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
@@ -77,13 +76,7 @@ func Rows(ctx context.Context, hub Hub, job iothub.Job) (Report, error) {
 	if s := job.DeviceJobStatistics; s != nil {
 		r.Missing = max(0, s.DeviceCount-len(r.Devices))
 	}
-	sort.SliceStable(r.Devices, func(i, j int) bool {
-		a, b := r.Devices[i], r.Devices[j]
-		if aFailed, bFailed := a.Failed(), b.Failed(); aFailed != bFailed {
-			return aFailed
-		}
-		return a.DeviceID < b.DeviceID
-	})
+	r.sort()
 	return r, nil
 }
 

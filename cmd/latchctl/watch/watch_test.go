@@ -231,3 +231,22 @@ func TestReportPutsFailuresFirst(t *testing.T) {
 		t.Errorf("order %s, %d failed", got, len(r.Failed()))
 	}
 }
+
+func TestJoin(t *testing.T) {
+	part := func(job string, missing int, rows ...iothub.DeviceJob) Report {
+		r := Report{Job: iothub.Job{JobID: job}, Missing: missing}
+		for _, row := range rows {
+			r.Devices = append(r.Devices, Device{row, row.Judge()})
+		}
+		return r
+	}
+	all := part("1", 1, row("b", iothub.DeviceFailed), row("a", iothub.DeviceCompleted)).
+		Join(part("2", 2, row("d", iothub.DeviceFailed), row("c", iothub.DeviceCompleted)))
+	var ids []string
+	for _, d := range all.Devices {
+		ids = append(ids, d.DeviceID)
+	}
+	if got := strings.Join(ids, " "); got != "b d a c" || all.Missing != 3 || all.Total() != 7 || all.Job.JobID != "2" || len(all.Failed()) != 2 {
+		t.Errorf("devices %s of %+v", got, all)
+	}
+}
