@@ -33,6 +33,7 @@ type app struct {
 
 	flags  conn.Flags
 	format string // table, json or jsonl
+	trace  bool   // show requests and answers
 
 	// confirmAbove is the number of devices above which a command asks first.
 	// client reads it from the config file.
@@ -73,7 +74,12 @@ func (a *app) client() (*rest.Client, error) {
 	for _, w := range target.Warnings {
 		a.note("%s", w)
 	}
+	var trace func(string)
+	if a.trace {
+		trace = func(line string) { a.note("%s", line) }
+	}
 	return rest.New(target.Service, rest.Options{
+		Trace:     trace,
 		Endpoint:  target.Endpoint,
 		RootCAs:   target.RootCAs,
 		UserAgent: "latchctl/" + a.version,

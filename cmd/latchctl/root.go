@@ -57,6 +57,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.flags.Endpoint, "endpoint", "", "reach the hub at `https://HOST:PORT` instead of its name (LATCHCTL_ENDPOINT)")
 	flags.StringVar(&a.flags.CAFile, "ca-file", "", "trust the authorities in `FILE` (PEM) for the hub's certificate (LATCHCTL_CA_FILE)")
 	flags.StringVarP(&a.format, "output", "o", "table", "print `FORMAT`: table, json or jsonl")
+	flags.BoolVar(&a.trace, "trace", false, "show each request and answer, without keys and signatures")
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
 		switch a.format {
 		case "table", "json", "jsonl":

@@ -35,6 +35,10 @@ type Options struct {
 
 	// OnRetry, if set, is told of each repetition: why, and after what time.
 	OnRetry func(err error, wait time.Duration)
+
+	// Trace, if set, is told of each request and answer, line by line, without
+	// keys, signatures and tokens.
+	Trace func(line string)
 }
 
 // Client speaks to one hub. It is safe for concurrent use.
@@ -89,6 +93,9 @@ func New(service iothub.Service, opts Options) *Client {
 	transport := opts.Transport
 	if transport == nil {
 		transport = newTransport(opts.RootCAs)
+	}
+	if opts.Trace != nil {
+		transport = &tracer{transport, opts.Trace, c.now}
 	}
 	c.http = &http.Client{
 		Transport:     transport,
