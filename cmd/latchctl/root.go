@@ -35,6 +35,7 @@ func newRoot(a *app) *cobra.Command {
 		group("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
 			newMethodInvoke(a, nil)),
 		newQuery(a, nil),
+		newDoctor(a, nil),
 		newVersion(a, nil),
 	)
 	root.Long = "Latchctl schedules and watches jobs on the devices of an IoT Hub, and says what\n" +

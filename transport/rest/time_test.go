@@ -1,0 +1,31 @@
+package rest
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// TestHubTime: a refusal tells the time too, for a clock that is off is a reason for one.
+func TestHubTime(t *testing.T) {
+	want := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	date := want.Format(http.TimeFormat)
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", date)
+		refuse(w, iothub.CodeUnauthorized, "expired")
+	})
+	c, _ := hub.client(t)
+	if at, err := c.HubTime(t.Context()); err != nil || !at.Equal(want) {
+		t.Errorf("%v, %v; want %v", at, err, want)
+	}
+	date = "yesterday"
+	if at, err := c.HubTime(t.Context()); err == nil {
+		t.Errorf("%v of the date %q", at, date)
+	}
+	hub.Close()
+	if at, err := c.HubTime(t.Context()); err == nil {
+		t.Errorf("%v of a hub that is gone", at)
+	}
+}
