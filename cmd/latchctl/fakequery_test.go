@@ -20,6 +20,9 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 		want = func(*fakeDevice) bool { return true }
 	case m != nil:
 		want = func(d *fakeDevice) bool { return strings.Contains(","+m[1]+",", ",'"+d.ID+"',") }
+	case strings.HasPrefix(condition, "STARTSWITH(deviceId, '"):
+		begin := strings.TrimSuffix(strings.TrimPrefix(condition, "STARTSWITH(deviceId, '"), "')")
+		want = func(d *fakeDevice) bool { return strings.HasPrefix(d.ID, begin) }
 	case condition == "tags.building = '43'":
 		want = func(d *fakeDevice) bool { return d.Tags["building"] == "43" }
 	case condition == "tags.building = 'none'":

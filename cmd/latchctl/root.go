@@ -66,6 +66,9 @@ func newRoot(a *app) *cobra.Command {
 		}
 		return usagef(cmd, "-o %s: want table, json or jsonl", a.format)
 	}
+	if err := a.complete(root); err != nil {
+		panic(err) // the flag --hub is not there
+	}
 	return root
 }
 

@@ -94,7 +94,7 @@ func parseConfig(text []byte, path string) (Config, error) {
 	if c.ConfirmAbove != nil && *c.ConfirmAbove < 0 {
 		return Config{}, fmt.Errorf("%s: confirm_above is %d; it can be 0 or more", path, *c.ConfirmAbove)
 	}
-	for _, name := range c.names() {
+	for _, name := range c.Names() {
 		if c.Hubs[name].ConnectionStringFile == "" {
 			return Config{}, fmt.Errorf("%s: hub %q has no connection_string_file", path, name)
 		}
@@ -107,7 +107,8 @@ func parseConfig(text []byte, path string) (Config, error) {
 	return c, nil
 }
 
-func (c Config) names() []string {
+// Names returns the names of the hubs, in order.
+func (c Config) Names() []string {
 	var names []string
 	for name := range c.Hubs {
 		names = append(names, name)
@@ -120,7 +121,7 @@ func (c Config) list() string {
 	if len(c.Hubs) == 0 {
 		return "none"
 	}
-	return strings.Join(c.names(), ", ")
+	return strings.Join(c.Names(), ", ")
 }
 
 // Threshold is the number of devices above which a command asks first.
