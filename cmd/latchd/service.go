@@ -27,7 +27,11 @@ const settleTimeout = 5 * time.Second
 
 // watch tells systemd until ctx ends. The agent is ready as soon as the lock's
 // goroutine has answered: a gateway without a network is not to be restarted.
+// Without systemd nobody is told, and nothing wakes for it.
 func (s *service) watch(ctx context.Context, lock *actuator.Lock) {
+	if s.manager.Socket == "" {
+		return
+	}
 	news, shown := []string{systemd.Ready}, "" // until it was told
 	systemd.Feed(ctx, s.interval, lock.Alive(), func() {
 		if len(news) > 0 {
