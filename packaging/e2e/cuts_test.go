@@ -62,7 +62,7 @@ func cuts(t *testing.T, g *gateway) {
 		want := map[string]int{"locked": 1, "unlocked": 0}[state.Lock.Level]
 		g.plug(true)
 		o := g.observe(g.chip, 0, func() {
-			g.bolt(1, 0, false)
+			g.bolt(1, 100*time.Millisecond, false)
 			g.twin("its lock", func(r map[string]any) bool { return reportedLock("position", state.Lock.Level)(r) })
 		})
 		for _, e := range o.Events {

@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // reboot shows that the method restarts the machine where it is allowed, and that
@@ -24,7 +25,7 @@ func reboot(t *testing.T, g *gateway) {
 	out = g.invoke("lockDoor", "null")
 	record(t, contains(out, "status 503"), "reboot: before the chip is there", 1, status(out), "status 503")
 	g.plug(true)
-	g.bolt(1, 0, false)
+	g.bolt(1, 100*time.Millisecond, false)
 	reported := g.twin("the reboot", func(r map[string]any) bool {
 		system, _ := r["system"].(map[string]any)
 		return system["lastReboot"] != nil && reportedLock("position", "locked")(r)
