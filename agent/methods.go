@@ -50,12 +50,18 @@ func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	}
 }
 
+// Invoke carries out a method that was asked for on the machine itself, as one from
+// the hub. What has begun ends, even if ctx ends before.
+func (a *Agent) Invoke(ctx context.Context, m iothub.Method) (status int, payload any) {
+	defer a.notify()
+	return a.run(context.WithoutCancel(ctx), m)
+}
+
 func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	log := a.config.Log.With(zap.String("method", m.Name), zap.String("requestId", m.RequestID))
 	a.methods.Add(1)
-	// What has begun ends, and its answer is written if the link still lives.
-	status, payload := a.run(context.WithoutCancel(ctx), m)
-	a.notify()
+	// The answer of what has ended is written if the link still lives.
+	status, payload := a.Invoke(ctx, m)
 	body, err := json.Marshal(payload)
 	if err != nil {
 		log.Error("the method's answer cannot be written as JSON", zap.Error(err))

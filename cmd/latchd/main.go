@@ -27,6 +27,7 @@ Commands:
   run       serve the lock until SIGTERM
   status    show how the running agent is
   check     say all that is wrong, with what to do about it
+  selftest  move the lock to its other position and back
   config    print a configuration in which every key is explained
   release   let go what a pulse has left energised; systemd runs it after the end
   version   print the version
@@ -68,6 +69,13 @@ touched. Ends with 1 if there are problems. Needs root.`, args[1:], stdout)
 			return err
 		}
 		return checkCommand(ctx, f.config, f.format, stdout)
+	case "selftest":
+		f, err := parseFlags("selftest", `Moves the lock to its other position and back, through the running agent, and says
+what its sensor saw. Asks first. Needs root, and a closed door.`, args[1:], stdout)
+		if f == nil {
+			return err
+		}
+		return selftest(ctx, f.config, f.yes, os.Stdin, stdout)
 	case "config":
 		if len(args) != 2 || args[1] != "--example" {
 			return usageError{errors.New("say what is wanted: latchd config --example")}
@@ -95,6 +103,7 @@ mode hold, whose line is to stay as it is.`, args[1:], stdout)
 type commandFlags struct {
 	config string
 	format string // text or json
+	yes    bool   // do not ask
 }
 
 // parseFlags reads them; no flags and no error after the help was shown.
@@ -105,6 +114,9 @@ func parseFlags(command, does string, args []string, stdout io.Writer) (*command
 	flags.StringVar(&f.config, "config", "/etc/latchd/latchd.toml", "configuration `file`")
 	if command == "status" || command == "check" {
 		flags.StringVar(&f.format, "o", "text", "output `format`: text or json")
+	}
+	if command == "selftest" {
+		flags.BoolVar(&f.yes, "yes", false, "do not ask before the lock moves")
 	}
 	err := flags.Parse(args)
 	switch {

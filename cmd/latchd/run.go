@@ -22,7 +22,6 @@ import (
 	wallclock "github.com/latchd/latchd/agent/clock"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
-	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
@@ -101,16 +100,11 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	signal.Notify(hangups, syscall.SIGHUP) // before systemd is told that a reload is possible
 	defer signal.Stop(hangups)
 	locks.Go(func() { again.watch(lockCtx, hangups) })
-	if listener, err := listenStatus(c.StateDir); err != nil {
+	if listener, err := listenControl(c.StateDir); err != nil {
 		log.Warn("'latchd status' will not work", zap.Error(err)) // the door will
 	} else {
-		locks.Go(func() {
-			serveStatus(lockCtx, listener, func() iothub.Object {
-				status := a.Status()
-				status["connected"] = told.linked.Load()
-				return status
-			})
-		})
+		local := &control{agent: a, device: who.name, linked: &told.linked, log: log}
+		locks.Go(func() { local.serve(lockCtx, listener) })
 	}
 	locks.Go(func() { told.watch(lockCtx, lock) })
 	defer context.AfterFunc(ctx, told.stopping)()
