@@ -6,6 +6,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func defaults() Config {
 }
 
 // Load reads and checks the file. Relative paths in it are taken from the
-// file's directory.
+// file's directory. Its error has a line for each thing that is wrong.
 func Load(file string) (Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -64,13 +65,15 @@ func parse(file string, text []byte) (Config, error) {
 	c := defaults()
 	d := toml.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields().EnableUnmarshalerInterface()
-	err := d.Decode(&c)
-	if err == nil {
-		c.Lock.fill()
-		err = c.check()
-	}
-	if err != nil {
+	if err := d.Decode(&c); err != nil {
 		return Config{}, explain(file, text, err)
+	}
+	c.Lock.fill()
+	if errs := c.check(); len(errs) > 0 {
+		for i, err := range errs {
+			errs[i] = explain(file, text, err)
+		}
+		return Config{}, errors.Join(errs...)
 	}
 	for _, path := range []*string{
 		&c.StateDir, &c.Hub.ConnectionStringFile, &c.Hub.CAFile, &c.Hub.CertificateFile, &c.Hub.CertificateKeyFile, &c.Hub.ProxyFile,
@@ -83,8 +86,8 @@ func parse(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
-// check looks at the values themselves.
-func (c Config) check() error {
+// check returns all that is wrong with the values themselves.
+func (c Config) check() []error {
 	var k checker
 	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
 	k.oneOf("log_level", c.LogLevel, agent.LogLevels...)
@@ -93,7 +96,7 @@ func (c Config) check() error {
 	c.Lock.check(&k)
 	k.short("place.building", c.Place.Building, agent.MaxText)
 	k.short("place.room", c.Place.Room, agent.MaxText)
-	return k.err
+	return k.errs
 }
 
 // Settings returns what is in force where the twin desires nothing.

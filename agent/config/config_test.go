@@ -72,7 +72,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"endpoint, no port":   {replaced("127.0.0.1:8883", "hub:"), `:6: hub.endpoint: "hub:" is not possible`},
 		"endpoint, bad port":  {replaced("127.0.0.1:8883", "hub:65536"), `:6: hub.endpoint: "hub:65536" is not possible`},
 		"confirm too long":    {good + "confirm_timeout = \"5s\"\n", `:10: lock.confirm_timeout: 5s is not possible; want 100ms to 4s`},
-		"interval too long":   {good + "min_interval = \"2m\"\n", `:10: lock.min_interval: 2m0s is not possible; want 0s to 1m`},
+		"interval too long":   {good + "min_interval = \"2m\"\n", `:10: lock.min_interval: 2m is not possible; want 0s to 1m`},
 		"relock in fractions": {good + "auto_relock = \"1500ms\"\n", `lock.auto_relock: 1.5s is not possible; want whole seconds`},
 		"no credentials":      {replaced(`connection_string_file = "secret"`, ``), `hub.connection_string_file: it is missing`},
 		"no driver":           {replaced(`driver = "mock"`, ``), `lock.driver: it is missing; want "gpio" or "mock"`},

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -18,7 +19,7 @@ func explain(file string, text []byte, err error) error {
 	}
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := wrong.Position()
-		problem := strings.TrimPrefix(wrong.Error(), "toml: ")
+		problem := inTOML(strings.TrimPrefix(wrong.Error(), "toml: "))
 		if key := wrong.Key(); len(key) > 0 {
 			problem = dotted(key) + ": " + problem
 		}
@@ -30,6 +31,27 @@ func explain(file string, text []byte, err error) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", file, err)
+}
+
+// wrongKind is the decoder's message for a value that is of another kind than its
+// key's, which speaks of Go.
+var wrongKind = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
+
+// inTOML says the same without Go's types.
+func inTOML(problem string) string {
+	kinds := wrongKind.FindStringSubmatch(problem)
+	if kinds == nil {
+		return problem
+	}
+	want := map[string]string{"string": "text in quotes", "bool": "true or false", "int64": "a whole number"}[kinds[2]]
+	if want == "" {
+		want = "a " + kinds[2]
+	}
+	article := "a"
+	if strings.ContainsAny(kinds[1][:1], "aeiou") {
+		article = "an"
+	}
+	return fmt.Sprintf("%s %s is not possible; want %s", article, kinds[1], want)
 }
 
 // lineOf returns the line on which the dotted key is given, or 0.

@@ -49,7 +49,7 @@ func (h Hub) check(k *checker, p Provisioning) {
 	}
 	k.onlyFor("hub.connection_string_file", h.ConnectionStringFile != "", !p.given(), "a device without [provisioning]")
 	if h.CertificateFile != "" {
-		k.required("hub.certificate_key_file", h.CertificateKeyFile, "the file that holds the certificate's key")
+		k.required("hub.certificate_key_file", h.CertificateKeyFile, "the file that holds the key of certificate_file")
 	}
 	k.onlyFor("hub.certificate_key_file", h.CertificateKeyFile != "", h.CertificateFile != "", "a device with a certificate_file")
 	k.address("hub.endpoint", h.Endpoint)

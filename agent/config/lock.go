@@ -95,10 +95,16 @@ func (l *Lock) fill() {
 
 func (l Lock) check(k *checker) {
 	k.oneOf("lock.driver", l.Driver, "gpio", "mock")
+	if k.failed("lock.driver") {
+		return // what else is wrong depends on it
+	}
 	if l.Mode == "toggle" {
 		k.fail("lock.mode", "a line that toggles the bolt on each pulse cannot be driven safely, as nobody can tell where it goes; want \"hold\" or \"pulse\" or \"dual\"")
 	}
 	k.oneOf("lock.mode", l.Mode, "hold", "pulse", "dual")
+	if k.failed("lock.mode") {
+		return
+	}
 	hold := l.Mode == "hold"
 	if hold {
 		k.oneOf("lock.at_power_on", l.AtPowerOn, "locked", "unlocked", "last")
@@ -109,7 +115,9 @@ func (l Lock) check(k *checker) {
 	if !hold {
 		k.within("lock.max_energised", l.MaxEnergised, EnergisedBound, 10*time.Minute,
 			"; a line may stay energised for "+EnergisedBound.String()+" after a crash, so the coil must bear that")
-		k.within("lock.pulse", l.Pulse, 10*time.Millisecond, time.Duration(l.MaxEnergised), " (max_energised)")
+		if !k.failed("lock.max_energised") {
+			k.within("lock.pulse", l.Pulse, 10*time.Millisecond, time.Duration(l.MaxEnergised), " (max_energised)")
+		}
 	}
 	k.within("lock.confirm_timeout", l.ConfirmTimeout, 100*time.Millisecond, 4*time.Second,
 		", as a hub may wait only 5 s for an answer")

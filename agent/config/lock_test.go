@@ -75,7 +75,7 @@ func TestLoadNamesWhatIsWrongWithLines(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"no mode":                {replaced(`mode = "hold"`, ``), `lock.mode: it is missing; want "hold" or "pulse" or "dual"`},
 		"toggle":                 {replaced(`"hold"`, `"toggle"`), `:6: lock.mode: a line that toggles the bolt on each pulse cannot be driven safely`},
-		"power-on of a pulse":    {replaced(`"hold"`, `"pulse"`), `:7: lock.at_power_on: it is only for mode = "hold"; remove it`},
+		"power-on of a pulse":    {strings.Replace(replaced(`"hold"`, `"pulse"`), "active = \"unlocked\"\n", "", 1), `:7: lock.at_power_on: it is only for mode = "hold"; remove it`},
 		"pulse of hold":          {replaced("[lock.gpio]", "pulse = \"1s\"\n[lock.gpio]"), `:8: lock.pulse: it is only for the modes pulse and dual`},
 		"no chip":                {replaced(`chip = "gpiochip0"`, ``), `lock.gpio.chip: it is missing; want a chip's name, path or label`},
 		"no line":                {replaced(`line = 17`, ``), `lock.gpio.line: it is missing; want a line's name`},
@@ -89,7 +89,7 @@ func TestLoadNamesWhatIsWrongWithLines(t *testing.T) {
 		"debounce too long":      {replaced(`"50ms"`, `"2s"`), `lock.door_sensor.debounce: 2s is not possible`},
 		"one line of dual":       {inDual(`unlock_line = 18`, ``), `lock.gpio.unlock_line: it is missing`},
 		"twice the same line":    {inDual(`unlock_line = 18`, `unlock_line = 17`), `lock.gpio.unlock_line: it is the same line as lock.gpio.line`},
-		"coil below the bound":   {inDual("[lock.gpio]", "max_energised = \"2s\"\n[lock.gpio]"), `lock.max_energised: 2s is not possible; want 3s to 10m0s; a line may stay energised for 3s after a crash`},
+		"coil below the bound":   {inDual("[lock.gpio]", "max_energised = \"2s\"\n[lock.gpio]"), `lock.max_energised: 2s is not possible; want 3s to 10m; a line may stay energised for 3s after a crash`},
 		"pulse over the coil's":  {inDual("[lock.gpio]", "pulse = \"11s\"\n[lock.gpio]"), `lock.pulse: 11s is not possible; want 10ms to 10s (max_energised)`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,16 @@ func (d *Duration) UnmarshalTOML(value []byte) error {
 }
 
 // String writes the span as it stands in the file.
-func (d Duration) String() string { return time.Duration(d).String() }
+func (d Duration) String() string {
+	text := time.Duration(d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 // LineRef names a GPIO line: a string is its name, a number its offset.
 type LineRef struct {
@@ -59,13 +68,17 @@ type valueError struct {
 
 func (e valueError) Error() string { return e.key + ": " + e.problem }
 
-// checker collects the first thing that is wrong.
-type checker struct{ err error }
+// checker collects what is wrong, of each key the first thing.
+type checker struct{ errs []error }
 
 func (c *checker) fail(key, format string, args ...any) {
-	if c.err == nil {
-		c.err = valueError{key, fmt.Sprintf(format, args...)}
+	if !c.failed(key) {
+		c.errs = append(c.errs, valueError{key, fmt.Sprintf(format, args...)})
 	}
+}
+
+func (c *checker) failed(key string) bool {
+	return slices.ContainsFunc(c.errs, func(err error) bool { return err.(valueError).key == key })
 }
 
 func (c *checker) required(key, value, example string) {
@@ -86,7 +99,7 @@ func (c *checker) oneOf(key, value string, allowed ...string) {
 
 func (c *checker) within(key string, value Duration, least, most time.Duration, why string) {
 	if time.Duration(value) < least || time.Duration(value) > most {
-		c.fail(key, "%s is not possible; want %s to %s%s", value, least, most, why)
+		c.fail(key, "%s is not possible; want %s to %s%s", value, Duration(least), Duration(most), why)
 	}
 }
 

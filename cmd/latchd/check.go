@@ -63,7 +63,7 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 func check(ctx context.Context, file string) []finding {
 	c, err := config.Load(file)
 	if err != nil {
-		return []finding{{What: "configuration", Detail: "it cannot be used", Problems: []string{err.Error()}}}
+		return []finding{{What: "configuration", Detail: "it cannot be used", Problems: strings.Split(err.Error(), "\n")}}
 	}
 	findings := []finding{{What: "configuration", OK: true, Detail: file}}
 	who, credentials := checkCredentials(c)

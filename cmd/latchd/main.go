@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/latchd/latchd/agent/config"
@@ -141,7 +142,9 @@ func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%slatchd: %v\n", systemd.ErrorPrefix(stderr), err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(stderr, "%slatchd: %s\n", systemd.ErrorPrefix(stderr), strings.TrimSuffix(line, "\n"))
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}

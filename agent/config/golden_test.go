@@ -1,0 +1,182 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden file anew")
+
+// files are good configurations as their keys and values. A bad value is put into
+// the one in which its key has a place.
+var files = map[string]map[string]string{
+	"hold": {
+		"hub.connection_string_file": `"secret"`, "lock.driver": `"gpio"`, "lock.mode": `"hold"`, "lock.at_power_on": `"last"`,
+		"lock.gpio.chip": `"gpiochip0"`, "lock.gpio.line": `17`, "lock.gpio.active": `"locked"`,
+		"lock.bolt_sensor.line": `27`, "lock.bolt_sensor.active": `"locked"`,
+		"lock.door_sensor.line": `22`, "lock.door_sensor.active": `"open"`,
+	},
+	"dual": {
+		"hub.connection_string_file": `"secret"`, "lock.driver": `"gpio"`, "lock.mode": `"dual"`,
+		"lock.gpio.chip": `"gpiochip0"`, "lock.gpio.line": `17`, "lock.gpio.unlock_line": `18`,
+	},
+	"mock": {"hub.connection_string_file": `"secret"`, "lock.driver": `"mock"`, "lock.at_power_on": `"locked"`},
+	"provisioning": {
+		"provisioning.id_scope": `"0ne00000A0A"`, "provisioning.registration_id": `"front-door"`, "provisioning.key_file": `"key"`,
+		"lock.driver": `"mock"`, "lock.at_power_on": `"locked"`,
+	},
+}
+
+// missing takes the key out of the file.
+const missing = ""
+
+var (
+	texts     = []string{missing, `7`}
+	paths     = []string{`7`}
+	switches  = []string{`"yes"`, `1`}
+	spans     = []string{`4`, `"4"`, `"fast"`, `"-1ns"`, `"25h"`}
+	addresses = []string{`"hub/x"`, `"hub:"`, `"hub:65536"`, `8883`}
+	lineRefs  = []string{`-1`, `65536`, `""`, `1.5`, `[17]`}
+	biases    = []string{`"up"`, `true`}
+)
+
+// badValues are each key's bad values, in the order of the example, and the file
+// that they are put into: hold, if none is named.
+var badValues = map[string]struct {
+	file   string
+	values []string
+}{
+	"state_dir":    {"", []string{`""`, `7`}},
+	"log_level":    {"", []string{`"loud"`, `""`, `2`}},
+	"allow_reboot": {"", switches},
+
+	"hub.connection_string_file": {"", texts},
+	"hub.certificate_file":       {"", []string{`"cert.pem"`, `7`}}, // without its key
+	"hub.certificate_key_file":   {"", []string{`"key.pem"`, `7`}},
+	"hub.endpoint":               {"", addresses},
+	"hub.ca_file":                {"", paths},
+	"hub.websocket":              {"", switches},
+	"hub.proxy":                  {"", []string{`"proxy:1080"`, `"ftp://proxy"`, `"socks5://me:secret@proxy"`, `"http://proxy"`, `7`}},
+	"hub.proxy_file":             {"", paths},
+
+	"provisioning.id_scope":        {"provisioning", texts},
+	"provisioning.registration_id": {"provisioning", texts},
+	"provisioning.key_file":        {"provisioning", texts},
+	"provisioning.group_key_file":  {"provisioning", []string{`"group-key"`, `7`}},
+	"provisioning.endpoint":        {"provisioning", addresses},
+
+	"lock.driver":          {"", []string{missing, `"gpoi"`, `1`}},
+	"lock.mode":            {"", []string{missing, `"toggle"`, `"keep"`, `1`}},
+	"lock.at_power_on":     {"", []string{missing, `"closed"`, `false`}},
+	"lock.pulse":           {"dual", append([]string{`"9ms"`, `"11s"`}, spans...)},
+	"lock.max_energised":   {"dual", append([]string{`"2s"`, `"11m"`}, spans...)},
+	"lock.confirm_timeout": {"", append([]string{`"99ms"`, `"5s"`}, spans...)},
+	"lock.min_interval":    {"", append([]string{`"2m"`}, spans...)},
+	"lock.auto_relock":     {"", append([]string{`"1500ms"`}, spans...)},
+
+	"lock.gpio.chip":        {"", texts},
+	"lock.gpio.line":        {"", append([]string{missing}, lineRefs...)},
+	"lock.gpio.unlock_line": {"dual", append([]string{missing, `17`}, lineRefs...)},
+	"lock.gpio.active":      {"", []string{missing, `"high"`, `1`}},
+	"lock.gpio.active_low":  {"", switches},
+	"lock.gpio.bias":        {"", biases},
+	"lock.gpio.drive":       {"", []string{`"open"`, `1`}},
+
+	"lock.bolt_sensor.chip":       {"", paths},
+	"lock.bolt_sensor.line":       {"", append([]string{missing}, lineRefs...)},
+	"lock.bolt_sensor.active":     {"", []string{missing, `"open"`, `1`}},
+	"lock.bolt_sensor.active_low": {"", switches},
+	"lock.bolt_sensor.bias":       {"", biases},
+	"lock.bolt_sensor.debounce":   {"", spans},
+
+	"lock.door_sensor.chip":       {"", paths},
+	"lock.door_sensor.line":       {"", append([]string{missing}, lineRefs...)},
+	"lock.door_sensor.active":     {"", []string{missing, `"locked"`, `1`}},
+	"lock.door_sensor.active_low": {"", switches},
+	"lock.door_sensor.bias":       {"", biases},
+	"lock.door_sensor.debounce":   {"", spans},
+
+	"lock.mock.travel": {"mock", append([]string{`"11s"`}, spans...)},
+	"lock.mock.fault":  {"mock", []string{`"jammed"`, `""`, `1`}},
+
+	"place.building": {"", []string{`43`, `"` + strings.Repeat("x", 129) + `"`}},
+	"place.floor":    {"", []string{`"3"`, `3.5`}},
+	"place.room":     {"", []string{`3.14`, `"` + strings.Repeat("x", 129) + `"`}},
+}
+
+// The messages for each key's bad values stand in testdata/bad-values.txt.
+func TestMessagesForBadValues(t *testing.T) {
+	var b strings.Builder
+	for _, k := range keys {
+		bad := badValues[k.name]
+		if len(bad.values) == 0 {
+			t.Errorf("%s has no bad values here", k.name)
+		}
+		for _, value := range bad.values {
+			shown := fmt.Sprintf("%s = %s", k.name, strings.Replace(value, strings.Repeat("x", 129), "(129 characters)", 1))
+			if value == missing {
+				shown = k.name + " is not there"
+			}
+			fmt.Fprintln(&b, shown)
+			_, err := parse("latchd.toml", fileWith(bad.file, k.name, value))
+			if err == nil {
+				t.Errorf("%s is accepted", shown)
+				continue
+			}
+			if name := k.name[strings.LastIndexByte(k.name, '.')+1:]; !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: the message does not name the key: %v", shown, err)
+			}
+			for line := range strings.Lines(err.Error()) {
+				fmt.Fprintf(&b, "\t%s\n", strings.TrimSuffix(line, "\n"))
+			}
+		}
+	}
+	golden := filepath.Join("testdata", "bad-values.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("the messages have changed; look at 'git diff' after 'go test ./agent/config -update':\n%s", &b)
+	}
+}
+
+// fileWith returns a good file in which one key's value is another.
+func fileWith(name, key, value string) []byte {
+	if name == "" {
+		name = "hold"
+	}
+	values := maps.Clone(files[name])
+	values[key] = value
+	if value == missing {
+		delete(values, key)
+	}
+	tables := make(map[string][]string)
+	for key, value := range values {
+		table, name := "", key
+		if dot := strings.LastIndexByte(key, '.'); dot >= 0 {
+			table, name = key[:dot], key[dot+1:]
+		}
+		tables[table] = append(tables[table], name+" = "+value)
+	}
+	var b strings.Builder
+	for _, table := range slices.Sorted(maps.Keys(tables)) {
+		if table != "" {
+			fmt.Fprintf(&b, "[%s]\n", table)
+		}
+		slices.Sort(tables[table])
+		fmt.Fprintln(&b, strings.Join(tables[table], "\n"))
+	}
+	return []byte(b.String())
+}
