@@ -2,8 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/user"
+	"strconv"
+	"syscall"
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/gpio"
@@ -39,6 +44,9 @@ func release(file string) error {
 	if configErr != nil {
 		dir = os.Getenv("STATE_DIRECTORY")
 	}
+	if err := becomeOwner(dir); err != nil {
+		return fmt.Errorf("give up root's rights: %w", err)
+	}
 	state, err := agent.ReadState(dir)
 	switch {
 	case err == nil && state.Lines == nil:
@@ -62,4 +70,41 @@ func letGo(lines gpio.Config) error {
 		return fmt.Errorf("let the lock's lines go: %w", err)
 	}
 	return nil
+}
+
+// becomeOwner gives up root's rights for those of whom the directory belongs to. A
+// directory that is not there leaves nothing to read.
+func becomeOwner(dir string) error {
+	info, err := os.Stat(dir)
+	if os.Getuid() != 0 || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if owner.Uid == 0 {
+		return nil
+	}
+	name, err := user.LookupId(strconv.Itoa(int(owner.Uid)))
+	if err != nil {
+		return err
+	}
+	ids, err := name.GroupIds() // among them the one that has the chips
+	if err != nil {
+		return err
+	}
+	groups := make([]int, len(ids))
+	for i, id := range ids {
+		if groups[i], err = strconv.Atoi(id); err != nil {
+			return err
+		}
+	}
+	if err := syscall.Setgroups(groups); err != nil {
+		return err
+	}
+	if err := syscall.Setgid(int(owner.Gid)); err != nil {
+		return err
+	}
+	return syscall.Setuid(int(owner.Uid))
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -75,5 +79,46 @@ func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
 				t.Errorf("err = %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// Root's rights are given up for good, and with them the groups; who is not root has
+// none to give up.
+func TestReleaseGivesUpRoot(t *testing.T) {
+	dir := os.Getenv("LATCHD_TEST_OWNED")
+	if dir == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestReleaseGivesUpRoot$")
+		owned := t.TempDir()
+		if os.Getuid() == 0 {
+			if err := os.Chown(owned, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd.Env = append(os.Environ(), "LATCHD_TEST_OWNED="+owned)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "given up") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	before := os.Getuid()
+	if err := becomeOwner(dir); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before != 0 && os.Getuid() != before {
+		t.Errorf("the user is %d", os.Getuid())
+	}
+	if before == 0 && (os.Getuid() != 65534 || os.Getgid() != 65534 || slices.Contains(groups, 0)) {
+		t.Errorf("user %d, group %d, groups %v", os.Getuid(), os.Getgid(), groups)
+	}
+	if err := syscall.Setuid(0); err == nil {
+		t.Error("root's rights can be had back")
+	}
+	if !t.Failed() {
+		fmt.Println("given up")
+		os.Exit(0) // testscript's folder is root's, so that it could not be removed
 	}
 }
