@@ -28,12 +28,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(stderr)
 			cmd.Help()
-			return usageError{errors.New("say what to do: serve, enrollment, policy or version")}
+			return usageError{errors.New("say what to do: serve, ca, enrollment, policy or version")}
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(stdout, stderr), newEnrollment(stdin, stdout), newPolicy(stdout), newVersion(stdout))
+	root.AddCommand(newServe(stdout, stderr), newCA(stdin, stdout), newEnrollment(stdin, stdout), newPolicy(stdout), newVersion(stdout))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -39,9 +38,7 @@ as they were.`,
 			return usageError{errors.New("say what to do: apply, list, show, delete or scope")}
 		},
 	}
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&c.data, "data", "", "the hub's data directory, which has the owner's key")
-	flags.StringVar(&c.address, "https", "localhost:8443", "address of the hub's service front")
+	c.addFlags(cmd)
 
 	var group bool
 	one := func(use, short string, run func(ctx context.Context, path string) error) *cobra.Command {
@@ -104,13 +101,7 @@ func kind(group bool) string {
 
 // apply makes the enrolment, or changes it if it is there.
 func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, stdout io.Writer) error {
-	var text []byte
-	var err error
-	if file == "-" {
-		text, err = io.ReadAll(stdin)
-	} else {
-		text, err = os.ReadFile(file)
-	}
+	text, err := readInput(stdin, file)
 	if err != nil {
 		return err
 	}

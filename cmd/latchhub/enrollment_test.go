@@ -10,8 +10,11 @@ import (
 	"testing"
 )
 
-func TestEnrollmentCommands(t *testing.T) {
-	dir := t.TempDir()
+// serving runs a hub for the test and returns its data directory and the address
+// of its service front.
+func serving(t *testing.T) (dir, https string) {
+	t.Helper()
+	dir = t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	out, stdout := io.Pipe()
 	ended := make(chan error, 1)
@@ -29,6 +32,11 @@ func TestEnrollmentCommands(t *testing.T) {
 	if err != nil || address == nil {
 		t.Fatalf("the ready line is %q, %v", line, err)
 	}
+	return dir, address[1]
+}
+
+func TestEnrollmentCommands(t *testing.T) {
+	dir, address := serving(t)
 	const key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 	for _, test := range []struct {
 		args, stdin string
@@ -55,7 +63,7 @@ func TestEnrollmentCommands(t *testing.T) {
 		t.Run(test.args, func(t *testing.T) {
 			args := append([]string{"enrollment"}, strings.Fields(test.args)...)
 			var stdout, stderr bytes.Buffer
-			code := exitCode(run(t.Context(), append(args, "--data", dir, "--https", address[1]), strings.NewReader(test.stdin), &stdout, &stderr), &stderr)
+			code := exitCode(run(t.Context(), append(args, "--data", dir, "--https", address), strings.NewReader(test.stdin), &stdout, &stderr), &stderr)
 			if code != test.code || !strings.Contains(stdout.String(), test.stdout) || !strings.Contains(stderr.String(), test.stderr) {
 				t.Errorf("exit %d, stdout:\n%s\nstderr:\n%s", code, &stdout, &stderr)
 			}

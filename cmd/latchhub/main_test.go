@@ -29,7 +29,7 @@ func TestUsage(t *testing.T) {
 		stdout string // part of it
 		stderr string // part of the last lines
 	}{
-		"nothing":         {"", 2, "", "say what to do: serve, enrollment, policy or version"},
+		"nothing":         {"", 2, "", "say what to do: serve, ca, enrollment, policy or version"},
 		"help":            {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
 		"version":         {"version", 0, "latchhub ", ""},
 		"unknown command": {"bogus", 2, "", `unknown command "bogus"`},

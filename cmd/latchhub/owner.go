@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -24,6 +26,13 @@ type ownerClient struct {
 
 	owner iothub.Service
 	http  *http.Client
+}
+
+// addFlags gives a command and those below it the flags that say where the hub is.
+func (c *ownerClient) addFlags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&c.data, "data", "", "the hub's data directory, which has the owner's key")
+	flags.StringVar(&c.address, "https", "localhost:8443", "address of the hub's service front")
 }
 
 func (c *ownerClient) open() error {

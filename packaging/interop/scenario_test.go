@@ -35,9 +35,11 @@ func runScenario(t *testing.T, name string, steps []step) {
 		t.Fatal(err)
 	}
 	certFile, keyFile := deviceCertificate(t)
+	vouchedFile, vouchedKeyFile := vouchedCertificate(t, h)
 	result := harness.Run(t, node("scenarios/run.js", []string{name}, []string{
 		"HUB_CONNECTION_STRING=" + h.Service(t), "NODE_EXTRA_CA_CERTS=" + h.CA(), "CA_FILE=" + h.CA(),
 		"CERT_FILE=" + certFile, "KEY_FILE=" + keyFile,
+		"VOUCHED_CERT_FILE=" + vouchedFile, "VOUCHED_KEY_FILE=" + vouchedKeyFile,
 		"ID_SCOPE=" + strings.TrimSpace(h.Enrollment(t, "scope").Want(t, 0).Stdout),
 		"HUB_HTTPS_PORT=" + https, "HUB_MQTT_PORT=" + mqtt})).Want(t, 0)
 	lines := bufio.NewScanner(strings.NewReader(result.Stdout))

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"time"
 
@@ -44,7 +45,7 @@ func (b *backend) decide(ctx context.Context, login broker.Login) (time.Time, er
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "client id and user name name different devices")
 	case user.ModuleID != "":
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub has no modules, log in as the device")
-	case login.Password == "" && login.Certificate == nil:
+	case login.Password == "" && login.Shown.Leaf == nil:
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device gives neither a token nor a certificate")
 	}
 	identity, err := b.store.Device(ctx, user.DeviceID)
@@ -54,10 +55,30 @@ func (b *backend) decide(ctx context.Context, login broker.Login) (time.Time, er
 	if err != nil {
 		return time.Time{}, err
 	}
-	if login.Password == "" {
-		return access.Certificate(login.Certificate, identity, b.now())
+	if login.Password != "" {
+		return b.access.Device(login.Password, identity, b.now())
 	}
-	return b.access.Device(login.Password, identity, b.now())
+	authorities, err := b.authorities(ctx, identity)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return access.Certificate(login.Shown, authorities, identity, b.now())
+}
+
+// authorities are those that may vouch for the device.
+func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentity) ([]*x509.Certificate, error) {
+	if identity.Authentication.Type != "certificateAuthority" {
+		return nil, nil
+	}
+	stored, err := b.store.Authorities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var certificates []*x509.Certificate
+	for _, authority := range stored {
+		certificates = append(certificates, authority.Certificate)
+	}
+	return certificates, nil
 }
 
 // Twin returns the device's view of its twin.

@@ -86,3 +86,86 @@ func TestLoginByCertificate(t *testing.T) {
 		}
 	}
 }
+
+// authority is a certificate authority of the test's own.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func (a *authority) issue(t *testing.T, commonName string, isCA bool) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: commonName}, IsCA: isCA,
+		BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	parent, signer := template, key
+	if a != nil {
+		parent, signer = a.cert, a.key
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{cert, key}
+}
+
+// A device by authority comes in while the authority is there, and loses its
+// link with it; one by key stays.
+func TestLoginByAuthority(t *testing.T) {
+	r := start(t, t.TempDir())
+	var nobody *authority
+	root, second := nobody.issue(t, "root", true), nobody.issue(t, "second", true)
+	between := root.issue(t, "between", true)
+	device := between.issue(t, "door1", false)
+	shown := tls.Certificate{Certificate: [][]byte{device.cert.Raw, between.cert.Raw}, PrivateKey: device.key}
+	r.do(http.MethodPut, "/devices/door1", iothub.DeviceIdentity{DeviceID: "door1",
+		Authentication: &iothub.Authentication{Type: "certificateAuthority"}}, nil)
+	byKey := r.createDevice("door2")
+
+	lost := make(chan struct{}, 1)
+	in := func(want bool) {
+		t.Helper()
+		config := r.tls()
+		config.Certificates = []tls.Certificate{shown}
+		c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("ssl://" + r.at.MQTT.String()).SetTLSConfig(config).
+			SetProtocolVersion(4).SetClientID("door1").SetAutoReconnect(false).SetConnectRetry(false).
+			SetConnectionLostHandler(func(mqtt.Client, error) { lost <- struct{}{} }).
+			SetUsername(iothub.UserName{HostName: "hub.test", DeviceID: "door1"}.String()))
+		token := c.Connect()
+		token.Wait()
+		t.Cleanup(func() { c.Disconnect(0) })
+		if err := token.Error(); (err == nil) != want {
+			t.Fatalf("the device is in: %v, want %v: %v", err == nil, want, err)
+		}
+	}
+	add := func(name string, a *authority) {
+		t.Helper()
+		r.do(http.MethodPut, "/certificates/"+name, map[string]any{"properties": map[string]any{"certificate": a.cert.Raw}}, nil)
+	}
+	in(false)
+	add("second", second)
+	in(false)
+	add("root", root)
+	in(true)
+	other, err := r.connect("door2", byKey, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do(http.MethodDelete, "/certificates/root", nil, nil)
+	select {
+	case <-lost:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the link of a device whose authority was removed stays")
+	}
+	in(false)
+	if !other.IsConnected() {
+		t.Error("the device by key has lost its link")
+	}
+}

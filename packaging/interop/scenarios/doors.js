@@ -33,6 +33,20 @@ module.exports = async (step, hub) => {
     return { type, symmetricKey, known: x509Thumbprint.primaryThumbprint === thumbprint };
   });
 
+  const vouched = {
+    cert: fs.readFileSync(process.env.VOUCHED_CERT_FILE, 'utf8'), key: fs.readFileSync(process.env.VOUCHED_KEY_FILE, 'utf8'),
+  };
+  for (const deviceId of ['vouched', 'unlike']) {
+    await hub.registry.create({ deviceId, authentication: { type: 'certificateAuthority' } });
+  }
+  await step('a certificate that an authority vouches for', async () => open(await byCertificate('vouched', vouched)));
+  await step('the same as another device', async () => open(await byCertificate('unlike', vouched)));
+  await step('a certificate that nobody vouches for', async () => open(await byCertificate('unlike')));
+  await step('an identity by authority', async () => {
+    const { type, symmetricKey, x509Thumbprint } = unwrap(await hub.registry.get('vouched')).authentication;
+    return { type, symmetricKey, x509Thumbprint };
+  });
+
   const { primaryKey } = (await hub.create('socket')).authentication.symmetricKey;
   const overSocket = (rest, options) => hub.client(`HostName=localhost;${rest}`, options, MqttWs);
   await step('a WebSocket', async () => {

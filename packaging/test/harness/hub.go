@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,7 +72,13 @@ func (h *Hub) Ctl(t testing.TB, args ...string) Result {
 // Enrollment runs one of latchhub's commands for enrolments to its end.
 func (h *Hub) Enrollment(t testing.TB, args ...string) Result {
 	t.Helper()
-	args = append(append([]string{"enrollment"}, args...), "--data", h.Data, "--https", h.HTTPS)
+	return h.Run(t, append([]string{"enrollment"}, args...)...)
+}
+
+// Run runs one of latchhub's commands that speak to the running hub to its end.
+func (h *Hub) Run(t testing.TB, args ...string) Result {
+	t.Helper()
+	args = append(slices.Clip(args), "--data", h.Data, "--https", h.HTTPS)
 	return Run(t, exec.Command(h.bin.Path("latchhub"), args...))
 }
 

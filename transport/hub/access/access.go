@@ -1,6 +1,7 @@
 // Package access decides who may use the hub: it checks shared access
 // signatures against the hub's shared access policies and the devices' keys, and
-// the certificates of devices that log in by one against their thumbprints.
+// the certificates of devices that log in by one against their thumbprints or the
+// hub's certificate authorities.
 //
 // Everything here is a value or a pure function. A refusal is an *iothub.Error
 // with a message for the person who holds the token: it tells an expired token,

@@ -76,6 +76,10 @@ func New(opts Options) http.Handler {
 		"POST /jobs/v2/{id}/cancel": {access.ServiceConnect, a.cancelJob},
 		"GET /jobs/v2/query":        {access.ServiceConnect, a.queryJobs},
 
+		"GET /certificates":           {access.RegistryRead, a.listAuthorities},
+		"PUT /certificates/{name}":    {access.RegistryWrite, a.putAuthority},
+		"DELETE /certificates/{name}": {access.RegistryWrite, a.deleteAuthority},
+
 		"GET /idScope":                                     {access.RegistryRead, a.idScope},
 		"PUT /enrollments/{id}":                            {access.RegistryWrite, devices.put},
 		"GET /enrollments/{id}":                            {access.RegistryRead, devices.get},
@@ -95,6 +99,7 @@ func New(opts Options) http.Handler {
 	for _, path := range []string{
 		"/devices", "/devices/{$}", "/devices/{id}", "/statistics/devices", "/statistics/service",
 		"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
+		"/certificates", "/certificates/{name}",
 		"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
 		"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",
 	} {

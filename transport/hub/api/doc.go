@@ -5,6 +5,7 @@
 //	GET PATCH PUT /twins/{id}         POST /twins/{id}/methods
 //	PUT GET /jobs/v2/{id}             POST /jobs/v2/{id}/cancel GET /jobs/v2/query
 //	GET /statistics/devices           GET /statistics/service
+//	PUT DELETE /certificates/{name}   GET /certificates
 //
 // Every request needs an api-version, of any date, and a shared access
 // signature of a policy that has the right for it. Every answer that is not empty

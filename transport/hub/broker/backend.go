@@ -2,9 +2,9 @@ package broker
 
 import (
 	"context"
-	"crypto/x509"
 	"time"
 
+	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -50,8 +50,8 @@ type Backend interface {
 // Login is what a device presents when it connects. The client id and the user
 // name are known to name the same device; nothing else is checked yet.
 type Login struct {
-	User        iothub.UserName
-	ClientID    string
-	Password    string            // shared access signature; empty with a certificate
-	Certificate *x509.Certificate // the client certificate of the TLS session, not verified by the broker; nil if none
+	User     iothub.UserName
+	ClientID string
+	Password string       // shared access signature; empty with a certificate
+	Shown    access.Shown // the client's certificates of the TLS session, not verified by the broker
 }

@@ -107,7 +107,7 @@ func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error
 	l.prefix, l.clean = prefixOf(l.deviceID), true
 	_, webSocket := l.Conn.(*socketConn)
 	l.registrationLogin = RegistrationLogin{IDScope: scope, RegistrationID: id, Password: string(c.Password),
-		Certificate: l.login.Certificate, Intermediates: l.intermediates, WebSocket: webSocket}
+		Shown: l.login.Shown, WebSocket: webSocket}
 	l.login = Login{}
 	return nil
 }
@@ -139,7 +139,7 @@ func (b *Broker) enter(l *link) error {
 	if err != nil {
 		return err
 	}
-	l.login, l.intermediates = Login{}, nil // they are not needed any more
+	l.login = Login{} // they are not needed any more
 	if !b.registry.claim(l) {
 		return refusedConnect{refusedUnavailable, "the link was closed during the login"}
 	}

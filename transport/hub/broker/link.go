@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"crypto/x509"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -26,8 +25,6 @@ type link struct {
 	registration      Registration      // after it was let in
 
 	clean bool
-
-	intermediates []*x509.Certificate // shown beside login.Certificate
 
 	will    *will
 	expires time.Time   // of the login; zero: never

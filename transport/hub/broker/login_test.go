@@ -104,8 +104,8 @@ func TestLoginIsAskedWithAllThatTheDevicePresents(t *testing.T) {
 	if got.ClientID != "d1" || got.User.HostName != "hub" || got.User.ModelID != "dtmi:test;1" || got.Password != "" {
 		t.Errorf("the login is %+v", got)
 	}
-	if got.Certificate == nil || got.Certificate.Subject.CommonName != "test" {
-		t.Errorf("the certificate is %+v", got.Certificate)
+	if got.Shown.Leaf == nil || got.Shown.Leaf.Subject.CommonName != "test" {
+		t.Errorf("the certificates are %+v", got.Shown)
 	}
 	if c := f.nextConnection(t); c != (connection{"d1", true, "dtmi:test;1"}) {
 		t.Errorf("the connection is %+v", c)

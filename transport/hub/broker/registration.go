@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -31,9 +31,8 @@ type RegistrationLogin struct {
 	IDScope        string
 	RegistrationID string
 	Password       string
-	Certificate    *x509.Certificate // as in Login
-	Intermediates  []*x509.Certificate
-	WebSocket      bool // it came by WebSocket
+	Shown          access.Shown // as in Login
+	WebSocket      bool         // it came by WebSocket
 }
 
 // RegistrationAnswer is what a device is told. Err, for the log, is why it was refused.

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -91,7 +92,7 @@ func (b *Broker) run(conn net.Conn) {
 		return
 	}
 	if len(certificates) > 0 {
-		l.login.Certificate, l.intermediates = certificates[0], certificates[1:]
+		l.login.Shown = access.Shown{Leaf: certificates[0], Intermediates: certificates[1:]}
 	}
 
 	err = b.server.EstablishConnection("", l)

@@ -48,7 +48,7 @@ func TestWebSocketLink(t *testing.T) {
 	if ack := c.expect(packets.Connack); ack.ReasonCode != 0 {
 		t.Fatalf("CONNACK has code %d", ack.ReasonCode)
 	}
-	if next(t, logins).Certificate == nil {
+	if next(t, logins).Shown.Leaf == nil {
 		t.Error("the login does not have the certificate of the TLS session")
 	}
 	c.subscribe(allFilters("d1")...)

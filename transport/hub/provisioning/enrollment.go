@@ -4,13 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -153,33 +152,13 @@ func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 		if c == nil || c.Text == "" {
 			continue
 		}
-		cert, err := parseCertificate(c.Text)
+		cert, err := access.ParseCertificate(c.Text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		list = append(list, cert)
 	}
 	return list, nil
-}
-
-func parseCertificate(text string) (*x509.Certificate, error) {
-	var raw []byte
-	if block, _ := pem.Decode([]byte(text)); block != nil {
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("want a certificate, not %q", block.Type)
-		}
-		raw = block.Bytes
-	} else {
-		var err error
-		if raw, err = base64.StdEncoding.DecodeString(strings.TrimSpace(text)); err != nil {
-			return nil, errors.New("want a certificate as PEM, or its bytes in base64")
-		}
-	}
-	cert, err := x509.ParseCertificate(raw)
-	if err != nil {
-		return nil, errors.New("the certificate cannot be read")
-	}
-	return cert, nil
 }
 
 // checkID reports whether id can be a registration's or a group's: 1 to 128 ASCII

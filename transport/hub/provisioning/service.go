@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"time"
 
@@ -102,7 +101,7 @@ func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.A
 
 func (s *Service) attestCertificate(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
 	var none iothub.Authentication
-	if login.Certificate == nil {
+	if login.Shown.Leaf == nil {
 		return none, time.Time{}, unauthorized("the enrolment %s asks for a certificate, the device shows none", e.id())
 	}
 	group := e.GroupID != ""
@@ -112,46 +111,22 @@ func (s *Service) attestCertificate(e Enrollment, login broker.RegistrationLogin
 	}
 	auth := iothub.Authentication{Type: "selfSigned"}
 	if group {
-		if err := s.verify(enrolled, login); err != nil {
-			return none, time.Time{}, err
-		}
-		thumbprint := access.Thumbprint(login.Certificate)
+		thumbprint := access.Thumbprint(login.Shown.Leaf)
 		auth.X509Thumbprint.PrimaryThumbprint = &thumbprint
-	} else {
-		known := false
-		for i, thumbprint := range []**string{&auth.X509Thumbprint.PrimaryThumbprint, &auth.X509Thumbprint.SecondaryThumbprint} {
-			if i < len(enrolled) {
-				text := access.Thumbprint(enrolled[i])
-				*thumbprint = &text
-				known = known || enrolled[i].Equal(login.Certificate)
-			}
-		}
-		if !known {
-			return none, time.Time{}, unauthorized("the certificate is none of the enrolment %s", e.id())
+		expires, err := access.Vouched(login.Shown, enrolled, login.RegistrationID, s.now())
+		return auth, expires, err
+	}
+	known := false
+	for i, thumbprint := range []**string{&auth.X509Thumbprint.PrimaryThumbprint, &auth.X509Thumbprint.SecondaryThumbprint} {
+		if i < len(enrolled) {
+			text := access.Thumbprint(enrolled[i])
+			*thumbprint = &text
+			known = known || enrolled[i].Equal(login.Shown.Leaf)
 		}
 	}
-	expires, err := access.CertificateTime(login.Certificate, s.now())
+	if !known {
+		return none, time.Time{}, unauthorized("the certificate is none of the enrolment %s", e.id())
+	}
+	expires, err := access.CertificateTime(login.Shown.Leaf, s.now())
 	return auth, expires, err
-}
-
-// verify checks that a group's authority vouches for the certificate, and for
-// that registration id.
-func (s *Service) verify(signing []*x509.Certificate, login broker.RegistrationLogin) error {
-	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	for _, cert := range signing {
-		roots.AddCert(cert)
-	}
-	for _, cert := range login.Intermediates {
-		between.AddCert(cert)
-	}
-	_, err := login.Certificate.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: between, CurrentTime: s.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	if err != nil {
-		return unauthorized("the group does not vouch for the certificate: %v", err)
-	}
-	if name := login.Certificate.Subject.CommonName; name != login.RegistrationID {
-		return unauthorized("the certificate's common name is %q, the registration id %q", name, login.RegistrationID)
-	}
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/broker"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
@@ -129,8 +130,8 @@ func TestAdmit(t *testing.T) {
 		"secondary key":       {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", secondary)}},
 		"derived key":         {login: broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(group, "two"))}},
 		"second derived key":  {login: broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(old, "two"))}},
-		"own certificate":     {login: broker.RegistrationLogin{RegistrationID: "by-certificate", Certificate: own.cert}},
-		"group's certificate": {login: broker.RegistrationLogin{RegistrationID: "by-authority", Certificate: device.cert, Intermediates: chain}},
+		"own certificate":     {login: broker.RegistrationLogin{RegistrationID: "by-certificate", Shown: access.Shown{Leaf: own.cert}}},
+		"group's certificate": {login: broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: device.cert, Intermediates: chain}}},
 		"scope, encoded": {login: broker.RegistrationLogin{RegistrationID: "one",
 			Password: iothub.Sign(iothub.Escape(scope+"/registrations/one"), primary, "registration", now.Add(time.Hour))}},
 
@@ -150,10 +151,10 @@ func TestAdmit(t *testing.T) {
 		"another scope":     {broker.RegistrationLogin{IDScope: "0ne0", RegistrationID: "one", Password: sign("one", primary)}, "id scope"},
 		"no registration":   {broker.RegistrationLogin{RegistrationID: "-"}, "the id has '-'"},
 		"no certificate":    {broker.RegistrationLogin{RegistrationID: "by-certificate", Password: sign("by-certificate", primary)}, "the device shows none"},
-		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Certificate: strange.cert}, "none of the enrolment"},
-		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Certificate: device.cert}, "no enrolment"},
-		"another's name":    {broker.RegistrationLogin{RegistrationID: "by-other", Certificate: device.cert, Intermediates: chain}, "no enrolment"},
-		"signed by oneself": {broker.RegistrationLogin{RegistrationID: "by-authority", Certificate: issue(t, nil, "by-authority", true).cert}, "no enrolment"},
+		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Shown: access.Shown{Leaf: strange.cert}}, "none of the enrolment"},
+		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: device.cert}}, "no enrolment"},
+		"another's name":    {broker.RegistrationLogin{RegistrationID: "by-other", Shown: access.Shown{Leaf: device.cert, Intermediates: chain}}, "no enrolment"},
+		"signed by oneself": {broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: issue(t, nil, "by-authority", true).cert}}, "no enrolment"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.login.IDScope == "" {

@@ -60,6 +60,11 @@ func migrate(tx *sql.Tx, version int) error {
 			return err
 		}
 	}
+	if version < 3 {
+		if _, err := tx.Exec(authorities); err != nil {
+			return err
+		}
+	}
 	_, err := tx.Exec(fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
 	return err
 }

@@ -2,7 +2,7 @@ package store
 
 // schemaVersion stands in the file's user_version. A file of an earlier version
 // is migrated at Open, a file of a later one refused.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // schema creates version 1. Times are Unix microseconds UTC; package query
 // counts on the names of the columns.
@@ -98,5 +98,14 @@ CREATE TABLE enrollments (
 CREATE TABLE registrations (
 	id   TEXT PRIMARY KEY,
 	body BLOB NOT NULL
+) WITHOUT ROWID;
+`
+
+// authorities brings version 2 to version 3: who vouches for devices' certificates.
+const authorities = `
+CREATE TABLE authorities (
+	name        TEXT PRIMARY KEY,
+	certificate BLOB NOT NULL,
+	created     INTEGER NOT NULL
 ) WITHOUT ROWID;
 `

@@ -1,0 +1,169 @@
+package access_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// issuer is a certificate and the key that signs with it.
+type issuer struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// issue makes a certificate by the issuer, or by itself if there is none.
+func (by *issuer) issue(t *testing.T, name string, change func(*x509.Certificate)) *issuer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Hour), NotAfter: later}
+	change(template)
+	parent := by
+	if parent == nil {
+		parent = &issuer{template, key}
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent.cert, key.Public(), parent.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &issuer{cert, key}
+}
+
+func signs(c *x509.Certificate) {
+	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+}
+
+func plain(*x509.Certificate) {}
+
+func TestAuthorities(t *testing.T) {
+	var nobody *issuer
+	root, strange := nobody.issue(t, "root", signs), nobody.issue(t, "root", signs)
+	between := root.issue(t, "between", func(c *x509.Certificate) { signs(c); c.NotAfter = now.Add(time.Minute) })
+	past := root.issue(t, "past", func(c *x509.Certificate) { signs(c); c.NotAfter = now.Add(-time.Minute) })
+	direct := root.issue(t, "d1", plain)
+	byChain := between.issue(t, "d1", plain)
+	notAnIssuer := direct.issue(t, "d1", plain)
+	chain := []*x509.Certificate{between.cert}
+	device := iothub.DeviceIdentity{DeviceID: "d1", Status: iothub.Enabled, Authentication: &iothub.Authentication{Type: "certificateAuthority"}}
+	disabled := device
+	disabled.Status = iothub.Disabled
+
+	for name, test := range map[string]struct {
+		shown       access.Shown
+		authorities []*x509.Certificate // nil: the root
+		device      iothub.DeviceIdentity
+		expires     time.Time
+		want        string
+	}{
+		"signed by the root":       {shown: access.Shown{Leaf: direct.cert}, expires: later},
+		"by a chain to the root":   {shown: access.Shown{Leaf: byChain.cert, Intermediates: chain}, expires: now.Add(time.Minute)},
+		"an authority in between":  {shown: access.Shown{Leaf: byChain.cert}, authorities: chain, expires: now.Add(time.Minute)},
+		"for clients by its usage": {shown: access.Shown{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageClientAuth)).cert}, expires: later},
+
+		"a gap in the chain":        {shown: access.Shown{Leaf: byChain.cert}, want: "no authority vouches"},
+		"another authority":         {shown: access.Shown{Leaf: strange.issue(t, "d1", plain).cert}, want: "no authority vouches"},
+		"no authorities":            {shown: access.Shown{Leaf: direct.cert}, authorities: []*x509.Certificate{}, want: "no authority vouches"},
+		"signed by itself":          {shown: access.Shown{Leaf: nobody.issue(t, "d1", signs).cert}, want: "no authority vouches"},
+		"signed by a device":        {shown: access.Shown{Leaf: notAnIssuer.cert, Intermediates: []*x509.Certificate{direct.cert}}, want: "no authority vouches"},
+		"its root shown, not known": {shown: access.Shown{Leaf: strange.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{strange.cert}}, want: "no authority vouches"},
+		"an issuer past its time":   {shown: access.Shown{Leaf: past.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{past.cert}}, want: "no authority vouches"},
+		"past its time": {shown: access.Shown{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotAfter = now }).cert},
+			want: "the certificate is good from"},
+		"before its time": {shown: access.Shown{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }).cert},
+			want: "the certificate is good from"},
+		"for servers":      {shown: access.Shown{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageServerAuth)).cert}, want: "no authority vouches"},
+		"another device's": {shown: access.Shown{Leaf: root.issue(t, "d2", plain).cert}, want: `common name is "d2", want "d1"`},
+		"in another case":  {shown: access.Shown{Leaf: root.issue(t, "D1", plain).cert}, want: `common name is "D1", want "d1"`},
+		"the name among others": {shown: access.Shown{Leaf: root.issue(t, "d2", func(c *x509.Certificate) { c.DNSNames = []string{"d1"} }).cert},
+			want: `common name is "d2", want "d1"`},
+		"disabled": {shown: access.Shown{Leaf: direct.cert}, device: disabled, want: "disabled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.authorities == nil {
+				test.authorities = []*x509.Certificate{root.cert}
+			}
+			if test.device.DeviceID == "" {
+				test.device = device
+			}
+			expires, err := access.Certificate(test.shown, test.authorities, test.device, now)
+			check(t, err, test.want, iothub.CodeUnauthorized)
+			if err == nil && !expires.Equal(test.expires) {
+				t.Errorf("the login is good until %v, want %v", expires, test.expires)
+			}
+		})
+	}
+}
+
+func usage(u x509.ExtKeyUsage) func(*x509.Certificate) {
+	return func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{u} }
+}
+
+func TestWhoCanBeAnAuthority(t *testing.T) {
+	var nobody *issuer
+	for name, test := range map[string]struct {
+		change func(*x509.Certificate)
+		good   bool
+	}{
+		"one that signs":        {signs, true},
+		"no basic constraints":  {plain, false},
+		"it may not sign":       {func(c *x509.Certificate) { signs(c); c.KeyUsage = x509.KeyUsageDigitalSignature }, false},
+		"past its time":         {func(c *x509.Certificate) { signs(c); c.NotAfter = now }, false},
+		"one that is not an CA": {func(c *x509.Certificate) { c.BasicConstraintsValid = true }, false},
+	} {
+		if err := access.CheckAuthority(nobody.issue(t, "root", test.change).cert, now); (err == nil) != test.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestParseCertificate(t *testing.T) {
+	raw := certificate(t).Raw
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
+	for name, test := range map[string]struct {
+		text string
+		want string
+	}{
+		"PEM":             {text, ""},
+		"base64":          {base64.StdEncoding.EncodeToString(raw), ""},
+		"nothing":         {"", "cannot be read"},
+		"a key":           {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", `not "PRIVATE KEY"`},
+		"two":             {text + text, "one certificate and nothing else"},
+		"no certificate":  {"AAAA", "cannot be read"},
+		"neither of them": {"---", "as PEM, or its bytes in base64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cert, err := access.ParseCertificate(test.text)
+			if (err == nil) != (test.want == "") || err == nil && string(cert.Raw) != string(raw) {
+				t.Errorf("got %v, %v, want %q", cert, err, test.want)
+			}
+		})
+	}
+}
+
+func FuzzParseCertificate(f *testing.F) {
+	f.Add("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+	f.Add("MIIB")
+	f.Fuzz(func(t *testing.T, text string) {
+		if cert, err := access.ParseCertificate(text); (cert == nil) == (err == nil) {
+			t.Errorf("got %v, %v", cert, err)
+		}
+	})
+}
