@@ -84,6 +84,8 @@ one line on standard output; its log goes to standard error.`,
 	flags.StringVar(&opts.MQTTAddr, "mqtt", ":8883", "address of the MQTT front; port 0 is any free one")
 	flags.StringVar(&opts.HTTPSAddr, "https", ":8443", "address of the service front; port 0 is any free one")
 	flags.StringVar(&opts.Metrics, "metrics", "", "loopback address for Prometheus, such as 127.0.0.1:9464 (none if empty)")
+	flags.StringVar(&opts.Tier, "tier", "", "throttle clients as IoT Hub's tier F1, S1, S2 or S3 does (not at all if empty)")
+	flags.IntVar(&opts.Units, "units", 0, "units of the tier (default 1)")
 	flags.StringVar(&opts.Name, "name", "localhost", "the hub's host name, as clients use it")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd

@@ -11,6 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/broker"
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -22,12 +23,17 @@ type backend struct {
 	now    func() time.Time
 	log    *zap.Logger
 
-	metrics *metrics
+	metrics  *metrics
+	throttle *throttle.Throttle // nil: nothing is throttled
 }
 
 // Login decides on a device's credentials.
 func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, error) {
 	expires, err := b.decide(ctx, login)
+	if err == nil {
+		// Only now: whoever is not let in uses up nobody's logins.
+		err = b.throttle.Take(throttle.Connections, 1)
+	}
 	if err != nil {
 		b.metrics.refused.Add(1)
 	} else {
@@ -83,16 +89,33 @@ func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentit
 
 // Twin returns the device's view of its twin.
 func (b *backend) Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error) {
+	if err := b.throttle.Take(throttle.TwinReads, 1); err != nil {
+		return iothub.DeviceTwin{}, err
+	}
 	return b.store.DeviceTwin(ctx, deviceID)
 }
 
 // Report lays a patch over the reported properties.
 func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Object) (int64, error) {
+	if err := b.throttle.Take(throttle.TwinUpdates, 1); err != nil {
+		return 0, err
+	}
 	return b.store.Report(ctx, deviceID, patch)
 }
 
 // Event takes a device-to-cloud message. Nobody reads them yet.
-func (b *backend) Event(_ context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
+func (b *backend) Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
+	wait, err := b.throttle.Delay(throttle.Events)
+	if err != nil {
+		return err
+	}
+	if wait > 0 { // it holds up this device alone
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	b.log.Debug("event", zap.String("device", deviceID), zap.Int("properties", len(bag)), zap.Int("bytes", len(payload)))
 	b.metrics.events.Add(1)
 	return nil

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 )
 
 // Options say where a hub keeps its data and where it listens.
@@ -29,6 +31,8 @@ type Options struct {
 	MQTTAddr  string // such as ":8883"; port 0 is any free one
 	HTTPSAddr string // such as ":8443"
 	Metrics   string // a loopback address for Prometheus; "": none
+	Tier      string // of IoT Hub whose limits hold, such as "S1"; "": none
+	Units     int    // of that tier; 0 is one
 	Name      string // the host name that clients use and sign; "" is localhost
 
 	Logger *zap.Logger      // nil: none
@@ -66,6 +70,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 		if err := checkLoopback(opts.Metrics); err != nil {
 			return err
 		}
+	}
+	limits, err := limitsOf(opts)
+	if err != nil {
+		return err
 	}
 	unlock, err := openDataDir(opts.DataDir)
 	if err != nil {
@@ -118,14 +126,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Disconnect: func(id string) { devices.Disconnect(id) },
 	})
 	devices, err = broker.New(
-		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger, metrics: counts},
+		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger, metrics: counts, throttle: limits},
 		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now, Provisioner: provision})
 	if err != nil {
 		return fmt.Errorf("device front: %w", err)
 	}
 	defer func() { err = errors.Join(err, devices.Close()) }()
 
-	engine, err := jobs.Start(ctx, jobs.Options{Store: db, Devices: devices, Logger: opts.Logger.Named("jobs"), Now: opts.Now})
+	engine, err := jobs.Start(ctx, jobs.Options{Store: db, Devices: devices, Throttle: limits, Logger: opts.Logger.Named("jobs"), Now: opts.Now})
 	if err != nil {
 		return err
 	}
@@ -141,7 +149,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
 	https.Handle("/", counts.counted(api.New(api.Options{
 		Access: tokens, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
-		Logger: opts.Logger.Named("api"), Now: opts.Now,
+		Throttle: limits, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)
 	// Deferred last, so that it ends first: no new work while the rest ends.
@@ -177,6 +185,22 @@ func Run(ctx context.Context, opts Options) (err error) {
 	case err := <-ended:
 		return fmt.Errorf("a front ended by itself: %w", err)
 	}
+}
+
+// limitsOf returns what bounds the hub's clients, nil for nothing.
+func limitsOf(opts Options) (*throttle.Throttle, error) {
+	if opts.Tier == "" {
+		if opts.Units != 0 {
+			return nil, errors.New("units are of a tier, and none is given; set one with --tier")
+		}
+		return nil, nil
+	}
+	units := cmp.Or(opts.Units, 1)
+	tier, err := throttle.Find(opts.Tier, units)
+	if err != nil {
+		return nil, fmt.Errorf("limits: %w; see --tier and --units", err)
+	}
+	return throttle.New(tier, units, opts.Now), nil
 }
 
 // nameWithPort is the hub's name as devices are told it: with the port of the

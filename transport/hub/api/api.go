@@ -15,6 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -27,7 +28,7 @@ type Broker interface {
 	Forget(ctx context.Context, deviceID string) error
 }
 
-// Options are what the service front needs. All but Logger and Now must be set.
+// Options are what the service front needs. All but the last three must be set.
 type Options struct {
 	Access access.Hub
 	Store  *store.Store
@@ -35,8 +36,9 @@ type Options struct {
 	Jobs   *jobs.Engine
 	// Provisioning has the enrolments.
 	Provisioning *provisioning.Service
-	Logger       *zap.Logger      // nil: none
-	Now          func() time.Time // nil: time.Now
+	Throttle     *throttle.Throttle // nil: nothing is throttled
+	Logger       *zap.Logger        // nil: none
+	Now          func() time.Time   // nil: time.Now
 }
 
 type api struct {
@@ -58,23 +60,23 @@ func New(opts Options) http.Handler {
 		right  access.Right
 		handle handler
 	}{
-		"PUT /devices/{id}":         {access.RegistryWrite, a.putDevice},
-		"GET /devices/{id}":         {access.RegistryRead, a.getDevice},
-		"DELETE /devices/{id}":      {access.RegistryWrite, a.deleteDevice},
-		"GET /devices":              {access.RegistryRead, a.listDevices},
-		"GET /devices/{$}":          {access.RegistryRead, a.listDevices},
+		"PUT /devices/{id}":         {access.RegistryWrite, a.limited(throttle.Registry, a.putDevice)},
+		"GET /devices/{id}":         {access.RegistryRead, a.limited(throttle.Registry, a.getDevice)},
+		"DELETE /devices/{id}":      {access.RegistryWrite, a.limited(throttle.Registry, a.deleteDevice)},
+		"GET /devices":              {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
+		"GET /devices/{$}":          {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
 		"POST /devices":             {access.RegistryWrite, a.bulkDevices},
-		"POST /devices/query":       {access.ServiceConnect, a.query},
+		"POST /devices/query":       {access.ServiceConnect, a.limited(throttle.Queries, a.query)},
 		"GET /statistics/devices":   {access.RegistryRead, a.deviceStatistics},
 		"GET /statistics/service":   {access.ServiceConnect, a.serviceStatistics},
-		"GET /twins/{id}":           {access.ServiceConnect, a.getTwin},
-		"PATCH /twins/{id}":         {access.ServiceConnect, a.patchTwin},
-		"PUT /twins/{id}":           {access.ServiceConnect, a.putTwin},
+		"GET /twins/{id}":           {access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)},
+		"PATCH /twins/{id}":         {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.patchTwin)},
+		"PUT /twins/{id}":           {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.putTwin)},
 		"POST /twins/{id}/methods":  {access.ServiceConnect, a.invoke},
-		"PUT /jobs/v2/{id}":         {access.ServiceConnect, a.putJob},
-		"GET /jobs/v2/{id}":         {access.ServiceConnect, a.getJob},
-		"POST /jobs/v2/{id}/cancel": {access.ServiceConnect, a.cancelJob},
-		"GET /jobs/v2/query":        {access.ServiceConnect, a.queryJobs},
+		"PUT /jobs/v2/{id}":         {access.ServiceConnect, a.limited(throttle.JobOperations, a.putJob)},
+		"GET /jobs/v2/{id}":         {access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)},
+		"POST /jobs/v2/{id}/cancel": {access.ServiceConnect, a.limited(throttle.JobOperations, a.cancelJob)},
+		"GET /jobs/v2/query":        {access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)},
 
 		"GET /certificates":           {access.RegistryRead, a.listAuthorities},
 		"PUT /certificates/{name}":    {access.RegistryWrite, a.putAuthority},
@@ -136,6 +138,16 @@ func (a *api) guard(right access.Right, handle handler) http.Handler {
 		}
 		return handle(w, r)
 	})
+}
+
+// limited is a handler whose every request is one operation of a kind.
+func (a *api) limited(kind throttle.Kind, handle handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.Throttle.Take(kind, 1); err != nil {
+			return err
+		}
+		return handle(w, r)
+	}
 }
 
 // wrap turns a handler's error, or its panic, into an answer.

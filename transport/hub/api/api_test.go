@@ -21,6 +21,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -92,13 +93,18 @@ func (b *table) took() string {
 
 func newFront(t *testing.T, devices ...string) *front {
 	t.Helper()
+	return newThrottledFront(t, nil, devices...)
+}
+
+func newThrottledFront(t *testing.T, limits *throttle.Throttle, devices ...string) *front {
+	t.Helper()
 	s, err := store.Open(filepath.Join(t.TempDir(), "hub.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	f := &front{t: t, store: s, broker: &table{answers: map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error){}}}
-	engine, err := jobs.Start(t.Context(), jobs.Options{Store: s, Devices: f.broker})
+	engine, err := jobs.Start(t.Context(), jobs.Options{Store: s, Devices: f.broker, Throttle: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +113,7 @@ func newFront(t *testing.T, devices ...string) *front {
 		Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{
 			access.Owner(ownerKey), {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
-		Store: s, Broker: f.broker, Jobs: engine,
+		Store: s, Broker: f.broker, Jobs: engine, Throttle: limits,
 		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
 	}))
 	t.Cleanup(f.server.Close)

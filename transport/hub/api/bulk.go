@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -60,6 +61,9 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 		if slices.ContainsFunc(entries[:i], func(e bulkDevice) bool { return e.ID == entry.ID }) {
 			return invalid("the device %s stands more than once in the list, nothing was changed", entry.ID)
 		}
+	}
+	if err := a.Throttle.Take(throttle.Registry, len(entries)); err != nil {
+		return err
 	}
 	result := bulkResult{IsSuccessful: true, Errors: []bulkError{}, Warnings: []struct{}{}}
 	for _, entry := range entries {

@@ -5,8 +5,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
+
+// meter is the size in which the payloads of methods are counted.
+const meter = 4 << 10
 
 func (a *api) getTwin(w http.ResponseWriter, r *http.Request) error {
 	twin, err := a.Store.Twin(r.Context(), r.PathValue("id"))
@@ -61,6 +65,9 @@ func (a *api) call(w http.ResponseWriter, r *http.Request) (iothub.MethodRespons
 	}
 	if err := m.Check(); err != nil {
 		return iothub.MethodResponse{}, invalid("%v", err)
+	}
+	if err := a.Throttle.Take(throttle.Methods, max(1, (len(m.Payload)+meter-1)/meter)); err != nil {
+		return iothub.MethodResponse{}, err
 	}
 	ctx, id := r.Context(), r.PathValue("id")
 	if _, err := a.Store.Device(ctx, id); err != nil {

@@ -19,7 +19,8 @@ const defaultMaxExecution = 3600 // seconds, what the official SDKs send
 // Create checks a job, stores it and lets it start at its time. It returns the
 // job as it stands on disk: scheduled if its start lies in the future, queued
 // otherwise. A job that cannot be understood is refused with ArgumentInvalid, an
-// id that is in use with JobAlreadyExists.
+// id that is in use with JobAlreadyExists, and one that is to start at once while
+// as many are active as may be with TooManyJobs.
 func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	if err := iothub.CheckJobID(job.JobID); err != nil {
 		return iothub.Job{}, invalid("%v", err)
@@ -54,7 +55,7 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 		return iothub.Job{}, invalid("%v", err)
 	}
 	// A client that goes away must not leave a job on disk that nobody starts.
-	if err := e.store.CreateJob(context.WithoutCancel(ctx), job); err != nil {
+	if err := e.store.CreateJob(context.WithoutCancel(ctx), job, e.throttle.ActiveJobs()); err != nil {
 		return iothub.Job{}, err
 	}
 	e.board.set(job.JobID, iothub.JobStatistics{})

@@ -26,5 +26,7 @@
 // One goroutine owns every job. Answers, commits and timers reach it as functions
 // in a mailbox that never blocks the sender. Of each job one write is on its way
 // at a time, and it takes all that has come up since the last: answers to store
-// and rows to set to running. The number of calls under way is bounded.
+// and rows to set to running. The number of calls under way is bounded. A hub
+// that stands in for a tier of IoT Hub bounds the active jobs and the devices that
+// they work on in a second too.
 package jobs

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	Logger  *zap.Logger      // nil: none
 	Now     func() time.Time // nil: time.Now
 	Window  int              // calls under way at most, over all jobs; 0: 1,500
+
+	Throttle *throttle.Throttle // nil: as many jobs and as fast as can be
 }
 
 const (
@@ -51,6 +54,8 @@ type Engine struct {
 	now     func() time.Time
 	window  int
 
+	throttle *throttle.Throttle
+
 	mail  mailbox
 	board board
 	stop  chan struct{}
@@ -68,7 +73,7 @@ type Engine struct {
 // engine until Close. It calls devices at once.
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
-		store: opts.Store, devices: opts.Devices, log: opts.Logger, now: opts.Now, window: opts.Window,
+		store: opts.Store, devices: opts.Devices, log: opts.Logger, now: opts.Now, window: opts.Window, throttle: opts.Throttle,
 		mail:   mailbox{signal: make(chan struct{}, 1)},
 		stop:   make(chan struct{}),
 		ended:  make(chan struct{}),
@@ -161,6 +166,10 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 	for _, j := range e.active {
 		if at, ok := j.wakeAt(); ok {
 			wait = min(wait, at.Sub(now))
+		}
+		if j.phase == running && !j.writing && len(j.pending) > 0 && e.underWay < e.window {
+			// It was held up by the throttle, or by a write that failed.
+			wait = min(wait, max(e.throttle.Until(throttle.JobDevices), j.retryAt.Sub(now)))
 		}
 	}
 	if len(e.active) == 0 && !e.purging {

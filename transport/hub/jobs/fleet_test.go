@@ -17,6 +17,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/query"
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -105,6 +106,8 @@ type hub struct {
 	fleet  *fleet
 	file   string
 	window int
+
+	throttle *throttle.Throttle
 }
 
 func newHub(t *testing.T, devices ...string) *hub {
@@ -137,7 +140,7 @@ func (h *hub) start() {
 	h.t.Helper()
 	var err error
 	h.Engine, err = jobs.Start(h.t.Context(), jobs.Options{
-		Store: h.store, Devices: h.fleet, Window: h.window, Logger: zaptest.NewLogger(h.t, zaptest.Level(zap.WarnLevel)),
+		Store: h.store, Devices: h.fleet, Window: h.window, Throttle: h.throttle, Logger: zaptest.NewLogger(h.t, zaptest.Level(zap.WarnLevel)),
 	})
 	if err != nil {
 		h.t.Fatal(err)

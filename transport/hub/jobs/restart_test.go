@@ -52,7 +52,7 @@ func TestRestartBeforeTheStart(t *testing.T) {
 		now := time.Now()
 		job := at(lock("job1", "*"), now)
 		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
-		if err := h.store.CreateJob(t.Context(), job); err != nil {
+		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
 			t.Fatal(err)
 		}
 		h.start()
@@ -99,7 +99,7 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 		now := time.Now()
 		job := at(lock("job1", "*"), now)
 		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
-		if err := h.store.CreateJob(t.Context(), job); err != nil {
+		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan error, 2)
@@ -128,7 +128,7 @@ func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
 		now := time.Now()
 		job := at(setFloor("job1", "*"), now)
 		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
-		if err := h.store.CreateJob(t.Context(), job); err != nil {
+		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan error, 2)

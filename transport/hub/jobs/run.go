@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -38,9 +39,14 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 	j.retryAt = time.Time{}
 	switch j.phase {
 	case waiting:
-		if e.draining == nil && !now.Before(j.start) {
-			e.start(j, now)
+		if e.draining != nil || now.Before(j.start) {
+			return
 		}
+		if !e.hasRoom() {
+			j.retryAt = now.Add(retryInterval)
+			return
+		}
+		e.start(j, now)
 	case running:
 		if !j.expired && !now.Before(j.deadline) {
 			e.expire(j)
@@ -55,6 +61,22 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 		}
 		e.write(j, now)
 	}
+}
+
+// hasRoom reports whether one more job may be active. A job that was scheduled
+// for later can be due when there is none; it waits.
+func (e *Engine) hasRoom() bool {
+	most := e.throttle.ActiveJobs()
+	if most == 0 {
+		return true
+	}
+	n := 0
+	for _, j := range e.active {
+		if j.phase != waiting {
+			n++
+		}
+	}
+	return n < most
 }
 
 // start fixes the job's devices.
@@ -95,7 +117,7 @@ func (e *Engine) write(j *activeJob, now time.Time) {
 	}
 	var next []string
 	if e.draining == nil && !j.expired {
-		n := max(0, min(len(j.pending), e.window-e.underWay, maxBatch))
+		n := e.throttle.TakeSome(throttle.JobDevices, max(0, min(len(j.pending), e.window-e.underWay, maxBatch)))
 		next, j.pending = j.pending[:n:n], j.pending[n:]
 	}
 	results := j.results

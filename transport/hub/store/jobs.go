@@ -15,8 +15,9 @@ import (
 )
 
 // CreateJob stores a new job in the status that it carries. Its CreatedTime and
-// StartTime must be set. An id that is in use is refused with JobAlreadyExists.
-func (s *Store) CreateJob(ctx context.Context, job iothub.Job) error {
+// StartTime must be set. An id that is in use is refused with JobAlreadyExists, and
+// a queued job with TooManyJobs if so many are active already (0: any number).
+func (s *Store) CreateJob(ctx context.Context, job iothub.Job, mostActive int) error {
 	var method any
 	if job.CloudToDeviceMethod != nil {
 		text, err := json.Marshal(job.CloudToDeviceMethod)
@@ -26,6 +27,17 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job) error {
 		method = string(text)
 	}
 	return s.Update(ctx, func(tx *sql.Tx) error {
+		if mostActive > 0 && job.Status == iothub.JobQueued {
+			var active int
+			err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
+				string(iothub.JobScheduled), micros(*job.CreatedTime)).Scan(&active)
+			if err != nil {
+				return fmt.Errorf("store job %s: %w", job.JobID, err)
+			}
+			if active >= mostActive {
+				return iothub.Errorf(iothub.CodeTooManyJobs, "%d jobs are active, which is the most that this hub's tier allows, wait until one has ended", active)
+			}
+		}
 		result, err := tx.Exec(`
 			INSERT INTO jobs(id, seq, type, condition, created, start, max_execution, method, update_twin, status, failure_reason, status_message)
 			SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '' FROM jobs

@@ -1,0 +1,76 @@
+package api_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/throttle"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// TestThrottled uses up each of S1's buckets but for what one request takes, and
+// sends that request twice.
+func TestThrottled(t *testing.T) {
+	tier, err := throttle.Find("S1", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	bulk := make([]string, 50)
+	for i := range bulk {
+		bulk[i] = fmt.Sprintf(`{"id":"b%d"}`, i)
+	}
+	large := `"` + strings.Repeat("x", 100<<10) + `"` // 26 times 4 KiB
+	for _, test := range []struct {
+		kind    throttle.Kind
+		used    int // before
+		request string
+		body    string
+		retry   int // Retry-After
+	}{
+		{throttle.Registry, 99, "PUT /devices/new", `{}`, 1},
+		{throttle.Registry, 99, "GET /devices/d1", "", 1},
+		{throttle.Registry, 99, "GET /devices", "", 1},
+		{throttle.Registry, 99, "GET /devices/", "", 1},
+		{throttle.Registry, 99, "DELETE /devices/d1", "", 1},
+		{throttle.Registry, 50, "POST /devices", "[" + strings.Join(bulk, ",") + "]", 30},
+		{throttle.Queries, 19, "POST /devices/query", `{"query":"SELECT * FROM devices"}`, 3},
+		{throttle.TwinReads, 5999, "GET /twins/d1", "", 1},
+		{throttle.TwinUpdates, 2999, "PATCH /twins/d1", `{"tags":{}}`, 1},
+		{throttle.TwinUpdates, 2999, "PUT /twins/d1", `{"tags":{}}`, 1},
+		{throttle.Methods, 2399, "POST /twins/d1/methods", `{"methodName":"m"}`, 1},
+		{throttle.Methods, 2374, "POST /twins/d1/methods", `{"methodName":"m","payload":` + large + `}`, 1},
+		{throttle.JobOperations, 99, "PUT /jobs/v2/new", `{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m"}}`, 1},
+		{throttle.JobOperations, 99, "GET /jobs/v2/query", "", 1},
+		{throttle.JobOperations, 99, "GET /jobs/v2/none", "", 1},
+		{throttle.JobOperations, 99, "POST /jobs/v2/none/cancel", "", 1},
+	} {
+		t.Run(test.request, func(t *testing.T) {
+			limits := throttle.New(tier, 1, func() time.Time { return now })
+			f := newThrottledFront(t, limits, "d1")
+			f.broker.answers["d1"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
+				return iothub.MethodResponse{Status: 200}, nil
+			}
+			if err := limits.Take(test.kind, test.used); err != nil {
+				t.Fatal(err)
+			}
+			if a := f.ask(test.request, test.body); a.status == 429 {
+				t.Errorf("within the bound: %d %s", a.status, a.body)
+			}
+			// A refused request, as one without a token, is not counted.
+			f.must(401, test.request, test.body, nil, "Authorization: none")
+			f.broker.took()
+			a := f.ask(test.request, test.body)
+			if a.status != 429 || a.header.Get("iothub-errorcode") != "ThrottlingException" || !strings.Contains(a.body, "ErrorCode:ThrottlingException;") ||
+				a.header.Get("Retry-After") != strconv.Itoa(test.retry) {
+				t.Errorf("beyond it: %d, Retry-After %s, %s", a.status, a.header.Get("Retry-After"), a.body)
+			}
+			if took := f.broker.took(); took != "" {
+				t.Errorf("beyond it the devices were asked for %q", took)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package jobs_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/throttle"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// newThrottledHub is a hub of a tier of IoT Hub.
+func newThrottledHub(t *testing.T, tier string, devices ...string) *hub {
+	t.Helper()
+	h := newHub(t, devices...)
+	found, err := throttle.Find(tier, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.throttle = throttle.New(found, 1, time.Now)
+	h.restart()
+	return h
+}
+
+// Of S1, jobs work on 10 devices a second: methods and twins alike.
+func TestThrottledJobs(t *testing.T) {
+	for name, job := range map[string]func(id, condition string) iothub.Job{"methods": lock, "twins": setFloor} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newThrottledHub(t, "S1", ids(100)...)
+				defer h.close()
+				h.create(job("job1", "*"))
+				settle()
+				if n := h.job("job1").DeviceJobStatistics.SucceededCount; n != 10 {
+					t.Errorf("at once %d devices are done, want 10", n)
+				}
+				after(4*time.Second + 500*time.Millisecond)
+				if n := h.job("job1").DeviceJobStatistics.SucceededCount; n < 54 || n > 55 {
+					t.Errorf("after 4.5 s %d devices are done, want 55", n)
+				}
+				after(4 * time.Second)
+				if got := h.job("job1"); got.Status != iothub.JobRunning {
+					t.Errorf("after 8.5 s the job is %s", got.Status)
+				}
+				after(time.Second)
+				if got := h.job("job1"); got.Status != iothub.JobCompleted || got.DeviceJobStatistics.SucceededCount != 100 {
+					t.Errorf("after 9.5 s the job is %s, %+v", got.Status, got.DeviceJobStatistics)
+				}
+			})
+		})
+	}
+}
+
+// Jobs share the rate, and what one of them leaves the other gets.
+func TestThrottledJobsShareTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newThrottledHub(t, "S2", ids(40)...)
+		defer h.close()
+		h.create(lock("job1", "deviceId < 'd0020'"))
+		h.create(lock("job2", "deviceId >= 'd0020'"))
+		after(2*time.Second + 900*time.Millisecond)
+		if a, b := h.job("job1").Status, h.job("job2").Status; a == iothub.JobCompleted && b == iothub.JobCompleted {
+			t.Errorf("40 devices at 10 a second are done after 2.9 s")
+		}
+		after(500 * time.Millisecond)
+		if a, b := h.job("job1").Status, h.job("job2").Status; a != iothub.JobCompleted || b != iothub.JobCompleted {
+			t.Errorf("after 3.4 s the jobs are %s and %s", a, b)
+		}
+	})
+}
+
+func TestActiveJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newThrottledHub(t, "S1", "d1")
+		defer h.close()
+		h.fleet.silent["d1"] = true
+		refused := func(id string) {
+			t.Helper()
+			_, err := h.Create(t.Context(), lock(id, "*"))
+			var refusal *iothub.Error
+			if !errors.As(err, &refusal) || refusal.Code != iothub.CodeTooManyJobs || refusal.Status != 429 {
+				t.Errorf("a second active job: %v", err)
+			}
+		}
+		soon := time.Now().Add(time.Minute)
+		h.create(lock("now", "*"))
+		refused("second") // before the first has begun, and after
+		settle()
+		refused("second")
+		h.create(at(lock("later", "*"), soon)) // it is not active yet
+		after(time.Minute)
+		refused("second")
+		if got := h.job("later").Status; got != iothub.JobScheduled {
+			t.Errorf("a job that is due while another is active is %s", got)
+		}
+		h.fleet.release("d1")
+		after(time.Second)
+		if a, b := h.job("now").Status, h.job("later").Status; a != iothub.JobCompleted || b != iothub.JobRunning {
+			t.Errorf("when there is room the jobs are %s and %s", a, b)
+		}
+		h.fleet.release("d1")
+		settle()
+		h.create(lock("second", "*"))
+		settle()
+		h.fleet.release("d1")
+		settle()
+	})
+}
