@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/broker"
+	"github.com/latchd/latchd/transport/hub/feed"
 	"github.com/latchd/latchd/transport/hub/store"
 	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
@@ -24,6 +25,7 @@ type backend struct {
 	log    *zap.Logger
 
 	metrics  *metrics
+	feed     *feed.Feed
 	throttle *throttle.Throttle // nil: nothing is throttled
 }
 
@@ -103,7 +105,7 @@ func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Obje
 	return b.store.Report(ctx, deviceID, patch)
 }
 
-// Event takes a device-to-cloud message. Nobody reads them yet.
+// Event takes a device-to-cloud message, for those who listen.
 func (b *backend) Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
 	wait, err := b.throttle.Delay(throttle.Events)
 	if err != nil {
@@ -118,6 +120,7 @@ func (b *backend) Event(ctx context.Context, deviceID string, bag iothub.Bag, pa
 	}
 	b.log.Debug("event", zap.String("device", deviceID), zap.Int("properties", len(bag)), zap.Int("bytes", len(payload)))
 	b.metrics.events.Add(1)
+	b.feed.Telemetry(deviceID, bag, payload)
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/api"
 	"github.com/latchd/latchd/transport/hub/broker"
+	"github.com/latchd/latchd/transport/hub/feed"
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
@@ -112,6 +113,8 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
+	events := feed.New(opts.Now)
+	db.Watch(events.Change)
 	tokens := access.Hub{HostName: opts.Name, Policies: policies}
 	counts := &metrics{started: opts.Now(), requests: make(map[int]int64)}
 	var devices *broker.Broker
@@ -126,14 +129,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Disconnect: func(id string) { devices.Disconnect(id) },
 	})
 	devices, err = broker.New(
-		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger, metrics: counts, throttle: limits},
+		&backend{access: tokens, store: db, now: opts.Now, log: opts.Logger, metrics: counts, throttle: limits, feed: events},
 		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now, Provisioner: provision})
 	if err != nil {
 		return fmt.Errorf("device front: %w", err)
 	}
 	defer func() { err = errors.Join(err, devices.Close()) }()
 
-	engine, err := jobs.Start(ctx, jobs.Options{Store: db, Devices: devices, Throttle: limits, Logger: opts.Logger.Named("jobs"), Now: opts.Now})
+	engine, err := jobs.Start(ctx, jobs.Options{Store: db, Devices: devices, Throttle: limits, Watch: events.Job, Logger: opts.Logger.Named("jobs"), Now: opts.Now})
 	if err != nil {
 		return err
 	}
@@ -149,13 +152,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
 	https.Handle("/", counts.counted(api.New(api.Options{
 		Access: tokens, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
-		Throttle: limits, Logger: opts.Logger.Named("api"), Now: opts.Now,
+		Throttle: limits, Feed: events, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)
 	// Deferred last, so that it ends first: no new work while the rest ends.
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
+		events.Close()
 		if server.Shutdown(closing) != nil {
 			server.Close()
 		}

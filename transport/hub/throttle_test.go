@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/broker"
+	"github.com/latchd/latchd/transport/hub/feed"
 	"github.com/latchd/latchd/transport/hub/store"
 	"github.com/latchd/latchd/transport/hub/throttle"
 	"github.com/latchd/latchd/transport/iothub"
@@ -42,7 +43,7 @@ func TestThrottledDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &backend{access: access.Hub{HostName: "hub.test"}, store: db, now: func() time.Time { return now },
-		log: zap.NewNop(), metrics: &metrics{}, throttle: limits}
+		log: zap.NewNop(), metrics: &metrics{}, throttle: limits, feed: feed.New(time.Now)}
 	for name, test := range map[string]struct {
 		kind throttle.Kind
 		used int

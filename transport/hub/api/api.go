@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/feed"
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
@@ -36,9 +37,11 @@ type Options struct {
 	Jobs   *jobs.Engine
 	// Provisioning has the enrolments.
 	Provisioning *provisioning.Service
-	Throttle     *throttle.Throttle // nil: nothing is throttled
-	Logger       *zap.Logger        // nil: none
-	Now          func() time.Time   // nil: time.Now
+	// Feed has what happens in the hub, for those who listen.
+	Feed     *feed.Feed
+	Throttle *throttle.Throttle // nil: nothing is throttled
+	Logger   *zap.Logger        // nil: none
+	Now      func() time.Time   // nil: time.Now
 }
 
 type api struct {
@@ -82,6 +85,8 @@ func New(opts Options) http.Handler {
 		"PUT /certificates/{name}":    {access.RegistryWrite, a.putAuthority},
 		"DELETE /certificates/{name}": {access.RegistryWrite, a.deleteAuthority},
 
+		"GET /events": {access.ServiceConnect, a.events},
+
 		"GET /idScope":                                     {access.RegistryRead, a.idScope},
 		"PUT /enrollments/{id}":                            {access.RegistryWrite, devices.put},
 		"GET /enrollments/{id}":                            {access.RegistryRead, devices.get},
@@ -101,7 +106,7 @@ func New(opts Options) http.Handler {
 	for _, path := range []string{
 		"/devices", "/devices/{$}", "/devices/{id}", "/statistics/devices", "/statistics/service",
 		"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
-		"/certificates", "/certificates/{name}",
+		"/events", "/certificates", "/certificates/{name}",
 		"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
 		"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",
 	} {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/api"
+	"github.com/latchd/latchd/transport/hub/feed"
 	"github.com/latchd/latchd/transport/hub/jobs"
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
@@ -35,6 +36,7 @@ type front struct {
 	server *httptest.Server
 	store  *store.Store
 	broker *table
+	feed   *feed.Feed
 }
 
 // table is a device front without devices, but for the answers that it is given.
@@ -103,7 +105,7 @@ func newThrottledFront(t *testing.T, limits *throttle.Throttle, devices ...strin
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	f := &front{t: t, store: s, broker: &table{answers: map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error){}}}
+	f := &front{t: t, store: s, feed: feed.New(time.Now), broker: &table{answers: map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error){}}}
 	engine, err := jobs.Start(t.Context(), jobs.Options{Store: s, Devices: f.broker, Throttle: limits})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +115,7 @@ func newThrottledFront(t *testing.T, limits *throttle.Throttle, devices ...strin
 		Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{
 			access.Owner(ownerKey), {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
-		Store: s, Broker: f.broker, Jobs: engine, Throttle: limits,
+		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits,
 		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
 	}))
 	t.Cleanup(f.server.Close)

@@ -5,7 +5,9 @@
 //	GET PATCH PUT /twins/{id}         POST /twins/{id}/methods
 //	PUT GET /jobs/v2/{id}             POST /jobs/v2/{id}/cancel GET /jobs/v2/query
 //	GET /statistics/devices           GET /statistics/service
-//	PUT DELETE /certificates/{name}   GET /certificates
+//	PUT DELETE /certificates/{name}   GET /certificates       GET /events
+//
+// GET /events is latchhub's own, a stream of server-sent events; see package feed.
 //
 // Every request needs an api-version, of any date, and a shared access
 // signature of a policy that has the right for it. Every answer that is not empty

@@ -59,8 +59,10 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 		return iothub.Job{}, err
 	}
 	e.board.set(job.JobID, iothub.JobStatistics{})
+	job = withStatistics(job, iothub.JobStatistics{})
+	e.watch(job)
 	e.mail.post(func() { e.active[job.JobID] = j }) // from here on j is the engine's
-	return withStatistics(job, iothub.JobStatistics{}), nil
+	return job, nil
 }
 
 // Job returns a job with its statistics, or JobNotFound.
@@ -98,7 +100,11 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 			delete(e.active, id)
 		}
 	})
-	return e.Job(ctx, id)
+	job, err := e.Job(ctx, id)
+	if err == nil {
+		e.watch(job)
+	}
+	return job, err
 }
 
 // count adds the statistics. Those of a job that ended before this start of the

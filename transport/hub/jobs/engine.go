@@ -30,6 +30,7 @@ type Options struct {
 	Window  int              // calls under way at most, over all jobs; 0: 1,500
 
 	Throttle *throttle.Throttle // nil: as many jobs and as fast as can be
+	Watch    func(iothub.Job)   // is told of each job whenever it has come further; must not block. nil: nobody
 }
 
 const (
@@ -55,6 +56,7 @@ type Engine struct {
 	window  int
 
 	throttle *throttle.Throttle
+	watch    func(iothub.Job)
 
 	mail  mailbox
 	board board
@@ -73,7 +75,7 @@ type Engine struct {
 // engine until Close. It calls devices at once.
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
-		store: opts.Store, devices: opts.Devices, log: opts.Logger, now: opts.Now, window: opts.Window, throttle: opts.Throttle,
+		store: opts.Store, devices: opts.Devices, log: opts.Logger, now: opts.Now, window: opts.Window, throttle: opts.Throttle, watch: opts.Watch,
 		mail:   mailbox{signal: make(chan struct{}, 1)},
 		stop:   make(chan struct{}),
 		ended:  make(chan struct{}),
@@ -81,6 +83,9 @@ func Start(ctx context.Context, opts Options) (*Engine, error) {
 	}
 	if e.log == nil {
 		e.log = zap.NewNop()
+	}
+	if e.watch == nil {
+		e.watch = func(iothub.Job) {}
 	}
 	if e.now == nil {
 		e.now = time.Now

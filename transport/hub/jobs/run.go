@@ -89,7 +89,8 @@ func (e *Engine) start(j *activeJob, now time.Time) {
 				j.phase = running
 				j.pending = devices
 				j.count = iothub.JobStatistics{DeviceCount: len(devices), PendingCount: len(devices)}
-				e.board.set(j.job.JobID, j.count)
+				j.job.Status = iothub.JobRunning
+				e.show(j)
 				e.log.Info("job runs", zap.String("job", j.job.JobID), zap.Int("devices", len(devices)))
 			case errors.Is(err, store.ErrJobNotWaiting):
 				delete(e.active, j.job.JobID)
@@ -154,7 +155,7 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 			j.count.SucceededCount++
 		}
 	}
-	e.board.set(j.job.JobID, j.count)
+	e.show(j)
 	if j.expired {
 		e.underWay -= len(next)
 		for _, device := range next {
@@ -226,6 +227,12 @@ func (e *Engine) expire(j *activeJob) {
 	e.log.Warn("job's maximum execution time is over", zap.String("job", j.job.JobID))
 }
 
+// show lets the world see how far the job is.
+func (e *Engine) show(j *activeJob) {
+	e.board.set(j.job.JobID, j.count)
+	e.watch(withStatistics(j.job, j.count))
+}
+
 func endOf(j *activeJob) store.JobEnd {
 	end := store.JobEnd{Status: iothub.JobCompleted, Called: noAnswerInTime, Waiting: notCalledInTime}
 	switch {
@@ -251,7 +258,10 @@ func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
 			}
 			j.count.FailedCount += j.count.RunningCount + j.count.PendingCount
 			j.count.RunningCount, j.count.PendingCount = 0, 0
-			e.board.set(j.job.JobID, j.count)
+			ended := now.UTC().Truncate(time.Microsecond)
+			j.job.Status, j.job.EndTime = end.Status, &ended
+			j.job.FailureReason, j.job.StatusMessage = end.Reason, end.Message
+			e.show(j)
 			delete(e.active, j.job.JobID)
 			e.log.Info("job ended", zap.String("job", j.job.JobID), zap.String("status", string(end.Status)),
 				zap.Int("answered", j.count.SucceededCount), zap.Int("failed", j.count.FailedCount))

@@ -41,7 +41,7 @@ func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentit
 	d.ConnectionStateUpdatedTime, d.StatusUpdatedTime, d.LastActivityTime = time.Time{}, time.Time{}, time.Time{}
 	d.CloudToDeviceMessageCount = 0
 	metadata := firstMetadata(now)
-	err = s.Update(ctx, func(tx *sql.Tx) error {
+	err = s.updateThen(ctx, func(tx *sql.Tx) error {
 		a := d.Authentication
 		result, err := s.exec(`
 			INSERT INTO devices (id, generation_id, device_etag, status, status_reason, status_updated, connection_state,
@@ -67,7 +67,7 @@ func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentit
 		}
 		_, err = s.changeTwin(d.DeviceID, change)
 		return err
-	})
+	}, func() { s.tell(Change{DeviceID: d.DeviceID, Operation: DeviceCreated}) })
 	if err != nil {
 		return iothub.DeviceIdentity{}, failed("create device "+d.DeviceID, err)
 	}
@@ -164,7 +164,7 @@ func (s *Store) applyIdentity(stored *iothub.DeviceIdentity, d iothub.DeviceIden
 // DeleteDevice removes a device with its twin and its sessions. Rows of jobs
 // stay. ifMatch is an etag of the identity, "*" or empty.
 func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
-	err := s.Update(ctx, func(tx *sql.Tx) error {
+	err := s.updateThen(ctx, func(tx *sql.Tx) error {
 		var etag string
 		if err := s.queryRow(`SELECT device_etag FROM devices WHERE id = ?`, id).Scan(&etag); err != nil {
 			return notFound(id, err)
@@ -179,7 +179,7 @@ func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 		// is the character after it.
 		_, err := s.exec(`DELETE FROM sessions WHERE client_id = ?1 OR client_id > ?1 || '/' AND client_id < ?1 || '0'`, id)
 		return err
-	})
+	}, func() { s.tell(Change{DeviceID: id, Operation: DeviceDeleted}) })
 	return failed("delete device "+id, err)
 }
 
@@ -200,9 +200,9 @@ func (s *Store) Statistics(ctx context.Context) (Statistics, error) {
 // announced, or that its link has ended. It is queued like any write, but nobody
 // is told of its end: after a restart all devices are disconnected anyway.
 func (s *Store) SetConnection(id string, connected bool, modelID string, at time.Time) {
-	state := iothub.Disconnected
+	state, operation := iothub.Disconnected, DeviceDisconnected
 	if connected {
-		state = iothub.Connected
+		state, operation = iothub.Connected, DeviceConnected
 	}
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		_, err := s.exec(`
@@ -210,7 +210,11 @@ func (s *Store) SetConnection(id string, connected bool, modelID string, at time
 				model_id = iif(?3, ?4, model_id) WHERE id = ?5`,
 			state, micros(at), connected, modelID, id)
 		return err
-	}, nil)
+	}, func(err error) {
+		if err == nil {
+			s.tell(Change{DeviceID: id, Operation: operation})
+		}
+	})
 }
 
 const selectDevice = `

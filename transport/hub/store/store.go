@@ -26,6 +26,7 @@ type Store struct {
 	now     func() time.Time
 	signing []byte // of continuation tokens
 	idScope string // see IDScope
+	watch   func(Change)
 }
 
 // Open opens the file at path, creating or migrating it as needed. Every device
@@ -99,14 +100,7 @@ func (s *Store) DB() *sql.DB { return s.readDB }
 // savepoint of its own. It returns after the COMMIT. If fn fails, its part is
 // taken back and its error returned. The context counts until fn starts.
 func (s *Store) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	answer := make(chan error, 1)
-	s.UpdateAsync(func(tx *sql.Tx) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return fn(tx)
-	}, func(err error) { answer <- err })
-	return <-answer
+	return s.updateThen(ctx, fn, func() {})
 }
 
 // UpdateAsync queues fn as Update does and returns at once. Then done, which may

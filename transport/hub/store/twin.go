@@ -67,6 +67,9 @@ func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatc
 		if desired := change.sent(row.desired.version); err == nil && desired != nil && send != nil {
 			send(desired)
 		}
+		if err == nil {
+			s.tellTwin(id, change, row)
+		}
 		ended <- err
 	})
 	if err := <-ended; err != nil {
@@ -81,20 +84,20 @@ func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatc
 // the desired properties were not touched; see [Store.UpdateAsync].
 func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(desired iothub.Object, err error)) {
 	change, refusal := newTwinChange(patch, patch.ETag, false)
-	var version int64
-	s.UpdateAsync(func(*sql.Tx) error {
+	var row twinRow
+	s.UpdateAsync(func(*sql.Tx) (err error) {
 		if refusal != nil {
 			return refusal
 		}
-		row, err := s.changeTwin(id, change)
-		version = row.desired.version
+		row, err = s.changeTwin(id, change)
 		return err
 	}, func(err error) {
 		if err != nil {
 			done(nil, failed("update the twin of "+id, err))
 			return
 		}
-		done(change.sent(version), nil)
+		s.tellTwin(id, change, row)
+		done(change.sent(row.desired.version), nil)
 	})
 }
 
@@ -105,7 +108,7 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (ver
 	if err := checkSection("reported", patch); err != nil {
 		return 0, err
 	}
-	err = s.Update(ctx, func(tx *sql.Tx) error {
+	err = s.updateThen(ctx, func(tx *sql.Tx) error {
 		var part section
 		err := s.queryRow(`SELECT reported, reported_metadata, reported_version FROM devices WHERE id = ?`, id).
 			Scan(&part.text, &part.metadata, &part.version)
@@ -121,6 +124,10 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (ver
 			UPDATE devices SET reported = ?, reported_metadata = ?, reported_version = ?, version = version + 1, last_activity = ?
 			WHERE id = ?`, part.text, part.metadata, part.version, micros(now), id)
 		return err
+	}, func() {
+		if s.watch != nil {
+			s.tell(Change{DeviceID: id, Operation: TwinUpdated, Reported: versioned(patch, version)})
+		}
 	})
 	return version, failed("store the reported properties of "+id, err)
 }
@@ -153,12 +160,20 @@ func (c *twinChange) sent(version int64) iothub.Object {
 	if c.replace {
 		source = c.gone
 	}
-	sent := make(iothub.Object, len(source)+1)
-	for k, v := range source {
-		sent[k] = v
+	return versioned(source, version)
+}
+
+// tellTwin tells of a change by the service, if there was one.
+func (s *Store) tellTwin(id string, c *twinChange, row twinRow) {
+	if s.watch == nil || c.tags == nil && c.desired == nil {
+		return
 	}
-	sent["$version"] = version
-	return sent
+	operation := TwinUpdated
+	if c.replace {
+		operation = TwinReplaced
+	}
+	s.tell(Change{DeviceID: id, Operation: operation, Version: row.Version,
+		Tags: c.tags, Desired: versioned(c.desired, row.desired.version)})
 }
 
 // changeTwin applies the change within a write and returns the row after it.
