@@ -63,23 +63,24 @@ func New(opts Options) http.Handler {
 		right  access.Right
 		handle handler
 	}{
-		"PUT /devices/{id}":         {access.RegistryWrite, a.limited(throttle.Registry, a.putDevice)},
-		"GET /devices/{id}":         {access.RegistryRead, a.limited(throttle.Registry, a.getDevice)},
-		"DELETE /devices/{id}":      {access.RegistryWrite, a.limited(throttle.Registry, a.deleteDevice)},
-		"GET /devices":              {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
-		"GET /devices/{$}":          {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
-		"POST /devices":             {access.RegistryWrite, a.bulkDevices},
-		"POST /devices/query":       {access.ServiceConnect, a.limited(throttle.Queries, a.query)},
-		"GET /statistics/devices":   {access.RegistryRead, a.deviceStatistics},
-		"GET /statistics/service":   {access.ServiceConnect, a.serviceStatistics},
-		"GET /twins/{id}":           {access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)},
-		"PATCH /twins/{id}":         {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.patchTwin)},
-		"PUT /twins/{id}":           {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.putTwin)},
-		"POST /twins/{id}/methods":  {access.ServiceConnect, a.invoke},
-		"PUT /jobs/v2/{id}":         {access.ServiceConnect, a.limited(throttle.JobOperations, a.putJob)},
-		"GET /jobs/v2/{id}":         {access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)},
-		"POST /jobs/v2/{id}/cancel": {access.ServiceConnect, a.limited(throttle.JobOperations, a.cancelJob)},
-		"GET /jobs/v2/query":        {access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)},
+		"PUT /devices/{id}":             {access.RegistryWrite, a.limited(throttle.Registry, a.putDevice)},
+		"GET /devices/{id}":             {access.RegistryRead, a.limited(throttle.Registry, a.getDevice)},
+		"DELETE /devices/{id}":          {access.RegistryWrite, a.limited(throttle.Registry, a.deleteDevice)},
+		"GET /devices":                  {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
+		"GET /devices/{$}":              {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
+		"POST /devices":                 {access.RegistryWrite, a.bulkDevices},
+		"DELETE /devices/{id}/commands": {access.ServiceConnect, a.purge},
+		"POST /devices/query":           {access.ServiceConnect, a.limited(throttle.Queries, a.query)},
+		"GET /statistics/devices":       {access.RegistryRead, a.deviceStatistics},
+		"GET /statistics/service":       {access.ServiceConnect, a.serviceStatistics},
+		"GET /twins/{id}":               {access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)},
+		"PATCH /twins/{id}":             {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.patchTwin)},
+		"PUT /twins/{id}":               {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.putTwin)},
+		"POST /twins/{id}/methods":      {access.ServiceConnect, a.invoke},
+		"PUT /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.putJob)},
+		"GET /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)},
+		"POST /jobs/v2/{id}/cancel":     {access.ServiceConnect, a.limited(throttle.JobOperations, a.cancelJob)},
+		"GET /jobs/v2/query":            {access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)},
 
 		"GET /certificates":           {access.RegistryRead, a.listAuthorities},
 		"PUT /certificates/{name}":    {access.RegistryWrite, a.putAuthority},
@@ -103,8 +104,13 @@ func New(opts Options) http.Handler {
 	} {
 		a.mux.Handle(pattern, a.guard(route.right, route.handle))
 	}
+	for path, what := range notServed {
+		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+			return iothub.Errorf(iothub.CodeNotImplemented, "%s %s: %s", r.Method, r.URL.Path, what)
+		}))
+	}
 	for _, path := range []string{
-		"/devices", "/devices/{$}", "/devices/{id}", "/statistics/devices", "/statistics/service",
+		"/devices", "/devices/{$}", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 		"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
 		"/events", "/certificates", "/certificates/{name}",
 		"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",

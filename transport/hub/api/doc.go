@@ -9,6 +9,8 @@
 //
 // GET /events is latchhub's own, a stream of server-sent events; see package feed.
 //
+// Parts of IoT Hub's API that are not here are answered with 501 NotImplemented.
+//
 // Every request needs an api-version, of any date, and a shared access
 // signature of a policy that has the right for it. Every answer that is not empty
 // is JSON; refusals have the shape and codes that the SDKs map to their own error

@@ -263,12 +263,20 @@ func TestPanicIsA500(t *testing.T) {
 	}
 }
 
+func TestPurge(t *testing.T) {
+	f := newFront(t, "d1")
+	if a := f.must(200, "DELETE /devices/d1/commands", "", nil); a.body != `{"deviceId":"d1","moduleId":null,"totalMessagesPurged":0}`+"\n" {
+		t.Errorf("answered with %s", a.body)
+	}
+}
+
 func TestEveryPathNeedsAToken(t *testing.T) {
 	f := newFront(t, "d1")
 	for _, request := range []string{
 		"PUT /devices/d1", "GET /devices/d1", "DELETE /devices/d1", "GET /devices", "GET /devices/", "POST /devices", "POST /devices/query",
 		"GET /statistics/devices", "GET /statistics/service", "GET /twins/d1", "PATCH /twins/d1", "PUT /twins/d1", "POST /twins/d1/methods",
 		"PUT /jobs/v2/j", "GET /jobs/v2/j", "POST /jobs/v2/j/cancel", "GET /jobs/v2/query",
+		"GET /events", "GET /certificates", "PUT /certificates/c", "DELETE /certificates/c", "DELETE /devices/d1/commands",
 	} {
 		wrong := "Authorization: " + iothub.Sign("hub.test", iothub.Key("wrong"), "iothubowner", time.Now().Add(time.Hour))
 		if a := f.ask(request, "{}", wrong); a.status != http.StatusUnauthorized {
