@@ -41,7 +41,7 @@ func runDeviceCreate(ctx context.Context, o *deviceCreateOptions) error {
 	if err != nil {
 		return err
 	}
-	d := iothub.DeviceIdentity{DeviceID: o.id, Status: iothub.Enabled}
+	d := iothub.DeviceIdentity{DeviceID: o.id}
 	if o.disabled {
 		d.Status = iothub.Disabled
 	}

@@ -217,6 +217,9 @@ func (h *fakeHub) putDevice(w http.ResponseWriter, r *http.Request) {
 		answerError(w, iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s already exists", d.DeviceID))
 		return
 	}
+	if d.Status == "" {
+		d.Status = iothub.Enabled
+	}
 	h.add(&fakeDevice{ID: d.DeviceID}, d)
 	answer(w, h.devices[d.DeviceID].identity)
 }
