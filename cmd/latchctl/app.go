@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/latchd/latchd/cmd/latchctl/conn"
+	"github.com/latchd/latchd/cmd/latchctl/entra"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/rest"
 	"golang.org/x/term"
@@ -34,6 +35,9 @@ type app struct {
 	flags  conn.Flags
 	format string // table, json or jsonl
 	trace  bool   // show requests and answers
+
+	// entra says that the login is by Entra ID. client sets it.
+	entra bool
 
 	// confirmAbove is the number of devices above which a command asks first.
 	// client reads it from the config file.
@@ -74,11 +78,20 @@ func (a *app) client() (*rest.Client, error) {
 	for _, w := range target.Warnings {
 		a.note("%s", w)
 	}
+	var token func(context.Context) (string, error)
+	if a.entra = target.Entra; a.entra {
+		login, err := entra.Default(a.now)
+		if err != nil {
+			return nil, err
+		}
+		token = login.Token
+	}
 	var trace func(string)
 	if a.trace {
 		trace = func(line string) { a.note("%s", line) }
 	}
 	return rest.New(target.Service, rest.Options{
+		Token:     token,
 		Trace:     trace,
 		Endpoint:  target.Endpoint,
 		RootCAs:   target.RootCAs,

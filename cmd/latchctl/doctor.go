@@ -84,7 +84,7 @@ func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []find
 	_, registry := client.Device(ctx, doctorID)
 	_, twins := client.Twin(ctx, doctorID)
 	_, jobs := client.Job(ctx, doctorID)
-	return append(findings, rightFinding("devices", registry), rightFinding("twins", twins), rightFinding("jobs", jobs))
+	return append(findings, o.app.rightFinding("devices", registry), o.app.rightFinding("twins", twins), o.app.rightFinding("jobs", jobs))
 }
 
 func clockFinding(ahead time.Duration) finding {
@@ -104,13 +104,13 @@ func clockFinding(ahead time.Duration) finding {
 
 // rightFinding reads the answer to a question for what does not exist: that it
 // does not is the good answer.
-func rightFinding(check string, err error) finding {
+func (a *app) rightFinding(check string, err error) finding {
 	var refusal *iothub.Error
 	switch {
 	case err == nil, errors.As(err, &refusal) && refusal.Status == 404:
 		return finding{check, true, "may be read"}
 	case refusal != nil:
-		return finding{check, false, err.Error() + refusalHint(refusal)}
+		return finding{check, false, err.Error() + a.refusalHint(refusal)}
 	}
 	return finding{check, false, err.Error()}
 }

@@ -69,15 +69,19 @@ func (a *app) report(err error) int {
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")
 	case errors.As(err, &refusal):
-		hint = refusalHint(refusal)
+		hint = a.refusalHint(refusal)
 	}
 	fmt.Fprintf(a.errOut, "latchctl: %s%s\n", ui.Clean(err.Error()), hint)
 	return status
 }
 
 // refusalHint says what to do about a refusal by the hub, where its own words do not.
-func refusalHint(e *iothub.Error) string {
+func (a *app) refusalHint(e *iothub.Error) string {
 	switch {
+	case e.Status == 401 && a.entra:
+		return "; is the login of the hub's tenant (az account show), and has it a role at the hub?"
+	case e.Status == 403 && a.entra && e.Code != iothub.CodeQuotaExceeded && e.Code != iothub.CodeJobQuotaExceeded:
+		return "; the login needs a role at the hub, such as IoT Hub Data Contributor"
 	case e.Status == 401:
 		return "; is this the policy's key, and is this computer's clock right?"
 	case e.Status == 403 && e.Code != iothub.CodeQuotaExceeded && e.Code != iothub.CodeJobQuotaExceeded:

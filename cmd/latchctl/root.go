@@ -54,6 +54,7 @@ func newRoot(a *app) *cobra.Command {
 
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.flags.HubFile, "hub-file", "", "read the hub's connection string from `FILE` (environment: LATCHCTL_HUB_FILE)")
+	flags.StringVar(&a.flags.HubName, "hub-name", "", "use the hub of this `HOST` name with your Entra ID login, as by 'az login' (LATCHCTL_HUB_NAME)")
 	flags.StringVar(&a.flags.Hub, "hub", "", "use the hub `NAME` of the config file")
 	flags.StringVar(&a.flags.Endpoint, "endpoint", "", "reach the hub at `https://HOST:PORT` instead of its name (LATCHCTL_ENDPOINT)")
 	flags.StringVar(&a.flags.CAFile, "ca-file", "", "trust the authorities in `FILE` (PEM) for the hub's certificate (LATCHCTL_CA_FILE)")

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 type hubKey struct{}
 
 // TestScripts runs the scripts, which are the specification of the commands.
-// Each has a fake hub of its own and may use these commands besides latchctl:
+// Each has a fake hub of its own, and Entra ID at $ENTRA. It may use these commands besides latchctl:
 //
 //	hub devices FILE    put the devices of the JSON file into the registry
 //	hub many N          put N devices into the registry that are not connected
@@ -41,6 +41,9 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { hub.server.Close() })
 			env.Values[hubKey{}] = hub
+			entra := startFakeEntra()
+			env.Defer(entra.Close)
+			env.Setenv("ENTRA", entra.URL)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("TZ", "UTC")
 			env.Setenv("ENDPOINT", "https://"+hub.address)

@@ -2,9 +2,10 @@
 // Every operation of the official service SDK that transport/rest has too, each
 // called once against a hub that records the requests and answers with little.
 // Standard output, one line of JSON:
-//   {"made": [NAME...], "methods": ["Registry.create", ...]}
+//   {"made": [NAME...], "methods": ["Registry.create", ...], "scopes": [...]}
 // made names the requests in their order; methods are the public methods that
-// the SDK's clients have, so that the test can say what becomes of each.
+// the SDK's clients have, so that the test can say what becomes of each; scopes
+// are what a token of Entra ID was asked for.
 //
 // Environment: HUB_CONNECTION_STRING, NODE_EXTRA_CA_CERTS, and HUB_HTTPS_PORT
 // for port-shim.js.
@@ -74,9 +75,18 @@ async function main() {
   await twoPages('list jobs', jobs.createQuery('scheduleUpdateTwin', 'scheduled', 1000));
   await make('rows of a job', () => registry.createQuery("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'job-1'", 1000).next());
 
+  const scopes = [];
+  const credential = {
+    getToken: async (scope) => {
+      scopes.push(scope);
+      return { token: 'a-token', expiresOnTimestamp: Date.now() + 3600000 };
+    },
+  };
+  await make('get device, by Entra ID', () => Registry.fromTokenCredential('127.0.0.1', credential).get('d1'));
+
   const methods = Object.entries({ Registry, JobClient, Client }).flatMap(([name, client]) =>
     Object.getOwnPropertyNames(client.prototype).filter((m) => m !== 'constructor' && !m.startsWith('_')).map((m) => `${name}.${m}`));
-  console.log(JSON.stringify({ made, methods }));
+  console.log(JSON.stringify({ made, methods, scopes }));
 }
 
 main().then(() => process.exit(0), (err) => {

@@ -18,7 +18,8 @@ type operation struct {
 	name    string // as in wire.js
 	call    func(context.Context, *rest.Client) error
 	command []string
-	pages   int // 0 is 1
+	pages   int  // 0 is 1
+	entra   bool // with a token of Entra ID
 }
 
 const oddID = "dev'1+(x)*#%!$"
@@ -134,6 +135,8 @@ func operations() []operation {
 		{name: "list jobs", pages: 2, call: list, command: []string{"job", "list", "--type", "twin", "--status", "scheduled"}},
 		{name: "rows of a job", call: func(ctx context.Context, c *rest.Client) error { return drain(c.DeviceJobs(ctx, "job-1")) },
 			command: []string{"query", "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'job-1'"}},
+		{name: "get device, by Entra ID", entra: true,
+			call: func(ctx context.Context, c *rest.Client) error { _, err := c.Device(ctx, "d1"); return err }},
 	}
 }
 

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -68,10 +69,11 @@ func (r *recorder) service() iothub.Service {
 
 func (r *recorder) connectionString() string { return r.service().ConnectionString() }
 
-func (r *recorder) client() *rest.Client {
+// client speaks to the recorder, by its key or by a token of Entra ID.
+func (r *recorder) client(token func(context.Context) (string, error)) *rest.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(r.Certificate())
-	return rest.New(r.service(), rest.Options{Endpoint: &url.URL{Scheme: "https", Host: "127.0.0.1:" + r.port}, RootCAs: roots})
+	return rest.New(r.service(), rest.Options{Endpoint: &url.URL{Scheme: "https", Host: "127.0.0.1:" + r.port}, RootCAs: roots, Token: token})
 }
 
 // ServeHTTP records the request.

@@ -1,12 +1,14 @@
 package interop
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"testing"
 
+	"github.com/latchd/latchd/cmd/latchctl/entra"
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
@@ -35,17 +37,21 @@ var differences = map[string]map[string]string{
 func TestWire(t *testing.T) {
 	needSDK(t)
 	hub := startRecorder(t)
-	var sdk struct{ Made, Methods []string }
+	var sdk struct{ Made, Methods, Scopes []string }
 	harness.Run(t, node("wire.js", nil, []string{"HUB_CONNECTION_STRING=" + hub.connectionString(),
 		"NODE_EXTRA_CA_CERTS=" + hub.caFile, "HUB_HTTPS_PORT=" + hub.port})).Want(t, 0).JSON(t, &sdk)
 	everyMethod(t, sdk.Methods)
+	if want := []string{entra.Scope}; !slices.Equal(sdk.Scopes, want) {
+		t.Errorf("the SDK asks for tokens for %q, we for %q", sdk.Scopes, want)
+	}
 	theirs := hub.take()
 	if len(theirs) != len(sdk.Made) {
 		t.Fatalf("the SDK made %d requests, want %d", len(theirs), len(sdk.Made))
 	}
 
-	client := hub.client()
-	defer client.CloseIdleConnections()
+	byKey, byToken := hub.client(nil), hub.client(func(context.Context) (string, error) { return "a-token", nil })
+	defer byKey.CloseIdleConnections()
+	defer byToken.CloseIdleConnections()
 	for _, op := range operations() {
 		n := max(op.pages, 1)
 		if len(sdk.Made) < n || sdk.Made[0] != op.name {
@@ -53,6 +59,10 @@ func TestWire(t *testing.T) {
 		}
 		want := theirs[:n]
 		sdk.Made, theirs = sdk.Made[n:], theirs[n:]
+		client := byKey
+		if op.entra {
+			client = byToken
+		}
 		t.Run(op.name, func(t *testing.T) {
 			if err := op.call(t.Context(), client); err != nil {
 				t.Fatal(err)

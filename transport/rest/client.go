@@ -29,6 +29,10 @@ type Options struct {
 	UserAgent string            // empty: "latchd"
 	Timeout   time.Duration     // for one request that is no direct method; 0: one minute
 
+	// Token, if set, gives the bearer token of each request, in place of a
+	// signature by the service's key.
+	Token func(ctx context.Context) (string, error)
+
 	Now    func() time.Time                                 // nil: time.Now
 	Sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
 	Jitter func() float64                                   // in [0,1); nil: random
@@ -49,6 +53,7 @@ type Client struct {
 	http      *http.Client
 	userAgent string
 	timeout   time.Duration
+	bearer    func(context.Context) (string, error)
 	now       func() time.Time
 	sleep     func(context.Context, time.Duration) error
 	jitter    func() float64
@@ -67,6 +72,7 @@ func New(service iothub.Service, opts Options) *Client {
 		address:   address(endpoint),
 		userAgent: opts.UserAgent,
 		timeout:   opts.Timeout,
+		bearer:    opts.Token,
 		now:       opts.Now,
 		sleep:     opts.Sleep,
 		jitter:    opts.Jitter,

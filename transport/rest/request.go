@@ -104,7 +104,11 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	for name, values := range r.header {
 		req.Header[name] = values
 	}
-	req.Header.Set("Authorization", c.token())
+	authorization, err := c.authorization(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", authorization)
 	req.Header.Set("Request-Id", uuid.NewString())
 	req.Header.Set("User-Agent", c.userAgent)
 	if r.body != nil {
@@ -113,15 +117,20 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	return req, nil
 }
 
-// token makes a shared access signature over the bare host name, which is what
-// the official Node service SDK signs.
-func (c *Client) token() string {
+// authorization is the bearer token of one who logs in by Entra ID, or a shared
+// access signature over the bare host name, which is what the official Node
+// service SDK signs.
+func (c *Client) authorization(ctx context.Context) (string, error) {
+	if c.bearer != nil {
+		token, err := c.bearer(ctx)
+		return "Bearer " + token, err
+	}
 	now := c.now()
 	expiry := now.Truncate(time.Second)
 	if expiry.Before(now) {
 		expiry = expiry.Add(time.Second) // the SDK rounds up
 	}
-	return iothub.Sign(c.service.HostName, c.service.Key, c.service.KeyName, expiry.Add(tokenLife))
+	return iothub.Sign(c.service.HostName, c.service.Key, c.service.KeyName, expiry.Add(tokenLife)), nil
 }
 
 // refusal reads the answer to a refused request.

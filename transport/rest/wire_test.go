@@ -3,10 +3,12 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -280,4 +282,29 @@ func TestQueryThatNeverEnds(t *testing.T) {
 		return
 	}
 	t.Error("the sequence ended without an error")
+}
+
+// TestBearer: with a source of tokens no key is used, and without a token nothing is sent.
+func TestBearer(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { respond(w, 200, "{}") })
+	token, tokenErr := "one", error(nil)
+	c, slept := hub.client(t, func(o *Options) {
+		o.Token = func(context.Context) (string, error) { return token, tokenErr }
+	})
+	for _, token = range []string{"one", "two"} {
+		if _, err := c.Device(t.Context(), "d"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tokenErr = errors.New("not logged in")
+	if _, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"}); !errors.Is(err, tokenErr) || len(*slept) > 0 {
+		t.Errorf("error %v after waits %v", err, *slept)
+	}
+	var got []string
+	for _, call := range hub.recorded() {
+		got = append(got, call.Header.Get("Authorization"))
+	}
+	if want := []string{"Bearer one", "Bearer two"}; !slices.Equal(got, want) {
+		t.Errorf("tokens %q, want %q", got, want)
+	}
 }

@@ -27,9 +27,12 @@ type Config struct {
 	path string
 }
 
-// Hub is a named hub of the config file. Relative paths start at the file's folder.
+// Hub is a named hub of the config file: one with a connection string, or one
+// with a host name and auth = "entra". Relative paths start at the file's folder.
 type Hub struct {
 	ConnectionStringFile string `toml:"connection_string_file"`
+	HostName             string `toml:"host_name"`
+	Auth                 string `toml:"auth"`
 	Endpoint             string `toml:"endpoint"`
 	CAFile               string `toml:"ca_file"`
 }
@@ -84,7 +87,7 @@ func parseConfig(text []byte, path string) (Config, error) {
 		first := strict.Errors[0]
 		row, _ := first.Position()
 		return Config{}, fmt.Errorf("%s:%d: unknown key %s; allowed are default, confirm_above and, under [hubs.NAME], "+
-			"connection_string_file, endpoint, ca_file", path, row, strings.Join(first.Key(), "."))
+			"connection_string_file, host_name, auth, endpoint, ca_file", path, row, strings.Join(first.Key(), "."))
 	case errors.As(err, &decode):
 		row, _ := decode.Position()
 		return Config{}, fmt.Errorf("%s:%d: %s", path, row, strings.TrimPrefix(decode.Error(), "toml: "))
@@ -95,8 +98,8 @@ func parseConfig(text []byte, path string) (Config, error) {
 		return Config{}, fmt.Errorf("%s: confirm_above is %d; it can be 0 or more", path, *c.ConfirmAbove)
 	}
 	for _, name := range c.Names() {
-		if c.Hubs[name].ConnectionStringFile == "" {
-			return Config{}, fmt.Errorf("%s: hub %q has no connection_string_file", path, name)
+		if err := c.Hubs[name].check(); err != nil {
+			return Config{}, fmt.Errorf("%s: hub %q %w", path, name, err)
 		}
 	}
 	if c.Default != "" {
@@ -105,6 +108,23 @@ func parseConfig(text []byte, path string) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// check reports what is wrong with how the hub says who logs in.
+func (h Hub) check() error {
+	switch {
+	case h.Auth != "" && h.Auth != "entra":
+		return fmt.Errorf("has auth = %q; it can be \"entra\", or be left out with a connection_string_file", h.Auth)
+	case h.Auth == "entra" && h.ConnectionStringFile != "":
+		return errors.New("has auth = \"entra\" and a connection_string_file; with Entra ID it is host_name")
+	case h.Auth == "entra":
+		return checkHubName(h.HostName)
+	case h.HostName != "":
+		return errors.New("has host_name; add auth = \"entra\", or give a connection_string_file instead")
+	case h.ConnectionStringFile == "":
+		return errors.New("has no connection_string_file, and no host_name with auth = \"entra\"")
+	}
+	return nil
 }
 
 // Names returns the names of the hubs, in order.

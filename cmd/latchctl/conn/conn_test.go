@@ -25,8 +25,9 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	config := Config{Hubs: map[string]Hub{
-		"site": {ConnectionStringFile: site, Endpoint: "https://site.local:8443"},
-		"bare": {ConnectionStringFile: site},
+		"site":  {ConnectionStringFile: site, Endpoint: "https://site.local:8443"},
+		"bare":  {ConnectionStringFile: site},
+		"entra": {HostName: "h.azure-devices.net", Auth: "entra"},
 	}}
 	withDefault := config
 	withDefault.Default = "site"
@@ -37,6 +38,7 @@ func TestResolve(t *testing.T) {
 		config   Config
 		host     string
 		endpoint string
+		entra    bool
 		usage    string // the usage error
 	}{
 		{name: "file", flags: Flags{HubFile: file}, host: "file.example"},
@@ -49,9 +51,16 @@ func TestResolve(t *testing.T) {
 		{name: "by name, elsewhere", flags: Flags{Hub: "site", Endpoint: "https://h:2"}, config: config, host: "site.example", endpoint: "h:2"},
 		{name: "endpoint by flag", flags: Flags{HubFile: file, Endpoint: "h:2"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "file.example", endpoint: "h:2"},
 		{name: "none", config: config, usage: "which hub?"},
-		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "there are: bare, site"},
-		{name: "both flags", flags: Flags{Hub: "site", HubFile: file}, usage: "not both"},
-		{name: "both of the environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_HUB_FILE": file}, usage: "both set"},
+		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "there are: bare, entra, site"},
+		{name: "both flags", flags: Flags{Hub: "site", HubFile: file}, usage: "give one of"},
+		{name: "both of the environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_HUB_FILE": file}, usage: "more than one is set"},
+		{name: "host name", flags: Flags{HubName: "h.azure-devices.net"}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "h.azure-devices.net", entra: true},
+		{name: "host name of the environment", env: map[string]string{"LATCHCTL_HUB_NAME": "h.azure-devices.net"}, config: withDefault,
+			host: "h.azure-devices.net", entra: true},
+		{name: "host name in the config", flags: Flags{Hub: "entra"}, config: config, host: "h.azure-devices.net", entra: true},
+		{name: "host name that is short", flags: Flags{HubName: "h"}, usage: `--hub-name has the host name "h"; want the whole name`},
+		{name: "host name that is an address", flags: Flags{HubName: "https://h.azure-devices.net"}, usage: "want the whole name"},
+		{name: "host name and file", flags: Flags{HubName: "h.azure-devices.net", HubFile: file}, usage: "give one of"},
 		{name: "bad endpoint", flags: Flags{HubFile: file, Endpoint: "ftp://h"}, usage: "https only"},
 	}
 	for _, tt := range tests {
@@ -71,7 +80,7 @@ func TestResolve(t *testing.T) {
 			if target.Endpoint != nil {
 				endpoint = target.Endpoint.Host
 			}
-			if target.Service.HostName != tt.host || endpoint != tt.endpoint || len(target.Warnings) != 0 {
+			if target.Service.HostName != tt.host || endpoint != tt.endpoint || target.Entra != tt.entra || len(target.Warnings) != 0 {
 				t.Errorf("%s at %q, warnings %q; want %s at %q", target.Service.HostName, endpoint, target.Warnings, tt.host, tt.endpoint)
 			}
 		})
@@ -86,7 +95,13 @@ func TestConfig(t *testing.T) {
 		{"a key in the file", "[hubs.a]\nconnection_string = 'HostName=h'\n", "config.toml:2: unknown key hubs.a.connection_string"},
 		{"wrong type", "confirm_above = 'ten'\n", "config.toml:1: "},
 		{"negative", "confirm_above = -1\n", "confirm_above is -1"},
-		{"no file", "[hubs.a]\nendpoint = 'h'\n", `hub "a" has no connection_string_file`},
+		{"no file", "[hubs.a]\nendpoint = 'h'\n", `hub "a" has no connection_string_file, and no host_name with auth = "entra"`},
+		{"Entra ID", "[hubs.a]\nhost_name = 'h.azure-devices.net'\nauth = 'entra'\n", ""},
+		{"Entra ID without a host name", "[hubs.a]\nauth = 'entra'\n", `hub "a" has no host_name, such as myhub.azure-devices.net`},
+		{"Entra ID with a short host name", "[hubs.a]\nhost_name = 'h'\nauth = 'entra'\n", "want the whole name"},
+		{"Entra ID with a key", "[hubs.a]\nconnection_string_file = 'x'\nauth = 'entra'\n", "with Entra ID it is host_name"},
+		{"a host name alone", "[hubs.a]\nhost_name = 'h.azure-devices.net'\n", `add auth = "entra"`},
+		{"another auth", "[hubs.a]\nhost_name = 'h.azure-devices.net'\nauth = 'login'\n", `has auth = "login"; it can be "entra"`},
 		{"unknown default", "default = 'b'\n[hubs.a]\nconnection_string_file = 'x'\n", `default is "b"`},
 		{"no TOML", "hubs: a\n", "config.toml:1: "},
 	}

@@ -5,5 +5,5 @@
 // config's default hub. A named hub brings its own endpoint and CA; those of the
 // environment are for the hub of the environment. A key is only ever read from a
 // file or from the environment, never from the command line, and no error quotes
-// one. The file is strict: an unknown key is an error with its line.
+// one; a hub that is given by its host name alone is for a login by Entra ID. The file is strict: an unknown key is an error with its line.
 package conn

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -19,6 +20,7 @@ const maxFile = 1 << 20
 type Flags struct {
 	Hub      string // name in the config file
 	HubFile  string
+	HubName  string // a host name, for a login by Entra ID
 	Endpoint string
 	CAFile   string
 }
@@ -32,6 +34,7 @@ func (e *UsageError) Error() string { return e.text }
 // Target is a hub to speak to.
 type Target struct {
 	Service  iothub.Service
+	Entra    bool           // log in by Entra ID: Service has no key
 	Endpoint *url.URL       // nil: at the hub's own name
 	RootCAs  *x509.CertPool // nil: the system's
 	Warnings []string       // for the user, one line each
@@ -44,18 +47,13 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 		return Target{}, err
 	}
 	var t Target
-	text := choice.text
-	if text == "" {
-		var warning string
-		if text, warning, err = readSecret(choice.file); err != nil {
-			return Target{}, err
+	if choice.hubName != "" {
+		if err := checkHubName(choice.hubName); err != nil {
+			return Target{}, &UsageError{fmt.Sprintf("%s %v", choice.source, err)}
 		}
-		if warning != "" {
-			t.Warnings = append(t.Warnings, warning)
-		}
-	}
-	if t.Service, err = iothub.ParseService(text); err != nil {
-		return Target{}, fmt.Errorf("%s: %w", choice.source, err)
+		t.Service, t.Entra = iothub.Service{HostName: choice.hubName}, true
+	} else if t.Service, err = t.readService(choice); err != nil {
+		return Target{}, err
 	}
 	if choice.endpoint != "" {
 		if t.Endpoint, err = rest.ParseEndpoint(choice.endpoint); err != nil {
@@ -70,29 +68,65 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 	return t, nil
 }
 
+// readService reads the connection string, and notes what is to be warned of.
+func (t *Target) readService(c choice) (iothub.Service, error) {
+	text := c.text
+	if text == "" {
+		content, warning, err := readSecret(c.file)
+		if err != nil {
+			return iothub.Service{}, err
+		}
+		if warning != "" {
+			t.Warnings = append(t.Warnings, warning)
+		}
+		text = content
+	}
+	service, err := iothub.ParseService(text)
+	if err != nil {
+		return iothub.Service{}, fmt.Errorf("%s: %w", c.source, err)
+	}
+	return service, nil
+}
+
+// checkHubName wants a whole host name: what is dialled, and named to Entra ID.
+func checkHubName(name string) error {
+	if name == "" {
+		return errors.New("has no host_name, such as myhub.azure-devices.net")
+	}
+	if u, err := rest.ParseEndpoint(name); err != nil || u.Host != name || !strings.Contains(name, ".") {
+		return fmt.Errorf("has the host name %q; want the whole name, such as myhub.azure-devices.net", name)
+	}
+	return nil
+}
+
 // choice is where the parts come from.
 type choice struct {
 	source           string // for errors
+	hubName          string // the host name, for Entra ID; else
 	text, file       string // the connection string, or its file
 	endpoint, caFile string
 }
 
 func choose(flags Flags, getenv func(string) string, config Config) (choice, error) {
 	var c choice
-	envText, envFile := getenv("LATCHCTL_HUB"), getenv("LATCHCTL_HUB_FILE")
+	envText, envFile, envName := getenv("LATCHCTL_HUB"), getenv("LATCHCTL_HUB_FILE"), getenv("LATCHCTL_HUB_NAME")
 	name := flags.Hub
 	switch {
-	case flags.Hub != "" && flags.HubFile != "":
-		return c, &UsageError{"give --hub NAME or --hub-file FILE, not both"}
+	case given(flags.Hub, flags.HubFile, flags.HubName) > 1:
+		return c, &UsageError{"give one of --hub NAME, --hub-file FILE and --hub-name HOST"}
 	case flags.HubFile != "":
 		c.source, c.file = flags.HubFile, flags.HubFile
+	case flags.HubName != "":
+		c.source, c.hubName = "--hub-name", flags.HubName
 	case flags.Hub != "":
-	case envText != "" && envFile != "":
-		return c, &UsageError{"LATCHCTL_HUB and LATCHCTL_HUB_FILE are both set; unset one"}
+	case given(envText, envFile, envName) > 1:
+		return c, &UsageError{"of LATCHCTL_HUB, LATCHCTL_HUB_FILE and LATCHCTL_HUB_NAME more than one is set; unset all but one"}
 	case envText != "":
 		c.source, c.text = "LATCHCTL_HUB", envText
 	case envFile != "":
 		c.source, c.file = envFile, envFile
+	case envName != "":
+		c.source, c.hubName = "LATCHCTL_HUB_NAME", envName
 	case config.Default != "":
 		name = config.Default
 	default:
@@ -103,7 +137,7 @@ func choose(flags Flags, getenv func(string) string, config Config) (choice, err
 		if !ok {
 			return c, &UsageError{fmt.Sprintf("there is no hub %q in %s; there are: %s", name, configName(config), config.list())}
 		}
-		c = choice{source: hub.ConnectionStringFile, file: hub.ConnectionStringFile, endpoint: hub.Endpoint, caFile: hub.CAFile}
+		c = choice{source: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName, endpoint: hub.Endpoint, caFile: hub.CAFile}
 	} else {
 		c.endpoint, c.caFile = getenv("LATCHCTL_ENDPOINT"), getenv("LATCHCTL_CA_FILE")
 	}
@@ -114,6 +148,17 @@ func choose(flags Flags, getenv func(string) string, config Config) (choice, err
 		c.caFile = flags.CAFile
 	}
 	return c, nil
+}
+
+// given counts the texts that are not empty.
+func given(texts ...string) int {
+	n := 0
+	for _, text := range texts {
+		if text != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func configName(config Config) string {
