@@ -43,9 +43,9 @@ func advice(r watch.Report) []string {
 	devices := make(map[kind][]string)
 	var order []kind
 	for _, d := range r.Failed() {
-		k := kind{d.Verdict.Outcome, ""}
-		if code := refusalCode(d); k.outcome == iothub.Refused && refusals[code] != "" {
-			k.code = code
+		k := kind{d.Verdict.Outcome, refusalCode(d)}
+		if name, _ := whatNext(k.outcome, k.code); name == string(k.outcome) {
+			k.code = "" // one that says nothing more
 		}
 		if devices[k] == nil {
 			order = append(order, k)
@@ -54,10 +54,7 @@ func advice(r watch.Report) []string {
 	}
 	var lines []string
 	for _, k := range order {
-		name, text := string(k.outcome), advices[k.outcome]
-		if k.code != "" {
-			name, text = name+", "+k.code, refusals[k.code]
-		}
+		name, text := whatNext(k.outcome, k.code)
 		lines = append(lines, fmt.Sprintf("%s (%s): %s", name, fewNames(devices[k]), text))
 	}
 	if r.Missing > 0 {
@@ -66,13 +63,27 @@ func advice(r watch.Report) []string {
 	return lines
 }
 
-// refusalCode is the code in a device's own refusal, if it has the form of latchd's.
+// whatNext names a failure and says what to do about it, by the outcome and by the
+// code of the device's own refusal, if it is one of latchd's.
+func whatNext(o iothub.Outcome, code string) (name, text string) {
+	if text = refusals[code]; o == iothub.Refused && text != "" {
+		return string(o) + ", " + code, text
+	}
+	return string(o), advices[o]
+}
+
+// refusalCode is the code of a device's own refusal in a job's row.
 func refusalCode(d watch.Device) string {
 	if d.Outcome == nil || d.Outcome.DeviceMethodResponse == nil {
 		return ""
 	}
+	return answerCode(*d.Outcome.DeviceMethodResponse)
+}
+
+// answerCode is the code in an answer, if it has the form of latchd's refusals.
+func answerCode(m iothub.MethodResponse) string {
 	var answer struct{ Error struct{ Code string } }
-	if json.Unmarshal(d.Outcome.DeviceMethodResponse.Payload, &answer) != nil {
+	if json.Unmarshal(m.Payload, &answer) != nil {
 		return ""
 	}
 	return answer.Error.Code

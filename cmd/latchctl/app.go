@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +46,7 @@ type app struct {
 
 	// notes, if set, prints notes instead: past the line of progress that is
 	// being redrawn.
-	notes func(line string)
+	notes func(lines ...string)
 }
 
 // newApp is the app of the real world.
@@ -88,7 +89,7 @@ func (a *app) client() (*rest.Client, error) {
 	}
 	var trace func(string)
 	if a.trace {
-		trace = func(line string) { a.note("%s", line) }
+		trace = func(line string) { a.say("latchctl: " + line) } // not wrapped: it is for copying
 	}
 	return rest.New(target.Service, rest.Options{
 		Token:     token,
@@ -104,14 +105,26 @@ func (a *app) client() (*rest.Client, error) {
 	}), nil
 }
 
-// note prints a line beside the data.
+// note prints a line beside the data, wrapped where that is a terminal.
 func (a *app) note(format string, args ...any) {
-	line := "latchctl: " + ui.Clean(fmt.Sprintf(format, args...))
+	text := "latchctl: " + ui.Clean(fmt.Sprintf(format, args...))
+	lines := ui.Paragraph(text, a.errWidth())
+	// A command at the end is for copying, so it stays in one piece.
+	if i := strings.LastIndex(text, ": latchctl "); len(lines) > 1 && i >= 0 {
+		lines = append(ui.Paragraph(text[:i+1], a.errWidth()), " "+text[i+1:])
+	}
+	a.say(lines...)
+}
+
+// say prints lines beside the data as they are.
+func (a *app) say(lines ...string) {
 	if a.notes != nil {
-		a.notes(line)
+		a.notes(lines...)
 		return
 	}
-	fmt.Fprintln(a.errOut, line)
+	for _, line := range lines {
+		fmt.Fprintln(a.errOut, ui.Clean(line))
+	}
 }
 
 // color reports whether standard output takes colours.
@@ -122,6 +135,14 @@ func (a *app) color() bool {
 // outWidth is the width that tables are fitted to; 0: none.
 func (a *app) outWidth() int {
 	if !a.outTerminal {
+		return 0
+	}
+	return a.width()
+}
+
+// errWidth is the width that notes are wrapped to; 0: none.
+func (a *app) errWidth() int {
+	if !a.errTerminal {
 		return 0
 	}
 	return a.width()

@@ -82,7 +82,7 @@ func runDeviceList(ctx context.Context, o *deviceListOptions) error {
 		}
 	}
 	return printList(o.app, devices, func() *ui.Table {
-		t := &ui.Table{Head: []string{"DEVICE", "STATUS", "CONNECTION", "DOOR", "LAST SEEN", "TAGS"}}
+		t := &ui.Table{Head: []string{"DEVICE", "STATUS", "CONNECTION", "DOOR", "LAST SEEN", "TAGS"}, Optional: []int{5, 4, 1}}
 		for _, d := range devices {
 			t.Add(d.DeviceID, d.Status, d.ConnectionState, orDash(d.Position), o.app.localTime(d.LastActivityTime), objectText(d.Tags))
 		}

@@ -84,7 +84,7 @@ func set(t time.Time) *time.Time {
 func (a *app) showDevice(d iothub.DeviceIdentity) error {
 	v := newDeviceView(d)
 	return a.printOne(v, func(w io.Writer) error {
-		return fields(w,
+		return a.fields(w,
 			"Device", v.DeviceID,
 			"Status", v.Status,
 			"Reason", v.StatusReason,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/latchd/latchd/cmd/latchctl/conn"
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
@@ -71,7 +70,7 @@ func (a *app) report(err error) int {
 	case errors.As(err, &refusal):
 		hint = a.refusalHint(refusal)
 	}
-	fmt.Fprintf(a.errOut, "latchctl: %s%s\n", ui.Clean(err.Error()), hint)
+	a.note("%s%s", err, hint)
 	return status
 }
 

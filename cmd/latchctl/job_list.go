@@ -91,7 +91,7 @@ func runJobList(ctx context.Context, o *jobListOptions) error {
 
 // jobTable shows the hub's own counts: a device that answered may have refused.
 func (a *app) jobTable(jobs []iothub.Job) *ui.Table {
-	t := &ui.Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "ANSWERED", "FAILED", "WHAT"}}
+	t := &ui.Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "ANSWERED", "FAILED", "WHAT"}, Optional: []int{4, 6, 2}}
 	for _, job := range jobs {
 		devices, answered, failed := "-", "-", "-"
 		if s := job.DeviceJobStatistics; s != nil {

@@ -85,8 +85,7 @@ func (a *app) showRows(r watch.Report, onlyFailed bool) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(a.out, ui.Clean(summaryLine(r)))
-	return err
+	return a.printParagraph(summaryLine(r))
 }
 
 func (a *app) showJob(w io.Writer, job iothub.Job) error {
@@ -115,7 +114,7 @@ func (a *app) showJob(w io.Writer, job iothub.Job) error {
 		pairs = append(pairs, "Devices", fmt.Sprintf("%d: %d %s, %d failed, %d running, %d pending",
 			s.DeviceCount, s.SucceededCount, p.Word, s.FailedCount, s.RunningCount, s.PendingCount))
 	}
-	return fields(w, pairs...)
+	return a.fields(w, pairs...)
 }
 
 // noSuchJob names the job in the hub's answer that there is none.

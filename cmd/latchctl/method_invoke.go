@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -91,11 +90,13 @@ func runMethodInvoke(ctx context.Context, o *methodInvokeOptions) error {
 	if err != nil {
 		return err
 	}
-	if v := answer.Judge(); v.Outcome != iothub.Succeeded {
-		o.app.note("%s: %s: %s", o.id, v.Outcome, v.Reason)
-		return outcome(exitDevices)
+	v := answer.Judge()
+	if v.Outcome == iothub.Succeeded {
+		return nil
 	}
-	return nil
+	_, next := whatNext(v.Outcome, answerCode(answer))
+	o.app.note("%s: %s: %s; %s", o.id, v.Outcome, v.Reason, next)
+	return outcome(exitDevices)
 }
 
 func showAnswer(w io.Writer, answer iothub.MethodResponse) error {
@@ -117,7 +118,7 @@ func (a *app) notInvoked(id string, err error) error {
 		return fmt.Errorf("%s is offline: check the gateway's power and its network", id)
 	case errors.As(err, &refusal) && refusal.Code == iothub.CodeGatewayTimeout,
 		errors.As(err, &refusal) && refusal.Status == 504:
-		a.note("%s", ui.Clean(fmt.Sprintf("%s was called and did not answer in time: look at the door before you try again", id)))
+		a.note("%s: timed out: it was called and did not answer in time; look at the door before you try again", id)
 		return outcome(exitTimedOut)
 	case errors.As(err, &network) && network.Sent():
 		return fmt.Errorf("%w; %s may have been called all the same", err, id)

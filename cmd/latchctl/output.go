@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
@@ -51,8 +53,16 @@ func printLine(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// fields prints names and values, one to a line, the values in one column.
-func fields(w io.Writer, pairs ...string) error {
+// printParagraph prints a line of text, wrapped on a terminal.
+func (a *app) printParagraph(text string) error {
+	_, err := io.WriteString(a.out, strings.Join(ui.Paragraph(ui.Clean(text), a.outWidth()), "\n")+"\n")
+	return err
+}
+
+// fields prints names and values, one to a line, the values in one column. A value
+// that does not fit is wrapped within it, or stands below its name if only so it
+// stays in one piece, for copying.
+func (a *app) fields(w io.Writer, pairs ...string) error {
 	width := 0
 	for i := 0; i < len(pairs); i += 2 {
 		width = max(width, len(pairs[i]))
@@ -65,7 +75,15 @@ func fields(w io.Writer, pairs ...string) error {
 		for len(name) < width+2 {
 			name += " "
 		}
-		if _, err := io.WriteString(w, name+ui.Clean(pairs[i+1])+"\n"); err != nil {
+		text := ui.Clean(pairs[i+1])
+		lines := []string{text}
+		indent := strings.Repeat(" ", len(name))
+		if room := a.outWidth() - len(name); room > 0 && utf8.RuneCountInString(text) > room {
+			if lines = ui.Wrap(text, room); !strings.Contains(text, " ") {
+				name, indent, lines = strings.TrimRight(name, " ")+"\n  ", "  ", ui.Wrap(text, a.outWidth()-2)
+			}
+		}
+		if _, err := io.WriteString(w, name+strings.Join(lines, "\n"+indent)+"\n"); err != nil {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func runQuery(ctx context.Context, o *queryOptions) error {
 // rowTable shows rows of any form: a column for each member, in the order in
 // which they first appear. What is the hub's own bookkeeping is left to -o json.
 func rowTable(rows []json.RawMessage) *ui.Table {
-	t := &ui.Table{}
+	t := &ui.Table{CutAny: true}
 	column := make(map[string]int)
 	for _, row := range rows {
 		cells := make([]string, len(t.Head))

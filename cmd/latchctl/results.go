@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -66,7 +65,7 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 			return err
 		}
 	}
-	if _, err := io.WriteString(a.out, ui.Clean(summaryLine(r))+"\n"); err != nil {
+	if err := a.printParagraph(summaryLine(r)); err != nil {
 		return err
 	}
 	for _, line := range advice(r) {

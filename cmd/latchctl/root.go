@@ -49,7 +49,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%w", err) })
-	root.SetUsageTemplate(usageTemplate)
+	root.SetUsageTemplate(strings.ReplaceAll(usageTemplate, "WIDTH", fmt.Sprint(a.outWidth())))
 	root.SetHelpTemplate(helpTemplate)
 
 	flags := root.PersistentFlags()
@@ -122,6 +122,7 @@ const helpTemplate = `{{with .Short}}{{.}}.
 
 {{end}}{{.UsageString}}`
 
+// WIDTH is the terminal's.
 const usageTemplate = `Usage:
   {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
 {{if .HasAvailableSubCommands}}
@@ -129,8 +130,8 @@ Commands:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
 {{end}}{{if .HasAvailableLocalFlags}}
 Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{.LocalFlags.FlagUsagesWrapped WIDTH | trimTrailingWhitespaces}}
 {{end}}{{if .HasAvailableInheritedFlags}}
 Flags of all commands:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{.InheritedFlags.FlagUsagesWrapped WIDTH | trimTrailingWhitespaces}}
 {{end}}`

@@ -52,7 +52,7 @@ func runTwinShow(ctx context.Context, o *twinShowOptions) error {
 
 func (a *app) showTwin(twin iothub.Twin) error {
 	return a.printOne(twin, func(w io.Writer) error {
-		err := fields(w,
+		err := a.fields(w,
 			"Device", twin.DeviceID,
 			"Status", twin.Status,
 			"Connection", twin.ConnectionState,

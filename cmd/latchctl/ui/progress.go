@@ -44,10 +44,12 @@ func (p *Printer) Show(now time.Time, v Progress) {
 	p.drawn = width
 }
 
-// Note prints a line of its own.
-func (p *Printer) Note(text string) {
+// Note prints lines of their own.
+func (p *Printer) Note(lines ...string) {
 	p.Clear()
-	io.WriteString(p.W, Clean(text)+"\n")
+	for _, line := range lines {
+		io.WriteString(p.W, Clean(line)+"\n")
+	}
 }
 
 // Clear takes the redrawn line away.

@@ -30,8 +30,8 @@ func Cut(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// Wrap breaks text into lines of at most width characters, at blanks where
-// there are any.
+// Wrap breaks text into lines of at most width characters: at blanks where there
+// are any, else after a comma.
 func Wrap(text string, width int) []string {
 	if width < 1 {
 		width = 1
@@ -39,17 +39,40 @@ func Wrap(text string, width int) []string {
 	var lines []string
 	rest := []rune(text)
 	for len(rest) > width {
-		at := width
-		for i := width; i > width/3; i-- {
-			if rest[i] == ' ' {
-				at = i
-				break
-			}
-		}
+		at := breakAt(rest, width)
 		lines = append(lines, strings.TrimRight(string(rest[:at]), " "))
 		rest = []rune(strings.TrimLeft(string(rest[at:]), " "))
 	}
 	return append(lines, string(rest))
+}
+
+// breakAt is where a text that is longer than width is broken.
+func breakAt(text []rune, width int) int {
+	for i := width; i > 0; i-- {
+		if text[i] == ' ' {
+			return i
+		}
+	}
+	for i := width; i > width/3; i-- {
+		if text[i-1] == ',' {
+			return i
+		}
+	}
+	return width
+}
+
+// Paragraph wraps text with the lines after the first set in; width 0 is any.
+func Paragraph(text string, width int) []string {
+	if width == 0 || utf8.RuneCountInString(text) <= width {
+		return []string{text}
+	}
+	first := Wrap(text, width)[0]
+	lines := []string{first}
+	const indent = "  "
+	for _, line := range Wrap(strings.TrimLeft(text[len(first):], " "), max(width-len(indent), 1)) {
+		lines = append(lines, indent+line)
+	}
+	return lines
 }
 
 func pad(text string, width int) string {

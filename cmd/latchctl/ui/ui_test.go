@@ -77,6 +77,45 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableWithoutRoom: optional columns go first, then each row is a block.
+func TestTableWithoutRoom(t *testing.T) {
+	jobs := &Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "WHAT"}, Optional: []int{4, 2}}
+	jobs.Add("lock-20261124-122717-0be73f46", "completed", "2026-11-24 12:27:17", "30", "lockDoor")
+	jobs.Add("ping", "queued", "-", "1", "ping")
+	rows := &Table{Head: []string{"deviceId", "status", "properties"}, CutAny: true}
+	rows.Add("front", "enabled", `{"desired":{},"reported":{"agent":{"startedAt":"2026-11-24T12:21:00.686Z"}}}`)
+	var b bytes.Buffer
+	for _, table := range []*Table{jobs, rows} {
+		for _, width := range []int{100, 80, 60, 24} {
+			fmt.Fprintf(&b, "%d columns:\n", width)
+			start := b.Len()
+			if err := table.Write(&b, width, false); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(b.String()[start:]) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+					t.Errorf("%d characters at width %d: %s", n, width, line)
+				}
+			}
+		}
+	}
+	golden(t, "table-narrow.txt", b.String())
+}
+
+func TestParagraph(t *testing.T) {
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"a b c", 0, "a b c"}, {"aaa bbb ccc", 11, "aaa bbb ccc"}, {"aaa bbb ccc ddd", 8, "aaa bbb|  ccc|  ddd"}, {"aaaaaaaa", 4, "aaaa|  aa|  aa"}, {"ää öö", 3, "ää|  ö|  ö"},
+	} {
+		if got := strings.Join(Paragraph(tt.text, tt.width), "|"); got != tt.want {
+			t.Errorf("Paragraph(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+}
+
 func TestTableStyles(t *testing.T) {
 	table := &Table{Head: []string{"A", "B"}, Style: func(column int, text string) string {
 		return map[string]string{"bad": "31"}[text]
