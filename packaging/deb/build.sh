@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
 # Builds the packages into a folder: build.sh [ARCH] [FOLDER], ARCH being Debian's
-# amd64, arm64 or armhf (built for ARMv6, so that every Raspberry Pi runs it).
-# VERSION overrides what git describes; TAGS builds with Go build tags.
+# amd64, arm64 or armhf (built for ARMv6, so that every Raspberry Pi runs it). Beside
+# each package it puts the bill of materials, and SHA256SUMS of all that is there.
+#
+# The same sources give the same bytes, wherever and whenever they are built. What
+# git says of them, where there is git, can be given: VERSION, and SOURCE_DATE_EPOCH
+# for all times. PACKAGES builds only some, TAGS builds with Go build tags.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+umask 022
 
 arch=${1:-amd64}
 out=${2:-dist}
+packages=${PACKAGES:-latchd latchctl latchhub}
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 case $arch in
-amd64) export GOARCH=amd64 ;;
-arm64) export GOARCH=arm64 ;;
-armhf) export GOARCH=arm GOARM=6 ;;
+amd64) target=(GOARCH=amd64) ;;
+arm64) target=(GOARCH=arm64) ;;
+armhf) target=(GOARCH=arm GOARM=6) ;;
 *)
 	printf 'there is no architecture %s; there are amd64, arm64 and armhf\n' "$arch" >&2
 	exit 2
@@ -20,28 +26,48 @@ armhf) export GOARCH=arm GOARM=6 ;;
 esac
 
 # A version of Debian's form: 1.2.3, or 1.2.3+5.gabc1234 five commits later, or
-# 0~git20261124.abc1234 before the first tag.
-version=${VERSION:-}
-if [ -z "$version" ]; then
+# 0~git20261124.120000.abc1234 before the first tag. Each is later than the one before.
+if [ -z "${VERSION:-}" ]; then
 	if described=$(git describe --tags --match 'v[0-9]*' 2>/dev/null); then
-		version=$(sed 's/^v//; s/-\([0-9]*\)-g/+\1.g/' <<<"$described")
+		VERSION=$(sed 's/^v//; s/-\([0-9]*\)-g/+\1.g/' <<<"$described")
 	else
-		version=0~git$(git log -1 --format=%cd --date=format:%Y%m%d).$(git rev-parse --short HEAD)
+		VERSION=0~git$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d.%H%M%S).$(git rev-parse --short=7 HEAD)
 	fi
 fi
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
+export VERSION SOURCE_DATE_EPOCH ARCH=$arch
 
-bin=$(mktemp -d)
-trap 'rm -rf "$bin"' EXIT
-CGO_ENABLED=0 GOOS=linux go build -trimpath ${TAGS:+-tags "$TAGS"} \
-	-ldflags="-s -w -X main.version=$version" -o "$bin/" ./cmd/...
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export STAGE=$work/stage
+mkdir -p "$STAGE/bin" "$STAGE/man" "$STAGE/completion" "$out"
 
-(unset GOARCH GOARM && go run ./cmd/latchd config --example >"$bin/latchd.toml")
+programs() { # PACKAGE
+	echo "$1"
+	[ "$1" != latchhub ] || echo latchsim
+}
 
-# The packages are the same bytes each time: their times are the commit's.
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
-export SOURCE_DATE_EPOCH
-mkdir -p "$out"
-for package in latchd latchctl latchhub; do
-	env -u GOARCH -u GOARM ARCH="$arch" VERSION="$version" BIN="$bin" \
-		go run "$nfpm" package --packager deb --config "packaging/deb/$package.yaml" --target "$out/"
+# Programs, for the packages' architecture.
+for package in $packages; do programs "$package"; done | sed 's#^#./cmd/#' |
+	xargs env CGO_ENABLED=0 GOOS=linux "${target[@]}" go build -trimpath -buildvcs=false ${TAGS:+-tags "$TAGS"} \
+		-ldflags="-s -w -X main.version=$VERSION" -o "$STAGE/bin/"
+
+# Man pages, compressed; completions, which latchctl and latchhub know themselves.
+for page in packaging/man/*.[158]; do gzip -9nc "$page" >"$STAGE/man/${page##*/}.gz"; done
+go build -buildvcs=false -o "$work/tools/" ./cmd/latchd ./cmd/latchctl ./cmd/latchhub ./packaging/deb/papers
+for program in latchctl latchhub; do
+	for shell in bash zsh fish; do
+		"$work/tools/$program" completion "$shell" >"$STAGE/completion/$program.$shell"
+	done
 done
+"$work/tools/latchd" config --example >"$STAGE/latchd.toml"
+
+for package in $packages; do
+	mkdir "$STAGE/$package"
+	programs "$package" | sed "s#^#$STAGE/bin/#" | xargs "$work/tools/papers" --package "$package" \
+		--version "$VERSION" --arch "$arch" --time "$SOURCE_DATE_EPOCH" --out "$STAGE/$package"
+	gzip -9n "$STAGE/$package/changelog"
+	go run "$nfpm" package --packager deb --config "packaging/deb/$package.yaml" --target "$out/"
+	cp "$STAGE/$package/sbom.cdx.json" "$out/${package}_${VERSION}_$arch.cdx.json"
+done
+(cd "$out" && find . -maxdepth 1 \( -name '*.deb' -o -name '*.cdx.json' \) -printf '%P\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)

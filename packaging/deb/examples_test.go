@@ -1,0 +1,80 @@
+package deb
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/agent/config"
+)
+
+// The example of each version that was given to somebody is in testdata/examples,
+// as "latchd config --example" of that version printed it.
+const examples = "testdata/examples"
+
+// An upgrade must not leave a door without its agent: the example of each earlier
+// version starts this one, and each key that it has commented out is still a key.
+func TestExamplesOfEarlierVersions(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(examples, "*.toml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("examples: %q, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.Load(file); err != nil {
+				t.Errorf("it does not start the agent: %v", err)
+			}
+			tried := 0
+			for table, key := range commentedOut(string(text)) {
+				tried++
+				alone := filepath.Join(t.TempDir(), "latchd.toml")
+				if err := os.WriteFile(alone, []byte(table+"\n"+key+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				// Alone it need not be enough, but it has to be known.
+				if _, err := config.Load(alone); err != nil && strings.Contains(err.Error(), "is not a key of") {
+					t.Errorf("%s %s: %v", table, key, err)
+				}
+			}
+			if tried < 10 {
+				t.Errorf("only %d keys are commented out: is it an example?", tried)
+			}
+		})
+	}
+}
+
+// commentedOut yields each key of an example that is a comment, with its table.
+func commentedOut(text string) func(yield func(table, key string) bool) {
+	heading, key := regexp.MustCompile(`^#?(\[[a-z_.]+\])$`), regexp.MustCompile(`^#([a-z_]+ = .*)$`)
+	return func(yield func(table, key string) bool) {
+		table := ""
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			if m := heading.FindStringSubmatch(line); m != nil {
+				table = m[1]
+			} else if m := key.FindStringSubmatch(line); m != nil && !yield(table, m[1]) {
+				return
+			}
+		}
+	}
+}
+
+// A release is not whole without its example.
+func TestEachReleaseHasItsExample(t *testing.T) {
+	text, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+)`).FindAllStringSubmatch(string(text), -1) {
+		file := filepath.Join(examples, m[1]+".toml")
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%v; make it with: latchd config --example > packaging/deb/%s", err, file)
+		}
+	}
+}
