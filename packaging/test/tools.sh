@@ -20,9 +20,11 @@ command -v git >/dev/null || missing git git
 node_version=$(node --version 2>/dev/null | tr -d v) || node_version=0
 at_least "$node_version" 18 || missing 'node 18 or later' nodejs
 command -v npm >/dev/null || missing npm npm
-# Only Debian has it, and only its packages need it.
+# Only Debian has them, and only its packages need them.
 if command -v apt-get >/dev/null; then
 	command -v lintian >/dev/null || missing 'lintian (for the packages)' lintian
+	command -v apt-ftparchive >/dev/null || missing 'apt-ftparchive (for their repository)' apt-utils
+	command -v gpg >/dev/null || missing gpg gnupg
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

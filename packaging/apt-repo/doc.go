@@ -1,0 +1,3 @@
+// Package aptrepo tests the script that makes a signed repository of packages, with
+// apt itself: it installs what is signed, and refuses all else.
+package aptrepo
