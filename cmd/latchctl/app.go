@@ -37,8 +37,10 @@ type app struct {
 	format string // table, json or jsonl
 	trace  bool   // show requests and answers
 
-	// entra says that the login is by Entra ID. client sets it.
-	entra bool
+	// entra says that the login is by Entra ID, policy is else the shared access
+	// policy's name. client sets them.
+	entra  bool
+	policy string
 
 	// confirmAbove is the number of devices above which a command asks first.
 	// client reads it from the config file.
@@ -79,6 +81,7 @@ func (a *app) client() (*rest.Client, error) {
 	for _, w := range target.Warnings {
 		a.note("%s", w)
 	}
+	a.policy = target.Service.KeyName
 	var token func(context.Context) (string, error)
 	if a.entra = target.Entra; a.entra {
 		login, err := entra.Default(a.now)

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
@@ -40,9 +44,16 @@ func newDoctor(a *app, run func(context.Context, *doctorOptions) error) *cobra.C
 
 // finding is the result of a check, as -o json has it.
 type finding struct {
-	Check string `json:"check"`
-	OK    bool   `json:"ok"`
-	Text  string `json:"text"`
+	Check  string `json:"check"`
+	OK     bool   `json:"ok"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"` // what to do about one that has failed
+}
+
+// failed is a finding of err, whose text says what to do after a semicolon.
+func failed(check string, err error) finding {
+	text, remedy, _ := strings.Cut(err.Error(), "; ")
+	return finding{check, false, text, remedy}
 }
 
 func runDoctor(ctx context.Context, o *doctorOptions) error {
@@ -57,7 +68,11 @@ func runDoctor(ctx context.Context, o *doctorOptions) error {
 	err = printList(o.app, findings, func() *ui.Table {
 		t := &ui.Table{Head: []string{"CHECK", "RESULT", "MORE"}, WrapLast: true}
 		for _, f := range findings {
-			t.Add(f.Check, map[bool]string{true: "ok", false: "failed"}[f.OK], f.Text)
+			if f.OK {
+				t.Add(f.Check, "ok", f.Text)
+			} else {
+				t.Add(f.Check, "failed", strings.TrimSuffix(f.Text+"; "+f.Remedy, "; "))
+			}
 		}
 		return t
 	})
@@ -74,17 +89,66 @@ func runDoctor(ctx context.Context, o *doctorOptions) error {
 
 // examine checks one thing after the other, as far as the ones before allow.
 func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []finding {
-	findings := []finding{{"hub", true, client.HostName()}}
-	at, err := client.HubTime(ctx)
-	if err != nil { // it tells DNS, network and TLS apart
-		return append(findings, finding{"connection", false, err.Error()})
+	by := "the policy " + o.app.policy
+	if o.app.entra {
+		by = "a login by Entra ID"
 	}
-	findings = append(findings, finding{"connection", true, "name, network and certificate are good: " + client.Address()},
-		clockFinding(o.app.now().Sub(at)))
-	_, registry := client.Device(ctx, doctorID)
+	findings := []finding{{Check: "hub", OK: true, Text: client.HostName() + ", with " + by}, lookUp(ctx, client)}
+	if !findings[1].OK {
+		return findings
+	}
+	at, err := client.HubTime(ctx)
+	findings = append(findings, connectionFindings(client, err)...)
+	if err != nil {
+		return findings
+	}
+	findings = append(findings, clockFinding(o.app.now().Sub(at)))
+	_, devices := client.Device(ctx, doctorID)
 	_, twins := client.Twin(ctx, doctorID)
 	_, jobs := client.Job(ctx, doctorID)
-	return append(findings, o.app.rightFinding("devices", registry), o.app.rightFinding("twins", twins), o.app.rightFinding("jobs", jobs))
+	if refusal, ok := errors.AsType[*iothub.Error](twins); ok && refusal.Status == http.StatusUnauthorized {
+		return append(findings, finding{"login", false, twins.Error(), strings.TrimPrefix(o.app.refusalHint(refusal), "; ")})
+	}
+	return append(findings, finding{Check: "login", OK: true, Text: "the hub takes " + by},
+		o.app.rightFinding("devices", "RegistryRead", devices),
+		o.app.rightFinding("twins", "ServiceConnect", twins),
+		o.app.rightFinding("jobs", "ServiceConnect", jobs))
+}
+
+// lookUp asks for the addresses of the endpoint's name, unless it has none or a
+// proxy does that.
+func lookUp(ctx context.Context, client *rest.Client) finding {
+	if proxy := client.Proxy(); proxy != "" {
+		return finding{Check: "proxy", OK: true, Text: proxy + ", which looks the name up"}
+	}
+	host, _, _ := net.SplitHostPort(client.Address())
+	if _, err := netip.ParseAddr(host); err == nil {
+		return finding{Check: "dns", OK: true, Text: host + " is an address"}
+	}
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		text := "the name " + host + " could not be looked up"
+		if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
+			text = "there is no host of the name " + host
+		}
+		return finding{"dns", false, text, "check the hub's name and this computer's DNS, or give --endpoint"}
+	}
+	return finding{Check: "dns", OK: true, Text: host + " is " + strings.Join(addresses, ", ")}
+}
+
+// connectionFindings tells network and TLS apart by the error of a first request.
+func connectionFindings(client *rest.Client, err error) []finding {
+	reached := finding{Check: "network", OK: true, Text: client.Address() + " answers"}
+	network, isNetwork := errors.AsType[*rest.NetworkError](err)
+	switch {
+	case err == nil:
+		return []finding{reached, {Check: "tls", OK: true, Text: "its certificate is good"}}
+	case isNetwork && !network.Temporary():
+		return []finding{reached, failed("tls", err)}
+	case isNetwork:
+		return []finding{failed("network", err)}
+	}
+	return []finding{failed("login", err)}
 }
 
 func clockFinding(ahead time.Duration) finding {
@@ -92,25 +156,27 @@ func clockFinding(ahead time.Duration) finding {
 	if ahead < 0 {
 		word = "behind"
 	}
-	f := finding{"clock", ahead.Abs() <= clockAllowed, "this computer and the hub agree"}
+	f := finding{Check: "clock", OK: ahead.Abs() <= clockAllowed, Text: "this computer and the hub agree"}
 	if ahead.Abs() > 2*time.Second { // the hub's time is to a second, and on its way
 		f.Text = fmt.Sprintf("this computer is %s %s the hub", ui.Duration(ahead.Abs().Round(time.Second)), word)
 	}
 	if !f.OK {
-		f.Text += ": set its clock, or the hub refuses its tokens"
+		f.Remedy = "set its clock, or the hub refuses its tokens"
 	}
 	return f
 }
 
 // rightFinding reads the answer to a question for what does not exist: that it
 // does not is the good answer.
-func (a *app) rightFinding(check string, err error) finding {
-	var refusal *iothub.Error
+func (a *app) rightFinding(check, right string, err error) finding {
+	refusal, isRefusal := errors.AsType[*iothub.Error](err)
 	switch {
-	case err == nil, errors.As(err, &refusal) && refusal.Status == 404:
-		return finding{check, true, "may be read"}
-	case refusal != nil:
-		return finding{check, false, err.Error() + a.refusalHint(refusal)}
+	case err == nil, isRefusal && refusal.Status == http.StatusNotFound:
+		return finding{Check: check, OK: true, Text: "may be read"}
+	case isRefusal && refusal.Status == http.StatusForbidden && !a.entra:
+		return finding{check, false, err.Error(), "use a shared access policy with the right " + right}
+	case isRefusal:
+		return finding{check, false, err.Error(), strings.TrimPrefix(a.refusalHint(refusal), "; ")}
 	}
-	return finding{check, false, err.Error()}
+	return failed(check, err)
 }

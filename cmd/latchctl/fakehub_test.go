@@ -45,6 +45,8 @@ type fakeHub struct {
 	jobs     map[string]*fakeJob
 	busy     int // answers of 429 that are due
 	full     int // new jobs that are still to be refused
+
+	forbidden string // what paths begin with that the policy may not
 }
 
 func newFakeHub() (*fakeHub, error) {
@@ -61,6 +63,35 @@ func newFakeHub() (*fakeHub, error) {
 func (h *fakeHub) serve(l net.Listener) {
 	h.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: h.handler(), ErrorLog: log.New(io.Discard, "", 0)}}
 	h.server.StartTLS()
+}
+
+// serveProxy is an HTTP proxy that makes all connections to the hub, for the user
+// "me" with the password "pass".
+func (h *fakeHub) serveProxy(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic bWU6cGFzcw==" {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	hub, err := net.Dial("tcp", h.address)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	defer hub.Close()
+	h.mu.Lock()
+	h.requests = append(h.requests, "CONNECT "+r.Host)
+	h.mu.Unlock()
+	w.WriteHeader(http.StatusOK)
+	client, rest, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	go func() {
+		io.Copy(hub, rest)
+		hub.(*net.TCPConn).CloseWrite()
+	}()
+	io.Copy(client, hub)
 }
 
 // restart serves again at the same address.
@@ -101,6 +132,10 @@ func (h *fakeHub) handler() http.Handler {
 		h.record(r, body)
 		if e := h.check(r, body); e != nil {
 			answerError(w, e)
+			return
+		}
+		if h.forbidden != "" && strings.HasPrefix(r.URL.Path, h.forbidden) {
+			answerError(w, iothub.Errorf(iothub.CodeForbidden, "the policy may not do this"))
 			return
 		}
 		if h.busy > 0 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,13 +21,14 @@ func TestMain(m *testing.M) {
 type hubKey struct{}
 
 // TestScripts runs the scripts, which are the specification of the commands.
-// Each has a fake hub of its own, and Entra ID at $ENTRA. It may use these commands besides latchctl:
+// Each has a fake hub of its own, Entra ID at $ENTRA and an HTTP proxy at $PROXY. It may use these commands besides latchctl:
 //
 //	hub devices FILE    put the devices of the JSON file into the registry
 //	hub many N          put N devices into the registry that are not connected
 //	hub requests FILE   write the requests since the last time to FILE
 //	hub busy N          answer the next N requests with 429
 //	hub full N          refuse the next N jobs: too many are active
+//	hub forbid PATH     refuse paths that begin so, until "hub forbid" alone
 //	hub config FROM TO  copy a config file, with $ENDPOINT filled in
 //	hub stop, hub start
 func TestScripts(t *testing.T) {
@@ -41,6 +44,9 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { hub.server.Close() })
 			env.Values[hubKey{}] = hub
+			proxy := httptest.NewServer(http.HandlerFunc(hub.serveProxy))
+			env.Defer(proxy.Close)
+			env.Setenv("PROXY", strings.TrimPrefix(proxy.URL, "http://"))
 			entra := startFakeEntra()
 			env.Defer(entra.Close)
 			env.Setenv("ENTRA", entra.URL)
@@ -48,6 +54,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("ENDPOINT", "https://"+hub.address)
 			env.Setenv("ADDRESS", hub.address)
+			env.Setenv("PORT", hub.address[strings.LastIndex(hub.address, ":")+1:])
 			env.Setenv("LATCHCTL_ENDPOINT", "https://"+hub.address)
 			env.Setenv("LATCHCTL_CA_FILE", filepath.Join(env.WorkDir, "ca.pem"))
 			env.Setenv("LATCHCTL_HUB_FILE", filepath.Join(env.WorkDir, "hub.connection-string"))
@@ -98,6 +105,10 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		} else {
 			hub.full = n
 		}
+		hub.mu.Unlock()
+	case "forbid":
+		hub.mu.Lock()
+		hub.forbidden = strings.Join(args[1:], "")
 		hub.mu.Unlock()
 	case "config":
 		text := strings.ReplaceAll(ts.ReadFile(args[1]), "$ENDPOINT", ts.Getenv("ENDPOINT"))

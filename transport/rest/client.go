@@ -116,6 +116,20 @@ func (c *Client) HostName() string { return c.service.HostName }
 // Address returns host:port of the endpoint that the client dials.
 func (c *Client) Address() string { return c.address }
 
+// Proxy returns host:port of the proxy that the environment has for the
+// endpoint; empty: none.
+func (c *Client) Proxy() string {
+	base, err := url.Parse(c.base)
+	if err != nil {
+		return ""
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.Host
+}
+
 // CloseIdleConnections closes the connections that no request uses.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
@@ -152,6 +166,12 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode != http.StatusOK {
+				return &proxyRefusal{proxy.Host, res.Status}
+			}
+			return nil
+		},
 	}
 }
 

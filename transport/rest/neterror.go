@@ -47,6 +47,12 @@ func (e *NetworkError) Sent() bool { return e.Kind == Unanswered || e.Kind == Di
 // nothing changed on this side.
 func (e *NetworkError) Temporary() bool { return e.Kind == Unreachable || e.Sent() }
 
+// proxyRefusal is a proxy's answer that it makes no connection to the hub.
+type proxyRefusal struct{ host, status string }
+
+// Error says what the proxy said.
+func (e *proxyRefusal) Error() string { return "proxy " + e.host + ": " + e.status }
+
 // networkError turns what the HTTP client says into a NetworkError. If the
 // caller's own context ended, that is the error.
 func (c *Client) networkError(ctx context.Context, err error, limit time.Duration) error {
@@ -65,9 +71,14 @@ func (c *Client) networkError(ctx context.Context, err error, limit time.Duratio
 		alert     tls.AlertError
 		dns       *net.DNSError
 		op        *net.OpError
+		proxy     *proxyRefusal
 	)
-	dialling := errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect")
+	dialling := errors.As(err, &op) && (op.Op == "dial" || op.Op == "socks connect")
 	switch {
+	case errors.As(err, &proxy):
+		return fail(Unreachable, "hub at %s: the proxy %s does not let us through: %s; check HTTPS_PROXY and NO_PROXY", c.address, proxy.host, proxy.status)
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return fail(Unreachable, "hub at %s: the proxy %s is not reachable: %s; check HTTPS_PROXY and NO_PROXY", c.address, c.Proxy(), cause(op))
 	case errors.As(err, &authority):
 		return fail(NotTrusted, "hub at %s: its certificate is of an authority that this computer does not trust; "+
 			"for a hub of your own give its CA with --ca-file FILE", c.address)

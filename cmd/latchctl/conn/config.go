@@ -24,7 +24,8 @@ type Config struct {
 	ConfirmAbove *int           `toml:"confirm_above"`
 	Hubs         map[string]Hub `toml:"hubs"`
 
-	path string
+	path    string
+	warning string
 }
 
 // Hub is a named hub of the config file: one with a connection string, or one
@@ -67,6 +68,9 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	c, err := parseConfig(text, path)
 	if err != nil {
 		return Config{}, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o022 != 0 {
+		c.warning = fmt.Sprintf("warning: %s says which hub to trust, and others can change it (mode %04o); run: chmod go-w %s", path, info.Mode().Perm(), path)
 	}
 	home := getenv("HOME")
 	for name, hub := range c.Hubs {

@@ -47,6 +47,9 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 		return Target{}, err
 	}
 	var t Target
+	if config.warning != "" {
+		t.Warnings = append(t.Warnings, config.warning)
+	}
 	if choice.hubName != "" {
 		if err := checkHubName(choice.hubName); err != nil {
 			return Target{}, &UsageError{fmt.Sprintf("%s %v", choice.source, err)}
