@@ -70,13 +70,16 @@ func runDeviceConnectionString(ctx context.Context, o *deviceConnectionStringOpt
 	return o.app.printSecret(o.id, device.ConnectionString())
 }
 
+// deviceSecret is what a device logs in with, as -o json has it.
+type deviceSecret struct {
+	DeviceID         string `json:"deviceId"`
+	ConnectionString string `json:"connectionString"`
+}
+
 func (a *app) printSecret(id, text string) error {
 	if a.format == "table" {
 		_, err := fmt.Fprintln(a.out, text)
 		return err
 	}
-	return a.printOne(struct {
-		DeviceID         string `json:"deviceId"`
-		ConnectionString string `json:"connectionString"`
-	}{id, text}, nil)
+	return a.printOne(deviceSecret{id, text}, nil)
 }

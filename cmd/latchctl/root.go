@@ -37,6 +37,7 @@ func newRoot(a *app) *cobra.Command {
 		newQuery(a, nil),
 		newDoctor(a, nil),
 		newVersion(a, nil),
+		newOutputHelp(),
 	)
 	root.Long = "Latchctl schedules and watches jobs on the devices of an IoT Hub, and says what\n" +
 		"became of each door. Its exit status tells the outcome:\n" +
@@ -120,7 +121,7 @@ const helpTemplate = `{{with .Short}}{{.}}.
 
 {{end}}{{with .Long}}{{. | trimTrailingWhitespaces}}
 
-{{end}}{{.UsageString}}`
+{{end}}{{if .Runnable}}{{.UsageString}}{{end}}`
 
 // WIDTH is the terminal's.
 const usageTemplate = `Usage:
@@ -128,6 +129,9 @@ const usageTemplate = `Usage:
 {{if .HasAvailableSubCommands}}
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{if .HasHelpSubCommands}}
+More help:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}}
+  {{rpad .CommandPath .CommandPathPadding}} {{.Short}}{{end}}{{end}}
 {{end}}{{if .HasAvailableLocalFlags}}
 Flags:
 {{.LocalFlags.FlagUsagesWrapped WIDTH | trimTrailingWhitespaces}}

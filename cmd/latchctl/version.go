@@ -30,12 +30,15 @@ func newVersion(a *app, run func(context.Context, *versionOptions) error) *cobra
 	}
 }
 
+// versionView is the program as -o json has it.
+type versionView struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	System  string `json:"system"`
+}
+
 func runVersion(_ context.Context, o *versionOptions) error {
-	v := struct {
-		Version string `json:"version"`
-		Go      string `json:"go"`
-		System  string `json:"system"`
-	}{o.app.version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionView{o.app.version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 	return o.app.printOne(v, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "latchctl %s (%s, %s)\n", v.Version, v.Go, v.System)
 		return err

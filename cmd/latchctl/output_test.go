@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+// documented are the types that commands print, by the beginning of the line of
+// output.txt that documents them.
+var documented = map[string]reflect.Type{
+	"device list":              reflect.TypeFor[listedDevice](),
+	"device create":            reflect.TypeFor[deviceView](),
+	"device connection-string": reflect.TypeFor[deviceSecret](),
+	"twin show":                reflect.TypeFor[iothub.Twin](),
+	"method invoke":            reflect.TypeFor[iothub.MethodResponse](),
+	"job list":                 reflect.TypeFor[iothub.Job](),
+	"lock, unlock, job watch":  reflect.TypeFor[jobResult](),
+	"the same with -o jsonl":   reflect.TypeFor[deviceResult](),
+	"lock, unlock, job sched":  reflect.TypeFor[selected](),
+	"doctor":                   reflect.TypeFor[finding](),
+	"version":                  reflect.TypeFor[versionView](),
+}
+
+var (
+	outputHead  = regexp.MustCompile(`^[a-z].*: `)
+	outputField = regexp.MustCompile(`^  (\S+)  +\S`)
+)
+
+// readOutputText returns the documented fields under each head.
+func readOutputText() map[string][]string {
+	found := make(map[string][]string)
+	head := ""
+	_, sections, _ := strings.Cut(outputFields, "\n\n")
+	for line := range strings.Lines(sections) {
+		if outputHead.MatchString(line) {
+			head = strings.TrimSpace(line)
+			found[head] = nil
+		} else if m := outputField.FindStringSubmatch(line); m != nil {
+			found[head] = append(found[head], m[1])
+		}
+	}
+	return found
+}
+
+// fieldsOf are the fields of a type's JSON, as the document writes them.
+func fieldsOf(of reflect.Type, prefix string) []string {
+	var fields []string
+	for i := range of.NumField() {
+		f := of.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if options == "omitempty" {
+			name += "?"
+		}
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		whole := inner == reflect.TypeFor[time.Time]() || inner == reflect.TypeFor[iothub.Job]()
+		if inner.Kind() == reflect.Struct && !whole {
+			fields = append(fields, fieldsOf(inner, prefix+name+".")...)
+		} else {
+			fields = append(fields, prefix+name)
+		}
+	}
+	return fields
+}
+
+// TestOutputIsDocumented: the document has the fields of what is printed, all of
+// them and no others.
+func TestOutputIsDocumented(t *testing.T) {
+	heads := readOutputText()
+	for begins, of := range documented {
+		fields, found := []string(nil), false
+		for head, f := range heads {
+			if strings.HasPrefix(head, begins) {
+				fields, found = f, true
+			}
+		}
+		if want := fieldsOf(of, ""); !found || !slices.Equal(fields, want) {
+			t.Errorf("output.txt has, under %q,\n%q\n%s has\n%q", begins, fields, of, want)
+		}
+	}
+	if len(heads) != len(documented)+1 { // the query's rows are the hub's
+		t.Errorf("output.txt has the heads %q", slices.Sorted(maps.Keys(heads)))
+	}
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		name := strings.TrimPrefix(cmd.CommandPath(), "latchctl ")
+		if cmd.HasParent() && !cmd.HasSubCommands() && cmd.Runnable() && name != "device delete" && !regexp.MustCompile(`(?m)^.*\b`+name+`\b.*:`).MatchString(outputFields) {
+			t.Errorf("output.txt does not say what %s prints", name)
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRoot(&app{}))
+}
+
+// TestOutputIsAsDocumented: what commands print has documented fields only.
+func TestOutputIsAsDocumented(t *testing.T) {
+	hub := startFakeHub(t, threeDoors)
+	for _, tt := range []struct {
+		begins string
+		args   []string
+		status int
+	}{
+		{"device create", []string{"device", "create", "new"}, exitOK},
+		{"device create", []string{"device", "show", "new"}, exitOK},
+		{"device list", []string{"device", "list"}, exitOK},
+		{"device connection-string", []string{"device", "connection-string", "new"}, exitOK},
+		{"twin show", []string{"twin", "show", "a"}, exitOK},
+		{"twin show", []string{"twin", "update", "a", "--tags", `{"x":1}`}, exitOK},
+		{"method invoke", []string{"method", "invoke", "c", "lockDoor"}, exitDevices},
+		{"job list", []string{"job", "schedule", "method", "ping", "--where", "*", "--yes", "--id", "j"}, exitOK},
+		{"lock, unlock, job watch", []string{"job", "watch", "j"}, exitDevices},
+		{"lock, unlock, job watch", []string{"lock", "--where", "*"}, exitDevices},
+		{"lock, unlock, job watch", []string{"job", "show", "j", "--devices"}, exitOK},
+		{"job list", []string{"job", "list"}, exitOK},
+		{"job list", []string{"job", "show", "j"}, exitOK},
+		{"lock, unlock, job sched", []string{"unlock", "a", "--dry-run"}, exitOK},
+		{"doctor", []string{"doctor"}, exitOK},
+		{"version", []string{"version"}, exitOK},
+	} {
+		a, out, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+		if got := run(t.Context(), a, append(tt.args, "-o", "json")); got != tt.status {
+			t.Errorf("%v: status %d, want %d: %s", tt.args, got, tt.status, errOut)
+			continue
+		}
+		var value any
+		if err := json.Unmarshal(out.Bytes(), &value); err != nil {
+			t.Errorf("%v: %v in %s", tt.args, err, out)
+			continue
+		}
+		known := make(map[string]bool)
+		for _, field := range fieldsOf(documented[tt.begins], "") {
+			known[strings.ReplaceAll(field, "?", "")] = true
+		}
+		for _, path := range undocumented(value, "", known) {
+			t.Errorf("%v prints the field %s, which is not documented", tt.args, path)
+		}
+	}
+}
+
+// undocumented are the fields of a JSON value that are not known. What is below
+// a known field is free.
+func undocumented(value any, prefix string, known map[string]bool) []string {
+	var paths []string
+	switch v := value.(type) {
+	case []any:
+		for _, element := range v {
+			paths = append(paths, undocumented(element, prefix, known)...)
+		}
+	case map[string]any:
+		for name, inner := range v {
+			switch inner.(type) {
+			case map[string]any:
+				if !known[prefix+name] {
+					paths = append(paths, undocumented(inner, prefix+name+".", known)...)
+				}
+			default:
+				if !known[prefix+name] {
+					paths = append(paths, prefix+name)
+				}
+			}
+		}
+	}
+	return paths
+}
