@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 
@@ -72,7 +71,7 @@ func TestWire(t *testing.T) {
 		if op.command != nil {
 			t.Run(op.name+", by latchctl", func(t *testing.T) {
 				cmd := bin.Ctl(append(op.command, "--endpoint", hub.URL, "--ca-file", hub.caFile)...)
-				cmd.Env = append(os.Environ(), "LATCHCTL_HUB="+hub.connectionString())
+				cmd.Env = append(cmd.Env, "LATCHCTL_HUB="+hub.connectionString())
 				harness.Run(t, cmd).Want(t, 0)
 				compare(t, op.name+", by latchctl", want, hub.take())
 			})
