@@ -71,7 +71,7 @@ func howToChoose(cmd *cobra.Command) string {
 // condition is the job's condition.
 func (c *choice) condition() string {
 	if len(c.ids) > 0 {
-		return idsCondition(c.ids)
+		return rest.DevicesIn(c.ids)
 	}
 	return c.where
 }

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -32,15 +31,6 @@ func checkCondition(cmd *cobra.Command, where string) error {
 		return nil
 	}
 	return usagef(cmd, `--where takes only the condition, what stands after WHERE: --where %q`, rest)
-}
-
-// idsCondition is the condition that selects the devices of these ids.
-func idsCondition(ids []string) string {
-	quoted := make([]string, len(ids))
-	for i, id := range ids {
-		quoted[i] = rest.Quote(id)
-	}
-	return "deviceId IN [" + strings.Join(quoted, ",") + "]"
 }
 
 // selectText is the query that shows which devices a condition selects. The

@@ -104,7 +104,7 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 	}
 	var devices []selected
 	for chunk := range slices.Chunk(ids, retryChunk) {
-		found, err := o.app.selectDevices(ctx, client, idsCondition(chunk))
+		found, err := o.app.selectDevices(ctx, client, rest.DevicesIn(chunk))
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (o *jobRetryOptions) again(ctx context.Context, client *rest.Client, job io
 			ids = append(ids, d.DeviceID)
 		}
 		next := iothub.Job{
-			JobID: o.app.madeUpID(what.name), Type: job.Type, QueryCondition: idsCondition(ids),
+			JobID: o.app.madeUpID(what.name), Type: job.Type, QueryCondition: rest.DevicesIn(ids),
 			CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
 			MaxExecutionTimeInSeconds: int64(o.maxExecution),
 		}

@@ -156,12 +156,6 @@ func TestCheckCondition(t *testing.T) {
 	}
 }
 
-func TestIDsCondition(t *testing.T) {
-	if got := idsCondition([]string{"a", "it's"}); got != `deviceId IN ['a','it\'s']` {
-		t.Error(got)
-	}
-}
-
 func TestRowTableKeepsColumnsTogether(t *testing.T) {
 	table := rowTable([]json.RawMessage{[]byte(`{"a":1,"etag":"x"}`), []byte(`{"b":{"$version":2,"n":null},"a":"text"}`), []byte(`3`)})
 	want := [][]string{{"1"}, {"text", `{"n":null}`}, {"", "", "3"}}

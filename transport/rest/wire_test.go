@@ -308,3 +308,16 @@ func TestBearer(t *testing.T) {
 		t.Errorf("tokens %q, want %q", got, want)
 	}
 }
+
+func TestDevicesIn(t *testing.T) {
+	for _, tt := range []struct {
+		ids  []string
+		want string
+	}{
+		{nil, "deviceId IN []"}, {[]string{"a"}, "deviceId IN ['a']"}, {[]string{"a", "it's"}, `deviceId IN ['a','it\'s']`},
+	} {
+		if got := DevicesIn(tt.ids); got != tt.want {
+			t.Errorf("%q: %s, want %s", tt.ids, got, tt.want)
+		}
+	}
+}
