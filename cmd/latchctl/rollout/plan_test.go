@@ -1,0 +1,244 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/transport/rest"
+)
+
+func TestParseWaves(t *testing.T) {
+	for text, want := range map[string]string{
+		"1,10%,100%":       "[1 10% 100%]",
+		" 5 , 0.25% ,100%": "[5 0.25% 100%]",
+		"100%":             "[100%]",
+		"10%,50,100%":      "[10% 50 100%]", // which of both is more depends on the fleet
+	} {
+		got, err := ParseWaves(text)
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%q: %v, %v; want %s", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                              `"": want a number of devices or a percentage`,
+		"1,,100%":                       `"": want a number`,
+		"0,100%":                        `"0": want a number`,
+		"-1,100%":                       `"-1": want a number`,
+		"0%,100%":                       "0% is no wave",
+		"ten%,100%":                     `"ten%": want a percentage`,
+		"101%":                          `"101%": want a percentage`,
+		"0.001%,100%":                   `"0.001%": want a percentage`,
+		"20%,10%,100%":                  "10% is no more than 20% before it",
+		"10,10,100%":                    "10 is no more than 10 before it",
+		"1,10%":                         "10% is the last; end with 100%",
+		"10":                            "10 is the last; end with 100%",
+		"100%,5":                        "5 is the last; end with 100%",
+		strings.Repeat("1%,", 2) + "5%": "1% is no more than 1%",
+		risingWaves(maxWaves) + ",100%": "100 waves are too many",
+	} {
+		if got, err := ParseWaves(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v; want %s", text, got, err, want)
+		}
+	}
+}
+
+func risingWaves(n int) string {
+	var sizes []string
+	for i := range n {
+		sizes = append(sizes, fmt.Sprint(i+1))
+	}
+	return strings.Join(sizes, ",")
+}
+
+func FuzzParseWaves(f *testing.F) {
+	for _, text := range []string{"1,10%,100%", "0.5%,100%", "99999999999999,100%", "%"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		sizes, err := ParseWaves(text)
+		if err != nil {
+			return
+		}
+		for _, n := range []int{0, 1, 7, 1000} {
+			var all []string
+			for _, wave := range Waves(ids(n), sizes) {
+				if len(wave) == 0 {
+					t.Errorf("%q of %d devices: an empty wave", text, n)
+				}
+				all = append(all, wave...)
+			}
+			if !slices.Equal(all, ids(n)) {
+				t.Errorf("%q of %d devices: %d of them are in waves", text, n, len(all))
+			}
+		}
+	})
+}
+
+// ids are n device ids, in order.
+func ids(n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("d%04d", i+1))
+	}
+	return all
+}
+
+func TestWaves(t *testing.T) {
+	for _, tt := range []struct {
+		devices int
+		waves   string
+		want    []int
+	}{
+		{1000, "1,10%,100%", []int{1, 99, 900}},
+		{999, "1,10%,100%", []int{1, 99, 899}}, // a part of a device is a device
+		{10, "1,10%,100%", []int{1, 9}},
+		{3, "1,10%,50%,100%", []int{1, 1, 1}},
+		{1, "1,10%,100%", []int{1}},
+		{4, "10,20,100%", []int{4}},
+		{100, "10%,50,100%", []int{10, 40, 50}},
+		{1000, "10%,50,100%", []int{100, 900}}, // 50 devices were called before
+		{0, "100%", nil},
+	} {
+		sizes, err := ParseWaves(tt.waves)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, wave := range Waves(ids(tt.devices), sizes) {
+			got = append(got, len(wave))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s of %d devices: %v, want %v", tt.waves, tt.devices, got, tt.want)
+		}
+	}
+}
+
+// The order is that of the ids, whichever way the hub has listed them.
+func TestOrderOfDevices(t *testing.T) {
+	given := []string{"b-10", "a", "b-9", "B"}
+	waves := Waves(given, []Size{{Count: 2}, {Percent: wholePercent}})
+	if got := fmt.Sprint(waves); got != "[[B a] [b-10 b-9]]" {
+		t.Error(got)
+	}
+	if fmt.Sprint(given) != "[b-10 a b-9 B]" {
+		t.Errorf("the list that was given is now %v", given)
+	}
+}
+
+// A wave is one job, unless its condition would be longer than a hub takes.
+func TestParts(t *testing.T) {
+	long := strings.Repeat("x", 124)
+	for _, tt := range []struct {
+		name    string
+		devices []string
+		parts   int
+	}{
+		{"none", nil, 0},
+		{"one", ids(1), 1},
+		{"some hundreds", ids(800), 1},
+		{"thousands", ids(5000), 6},
+		{"ids of the greatest length", []string{long + "0001", long + "0002"}, 1},
+		{"many of them", slices.Collect(func(yield func(string) bool) {
+			for _, id := range ids(100) {
+				if !yield(long[:123] + id) {
+					return
+				}
+			}
+		}), 2},
+		{"ids with quotes", []string{strings.Repeat("'", 128), strings.Repeat("'", 127)}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := parts(tt.devices, maxCondition)
+			if len(got) != tt.parts {
+				t.Errorf("%d parts, want %d", len(got), tt.parts)
+			}
+			var all []string
+			for i, part := range got {
+				n := len(rest.DevicesIn(part))
+				if n > maxCondition {
+					t.Errorf("part %d has a condition of %d characters", i, n)
+				}
+				if i < len(got)-1 && n < maxCondition-len(long)-10 {
+					t.Errorf("part %d has a condition of only %d characters, and is not the last", i, n)
+				}
+				all = append(all, part...)
+			}
+			if !slices.Equal(all, tt.devices) {
+				t.Error("the parts are not the whole")
+			}
+		})
+	}
+	if got := fmt.Sprint(parts([]string{"aaaaaaaaaa", "b"}, 15)); got != "[[aaaaaaaaaa] [b]]" {
+		t.Errorf("an id that does not fit has a part of its own: %s", got)
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for text, want := range map[string]Percent{"0%": 0, "5%": 500, "0.25%": 25, "12.5%": 1250, "100%": 10000, "100.00%": 10000, "007%": 700} {
+		got, err := ParsePercent(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %d, %v; want %d", text, got, err, want)
+		}
+		again, err := ParsePercent(got.String())
+		if err != nil || again != got {
+			t.Errorf("%s is written as %s", text, got)
+		}
+	}
+	for _, text := range []string{"", "5", "%", ".5%", "5.%", "-1%", "+5%", "100.01%", "0.125%", "1e1%", "5 %", "99999999999999999999%"} {
+		if got, err := ParsePercent(text); err == nil {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+	for _, tt := range []struct {
+		p      Percent
+		n, all int
+		want   bool
+	}{
+		{500, 5, 100, false}, {500, 6, 100, true}, {0, 0, 10, false}, {0, 1, 1000000, true},
+		{wholePercent, 10, 10, false}, {25, 25, 10000, false}, {25, 26, 10000, true}, {500, 0, 0, false},
+	} {
+		if got := tt.p.exceededBy(tt.n, tt.all); got != tt.want {
+			t.Errorf("%d of %d are more than %s: %v", tt.n, tt.all, tt.p, got)
+		}
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	sizes, _ := ParseWaves("1,10%,100%")
+	for _, tt := range []struct {
+		tier    string
+		units   int
+		devices int
+		rules   Rules
+		want    string // calls and soak
+	}{
+		{"S1", 1, 1000, Rules{}, "1m46s 0s"}, // 1000 devices at 10 a second, and three jobs
+		{"S1", 5, 1000, Rules{}, "1m46s 0s"}, // units do not help
+		{"S2", 5, 1000, Rules{}, "1m46s 0s"},
+		{"S2", 20, 1000, Rules{}, "56s 0s"},
+		{"S3", 2, 1000, Rules{}, "16s 0s"},
+		{"f1", 1, 1000, Rules{Soak: 60}, "1m46s 2m0s"},                   // not after the last wave
+		{"S1", 1, 1000, Rules{Soak: 60, Require: "a = 1"}, "1m46s 3m0s"}, // but for the condition
+		{"", 0, 1000, Rules{Soak: 60}, "0s 2m0s"},
+		{"S3", 1, 10000, Rules{}, "3m46s 0s"}, // 13 jobs
+	} {
+		rate := 0
+		if tt.tier != "" {
+			tier, err := ParseTier(tt.tier)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rate = tier.Rate(tt.units)
+		}
+		r := New("r", "h", "*", Work{}, tt.rules, Waves(ids(tt.devices), sizes), start)
+		e := r.Estimate(rate)
+		if got := fmt.Sprint(e.Calls, e.Soak); got != tt.want || e.Total() != e.Calls+e.Soak {
+			t.Errorf("%+v: %s", tt, got)
+		}
+	}
+	if _, err := ParseTier("B1"); err == nil || !strings.Contains(err.Error(), "the basic tiers have no jobs") {
+		t.Error(err)
+	}
+}
