@@ -41,7 +41,7 @@ func (c *choice) check(cmd *cobra.Command) error {
 		if !cmd.Flags().Changed("where") {
 			return usagef(cmd, "which devices? %s", howToChoose(cmd))
 		}
-		return checkCondition(cmd, c.where)
+		return checkCondition(cmd, "--where", c.where)
 	}
 	if cmd.Flags().Changed("where") {
 		return usagef(cmd, "give --where CONDITION or device ids, not both")

@@ -14,23 +14,23 @@ var (
 )
 
 // checkCondition points out what the hub would only call a syntax error: a whole
-// SELECT, or the word WHERE, given as a job's condition.
-func checkCondition(cmd *cobra.Command, where string) error {
+// SELECT, or the word WHERE, given as the condition that is a flag's value.
+func checkCondition(cmd *cobra.Command, flag, where string) error {
 	if strings.TrimSpace(where) == "" {
-		return usagef(cmd, "--where is empty; '*' stands for all devices")
+		return usagef(cmd, "%s is empty; '*' stands for all devices", flag)
 	}
 	rest := ""
 	if m := wholeSelect.FindStringSubmatch(where); m != nil {
 		rest = m[2]
 		if rest == "" {
-			return usagef(cmd, "--where is a whole SELECT; it takes only the condition, what stands after WHERE, or '*' for all devices")
+			return usagef(cmd, "%s is a whole SELECT; it takes only the condition, what stands after WHERE, or '*' for all devices", flag)
 		}
 	} else if m := whereWord.FindStringSubmatch(where); m != nil {
 		rest = m[1]
 	} else {
 		return nil
 	}
-	return usagef(cmd, `--where takes only the condition, what stands after WHERE: --where %q`, rest)
+	return usagef(cmd, `%s takes only the condition, what stands after WHERE: %[1]s %q`, flag, rest)
 }
 
 // selectText is the query that shows which devices a condition selects. The

@@ -50,7 +50,7 @@ type listedDevice struct {
 }
 
 func runDeviceList(ctx context.Context, o *deviceListOptions) error {
-	if err := checkCondition(o.cmd, o.where); err != nil {
+	if err := checkCondition(o.cmd, "--where", o.where); err != nil {
 		return err
 	}
 	if o.limit < 0 {

@@ -147,7 +147,7 @@ func (o *jobRetryOptions) again(ctx context.Context, client *rest.Client, job io
 		o.app.note("job %s", next.JobID)
 		report, err := o.app.watchJob(ctx, client, next.JobID, wait, true)
 		if err != nil {
-			return all, err
+			return all, o.app.jobGoesOn(ctx, next.JobID, err)
 		}
 		all = all.Join(report)
 		if report.Job.Status != iothub.JobCompleted {

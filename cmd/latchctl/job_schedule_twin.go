@@ -32,24 +32,34 @@ func newJobScheduleTwin(a *app, run func(context.Context, *jobScheduleTwinOption
 		},
 	}
 	o.addScheduleFlags(cmd)
-	cmd.Flags().StringVar(&o.desired, "desired", "", "the change of the desired properties: `JSON`, or @FILE; null removes")
-	cmd.Flags().StringVar(&o.tags, "tags", "", "the change of the tags: `JSON`, or @FILE; null removes")
+	addPatchFlags(cmd, &o.desired, &o.tags)
 	return cmd
+}
+
+// addPatchFlags adds the flags that say how twins change.
+func addPatchFlags(cmd *cobra.Command, desired, tags *string) {
+	cmd.Flags().StringVar(desired, "desired", "", "the change of the desired properties: `JSON`, or @FILE; null removes")
+	cmd.Flags().StringVar(tags, "tags", "", "the change of the tags: `JSON`, or @FILE; null removes")
+}
+
+// jobPatch is the change of twins as a job has it.
+func jobPatch(cmd *cobra.Command, desired, tags string) (json.RawMessage, error) {
+	patch, err := readPatch(cmd, desired, tags)
+	if err != nil {
+		return nil, err
+	}
+	patch.ETag = "*" // IoT Hub wants one in a job
+	return json.Marshal(patch)
 }
 
 func runJobScheduleTwin(ctx context.Context, o *jobScheduleTwinOptions) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}
-	patch, err := readPatch(o.cmd, o.desired, o.tags)
-	if err != nil {
-		return err
-	}
-	patch.ETag = "*" // IoT Hub wants one in a job
-	text, err := json.Marshal(patch)
+	patch, err := jobPatch(o.cmd, o.desired, o.tags)
 	if err != nil {
 		return err
 	}
 	return o.app.schedule(ctx, o.cmd, o.scheduling,
-		iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: text}, work{"update the twins of", "twin", false})
+		iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, work{"update the twins of", "twin", false})
 }

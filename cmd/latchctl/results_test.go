@@ -149,7 +149,7 @@ func TestCheckCondition(t *testing.T) {
 		"tags.a = 1": "", "*": "", "selected = 1": "", "whereabouts = 'x'": "",
 		" ": "empty", "SELECT * FROM devices": "whole SELECT", "select * from devices where a = 1": `--where "a = 1"`, "\nWhere\ta = 1": `--where "a = 1"`,
 	} {
-		err := checkCondition(cmd, where)
+		err := checkCondition(cmd, "--where", where)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", where, err, want)
 		}

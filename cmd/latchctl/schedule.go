@@ -135,7 +135,7 @@ func (a *app) showScheduled(job iothub.Job) error {
 func (a *app) follow(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) error {
 	report, err := a.watchJob(ctx, client, id, wait, known)
 	if err != nil {
-		return err
+		return a.jobGoesOn(ctx, id, err)
 	}
 	if err := a.showReport(report, false); err != nil {
 		return err
@@ -163,10 +163,15 @@ func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait
 		},
 	})
 	printer.Clear()
-	if err != nil && (ctx.Err() != nil || errors.Is(err, watch.ErrTimeout)) {
+	return report, err
+}
+
+// jobGoesOn says so of a job that is not watched any more.
+func (a *app) jobGoesOn(ctx context.Context, id string, err error) error {
+	if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
 		a.note("the job goes on; take it up again with: latchctl job watch %s", id)
 	}
-	return report, err
+	return err
 }
 
 // progress is a job as the line of progress shows it. A device that the hub

@@ -23,8 +23,8 @@ const (
 	lastPause  = 2 * time.Second
 	// farPause is the pause while the job's start is more than that away.
 	farPause = 15 * time.Second
-	// patience is how long a hub that cannot be reached is waited for.
-	patience = 5 * time.Minute
+	// Patience is how long a hub that cannot be reached is waited for.
+	Patience = 5 * time.Minute
 	// rowAttempts and rowPause say how often rows are read again that a hub has
 	// not written yet, although the job has ended.
 	rowAttempts = 5
@@ -139,16 +139,16 @@ func (w *watcher) bear(ctx context.Context, err error, pause time.Duration) erro
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if !passing(err) || !w.seen && !w.opts.Known {
+	if !Passing(err) || !w.seen && !w.opts.Known {
 		return err
 	}
 	now := w.opts.Now()
 	if w.lost.IsZero() {
 		w.lost = now
-		w.opts.Note(fmt.Sprintf("note: %v; the job goes on without us, trying again for %s", err, ui.Duration(patience)))
+		w.opts.Note(fmt.Sprintf("note: %v; the job goes on without us, trying again for %s", err, ui.Duration(Patience)))
 	}
-	if now.Sub(w.lost) >= patience {
-		return fmt.Errorf("%w: job %s: the hub could not be asked for %s: %w", ErrTimeout, w.id, ui.Duration(patience), err)
+	if now.Sub(w.lost) >= Patience {
+		return fmt.Errorf("%w: job %s: the hub could not be asked for %s: %w", ErrTimeout, w.id, ui.Duration(Patience), err)
 	}
 	return w.wait(ctx, pause)
 }
@@ -161,8 +161,8 @@ func (w *watcher) found() {
 	}
 }
 
-// passing reports whether the same request may succeed later.
-func passing(err error) bool {
+// Passing reports whether the same request may succeed later.
+func Passing(err error) bool {
 	var temporary interface{ Temporary() bool }
 	if errors.As(err, &temporary) {
 		return temporary.Temporary()
