@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -23,14 +23,15 @@ var refusals = map[string]string{
 
 // advices says what to do by the outcome.
 var advices = map[iothub.Outcome]string{
-	iothub.Refused:    "the device answered and refused: see its answer",
-	iothub.Offline:    "the gateway was not connected: check its power and its network; it did nothing",
-	iothub.TimedOut:   "the gateway was called and did not answer in time: look at the door before you try again",
-	iothub.Uncertain:  "the gateway may have acted and its answer is lost: look at the door, or call getStatus",
-	iothub.Gone:       "the device is not in the registry any more",
-	iothub.Canceled:   "the device was not called",
-	iothub.Unfinished: "the hub has no final result: ask again with latchctl job show --devices, and look at the door",
-	iothub.Failed:     "see the reason; latchctl method invoke ID ping shows whether the device answers",
+	iothub.Refused:        "the device answered and refused: see its answer",
+	iothub.Offline:        "the gateway was not connected: check its power and its network; it did nothing",
+	iothub.TimedOut:       "the gateway was called and did not answer in time: look at the door before you try again",
+	iothub.Uncertain:      "the gateway may have acted and its answer is lost: look at the door, or call getStatus",
+	iothub.Gone:           "the device is not in the registry any more",
+	iothub.Canceled:       "the device was not called",
+	iothub.Unfinished:     "the hub has no final result: ask again with latchctl job show --devices, and look at the door",
+	rollout.NotAsRequired: "the device did as told, and its twin does not say so: latchctl twin show ID shows what it says",
+	iothub.Failed:         "see the reason; latchctl method invoke ID ping shows whether the device answers",
 }
 
 // advice is what to do next about the failed devices: a line for each kind of
@@ -43,7 +44,7 @@ func advice(r watch.Report) []string {
 	devices := make(map[kind][]string)
 	var order []kind
 	for _, d := range r.Failed() {
-		k := kind{d.Verdict.Outcome, refusalCode(d)}
+		k := kind{d.Verdict.Outcome, refusalCode(d.Verdict)}
 		if name, _ := whatNext(k.outcome, k.code); name == string(k.outcome) {
 			k.code = "" // one that says nothing more
 		}
@@ -72,21 +73,14 @@ func whatNext(o iothub.Outcome, code string) (name, text string) {
 	return string(o), advices[o]
 }
 
-// refusalCode is the code of a device's own refusal in a job's row.
-func refusalCode(d watch.Device) string {
-	if d.Outcome == nil || d.Outcome.DeviceMethodResponse == nil {
+// refusalCode is the code in a device's own refusal, if it has the form of latchd's:
+// its judgement begins as "500 jammed".
+func refusalCode(v iothub.Verdict) string {
+	words := strings.Fields(v.Reason)
+	if len(words) < 2 {
 		return ""
 	}
-	return answerCode(*d.Outcome.DeviceMethodResponse)
-}
-
-// answerCode is the code in an answer, if it has the form of latchd's refusals.
-func answerCode(m iothub.MethodResponse) string {
-	var answer struct{ Error struct{ Code string } }
-	if json.Unmarshal(m.Payload, &answer) != nil {
-		return ""
-	}
-	return answer.Error.Code
+	return strings.TrimSuffix(words[1], ":")
 }
 
 func fewNames(ids []string) string {

@@ -18,8 +18,8 @@ const (
 	completionCount = 100
 )
 
-// complete has the shell complete names of hubs from the config file, and ids of
-// jobs and devices from the hub.
+// complete has the shell complete names of hubs from the config file, ids of
+// rollouts from their folder, and ids of jobs and devices from the hub.
 func (a *app) complete(root *cobra.Command) error {
 	for _, cmd := range root.Commands() {
 		if err := a.complete(cmd); err != nil {
@@ -31,6 +31,8 @@ func (a *app) complete(root *cobra.Command) error {
 	case root.HasSubCommands():
 	case argument == "ID" && root.Parent() != nil && root.Parent().Name() == "job":
 		root.ValidArgsFunction = a.completeIDs(a.jobIDs, false)
+	case argument == "ID" && root.Parent() != nil && root.Parent().Name() == "rollout":
+		root.ValidArgsFunction = a.completeRollouts
 	case strings.HasSuffix(argument, "ID..."):
 		root.ValidArgsFunction = a.completeIDs(a.deviceIDs, true)
 	case strings.HasPrefix(argument, "ID") && root.Name() != "create":
@@ -68,6 +70,19 @@ func (a *app) completeIDs(ask func(context.Context, *rest.Client, string) ([]str
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeRollouts offers the rollouts that there are on this computer.
+func (a *app) completeRollouts(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	store, err := a.rollouts()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ids, err := store.List()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) jobIDs(ctx context.Context, client *rest.Client, typed string) ([]string, error) {

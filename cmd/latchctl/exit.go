@@ -17,7 +17,7 @@ const (
 	exitFailed   = 1 // could not do it
 	exitUsage    = 2 // wrong usage: nothing was sent
 	exitDevices  = 3 // the job ended, with failed devices; or a device refused a method
-	exitJob      = 4 // the job failed or was cancelled
+	exitJob      = 4 // the job failed or was cancelled; a rollout was aborted
 	exitTimedOut = 5 // timed out waiting; the outcome is not known
 )
 

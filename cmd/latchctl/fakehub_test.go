@@ -21,7 +21,8 @@ import (
 const fakeHost = "hub.example"
 
 // fakeDevice is a device of the fake hub, and what it does when it is called:
-// ok, jam, offline, timeout, lost or gone.
+// ok, drift (it answers and does not stay locked), jam, offline, timeout, lost or
+// gone.
 type fakeDevice struct {
 	ID   string        `json:"id"`
 	Does string        `json:"does"`
@@ -44,7 +45,8 @@ type fakeHub struct {
 	devices  map[string]*fakeDevice
 	jobs     map[string]*fakeJob
 	busy     int // answers of 429 that are due
-	full     int // new jobs that are still to be refused
+	full     int // new jobs that are still to be refused: too many are active
+	slow     int // new jobs that are still to be answered with 429
 
 	forbidden string // what paths begin with that the policy may not
 }

@@ -64,6 +64,12 @@ func (h *fakeHub) putJob(w http.ResponseWriter, r *http.Request) {
 		answerError(w, e)
 		return
 	}
+	if h.slow > 0 {
+		h.slow--
+		w.Header().Set("Retry-After", "0.05")
+		answerError(w, iothub.Errorf(iothub.CodeThrottling, "too many requests"))
+		return
+	}
 	if h.full > 0 {
 		h.full--
 		answerError(w, iothub.Errorf(iothub.CodeTooManyJobs, "too many active jobs"))

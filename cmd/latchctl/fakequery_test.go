@@ -4,13 +4,18 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-var inList = regexp.MustCompile(`^deviceId IN \[(.*)\]$`)
+var (
+	inList     = regexp.MustCompile(`^deviceId IN \[(.*)\]$`)
+	inListAnd  = regexp.MustCompile(`^(deviceId IN \[.*\]) AND \(\n(.*)\n\)$`)
+	lockedTwin = "properties.reported.lock.position = 'locked'"
+)
 
 // selectDevices knows the few conditions that the scripts use.
 func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error) {
@@ -20,6 +25,13 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 		want = func(*fakeDevice) bool { return true }
 	case m != nil:
 		want = func(d *fakeDevice) bool { return strings.Contains(","+m[1]+",", ",'"+d.ID+"',") }
+	case inListAnd.MatchString(condition):
+		m := inListAnd.FindStringSubmatch(condition)
+		if m[2] != lockedTwin {
+			return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "line 1:%d: want a value", len(m[2])+1)
+		}
+		devices, e := h.selectDevices(m[1])
+		return slices.DeleteFunc(devices, func(d *fakeDevice) bool { return d.Does == "drift" }), e
 	case strings.HasPrefix(condition, "STARTSWITH(deviceId, '"):
 		begin := strings.TrimSuffix(strings.TrimPrefix(condition, "STARTSWITH(deviceId, '"), "')")
 		want = func(d *fakeDevice) bool { return strings.HasPrefix(d.ID, begin) }

@@ -94,7 +94,7 @@ func runMethodInvoke(ctx context.Context, o *methodInvokeOptions) error {
 	if v.Outcome == iothub.Succeeded {
 		return nil
 	}
-	_, next := whatNext(v.Outcome, answerCode(answer))
+	_, next := whatNext(v.Outcome, refusalCode(v))
 	o.app.note("%s: %s: %s; %s", o.id, v.Outcome, v.Reason, next)
 	return outcome(exitDevices)
 }

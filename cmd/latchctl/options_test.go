@@ -43,6 +43,18 @@ func TestOptions(t *testing.T) {
 	if invoke.id != "d" || invoke.method != "m" || invoke.connectTimeout != 60 || invoke.timeout != 15 {
 		t.Errorf("invoke: %+v", invoke)
 	}
+	var roll rolloutMethodOptions
+	parse(newRolloutMethod(a, func(_ context.Context, o *rolloutMethodOptions) error { roll = *o; return nil }),
+		"m", "--where", "a = 1", "--waves", "5,100%", "--soak", "5m", "--abort-above", "2.5%", "--min-devices", "3", "--require", "b = 2",
+		"--tier", "S2", "--units", "4", "--id", "r", "--wait", "1h", "--payload", "1", "-n")
+	if roll.method != "m" || roll.where != "a = 1" || roll.waves != "5,100%" || roll.soak != 300 || roll.abortAbove != 250 || roll.minDevices != 3 ||
+		roll.require != "b = 2" || roll.tier.name != "S2" || roll.tier.units != 4 || roll.id != "r" || roll.wait != 3600 || roll.payload != "1" || !roll.dryRun {
+		t.Errorf("rollout: %+v", roll)
+	}
+	parse(newRolloutMethod(a, func(_ context.Context, o *rolloutMethodOptions) error { roll = *o; return nil }), "m", "--where", "*")
+	if roll.waves != "1,10%,100%" || roll.soak != 0 || roll.abortAbove != 0 || roll.minDevices != 1 || roll.maxExecution != 3600 || roll.timeout != 15 {
+		t.Errorf("rollout by default: %+v", roll)
+	}
 }
 
 // TestEveryCommandHasAnExample: help starts from one.

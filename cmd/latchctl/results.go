@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
@@ -123,7 +124,7 @@ func resultStyle(column int, text string) string {
 }
 
 // outcomes is the order in which results are told.
-var outcomes = [...]iothub.Outcome{iothub.Refused, iothub.TimedOut, iothub.Uncertain, iothub.Offline,
+var outcomes = [...]iothub.Outcome{iothub.Refused, rollout.NotAsRequired, iothub.TimedOut, iothub.Uncertain, iothub.Offline,
 	iothub.Gone, iothub.Failed, iothub.Canceled, iothub.Unfinished}
 
 // summaryLine tells a job's end in one line: "3 devices: 2 succeeded, 1 failed".

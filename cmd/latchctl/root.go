@@ -28,6 +28,9 @@ func newRoot(a *app) *cobra.Command {
 			group("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
 				newJobScheduleMethod(a, nil), newJobScheduleTwin(a, nil)),
 			newJobList(a, nil), newJobShow(a, nil), newJobWatch(a, nil), newJobCancel(a, nil), newJobRetry(a, nil)),
+		group("rollout", "Lead a method or a change through a fleet in waves, and stop where too many fail", "  latchctl rollout list",
+			newRolloutMethod(a, nil), newRolloutTwin(a, nil),
+			newRolloutList(a, nil), newRolloutShow(a, nil), newRolloutResume(a, nil), newRolloutAbort(a, nil)),
 		group("device", "Create, list, show and delete devices", "  latchctl device create front-door",
 			newDeviceCreate(a, nil), newDeviceList(a, nil), newDeviceShow(a, nil), newDeviceDelete(a, nil), newDeviceConnectionString(a, nil)),
 		group("twin", "Show and change a device's twin", "  latchctl twin show front-door",
@@ -42,7 +45,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Long = "Latchctl schedules and watches jobs on the devices of an IoT Hub, and says what\n" +
 		"became of each door. Its exit status tells the outcome:\n" +
 		"  0 all devices succeeded       3 the job ended with failed devices\n" +
-		"  1 could not do it             4 the job failed or was cancelled\n" +
+		"  1 could not do it             4 it failed, was cancelled or aborted\n" +
 		"  2 wrong usage                 5 timed out waiting"
 	root.SilenceErrors = true
 	root.SilenceUsage = true

@@ -29,6 +29,7 @@ type hubKey struct{}
 //	hub busy N          answer the next N requests with 429
 //	hub full N          refuse the next N jobs: too many are active
 //	hub forbid PATH     refuse paths that begin so, until "hub forbid" alone
+//	hub slow N          answer the next N jobs with 429
 //	hub config FROM TO  copy a config file, with $ENDPOINT filled in
 //	hub stop, hub start
 func TestScripts(t *testing.T) {
@@ -96,15 +97,11 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		hub.requests = nil
 		hub.mu.Unlock()
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
-	case "busy", "full":
+	case "busy", "full", "slow":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)
 		hub.mu.Lock()
-		if args[0] == "busy" {
-			hub.busy = n
-		} else {
-			hub.full = n
-		}
+		*map[string]*int{"busy": &hub.busy, "full": &hub.full, "slow": &hub.slow}[args[0]] = n
 		hub.mu.Unlock()
 	case "forbid":
 		hub.mu.Lock()

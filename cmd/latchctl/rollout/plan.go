@@ -11,12 +11,14 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// maxQuery is the length of a query that IoT Hub takes. A job's condition becomes
-// a part of one, so some room is left for the rest.
 const (
-	maxQuery     = 8192
-	maxCondition = maxQuery - 192
-	maxWaves     = 99
+	// maxQuery is how many characters IoT Hub takes for a query.
+	maxQuery = 8192
+	// MaxCondition is how many it takes for a condition, which becomes a part of a
+	// query: SELECT and the like come on top.
+	MaxCondition = maxQuery - 192
+
+	maxWaves = 99
 )
 
 // Size is how many devices have been called when a wave is over, with those of
@@ -96,9 +98,9 @@ func Waves(devices []string, sizes []Size) [][]string {
 	return waves
 }
 
-// parts divides a wave's devices so that a condition which names those of a part
-// has at most limit characters.
-func parts(devices []string, limit int) [][]string {
+// Parts divides devices so that a condition which names those of a part has at
+// most limit characters.
+func Parts(devices []string, limit int) [][]string {
 	empty := len(rest.DevicesIn(nil))
 	var all [][]string
 	begin, length := 0, empty

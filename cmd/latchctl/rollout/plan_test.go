@@ -150,17 +150,17 @@ func TestParts(t *testing.T) {
 		{"ids with quotes", []string{strings.Repeat("'", 128), strings.Repeat("'", 127)}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := parts(tt.devices, maxCondition)
+			got := Parts(tt.devices, MaxCondition)
 			if len(got) != tt.parts {
 				t.Errorf("%d parts, want %d", len(got), tt.parts)
 			}
 			var all []string
 			for i, part := range got {
 				n := len(rest.DevicesIn(part))
-				if n > maxCondition {
+				if n > MaxCondition {
 					t.Errorf("part %d has a condition of %d characters", i, n)
 				}
-				if i < len(got)-1 && n < maxCondition-len(long)-10 {
+				if i < len(got)-1 && n < MaxCondition-len(long)-10 {
 					t.Errorf("part %d has a condition of only %d characters, and is not the last", i, n)
 				}
 				all = append(all, part...)
@@ -170,7 +170,7 @@ func TestParts(t *testing.T) {
 			}
 		})
 	}
-	if got := fmt.Sprint(parts([]string{"aaaaaaaaaa", "b"}, 15)); got != "[[aaaaaaaaaa] [b]]" {
+	if got := fmt.Sprint(Parts([]string{"aaaaaaaaaa", "b"}, 15)); got != "[[aaaaaaaaaa] [b]]" {
 		t.Errorf("an id that does not fit has a part of its own: %s", got)
 	}
 }

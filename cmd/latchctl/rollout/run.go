@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 // jobsKept is how long IoT Hub keeps a job that has ended, less a day.
@@ -17,7 +16,7 @@ const jobsKept = 29 * 24 * time.Hour
 // context ends.
 type Hands struct {
 	// Job makes sure that the hub has the job, and follows it to its end.
-	Job func(ctx context.Context, job iothub.Job, again bool) (watch.Report, error)
+	Job func(ctx context.Context, job RunJob) (watch.Report, error)
 	// Sleep waits until a time.
 	Sleep func(ctx context.Context, until time.Time) error
 	// Failing returns those devices whose twins do not meet the condition.
@@ -64,7 +63,7 @@ func (h Hands) do(ctx context.Context, r Rollout, action Action) (Event, error) 
 			return nil, fmt.Errorf("job %s was to be created %d days ago, and a hub keeps jobs for 30 days: whether its devices were called "+
 				"is not known any more, so they are not called again; begin a new rollout", a.Job.JobID, int(age.Hours()/24))
 		}
-		report, err := h.Job(ctx, a.Job, a.Again)
+		report, err := h.Job(ctx, a)
 		return JobEnded{report}, err
 	case Soak:
 		return SoakOver{}, h.Sleep(ctx, a.Until)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 var errKilled = errors.New("killed")
@@ -52,8 +51,8 @@ func (w *world) hands() Hands {
 		Sleep: func(_ context.Context, until time.Time) error {
 			return w.do("sleep", func() { w.now = until })
 		},
-		Job: func(_ context.Context, job iothub.Job, again bool) (watch.Report, error) {
-			devices := strings.Split(strings.NewReplacer("deviceId IN [", "", "]", "", "'", "").Replace(job.QueryCondition), ",")
+		Job: func(_ context.Context, run RunJob) (watch.Report, error) {
+			job, devices := run.Job, run.Devices
 			err := w.do("create "+job.JobID, func() {
 				if !w.jobs[job.JobID] {
 					w.jobs[job.JobID] = true

@@ -113,7 +113,7 @@ func New(id, hub, where string, work Work, rules Rules, waves [][]string, now ti
 // plan adds jobs to a wave that call devices.
 func (r *Rollout) plan(wave int, devices []string) {
 	w := &r.Waves[wave]
-	for _, part := range parts(devices, maxCondition) {
+	for _, part := range Parts(devices, MaxCondition) {
 		id := r.ID + "-w" + strconv.Itoa(wave+1)
 		if n := len(w.Jobs); n > 0 {
 			id += "-" + strconv.Itoa(n+1)
@@ -171,6 +171,31 @@ func (w Wave) Devices() []string {
 	return devices
 }
 
+// Pending are the devices that are still to be called, or were called by a job
+// that has not ended.
+func (w Wave) Pending() []string {
+	var devices []string
+	for _, j := range w.Jobs {
+		if !j.Ended {
+			devices = append(devices, j.Devices...)
+		}
+	}
+	return devices
+}
+
+// RunningJob is the id of the job that was begun and has not ended as far as is
+// known; empty if there is none.
+func (r Rollout) RunningJob() string {
+	for _, w := range r.Waves {
+		for _, j := range w.Jobs {
+			if j.Begun != nil && !j.Ended {
+				return j.ID
+			}
+		}
+	}
+	return ""
+}
+
 // Counts is how many devices have done as told, have not, and are still to be
 // called or judged.
 type Counts struct {
@@ -187,12 +212,7 @@ func (c Counts) Add(d Counts) Counts {
 
 // Counts counts the wave's devices.
 func (w Wave) Counts() Counts {
-	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed)}
-	for _, j := range w.Jobs {
-		if !j.Ended {
-			c.Pending += len(j.Devices)
-		}
-	}
+	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending())}
 	c.Succeeded = c.Devices - c.Failed - c.Pending
 	return c
 }

@@ -36,9 +36,10 @@ type (
 	// RunJob: find this job of the hub or, if there is none of its id, create it,
 	// and follow it to its end.
 	RunJob struct {
-		Job   iothub.Job
-		Begun time.Time
-		Again bool // it was tried before, and may exist
+		Job     iothub.Job
+		Devices []string
+		Begun   time.Time
+		Again   bool // it was tried before, and may exist
 	}
 	Soak  struct{ Until time.Time }
 	Check struct{ Devices []string } // which do not meet the condition?
@@ -145,7 +146,7 @@ func (r *Rollout) next(now time.Time) Action {
 			if !again {
 				j.Begun = &now
 			}
-			return RunJob{Job: r.job(*j), Begun: *j.Begun, Again: again}
+			return RunJob{Job: r.job(*j), Devices: j.Devices, Begun: *j.Begun, Again: again}
 		}
 		switch r.Phase {
 		case Calling:

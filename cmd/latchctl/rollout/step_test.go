@@ -239,8 +239,7 @@ func eventOf(word string, devices []string, last Action) Event {
 	var job iothub.Job
 	var called []string
 	if run, ok := last.(RunJob); ok {
-		job = run.Job
-		called = strings.Split(strings.NewReplacer("deviceId IN [", "", "]", "", "'", "").Replace(job.QueryCondition), ",")
+		job, called = run.Job, slices.Clone(run.Devices)
 	}
 	switch word {
 	case "begin":
@@ -288,12 +287,11 @@ func TestWaveOfSeveralJobs(t *testing.T) {
 			break
 		}
 		jobs = append(jobs, run.Job.JobID)
-		devices := r.Waves[0].Jobs[len(jobs)-1].Devices
-		failed := devices[:0]
+		var failed []string
 		if len(jobs) == 2 {
-			failed = devices[:201]
+			failed = run.Devices[:201]
 		}
-		r, a = Step(r, ended(run.Job, devices, failed...), start)
+		r, a = Step(r, ended(run.Job, run.Devices, failed...), start)
 	}
 	if got := fmt.Sprint(jobs); got != "[r-w1 r-w1-2]" {
 		t.Errorf("jobs %s", got)

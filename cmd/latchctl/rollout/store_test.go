@@ -181,8 +181,7 @@ func FuzzParse(f *testing.F) {
 			var e Event
 			switch a := action.(type) {
 			case RunJob:
-				w := next.Waves[next.At()]
-				e = ended(a.Job, w.Jobs[w.open()].Devices)
+				e = ended(a.Job, a.Devices)
 			case Soak:
 				e = SoakOver{}
 			case Check:

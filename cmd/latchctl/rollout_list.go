@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
+	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/spf13/cobra"
+)
+
+type rolloutListOptions struct {
+	app *app
+	cmd *cobra.Command
+}
+
+func newRolloutList(a *app, run func(context.Context, *rolloutListOptions) error) *cobra.Command {
+	if run == nil {
+		run = runRolloutList
+	}
+	o := &rolloutListOptions{app: a}
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the rollouts that were begun on this computer, the newest first",
+		Example: "  latchctl rollout list",
+		Args:    named(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd = cmd
+			return run(cmd.Context(), o)
+		},
+	}
+}
+
+// listedRollout is a rollout as -o json has it in a list.
+type listedRollout struct {
+	ID      string         `json:"id"`
+	Hub     string         `json:"hub"`
+	Created time.Time      `json:"created"`
+	What    string         `json:"what"`
+	Status  rollout.Status `json:"status"`
+	Reason  string         `json:"reason,omitempty"`
+	Wave    int            `json:"wave"`
+	Waves   int            `json:"waves"`
+	Summary rollout.Counts `json:"summary"`
+}
+
+func runRolloutList(_ context.Context, o *rolloutListOptions) error {
+	store, err := o.app.rollouts()
+	if err != nil {
+		return err
+	}
+	ids, err := store.List()
+	if err != nil {
+		return err
+	}
+	var rows []listedRollout
+	for _, id := range ids {
+		r, err := store.Load(id)
+		if err != nil {
+			o.app.note("left out: %v", err)
+			continue
+		}
+		rows = append(rows, listedRollout{r.ID, r.Hub, r.Created, rolloutWork(r), r.Status, r.Reason, min(r.At()+1, len(r.Waves)), len(r.Waves), r.Counts()})
+	}
+	slices.SortStableFunc(rows, func(x, y listedRollout) int { return y.Created.Compare(x.Created) })
+	return printList(o.app, rows, func() *ui.Table {
+		t := &ui.Table{Head: []string{"ROLLOUT", "STATUS", "WAVE", "CREATED", "DEVICES", "SUCCEEDED", "FAILED", "WHAT"}, Optional: []int{5, 3, 7}}
+		for _, r := range rows {
+			t.Add(r.ID, string(r.Status), fmt.Sprintf("%d/%d", r.Wave, r.Waves), o.app.localTime(&r.Created),
+				fmt.Sprint(r.Summary.Devices), fmt.Sprint(r.Summary.Succeeded), fmt.Sprint(r.Summary.Failed), r.What)
+		}
+		return t
+	})
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+type rolloutTwinOptions struct {
+	rolling
+	app           *app
+	cmd           *cobra.Command
+	desired, tags string
+}
+
+func newRolloutTwin(a *app, run func(context.Context, *rolloutTwinOptions) error) *cobra.Command {
+	if run == nil {
+		run = runRolloutTwin
+	}
+	o := &rolloutTwinOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
+		Short: "Change the twins of the devices that a condition selects, in waves",
+		Long:  rolloutHelp,
+		Example: `  latchctl rollout twin --where "tags.building = '43'" --desired '{"autoRelockSeconds":30}' --waves 1,10%,100% --soak 2m \
+    --abort-above 5% --require "properties.reported.autoRelockSeconds.ac = 200"`,
+		Args: named(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd = cmd
+			return run(cmd.Context(), o)
+		},
+	}
+	o.addRollingFlags(cmd)
+	addPatchFlags(cmd, &o.desired, &o.tags)
+	return cmd
+}
+
+func runRolloutTwin(ctx context.Context, o *rolloutTwinOptions) error {
+	if err := o.check(o.cmd); err != nil {
+		return err
+	}
+	patch, err := jobPatch(o.cmd, o.desired, o.tags)
+	if err != nil {
+		return err
+	}
+	return o.app.beginRollout(ctx, o.cmd, o.rolling, rollout.Work{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, workOf(iothub.Job{}))
+}
