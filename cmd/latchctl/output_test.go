@@ -26,6 +26,10 @@ var documented = map[string]reflect.Type{
 	"lock, unlock, job watch":  reflect.TypeFor[jobResult](),
 	"the same with -o jsonl":   reflect.TypeFor[deviceResult](),
 	"lock, unlock, job sched":  reflect.TypeFor[selected](),
+	"rollout list":             reflect.TypeFor[listedRollout](),
+	"rollout show":             reflect.TypeFor[rolloutResult](),
+	"of these with -o jsonl":   reflect.TypeFor[rolloutDevice](),
+	"rollout method and":       reflect.TypeFor[plannedDevice](),
 	"doctor":                   reflect.TypeFor[finding](),
 	"version":                  reflect.TypeFor[versionView](),
 }
@@ -56,6 +60,10 @@ func fieldsOf(of reflect.Type, prefix string) []string {
 	var fields []string
 	for i := range of.NumField() {
 		f := of.Field(i)
+		if f.Anonymous {
+			fields = append(fields, fieldsOf(f.Type, prefix)...)
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if options == "omitempty" {
 			name += "?"
