@@ -26,6 +26,7 @@ if command -v apt-get >/dev/null; then
 	command -v apt-ftparchive >/dev/null || missing 'apt-ftparchive (for their repository)' apt-utils
 	command -v gpg >/dev/null || missing gpg gnupg
 fi
+command -v mosquitto_sub >/dev/null || missing "mosquitto_sub and mosquitto_pub" mosquitto-clients
 
 if [ ${#packages[@]} -gt 0 ]; then
 	install=(apt-get install -y --no-install-recommends "${packages[@]}")
