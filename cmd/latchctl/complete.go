@@ -18,6 +18,13 @@ const (
 	completionCount = 100
 )
 
+// flagValues are the values of flags that take one of a few.
+var flagValues = map[string][]cobra.Completion{
+	"output": {"table", "json", "jsonl"},
+	"status": jobStatuses,
+	"type":   {"method", "twin"},
+}
+
 // complete has the shell complete names of hubs from the config file, ids of
 // rollouts from their folder, and ids of jobs and devices from the hub.
 func (a *app) complete(root *cobra.Command) error {
@@ -39,6 +46,14 @@ func (a *app) complete(root *cobra.Command) error {
 		root.ValidArgsFunction = a.completeIDs(a.deviceIDs, false)
 	default:
 		root.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for name, values := range flagValues {
+		if root.LocalFlags().Lookup(name) == nil {
+			continue
+		}
+		if err := root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			return err
+		}
 	}
 	if root.HasParent() {
 		return nil

@@ -28,7 +28,7 @@ type scheduling struct {
 // addScheduleFlags adds the flags of "job schedule".
 func (s *scheduling) addScheduleFlags(cmd *cobra.Command) {
 	s.addFlags(cmd)
-	cmd.Flags().StringVar(&s.start, "start", "now", "begin at `WHEN`: now, +10m, tomorrow 02:00, or a time such as 2026-11-24T02:00:00+01:00")
+	cmd.Flags().StringVar(&s.start, "start", "now", "begin at `WHEN`: now, +10m, tomorrow 02:00, 2026-11-30 02:00, or a time such as 2026-11-24T02:00:00+01:00")
 	cmd.Flags().StringVar(&s.id, "id", "", "give the job this `ID` instead of one made up")
 	cmd.Flags().BoolVar(&s.watch, "watch", false, "wait for the job's end and show each device's result")
 	s.addRunFlags(cmd)

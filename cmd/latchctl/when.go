@@ -11,10 +11,10 @@ import (
 // pastAllowed is how old a start may be and still mean at once.
 const pastAllowed = time.Minute
 
-var wallClock = regexp.MustCompile(`^(today|tomorrow) (\d\d):(\d\d)$`)
+var wallClock = regexp.MustCompile(`^(today|tomorrow|\d{4}-\d\d-\d\d) (\d\d):(\d\d)$`)
 
-// parseStart reads when a job is to start: "now", "+10m", "tomorrow 02:00" by the
-// clocks of local, or an RFC 3339 time. Nil is at once.
+// parseStart reads when a job is to start: "now", "+10m", "tomorrow 02:00" or
+// "2026-11-30 02:00" by the clocks of local, or an RFC 3339 time. Nil is at once.
 func parseStart(text string, now time.Time, local *time.Location) (*time.Time, error) {
 	var at time.Time
 	var err error
@@ -53,11 +53,18 @@ func parseWallClock(text string, now time.Time) (time.Time, error) {
 	if hour > 23 || minute > 59 {
 		return time.Time{}, startForm(text)
 	}
-	day := now.Day()
-	if m[1] == "tomorrow" {
-		day++
+	day := now
+	switch m[1] {
+	case "today":
+	case "tomorrow":
+		day = time.Date(now.Year(), now.Month(), now.Day()+1, 12, 0, 0, 0, now.Location())
+	default:
+		var err error
+		if day, err = time.ParseInLocation(time.DateOnly, m[1], time.UTC); err != nil {
+			return time.Time{}, startForm(text)
+		}
 	}
-	at := time.Date(now.Year(), now.Month(), day, hour, minute, 0, 0, now.Location())
+	at := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, now.Location())
 	if at.Hour() != hour || at.Minute() != minute {
 		return time.Time{}, fmt.Errorf("--start %s: that time is skipped when the clocks go forward; give another", text)
 	}
@@ -71,7 +78,7 @@ func parseWallClock(text string, now time.Time) (time.Time, error) {
 }
 
 func startForm(text string) error {
-	return fmt.Errorf("--start %q: want now, a time from now such as +10m or +2h30m, today or tomorrow with a time such as tomorrow 02:00, "+
+	return fmt.Errorf("--start %q: want now, a time from now such as +10m or +2h30m, a day with a time such as tomorrow 02:00 or 2026-11-30 02:00, "+
 		"or a time such as 2026-11-24T02:00:00+01:00", text)
 }
 

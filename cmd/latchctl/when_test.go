@@ -21,7 +21,9 @@ func TestParseStart(t *testing.T) {
 		{text: "2026-11-24T02:00:00Z", want: "2026-11-24T02:00:00Z"},
 		{text: "2026-11-23T11:59:30Z", want: "2026-11-23T11:59:30Z"}, // a little past is at once
 		{text: "2026-11-23T11:58:00Z", wantErr: "in the past: it is 2026-11-23T12:00:00Z now"},
-		{text: "2026-11-24 02:00", wantErr: "want now, a time from now"},
+		{text: "2026-11-24 02:00", want: "2026-11-24T02:00:00Z"},
+		{text: "2026-11-23 11:00", wantErr: "in the past"},
+		{text: "2026-02-30 02:00", wantErr: "want now, a time from now"},
 		{text: "2026-11-24T02:00:00", wantErr: "want now"},
 		{text: "2026-02-30T02:00:00Z", wantErr: "want now"},
 		{text: "10m", wantErr: "want now"},
@@ -65,6 +67,8 @@ func TestParseStartByTheWallClock(t *testing.T) {
 		{now: "2026-11-23T12:00:00Z", text: "tomorrow 02:00", want: "2026-11-24T01:00:00Z"},
 		{now: "2026-11-23T23:30:00Z", text: "today 02:00", want: "2026-11-24T01:00:00Z"}, // it is the 24th there
 		{now: "2026-11-23T23:30:00Z", text: "tomorrow 02:00", want: "2026-11-25T01:00:00Z"},
+		{now: "2026-11-23T23:30:00Z", text: "2026-12-01 02:00", want: "2026-12-01T01:00:00Z"},
+		{now: "2026-09-01T12:00:00Z", text: "2026-10-25 02:30", wantErr: "comes twice when the clocks go back"},
 		{now: "2026-12-31T12:00:00Z", text: "tomorrow 00:00", want: "2026-12-31T23:00:00Z"},
 		{now: "2026-03-28T12:00:00Z", text: "tomorrow 01:59", want: "2026-03-29T00:59:00Z"},
 		{now: "2026-03-28T12:00:00Z", text: "tomorrow 02:30", wantErr: "is skipped when the clocks go forward"},
@@ -91,7 +95,7 @@ func TestParseStartByTheWallClock(t *testing.T) {
 }
 
 func FuzzParseStart(f *testing.F) {
-	for _, text := range []string{"now", "+10m", "2026-11-24T02:00:00+01:00", "+9999999h", "tomorrow 02:00", "today 23:59", "0001-01-01T00:00:00Z"} {
+	for _, text := range []string{"now", "+10m", "2026-11-24T02:00:00+01:00", "+9999999h", "tomorrow 02:00", "today 23:59", "2026-11-30 02:00", "0001-01-01T00:00:00Z"} {
 		f.Add(text)
 	}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
