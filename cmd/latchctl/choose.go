@@ -150,7 +150,8 @@ func (a *app) confirm(ctx context.Context, cmd *cobra.Command, what string) erro
 	if !a.inTerminal || !a.errTerminal {
 		return &usageError{err: fmt.Errorf("this would %s; add --yes to do so without being asked", what)}
 	}
-	fmt.Fprintf(a.errOut, "%s? [y/N] ", ui.Clean(strings.ToUpper(what[:1])+what[1:]))
+	question := ui.Clean(strings.ToUpper(what[:1])+what[1:]) + "? [y/N]"
+	fmt.Fprint(a.errOut, strings.Join(ui.Paragraph(question, a.errWidth()), "\n")+" ")
 	answer := make(chan string, 1)
 	go func() { // reading cannot be interrupted
 		line, _ := bufio.NewReader(a.in).ReadString('\n')
