@@ -118,6 +118,8 @@ func startWatched(b *testing.B, h *harness.Hub, w *watch) (stop func()) {
 	ctx, cancel := context.WithCancel(b.Context())
 	var all sync.WaitGroup
 	all.Go(func() { lock.Run(ctx) })
-	all.Go(func() { mqtt.Run(ctx, options, func(ctx context.Context, link *mqtt.Link) error { return a.Serve(ctx, link) }) })
+	all.Go(func() {
+		mqtt.Run(ctx, options, func(ctx context.Context, link *mqtt.Link) error { return a.Serve(ctx, link) })
+	})
 	return func() { cancel(); all.Wait(); line.Close(); store.Close() }
 }

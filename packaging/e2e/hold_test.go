@@ -36,11 +36,15 @@ func hold(t *testing.T, g *gateway) {
 		}
 		edges("restart", 10, ended(`systemctl restart latchd`))
 		edges("reload", 5, func() { g.run(`systemctl reload latchd`) })
-		edges("SIGKILL", 10, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
+		edges("SIGKILL", 2, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
+		// The rest without the unit's delay before a restart, to save its time.
+		edges("daemon-reload", 1, func() { g.dropIn("RestartSec=100ms") })
+		edges("SIGKILL, restarted soon", 8, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
 		edges("SIGSTOP until the watchdog acts", 2, ended(`systemctl kill --kill-whom=main -s STOP latchd`))
 		edges("upgrade to a newer package", 1, ended(`apt-get install -y -qq /root/newer.deb`))
 		edges("main loop blocked until the watchdog acts", 2, ended(`systemctl kill --kill-whom=main -s USR1 latchd`))
 		edges("downgrade", 1, ended(`apt-get install -y -qq --allow-downgrades /root/latchd.deb`))
+		g.dropIn("")
 		g.connected()
 		g.job("unlock", 0) // it is alive after all that
 		if got := g.level("LOCK"); got == locked {
@@ -50,13 +54,23 @@ func hold(t *testing.T, g *gateway) {
 	control(t, g)
 }
 
+// dropIn changes the agent's unit; nothing takes the change back.
+func (g *gateway) dropIn(line string) {
+	g.t.Helper()
+	if line == "" {
+		g.run(`rm -r /etc/systemd/system/latchd.service.d && systemctl daemon-reload`)
+		return
+	}
+	g.run(`mkdir -p /etc/systemd/system/latchd.service.d
+		printf '[Service]\n` + line + `\n' >/etc/systemd/system/latchd.service.d/test.conf
+		systemctl daemon-reload`)
+}
+
 // control shows that the evidence sees an edge where there is one: without
 // systemd's store the line falls with its process.
 func control(t *testing.T, g *gateway) {
 	t.Helper()
-	g.run(`mkdir -p /etc/systemd/system/latchd.service.d
-		printf '[Service]\nFileDescriptorStoreMax=0\n' >/etc/systemd/system/latchd.service.d/control.conf
-		systemctl daemon-reload`)
+	g.dropIn("FileDescriptorStoreMax=0")
 	g.heldLocked(1, true)
 	o := g.observe(g.chip, 0, func() {
 		pid := g.pid()
@@ -65,5 +79,5 @@ func control(t *testing.T, g *gateway) {
 	})
 	n := trace.Edges(1, o.Events)
 	record(t, n > 0, "control: SIGKILL without the store", 1, fmt.Sprintf("%d edges", n), "1 or more")
-	g.run(`rm -r /etc/systemd/system/latchd.service.d && systemctl daemon-reload`)
+	g.dropIn("")
 }
