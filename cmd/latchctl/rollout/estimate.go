@@ -43,7 +43,7 @@ func (t Tier) Rate(units int) int { return max(t.RateOfHub, t.RateOfUnit*units) 
 
 // jobOverhead is what a job takes beside its devices: it is taken, started, found
 // to have ended, and its rows are read.
-const jobOverhead = 2 * time.Second
+const jobOverhead = time.Second
 
 // Estimate is how long a rollout takes at least.
 type Estimate struct {

@@ -214,15 +214,15 @@ func TestEstimate(t *testing.T) {
 		rules   Rules
 		want    string // calls and soak
 	}{
-		{"S1", 1, 1000, Rules{}, "1m46s 0s"}, // 1000 devices at 10 a second, and three jobs
-		{"S1", 5, 1000, Rules{}, "1m46s 0s"}, // units do not help
-		{"S2", 5, 1000, Rules{}, "1m46s 0s"},
-		{"S2", 20, 1000, Rules{}, "56s 0s"},
-		{"S3", 2, 1000, Rules{}, "16s 0s"},
-		{"f1", 1, 1000, Rules{Soak: 60}, "1m46s 2m0s"},                   // not after the last wave
-		{"S1", 1, 1000, Rules{Soak: 60, Require: "a = 1"}, "1m46s 3m0s"}, // but for the condition
+		{"S1", 1, 1000, Rules{}, "1m43s 0s"}, // 1000 devices at 10 a second, and three jobs
+		{"S1", 5, 1000, Rules{}, "1m43s 0s"}, // units do not help
+		{"S2", 5, 1000, Rules{}, "1m43s 0s"},
+		{"S2", 20, 1000, Rules{}, "53s 0s"},
+		{"S3", 2, 1000, Rules{}, "13s 0s"},
+		{"f1", 1, 1000, Rules{Soak: 60}, "1m43s 2m0s"},                   // not after the last wave
+		{"S1", 1, 1000, Rules{Soak: 60, Require: "a = 1"}, "1m43s 3m0s"}, // but for the condition
 		{"", 0, 1000, Rules{Soak: 60}, "0s 2m0s"},
-		{"S3", 1, 10000, Rules{}, "3m46s 0s"}, // 13 jobs
+		{"S3", 1, 10000, Rules{}, "3m33s 0s"}, // 13 jobs
 	} {
 		rate := 0
 		if tt.tier != "" {
