@@ -14,10 +14,10 @@ import (
 // address. Its ports and its data stay the same over a restart.
 type Hub struct {
 	*Process
-	Data        string // its data folder
-	MQTT, HTTPS string // its addresses, host:port
+	Data        string   // its data folder
+	MQTT, HTTPS string   // its addresses, host:port
+	Flags       []string // besides those that say where it is
 	bin         Binaries
-	flags       []string
 }
 
 var readyLine = regexp.MustCompile(`^mqtt=(\S+) https=(\S+) data=`)
@@ -26,15 +26,16 @@ var readyLine = regexp.MustCompile(`^mqtt=(\S+) https=(\S+) data=`)
 // say where it is, and waits until it is ready.
 func StartHub(t testing.TB, bin Binaries, flags ...string) *Hub {
 	t.Helper()
-	h := &Hub{Data: filepath.Join(t.TempDir(), "hub"), MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", bin: bin, flags: flags}
+	h := &Hub{Data: filepath.Join(t.TempDir(), "hub"), MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", bin: bin, Flags: flags}
 	h.Start(t)
 	return h
 }
 
-// Start starts the hub again, after Kill or Stop, where it was.
+// Start starts the hub again, after Kill or Stop, where it was, with its Flags as
+// they are now.
 func (h *Hub) Start(t testing.TB) {
 	t.Helper()
-	args := append([]string{"serve", "--data", h.Data, "--mqtt", h.MQTT, "--https", h.HTTPS}, h.flags...)
+	args := append([]string{"serve", "--data", h.Data, "--mqtt", h.MQTT, "--https", h.HTTPS}, h.Flags...)
 	h.Process = Start(t, "latchhub", exec.Command(h.bin.Path("latchhub"), args...))
 	line := h.Expect(t, "latchhub ready ")
 	addresses := readyLine.FindStringSubmatch(line)

@@ -103,10 +103,16 @@ func awaitAnswers(t *testing.T, h *harness.Hub, n int) {
 // awaitJob waits for the job's end.
 func awaitJob(t *testing.T, h *harness.Hub) iothub.Job {
 	t.Helper()
+	return awaitEnd(t, h, jobID)
+}
+
+// awaitEnd waits for the end of the job of that id.
+func awaitEnd(t *testing.T, h *harness.Hub, id string) iothub.Job {
+	t.Helper()
 	client := h.Client(t)
 	var job iothub.Job
-	harness.Await(t, "the end of job "+jobID, func() (err error) {
-		if job, err = client.Job(t.Context(), jobID); err == nil && !job.Status.Ended() {
+	harness.Await(t, "the end of job "+id, func() (err error) {
+		if job, err = client.Job(t.Context(), id); err == nil && !job.Status.Ended() {
 			err = fmt.Errorf("it is %s, %+v", job.Status, job.DeviceJobStatistics)
 		}
 		return err

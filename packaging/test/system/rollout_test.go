@@ -1,0 +1,289 @@
+package system
+
+import (
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+)
+
+// rollouts runs latchctl's rollouts on a hub, with a state folder of the test's own.
+type rollouts struct {
+	*harness.Hub
+	state string
+}
+
+func newRollouts(t *testing.T, h *harness.Hub) rollouts {
+	return rollouts{h, filepath.Join(t.TempDir(), "state")}
+}
+
+func (r rollouts) command(args ...string) *exec.Cmd {
+	cmd := r.Command(append([]string{"rollout"}, args...)...)
+	cmd.Env = append(cmd.Env, "XDG_STATE_HOME="+r.state)
+	return cmd
+}
+
+// run runs a command of latchctl rollout to its end.
+func (r rollouts) run(t *testing.T, args ...string) harness.Result {
+	t.Helper()
+	return harness.Run(t, r.command(args...))
+}
+
+// start starts one, and returns when it is under way.
+func (r rollouts) start(t *testing.T, args ...string) *harness.Process {
+	t.Helper()
+	return harness.Start(t, "latchctl rollout", r.command(args...))
+}
+
+// shown is what latchctl rollout show -o json has.
+type shown struct {
+	Status, Reason string
+	Waves          []struct {
+		Jobs []struct {
+			ID      string
+			Devices []string
+			Begun   *time.Time
+		}
+		Failed map[string]struct{ Outcome string }
+	}
+	Summary struct{ Devices, Succeeded, Failed, Pending int }
+}
+
+func (r rollouts) show(t *testing.T, id string) shown {
+	t.Helper()
+	var s shown
+	r.run(t, "show", id, "-o", "json").Want(t, 0).JSON(t, &s)
+	return s
+}
+
+// startSim starts latchsim and waits until all its devices have reported, with new
+// patience for each line that says how many have.
+func startSim(t *testing.T, h *harness.Hub, args ...string) *harness.Process {
+	t.Helper()
+	args = append(args, "--hub-file", h.ServiceFile(), "--ca-file", h.CA(), "--endpoint", h.Endpoint(), "--mqtt", h.MQTT)
+	p := harness.Start(t, "latchsim", exec.Command(bin.Path("latchsim"), args...))
+	for ready := false; !ready; {
+		p.ExpectFunc(t, "a line that all have connected", func(line string) (string, bool) {
+			ready = strings.HasPrefix(line, "latchsim ready ")
+			return line, ready || strings.HasPrefix(line, "latchsim: ")
+		})
+	}
+	return p
+}
+
+// A rollout over 1,000 doors of which 8 % jam: the first ten are sound, of the
+// next ninety too many fail, and the others are left alone. Once the doors are
+// mended, the failed ones are called again, and then the rest.
+func TestRolloutStopsAndGoesOn(t *testing.T) {
+	const devices = "1000"
+	faults := []string{"--devices", devices, "--jam", "8%", "--seed", "5"}
+	jams := jamming(t, faults...)
+	if n := count(jams, 1, 10); n > 0 {
+		t.Fatalf("%d of the first ten devices jam: choose another seed", n)
+	}
+	if n := count(jams, 11, 100); n < 5 {
+		t.Fatalf("only %d of the next ninety devices jam: choose another seed", n)
+	}
+	h := harness.StartHub(t, bin)
+	r := newRollouts(t, h)
+	sim := startSim(t, h, faults...)
+	first := r.run(t, "method", "lockDoor", "--where", "*", "--waves", "10,10%,100%", "--abort-above", "5%", "--id", "all", "--yes").Want(t, 4)
+	if !strings.Contains(first.Stderr, "no further job is scheduled") || !strings.Contains(first.Stdout, "jammed") {
+		t.Errorf("standard output:\n%s\nstandard error:\n%s", first.Stdout, first.Stderr)
+	}
+	s := r.show(t, "all")
+	if s.Status != "aborted" || s.Summary.Pending != 900 || len(s.Waves) != 3 || s.Waves[2].Jobs[0].Begun != nil {
+		t.Fatalf("%+v", s.Summary)
+	}
+	if got, want := slices.Sorted(maps.Keys(s.Waves[1].Failed)), jams[:len(s.Waves[1].Failed)]; !slices.Equal(got, want) || len(got) != count(jams, 11, 100) {
+		t.Errorf("failed: %v, want %v", got, want)
+	}
+
+	sim.Kill()
+	startSim(t, h, "--devices", devices)
+	last := r.run(t, "resume", "all", "--yes").Want(t, 0)
+	if !strings.HasPrefix(last.Stdout, "rollout done: 1000 devices: 1000 succeeded, 0 failed\n") {
+		t.Errorf("standard output:\n%s", last.Stdout)
+	}
+	// Each door was called once, but for those that jammed: these twice.
+	want := make(map[string]int)
+	for i := range 1000 {
+		want[fmt.Sprintf("sim-%05d", i+1)] = 1
+	}
+	for _, id := range jams[:count(jams, 11, 100)] {
+		want[id] = 2
+	}
+	if got := r.rows(t, "all"); !maps.Equal(got, want) {
+		t.Errorf("%d devices have rows; differing: %v", len(got), differing(got, want))
+	}
+}
+
+// jamming asks latchsim which devices jam, in order.
+func jamming(t *testing.T, args ...string) []string {
+	t.Helper()
+	out := harness.Run(t, exec.Command(bin.Path("latchsim"), append(args, "--list-faults")...)).Want(t, 0).Stdout
+	var ids []string
+	for line := range strings.Lines(out) {
+		id, fault, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if fault != "jam" {
+			t.Fatalf("latchsim: %q", line)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// count is how many of the ids are of the devices from one number to another.
+func count(ids []string, from, to int) int {
+	n := 0
+	for _, id := range ids {
+		if id >= fmt.Sprintf("sim-%05d", from) && id <= fmt.Sprintf("sim-%05d", to) {
+			n++
+		}
+	}
+	return n
+}
+
+// rows counts the rows of the devices in all jobs of a rollout that were begun.
+func (r rollouts) rows(t *testing.T, id string) map[string]int {
+	t.Helper()
+	times := make(map[string]int)
+	for _, w := range r.show(t, id).Waves {
+		for _, j := range w.Jobs {
+			if j.Begun != nil {
+				for device := range r.Rows(t, j.ID) {
+					times[device]++
+				}
+			}
+		}
+	}
+	return times
+}
+
+func differing(got, want map[string]int) []string {
+	var all []string
+	for id := range want {
+		if got[id] != want[id] {
+			all = append(all, fmt.Sprintf("%s: %d, want %d", id, got[id], want[id]))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Latchctl is killed, interrupted, or asked to stop by another latchctl, while a
+// wave is being called. Its job goes on, and nobody of the next wave is called.
+// Taken up, the rollout ends well, and no device was called twice.
+func TestRolloutLeftInTheMiddle(t *testing.T) {
+	const devices, firstWave = 40, 10
+	for _, test := range []struct {
+		name   string
+		called int // how many devices were called by then, at least
+		leave  func(t *testing.T, r rollouts, running *harness.Process)
+	}{
+		{"killed while the wave is being called", 1, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
+		{"killed when the wave was called", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
+		{"interrupted", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) {
+			running.Signal(syscall.SIGINT)
+			running.Expect(t, "latchctl: the rollout can be taken up where it is, with: latchctl rollout resume doors")
+			if code := running.Wait(t); code != 1 {
+				t.Errorf("interrupted, latchctl ended with %d", code)
+			}
+		}},
+		{"aborted", firstWave, func(t *testing.T, r rollouts, running *harness.Process) {
+			aborted := r.run(t, "abort", "doors", "--reason", "fire drill").Want(t, 0)
+			if !strings.Contains(aborted.Stdout, "rollout doors is stopped") || !strings.Contains(aborted.Stderr, "job doors-w1 may run, and goes on to its end") {
+				t.Errorf("standard output:\n%s\nstandard error:\n%s", aborted.Stdout, aborted.Stderr)
+			}
+			running.Expect(t, "latchctl: stopped: fire drill")
+			if code := running.Wait(t); code != 4 {
+				t.Errorf("aborted, latchctl ended with %d", code)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := harness.StartHub(t, bin)
+			r := newRollouts(t, h)
+			f := startFleet(t, h, devices, func(i int) bool { return i < firstWave })
+			running := r.start(t, "method", "lockDoor", "--where", "*", "--waves", "10,100%", "--id", "doors", "--yes")
+			take(t, f.calls, test.called, "devices to be called")
+			test.leave(t, r, running)
+			close(f.release)
+			awaitEnd(t, h, "doors-w1")
+			if got := slices.Sorted(maps.Keys(f.timesCalled())); !slices.Equal(got, f.ids[:firstWave]) {
+				t.Errorf("called by then: %v", got)
+			}
+			r.run(t, "resume", "doors", "--yes").Want(t, 0)
+			f.checkCalledOnce(t)
+		})
+	}
+}
+
+// Latchctl is killed in each wave, when the first of its devices is called.
+func TestRolloutKilledInEachWave(t *testing.T) {
+	const devices = 40
+	h := harness.StartHub(t, bin)
+	r := newRollouts(t, h)
+	f := startFleet(t, h, devices, func(int) bool { return false })
+	args := []string{"method", "lockDoor", "--where", "*", "--waves", "1,5,10,15,20,25,30,100%", "--id", "doors", "--yes"}
+	for _, wave := range []int{1, 4, 5, 5, 5, 5, 5, 10} {
+		running := r.start(t, args...)
+		take(t, f.calls, 1, "devices to be called")
+		running.Kill()
+		take(t, f.calls, wave-1, "devices of the wave to be called")
+		args = []string{"resume", "doors", "--yes"}
+	}
+	r.run(t, args...).Want(t, 0)
+	f.checkCalledOnce(t)
+}
+
+func (f *fleet) checkCalledOnce(t *testing.T) {
+	t.Helper()
+	want := make(map[string]int)
+	for _, id := range f.ids {
+		want[id] = 1
+	}
+	if got := f.timesCalled(); !maps.Equal(got, want) {
+		t.Errorf("devices were not called once each: %v", differing(got, want))
+	}
+}
+
+// Where the hub has the limits of IoT Hub's S1, a rollout takes as long as it says
+// before, and needs no more active jobs than the one that there may be.
+func TestRolloutKeepsToATier(t *testing.T) {
+	const devices = 300
+	h := harness.StartHub(t, bin)
+	startSim(t, h, "--devices", fmt.Sprint(devices)) // to register takes long with the limits
+	if code := h.Stop(t); code != 0 {
+		t.Fatalf("latchhub ended with %d", code)
+	}
+	h.Flags = []string{"--tier", "S1"}
+	h.Start(t)
+	for i := range devices {
+		h.Invoke(t, fmt.Sprintf("sim-%05d", i+1), "ping", nil)
+	}
+	r := newRollouts(t, h)
+	begun := time.Now()
+	result := r.run(t, "method", "lockDoor", "--where", "*", "--waves", "1,10%,100%", "--id", "paced", "--tier", "S1", "--yes").Want(t, 0)
+	took := time.Since(begun)
+	_, text, _ := strings.Cut(result.Stderr, "it takes about ")
+	text, _, _ = strings.Cut(text, ":")
+	estimate, err := time.ParseDuration(strings.ReplaceAll(strings.ReplaceAll(text, " min", "m"), " ", ""))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, result.Stderr)
+	}
+	t.Logf("estimated %s, took %s", estimate, took)
+	if took < estimate*8/10 || took > estimate*12/10 {
+		t.Errorf("estimated %s, took %s", estimate, took)
+	}
+	if strings.Contains(result.Stderr, "active jobs") {
+		t.Errorf("it ran into the limit of active jobs:\n%s", result.Stderr)
+	}
+}
