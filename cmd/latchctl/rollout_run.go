@@ -21,11 +21,11 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 		return err
 	}
 	defer unlock()
-	r, err := read()
-	if err != nil {
+	if err := store.ForgetStop(id); err != nil {
 		return err
 	}
-	if err := store.ForgetStop(id); err != nil {
+	r, err := read()
+	if err != nil {
 		return err
 	}
 	ctx, end := store.Stoppable(ctx, id)

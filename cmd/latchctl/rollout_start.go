@@ -108,6 +108,9 @@ func (a *app) beginRollout(ctx context.Context, cmd *cobra.Command, o rolling, j
 	if len(devices) == 0 {
 		return errors.New("the condition selects no device; nothing was sent")
 	}
+	if n := len(devices); n < o.minDevices {
+		return usagef(cmd, "--min-devices %d: the condition selects %s, so no wave would be judged", o.minDevices, plural(n, "device"))
+	}
 	if err := a.checkRolloutID(ctx, client, store, o.id); err != nil {
 		return err
 	}

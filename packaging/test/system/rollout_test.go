@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // rollouts runs latchctl's rollouts on a hub, with a state folder of the test's own.
@@ -242,6 +243,33 @@ func TestRolloutKilledInEachWave(t *testing.T) {
 	}
 	r.run(t, args...).Want(t, 0)
 	f.checkCalledOnce(t)
+}
+
+// A device that does as told, and whose twin does not say so, has failed.
+func TestRolloutRequires(t *testing.T) {
+	h := harness.StartHub(t, bin)
+	r := newRollouts(t, h)
+	f := startFleet(t, h, 6, func(int) bool { return false })
+	tag := func(id string) {
+		t.Helper()
+		if _, err := h.Client(t).UpdateTwin(t.Context(), id, iothub.TwinPatch{Tags: iothub.Object{"seen": "it's shut"}}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{f.ids[0], f.ids[1], f.ids[3], f.ids[4], f.ids[5]} {
+		tag(id)
+	}
+	stopped := r.run(t, "method", "lockDoor", "--where", "*", "--waves", "1,3,100%", "--id", "doors", "--abort-above", "40%",
+		"--require", `tags.seen = 'it\'s shut' OR deviceId = 'none'`).Want(t, 4)
+	if s := r.show(t, "doors"); s.Summary.Failed != 1 || s.Summary.Pending != 3 || s.Waves[1].Failed[f.ids[2]].Outcome != "not as required" {
+		t.Errorf("%+v\n%s", s, stopped.Stderr)
+	}
+	tag(f.ids[2])
+	r.run(t, "resume", "doors").Want(t, 0)
+	want := map[string]int{f.ids[0]: 1, f.ids[1]: 1, f.ids[2]: 2, f.ids[3]: 1, f.ids[4]: 1, f.ids[5]: 1}
+	if got := f.timesCalled(); !maps.Equal(got, want) {
+		t.Errorf("called: %v, want %v", got, want)
+	}
 }
 
 func (f *fleet) checkCalledOnce(t *testing.T) {
