@@ -42,6 +42,10 @@ type app struct {
 	entra  bool
 	policy string
 
+	// tier and units are of the hub, as the config file has them. client sets them.
+	tier  string
+	units int
+
 	// confirmAbove is the number of devices above which a command asks first.
 	// client reads it from the config file.
 	confirmAbove int
@@ -82,6 +86,7 @@ func (a *app) client() (*rest.Client, error) {
 		a.note("%s", w)
 	}
 	a.policy = target.Service.KeyName
+	a.tier, a.units = target.Tier, target.Units
 	var token func(context.Context) (string, error)
 	if a.entra = target.Entra; a.entra {
 		login, err := entra.Default(a.now)

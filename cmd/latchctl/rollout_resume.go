@@ -59,6 +59,9 @@ func runRolloutResume(ctx context.Context, o *rolloutResumeOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.tier.fromConfig(o.app); err != nil {
+		return err
+	}
 	if o.dryRun {
 		r, err := o.app.loadRollout(o.id)
 		if err != nil {

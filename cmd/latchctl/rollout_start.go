@@ -101,6 +101,9 @@ func (a *app) beginRollout(ctx context.Context, cmd *cobra.Command, o rolling, j
 	if err != nil {
 		return err
 	}
+	if err := o.tier.fromConfig(a); err != nil {
+		return err
+	}
 	devices, err := a.selectDevices(ctx, client, o.where)
 	if err != nil {
 		return err
@@ -213,7 +216,7 @@ type tier struct {
 }
 
 func (t *tier) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&t.name, "tier", "", "estimate by the limits of this `TIER` of IoT Hub: F1, S1, S2 or S3")
+	cmd.Flags().StringVar(&t.name, "tier", "", "estimate by the limits of this `TIER` of IoT Hub: F1, S1, S2 or S3; or name it in the config file")
 	cmd.Flags().IntVar(&t.units, "units", 1, "with --tier: the hub has `N` units")
 }
 
@@ -229,6 +232,18 @@ func (t *tier) check(cmd *cobra.Command) (err error) {
 	}
 	if t.limit, err = rollout.ParseTier(t.name); err != nil {
 		return usagef(cmd, "--%w", err)
+	}
+	return nil
+}
+
+// fromConfig takes the tier of the config file where the command line has none.
+func (t *tier) fromConfig(a *app) (err error) {
+	if t.name != "" || a.tier == "" {
+		return nil
+	}
+	t.name, t.units = a.tier, a.units
+	if t.limit, err = rollout.ParseTier(t.name); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ type Hub struct {
 	Auth                 string `toml:"auth"`
 	Endpoint             string `toml:"endpoint"`
 	CAFile               string `toml:"ca_file"`
+	Tier                 string `toml:"tier"`  // the edition of IoT Hub, such as S1; empty: not known
+	Units                int    `toml:"units"` // of the tier; 0: one
 }
 
 // ConfigPath is where the config file is: latchctl/config.toml under
@@ -91,7 +93,7 @@ func parseConfig(text []byte, path string) (Config, error) {
 		first := strict.Errors[0]
 		row, _ := first.Position()
 		return Config{}, fmt.Errorf("%s:%d: unknown key %s; allowed are default, confirm_above and, under [hubs.NAME], "+
-			"connection_string_file, host_name, auth, endpoint, ca_file", path, row, strings.Join(first.Key(), "."))
+			"connection_string_file, host_name, auth, endpoint, ca_file, tier, units", path, row, strings.Join(first.Key(), "."))
 	case errors.As(err, &decode):
 		row, _ := decode.Position()
 		return Config{}, fmt.Errorf("%s:%d: %s", path, row, strings.TrimPrefix(decode.Error(), "toml: "))
@@ -114,9 +116,11 @@ func parseConfig(text []byte, path string) (Config, error) {
 	return c, nil
 }
 
-// check reports what is wrong with how the hub says who logs in.
+// check reports what is wrong with the hub, above all with how it says who logs in.
 func (h Hub) check() error {
 	switch {
+	case h.Units < 0 || h.Units > 0 && h.Tier == "":
+		return fmt.Errorf("has units = %d; want 1 or more, and a tier such as \"S1\"", h.Units)
 	case h.Auth != "" && h.Auth != "entra":
 		return fmt.Errorf("has auth = %q; it can be \"entra\", or be left out with a connection_string_file", h.Auth)
 	case h.Auth == "entra" && h.ConnectionStringFile != "":

@@ -37,6 +37,8 @@ type Target struct {
 	Entra    bool           // log in by Entra ID: Service has no key
 	Endpoint *url.URL       // nil: at the hub's own name
 	RootCAs  *x509.CertPool // nil: the system's
+	Tier     string         // as the config file has it; may be empty
+	Units    int            // of the tier, 1 or more
 	Warnings []string       // for the user, one line each
 }
 
@@ -46,7 +48,7 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 	if err != nil {
 		return Target{}, err
 	}
-	var t Target
+	t := Target{Tier: choice.tier, Units: max(choice.units, 1)}
 	if config.warning != "" {
 		t.Warnings = append(t.Warnings, config.warning)
 	}
@@ -108,6 +110,8 @@ type choice struct {
 	hubName          string // the host name, for Entra ID; else
 	text, file       string // the connection string, or its file
 	endpoint, caFile string
+	tier             string
+	units            int
 }
 
 func choose(flags Flags, getenv func(string) string, config Config) (choice, error) {
@@ -140,7 +144,8 @@ func choose(flags Flags, getenv func(string) string, config Config) (choice, err
 		if !ok {
 			return c, &UsageError{fmt.Sprintf("there is no hub %q in %s; there are: %s", name, configName(config), config.list())}
 		}
-		c = choice{source: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName, endpoint: hub.Endpoint, caFile: hub.CAFile}
+		c = choice{source: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName, endpoint: hub.Endpoint, caFile: hub.CAFile,
+			tier: hub.Tier, units: hub.Units}
 	} else {
 		c.endpoint, c.caFile = getenv("LATCHCTL_ENDPOINT"), getenv("LATCHCTL_CA_FILE")
 	}
