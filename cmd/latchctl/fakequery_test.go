@@ -35,6 +35,8 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 	case strings.HasPrefix(condition, "STARTSWITH(deviceId, '"):
 		begin := strings.TrimSuffix(strings.TrimPrefix(condition, "STARTSWITH(deviceId, '"), "')")
 		want = func(d *fakeDevice) bool { return strings.HasPrefix(d.ID, begin) }
+	case condition == "tags.building = '43' OR deviceId = 'c'":
+		want = func(d *fakeDevice) bool { return d.Tags["building"] == "43" || d.ID == "c" }
 	case condition == "tags.building = '43'":
 		want = func(d *fakeDevice) bool { return d.Tags["building"] == "43" }
 	case condition == "tags.building = 'none'":
