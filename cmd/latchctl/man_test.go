@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
 
@@ -18,6 +20,7 @@ const manFolder = "../../packaging/man"
 func TestManPages(t *testing.T) {
 	root := newRoot(&app{})
 	root.DisableAutoGenTag = true
+	keepTables(root)
 	made := t.TempDir()
 	date := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Date: &date, Source: "latchd"}, made); err != nil {
@@ -64,5 +67,28 @@ func TestManPages(t *testing.T) {
 		if !names[filepath.Base(file)] {
 			t.Errorf("%s is of no command any more; remove it", file)
 		}
+	}
+}
+
+// keepTables marks the lines of the long texts that are set in, which have their
+// own layout, as literal for Markdown, of which man pages are made.
+func keepTables(cmd *cobra.Command) {
+	var b strings.Builder
+	literal := false
+	for line := range strings.Lines(cmd.Long) {
+		if strings.HasPrefix(line, "  ") {
+			if !literal {
+				b.WriteString("\n")
+			}
+			literal = true
+			line = "    " + strings.TrimPrefix(line, "  ")
+		} else {
+			literal = false
+		}
+		b.WriteString(line)
+	}
+	cmd.Long = b.String()
+	for _, sub := range cmd.Commands() {
+		keepTables(sub)
 	}
 }

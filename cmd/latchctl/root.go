@@ -41,8 +41,8 @@ func newRoot(a *app) *cobra.Command {
 		newQuery(a, nil),
 		newDoctor(a, nil),
 		newVersion(a, nil),
-		newOutputHelp(),
 	)
+	root.AddCommand(newTopics()...)
 	root.Long = "Latchctl schedules and watches jobs on the devices of an IoT Hub, and says what\n" +
 		"became of each door. Its exit status tells the outcome:\n" +
 		"  0 all devices succeeded       3 the job ended with failed devices\n" +

@@ -7,8 +7,8 @@
 //     once, whatever happens.
 //   - A refusal by the hub is an [*iothub.Error]; a hub that could not be asked
 //     is a [*NetworkError], worded for a person. No error holds a secret.
-//   - Every request carries a token of its own, made at that moment, so a clock
-//     that was put right heals it.
+//   - Every request that is signed by a key carries a token of its own, made at
+//     that moment, so a clock that was put right heals it.
 //   - It speaks to the endpoint that it was given and to no other: redirects are
 //     errors. Proxies are taken from the environment (HTTPS_PROXY, NO_PROXY).
 //
