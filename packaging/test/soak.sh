@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The tests whose length can be chosen, long: reconnects and renewals, methods
-# under short tokens, kills in the middle of writing. Takes about ten minutes.
+# under short tokens, kills of agent and hub in the middle of writing, and both of
+# the hub's fronts fuzzed for ten minutes each. Takes about half an hour.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,3 +10,10 @@ export LATCHD_TEST_RENEWAL=${LATCHD_TEST_RENEWAL:-3m}
 export LATCHD_TEST_KILLS=${LATCHD_TEST_KILLS:-200}
 go test -count=1 -v -timeout 30m -run 'TestReconnects|TestRenewalsUnderLoad|TestTrouble|TestResetWithinPacket' ./transport/mqtt
 go test -count=1 -v -timeout 10m -run 'Survives?SIGKILL' ./agent
+
+export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
+go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system
+
+fuzztime=${FUZZTIME:-10m}
+go test -run '^$' -fuzz '^FuzzPackets$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/broker
+go test -run '^$' -fuzz '^FuzzRequests$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/api

@@ -23,6 +23,14 @@ func (h *Hub) Client(t testing.TB) *rest.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	client := rest.New(service, rest.Options{Endpoint: endpoint, RootCAs: h.Roots(t)})
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// Roots are the certificates that the hub's clients must trust.
+func (h *Hub) Roots(t testing.TB) *x509.CertPool {
+	t.Helper()
 	pem, err := os.ReadFile(h.CA())
 	if err != nil {
 		t.Fatal(err)
@@ -31,9 +39,7 @@ func (h *Hub) Client(t testing.TB) *rest.Client {
 	if !roots.AppendCertsFromPEM(pem) {
 		t.Fatalf("%s has no certificate", h.CA())
 	}
-	client := rest.New(service, rest.Options{Endpoint: endpoint, RootCAs: roots})
-	t.Cleanup(client.CloseIdleConnections)
-	return client
+	return roots
 }
 
 // CreateDevice registers a device and returns what it connects with.

@@ -2,10 +2,8 @@ package system
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -36,12 +34,7 @@ type fleet struct {
 func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fleet {
 	t.Helper()
 	f := &fleet{calls: make(chan string, 10*n), answers: make(chan string, 10*n), release: make(chan struct{}), called: make(map[string]int)}
-	pem, err := os.ReadFile(h.CA())
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
+	roots := h.Roots(t)
 	ctx, stop := context.WithCancel(context.Background())
 	var devices sync.WaitGroup
 	t.Cleanup(func() { stop(); devices.Wait() })

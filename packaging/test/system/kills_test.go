@@ -1,0 +1,299 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt"
+)
+
+// The hub is killed at any moment, again and again, while a method job and a twin
+// job run, services write desired properties and devices report. Every write
+// that was acknowledged is there, no version that anybody has seen comes back, no
+// device is called twice for one job, and both jobs end. LATCHD_TEST_HUB_KILLS
+// says how often; the seed is printed.
+func TestHubKilledAgainAndAgain(t *testing.T) {
+	kills := 4
+	if text := os.Getenv("LATCHD_TEST_HUB_KILLS"); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d, %d kills", seed, kills)
+	random := rand.New(rand.NewPCG(seed, 0))
+	const devices = 20
+	h := harness.StartHub(t, bin)
+	w := startWitnesses(t, h, devices)
+	outcomes := make(map[iothub.Outcome]int)
+	for round := range kills {
+		for _, id := range w.ids {
+			h.Invoke(t, id, "ready", "") // it is back from the round before
+		}
+		w.drain()
+		stop := w.write(t, h, 4)
+		method, twin := fmt.Sprintf("method-%d", round), fmt.Sprintf("twin-%d", round)
+		w.createJob(t, h, iothub.Job{JobID: twin, Type: iothub.ScheduleUpdateTwin, QueryCondition: "*",
+			UpdateTwin: json.RawMessage(fmt.Sprintf(`{"properties":{"desired":{"round":%d}}}`, round))})
+		w.createJob(t, h, iothub.Job{JobID: method, Type: iothub.ScheduleDeviceMethod, QueryCondition: "*",
+			CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 30,
+				Payload: json.RawMessage(strconv.Quote(method))}})
+		take(t, w.beats, 1+random.IntN(4*devices), "signs of life")
+		h.Kill()
+		stop()
+		h.Start(t)
+		for _, job := range []string{twin, method} {
+			harness.Await(t, "the end of job "+job, func() error {
+				j, err := h.Client(t).Job(t.Context(), job)
+				if err == nil && j.Status != iothub.JobCompleted {
+					err = fmt.Errorf("it is %s, %+v", j.Status, j.DeviceJobStatistics)
+				}
+				return err
+			})
+		}
+		for outcome, n := range w.checkMethodJob(t, h, method) {
+			outcomes[outcome] += n
+		}
+		w.checkTwins(t, h, twin, round)
+		if t.Failed() {
+			t.Fatalf("that was round %d", round)
+		}
+	}
+	t.Logf("of the methods: %v", outcomes)
+}
+
+// witnesses are devices that remember all that a hub must not take back.
+type witnesses struct {
+	ids   []string
+	beats chan struct{} // a sign of life for whatever happens
+
+	mu       sync.Mutex
+	wrong    []string
+	called   map[string]int   // by job and device
+	patched  map[string]int64 // by device: the version of the last desired patch
+	desired  map[string]int64 // by device: the highest version seen, in patches and twins
+	reported map[string]int64 // by device: the same of the reported half
+	report   map[string]int   // by device: the last value that was acknowledged
+	written  map[string]int   // by device: the same of what a service wrote
+	writes   map[string]int64 // by device: the version that the service was told
+}
+
+func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
+	t.Helper()
+	w := &witnesses{beats: make(chan struct{}, 1<<20), called: map[string]int{}, patched: map[string]int64{}, desired: map[string]int64{}, reported: map[string]int64{},
+		report: map[string]int{}, written: map[string]int{}, writes: map[string]int64{}}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() { stop(); running.Wait() })
+	up := make(chan struct{}, n)
+	for i := range n {
+		id := fmt.Sprintf("door-%02d", i)
+		w.ids = append(w.ids, id)
+		opts := mqtt.Options{Device: h.CreateDevice(t, id), Endpoint: h.MQTT, RootCAs: h.Roots(t), After: soon}
+		running.Go(func() {
+			err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
+				select {
+				case up <- struct{}{}:
+				default:
+				}
+				w.serve(ctx, id, link)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("%s: %v", id, err)
+			}
+		})
+	}
+	take(t, up, n, "devices to connect")
+	return w
+}
+
+// soon makes short work of what devices wait for, but for the life of a token: a
+// hub that is gone again and again is given more and more time.
+func soon(d time.Duration) <-chan time.Time {
+	if d < 10*time.Minute {
+		d /= 50
+	}
+	return time.After(d)
+}
+
+// serve is one link of a device.
+func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
+	if twin, err := link.Twin(ctx); err == nil {
+		w.see(id, "the twin's desired version", w.desired, twin.Desired.Version(), false)
+		w.see(id, "the twin's reported version", w.reported, twin.Reported.Version(), false)
+		w.mu.Lock()
+		n, _ := twin.Reported["n"].(json.Number)
+		if got, _ := n.Int64(); int(got) != w.report[id] && int(got) != w.report[id]+1 {
+			w.wrong = append(w.wrong, fmt.Sprintf("%s: report %d was acknowledged, and the twin has %d", id, w.report[id], got))
+		}
+		w.report[id] = max(w.report[id], number64(n))
+		w.mu.Unlock()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case patch := <-link.Desired():
+			w.see(id, "a desired patch", w.patched, patch.Version(), true)
+			w.mu.Lock()
+			w.desired[id] = max(w.desired[id], patch.Version()) // a twin may have told of it before
+			w.mu.Unlock()
+		case m, ok := <-link.Methods():
+			if !ok {
+				<-ctx.Done()
+				return
+			}
+			var job string
+			json.Unmarshal(m.Payload, &job)
+			w.mu.Lock()
+			w.called[job+"/"+id]++
+			next := w.report[id] + 1
+			w.mu.Unlock()
+			w.beats <- struct{}{}
+			link.Respond(ctx, m.RequestID, iothub.MethodResponse{Status: 200, Payload: json.RawMessage(strconv.Quote(id))})
+			version, err := link.Report(ctx, iothub.Object{"n": next})
+			if err == nil {
+				w.see(id, "a report", w.reported, version, true)
+				w.mu.Lock()
+				w.report[id] = next
+				w.mu.Unlock()
+			}
+		}
+		w.beats <- struct{}{}
+	}
+}
+
+// see notes a version, and that it was wrong if it is one of before.
+func (w *witnesses) see(id, what string, versions map[string]int64, version int64, newer bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if version < versions[id] || newer && version == versions[id] {
+		w.wrong = append(w.wrong, fmt.Sprintf("%s: %s has version %d, and %d was seen before", id, what, version, versions[id]))
+	}
+	versions[id] = max(versions[id], version)
+}
+
+// write lets a service count up a desired property of some devices, until stop.
+func (w *witnesses) write(t *testing.T, h *harness.Hub, devices int) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for _, id := range w.ids[:devices] {
+		client := h.Client(t)
+		writers.Go(func() {
+			for {
+				w.mu.Lock()
+				n := w.written[id] + 1
+				w.mu.Unlock()
+				twin, err := client.UpdateTwin(ctx, id, iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"n": n}}}, "")
+				if err != nil {
+					return
+				}
+				w.mu.Lock()
+				w.written[id], w.writes[id] = n, twin.Properties.Desired.Version()
+				w.mu.Unlock()
+				w.beats <- struct{}{}
+			}
+		})
+	}
+	return func() { cancel(); writers.Wait() }
+}
+
+func (w *witnesses) createJob(t *testing.T, h *harness.Hub, job iothub.Job) {
+	t.Helper()
+	job.MaxExecutionTimeInSeconds = 300
+	if _, err := h.Client(t).CreateJob(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkMethodJob holds each row to what the device has seen.
+func (w *witnesses) checkMethodJob(t *testing.T, h *harness.Hub, job string) map[iothub.Outcome]int {
+	t.Helper()
+	rows := h.Rows(t, job)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	outcomes := make(map[iothub.Outcome]int)
+	for _, id := range w.ids {
+		verdict, calls := rows[id].Judge(), w.called[job+"/"+id]
+		outcomes[verdict.Outcome]++
+		if calls > 1 {
+			t.Errorf("%s was called %d times for %s", id, calls, job)
+		}
+		switch verdict.Outcome {
+		case iothub.Succeeded:
+			if payload := string(rows[id].Outcome.DeviceMethodResponse.Payload); calls != 1 || payload != strconv.Quote(id) {
+				t.Errorf("%s has answered %s, and was called %d times for %s", id, payload, calls, job)
+			}
+		case iothub.Uncertain:
+		case iothub.Offline:
+			if calls != 0 {
+				t.Errorf("%s is said to have been offline, and was called for %s", id, job)
+			}
+		default:
+			t.Errorf("%s: %+v", id, verdict)
+		}
+	}
+	return outcomes
+}
+
+// checkTwins looks for all that was acknowledged, and for what devices found wrong.
+func (w *witnesses) checkTwins(t *testing.T, h *harness.Hub, job string, round int) {
+	t.Helper()
+	for id, row := range h.Rows(t, job) {
+		if verdict := row.Judge(); verdict.Outcome != iothub.Succeeded {
+			t.Errorf("%s of %s: %+v", id, job, verdict)
+		}
+	}
+	for _, id := range w.ids {
+		twin := h.Twin(t, id)
+		n, _ := twin.Properties.Desired["n"].(json.Number)
+		w.mu.Lock()
+		// One write more than was acknowledged can have been carried out.
+		if got := number64(n); got != w.written[id] && got != w.written[id]+1 {
+			t.Errorf("%s: write %d was acknowledged, and the twin has %d", id, w.written[id], got)
+		}
+		w.written[id] = max(w.written[id], number64(n))
+		if version := twin.Properties.Desired.Version(); version < w.writes[id] || version < w.desired[id] {
+			t.Errorf("%s: the desired version is %d, a service was told %d, the device %d", id, version, w.writes[id], w.desired[id])
+		}
+		if version := twin.Properties.Reported.Version(); version < w.reported[id] {
+			t.Errorf("%s: the reported version is %d, the device was told %d", id, version, w.reported[id])
+		}
+		w.mu.Unlock()
+		if got, _ := twin.Properties.Desired["round"].(json.Number); number64(got) != round {
+			t.Errorf("%s: the twin job of round %d has left %v", id, round, got)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, what := range w.wrong {
+		t.Error(what)
+	}
+}
+
+// drain forgets the signs of life until now.
+func (w *witnesses) drain() {
+	for {
+		select {
+		case <-w.beats:
+		default:
+			return
+		}
+	}
+}
+
+func number64(n json.Number) int {
+	i, _ := n.Int64()
+	return int(i)
+}
