@@ -19,13 +19,14 @@ import (
 // UUID, and KEY, ETAG and GENERATION by the names of their members.
 type step struct{ name, want string }
 
-// runScenario runs a scenario of the folder scenarios against a hub of its own.
-// The steps are those of the program, all of them and in its order.
-func runScenario(t *testing.T, name string, steps []step) {
+// runScenario runs a scenario of the folder scenarios against a hub of its own,
+// with flags beside the usual. The steps are those of the program, all of them and
+// in its order.
+func runScenario(t *testing.T, name string, steps []step, flags ...string) {
 	t.Helper()
 	needSDK(t)
 	t.Parallel()
-	h := harness.StartHub(t, bin)
+	h := harness.StartHub(t, bin, flags...)
 	_, https, err := net.SplitHostPort(h.HTTPS)
 	if err != nil {
 		t.Fatal(err)

@@ -282,6 +282,34 @@ func TestDisabledDeviceIsCutOff(t *testing.T) {
 	}
 }
 
+// A device's keys are changed one after the other, and one of them is always good.
+func TestRollOverOfKeys(t *testing.T) {
+	r := start(t, t.TempDir())
+	old := r.createDevice("door1")
+	change := func(primary, secondary iothub.Key) {
+		t.Helper()
+		r.do(http.MethodPost, "/devices", []map[string]any{{"id": "door1", "importMode": "Update", "status": iothub.Enabled,
+			"authentication": iothub.Authentication{Type: "sas", SymmetricKey: iothub.SymmetricKey{
+				PrimaryKey: primary.Base64(), SecondaryKey: secondary.Base64()}}}}, nil)
+	}
+	in := func(what string, key iothub.Key, want bool) {
+		t.Helper()
+		d, err := r.connect("door1", key, true)
+		if (err == nil) != want {
+			t.Errorf("by the %s key: %v", what, err)
+		}
+		d.Disconnect(0)
+	}
+	secondary, primary := iothub.NewKey(), iothub.NewKey()
+	change(old, secondary)
+	in("old primary", old, true)
+	in("new secondary", secondary, true)
+	change(primary, secondary)
+	in("old primary", old, false)
+	in("secondary", secondary, true)
+	in("new primary", primary, true)
+}
+
 func TestEverythingLivesThroughARestart(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir)

@@ -8,7 +8,8 @@
 // nothing: it ends with status 0 unless it could not go on.
 //
 // Environment: HUB_CONNECTION_STRING, HUB_MQTT_PORT, CA_FILE, a certificate that
-// a device can have and its key (CERT_FILE, KEY_FILE), ID_SCOPE, and for the
+// a device can have and its key (CERT_FILE, KEY_FILE), one that an authority of the
+// hub vouches for (VOUCHED_CERT_FILE, VOUCHED_KEY_FILE), ID_SCOPE, and for the
 // service SDK NODE_EXTRA_CA_CERTS and, for port-shim.js, HUB_HTTPS_PORT.
 
 require('../port-shim');

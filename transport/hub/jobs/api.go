@@ -90,7 +90,8 @@ func (e *Engine) Jobs(ctx context.Context, filter store.JobFilter, limit int, co
 }
 
 // Cancel ends a job that has not started, and returns it. A job that runs or has
-// ended is refused with InvalidOperation: IoT Hub cannot cancel it either.
+// ended is refused with InvalidOperation: IoT Hub cannot cancel it either, and says
+// so in these words (issue 464 of Azure/azure-iot-sdk-node).
 func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	if err := e.store.CancelJob(context.WithoutCancel(ctx), id, e.now()); err != nil {
 		return iothub.Job{}, err

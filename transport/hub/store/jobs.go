@@ -35,7 +35,7 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, mostActive int) e
 				return fmt.Errorf("store job %s: %w", job.JobID, err)
 			}
 			if active >= mostActive {
-				return iothub.Errorf(iothub.CodeTooManyJobs, "%d jobs are active, which is the most that this hub's tier allows, wait until one has ended", active)
+				return iothub.Errorf(iothub.CodeTooManyJobs, "as many jobs are active as this hub's tier allows (%d), wait until one has ended", mostActive)
 			}
 		}
 		result, err := tx.Exec(`

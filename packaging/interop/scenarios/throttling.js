@@ -1,0 +1,62 @@
+'use strict';
+// A hub that stands in for one unit of the tier S1, as the official service SDK
+// finds it.
+
+const { unwrap, until } = require('./hub');
+
+// patiently calls again when the hub says when to.
+async function patiently(call) {
+  for (;;) {
+    try {
+      return await call();
+    } catch (err) {
+      const seconds = err.response && err.response.statusCode === 429 && Number(err.response.headers['retry-after']);
+      if (!seconds) throw err;
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    }
+  }
+}
+
+// refused calls until one call is refused, and returns how many were not, and why
+// that one was.
+async function refused(call) {
+  for (let n = 0; ; n += 1) {
+    try {
+      await call();
+    } catch (err) {
+      const { statusCode, headers } = err.response;
+      return {
+        error: err.name, status: statusCode, code: headers['iothub-errorcode'],
+        retryAfter: Number(headers['retry-after']) > 0, between: `about ${Math.round(n / 20) * 20}`,
+      };
+    }
+  }
+}
+
+module.exports = async (step, hub) => {
+  const { registry, jobs } = hub;
+  const { client } = await hub.device('door', {
+    echo: (request, response) => response.send(200, request.payload),
+    wait: () => {}, // it never answers
+  });
+  const method = (id, methodName) => jobs.scheduleDeviceMethod(id, "deviceId = 'door'",
+    { methodName, payload: null, responseTimeoutInSeconds: 5 }, new Date(), 60);
+
+  await step('a job while another is active', async () => {
+    await method('first', 'wait');
+    return method('second', 'echo');
+  });
+  await step('a job once it has ended', async () => {
+    const ended = (id) => until(async () => {
+      const job = unwrap(await patiently(() => jobs.getJob(id)));
+      return job.endTime && job;
+    });
+    await ended('first');
+    await patiently(() => method('second', 'echo'));
+    return (await ended('second')).deviceJobStatistics;
+  });
+  await step('queries', () => refused(() => registry.createQuery('SELECT deviceId FROM devices', 1).next()));
+  await step('identities', () => refused(() => registry.get('door')));
+  await step('twins have a rate of their own', async () => unwrap(await registry.getTwin('door')).deviceId);
+  await client.close();
+};
