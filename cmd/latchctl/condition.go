@@ -13,24 +13,37 @@ var (
 	whereWord   = regexp.MustCompile(`(?is)^\s*WHERE\s+(.*)$`)
 )
 
-// checkCondition points out what the hub would only call a syntax error: a whole
-// SELECT, or the word WHERE, given as the condition that is a flag's value.
+// checkCondition points out what conditionFault finds in the condition that is a
+// flag's value.
 func checkCondition(cmd *cobra.Command, flag, where string) error {
-	if strings.TrimSpace(where) == "" {
-		return usagef(cmd, "%s is empty; '*' stands for all devices", flag)
+	fault, rest := conditionFault(where)
+	switch {
+	case fault == "":
+		return nil
+	case rest == "":
+		return usagef(cmd, "%s %s", flag, fault)
 	}
-	rest := ""
+	return usagef(cmd, "%s %s: %s %q", flag, fault, flag, rest)
+}
+
+// conditionFault says what the hub would only call a syntax error: a whole
+// SELECT, or the word WHERE, given as a condition. The text follows the name of
+// where it was given; rest is the condition in it, if there is one.
+func conditionFault(where string) (fault, rest string) {
+	if strings.TrimSpace(where) == "" {
+		return "is empty; '*' stands for all devices", ""
+	}
 	if m := wholeSelect.FindStringSubmatch(where); m != nil {
 		rest = m[2]
 		if rest == "" {
-			return usagef(cmd, "%s is a whole SELECT; it takes only the condition, what stands after WHERE, or '*' for all devices", flag)
+			return "is a whole SELECT; it takes only the condition, what stands after WHERE, or '*' for all devices", ""
 		}
 	} else if m := whereWord.FindStringSubmatch(where); m != nil {
 		rest = m[1]
 	} else {
-		return nil
+		return "", ""
 	}
-	return usagef(cmd, `%s takes only the condition, what stands after WHERE: %[1]s %q`, flag, rest)
+	return "takes only the condition, what stands after WHERE", rest
 }
 
 // selectText is the query that shows which devices a condition selects. The

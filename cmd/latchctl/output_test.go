@@ -31,6 +31,7 @@ var documented = map[string]reflect.Type{
 	"of these with -o jsonl":   reflect.TypeFor[rolloutDevice](),
 	"rollout method and":       reflect.TypeFor[plannedDevice](),
 	"doctor":                   reflect.TypeFor[finding](),
+	"console":                  reflect.TypeFor[consoleResult](),
 	"version":                  reflect.TypeFor[versionView](),
 }
 

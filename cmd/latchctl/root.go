@@ -39,6 +39,7 @@ func newRoot(a *app) *cobra.Command {
 		group("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
 			newMethodInvoke(a, nil)),
 		newQuery(a, nil),
+		newConsole(a, nil),
 		newDoctor(a, nil),
 		newVersion(a, nil),
 	)

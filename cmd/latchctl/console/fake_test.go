@@ -1,0 +1,194 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+)
+
+// fakeHub has rows of devices as a query gives them, and jobs.
+type fakeHub struct {
+	mu    sync.Mutex
+	rows  []string
+	err   error
+	reads int
+	jobs  map[string]iothub.Job
+	told  map[string][]iothub.DeviceJob
+	read  chan struct{} // told of each reading of the devices
+}
+
+func (h *fakeHub) Query(context.Context, string) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		h.mu.Lock()
+		rows, err := h.rows, h.err
+		h.reads++
+		h.mu.Unlock()
+		select {
+		case h.read <- struct{}{}:
+		default:
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, row := range rows {
+			if !yield(json.RawMessage(row), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (h *fakeHub) Twin(_ context.Context, id string) (iothub.Twin, error) {
+	return iothub.Twin{}, iothub.Errorf(iothub.CodeDeviceNotFound, "no %s", id)
+}
+
+func (h *fakeHub) Job(_ context.Context, id string) (iothub.Job, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j, ok := h.jobs[id]
+	if !ok {
+		return j, iothub.Errorf(iothub.CodeJobNotFound, "no %s", id)
+	}
+	return j, nil
+}
+
+func (h *fakeHub) Jobs(context.Context, rest.JobFilter) iter.Seq2[iothub.Job, error] {
+	return func(yield func(iothub.Job, error) bool) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, j := range h.jobs {
+			if !yield(j, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.DeviceJob, error] {
+	return func(yield func(iothub.DeviceJob, error) bool) {
+		for _, row := range h.told[id] {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// create is the commands' way to make a job.
+func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j.Status = iothub.JobQueued
+	h.jobs[j.JobID] = j
+	return j, nil
+}
+
+func (h *fakeHub) set(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+// harness is a console in front of a fake hub.
+type harness struct {
+	*Server
+	hub  *fakeHub
+	tick chan struct{} // each lets one sleep of a job's watching pass
+	base string
+}
+
+func start(t *testing.T) *harness {
+	t.Helper()
+	hub := &fakeHub{jobs: map[string]iothub.Job{}, told: map[string][]iothub.DeviceJob{}, read: make(chan struct{}, 100)}
+	h := &harness{hub: hub, tick: make(chan struct{})}
+	server, err := Listen("127.0.0.1:0", Options{
+		Hub: hub, HubName: "hub.example", ConfirmAbove: 10, Refresh: time.Hour, Now: time.Now,
+		Sleep: func(ctx context.Context, _ time.Duration) error {
+			select {
+			case <-h.tick:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+		CheckCondition: func(where string) error {
+			if where == "" {
+				return errors.New("this box is empty")
+			}
+			return nil
+		},
+		Select: func(_ context.Context, where string) ([]string, error) {
+			switch where {
+			case "*":
+				return []string{"a", "b", "c"}, nil
+			case "none":
+				return nil, nil
+			}
+			return nil, fmt.Errorf("the hub does not take the condition: %w", iothub.Errorf(iothub.CodeArgumentInvalid, "line 1: what is this"))
+		},
+		NewID:     func(name string) string { return name + "-1" },
+		CreateJob: hub.create,
+		Report:    func(r watch.Report) any { return map[string]int{"succeeded": r.Succeeded()} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Server, h.base = server, "http://"+server.guard.hosts[0]
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- server.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// request is one request, with changes made to it.
+func (h *harness) request(t *testing.T, method, path, body string, change ...func(*http.Request)) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, h.base+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range change {
+		c(r)
+	}
+	res, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// cookie is the session's, as the browser has it once the token is used.
+func (h *harness) cookie(r *http.Request) {
+	r.AddCookie(&http.Cookie{Name: cookieName, Value: h.guard.cookie})
+}
+
+// own makes a request one of the page's own.
+func (h *harness) own(r *http.Request) {
+	h.cookie(r)
+	r.Header.Set(changeHeader, h.guard.change)
+	r.Header.Set("Origin", h.base)
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+}
