@@ -77,9 +77,9 @@ func (a *app) loadRollout(id string) (rollout.Rollout, error) {
 }
 
 func (a *app) rolloutFields(r rollout.Rollout) []string {
-	min := ""
+	judged := ""
 	if r.Rules.MinDevices > 1 {
-		min = fmt.Sprintf(" (judged by %d devices or more)", r.Rules.MinDevices)
+		judged = fmt.Sprintf(" (judged by %d devices or more)", r.Rules.MinDevices)
 	}
 	payload := ""
 	if m := r.Work.Method; m != nil && len(m.Payload) > 0 && string(m.Payload) != "null" {
@@ -94,7 +94,7 @@ func (a *app) rolloutFields(r rollout.Rollout) []string {
 		"Condition", r.Where,
 		"Created", a.localTime(&r.Created),
 		"Soak", ui.Duration(time.Duration(r.Rules.Soak) * time.Second),
-		"Abort above", r.Rules.AbortAbove.String() + min,
+		"Abort above", r.Rules.AbortAbove.String() + judged,
 		"Require", r.Rules.Require,
 		"Status", string(r.Status),
 		"Reason", r.Reason,
@@ -172,12 +172,15 @@ func (a *app) printRollout(r rollout.Rollout) error {
 		return printJSON(a.out, rolloutResult{r, r.Counts()})
 	}
 	for i, w := range r.Waves {
-		pending := w.Pending()
+		pending := make(map[string]bool)
+		for _, id := range w.Pending() {
+			pending[id] = true
+		}
 		for _, id := range w.Devices() {
 			d := rolloutDevice{DeviceID: id, Wave: i + 1, Result: iothub.Succeeded}
 			if failure, failed := w.Failed[id]; failed {
 				d.Result, d.Reason = failure.Outcome, failure.Reason
-			} else if slices.Contains(pending, id) {
+			} else if pending[id] {
 				d.Result = "pending"
 			}
 			if err := printLine(a.out, d); err != nil {
