@@ -227,21 +227,42 @@ func TestRolloutLeftInTheMiddle(t *testing.T) {
 	}
 }
 
-// Latchctl is killed in each wave, when the first of its devices is called.
-func TestRolloutKilledInEachWave(t *testing.T) {
-	const devices = 40
-	h := harness.StartHub(t, bin)
-	r := newRollouts(t, h)
-	f := startFleet(t, h, devices, func(int) bool { return false })
-	args := []string{"method", "lockDoor", "--where", "*", "--waves", "1,5,10,15,20,25,30,100%", "--id", "doors", "--yes"}
-	for _, wave := range []int{1, 4, 5, 5, 5, 5, 5, 10} {
-		running := r.start(t, args...)
-		take(t, f.calls, 1, "devices to be called")
-		running.Kill()
-		take(t, f.calls, wave-1, "devices of the wave to be called")
-		args = []string{"resume", "doors", "--yes"}
+// Latchctl is killed again and again, whenever some more devices were called, and
+// taken up at once: with the limits of S1, while the job that it began is the only
+// one that there may be.
+func TestRolloutKilledAgainAndAgain(t *testing.T) {
+	const devices, some = 40, 4
+	for _, flags := range [][]string{nil, {"--tier", "S1"}} {
+		t.Run(strings.Join(append([]string{"latchhub"}, flags...), " "), func(t *testing.T) {
+			h := harness.StartHub(t, bin, flags...)
+			r := newRollouts(t, h)
+			f := startFleet(t, h, devices, func(int) bool { return false })
+			args := []string{"method", "lockDoor", "--where", "*", "--waves", "1,5,10,15,20,25,30,100%", "--id", "doors", "--yes"}
+			for range devices / some {
+				running := r.start(t, args...)
+				take(t, f.calls, some, "devices to be called")
+				running.Kill()
+				args = []string{"resume", "doors", "--yes"}
+			}
+			r.run(t, args...).Want(t, 0)
+			f.checkCalledOnce(t)
+		})
 	}
-	r.run(t, args...).Want(t, 0)
+}
+
+// The one job that a hub with the limits of S1 runs at a time is somebody else's.
+func TestRolloutWaitsForAnotherJob(t *testing.T) {
+	h := harness.StartHub(t, bin, "--tier", "S1")
+	r := newRollouts(t, h)
+	f := startFleet(t, h, 3, func(i int) bool { return i == 0 })
+	h.Ctl(t, "job", "schedule", "method", "lockDoor", "--where", "deviceId = 'door-00'", "--id", jobID).Want(t, 0)
+	take(t, f.calls, 1, "devices to be called")
+	running := r.start(t, "method", "lockDoor", "--where", "deviceId != 'door-00'", "--waves", "1,100%", "--id", "doors")
+	running.Expect(t, "latchctl: note: the hub has as many active jobs as it takes; waiting until one has ended")
+	close(f.release)
+	if code := running.Wait(t); code != 0 {
+		t.Errorf("latchctl ended with %d", code)
+	}
 	f.checkCalledOnce(t)
 }
 
