@@ -11,6 +11,8 @@ import (
 
 func (s state) onCommand(set settings, w waiter, at moment) (state, []action) {
 	switch {
+	case !s.lines.open && w.cmd.Target == Locked && s.door.state == DoorOpen: // the request would drive it
+		return s.refuse(w, DoorIsOpen, doorOpen, at)
 	case !s.lines.open:
 		return s.askOpen(set, &w, at)
 	case w.cmd.Target == Unlocked:

@@ -240,6 +240,12 @@ func TestLinesThatAreNotThere(t *testing.T) {
 			{sec, lock(1), "open locked"},
 			{sec, noChip, "save ; answer 1 actuator-unavailable"},
 		}, Unknown, "the lock cannot be driven: no chip"},
+		"nor do they lock a door that is open": {withSensor, Record{}, []happening{
+			{0, noChip, ""},
+			{0, doorReading{DoorOpen}, ""},
+			{sec, lock(1), "save ; answer 1 door-open"},
+			{2 * sec, unlock(2, 0), "open unlocked"},
+		}, Unknown, "the lock cannot be driven: no chip"},
 		"a pulse is driven once they are there": {bare(Pulse), Record{}, []happening{
 			{0, noChip, ""},
 			{sec, unlock(1, 0), "open"},

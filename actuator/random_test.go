@@ -191,6 +191,8 @@ func (l *life) checkOpen(level Position) {
 		l.Fatalf("lines of %s requested at %s", l.set.mode, level)
 	case l.set.mode == Hold && l.set.atPowerOn != "" && level != l.set.atPowerOn && !asked:
 		l.Fatalf("requested at %s", level)
+	case l.set.mode == Hold && l.set.atPowerOn == Unlocked && level == Locked && l.s.door.state == DoorOpen:
+		l.Fatal("requested at locked with the door open")
 	}
 }
 
