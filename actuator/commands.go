@@ -69,6 +69,9 @@ func (s state) stands(set settings, target Position) bool {
 // lockIfDue drives a lock that was promised and is due, or that was commanded
 // and waited for the minimum interval. It gives way to nothing but an open door.
 func (s state) lockIfDue(set settings, at moment) (state, []action) {
+	if s.doorUnheard(set) {
+		return s, nil
+	}
 	due := s.relock.made && at.uptime >= s.relock.at
 	if s.door.state == DoorOpen {
 		waiting := s.waiting

@@ -27,6 +27,10 @@ const (
 // was pulled while the strike was released.
 const openGrace = 2 * time.Second
 
+// doorUnheard reports whether there is a door sensor that has not spoken yet, as
+// it does soon after the start. Until then the door may be open.
+func (s state) doorUnheard(set settings) bool { return set.doorSensor && s.door.state == "" }
+
 func (s state) onDoor(to DoorState, at moment) state {
 	before := s.door.state
 	if to == before {

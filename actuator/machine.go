@@ -14,6 +14,7 @@ type settings struct {
 	mode           Mode
 	atPowerOn      Position // of Hold: what its line is requested at; empty is the last level
 	sensor         bool     // there is a bolt sensor
+	doorSensor     bool
 	confirmTimeout time.Duration
 	minInterval    time.Duration
 	pulse          time.Duration // of Pulse and Dual
@@ -173,6 +174,7 @@ func (s state) next(set settings) (at time.Duration, ok bool) {
 		soonest(s.energised.until)
 	}
 	switch {
+	case s.doorUnheard(set): // its sensor's first reading is waited for
 	case s.wantLock:
 		soonest(s.lockableAt(set))
 	case s.relock.made && s.door.state != DoorOpen: // else it waits for the door

@@ -89,6 +89,39 @@ func TestARelockAfterSleep(t *testing.T) {
 	})
 }
 
+// What a promise finds after a restart may be an open door, which its sensor says
+// only once the lock runs: an overdue relock waits for that.
+func TestAnOverdueRelockLooksAtTheDoorFirst(t *testing.T) {
+	for first, want := range map[DoorState]int{DoorOpen: 0, DoorClosed: 1, DoorUnknown: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			w := keptWire{newWire(), make(chan DoorReading)}
+			old := Record{Level: Unlocked, Position: Unlocked, Relock: &Promise{"boot-1", 0}}
+			l := New(Config{AtPowerOn: Locked, ConfirmTimeout: time.Second}, w, w, old, testClock(nil), zap.NewNop())
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go l.Run(ctx)
+			synctest.Wait()
+			if len(w.drives) > 0 {
+				t.Fatal("driven before the door's sensor spoke")
+			}
+			w.door <- DoorReading{Door: first}
+			synctest.Wait()
+			if got := len(w.drives); got != want {
+				t.Errorf("the door is %s: driven %d times, want %d", first, got, want)
+			}
+		})
+	}
+}
+
+// keptWire is a wire whose line was kept at unlocked, with a door sensor.
+type keptWire struct {
+	*wire
+	door chan DoorReading
+}
+
+func (w keptWire) Open(Position) (Position, bool, error) { return Unlocked, true, nil }
+func (w keptWire) Door() <-chan DoorReading              { return w.door }
+
 // A command that was answered is answered, also when the lock ends behind it.
 func TestAnAnswerGoesBeforeTheEnd(t *testing.T) {
 	for range 100 {

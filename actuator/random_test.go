@@ -16,7 +16,7 @@ import (
 //   - the lines are driven only after a command for that target, to locked by a
 //     promised relock that is due, or at the end of a pulse;
 //   - two drives are at least the minimum interval apart, but for the end of a pulse;
-//   - a door that is open is not locked;
+//   - a door that is open is not locked, nor one whose sensor has not spoken yet;
 //   - nothing is energised past its pulse, nor past the longest time;
 //   - a position other than moving and jammed is the sensor's last reading;
 //   - every command is answered exactly once, in bounded time;
@@ -34,6 +34,7 @@ func TestMachineInvariants(t *testing.T) {
 		l.set.sensor = r.IntN(3) > 0
 		l.set.pulse, l.set.maxEnergised = 600*time.Millisecond, 5*time.Second
 		l.hasDoor = r.IntN(2) == 0
+		l.set.doorSensor = l.hasDoor
 		l.set.atPowerOn = []Position{Locked, Unlocked, ""}[r.IntN(3)]
 		l.live()
 	}
@@ -209,8 +210,8 @@ func (l *life) checkDrive(target Position) {
 	if !asked && !(target == Locked && due) && !endOfPulse {
 		l.Fatalf("driven to %s without a command or a promise", target)
 	}
-	if target == Locked && l.s.door.state == DoorOpen && !endOfPulse {
-		l.Fatal("locked with the door open")
+	if target == Locked && (l.s.door.state == DoorOpen || l.s.doorUnheard(l.set)) && !endOfPulse {
+		l.Fatalf("locked with the door %q", l.s.door.state)
 	}
 }
 
