@@ -181,6 +181,17 @@ func TestDual(t *testing.T) {
 		"an interrupted motion is unknown": {bare(Dual), Record{Level: Locked, Position: Moving, Motion: Locked}, []happening{
 			openedIdle,
 		}, Unknown, ""},
+		"an interrupted unlock is relocked as it promised": {with(Dual),
+			Record{Level: Unlocked, Position: Moving, Motion: Unlocked, Relock: &Promise{"boot-1", 9 * sec}}, []happening{
+				{0, opened{}, "save unknown relock@9s"},
+				{0, reading{Unlocked}, "save unlocked relock@9s"},
+				{9 * sec, tick{}, "drive locked; save moving moving-to-locked"},
+			}, Moving, ""},
+		"but not in another boot": {with(Dual),
+			Record{Level: Unlocked, Position: Moving, Motion: Unlocked, Relock: &Promise{"boot-0", 9 * sec}}, []happening{
+				{0, opened{}, "save unknown"},
+				{9 * sec, tick{}, ""},
+			}, Unknown, ""},
 		"a line that cannot be let go is tried again": {bare(Dual), Record{}, []happening{
 			openedIdle,
 			{sec, lock(1), "drive locked; save unknown moving-to-locked"},
@@ -260,6 +271,18 @@ func TestLinesThatAreNotThere(t *testing.T) {
 			{21 * sec, driven{gone}, "save unknown relock@31s"},
 			{26 * sec, tick{}, "open locked"},
 			{26 * sec, opened{level: Unlocked, kept: true}, "save unknown relock@31s"},
+			{31 * sec, tick{}, "drive locked; save unknown moving-to-locked"},
+		}, Unknown, ""},
+		"also by bolts that have a line for each direction": {bare(Dual), Record{}, []happening{
+			openedIdle,
+			{sec, unlock(1, 20*sec), "drive unlocked; save unknown moving-to-unlocked relock@21s"},
+			{sec, driven{}, "save unlocked relock@21s; answer 1 unlocked changed=true confirmed=false"},
+			{1500 * ms, tick{}, "idle"},
+			{1500 * ms, idled{}, ""},
+			{21 * sec, tick{}, "drive locked; save unlocked moving-to-locked"},
+			{21 * sec, driven{gone}, "save unknown relock@31s"},
+			{26 * sec, tick{}, "open"},
+			{26 * sec, opened{}, ""},
 			{31 * sec, tick{}, "drive locked; save unknown moving-to-locked"},
 		}, Unknown, ""},
 	})

@@ -78,7 +78,7 @@ func (s state) onOpened(set settings, e opened, at moment) (state, []action) {
 			s.level = Unknown
 		}
 	}
-	if s.level == Unlocked && old.Relock != nil && old.Relock.BootID == set.bootID {
+	if s.level != Locked && old.Relock != nil && old.Relock.BootID == set.bootID {
 		s.relock = relock{at: old.Relock.Uptime, made: true}
 	}
 	moves := set.mode == Hold && (!e.kept || interrupted)

@@ -136,13 +136,13 @@ func (l *life) event() event {
 // happen makes one step, and what comes of its drive at once, as an owner does.
 func (l *life) happen(e event) {
 	for e != nil {
-		before := l.s.relock
+		before, asker := l.s.relock, l.s.lines.asker
 		var acts []action
 		l.s, acts = step(l.set, l.s, e, at(l.now))
 		if d, ok := e.(driven); ok && d.err == nil && l.s.level == Locked {
 			l.promised = nil
 		}
-		l.keptPromise(e, before)
+		l.keptPromise(e, before, asker)
 		l.check(acts)
 		e = l.outcome(acts)
 	}
@@ -160,11 +160,12 @@ func (l *life) happen(e event) {
 }
 
 // keptPromise checks that what was promised is not forgotten.
-func (l *life) keptPromise(e event, before relock) {
+func (l *life) keptPromise(e event, before relock, asker *waiter) {
 	_, failed := e.(driven)
 	c, isCommand := e.(command)
 	_, reopened := e.(opened)
-	if before.made && !l.s.relock.made && l.s.level != Locked && !(isCommand && c.Target == Unlocked) && !failed && !reopened {
+	replaced := isCommand && c.Target == Unlocked || reopened && asker != nil && asker.cmd.Target == Unlocked
+	if before.made && !l.s.relock.made && l.s.level != Locked && !replaced && !failed {
 		l.Fatalf("%T lost the promise of %s", e, before.at)
 	}
 }
