@@ -59,7 +59,24 @@ func (a *api) page(w http.ResponseWriter, itemType string, rows any, next string
 	if next != "" {
 		w.Header().Set("x-ms-continuation", next)
 	}
-	return a.answer(w, rows)
+	list, ok := rows.([]json.RawMessage)
+	if !ok {
+		return a.answer(w, rows)
+	}
+	// The store's rows are JSON already. An encoder would read all of it again.
+	size := 3
+	for _, row := range list {
+		size += len(row) + 1
+	}
+	body := append(make([]byte, 0, size), '[')
+	for i, row := range list {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, row...)
+	}
+	a.answerJSON(w, http.StatusOK, append(body, "]\n"...))
+	return nil
 }
 
 // pageSize reads x-ms-max-item-count. More than the hub gives is cut down.
