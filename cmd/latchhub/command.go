@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -39,6 +41,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
 }
+
+// garbage is how much may gather, in percent of what is in use, before the
+// collector runs. The stacks of the devices' goroutines count as in use, and are
+// more than the heap: with Go's 100 the heap grows to three times what is alive.
+// Half of it costs the hub 3 % of its CPU time during a job.
+const garbage = 50
 
 func newServe(stdout, stderr io.Writer) *cobra.Command {
 	var opts hub.Options
@@ -76,6 +84,9 @@ one line on standard output; its log goes to standard error.`,
 				tell(opts.Logger, systemd.Ready, systemd.Status(fmt.Sprintf("devices at %s, services at %s", at.MQTT, at.HTTPS)))
 			}
 			defer context.AfterFunc(cmd.Context(), func() { tell(opts.Logger, systemd.Stopping) })()
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(garbage)
+			}
 			return hub.Run(cmd.Context(), opts)
 		},
 	}

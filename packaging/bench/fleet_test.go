@@ -24,8 +24,8 @@ const (
 // BenchmarkFleet measures the hub with simulated gateways, the real agents with
 // mock locks whose bolts take 50 ms, in one process of their own: the memory
 // that each takes of the hub, registry and twin included, queries that read every
-// twin and find none of them, count them and return them whole, and a lockDoor
-// job from the request that creates it until the last device's row is durable.
+// twin and find none of them, count them, and return them whole, a page of 100, one
+// of 1,000 and all; and a lockDoor job from the request that creates it until the last device's row is durable.
 // As hub and fleet share the machine, the job's CPU time is told apart. Hub and
 // fleet are new each time, and every bolt moves.
 func BenchmarkFleet(b *testing.B) {
@@ -40,9 +40,11 @@ func BenchmarkFleet(b *testing.B) {
 				full := readMemory(b, h.Process)
 				b.ReportMetric(float64(full.rss-empty.rss)/float64(devices), "KiB/device")
 				for unit, q := range map[string]query{
-					"find-ms":  {"SELECT * FROM devices WHERE properties.reported.lock.position = 'locked'", 0},
-					"count-ms": {"SELECT COUNT() AS n FROM devices WHERE properties.reported.lock.position = 'unlocked'", 1},
-					"all-ms":   {"SELECT * FROM devices", devices},
+					"find-ms":     {"SELECT * FROM devices WHERE properties.reported.lock.position = 'locked'", 0},
+					"count-ms":    {"SELECT COUNT() AS n FROM devices WHERE properties.reported.lock.position = 'unlocked'", 1},
+					"page100-ms":  {"SELECT TOP 100 * FROM devices", min(100, devices)},
+					"page1000-ms": {"SELECT TOP 1000 * FROM devices", min(1000, devices)},
+					"all-ms":      {"SELECT * FROM devices", devices},
 				} {
 					b.ReportMetric(milliseconds(q.time(b, client)), unit)
 				}
