@@ -29,7 +29,9 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, expires time.
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Connection", "close") // its deadlines are for no other request
+	if request.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // its deadlines are for no other request
+	}
 	out := stream{w, http.NewResponseController(w)}
 	if out.write(frame("ready", map[string]any{"time": f.now().UTC(), "kinds": wanted})) != nil {
 		return nil
