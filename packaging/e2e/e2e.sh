@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The end-to-end tests: e2e.sh. ARCH is amd64 (the default), arm64 or armhf; RUN
-# chooses tests by a pattern; CUTS is how often the power is cut (default 3).
+# chooses tests by a pattern; CUTS is how often the power is cut (default 3);
+# PREVIOUS is the commit whose package is the version before.
 # The machine's image is built once, and kept in the user's cache.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,7 +10,7 @@ arch=${ARCH:-amd64}
 say() { printf 'e2e: %s\n' "$*"; }
 
 # What it needs, as Debian's packages.
-need=(mmdebstrap e2fsprogs kmod cpio build-essential linux-source-6.1 linux-kbuild-6.1 qemu-utils qemu-user-static)
+need=(apt-utils gnupg mmdebstrap e2fsprogs kmod cpio build-essential linux-source-6.1 linux-kbuild-6.1 qemu-utils qemu-user-static)
 case $arch in
 amd64) need+=(qemu-system-x86 ipxe-qemu seabios) ;;
 arm64) need+=(qemu-system-arm ipxe-qemu binfmt-support arch-test gcc-aarch64-linux-gnu) ;;
@@ -50,13 +51,36 @@ if [ ! -e "$image/disk.img" ]; then
 	packaging/e2e/image.sh "$arch" "$image"
 fi
 
-# The packages: this version, and a newer one that can be told to hang.
+# The packages: this version, the one before, and a newer one that can be told to hang.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-packaging/deb/build.sh "$arch" "$work/debs" >"$work/log" || { cat "$work/log"; exit 1; }
+build() { # FOLDER [VARIABLE=VALUE...]
+	env "${@:2}" packaging/deb/build.sh "$arch" "$work/$1" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+}
+build debs
 version=$(dpkg-deb -f "$work"/debs/latchd_*.deb Version)
-VERSION="$version+hang" TAGS=latchd_debug packaging/deb/build.sh "$arch" "$work/newer" >"$work/log" || { cat "$work/log"; exit 1; }
-VERSION="$version" packaging/deb/build.sh armhf "$work/armv6" >"$work/log" || { cat "$work/log"; exit 1; }
+build newer VERSION="$version+hang" TAGS=latchd_debug PACKAGES=latchd
+(arch=armhf; build armv6 VERSION="$version" PACKAGES=latchd)
+# The version before is the last one that was tagged, or the commit PREVIOUS; where there
+# is neither it is this one under another number.
+previous=${PREVIOUS:-$(git describe --tags --match 'v[0-9]*' --abbrev=0 HEAD^ 2>/dev/null || true)}
+if [ -n "$previous" ]; then
+	mkdir "$work/previous"
+	git archive "$previous" | tar -x -C "$work/previous"
+	before=${previous#v}
+	[[ $before =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || before=0~before
+	(GIT_DIR=$(git rev-parse --absolute-git-dir) && export GIT_DIR && cd "$work/previous" && build before VERSION="$before" PACKAGES=latchd)
+	rm -f "$work"/before/latch{ctl,hub}_*
+else
+	build before VERSION=0~before PACKAGES=latchd
+fi
+
+# A repository of this version and of the one before, signed by a key of its own.
+export GNUPGHOME=$work/gnupg
+mkdir -m 700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-gen-key e2e@latchd.example ed25519 sign 1d
+for folder in before debs; do packaging/apt-repo/apt-repo.sh "$work/$folder" "$work/repo" e2e@latchd.example >/dev/null; done
+gpgconf --kill all
 
 # The guest's own programs, on a disk of their own.
 mkdir "$work/guest"

@@ -26,6 +26,7 @@ func TestGateway(t *testing.T) {
 		{"unplug", unplug},
 		{"driver", driver},
 		{"cuts", cuts},
+		{"packages", packages},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
 			whole := g.t

@@ -19,7 +19,8 @@ import (
 // a technician.
 type gateway struct {
 	*vm
-	chip string
+	chip  string
+	clean []string // what is on the machine before any package is installed
 }
 
 // technician is what latchctl needs to reach the hub of the machine.
@@ -33,17 +34,24 @@ func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{vm: newVM(t)}
 	g.plug(true)
+	g.clean = g.everything()
 	for _, name := range []string{"latchd", "latchctl", "latchhub"} {
 		g.put(g.deb("debs", name), "/root/"+name+".deb", "644")
 	}
 	g.put(g.deb("newer", "latchd"), "/root/newer.deb", "644")
-	g.run(`apt-get install -y -qq /root/latchd.deb /root/latchctl.deb /root/latchhub.deb
-		systemctl enable -q --now latchhub`)
-	g.run(technician + `latchctl device create front
-		umask 077
+	g.run(`apt-get install -y -qq /root/latchd.deb /root/latchctl.deb /root/latchhub.deb`)
+	g.run(`systemctl enable -q --now latchhub`)
+	g.run(technician + `latchctl device create front`)
+	g.identity()
+	return g
+}
+
+// identity gives the agent what it logs in with.
+func (g *gateway) identity() {
+	g.t.Helper()
+	g.run(technician + `umask 077
 		latchctl device connection-string front >/etc/latchd/credentials/connection-string
 		install -m 644 /var/lib/latchhub/ca.pem /etc/latchd/ca.pem`)
-	return g
 }
 
 // deb returns the package of that name in a folder of the work directory.
