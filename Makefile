@@ -34,4 +34,4 @@ bench:
 	packaging/bench/bench.sh
 
 clean:
-	rm -rf bin dist packaging/interop/node_modules
+	rm -rf bin dist packaging/interop/node_modules packaging/test/console/node_modules

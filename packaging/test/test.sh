@@ -30,6 +30,9 @@ packaging/test/cross.sh
 step "the official Node SDKs' packages"
 (cd packaging/interop && npm ci --no-progress)
 
+step "what leads the browser through the console"
+(cd packaging/test/console && npm ci --no-progress)
+
 step 'tests of the packages, with the race detector'
 go list ./... | grep -v /packaging/ | xargs go test -race -timeout 10m
 

@@ -20,6 +20,7 @@ command -v git >/dev/null || missing git git
 node_version=$(node --version 2>/dev/null | tr -d v) || node_version=0
 at_least "$node_version" 18 || missing 'node 18 or later' nodejs
 command -v npm >/dev/null || missing npm npm
+command -v chromium >/dev/null || missing 'chromium (for the console)' chromium fonts-dejavu-core
 # Only Debian has them, and only its packages need them.
 if command -v apt-get >/dev/null; then
 	command -v lintian >/dev/null || missing 'lintian (for the packages)' lintian
@@ -53,4 +54,4 @@ if ! at_least "${have:-0}" "$want"; then
 	say "Go $want or later is needed and there is ${have:-none}: install it as https://go.dev/doc/install says"
 	exit 1
 fi
-say "go $have, node $node_version, gcc $(gcc -dumpversion), $(git --version)"
+say "go $have, node $node_version, gcc $(gcc -dumpversion), $(git --version), $(chromium --version 2>/dev/null)"

@@ -1,0 +1,162 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+)
+
+var bin harness.Binaries
+
+func TestMain(m *testing.M) { harness.Main(m, &bin) }
+
+// browser is where Chromium is, on Debian and elsewhere.
+func browser() (string, error) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("there is no chromium")
+}
+
+// needBrowser skips the test where there is no browser or nothing to lead it.
+func needBrowser(t *testing.T) string {
+	t.Helper()
+	path, err := browser()
+	_, missing := os.Stat("node_modules/playwright-core")
+	_, nodeErr := exec.LookPath("node")
+	err = errors.Join(err, missing, nodeErr)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatalf("the browser or what leads it is not here, and in CI no test is skipped: %v", err)
+	default:
+		t.Skipf("SKIPPED: install chromium and Node, and run 'npm ci' in packaging/test/console: %v", err)
+	}
+	return path
+}
+
+// startConsole starts latchctl console for the hub and returns its address.
+func startConsole(t *testing.T, h *harness.Hub) (*harness.Process, string) {
+	t.Helper()
+	config := t.TempDir()
+	if err := os.Mkdir(filepath.Join(config, "latchctl"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(config, "latchctl", "config.toml"), []byte("confirm_above = 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := h.Command("console", "--listen", "127.0.0.1:0", "--refresh", "1s")
+	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+config, "XDG_STATE_HOME="+config)
+	p := harness.Start(t, "console", cmd)
+	return p, "http" + p.Expect(t, "http")
+}
+
+// runCases runs a file of cases in the browser: each is one of the subtests, and
+// all that are wanted have to be run.
+func runCases(t *testing.T, file string, env []string, want ...string) {
+	t.Helper()
+	cmd := exec.Command("node", "run.js", file)
+	cmd.Env = append(append(os.Environ(), "BROWSER="+needBrowser(t)), env...)
+	p := harness.Start(t, "browser", cmd)
+	for _, name := range want {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			var result struct{ Case, Error, Note string }
+			line := p.Expect(t, "case ")
+			if err := json.Unmarshal([]byte(line), &result); err != nil {
+				t.Fatalf("%v: %s", err, line)
+			}
+			if result.Note != "" {
+				t.Log(result.Note)
+			}
+			if result.Case != name || result.Error != "" {
+				t.Fatalf("case %q: %s", result.Case, result.Error)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	if code := p.Wait(t); code != 0 {
+		t.Errorf("the browser's program ended with %d", code)
+	}
+}
+
+// Three real agents, one of which has a bolt that jams.
+func TestPage(t *testing.T) {
+	needBrowser(t)
+	t.Parallel()
+	h := harness.StartHub(t, bin)
+	for id, fault := range map[string]string{"front": "", "side": "", "cellar": "jam"} {
+		door := harness.NewDoor(t, h, h.CreateDevice(t, id), fault)
+		h.UpdateDesired(t, id, `{"building":"43","floor":3}`)
+		door.Start(t)
+		h.Invoke(t, id, "ping", nil)
+	}
+	// What a device reports may be hostile.
+	h.UpdateDesired(t, "side", `{"room":"<img src=x onerror=alert(1)>"}`)
+	harness.Await(t, "the places to be acknowledged", func() error {
+		for _, id := range []string{"front", "side", "cellar"} {
+			r := h.Twin(t, id).Properties.Reported
+			if r["floor"] == nil || id == "side" && r["room"] == nil {
+				return fmt.Errorf("%s has reported %v", id, r)
+			}
+		}
+		return nil
+	})
+	_, url := startConsole(t, h)
+	runCases(t, "./doors", []string{"CONSOLE=" + url},
+		"refused without a session", "log in by the token", "the token again", "across sites", "three doors", "hostile text stays text",
+		"a condition that the hub refuses", "lock by condition", "a failed device's reason", "the list is live", "unlock asks",
+		"unlock many asks twice", "change a twin", "keyboard only", "no serious finding of axe", "phone", "nothing from elsewhere")
+
+	// The page has made the jobs that it was led to make, and no other.
+	made := map[string]int{}
+	for job, err := range h.Client(t).Jobs(t.Context(), rest.JobFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _, _ := strings.Cut(job.JobID, "-")
+		made[name]++
+	}
+	if made["lock"] != 2 || made["unlock"] != 2 || made["twin"] != 1 || len(made) != 3 {
+		t.Errorf("jobs by kind: %v, want 2 lock, 2 unlock, 1 twin", made)
+	}
+	last := h.Twin(t, "front").Properties.Reported["lock"].(map[string]any)["lastCommand"]
+	if command, _ := last.(map[string]any); command["reason"] != "by keyboard" {
+		t.Errorf("the door's last command is %v, want the reason that was typed", last)
+	}
+}
+
+// Ten thousand doors that are in the registry and are not connected, in four
+// buildings of five floors.
+func TestManyDoors(t *testing.T) {
+	needBrowser(t)
+	t.Parallel()
+	h := harness.StartHub(t, bin)
+	client := h.Client(t)
+	const many, floors = 10000, 20
+	devices := make([]iothub.DeviceIdentity, many)
+	for i := range devices {
+		devices[i].DeviceID = fmt.Sprintf("door-%02d-%03d", i%floors, i/floors)
+	}
+	if refused, err := client.CreateDevices(t.Context(), devices); err != nil || len(refused) > 0 {
+		t.Fatal(refused, err)
+	}
+	for i := range floors {
+		h.Ctl(t, "job", "schedule", "twin", "--yes", "--watch", "--where", fmt.Sprintf("STARTSWITH(deviceId, 'door-%02d-')", i),
+			"--tags", fmt.Sprintf(`{"building":"%d","floor":%d}`, 40+i/5, i%5)).Want(t, 0)
+	}
+	_, url := startConsole(t, h)
+	runCases(t, "./many", []string{"CONSOLE=" + url}, "listed and filtered within 200 ms of script time", "the last door by the End key")
+}

@@ -1,0 +1,333 @@
+'use strict';
+// The page in front of three doors: front and side are well, cellar jams.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const http = require('node:http');
+
+const building = "properties.desired.building = '43'";
+const elsewhere = []; // requests to other addresses, and what the page complained about
+
+// watch keeps what a page must not do.
+function watch(page, base) {
+  page.on('request', (r) => { if (!r.url().startsWith(`${base}/`)) elsewhere.push(r.url()); });
+  page.on('pageerror', (err) => elsewhere.push(String(err)));
+  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('status of 400')) elsewhere.push(m.text()); });
+  page.on('dialog', (d) => { elsewhere.push(`a dialog: ${d.message()}`); d.dismiss(); });
+}
+
+const row = (page, id) => page.locator(`.door[data-id="${id}"]`);
+
+async function choose(page, condition, count) {
+  await page.fill('#where', condition);
+  await page.locator('#count', { hasText: count }).waitFor();
+}
+
+async function confirm(page, button, fill = {}) {
+  await page.click(button);
+  for (const [name, text] of Object.entries(fill)) await page.fill(`dialog [name=${name}]`, text);
+  await page.click('dialog button[type=submit]');
+}
+
+const jobResult = (page) => page.locator('#panel .result').textContent();
+
+module.exports = {
+  'refused without a session': async (w) => {
+    const page = await w.browser.newPage();
+    const answer = await page.goto(`${w.base}/`);
+    assert.equal(answer.status(), 403);
+    assert.match(await page.textContent('main'), /Open the address that latchctl console has printed/);
+    assert.equal((await page.request.get(`${w.base}/api/session`)).status(), 403);
+    await w.shot(page, 'refused');
+    await page.close();
+  },
+
+  'log in by the token': async (w) => {
+    w.context = await w.browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
+    w.page = await w.context.newPage();
+    watch(w.page, w.base);
+    await w.page.goto(w.url);
+    assert.equal(w.page.url(), `${w.base}/`);
+    const [cookie] = await w.context.cookies();
+    assert.equal(cookie.httpOnly, true);
+    assert.equal(cookie.sameSite, 'Strict');
+    assert.equal(await w.page.evaluate(() => document.cookie), '');
+  },
+
+  'the token again': async (w) => {
+    const context = await w.browser.newContext();
+    const page = await context.newPage();
+    const answer = await page.goto(w.url);
+    assert.equal(answer.status(), 403);
+    assert.deepEqual(await context.cookies(), []);
+    await context.close();
+  },
+
+  // A page of another site, and one of another port of this computer, which is
+  // of the same site: neither gets in, with the session's cookie in the browser.
+  'across sites': async (w) => {
+    const server = http.createServer((req, res) => {
+      res.setHeader('Content-Type', 'text/html');
+      res.end('<h1>elsewhere</h1>');
+    });
+    await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+    const { port } = server.address();
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const page = await w.context.newPage();
+      await page.goto(`http://${host}:${port}/`);
+      const statuses = [];
+      page.on('response', (r) => { if (r.url().startsWith(w.base)) statuses.push(r.status()); });
+      const seen = await page.evaluate(async (base) => {
+        const body = JSON.stringify({ do: 'unlock', where: '*', count: 3 });
+        const tried = [];
+        const attempt = async (path, options) => {
+          try { const r = await fetch(base + path, options); tried.push(r.type === 'opaque' ? 'opaque' : r.status); } catch { tried.push('refused'); }
+        };
+        await attempt('/api/jobs', { method: 'POST', mode: 'no-cors', credentials: 'include', body });
+        await attempt('/api/jobs', { method: 'POST', credentials: 'include', body, headers: { 'X-Latchctl-Change': 'x' } });
+        await attempt('/api/session', { credentials: 'include' });
+        const frame = document.createElement('iframe');
+        frame.src = `${base}/`;
+        const loaded = new Promise((done) => { frame.onload = done; });
+        document.body.append(frame);
+        await loaded;
+        let inside = null;
+        try { inside = frame.contentDocument?.title ?? null; } catch { /* another origin */ }
+        return { tried, inside };
+      }, w.base);
+      assert.ok(!seen.tried.includes(200), `it was let in: ${seen.tried}`);
+      assert.equal(seen.inside, null);
+      assert.ok(statuses.length > 0 && statuses.every((s) => s >= 400), `the console answered ${statuses}`);
+      await page.close();
+    }
+    server.close();
+  },
+
+  'three doors': async (w) => {
+    const { page } = w;
+    for (const id of ['front', 'side', 'cellar']) {
+      await row(page, id).waitFor();
+      assert.match(await row(page, id).textContent(), /Unlocked.*Connected/);
+    }
+    assert.match(await page.textContent('.building h2'), /Building 43/);
+    assert.match(await page.textContent('.building .tally'), /3 doors: 3 unlocked/);
+    assert.match(await page.textContent('.floor h3'), /Floor 3/);
+    assert.equal(await page.textContent('#count'), '3 doors');
+    assert.equal(await page.isDisabled('#lock'), true, 'nothing is chosen yet');
+    await w.shot(page, 'doors-light');
+  },
+
+  'hostile text stays text': async (w) => {
+    const { page } = w;
+    assert.match(await row(page, 'side').textContent(), /Room <img src=x onerror=alert\(1\)>/);
+    assert.equal(await page.locator('#list img').count(), 0);
+    await row(page, 'side').locator('.name').click();
+    await page.locator('#panel details').waitFor();
+    assert.match(await page.textContent('#panel dl'), /<img src=x/);
+    assert.equal(await page.locator('img').count(), 0);
+    await w.shot(page, 'door-light');
+    await page.keyboard.press('Escape');
+    await page.locator('#panel').waitFor({ state: 'hidden' });
+  },
+
+  'a condition that the hub refuses': async (w) => {
+    const { page } = w;
+    await page.fill('#where', 'building === 43');
+    await page.locator('#where-fault', { hasText: 'the hub does not take the condition: query, line 1:' }).waitFor();
+    assert.equal(await page.isDisabled('#lock'), true);
+    await w.shot(page, 'fault-light');
+    await page.fill('#where', 'SELECT * FROM devices WHERE floor = 3');
+    await page.locator('#where-fault', { hasText: 'takes only the condition, what stands after WHERE: floor = 3' }).waitFor();
+    await choose(page, "tags.site = 'nowhere'", '0 of 3 doors');
+    assert.match(await page.textContent('#list'), /No door meets the condition/);
+    assert.equal(await page.isDisabled('#unlock'), true);
+  },
+
+  'lock by condition': async (w) => {
+    const { page } = w;
+    await choose(page, building, '3 of 3 doors');
+    await confirm(page, '#lock', { reason: 'closing time' });
+    await page.locator('#panel h2', { hasText: 'Lock' }).waitFor();
+    await page.locator('#panel .result').waitFor();
+    assert.equal(await jobResult(page), '2 succeeded, 1 failed, of 3 devices');
+    assert.match(await page.textContent('#panel .badge'), /1 failed/);
+    await w.shot(page, 'job-light');
+  },
+
+  "a failed device's reason": async (w) => {
+    const first = w.page.locator('#panel .results li').first();
+    assert.match(await first.textContent(), /cellar.*refused.*500 jammed: the bolt sensor did not say locked within 1s/);
+    assert.match(await w.page.textContent('#panel .advice'), /cellar.*look at bolt, strike and frame/);
+    assert.match(await w.page.locator('#jobs li').first().textContent(), /Lock: 3 doors.*1 failed/);
+  },
+
+  'the list is live': async (w) => {
+    const { page } = w;
+    await page.click('#nav-doors');
+    await row(page, 'front').locator('.is-locked', { hasText: 'Locked' }).waitFor();
+    await row(page, 'cellar').locator('.is-jammed', { hasText: 'Jammed' }).waitFor();
+    await page.locator('#kind-jammed', { hasText: '1' }).waitFor();
+    assert.match(await row(page, 'cellar').textContent(), /bolt/, 'its fault is told');
+    await w.shot(page, 'live-light');
+    await page.click('#kind-jammed');
+    await page.locator('#count', { hasText: '1 of 3 doors' }).waitFor();
+    assert.equal(await page.locator('.door').count(), 1);
+    await page.click('#clear');
+    await page.locator('#count', { hasText: /^3 doors/ }).waitFor();
+  },
+
+  'unlock asks': async (w) => {
+    const { page } = w;
+    await row(page, 'front').locator('input').check();
+    await page.locator('#target', { hasText: '1 door ticked' }).waitFor();
+    await page.click('#unlock');
+    await page.locator('dialog', { hasText: 'Unlock 1 door?' }).waitFor();
+    assert.match(await page.textContent('dialog .which'), /front.*deviceId IN \['front'\]/);
+    await w.shot(page, 'unlock-light');
+    await page.click('dialog button:has-text("Cancel")');
+    await page.locator('dialog').waitFor({ state: 'hidden' });
+    assert.match(await row(page, 'front').textContent(), /Locked/);
+    await confirm(page, '#unlock', { reason: 'delivery' });
+    await page.locator('#panel .result').waitFor();
+    assert.equal(await jobResult(page), '1 succeeded, 0 failed, of 1 device');
+    await page.click('#nav-doors');
+    await row(page, 'front').locator('.is-unlocked').waitFor();
+    await row(page, 'side').locator('.is-locked').waitFor();
+  },
+
+  'unlock many asks twice': async (w) => {
+    const { page } = w;
+    await choose(page, building, '3 of 3 doors');
+    await confirm(page, '#unlock', { typed: '2' });
+    await page.locator('dialog [role=alert]', { hasText: 'Type 3' }).waitFor();
+    await page.fill('dialog [name=typed]', '3');
+    await page.click('dialog button[type=submit]');
+    await page.locator('#panel .result').waitFor();
+    await page.click('#nav-doors');
+    await row(page, 'side').locator('.is-unlocked').waitFor();
+  },
+
+  'change a twin': async (w) => {
+    const { page } = w;
+    await row(page, 'front').locator('.name').click();
+    await page.click('#panel button:has-text("Change twin")');
+    await page.fill('dialog [name=desired]', '{"room": 12');
+    await page.click('dialog button[type=submit]');
+    await page.locator('dialog [role=alert]', { hasText: 'no JSON' }).waitFor();
+    await page.fill('dialog [name=desired]', '{"room": "Reception"}');
+    await page.click('dialog button[type=submit]');
+    await page.locator('#panel .result').waitFor();
+    await page.click('#nav-doors');
+    await page.click('#clear');
+    await row(page, 'front').locator('.room', { hasText: 'Room Reception' }).waitFor();
+  },
+
+  // Reload, and lock a door without ever touching the mouse.
+  'keyboard only': async (w) => {
+    const { page } = w;
+    await page.goto(`${w.base}/`);
+    await row(page, 'cellar').waitFor();
+    const focus = () => page.evaluate(() => {
+      const e = document.activeElement;
+      return e.id || e.closest('[data-id]')?.dataset.id || e.textContent.trim();
+    });
+    const tabTo = async (name) => {
+      for (let i = 0; i < 40; i += 1) {
+        await page.keyboard.press('Tab');
+        if (await focus() === name) return;
+      }
+      assert.fail(`the Tab key does not come to ${name}, but to ${await focus()}`);
+    };
+    await tabTo('side'); // the first door of the list
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focus(), 'front');
+    await page.keyboard.press('Enter');
+    await page.locator('#panel h2', { hasText: 'front' }).waitFor();
+    assert.equal(await focus(), 'panel');
+    await page.locator('#panel details').waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await focus(), 'front', 'the focus comes back');
+    await page.keyboard.press('Space');
+    await page.locator('#target', { hasText: '1 door ticked' }).waitFor();
+    await page.keyboard.press('Tab');
+    assert.ok(!['side', 'front', 'cellar'].includes(await focus()), 'the Tab key leaves the list');
+    await page.keyboard.press('Shift+Tab');
+    for (let i = 0; i < 20 && await focus() !== 'lock'; i += 1) await page.keyboard.press('Shift+Tab');
+    assert.equal(await focus(), 'lock');
+    await page.keyboard.press('Enter');
+    await page.locator('dialog[open]').waitFor();
+    await page.keyboard.type('by keyboard');
+    await page.keyboard.press('Enter');
+    await page.locator('#panel .result').waitFor();
+    assert.equal(await jobResult(page), '1 succeeded, 0 failed, of 1 device');
+  },
+
+  'no serious finding of axe': async (w) => {
+    const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+    const storageState = await w.context.storageState();
+    const findings = [];
+    for (const colorScheme of ['light', 'dark']) {
+      const context = await w.browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme, storageState, bypassCSP: true });
+      const page = await context.newPage();
+      const check = async (name) => {
+        await w.shot(page, `${name}-${colorScheme}-axe`);
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate(() => axe.run());
+        for (const v of violations) {
+          if (v.impact === 'serious' || v.impact === 'critical') findings.push(`${colorScheme}, ${name}: ${v.id}: ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join('; ')}`);
+        }
+      };
+      await page.goto(`${w.base}/`);
+      await row(page, 'front').waitFor();
+      await check('doors');
+      await row(page, 'cellar').locator('.name').click();
+      await page.locator('#panel details').waitFor();
+      await check('door');
+      await page.click('#panel button:has-text("Unlock")');
+      await page.locator('dialog[open]').waitFor();
+      await check('question');
+      await page.keyboard.press('Escape');
+      await page.click('#nav-jobs');
+      await page.locator('#jobs a').nth(-1).click();
+      await page.locator('#panel .results').waitFor();
+      await check('job');
+      await context.clearCookies();
+      await page.goto(`${w.base}/`);
+      await check('refused');
+      await context.close();
+    }
+    assert.deepEqual(findings, []);
+  },
+
+  phone: async (w) => {
+    const context = await w.browser.newContext({
+      viewport: { width: 390, height: 800 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark',
+      storageState: await w.context.storageState(),
+    });
+    const page = await context.newPage();
+    watch(page, w.base);
+    await page.goto(`${w.base}/`);
+    await row(page, 'front').waitFor();
+    const wide = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.equal(await wide(), 0, 'it does not scroll sideways');
+    await w.shot(page, 'phone-dark');
+    await row(page, 'front').locator('.tick').tap();
+    for (const id of ['lock', 'unlock', 'twin']) {
+      const box = await page.locator(`#${id}`).boundingBox();
+      assert.ok(box.height >= 44 && box.y + box.height <= 800, `#${id} is ${JSON.stringify(box)}`);
+    }
+    await page.locator('#unlock').tap();
+    await page.locator('dialog[open]').waitFor();
+    await w.shot(page, 'phone-unlock-dark');
+    await page.locator('dialog button:has-text("Cancel")').tap();
+    await row(page, 'cellar').locator('.name').tap();
+    await page.locator('#panel details').waitFor();
+    const panel = await page.locator('#panel').boundingBox();
+    assert.deepEqual([panel.x, panel.width, panel.height], [0, 390, 800]);
+    assert.equal(await wide(), 0);
+    await w.shot(page, 'phone-door-dark');
+    await context.close();
+  },
+
+  'nothing from elsewhere': () => assert.deepEqual(elsewhere, []),
+};
