@@ -42,6 +42,9 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	t.line(fmt.Sprintf("< %s after %s", res.Status, t.now().Sub(begun).Round(time.Millisecond)))
 	t.headers("<", res.Header)
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		return res, nil // it has no end to wait for
+	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	t.body("<", text)
 	// An error of reading is the reader's to see.

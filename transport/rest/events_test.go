@@ -1,0 +1,119 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+const someEvents = `event: ready
+data: {"time":"2026-01-01T12:00:00Z","kinds":["twin","lifecycle"]}
+
+:
+
+event: lifecycle
+data: {"time":"2026-01-01T12:00:00Z","deviceId":"front","operation":"deviceConnected"}
+
+event: job
+data: {"time":"2026-01-01T12:00:00Z","job":{"jobId":"j","status":"running"}}
+
+`
+
+// events reads a stream to its end.
+func events(stream io.Reader) (all []Event, lines int, err error) {
+	for e, end := range readEvents(stream, func() { lines++ }) {
+		if end != nil {
+			return all, lines, end
+		}
+		all = append(all, e)
+	}
+	return all, lines, nil
+}
+
+func TestReadEvents(t *testing.T) {
+	all, lines, err := events(strings.NewReader(someEvents))
+	if len(all) != 3 || !errors.Is(err, io.ErrUnexpectedEOF) || lines != 11 {
+		t.Fatalf("%d events in %d lines, %v", len(all), lines, err)
+	}
+	if all[0].Kind != "ready" || all[1] != (Event{Kind: "lifecycle", DeviceID: "front", Operation: "deviceConnected"}) ||
+		all[2].Kind != "job" || all[2].Job.JobID != "j" || all[2].Job.Status != iothub.JobRunning {
+		t.Errorf("events %+v", all)
+	}
+	for _, tt := range []struct{ name, stream, want string }{
+		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has run out\"}\n\nevent: ready\ndata: {}\n\n", "EOF"},
+		{"no JSON", "event: twin\ndata: x\n\n", `an event "twin" is not as documented`},
+		{"no data", "event: twin\n\n", "not as documented"},
+		{"an endless line", "data: " + strings.Repeat("x", maxEvent+1), "token too long"},
+	} {
+		if all, _, err := events(strings.NewReader(tt.stream)); len(all) > 0 || err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, %v; want %q", tt.name, all, err, tt.want)
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, someEvents)
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done() // it stays open until the client goes
+	})
+	var traced []string
+	c, _ := hub.client(t, func(o *Options) { o.Trace = func(line string) { traced = append(traced, line) } })
+	var kinds []string
+	for e, err := range c.Events(t.Context(), "twin", "lifecycle") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kinds = append(kinds, e.Kind); len(kinds) == 3 {
+			break
+		}
+	}
+	if got := strings.Join(kinds, " "); got != "ready lifecycle job" {
+		t.Errorf("kinds %s", got)
+	}
+	if uri := hub.recorded()[0].URI; uri != "/events?api-version=2021-04-12&kind=twin%2Clifecycle" {
+		t.Errorf("asked for %s", uri)
+	}
+	if text := strings.Join(traced, "\n"); !strings.Contains(text, "> GET https://") || strings.Contains(text, "sig=") {
+		t.Errorf("trace %s", text)
+	}
+}
+
+// IoT Hub has no such events: its refusal is told as it is.
+func TestEventsRefused(t *testing.T) {
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
+	c, _ := hub.client(t)
+	n := 0
+	for _, err := range c.Events(t.Context(), "twin") {
+		var refusal *iothub.Error
+		if n++; !errors.As(err, &refusal) || refusal.Status != 404 {
+			t.Errorf("error %v", err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d ends", n)
+	}
+}
+
+// FuzzReadEvents: whatever a hub sends, the stream ends with an error, and no
+// event is without a kind.
+func FuzzReadEvents(f *testing.F) {
+	f.Add(someEvents)
+	f.Add("event:x\ndata:{}\n\nevent: end\ndata: {}\n\n")
+	f.Fuzz(func(t *testing.T, stream string) {
+		all, _, err := events(strings.NewReader(stream))
+		if err == nil {
+			t.Error("no end")
+		}
+		for _, e := range all {
+			if e.Kind == "" || e.Kind == "end" {
+				t.Errorf("event %+v", e)
+			}
+		}
+	})
+}
