@@ -129,7 +129,7 @@ func (s *Server) choose(r *http.Request, where string) ([]string, error) {
 		return nil, badRequest(err)
 	}
 	ids, err := s.opts.Select(r.Context(), where)
-	s.pace.spend(len(ids))
+	s.pace.spend(len(ids), s.opts.Now())
 	if ids == nil {
 		ids = []string{}
 	}

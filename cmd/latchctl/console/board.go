@@ -30,7 +30,8 @@ type page struct {
 type status struct {
 	ReadAt *time.Time `json:"readAt,omitempty"` // when the hub was last read
 	Error  string     `json:"error,omitempty"`  // why it could not be read since
-	Every  int        `json:"every"`            // seconds between two readings
+	Every  int        `json:"every"`            // seconds between two readings, where the hub does not tell
+	Live   bool       `json:"live"`             // the hub tells what changes
 }
 
 // board has what the pages show, and tells each page what changes. One
@@ -43,10 +44,14 @@ type board struct {
 	jobs     map[string]*followed
 	pages    map[*page]bool
 	audience chan struct{} // closed while there is a page
+
+	live    bool            // the hub tells what changes
+	changed map[string]bool // the devices of which it has told, and which are not read yet
 }
 
 func newBoard() *board {
-	return &board{calls: make(chan func(*board)), jobs: make(map[string]*followed), pages: make(map[*page]bool), audience: make(chan struct{})}
+	return &board{calls: make(chan func(*board)), jobs: make(map[string]*followed), pages: make(map[*page]bool),
+		audience: make(chan struct{}), changed: make(map[string]bool)}
 }
 
 // run owns the board until ctx ends.
@@ -73,17 +78,22 @@ func (b *board) do(ctx context.Context, f func(*board)) bool {
 	}
 }
 
-// await waits until a page looks.
-func (b *board) await(ctx context.Context) error {
+// await waits until a page looks, and says whether it had to.
+func (b *board) await(ctx context.Context) (waited bool, err error) {
 	var audience chan struct{}
 	if !b.do(ctx, func(b *board) { audience = b.audience }) {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	select {
 	case <-audience:
-		return nil
+		return false, nil
+	default:
+	}
+	select {
+	case <-audience:
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return true, ctx.Err()
 	}
 }
 
@@ -171,7 +181,7 @@ func changes(old, new []door) (changed []door, moved bool) {
 
 // setError says that the hub could not be read.
 func (b *board) setError(text string, every int) {
-	b.status.Error, b.status.Every = text, every
+	b.status.Error, b.status.Every, b.status.Live = text, every, b.live
 	b.tell("status", b.status)
 }
 

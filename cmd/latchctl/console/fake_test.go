@@ -22,28 +22,45 @@ type fakeHub struct {
 	mu    sync.Mutex
 	rows  []string
 	err   error
-	reads int
 	jobs  map[string]iothub.Job
 	told  map[string][]iothub.DeviceJob
-	read  chan struct{} // told of each reading of the devices
+	asked chan string     // each query
+	tell  chan rest.Event // what the hub tells; nil: it has no events
 }
 
-func (h *fakeHub) Query(context.Context, string) iter.Seq2[json.RawMessage, error] {
+func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		h.mu.Lock()
 		rows, err := h.rows, h.err
-		h.reads++
 		h.mu.Unlock()
-		select {
-		case h.read <- struct{}{}:
-		default:
-		}
+		h.asked <- text
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		for _, row := range rows {
 			if !yield(json.RawMessage(row), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Events are those of tell; without it the hub has none, as IoT Hub.
+func (h *fakeHub) Events(ctx context.Context, _ ...string) iter.Seq2[rest.Event, error] {
+	return func(yield func(rest.Event, error) bool) {
+		if h.tell == nil {
+			yield(rest.Event{}, &iothub.Error{Status: 404})
+			return
+		}
+		for {
+			select {
+			case e := <-h.tell:
+				if !yield(e, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(rest.Event{}, ctx.Err())
 				return
 			}
 		}
@@ -109,11 +126,11 @@ type harness struct {
 	base string
 }
 
-func start(t *testing.T) *harness {
+func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	t.Helper()
-	hub := &fakeHub{jobs: map[string]iothub.Job{}, told: map[string][]iothub.DeviceJob{}, read: make(chan struct{}, 100)}
+	hub := &fakeHub{jobs: map[string]iothub.Job{}, told: map[string][]iothub.DeviceJob{}, asked: make(chan string, 100)}
 	h := &harness{hub: hub, tick: make(chan struct{})}
-	server, err := Listen("127.0.0.1:0", Options{
+	opts := Options{
 		Hub: hub, HubName: "hub.example", ConfirmAbove: 10, Refresh: time.Hour, Now: time.Now,
 		Sleep: func(ctx context.Context, _ time.Duration) error {
 			select {
@@ -141,7 +158,11 @@ func start(t *testing.T) *harness {
 		NewID:     func(name string) string { return name + "-1" },
 		CreateJob: hub.create,
 		Report:    func(r watch.Report) any { return map[string]int{"succeeded": r.Succeeded()} },
-	})
+	}
+	for _, c := range change {
+		c(hub, &opts)
+	}
+	server, err := Listen("127.0.0.1:0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}

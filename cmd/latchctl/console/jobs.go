@@ -140,7 +140,7 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.pace.spend(report.Total())
+	s.pace.spend(report.Total(), s.opts.Now())
 	v := newJob(j)
 	if !v.Ended {
 		s.follow(j)
@@ -165,18 +165,19 @@ func (s *Server) follow(j iothub.Job) {
 	}
 	s.running.Go(func() {
 		last := newJob(j)
-		tell := func(report any) { s.board.do(s.ctx, func(b *board) { b.setJob(last, report) }) }
+		tell := func() { s.board.do(s.ctx, func(b *board) { b.setJob(last, nil) }) }
 		report, err := watch.Job(s.ctx, s.opts.Hub, j.JobID, watch.Options{
 			Now: s.opts.Now, Known: true,
 			Sleep: func(ctx context.Context, d time.Duration) error {
-				return errors.Join(s.opts.Sleep(ctx, d), s.board.await(ctx))
+				_, err := s.board.await(ctx)
+				return errors.Join(s.opts.Sleep(ctx, d), err)
 			},
 			Progress: func(j iothub.Job) {
 				last = newJob(j)
 				last.Ended = false // until the rows are judged
-				tell(nil)
+				tell()
 			},
-			Note: func(text string) { last.Note = shown(text); tell(nil) },
+			Note: func(text string) { last.Note = shown(text); tell() },
 		})
 		if err != nil {
 			last.Note = shown(err.Error())
@@ -188,9 +189,15 @@ func (s *Server) follow(j iothub.Job) {
 		}
 		last = newJob(report.Job)
 		last.Verdict = &verdict{report.Total(), report.Succeeded()}
-		s.pace.spend(report.Total())
-		tell(s.opts.Report(report))
-		s.refreshNow(1)
+		s.pace.spend(report.Total(), s.opts.Now())
+		live := false
+		s.board.do(s.ctx, func(b *board) {
+			b.setJob(last, s.opts.Report(report))
+			live = b.live
+		})
+		if !live {
+			s.refreshNow(1)
+		}
 	})
 }
 

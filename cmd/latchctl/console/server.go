@@ -27,6 +27,7 @@ type Hub interface {
 	Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error]
 	Twin(ctx context.Context, id string) (iothub.Twin, error)
 	Jobs(ctx context.Context, filter rest.JobFilter) iter.Seq2[iothub.Job, error]
+	Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error]
 }
 
 // Options are what a console gets from the world around it, and from the
@@ -58,7 +59,8 @@ type Server struct {
 	guard    *guard
 	board    *board
 	pace     pace
-	refresh  chan int
+	refresh  chan int        // how often again soon after
+	told     chan struct{}   // the hub has told of a change
 	ctx      context.Context // ends with Serve
 	running  sync.WaitGroup
 }
@@ -81,7 +83,7 @@ func Listen(address string, opts Options) (*Server, error) {
 		return nil, errNotLoopback
 	}
 	return &Server{opts: opts, listener: l, guard: newGuard(l.Addr()), board: newBoard(),
-		pace: pace{least: opts.Refresh}, refresh: make(chan int, 1)}, nil
+		refresh: make(chan int, 1), told: make(chan struct{}, 1)}, nil
 }
 
 var errNotLoopback = errors.New("a console listens on this computer only: want a loopback address with a port, such as 127.0.0.1:8090")
@@ -102,6 +104,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.running.Go(func() { s.board.run(ctx) })
 	s.running.Go(func() { s.read(ctx) })
+	s.running.Go(func() { s.listen(ctx) })
 	s.running.Go(func() {
 		<-ctx.Done()
 		server.Close()

@@ -227,7 +227,7 @@ function route() {
 // How fresh it is.
 
 function fresh(status) {
-  const text = status.readAt ? `As of ${when(status.readAt)}, read every ${status.every} s` : '';
+  const text = status.readAt ? `${status.live ? 'Live, ' : ''}as of ${when(status.readAt)}${status.live ? '' : `, read every ${status.every} s`}` : '';
   setText($('freshness'), text);
   trouble(status.error ? `The hub cannot be read: ${status.error}. Trying again in ${status.every} s.` : '');
   if (doors.length === 0 && status.error) $('list').replaceChildren(h('p', { class: 'empty' }, 'The doors are not known: the hub cannot be read.'));

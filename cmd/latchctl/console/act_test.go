@@ -1,0 +1,148 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func body(t *testing.T, res *http.Response) json.RawMessage {
+	t.Helper()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestWhatAPageMayDo(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		status     int
+		want       string // of the job, or the error
+	}{
+		{"lock", `{"do":"lock","where":"*","count":3,"reason":"closing time"}`, 200,
+			`{"methodName":"lockDoor","payload":{"reason":"closing time"},"responseTimeoutInSeconds":15}`},
+		{"lock, nothing to say", `{"do":"lock","where":"*","count":3}`, 200, `{"methodName":"lockDoor","payload":null,"responseTimeoutInSeconds":15}`},
+		{"unlock for a time", `{"do":"unlock","where":"*","count":3,"forSeconds":30}`, 200,
+			`{"methodName":"unlockDoor","payload":{"forSeconds":30},"responseTimeoutInSeconds":15}`},
+		{"change twins", `{"do":"twin","where":"*","count":3,"desired":{"floor":3,"room":null},"tags":null}`, 200,
+			`{"etag":"*","properties":{"desired":{"floor":3,"room":null}}}`},
+		{"change tags", `{"do":"twin","where":"*","count":3,"tags":{"n":9007199254740993}}`, 200, `{"etag":"*","tags":{"n":9007199254740993}}`},
+		{"lock for a time", `{"do":"lock","where":"*","count":3,"forSeconds":30}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
+		{"unlock for less than no time", `{"do":"unlock","where":"*","count":3,"forSeconds":-1}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
+		{"change nothing", `{"do":"twin","where":"*","count":3}`, 400, `{"error":"there is nothing to change"}`},
+		{"change what is the hub's", `{"do":"twin","where":"*","count":3,"desired":{"$version":1}}`, 400, `{"error":"$version belongs to the hub; leave it out"}`},
+		{"reboot", `{"do":"reboot","where":"*","count":3}`, 400, `{"error":"\"reboot\" is nothing to do; want lock, unlock or twin"}`},
+		{"no condition", `{"do":"lock","where":"","count":3}`, 400, `{"error":"this box is empty"}`},
+		{"a condition that the hub refuses", `{"do":"lock","where":"?","count":3}`, 400,
+			`{"error":"the hub does not take the condition: line 1: what is this (ArgumentInvalid 400004)"}`},
+		{"fewer doors than confirmed", `{"do":"unlock","where":"*","count":4}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 4 confirmed"}`},
+		{"more doors than confirmed", `{"do":"unlock","where":"*","count":2}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 2 confirmed"}`},
+		{"no door", `{"do":"lock","where":"none","count":0}`, 409, `{"error":"nothing was sent: the condition now selects 0 doors, and 0 confirmed"}`},
+		{"another id", `{"do":"lock","where":"*","count":3,"id":"x"}`, 400, `{"error":"the request is not as the page sends it: json: unknown field \"id\""}`},
+		{"no JSON", `lock`, 400, `{"error":"the request is not as the page sends it: invalid character 'l' looking for beginning of value"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := start(t)
+			res := h.request(t, "POST", "/api/jobs", tt.body, h.own)
+			text := body(t, res)
+			if res.StatusCode != tt.status {
+				t.Fatalf("status %d: %s", res.StatusCode, text)
+			}
+			var jobs []iothub.Job
+			h.hub.set(func() {
+				for _, j := range h.hub.jobs {
+					jobs = append(jobs, j)
+				}
+			})
+			if tt.status != 200 {
+				if string(text) != tt.want || len(jobs) > 0 {
+					t.Errorf("answer %s, want %s; %d jobs", text, tt.want, len(jobs))
+				}
+				return
+			}
+			if len(jobs) != 1 || jobs[0].QueryCondition != "*" || jobs[0].MaxExecutionTimeInSeconds != 3600 {
+				t.Fatalf("jobs %+v", jobs)
+			}
+			got := string(jobs[0].UpdateTwin)
+			if m := jobs[0].CloudToDeviceMethod; m != nil {
+				method, _ := json.Marshal(m)
+				got = string(method)
+			}
+			if got != tt.want {
+				t.Errorf("job %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A job is told from its beginning to the judgement of its devices: the hub
+// counts a refusal as success, the console does not.
+func TestJobIsFollowed(t *testing.T) {
+	h := start(t)
+	v := h.look(t)
+	res := h.request(t, "POST", "/api/jobs", `{"do":"lock","where":"*","count":3}`, h.own)
+	if j := decoded[job](t, body(t, res)); j.ID != "lock-1" || j.What != "Lock" || j.Ended {
+		t.Errorf("created %+v", j)
+	}
+	if j := decoded[job](t, v.next("job")); j.Status != iothub.JobQueued {
+		t.Errorf("told %+v", j)
+	}
+	answer := func(status int) *iothub.DeviceJobOutcome {
+		return &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status}}
+	}
+	h.hub.set(func() {
+		j := h.hub.jobs["lock-1"]
+		j.Status, j.DeviceJobStatistics = iothub.JobCompleted, &iothub.JobStatistics{DeviceCount: 2, SucceededCount: 2}
+		h.hub.jobs["lock-1"] = j
+		h.hub.told["lock-1"] = []iothub.DeviceJob{
+			{DeviceID: "a", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(200)},
+			{DeviceID: "b", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(500)}}
+	})
+	close(h.tick)
+	last := decoded[job](t, v.next("job"))
+	for !last.Ended {
+		last = decoded[job](t, v.next("job"))
+	}
+	if last.Verdict == nil || *last.Verdict != (verdict{Devices: 2, Succeeded: 1}) || last.Counts.Answered != 2 {
+		t.Errorf("at the end %+v, verdict %+v", last, last.Verdict)
+	}
+	shown := body(t, h.request(t, "GET", "/api/jobs/lock-1", "", h.cookie))
+	if s := decoded[shownJob](t, shown); s.Report.(map[string]any)["succeeded"] != 1.0 || !s.Job.Ended {
+		t.Errorf("shown %s", shown)
+	}
+	list := decoded[[]job](t, body(t, h.request(t, "GET", "/api/jobs", "", h.cookie)))
+	if len(list) != 1 || list[0].Verdict == nil || list[0].Verdict.Succeeded != 1 {
+		t.Errorf("listed %+v", list)
+	}
+	// A page that comes later is told of it too.
+	if j := decoded[job](t, h.look(t).next("job")); !j.Ended {
+		t.Errorf("a later page is told %+v", j)
+	}
+}
+
+func TestErrorsOfTheHub(t *testing.T) {
+	h := start(t)
+	for path, want := range map[string]int{
+		"/api/door?id=a": 404, "/api/door?id=": 400, "/api/door?id=%3Cb%3E": 400, "/api/jobs/none": 404, "/api/jobs/a%20b": 400, "/api/select?where=": 400,
+		"/api/select?where=?": 400, "/api/nothing": 404,
+	} {
+		if res := h.request(t, "GET", path, "", h.cookie); res.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", path, res.StatusCode, want)
+		}
+	}
+	if text := body(t, h.request(t, "GET", "/api/select?where=none", "", h.cookie)); string(text) != `{"ids":[]}` {
+		t.Errorf("no device is %s", text)
+	}
+}
