@@ -113,7 +113,7 @@ func step(set settings, s state, e event, at moment) (state, []action) {
 	case driven:
 		s, acts = s.onDriven(set, e.err, at)
 	case idled:
-		s = s.onIdled(set, e.err, at)
+		s, acts = s.onIdled(set, e.err, at)
 	case tick:
 	}
 	if !slices.ContainsFunc(acts, movesLines) { // what comes of that goes first

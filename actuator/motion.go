@@ -73,15 +73,17 @@ func (s state) onDriven(set settings, err error, at moment) (state, []action) {
 		s.relock.at = max(s.relock.at, at.uptime+driveRetry)
 	}
 	s = s.sense(at)
+	var others []action
 	if isLost(err) {
-		s = s.lost(set, at)
+		s, others = s.lost(set, at)
 	} else if set.mode != Hold { // whatever was set is to be let go
 		s.energised = energised{on: true, until: at.uptime}
 		if m.target == Locked && set.mode == Pulse {
 			s.energised.until += idleRetry
 		}
 	}
-	return s.refuseAll(m.waiters, Unavailable, s.fault, at)
+	s, refused := s.refuseAll(m.waiters, Unavailable, s.fault, at)
+	return s, append(refused, others...)
 }
 
 // sense takes the position that the sensor said last.

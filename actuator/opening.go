@@ -3,6 +3,7 @@ package actuator
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -115,12 +116,19 @@ func (s state) onOpened(set settings, e opened, at moment) (state, []action) {
 }
 
 // lost is what becomes of a lock whose lines are gone. A promise is kept for the
-// time when they are back.
-func (s state) lost(set settings, at moment) state {
+// time when they are back; commands that wait are not.
+func (s state) lost(set settings, at moment) (state, []action) {
 	s.found = s.record(set)
 	s.lines = lines{retry: at.uptime + openRetry}
 	s.energised = energised{}
-	return s
+	waiters := s.waiting
+	if s.motion != nil {
+		waiters = slices.Concat(s.motion.waiters, waiters)
+		s.motion = nil
+		s = s.sense(at)
+	}
+	s.wantLock, s.waiting = false, nil
+	return s.refuseAll(waiters, Unavailable, s.fault, at)
 }
 
 func (s state) unavailable(err error) state {

@@ -49,14 +49,14 @@ func (s state) endPulse(set settings, at moment) (state, []action) {
 	return s, append(ended, jammed...)
 }
 
-func (s state) onIdled(set settings, err error, at moment) state {
+func (s state) onIdled(set settings, err error, at moment) (state, []action) {
 	switch {
 	case err == nil:
 	case isLost(err):
-		s = s.unavailable(err).lost(set, at)
+		return s.unavailable(err).lost(set, at)
 	default:
 		s = s.unavailable(err)
 		s.energised = energised{on: true, since: at.uptime, until: at.uptime + idleRetry}
 	}
-	return s
+	return s, nil
 }

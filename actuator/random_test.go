@@ -19,7 +19,7 @@ import (
 //   - a door that is open is not locked, nor one whose sensor has not spoken yet;
 //   - nothing is energised past its pulse, nor past the longest time;
 //   - a position other than moving and jammed is the sensor's last reading;
-//   - every command is answered exactly once, in bounded time;
+//   - every command is answered exactly once, in bounded time, and at once where the lines are lost;
 //   - what is on disk, or on the way there before an answer, is the state: its
 //     position, its level and what it promises;
 //   - a promise stands until the lines have been driven to locked, or until an
@@ -148,6 +148,9 @@ func (l *life) happen(e event) {
 	}
 	if !reflect.DeepEqual(l.onDisk, l.s.record(l.set)) {
 		l.Fatalf("on disk is %+v, the state is %+v", l.onDisk, l.s)
+	}
+	if !l.s.lines.open && len(l.commands) > 0 {
+		l.Fatalf("the lines are lost, and %d commands wait", len(l.commands))
 	}
 	if l.energised && !l.failedToIdle {
 		if most := l.set.maxEnergised; l.now-l.since >= most && l.now >= l.s.energised.until {
