@@ -12,6 +12,7 @@ import (
 // motion is a bolt under way.
 type motion struct {
 	target   Position
+	since    time.Duration // when it was driven; 0 is in the process before
 	deadline time.Duration // for the sensor to confirm
 	waiters  []waiter
 	rests    bool   // the bolt stood at the target before: its sensor has nothing new to say
@@ -27,7 +28,7 @@ const driveRetry = 10 * time.Second
 // sensor confirms it or time is up; without a sensor, as soon as the lines are set.
 func (s state) drive(set settings, target Position, waiters []waiter, at moment) (state, []action) {
 	s.motion = &motion{
-		target: target, deadline: at.uptime + set.confirmTimeout, waiters: waiters,
+		target: target, since: at.uptime, deadline: at.uptime + set.confirmTimeout, waiters: waiters,
 		// A bolt that was under way may not have left its place yet: its sensor is
 		// waited for.
 		rests:  s.motion == nil && s.sensed == target,
@@ -101,8 +102,8 @@ func (s state) onReading(position Position, at moment) (state, []action) {
 		s.sensed = ""
 	}
 	switch {
-	case s.motion != nil && position != s.motion.target:
-		return s, nil // still on its way
+	case s.motion != nil && (position != s.motion.target || at.uptime < s.motion.since):
+		return s, nil // still on its way, or where it was before
 	case s.motion != nil:
 		var acts []action
 		s, acts = s.arrive(Sensor, at)

@@ -61,6 +61,14 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 			{2 * sec, reading{Unlocked}, "save unlocked"},
 			{3 * sec, reading{Locked}, "save locked"},
 		}, Locked, true, ""},
+		"what it said before the drive and is heard behind it confirms nothing": {[]happening{
+			locked,
+			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{2 * sec, driven{}, ""},
+			{1900 * time.Millisecond, reading{Unlocked}, ""}, // a bolt that was tampered with
+			{1950 * time.Millisecond, reading{Locked}, ""},
+			{6 * sec, tick{}, "save jammed; answer 1 jammed"},
+		}, Jammed, false, "the bolt sensor did not say unlocked within 4s"},
 		"the reading comes with the deadline": {[]happening{
 			locked,
 			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
