@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 )
 
 // noteLines puts on disk which lines are to be let go after this process. The
-// configuration may be another one, or not be readable, by then.
+// configuration may be another one, or not be readable, by then. What is there
+// already is not written again: the disk may be full.
 func noteLines(lock config.Lock, store *agent.Store) error {
 	var lines json.RawMessage
 	if lock.Driver == "gpio" && lock.Actuator().Mode != actuator.Hold {
@@ -26,6 +28,10 @@ func noteLines(lock config.Lock, store *agent.Store) error {
 			return fmt.Errorf("note the lock's lines: %w", err)
 		}
 		lines = text
+	}
+	var there bytes.Buffer
+	if noted := store.Get().Lines; noted != nil && json.Compact(&there, noted) == nil && bytes.Equal(there.Bytes(), lines) {
+		return nil
 	}
 	onDisk := make(chan error, 1)
 	store.Update(func(s *agent.State) { s.Lines = lines }, func(err error) { onDisk <- err })

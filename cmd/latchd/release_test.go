@@ -82,6 +82,41 @@ func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
 	}
 }
 
+// What is on disk already need not be written: a full disk does not keep a strike from
+// its agent, as long as its lines are known.
+func TestLinesThatAreNotedAlready(t *testing.T) {
+	dir := t.TempDir()
+	note := func(chip string) error {
+		t.Helper()
+		file := filepath.Join(dir, "latchd.toml")
+		if err := os.WriteFile(file, []byte(strings.Replace(strikeConfig, "CHIP", chip, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := agent.OpenStore(dir, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		return noteLines(c.Lock, store)
+	}
+	if err := note("first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // nothing can be written
+		t.Fatal(err)
+	}
+	if err := note("first"); err != nil {
+		t.Errorf("the same lines: %v", err)
+	}
+	if err := note("second"); err == nil || !strings.Contains(err.Error(), "note the lock's lines") {
+		t.Errorf("other lines: %v", err)
+	}
+}
+
 // Root's rights are given up for good, and with them the groups; who is not root has
 // none to give up.
 func TestReleaseGivesUpRoot(t *testing.T) {
