@@ -92,8 +92,12 @@ func (a *Agent) beginReboot(m iothub.Method, written error) {
 	time.AfterFunc(delay, func() {
 		onDisk := make(chan error, 1)
 		a.state.Update(func(s *State) { s.Reboot = &Reboot{a.config.Now(), causeMethod} }, func(err error) { onDisk <- err })
-		err := errors.Join(<-onDisk, a.config.Reboot(context.Background()))
-		if err != nil {
+		notKept := <-onDisk
+		err := a.config.Reboot(context.Background())
+		if err != nil { // a reboot to come has another cause
+			a.state.Update(func(s *State) { s.Reboot = nil }, func(error) {})
+		}
+		if err = errors.Join(notKept, err); err != nil {
 			log.Error("the reboot that was asked for", zap.Error(err))
 		}
 		a.rebooting.Store(false) // if it has not come by now it may be asked for again

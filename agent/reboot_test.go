@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -68,6 +69,20 @@ func TestNoRebootWithoutAnAnswer(t *testing.T) {
 	if status, _ := d.reboot(m); status != 202 {
 		t.Errorf("asked again: status %d", status)
 	}
+}
+
+// A reboot that was refused is not the cause of the next one.
+func TestARebootThatFailsIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := bareAgent(t)
+		a.config.Reboot = func(context.Context) error { return errors.New("logind refused") }
+		a.beginReboot(iothub.Method{Name: "reboot", Payload: []byte(`{"delaySeconds":0}`)}, nil)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if r := a.state.Get().Reboot; r != nil {
+			t.Errorf("%+v is on disk", r)
+		}
+	})
 }
 
 func TestLastReboot(t *testing.T) {
