@@ -76,9 +76,11 @@ func (c *control) serve(ctx context.Context, listener *net.UnixListener) {
 	}
 }
 
-// talk has one conversation. Who does not take the answer has gone.
+// talk has one conversation. Who does not take the answer has gone; who has not asked
+// when ctx ends is not waited for.
 func (c *control) talk(ctx context.Context, conn *net.UnixConn) {
 	conn.SetDeadline(time.Now().Add(controlTimeout))
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
 	var m iothub.MethodRequest
 	if err := json.NewDecoder(io.LimitReader(conn, maxControlRequest)).Decode(&m); err != nil {
 		return

@@ -66,7 +66,6 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	}
 	old := store.Get().Lock
 	driver := debugDriver(newDriver(c.Lock, old, manager, log))
-	defer driver.Close()
 	set := c.Lock.Actuator()
 	set.Observe = events.Observe
 	lock := actuator.New(set, driver, store, old, clock, log)
@@ -88,7 +87,10 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	// The lock outlives the link: a motion that has begun is followed to its end.
 	lockCtx, stopLock := context.WithCancel(context.WithoutCancel(ctx))
 	var locks sync.WaitGroup
-	locks.Go(func() { lock.Run(lockCtx) })
+	locks.Go(func() {
+		defer driver.Close() // at once: nobody ends a pulse any more
+		lock.Run(lockCtx)
+	})
 	defer locks.Wait()
 	defer stopLock()
 
