@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -37,6 +38,9 @@ const stateVersion = 1
 
 const stateName = "state.json"
 
+// saveRetry is how long after a write that failed it is tried again.
+const saveRetry = 10 * time.Second
+
 // stateFile is the form of the file.
 type stateFile struct {
 	Version int `json:"version"`
@@ -44,7 +48,8 @@ type stateFile struct {
 }
 
 // Store keeps the state in one file, replaced as a whole and synced. It is safe
-// for concurrent use. Changes that come while a write is under way share the next.
+// for concurrent use. Changes that come while a write is under way share the next,
+// and what could not be written is tried again.
 type Store struct {
 	path string // empty: nothing is kept on disk
 
@@ -179,19 +184,28 @@ func (s *Store) Close() {
 
 func (s *Store) writeLoop() {
 	defer close(s.ended)
-	for range s.wake {
-		s.writeOnce()
+	var failed error // the last write
+	for open := true; open; {
+		var retry <-chan time.Time
+		if failed != nil {
+			retry = time.After(saveRetry)
+		}
+		select {
+		case _, open = <-s.wake:
+		case <-retry:
+		}
+		failed = s.writeOnce(failed)
 	}
-	s.writeOnce()
 }
 
-func (s *Store) writeOnce() {
+// writeOnce writes the state if something has changed or the write before has failed.
+func (s *Store) writeOnce(before error) error {
 	s.mu.Lock()
 	state, waiting := s.state, s.waiting
 	s.waiting = nil
 	s.mu.Unlock()
-	if len(waiting) == 0 {
-		return
+	if len(waiting) == 0 && before == nil {
+		return nil
 	}
 	err := writeState(s.path, state)
 	if err != nil {
@@ -202,6 +216,7 @@ func (s *Store) writeOnce() {
 	for _, done := range waiting {
 		done(err)
 	}
+	return err
 }
 
 func writeState(path string, state State) error {

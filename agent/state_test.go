@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -111,6 +112,41 @@ func FuzzState(f *testing.F) {
 		a := restore(Settings{}, state.Accepted)
 		if s := a.settings; s.AutoRelockSeconds < 0 || s.AutoRelockSeconds > 86400 || len(a.acks) != 0 {
 			t.Errorf("%+v, %v", s, a.acks)
+		}
+	})
+}
+
+// What could not be written is written when there is room again, without another
+// change: it may be a promise for tomorrow.
+func TestAFullDiskIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		store, err := OpenStore(dir, zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		full := filepath.Join(dir, stateName+".new") // nothing can be written
+		if err := os.Mkdir(full, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		said := make(chan error, 1)
+		store.Update(func(s *State) { s.BootID = "boot-1" }, func(err error) { said <- err })
+		if err := <-said; err == nil {
+			t.Fatal("it is said to be on disk")
+		}
+		time.Sleep(saveRetry)
+		synctest.Wait()
+		if n := store.Errors(); n != 2 {
+			t.Errorf("%d writes have failed, want 2", n)
+		}
+		if err := os.Remove(full); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(saveRetry)
+		synctest.Wait()
+		if state, err := ReadState(dir); err != nil || state.BootID != "boot-1" {
+			t.Errorf("on disk is %+v, %v", state, err)
 		}
 	})
 }
