@@ -121,7 +121,8 @@ func (s state) refuseAll(waiters []waiter, code Code, message string, at moment)
 }
 
 // relock is a lock that was promised with an unlock. It stands, in the state and
-// on disk, until the lines have been driven to locked.
+// on disk, until the lines have been driven to locked; in Dual it stands on disk
+// until the pulse has ended.
 type relock struct {
 	at   time.Duration
 	made bool

@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"time"
@@ -93,6 +94,7 @@ type state struct {
 	driven    bool // drivenAt is valid
 	energised energised
 	relock    relock
+	keeping   relock // of Dual: a promise that is being kept, by a pulse that has not ended
 	found     Record // of the process before, for a bolt that has not moved since
 }
 
@@ -219,8 +221,8 @@ func (s state) record(set settings) Record {
 	if s.motion != nil {
 		r.Motion = s.motion.target
 	}
-	if s.relock.made {
-		r.Relock = &Promise{BootID: set.bootID, Uptime: s.relock.at}
+	if promise := cmp.Or(s.relock, s.keeping); promise.made {
+		r.Relock = &Promise{BootID: set.bootID, Uptime: promise.at}
 	}
 	return r
 }

@@ -37,7 +37,7 @@ func (s state) drive(set settings, target Position, waiters []waiter, at moment)
 	if set.mode != Pulse || target == Unlocked {
 		s.drivenAt, s.driven = at.uptime, true
 	}
-	s.level, s.fault, s.forced, s.relock = target, "", false, relock{}
+	s.level, s.fault, s.forced, s.relock, s.keeping = target, "", false, relock{}, relock{}
 	switch {
 	case target == Unlocked:
 		s = s.promise(set, waiters[0].cmd, at)
@@ -45,6 +45,9 @@ func (s state) drive(set settings, target Position, waiters []waiter, at moment)
 		s.energised = energised{ended: at.uptime, hasEnded: s.energised.on}
 	}
 	if set.mode == Dual {
+		if target == Locked {
+			s.keeping = s.motion.before
+		}
 		s.energised.on = false // the line of the other direction
 		s = s.energise(set, set.pulse, at)
 	}
@@ -69,7 +72,7 @@ func (s state) onDriven(set settings, err error, at moment) (state, []action) {
 		return s, nil
 	}
 	s = s.unavailable(err)
-	s.motion, s.level, s.relock = nil, Unknown, m.before
+	s.motion, s.level, s.relock, s.keeping = nil, Unknown, m.before, relock{}
 	if m.target == Locked {
 		s.relock.at = max(s.relock.at, at.uptime+driveRetry)
 	}

@@ -67,7 +67,7 @@ func (s state) onOpened(set settings, e opened, at moment) (state, []action) {
 		return s.refuse(*w, Unavailable, s.fault, at)
 	}
 	old := s.found
-	s.fault, s.forced, s.relock = "", false, relock{}
+	s.fault, s.forced, s.relock, s.keeping = "", false, relock{}, relock{}
 	s.level = e.level
 	interrupted := old.Motion != ""
 	switch set.mode {
@@ -79,7 +79,7 @@ func (s state) onOpened(set settings, e opened, at moment) (state, []action) {
 			s.level = Unknown
 		}
 	}
-	if s.level != Locked && old.Relock != nil && old.Relock.BootID == set.bootID {
+	if (set.mode == Dual || s.level != Locked) && old.Relock != nil && old.Relock.BootID == set.bootID {
 		s.relock = relock{at: old.Relock.Uptime, made: true}
 	}
 	moves := set.mode == Hold && (!e.kept || interrupted)

@@ -52,6 +52,7 @@ func (s state) endPulse(set settings, at moment) (state, []action) {
 func (s state) onIdled(set settings, err error, at moment) (state, []action) {
 	switch {
 	case err == nil:
+		s.keeping = relock{}
 	case isLost(err):
 		return s.unavailable(err).lost(set, at)
 	default:

@@ -136,10 +136,10 @@ func (l *life) event() event {
 // happen makes one step, and what comes of its drive at once, as an owner does.
 func (l *life) happen(e event) {
 	for e != nil {
-		before, asker := l.s.relock, l.s.lines.asker
+		before, level, asker := l.s.relock, l.s.level, l.s.lines.asker
 		var acts []action
 		l.s, acts = step(l.set, l.s, e, at(l.now))
-		if d, ok := e.(driven); ok && d.err == nil && l.s.level == Locked {
+		if level == Locked && l.keepsPromise(e) {
 			l.promised = nil
 		}
 		l.keptPromise(e, before, asker)
@@ -160,6 +160,18 @@ func (l *life) happen(e event) {
 			l.Fatalf("energised, and nobody will end it: %+v", l.s)
 		}
 	}
+}
+
+// keepsPromise reports whether an event, of lines that go to locked, is the one by
+// which a promise is kept.
+func (l *life) keepsPromise(e event) bool {
+	switch e := e.(type) {
+	case driven:
+		return e.err == nil && l.set.mode != Dual
+	case idled:
+		return e.err == nil
+	}
+	return false
 }
 
 // keptPromise checks that what was promised is not forgotten.
