@@ -106,12 +106,13 @@ func identify(text string) (string, error) {
 	return "", errors.New("its licence is none of those that are known here: read it, and teach it to packaging/deb/papers")
 }
 
-// holders returns who has the copyright by a licence's text.
+// holders returns who has the copyright by a licence's text: with a sign or a year,
+// which "the above copyright notice" and a form to fill in have not.
 func holders(text string) []string {
-	line := regexp.MustCompile(`(?m)^[ \t]*Copyright (?:\([cC]\) |© )?([0-9]{4}.*?)\.?(?: [Aa]ll rights reserved\.?)?[ \t]*$`)
+	line := regexp.MustCompile(`(?m)^[ \t]*Copyright (?:(?:\([cC]\)|©) *([0-9A-Z].*?)|([0-9]{4}.*?))\.?(?: [Aa]ll rights reserved\.?)?[ \t]*$`)
 	var found []string
 	for _, m := range line.FindAllStringSubmatch(text, -1) {
-		found = append(found, strings.TrimRight(m[1], "., "))
+		found = append(found, strings.TrimRight(m[1]+m[2], "., \r"))
 	}
 	return found
 }

@@ -29,10 +29,11 @@ func TestHolders(t *testing.T) {
 	text := `Copyright (c) 2012 The Go Authors. All rights reserved.
 Copyright © 2005-2020 Rich Felker, et al.
   Copyright 2018 CoreOS, Inc
+    Copyright (c) Microsoft Corporation. All rights reserved.
    Copyright [yyyy] [name of copyright owner]
 The above copyright notice shall be included.
 `
-	want := []string{"2012 The Go Authors", "2005-2020 Rich Felker, et al", "2018 CoreOS, Inc"}
+	want := []string{"2012 The Go Authors", "2005-2020 Rich Felker, et al", "2018 CoreOS, Inc", "Microsoft Corporation"}
 	if got := holders(text); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
