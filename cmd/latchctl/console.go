@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/console"
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -79,7 +80,8 @@ func runConsole(ctx context.Context, o *consoleOptions) error {
 // selects, creates and judges as they do.
 func (a *app) consoleOptions(client *rest.Client, refresh seconds) console.Options {
 	return console.Options{
-		Hub: client, HubName: client.HostName(), ConfirmAbove: a.confirmAbove, Refresh: time.Duration(refresh) * time.Second, Now: a.now, Sleep: a.sleep,
+		Hub: client, HubName: client.HostName(), ConfirmAbove: a.confirmAbove, Refresh: time.Duration(refresh) * time.Second,
+		Rollouts: rollout.DefaultStore(a.getenv), Now: a.now, Sleep: a.sleep,
 		CheckCondition: func(where string) error {
 			fault, rest := conditionFault(where)
 			switch {
@@ -101,6 +103,9 @@ func (a *app) consoleOptions(client *rest.Client, refresh seconds) console.Optio
 		NewID: a.madeUpID,
 		CreateJob: func(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 			created, _, err := a.createJob(ctx, client, job, 0)
+			if tooManyJobs(err) {
+				err = errors.New("nothing was scheduled: the hub has as many active jobs as it takes; try again when one has ended")
+			}
 			return created, err
 		},
 		Report: func(r watch.Report) any { return newConsoleReport(r) },

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -37,6 +38,7 @@ type Options struct {
 	HubName      string        // for the page's head
 	ConfirmAbove int           // unlocking more devices than this takes more than one press
 	Refresh      time.Duration // between two readings of the doors, at least
+	Rollouts     rollout.Store // where the rollouts' files are; empty: nowhere
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error
 
@@ -135,6 +137,8 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /api/door", s.api(s.showDoor))
 	mux.Handle("GET /api/jobs", s.api(s.listJobs))
 	mux.Handle("GET /api/jobs/{id}", s.api(s.showJob))
+	mux.Handle("GET /api/rollouts", s.api(s.listRollouts))
+	mux.Handle("GET /api/rollouts/{id}", s.api(s.showRollout))
 	mux.Handle("POST /api/jobs", s.api(s.createJob))
 	mux.Handle("POST /api/refresh", s.api(s.readAgain))
 	refused := func(w http.ResponseWriter, r *http.Request) {

@@ -46,20 +46,32 @@ func needBrowser(t *testing.T) string {
 	return path
 }
 
-// startConsole starts latchctl console for the hub and returns its address.
-func startConsole(t *testing.T, h *harness.Hub) (*harness.Process, string) {
+// user is a user's folder, with a configuration that asks twice for more than two
+// doors.
+func user(t *testing.T) string {
 	t.Helper()
-	config := t.TempDir()
-	if err := os.Mkdir(filepath.Join(config, "latchctl"), 0o700); err != nil {
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "latchctl"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(config, "latchctl", "config.toml"), []byte("confirm_above = 2\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "latchctl", "config.toml"), []byte("confirm_above = 2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := h.Command("console", "--listen", "127.0.0.1:0", "--refresh", "1s")
-	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+config, "XDG_STATE_HOME="+config)
-	p := harness.Start(t, "console", cmd)
-	return p, "http" + p.Expect(t, "http")
+	return folder
+}
+
+// ctl is latchctl for the hub and the user.
+func ctl(h *harness.Hub, user string, args ...string) *exec.Cmd {
+	cmd := h.Command(args...)
+	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+user, "XDG_STATE_HOME="+user)
+	return cmd
+}
+
+// startConsole starts latchctl console and returns its address.
+func startConsole(t *testing.T, h *harness.Hub, user string) string {
+	t.Helper()
+	p := harness.Start(t, "console", ctl(h, user, "console", "--listen", "127.0.0.1:0", "--refresh", "1s"))
+	return "http" + p.Expect(t, "http")
 }
 
 // runCases runs a file of cases in the browser: each is one of the subtests, and
@@ -114,11 +126,14 @@ func TestPage(t *testing.T) {
 		}
 		return nil
 	})
-	_, url := startConsole(t, h)
+	// A rollout that stops at its first wave, and moves nothing.
+	me := user(t)
+	harness.Run(t, ctl(h, me, "rollout", "method", "nothing", "--where", "*", "--waves", "1,100%", "--abort-above", "0%", "--id", "r1", "--yes")).Want(t, 4)
+	url := startConsole(t, h, me)
 	runCases(t, "./doors", []string{"CONSOLE=" + url},
 		"refused without a session", "log in by the token", "the token again", "across sites", "three doors", "hostile text stays text",
 		"a condition that the hub refuses", "lock by condition", "a failed device's reason", "the list is live", "unlock asks",
-		"unlock many asks twice", "change a twin", "keyboard only", "no serious finding of axe", "phone", "nothing from elsewhere")
+		"unlock many asks twice", "change a twin", "keyboard only", "a rollout", "no serious finding of axe", "phone", "nothing from elsewhere")
 
 	// The page has made the jobs that it was led to make, and no other.
 	made := map[string]int{}
@@ -129,8 +144,8 @@ func TestPage(t *testing.T) {
 		name, _, _ := strings.Cut(job.JobID, "-")
 		made[name]++
 	}
-	if made["lock"] != 2 || made["unlock"] != 2 || made["twin"] != 1 || len(made) != 3 {
-		t.Errorf("jobs by kind: %v, want 2 lock, 2 unlock, 1 twin", made)
+	if made["lock"] != 2 || made["unlock"] != 2 || made["twin"] != 1 || made["r1"] != 1 || len(made) != 4 {
+		t.Errorf("jobs by kind: %v, want 2 lock, 2 unlock, 1 twin, and the rollout's", made)
 	}
 	last := h.Twin(t, "front").Properties.Reported["lock"].(map[string]any)["lastCommand"]
 	if command, _ := last.(map[string]any); command["reason"] != "by keyboard" {
@@ -157,6 +172,5 @@ func TestManyDoors(t *testing.T) {
 		h.Ctl(t, "job", "schedule", "twin", "--yes", "--watch", "--where", fmt.Sprintf("STARTSWITH(deviceId, 'door-%02d-')", i),
 			"--tags", fmt.Sprintf(`{"building":"%d","floor":%d}`, 40+i/5, i%5)).Want(t, 0)
 	}
-	_, url := startConsole(t, h)
-	runCases(t, "./many", []string{"CONSOLE=" + url}, "listed and filtered within 200 ms of script time", "the last door by the End key")
+	runCases(t, "./many", []string{"CONSOLE=" + startConsole(t, h, user(t))}, "listed and filtered within 200 ms of script time", "the last door by the End key")
 }

@@ -262,6 +262,21 @@ module.exports = {
     assert.equal(await jobResult(page), '1 succeeded, 0 failed, of 1 device');
   },
 
+  // One that was begun on a terminal before, and has stopped at its first wave.
+  'a rollout': async (w) => {
+    const { page } = w;
+    await page.click('#nav-rollouts');
+    await page.locator('#rollouts li', { hasText: 'Call nothing: 3 doors' }).waitFor();
+    await page.click('#rollouts a');
+    await page.locator('#panel .waves li', { hasText: 'Wave 2' }).waitFor();
+    assert.match(await page.textContent('#panel .badge'), /Aborted/);
+    assert.match(await page.textContent('#panel .results'), /cellar.*refused.*404 unknown-method/);
+    assert.match(await page.textContent('#panel'), /latchctl rollout resume r1/);
+    await w.shot(page, 'rollout-light');
+    await page.click('#panel .panel-head button');
+    assert.equal(new URL(page.url()).hash, '#rollouts');
+  },
+
   'no serious finding of axe': async (w) => {
     const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
     const storageState = await w.context.storageState();
@@ -289,9 +304,13 @@ module.exports = {
       await check('question');
       await page.keyboard.press('Escape');
       await page.click('#nav-jobs');
-      await page.locator('#jobs a').nth(-1).click();
+      await page.locator('#jobs a').nth(-2).click();
       await page.locator('#panel .results').waitFor();
       await check('job');
+      await page.click('#nav-rollouts');
+      await page.click('#rollouts a');
+      await page.locator('#panel .waves').waitFor();
+      await check('rollout');
       await context.clearCookies();
       await page.goto(`${w.base}/`);
       await check('refused');
@@ -327,6 +346,11 @@ module.exports = {
     assert.deepEqual([panel.x, panel.width, panel.height], [0, 390, 800]);
     assert.equal(await wide(), 0);
     await w.shot(page, 'phone-door-dark');
+    await page.keyboard.press('Escape');
+    await page.locator('#nav-jobs').tap();
+    await page.locator('#jobs li').first().waitFor();
+    assert.equal(await wide(), 0);
+    await w.shot(page, 'phone-jobs-dark');
     await context.close();
   },
 

@@ -5,10 +5,12 @@ import { enter, get, listen, post } from './api.js';
 import { List } from './list.js';
 import { kinds } from './state.js';
 import { askLock, askTwin } from './ask.js';
+import { readRollouts, showRollout } from './rollouts.js';
 import { closePanel, doorFacts, openPanel, progress, jobContent, jobTitle, showJob, stateBadge } from './panel.js';
 
 const typingPause = 500; // after the last key, before the hub is asked: each question counts
 const jobsPause = 15000; // between two readings of the jobs, while they are looked at
+const rolloutsPause = 2000; // the same of rollouts, which are files of this computer
 
 let session = null;
 let doors = []; // all, in order
@@ -16,7 +18,7 @@ let selected = null; // the ids that the condition selects; null: there is none
 let checked = ''; // the condition that selected stands for
 const jobs = new Map(); // those that the console follows
 let list = null;
-let opened = null; // what the panel shows: {door: id} or {job: id}
+let opened = null; // what the panel shows: {door: id}, {job: id} or {rollout: id}
 
 // Doors.
 
@@ -193,10 +195,15 @@ async function openDoor(id, fresh = true) {
 function home() {
   opened = null;
   closePanel();
-  if (location.hash.startsWith('#jobs/')) history.pushState(null, '', '#jobs');
+  const [view, id] = location.hash.split('/');
+  if (id) history.pushState(null, '', view);
 }
 
-// Where one is: #doors, #jobs, or #jobs/ID.
+// Where one is: #doors, #jobs, #rollouts, or with an id, as #jobs/ID.
+
+const views = { doors: 'Doors', jobs: 'Jobs', rollouts: 'Rollouts' };
+
+const viewed = (name) => !$(`view-${name}`).hidden && document.visibilityState === 'visible';
 
 function go(hash) {
   if (location.hash === hash) route();
@@ -205,19 +212,22 @@ function go(hash) {
 
 function route() {
   if (location.hash === '#list') return; // the skip link
-  const [view, id] = location.hash.slice(1).split('/');
-  const inJobs = view === 'jobs';
-  $('view-doors').hidden = inJobs;
-  $('view-jobs').hidden = !inJobs;
-  for (const [nav, here] of [['nav-doors', !inJobs], ['nav-jobs', inJobs]]) {
-    if (here) $(nav).setAttribute('aria-current', 'page');
-    else $(nav).removeAttribute('aria-current');
+  const [asked, id] = location.hash.slice(1).split('/');
+  const view = views[asked] ? asked : 'doors';
+  for (const name of Object.keys(views)) {
+    $(`view-${name}`).hidden = name !== view;
+    if (name === view) $(`nav-${name}`).setAttribute('aria-current', 'page');
+    else $(`nav-${name}`).removeAttribute('aria-current');
   }
-  document.title = `${inJobs ? 'Jobs' : 'Doors'} – latchctl console`;
-  if (inJobs) readJobs();
-  if (id) {
+  document.title = `${views[view]} – latchctl console`;
+  if (view === 'jobs') readJobs();
+  if (view === 'rollouts') readRollouts();
+  if (id && view === 'jobs') {
     opened = { job: id };
     showJob(id, home, (door) => openDoor(door));
+  } else if (id && view === 'rollouts') {
+    opened = { rollout: id };
+    showRollout(id, home, (door) => openDoor(door), true);
   } else {
     opened = null;
     closePanel();
@@ -278,9 +288,12 @@ async function start() {
     lost: () => trouble('The console does not answer: has latchctl console ended? Trying again.'),
     over: () => trouble('This session is over: open the address that latchctl console has printed.'),
   });
+  setInterval(() => { if (viewed('jobs')) readJobs(); }, jobsPause);
   setInterval(() => {
-    if (!$('view-jobs').hidden && document.visibilityState === 'visible') readJobs();
-  }, jobsPause);
+    if (!viewed('rollouts')) return;
+    readRollouts();
+    if (opened?.rollout) showRollout(opened.rollout, home, (door) => openDoor(door), false);
+  }, rolloutsPause);
 }
 
 start();

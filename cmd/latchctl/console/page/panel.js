@@ -17,7 +17,7 @@ export function openPanel(title, close, ...content) {
   panel().replaceChildren(
     h('div', { class: 'panel-head' }, h('h2', { id: 'panel-title' }, title),
       h('button', { type: 'button', class: 'quiet', onclick: close }, icon('close'), h('span', { class: 'unseen' }, 'Close'))),
-    ...content);
+    ...content.filter(Boolean));
 }
 
 export function closePanel() {
@@ -29,7 +29,7 @@ export function closePanel() {
   before = null;
 }
 
-const fact = (name, ...values) => {
+export const fact = (name, ...values) => {
   const shown = values.flat().filter(Boolean);
   return shown.length > 0 && [h('dt', {}, name), h('dd', {}, shown)];
 };

@@ -1,0 +1,65 @@
+package console
+
+import (
+	"testing"
+	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// The page shows the rollouts of its own hub as their files have them.
+func TestRolloutsAreShown(t *testing.T) {
+	store := rollout.Store(t.TempDir())
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	work := rollout.Work{Type: iothub.ScheduleDeviceMethod, Method: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15}}
+	save := func(id, hub string, change func(*rollout.Rollout)) {
+		r := rollout.New(id, hub, "*", work, rollout.Rules{Soak: 60}, [][]string{{"a"}, {"b", "c"}}, at)
+		at = at.Add(time.Minute)
+		change(&r)
+		if err := store.Save(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("first", "hub.example", func(r *rollout.Rollout) {
+		r.Waves[0].Passed = true
+		for i := range r.Waves {
+			for j := range r.Waves[i].Jobs {
+				begun := at
+				r.Waves[i].Jobs[j].Begun, r.Waves[i].Jobs[j].Ended = &begun, true
+			}
+		}
+		r.Waves[1].Failed = map[string]rollout.Failure{"c": {Outcome: iothub.Refused, Reason: "500 jammed"}}
+		r.Status, r.Reason = rollout.Aborted, "too many failed"
+	})
+	save("second", "hub.example", func(*rollout.Rollout) {})
+	save("other", "other.example", func(*rollout.Rollout) {})
+
+	h := start(t, func(_ *fakeHub, o *Options) { o.Rollouts = store })
+	list := decoded[[]listedRollout](t, body(t, h.request(t, "GET", "/api/rollouts", "", h.cookie)))
+	if len(list) != 2 || list[0].ID != "second" || list[1].ID != "first" || list[1].What != "Lock" || list[1].Wave != 2 || list[1].Counts.Failed != 1 {
+		t.Errorf("listed %+v", list)
+	}
+	one := decoded[shownRollout](t, body(t, h.request(t, "GET", "/api/rollouts/first", "", h.cookie)))
+	if one.Status != rollout.Aborted || len(one.Parts) != 2 || one.Parts[0].State != "passed" || one.Parts[1].State != "aborted" || one.Soak != 60 {
+		t.Errorf("shown %+v", one)
+	}
+	if len(one.Failed) != 1 || one.Failed[0] != (failedInOne{"c", 2, iothub.Refused, "500 jammed"}) {
+		t.Errorf("failed %+v", one.Failed)
+	}
+	for id, want := range map[string]int{"none": 404, "other": 404, "..%2Fx": 400} {
+		if res := h.request(t, "GET", "/api/rollouts/"+id, "", h.cookie); res.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", id, res.StatusCode, want)
+		}
+	}
+}
+
+func TestNoRollouts(t *testing.T) {
+	h := start(t)
+	if text := body(t, h.request(t, "GET", "/api/rollouts", "", h.cookie)); string(text) != "[]" {
+		t.Errorf("listed %s", text)
+	}
+	if res := h.request(t, "GET", "/api/rollouts/x", "", h.cookie); res.StatusCode != 404 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
