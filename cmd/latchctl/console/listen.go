@@ -7,11 +7,15 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
 )
 
 const (
 	firstPause = time.Second
 	lastPause  = time.Minute
+	// maxNames is how long the names of devices in a query can be: a hub takes none
+	// of more than 8192 characters.
+	maxNames = 6000
 )
 
 // listen has the doors read as soon as the hub tells that they have changed. A hub
@@ -64,15 +68,17 @@ func (b *board) change(id string) {
 	}
 }
 
-// takeChanged returns the devices that have changed, once; nil if they are too many.
+// takeChanged returns the devices that have changed, once; nil if they are too
+// many for a query.
 func (b *board) takeChanged() []string {
 	defer clear(b.changed)
-	if len(b.changed) > maxChanged {
-		return nil
-	}
-	ids := make([]string, 0, len(b.changed))
+	ids, length := make([]string, 0, len(b.changed)), 0
 	for id := range b.changed {
 		ids = append(ids, id)
+		length += len(rest.Quote(id)) + 1
+	}
+	if len(ids) > maxChanged || length > maxNames {
+		return nil
 	}
 	return ids
 }

@@ -188,6 +188,23 @@ func TestHubTells(t *testing.T) {
 	}
 }
 
+func TestTooManyChanges(t *testing.T) {
+	for _, tt := range []struct {
+		devices, length, want int // -1: all are read
+	}{{0, 1, 0}, {maxChanged, 3, maxChanged}, {maxChanged + 1, 3, -1}, {50, 128, -1}} {
+		b := newBoard()
+		for i := range tt.devices {
+			b.change(fmt.Sprintf("%0*d", tt.length, i))
+		}
+		if ids := b.takeChanged(); len(ids) != max(tt.want, 0) || (ids == nil) != (tt.want < 0) {
+			t.Errorf("%d devices of %d characters: %d are read", tt.devices, tt.length, len(ids))
+		}
+		if ids := b.takeChanged(); len(ids) != 0 {
+			t.Errorf("they are taken twice: %v", ids)
+		}
+	}
+}
+
 func TestPace(t *testing.T) {
 	var p pace
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

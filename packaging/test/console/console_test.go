@@ -68,10 +68,10 @@ func ctl(h *harness.Hub, user string, args ...string) *exec.Cmd {
 }
 
 // startConsole starts latchctl console and returns its address.
-func startConsole(t *testing.T, h *harness.Hub, user string) string {
+func startConsole(t *testing.T, h *harness.Hub, user string) (*harness.Process, string) {
 	t.Helper()
 	p := harness.Start(t, "console", ctl(h, user, "console", "--listen", "127.0.0.1:0", "--refresh", "1s"))
-	return "http" + p.Expect(t, "http")
+	return p, "http" + p.Expect(t, "http")
 }
 
 // runCases runs a file of cases in the browser: each is one of the subtests, and
@@ -129,11 +129,15 @@ func TestPage(t *testing.T) {
 	// A rollout that stops at its first wave, and moves nothing.
 	me := user(t)
 	harness.Run(t, ctl(h, me, "rollout", "method", "nothing", "--where", "*", "--waves", "1,100%", "--abort-above", "0%", "--id", "r1", "--yes")).Want(t, 4)
-	url := startConsole(t, h, me)
+	console, url := startConsole(t, h, me)
 	runCases(t, "./doors", []string{"CONSOLE=" + url},
 		"refused without a session", "log in by the token", "the token again", "across sites", "three doors", "hostile text stays text",
 		"a condition that the hub refuses", "lock by condition", "a failed device's reason", "the list is live", "unlock asks",
 		"unlock many asks twice", "change a twin", "keyboard only", "a rollout", "no serious finding of axe", "phone", "nothing from elsewhere")
+
+	if code := console.Stop(t); code != 0 {
+		t.Errorf("the console ended with %d, want 0: it was asked to", code)
+	}
 
 	// The page has made the jobs that it was led to make, and no other.
 	made := map[string]int{}
@@ -172,5 +176,6 @@ func TestManyDoors(t *testing.T) {
 		h.Ctl(t, "job", "schedule", "twin", "--yes", "--watch", "--where", fmt.Sprintf("STARTSWITH(deviceId, 'door-%02d-')", i),
 			"--tags", fmt.Sprintf(`{"building":"%d","floor":%d}`, 40+i/5, i%5)).Want(t, 0)
 	}
-	runCases(t, "./many", []string{"CONSOLE=" + startConsole(t, h, user(t))}, "listed and filtered within 200 ms of script time", "the last door by the End key")
+	_, url := startConsole(t, h, user(t))
+	runCases(t, "./many", []string{"CONSOLE=" + url}, "listed and filtered within 200 ms of script time", "the last door by the End key")
 }

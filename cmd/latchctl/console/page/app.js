@@ -150,7 +150,7 @@ function hear(job) {
 
 function jobRow(job) {
   return h('li', { 'data-job': job.id },
-    h('a', { href: `#jobs/${job.id}`, class: 'name' }, jobTitle(job)),
+    h('a', { href: `#jobs/${job.id}`, class: 'name', 'aria-current': opened?.job === job.id && 'true' }, jobTitle(job)),
     stateBadge(job), h('span', { class: 'where' }, h('code', {}, job.where)), h('span', { class: 'time' }, when(job.start ?? job.created)),
     !job.ended && progress(job));
 }
@@ -196,7 +196,9 @@ function home() {
   opened = null;
   closePanel();
   const [view, id] = location.hash.split('/');
-  if (id) history.pushState(null, '', view);
+  if (!id) return;
+  history.pushState(null, '', view);
+  for (const link of document.querySelectorAll('.jobs [aria-current]')) link.removeAttribute('aria-current');
 }
 
 // Where one is: #doors, #jobs, #rollouts, or with an id, as #jobs/ID.
@@ -220,8 +222,6 @@ function route() {
     else $(`nav-${name}`).removeAttribute('aria-current');
   }
   document.title = `${views[view]} – latchctl console`;
-  if (view === 'jobs') readJobs();
-  if (view === 'rollouts') readRollouts();
   if (id && view === 'jobs') {
     opened = { job: id };
     showJob(id, home, (door) => openDoor(door));
@@ -232,6 +232,8 @@ function route() {
     opened = null;
     closePanel();
   }
+  if (view === 'jobs') readJobs();
+  if (view === 'rollouts') readRollouts(id);
 }
 
 // How fresh it is.
@@ -239,6 +241,7 @@ function route() {
 function fresh(status) {
   const text = status.readAt ? `${status.live ? 'Live, ' : ''}as of ${when(status.readAt)}${status.live ? '' : `, read every ${status.every} s`}` : '';
   setText($('freshness'), text);
+  $('freshness').classList.toggle('is-live', status.live);
   trouble(status.error ? `The hub cannot be read: ${status.error}. Trying again in ${status.every} s.` : '');
   if (doors.length === 0 && status.error) $('list').replaceChildren(h('p', { class: 'empty' }, 'The doors are not known: the hub cannot be read.'));
 }
@@ -291,7 +294,7 @@ async function start() {
   setInterval(() => { if (viewed('jobs')) readJobs(); }, jobsPause);
   setInterval(() => {
     if (!viewed('rollouts')) return;
-    readRollouts();
+    readRollouts(opened?.rollout);
     if (opened?.rollout) showRollout(opened.rollout, home, (door) => openDoor(door), false);
   }, rolloutsPause);
 }

@@ -6,6 +6,7 @@ import { h, icon, plural, quote, setText } from './dom.js';
 import { positionOf, positionText, tally } from './state.js';
 
 const chunkRows = 50;
+const longest = 7000; // characters of ids: a hub takes no query of more than 8192
 const margin = 800; // how far from what is seen rows exist, in pixels
 
 export class List {
@@ -117,7 +118,7 @@ export class List {
 
   // tick takes or gives a door's tick, up to the most that a condition can name.
   tick(id, on) {
-    if (on && this.ticks.size >= this.maxTicks) return false;
+    if (on && (this.ticks.size >= this.maxTicks || [...this.ticks, id].join("', '").length > longest)) return false;
     if (on) this.ticks.add(id);
     else this.ticks.delete(id);
     this.ticked();

@@ -21,12 +21,12 @@ const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.p
 
 const title = (r) => `${r.what}: ${plural(r.counts.devices, 'door')}`;
 
-// readRollouts lists them anew.
-export async function readRollouts() {
+// readRollouts lists them anew, with that of the id marked.
+export async function readRollouts(id) {
   try {
     const all = await get('/api/rollouts');
     $('rollouts').replaceChildren(all.length ? h('ul', { class: 'jobs' }, all.map((r) => h('li', {},
-      h('a', { href: `#rollouts/${r.id}`, class: 'name' }, title(r)), badge(r),
+      h('a', { href: `#rollouts/${r.id}`, class: 'name', 'aria-current': r.id === id && 'true' }, title(r)), badge(r),
       h('span', { class: 'where' }, `Wave ${r.wave} of ${r.waves}: ${countsText(r.counts)}`), h('span', { class: 'time' }, when(r.created)))))
       : h('p', { class: 'empty' }, 'No rollout was begun on this computer for this hub. ', h('code', {}, 'latchctl rollout --help'), ' says how.'));
   } catch (err) {
