@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -130,6 +131,21 @@ func TestJobIsFollowed(t *testing.T) {
 	if j := decoded[job](t, h.look(t).next("job")); !j.Ended {
 		t.Errorf("a later page is told %+v", j)
 	}
+}
+
+// What is kept of jobs that have ended does not grow without end.
+func TestEndedJobsAreForgotten(t *testing.T) {
+	b := newBoard()
+	go b.run(t.Context())
+	b.do(t.Context(), func(b *board) {
+		b.setJob(job{ID: "running"}, nil)
+		for i := range 3 * maxEnded {
+			b.setJob(job{ID: fmt.Sprint(i), Ended: true}, nil)
+		}
+		if len(b.jobs) != maxEnded+1 || b.jobs["running"] == nil || b.jobs[fmt.Sprint(3*maxEnded-1)] == nil {
+			t.Errorf("%d jobs are kept", len(b.jobs))
+		}
+	})
 }
 
 func TestErrorsOfTheHub(t *testing.T) {

@@ -42,6 +42,7 @@ type board struct {
 	doors    []door // in the order of the list; nil until they are read
 	status   status
 	jobs     map[string]*followed
+	ended    []string // the ids of those of them that have ended, the oldest first
 	pages    map[*page]bool
 	audience chan struct{} // closed while there is a page
 

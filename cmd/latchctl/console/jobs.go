@@ -12,8 +12,12 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// maxJobs is how many jobs the list shows, the newest ones.
-const maxJobs = 100
+const (
+	// maxJobs is how many jobs the list shows, the newest ones.
+	maxJobs = 100
+	// maxEnded is how many of the jobs that have ended are kept with their results.
+	maxEnded = 20
+)
 
 // job is a job as the page shows it, with the hub's own counts.
 type job struct {
@@ -201,8 +205,16 @@ func (s *Server) follow(j iothub.Job) {
 	})
 }
 
-// setJob keeps a job as it is now, and tells the pages.
+// setJob keeps a job as it is now, and tells the pages. Of those that have ended
+// only the last ones are kept: the hub has them all.
 func (b *board) setJob(j job, report any) {
 	b.jobs[j.ID] = &followed{j, report}
 	b.tell("job", j)
+	if j.Ended {
+		b.ended = append(b.ended, j.ID)
+	}
+	if len(b.ended) > maxEnded {
+		delete(b.jobs, b.ended[0])
+		b.ended = b.ended[1:]
+	}
 }

@@ -132,6 +132,7 @@ func TestPage(t *testing.T) {
 	console, url := startConsole(t, h, me)
 	runCases(t, "./doors", []string{"CONSOLE=" + url},
 		"refused without a session", "log in by the token", "the token again", "across sites", "three doors", "hostile text stays text",
+		"hidden, it asks for nothing",
 		"a condition that the hub refuses", "lock by condition", "a failed device's reason", "the list is live", "unlock asks",
 		"unlock many asks twice", "change a twin", "keyboard only", "a rollout", "no serious finding of axe", "phone", "nothing from elsewhere")
 

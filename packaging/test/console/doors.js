@@ -130,6 +130,23 @@ module.exports = {
     await page.locator('#panel').waitFor({ state: 'hidden' });
   },
 
+  // As when its tab is behind another: the stream ends, and begins anew.
+  'hidden, it asks for nothing': async (w) => {
+    const { page } = w;
+    const seen = (state) => page.evaluate((s) => {
+      Object.defineProperty(document, 'visibilityState', { value: s, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, state);
+    const stream = (r) => r.url().endsWith('/api/stream');
+    const ended = page.waitForEvent('requestfailed', stream);
+    await seen('hidden');
+    await ended;
+    const begun = page.waitForEvent('request', stream);
+    await seen('visible');
+    await begun;
+    await row(page, 'front').waitFor();
+  },
+
   'a condition that the hub refuses': async (w) => {
     const { page } = w;
     await page.fill('#where', 'building === 43');
