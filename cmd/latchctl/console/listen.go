@@ -32,6 +32,7 @@ func (s *Server) listen(ctx context.Context) {
 		}
 		if heard {
 			pause = firstPause
+			s.refreshNow(0) // to say so, if the hub is away
 		}
 		if s.opts.Sleep(ctx, pause) != nil {
 			return

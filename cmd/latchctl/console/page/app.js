@@ -60,6 +60,7 @@ function summarize() {
     : selected ? `${selected.size.toLocaleString('en')} of ${plural(doors.length, 'door')}` : '');
   setText($('target'), list.ticks.size ? `${plural(list.ticks.size, 'door')} ticked${list.ticks.size >= session.maxTicks ? ', no more can be' : ''}`
     : chosen ? `${plural(chosen.ids.length, 'door')} by the condition` : 'Tick doors, or give a condition');
+  $('untick').hidden = list.ticks.size === 0;
   for (const id of ['lock', 'unlock', 'twin']) $(id).disabled = !chosen || chosen.ids.length === 0;
 }
 
@@ -239,7 +240,7 @@ function route() {
 // How fresh it is.
 
 function fresh(status) {
-  const text = status.readAt ? `${status.live ? 'Live, ' : ''}as of ${when(status.readAt)}${status.live ? '' : `, read every ${status.every} s`}` : '';
+  const text = status.readAt ? `${status.live ? 'Live, as' : 'As'} of ${when(status.readAt)}${status.live ? '' : `, read every ${status.every} s`}` : '';
   setText($('freshness'), text);
   $('freshness').classList.toggle('is-live', status.live);
   trouble(status.error ? `The hub cannot be read: ${status.error}. Trying again in ${status.every} s.` : '');
@@ -276,6 +277,7 @@ async function start() {
   $('search').addEventListener('submit', (e) => { e.preventDefault(); choose(); });
   $('clear').addEventListener('click', () => { setCondition(''); $('where').focus(); });
   $('refresh').addEventListener('click', () => post('/api/refresh', {}).catch((err) => trouble(err.message)));
+  $('untick').addEventListener('click', () => { list.untick(); $('list').focus(); });
   for (const what of ['lock', 'unlock', 'twin']) $(what).addEventListener('click', () => act(what));
   document.addEventListener('keydown', (e) => { if (e.key === 'Escape' && opened && !$('ask').open) home(); });
   window.addEventListener('hashchange', route);
