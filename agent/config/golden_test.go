@@ -56,7 +56,7 @@ var badValues = map[string]struct {
 	"log_level":    {"", []string{`"loud"`, `""`, `2`}},
 	"allow_reboot": {"", switches},
 
-	"hub.connection_string_file": {"", texts},
+	"hub.connection_string_file": {"", append(texts, `"HostName=h;DeviceId=d;SharedAccessKey=c2VjcmV0"`)},
 	"hub.certificate_file":       {"", []string{`"cert.pem"`, `7`}}, // without its key
 	"hub.certificate_key_file":   {"", []string{`"key.pem"`, `7`}},
 	"hub.endpoint":               {"", addresses},

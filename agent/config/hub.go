@@ -47,6 +47,9 @@ func (h Hub) check(k *checker, p Provisioning) {
 	if !p.given() {
 		k.required("hub.connection_string_file", h.ConnectionStringFile, "the file that holds the device's connection string")
 	}
+	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // not quoted: it is a secret
+		k.fail("hub.connection_string_file", "want the name of a file that holds the connection string, not the string itself")
+	}
 	k.onlyFor("hub.connection_string_file", h.ConnectionStringFile != "", !p.given(), "a device without [provisioning]")
 	if h.CertificateFile != "" {
 		k.required("hub.certificate_key_file", h.CertificateKeyFile, "the file that holds the key of certificate_file")
