@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/transport/iothub"
@@ -70,7 +71,16 @@ func showStatus(w io.Writer, status iothub.Object) error {
 	return table.Flush()
 }
 
-// textAt returns the text of a member of a member of an object.
+// printed is r, or nothing for what is not printed.
+func printed(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return -1
+}
+
+// textAt returns the text of a member of a member of an object, for a terminal: some
+// of it came over the hub, and what is not printed in it is left out.
 func textAt(o map[string]any, path ...string) string {
 	var v any = o
 	for _, name := range path {
@@ -84,7 +94,7 @@ func textAt(o map[string]any, path ...string) string {
 	case nil, map[string]any:
 		return ""
 	case string:
-		return v
+		return strings.Map(printed, v)
 	default:
 		return fmt.Sprint(v)
 	}
