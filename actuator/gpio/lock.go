@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/warthog618/go-gpiocdev/uapi"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
@@ -73,7 +74,9 @@ func (l *Lock) Open(level actuator.Position) (found actuator.Position, kept bool
 
 func (l *Lock) take(level actuator.Position) (found actuator.Position, kept bool, err error) {
 	if l.config.Mode != actuator.Hold {
-		l.out, err = request(l.config, 0)
+		if _, err = l.adopt("", uapi.LineInfoV2{}, 0); err == nil { // all that was kept is given back
+			l.out, err = request(l.config, 0)
+		}
 		return "", false, err
 	}
 	if l.out, kept, err = l.openHold(level); err != nil {
