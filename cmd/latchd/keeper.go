@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/latchd/latchd/systemd"
 )
 
@@ -37,6 +39,14 @@ func (k *keeper) Keep(name string, fd int) error {
 	}
 	_, err := k.manager.Store(fd, name)
 	return err
+}
+
+// giveBack drops all that was kept, for a lock that has no lines.
+func (k *keeper) giveBack(log *zap.Logger) {
+	for name := range k.kept {
+		err := k.Drop(name)
+		log.Warn("a line that was kept is given back", zap.String("line", name), zap.Error(err))
+	}
 }
 
 // dropTimeout bounds how long systemd may take to give a line back.

@@ -131,6 +131,7 @@ func newDriver(c config.Lock, old actuator.Record, manager systemd.Manager, log 
 	if c.Driver == "gpio" {
 		return gpio.New(c.Lines(), newKeeper(manager), log)
 	}
+	newKeeper(manager).giveBack(log)
 	stands := cmp.Or(c.Actuator().AtPowerOn, actuator.Locked)
 	if old.Position == actuator.Locked || old.Position == actuator.Unlocked {
 		stands = old.Position // a mock's bolt stays where it was while the process is down
