@@ -40,14 +40,15 @@ var keys = []key{
 	{"lock.driver", `"gpio"`, false, "gpio, or mock for a lock without hardware."},
 	{"lock.mode", `"hold"`, false, "hold: the line's level means locked or unlocked. pulse: the line releases a strike while it is energised.\n" +
 		"dual: a pulse on one line locks, on another unlocks."},
-	{"lock.at_power_on", `"locked"`, false, "Of hold: what the line is driven to when the machine starts: locked, unlocked or last.\n" +
-		"A restart of the agent changes nothing."},
+	{"lock.at_power_on", `"locked"`, false, "Of hold: what the line is driven to when the machine starts: locked, unlocked or last. Also when the\n" +
+		"agent is started after a stop, and when its chip comes back. A restart of the agent changes nothing."},
 	{"lock.pulse", `"500ms"`, true, "Of pulse and dual: how long a line is energised."},
 	{"lock.max_energised", `"10s"`, true, "Of pulse and dual: the longest that a line may be energised, whatever an unlock asks for.\n" +
 		"A process that hangs may make it 3 s longer."},
 	{"lock.confirm_timeout", `"4s"`, true, "How long the bolt sensor may take until the lock counts as jammed; 4 s at most."},
 	{"lock.min_interval", `"1s"`, true, "The least time between two motions."},
-	{"lock.auto_relock", `"0s"`, true, "Lock again so long after an unlock; 0s is never. The desired property autoRelockSeconds goes before it."},
+	{"lock.auto_relock", `"0s"`, true, "Of hold and dual: lock again so long after an unlock; 0s is never. The desired property\n" +
+		"autoRelockSeconds goes before it. A strike (pulse) locks by itself."},
 
 	{"lock.gpio.chip", `"pinctrl-bcm2711"`, false, "The chip by its label, its name (gpiochip0) or its path; see gpiodetect. A label stays where chips are numbered anew."},
 	{"lock.gpio.line", `17`, false, "The line by its offset, or by its name in quotes; see gpioinfo. Of dual: the one whose pulse locks."},
