@@ -42,7 +42,7 @@ func (s state) drive(set settings, target Position, waiters []waiter, at moment)
 	case target == Unlocked:
 		s = s.promise(set, waiters[0].cmd, at)
 	case set.mode == Pulse:
-		s.energised = energised{ended: at.uptime, hasEnded: s.energised.on}
+		s = s.endEnergised(at)
 	}
 	if set.mode == Dual {
 		if target == Locked {
@@ -81,7 +81,7 @@ func (s state) onDriven(set settings, err error, at moment) (state, []action) {
 	if isLost(err) {
 		s, others = s.lost(set, at)
 	} else if set.mode != Hold { // whatever was set is to be let go
-		s.energised = energised{on: true, until: at.uptime}
+		s.energised.on, s.energised.until = true, at.uptime
 		if m.target == Locked && set.mode == Pulse {
 			s.energised.until += idleRetry
 		}

@@ -31,6 +31,17 @@ func (s state) energise(set settings, duration time.Duration, at moment) state {
 	return s
 }
 
+// endEnergised ends what is energised. If that fails it has been energised since it
+// was, or perhaps since now.
+func (s state) endEnergised(at moment) state {
+	e := energised{since: at.uptime, ended: at.uptime, hasEnded: s.energised.on}
+	if s.energised.on {
+		e.since = s.energised.since
+	}
+	s.energised = e
+	return s
+}
+
 // endPulse lets go what is energised. In Dual the bolt stays where it is, or goes
 // on its way; in Pulse the strike locks by itself.
 func (s state) endPulse(set settings, at moment) (state, []action) {
