@@ -77,7 +77,7 @@ func (s state) lockIfDue(set settings, at moment) (state, []action) {
 		waiting := s.waiting
 		s.wantLock, s.waiting = false, nil
 		if due {
-			s.fault = "the promised relock waits until the door is closed"
+			s.fault = relockWaits
 		}
 		return s.refuseAll(waiting, DoorIsOpen, doorOpen, at)
 	}
@@ -136,5 +136,8 @@ func (s state) promise(set settings, c Command, at moment) state {
 		return s.energise(set, cmp.Or(c.Relock, set.pulse), at)
 	}
 	s.relock = relock{at: at.uptime + c.Relock, made: c.Relock > 0}
+	if s.fault == relockWaits {
+		s.fault = ""
+	}
 	return s
 }

@@ -21,6 +21,7 @@ type door struct {
 const (
 	doorOpen       = "the door is open; close it, then lock it"
 	doorUnreadable = "the door sensor cannot be read"
+	relockWaits    = "the promised relock waits until the door is closed"
 )
 
 // openGrace is how long after the end of a pulse a door may be found open that

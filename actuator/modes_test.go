@@ -378,6 +378,15 @@ func TestDoor(t *testing.T) {
 			{6 * sec, tick{}, ""},
 			{9 * sec, doorReading{DoorClosed}, "drive locked; save moving moving-to-locked"},
 		}, Moving, ""},
+		"nor does it wait any more when an unlock has taken it back": {withSensor, Record{}, []happening{
+			coldStart, locked, closed,
+			{sec, unlock(1, 5*sec), "drive unlocked; save moving moving-to-unlocked relock@6s"},
+			{2 * sec, reading{Unlocked}, "save unlocked relock@6s; answer 1 unlocked changed=true confirmed=true"},
+			{3 * sec, doorReading{DoorOpen}, ""},
+			{6 * sec, tick{}, ""},
+			{7 * sec, unlock(2, 0), "save unlocked; answer 2 unlocked changed=false confirmed=true"},
+			{9 * sec, doorReading{DoorClosed}, ""},
+		}, Unlocked, ""},
 		"a door that opens while it is locked was forced": {withSensor, Record{}, []happening{
 			coldStart, locked, closed,
 			{9 * sec, doorReading{DoorOpen}, ""},
