@@ -48,7 +48,9 @@ func release(file string) error {
 	c, configErr := config.Load(file)
 	dir := c.StateDir
 	if configErr != nil {
-		dir = os.Getenv("STATE_DIRECTORY")
+		if dir = os.Getenv("STATE_DIRECTORY"); dir == "" { // the working directory may be anybody's
+			return fmt.Errorf("which lines to let go is not known: %w", configErr)
+		}
 	}
 	if err := becomeOwner(dir); err != nil {
 		return fmt.Errorf("give up root's rights: %w", err)

@@ -82,6 +82,23 @@ func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
 	}
 }
 
+// What lies in the working directory of who runs it says nothing of the agent's lines.
+func TestReleaseReadsNoStateOfAnywhere(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "")
+	t.Chdir(t.TempDir())
+	for file, text := range map[string]string{
+		"latchd.toml": "lock = 7",
+		"state.json":  `{"version":1,"lines":{"Mode":"pulse","Line":{"Chip":"planted"}}}`,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := release("latchd.toml"); err == nil || !strings.Contains(err.Error(), "which lines to let go is not known") {
+		t.Errorf("err = %v", err)
+	}
+}
+
 // What is on disk already need not be written: a full disk does not keep a strike from
 // its agent, as long as its lines are known.
 func TestLinesThatAreNotedAlready(t *testing.T) {
