@@ -109,7 +109,9 @@ func (in *inbound) release() {
 // Read reads for the MQTT server. Within a packet it waits for no longer than the
 // packet may take.
 func (l *link) Read(p []byte) (int, error) {
-	if l.inbound.inside != betweenPackets && l.inbound.due.Before(l.readDeadline) {
+	if l.inbound.inside == betweenPackets {
+		l.inbound.release() // more is asked for once all that was read is handled
+	} else if l.inbound.due.Before(l.readDeadline) {
 		if err := l.SetDeadline(l.inbound.due); err != nil {
 			return 0, err
 		}

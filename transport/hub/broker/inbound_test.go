@@ -121,6 +121,17 @@ func TestLargePacketsAreBounded(t *testing.T) {
 	awaitRoom(t, f, room, room+1)
 }
 
+// A large packet that was handled takes no room any more, though its device sends
+// nothing after it.
+func TestHandledPacketGivesItsRoomBack(t *testing.T) {
+	backend := newFakeBackend()
+	f := start(t, backend, Options{})
+	c := f.connect(t, "d1")
+	c.send(publishPacket(0, "devices/d1/messages/events/", strings.Repeat("x", maxBody)))
+	<-backend.events
+	awaitRoom(t, f, largePackets, largePackets+1)
+}
+
 // awaitRoom waits until the room for large packets is at least enough, and less
 // than tooMuch.
 func awaitRoom(t *testing.T, f *front, enough, tooMuch int64) {
