@@ -37,6 +37,9 @@ func (p *section) merge(name string, patch iothub.Object, replace bool, at mark,
 	if 4*len(p.text) <= limit {
 		return nil
 	}
+	if len(p.text) > maxSpread*limit && len(p.text) > len(old.text) {
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would take %d bytes of JSON, at most %d are possible", name, len(p.text), maxSpread*limit)
+	}
 	is, err := p.size()
 	if err != nil || is <= limit {
 		return err

@@ -22,6 +22,11 @@ const (
 	maxLevels   = 10
 	maxInteger  = 4503599627370495
 	minInteger  = -4503599627370496
+
+	// maxSpread is how many times the size that counts a section's JSON can take.
+	// The documentation counts nothing for control characters, null and empty
+	// arrays, and 8 bytes for a number of any length.
+	maxSpread = 8
 )
 
 // withoutSystem returns the object without the members that the hub itself adds,
@@ -95,13 +100,13 @@ func checkValue(path string, v any, level int) error {
 	case float64:
 		return checkNumber(path, strconv.FormatFloat(v, 'g', -1, 64))
 	case []any:
+		if level >= maxLevels {
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep, at most %d levels are allowed", path, maxLevels)
+		}
 		for i, element := range v {
 			if err := checkValue(path+"["+strconv.Itoa(i)+"]", element, level+1); err != nil {
 				return err
 			}
-		}
-		if level >= maxLevels {
-			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep, at most %d levels are allowed", path, maxLevels)
 		}
 		return nil
 	}
