@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
@@ -98,12 +99,42 @@ func (a *app) settle(ctx context.Context, cmd *cobra.Command, client *rest.Clien
 	if c.dryRun {
 		return false, a.showSelected(devices, what.verb)
 	}
-	return true, a.agree(ctx, cmd, devices, c.yes, what)
+	if err := a.agree(ctx, cmd, devices, c.yes, what); err != nil || len(c.ids) > 0 || !a.asks(len(devices), c.yes, what) {
+		return err == nil, err
+	}
+	// The question may have stood there for a while.
+	now, err := a.selectDevices(ctx, client, c.where)
+	if err != nil {
+		return false, err
+	}
+	if !sameDevices(devices, now) {
+		return false, fmt.Errorf("the condition now selects other devices than those that were shown: %s (%s); nothing was sent",
+			plural(len(now), "device"), fewIDs(now))
+	}
+	return true, nil
 }
 
-// agree asks where that is due: for many devices, and for more than one unlock.
+func sameDevices(a, b []selected) bool {
+	ids := func(devices []selected) []string {
+		var ids []string
+		for _, d := range devices {
+			ids = append(ids, d.DeviceID)
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	return slices.Equal(ids(a), ids(b))
+}
+
+// asks reports whether a question is due: for many devices, and for more than
+// one unlock.
+func (a *app) asks(devices int, yes bool, what work) bool {
+	return !yes && (devices > a.confirmAbove || what.unlocks && devices > 1)
+}
+
+// agree asks where that is due.
 func (a *app) agree(ctx context.Context, cmd *cobra.Command, devices []selected, yes bool, what work) error {
-	if n := len(devices); yes || n <= a.confirmAbove && (!what.unlocks || n == 1) {
+	if !a.asks(len(devices), yes, what) {
 		return nil
 	}
 	return a.confirm(ctx, cmd, fmt.Sprintf("%s %s (%s)", what.verb, plural(len(devices), "device"), fewIDs(devices)))

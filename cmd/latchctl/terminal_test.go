@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -90,6 +91,31 @@ func TestConfirmIsInterrupted(t *testing.T) {
 	a.errOut = asked
 	if got := run(ctx, a, []string{"unlock", "a", "b"}); got != exitFailed || len(hub.jobs) != 0 {
 		t.Errorf("status %d, %d jobs, %q", got, len(hub.jobs), errOut)
+	}
+}
+
+// TestConfirmedDevicesAreThoseThatWereShown: a door that comes to be selected
+// while the question stands on the terminal is not unlocked by the answer to it.
+func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
+	const doors = `[{"id":"a","does":"ok","tags":{"building":"43"}},{"id":"b","does":"ok","tags":{"building":"43"}},` +
+		`{"id":"c","does":"ok","tags":{"building":"%s"}}]`
+	hub := startFakeHub(t, fmt.Sprintf(doors, "42"))
+	a, _, errOut := terminalApp(t, hub, 0, strings.NewReader("y\n"))
+	a.errOut = writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "[y/N]") {
+			if err := hub.load([]byte(fmt.Sprintf(doors, "43"))); err != nil {
+				t.Error(err)
+			}
+		}
+		return errOut.Write(p)
+	})
+	if got := run(t.Context(), a, []string{"unlock", "--where", "tags.building = '43'"}); got != exitFailed || len(hub.jobs) != 0 {
+		t.Errorf("status %d, %d jobs", got, len(hub.jobs))
+	}
+	want := "Unlock 2 devices (a, b)? [y/N] latchctl: the condition now selects other devices than those that were shown: " +
+		"3 devices (a, b, c); nothing was sent\n"
+	if errOut.String() != want {
+		t.Errorf("said %q, want %q", errOut, want)
 	}
 }
 
