@@ -90,6 +90,7 @@ func read(w http.ResponseWriter, r *http.Request, value any) error {
 	case len(bytes.TrimSpace(body)) == 0:
 		return invalid("the request has no body, want JSON")
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // from now on it is watched whether the client goes
 	if err := json.Unmarshal(body, value); err != nil {
 		return invalid("the request's body: %s", jsonProblem(body, err))
 	}

@@ -126,12 +126,39 @@ func New(opts Options) http.Handler {
 	return a
 }
 
+// How long a request's body and its answer may take on the way. What is done in
+// between bounds itself.
+const (
+	bodyTime   = time.Minute
+	answerTime = time.Minute
+)
+
 // ServeHTTP answers one request.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{}) // a former request on the connection has left its own
+	if r.Body != http.NoBody {
+		_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+	}
+	w = &timedWriter{w, control}
 	// The identifier is in every answer and stands in the log beside a failure.
 	w.Header().Set("x-ms-request-id", uuid.NewString())
 	a.mux.ServeHTTP(w, r)
 }
+
+// timedWriter gives an answer its time from when it begins.
+type timedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (w *timedWriter) WriteHeader(status int) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(answerTime))
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // handler answers a request, or returns the error that is the answer.
 type handler func(w http.ResponseWriter, r *http.Request) error

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +111,79 @@ func TestTruncatedBody(t *testing.T) {
 	}
 	if a := f.must(200, "GET /twins/d1", "", nil); strings.Contains(a.body, `"a":1`) {
 		t.Errorf("the twin has changed to %s", a.body)
+	}
+}
+
+// timed notes the deadlines of a request.
+type timed struct {
+	*httptest.ResponseRecorder
+	reading, writing time.Time
+	answered         time.Time // the deadline for writing when the answer begins
+}
+
+func (w *timed) SetReadDeadline(t time.Time) error  { w.reading = t; return nil }
+func (w *timed) SetWriteDeadline(t time.Time) error { w.writing = t; return nil }
+func (w *timed) WriteHeader(status int) {
+	w.answered = w.writing
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+// timedBody notes the deadline at which it is read.
+type timedBody struct {
+	io.Reader
+	w    *timed
+	read time.Time
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	b.read = b.w.reading
+	return b.Reader.Read(p)
+}
+
+// Nobody can hold a request open by sending no body, or by not reading the answer.
+// What happens between the two may take its time.
+func TestSlowClientsAreNotWaitedFor(t *testing.T) {
+	f := newFront(t, "d1", "d2")
+	f.broker.answers["d1"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
+		return iothub.MethodResponse{Status: 200}, nil
+	}
+	token := iothub.Sign("hub.test", ownerKey, "iothubowner", time.Now().Add(time.Hour))
+	for name, test := range map[string]struct {
+		request, body, token string
+		status               int
+		unread               bool
+	}{
+		"a method":        {"POST /twins/d1/methods", `{"methodName":"m"}`, token, 200, false},
+		"a query":         {"POST /devices/query", `{"query":"SELECT * FROM devices"}`, token, 200, false},
+		"a deletion":      {"DELETE /devices/d2", "", token, 204, true},
+		"a stranger":      {"POST /twins/d1/methods", `{"methodName":"m"}`, "", 401, true},
+		"a wrong address": {"POST /nothing", "{}", token, 404, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method, path, _ := strings.Cut(test.request, " ")
+			w := &timed{ResponseRecorder: httptest.NewRecorder(), writing: time.Now().Add(-time.Hour)} // left by a former request
+			body := &timedBody{Reader: strings.NewReader(test.body), w: w}
+			r := httptest.NewRequest(method, path+"?api-version=2021-04-12", body)
+			r.Header.Set("Authorization", test.token)
+			begun := time.Now()
+			f.server.Config.Handler.ServeHTTP(w, r)
+			if w.Code != test.status {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			bounded := func(deadline time.Time) bool {
+				return deadline.After(begun) && deadline.Before(begun.Add(5*time.Minute))
+			}
+			if !bounded(w.answered) {
+				t.Errorf("the answer may take until %v", w.answered)
+			}
+			switch {
+			case test.unread && !bounded(w.reading):
+				t.Errorf("the body may take until %v", w.reading)
+			case !test.unread && !bounded(body.read):
+				t.Errorf("the body was read until %v", body.read)
+			case !test.unread && !w.reading.IsZero():
+				t.Errorf("the client's going is watched for until %v", w.reading)
+			}
+		})
 	}
 }
