@@ -80,8 +80,9 @@ func (s Server) Check() error {
 	return nil
 }
 
-// Connect opens a connection on which MQTT can be spoken at once. Its errors say
-// what to do, and wrap the cause.
+// Connect opens a connection on which MQTT can be spoken at once. Reading from it
+// fails if a packet is larger than MaxPacket. Its errors say what to do, and wrap
+// the cause.
 func (s Server) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -93,7 +94,7 @@ func (s Server) Connect(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, s.Explain(err)
 	}
-	return conn, nil
+	return &limited{Conn: conn}, nil
 }
 
 func (s Server) connect(ctx context.Context, config *tls.Config) (net.Conn, error) {
