@@ -35,6 +35,12 @@ type usageError struct {
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// unknownOutcome is an error after which what was asked for may have been done.
+type unknownOutcome struct{ err error }
+
+func (e *unknownOutcome) Error() string { return e.err.Error() }
+func (e *unknownOutcome) Unwrap() error { return e.err }
+
 // usagef makes a usage error of a command.
 func usagef(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
@@ -47,6 +53,7 @@ func (a *app) report(err error) int {
 		shown   outcome
 		usage   *usageError
 		hub     *conn.UsageError
+		unknown *unknownOutcome
 		refusal *iothub.Error
 	)
 	hint := ""
@@ -63,7 +70,7 @@ func (a *app) report(err error) int {
 		}
 	case errors.As(err, &hub):
 		status = exitUsage
-	case errors.Is(err, watch.ErrTimeout):
+	case errors.Is(err, watch.ErrTimeout), errors.As(err, &unknown):
 		status = exitTimedOut
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")

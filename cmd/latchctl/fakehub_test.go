@@ -21,8 +21,8 @@ import (
 const fakeHost = "hub.example"
 
 // fakeDevice is a device of the fake hub, and what it does when it is called:
-// ok, drift (it answers and does not stay locked), jam, offline, timeout, lost or
-// gone.
+// ok, drift (it answers and does not stay locked), jam, offline, timeout, lost,
+// gone, or cut (the connection to the hub is, by which a method was sent).
 type fakeDevice struct {
 	ID   string        `json:"id"`
 	Does string        `json:"does"`
@@ -328,6 +328,9 @@ func (h *fakeHub) method(w http.ResponseWriter, r *http.Request) {
 	d := h.device(w, r)
 	if d == nil || !readBody(w, r, &m) {
 		return
+	}
+	if d.Does == "cut" {
+		panic(http.ErrAbortHandler)
 	}
 	if e := d.failure(); e != nil {
 		w.WriteHeader(e.Status)

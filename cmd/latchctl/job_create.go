@@ -64,7 +64,7 @@ func (a *app) notCreated(job iothub.Job, err error) error {
 	case errors.As(err, &refusal) && refusal.Status == 400:
 		return fmt.Errorf("the hub does not take the job: %w", err)
 	case errors.As(err, &network) && network.Sent():
-		return fmt.Errorf("%w; the job may run all the same, see 'latchctl job show %s'", err, job.JobID)
+		return &unknownOutcome{fmt.Errorf("%w; the job may run all the same, see 'latchctl job show %s'", err, job.JobID)}
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -31,7 +32,7 @@ func newMethodInvoke(a *app, run func(context.Context, *methodInvokeOptions) err
 		Use:   "invoke ID METHOD",
 		Short: "Call a direct method of one device and show its answer",
 		Long: "The exit status is 0 if the device's answer is a success (status 2xx), 3 if it is not,\n" +
-			"5 if no answer came in time, and 1 if the device could not be called.",
+			"5 if no answer came and the device may have been called, and 1 if it could not be.",
 		Example: `  latchctl method invoke front-door getStatus
   latchctl method invoke front-door ping --payload '{"n":1}'`,
 		Args: named("ID", "METHOD"),
@@ -120,8 +121,9 @@ func (a *app) notInvoked(id string, err error) error {
 		errors.As(err, &refusal) && refusal.Status == 504:
 		a.note("%s: timed out: it was called and did not answer in time; look at the door before you try again", id)
 		return outcome(exitTimedOut)
-	case errors.As(err, &network) && network.Sent():
-		return fmt.Errorf("%w; %s may have been called all the same", err, id)
+	case errors.As(err, &network) && network.Sent(),
+		errors.As(err, &refusal) && refusal.Status >= 500 && refusal.Status != http.StatusNotImplemented:
+		return &unknownOutcome{fmt.Errorf("%w; %s may have been called all the same", err, id)}
 	}
 	return noSuchDevice(id, err)
 }
