@@ -49,6 +49,7 @@ type fakeHub struct {
 	slow     int // new jobs that are still to be answered with 429
 
 	forbidden string // what paths begin with that the policy may not
+	interrupt func() // called with the next new job or method, which gets no answer; nil: it gets one
 }
 
 func newFakeHub() (*fakeHub, error) {
@@ -145,6 +146,10 @@ func (h *fakeHub) handler() http.Handler {
 			w.Header().Set("Retry-After", "0.05")
 			answerError(w, iothub.Errorf(iothub.CodeThrottling, "too many requests"))
 			return
+		}
+		if h.interrupt != nil && (r.Method == http.MethodPut || strings.HasSuffix(r.URL.Path, "/methods")) {
+			h.interrupt()
+			panic(http.ErrAbortHandler)
 		}
 		mux.ServeHTTP(w, r)
 	})

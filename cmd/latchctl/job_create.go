@@ -63,6 +63,8 @@ func (a *app) notCreated(job iothub.Job, err error) error {
 		return fmt.Errorf("the job id %s is in use; give another --id: %w", job.JobID, err)
 	case errors.As(err, &refusal) && refusal.Status == 400:
 		return fmt.Errorf("the hub does not take the job: %w", err)
+	case errors.Is(err, context.Canceled):
+		return &unknownOutcome{fmt.Errorf("interrupted; the job may run all the same, see 'latchctl job show %s'", job.JobID)}
 	case errors.As(err, &network) && network.Sent():
 		return &unknownOutcome{fmt.Errorf("%w; the job may run all the same, see 'latchctl job show %s'", err, job.JobID)}
 	}

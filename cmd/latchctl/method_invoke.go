@@ -121,6 +121,8 @@ func (a *app) notInvoked(id string, err error) error {
 		errors.As(err, &refusal) && refusal.Status == 504:
 		a.note("%s: timed out: it was called and did not answer in time; look at the door before you try again", id)
 		return outcome(exitTimedOut)
+	case errors.Is(err, context.Canceled):
+		return &unknownOutcome{fmt.Errorf("interrupted; %s may have been called all the same", id)}
 	case errors.As(err, &network) && network.Sent(),
 		errors.As(err, &refusal) && refusal.Status >= 500 && refusal.Status != http.StatusNotImplemented:
 		return &unknownOutcome{fmt.Errorf("%w; %s may have been called all the same", err, id)}

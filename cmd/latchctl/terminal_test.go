@@ -119,6 +119,30 @@ func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	}
 }
 
+// TestInterruptedWhileSending: what was on its way at Ctrl-C may be done all the
+// same, and is named so that one can look.
+func TestInterruptedWhileSending(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a job": {[]string{"lock", "--where", "*"}, "interrupted; the job may run all the same, see 'latchctl job show lock-"},
+		"a job with an id": {[]string{"job", "schedule", "method", "ping", "--where", "*", "--id", "mine"},
+			"interrupted; the job may run all the same, see 'latchctl job show mine'\n"},
+		"a method": {[]string{"method", "invoke", "a", "lockDoor"}, "interrupted; a may have been called all the same\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hub := startFakeHub(t, threeDoors)
+			ctx, cancel := context.WithCancel(t.Context())
+			hub.interrupt = cancel
+			a, _, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+			if got := run(ctx, a, test.args); got != exitTimedOut || !strings.Contains(errOut.String(), test.want) {
+				t.Errorf("status %d, %q", got, errOut)
+			}
+		})
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
