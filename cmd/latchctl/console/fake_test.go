@@ -203,7 +203,7 @@ func header(name, value string) func(*http.Request) {
 
 // cookie is the session's, as the browser has it once the token is used.
 func (h *harness) cookie(r *http.Request) {
-	r.AddCookie(&http.Cookie{Name: cookieName, Value: h.guard.cookie})
+	r.AddCookie(&http.Cookie{Name: h.guard.name, Value: h.guard.cookie})
 }
 
 // own makes a request one of the page's own.

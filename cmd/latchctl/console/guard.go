@@ -10,12 +10,9 @@ import (
 	"sync"
 )
 
-const (
-	cookieName = "latchctl-console"
-	// changeHeader carries the session's second secret with each change. Another
-	// site can neither read it nor send a header of its own.
-	changeHeader = "X-Latchctl-Change"
-)
+// changeHeader carries the session's second secret with each change. Another
+// site can neither read it nor send a header of its own.
+const changeHeader = "X-Latchctl-Change"
 
 // policy is the page's content security policy: its own files and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
@@ -25,6 +22,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 // console, and one way to open it.
 type guard struct {
 	hosts  []string // as they stand in requests' Host
+	name   string   // of the session's cookie: browsers keep the cookies of all ports together
 	cookie string   // the session's first secret, in its cookie
 	change string   // the second one, which the page has in its memory
 
@@ -35,8 +33,8 @@ type guard struct {
 func newGuard(address net.Addr) *guard {
 	_, port, _ := net.SplitHostPort(address.String())
 	return &guard{
-		hosts:  []string{address.String(), net.JoinHostPort("localhost", port)},
-		cookie: rand.Text(), change: rand.Text(), token: rand.Text(),
+		hosts: []string{address.String(), net.JoinHostPort("localhost", port)},
+		name:  "latchctl-console-" + port, cookie: rand.Text(), change: rand.Text(), token: rand.Text(),
 	}
 }
 
@@ -97,14 +95,14 @@ func (g *guard) enter(w http.ResponseWriter, r *http.Request, refused http.Handl
 		return
 	}
 	if good {
-		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: g.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.SetCookie(w, &http.Cookie{Name: g.name, Value: g.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // knows reports whether the request has the session's cookie.
 func (g *guard) knows(r *http.Request) bool {
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(g.name)
 	return err == nil && same(c.Value, g.cookie)
 }
 

@@ -3,6 +3,7 @@ package console
 import (
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"strings"
 	"testing"
 )
@@ -23,8 +24,8 @@ func TestWhoMayAsk(t *testing.T) {
 		{"a script, no session", "GET", "/app.js", nil, 403},
 		{"data, no session", "GET", "/api/session", nil, 403},
 		{"events, no session", "GET", "/api/stream", nil, 403},
-		{"another's cookie", "GET", "/", []func(*http.Request){header("Cookie", cookieName+"=x")}, 403},
-		{"an empty cookie", "GET", "/", []func(*http.Request){header("Cookie", cookieName+"=")}, 403},
+		{"another's cookie", "GET", "/", []func(*http.Request){header("Cookie", h.guard.name+"=x")}, 403},
+		{"an empty cookie", "GET", "/", []func(*http.Request){header("Cookie", h.guard.name+"=")}, 403},
 		{"a wrong token", "GET", "/?token=x", nil, 403},
 		{"an empty token", "GET", "/?token=", nil, 403},
 		{"the token, looked ahead", "GET", strings.TrimPrefix(h.URL(), h.base), []func(*http.Request){header("Sec-Purpose", "prefetch;prerender")}, 503},
@@ -160,5 +161,36 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 			t.Errorf("%q gives %s", address, s.URL())
 		}
 		s.listener.Close()
+	}
+}
+
+// A browser sends the cookies of a host to all of its ports: one console must not
+// end the session of another.
+func TestTwoConsolesInOneBrowser(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	defer browser.CloseIdleConnections()
+	status := func(url string) int {
+		t.Helper()
+		res, err := browser.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	first, second := start(t), start(t)
+	for _, h := range []*harness{first, second} {
+		if got := status(h.URL()); got != 200 {
+			t.Fatalf("%s: status %d", h.base, got)
+		}
+	}
+	for _, h := range []*harness{first, second} {
+		if got := status(h.base + "/api/session"); got != 200 {
+			t.Errorf("%s: status %d", h.base, got)
+		}
 	}
 }
