@@ -159,7 +159,30 @@ func (l *Link) renew(ctx context.Context) error {
 	err := l.stopMethods(ctx)
 	l.in.close()
 	l.flush(ctx, flushTimeout)
+	if err == nil {
+		l.awaitRead(ctx)
+	}
 	return err
+}
+
+// awaitRead waits until the hub has read the answers. That they are written is not
+// enough: a hub may see the next link first, and drop what it has not yet read of
+// this one, as of a device that has come back after a loss. It reads a link in
+// order, so that whatever it says to a twin request, it has the answers before.
+func (l *Link) awaitRead(ctx context.Context) {
+	if err := l.roundTrip(ctx); err != nil {
+		l.log.Debug("renewing the token: the hub may not have read the last answers", zap.Error(err))
+	}
+}
+
+// roundTrip asks for the twin, for the sake of when it comes.
+func (l *Link) roundTrip(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return l.within(stopTimeout, func() error {
+		_, err := l.ask(ctx, iothub.TwinGet, []byte(" "))
+		return err
+	})
 }
 
 // stopMethods unsubscribes from methods, and waits until those that the hub had
@@ -178,11 +201,7 @@ func (l *Link) stopMethods(ctx context.Context) error {
 	// A hub may acknowledge while messages still wait in its buffers, and paho
 	// takes acknowledgements and messages different ways. The answer to a twin
 	// request, whatever it says, goes the way of the messages, behind them.
-	err = l.within(stopTimeout, func() error {
-		_, err := l.ask(ctx, iothub.TwinGet, []byte(" "))
-		return err
-	})
-	if err != nil {
+	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the last methods may not have arrived", zap.Error(err))
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -198,6 +199,9 @@ func TestRenewal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.wantMessage(t, "$iothub/methods/res/200/?$rid="+id, "null")
+	}
+	if m := s.message(t); !strings.HasPrefix(m.TopicName, "$iothub/twin/GET/") { // the hub answers it behind what it has read
+		t.Errorf("after the answers comes %s", m.TopicName)
 	}
 	wantPacket[*packets.DisconnectPacket](t, s)
 	receiveEnd(t, link.ctx)
