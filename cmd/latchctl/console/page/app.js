@@ -1,6 +1,6 @@
 // Starts the page: keeps what it knows, and puts its parts together.
 
-import { $, announce, h, icon, plural, quote, setText, when } from './dom.js';
+import { $, announce, count, h, icon, plural, quote, setText, when } from './dom.js';
 import { enter, get, listen, post } from './api.js';
 import { List } from './list.js';
 import { kinds } from './state.js';
@@ -51,13 +51,13 @@ function summarize() {
   for (const kind of kinds) {
     const chip = $(`kind-${kind.name}`);
     const n = doors.filter(kind.is).length;
-    setText(chip.querySelector('b'), n.toLocaleString('en'));
+    setText(chip.querySelector('b'), count(n));
     chip.setAttribute('aria-pressed', String($('where').value.trim() === kind.where));
     chip.hidden = n === 0 && kind.name !== 'all' && chip.getAttribute('aria-pressed') === 'false';
   }
   const chosen = target();
   setText($('count'), !$('where').value.trim() ? plural(doors.length, 'door')
-    : selected ? `${selected.size.toLocaleString('en')} of ${plural(doors.length, 'door')}` : '');
+    : selected ? `${count(selected.size)} of ${plural(doors.length, 'door')}` : '');
   setText($('target'), list.ticks.size ? `${plural(list.ticks.size, 'door')} ticked${list.ticks.size >= session.maxTicks ? ', no more can be' : ''}`
     : chosen ? `${plural(chosen.ids.length, 'door')} by the condition` : 'Tick doors, or give a condition');
   $('untick').hidden = list.ticks.size === 0;

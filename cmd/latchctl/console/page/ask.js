@@ -1,6 +1,6 @@
 // The question before anything is done. Nothing moves without it.
 
-import { $, h, icon, plural } from './dom.js';
+import { $, count, h, icon, plural } from './dom.js';
 
 const dialog = () => $('ask');
 
@@ -46,7 +46,7 @@ function which({ ids, where }) {
   const names = ids.slice(0, 6);
   const more = ids.length - names.length;
   return h('div', { class: 'which' },
-    h('p', {}, names.join(', '), more > 0 && ` and ${more.toLocaleString('en')} more`),
+    h('p', {}, names.join(', '), more > 0 && ` and ${count(more)} more`),
     h('code', {}, where));
 }
 

@@ -34,8 +34,13 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+const numbers = new Intl.NumberFormat('en');
+
+// count writes a number with its thousands apart.
+export const count = (n) => numbers.format(n);
+
 export function plural(n, what) {
-  return n === 1 ? `1 ${what}` : `${n.toLocaleString('en')} ${what}s`;
+  return n === 1 ? `1 ${what}` : `${count(n)} ${what}s`;
 }
 
 // announce says a text to who listens to the page.

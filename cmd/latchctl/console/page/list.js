@@ -30,7 +30,6 @@ export class List {
     const shown = selection ? doors.filter((d) => selection.has(d.id)) : doors;
     for (const id of this.ticks) if (!this.doors.has(id) || selection && !selection.has(id)) this.ticks.delete(id);
     this.#build(shown);
-    this.ticked();
   }
 
   // update takes doors that have changed and stand where they stood.
@@ -112,6 +111,7 @@ export class List {
     return section;
   }
 
+  // #now are the doors of a group as they are now.
   #now(doors) {
     return doors.map((d) => this.doors.get(d.id) ?? d);
   }

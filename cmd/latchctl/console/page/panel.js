@@ -1,6 +1,6 @@
 // The panel beside the list: a door, or a job with each device's result.
 
-import { $, announce, h, icon, plural, when } from './dom.js';
+import { $, announce, count, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
 import { positionOf, positionText } from './state.js';
 import { remarks } from './list.js';
@@ -133,7 +133,7 @@ function results(failed, succeeded, openDoor) {
   list.append(...all.slice(0, shownRows).map(row));
   if (all.length <= shownRows) return list;
   const more = h('button', { type: 'button', onclick: () => { list.append(...all.slice(shownRows).map(row)); more.remove(); } },
-    `Show all ${all.length.toLocaleString('en')}`);
+    `Show all ${count(all.length)}`);
   return h('div', {}, list, more);
 }
 

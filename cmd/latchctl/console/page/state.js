@@ -1,5 +1,7 @@
 // What a door's state is called and looks like, in one place.
 
+import { count } from './dom.js';
+
 export const positions = {
   locked: 'Locked',
   unlocked: 'Unlocked',
@@ -40,5 +42,5 @@ export function tally(doors) {
     const p = positionOf(d);
     counts[p] = (counts[p] ?? 0) + 1;
   }
-  return Object.keys(positions).filter((p) => counts[p]).map((p) => `${counts[p].toLocaleString('en')} ${p}`).join(', ');
+  return Object.keys(positions).filter((p) => counts[p]).map((p) => `${count(counts[p])} ${p}`).join(', ');
 }
