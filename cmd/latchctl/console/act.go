@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
@@ -24,7 +25,7 @@ const (
 type wish struct {
 	Do         string        `json:"do"` // lock, unlock or twin
 	Where      string        `json:"where"`
-	Count      int           `json:"count"` // of the devices that were confirmed
+	IDs        []string      `json:"ids"` // of the devices that were confirmed
 	Reason     string        `json:"reason"`
 	ForSeconds int           `json:"forSeconds"`
 	Desired    iothub.Object `json:"desired"`
@@ -84,8 +85,8 @@ func (w wish) patch() (json.RawMessage, error) {
 	return json.Marshal(patch)
 }
 
-// createJob does what a page asks for, if the condition still selects as many
-// devices as the person has confirmed.
+// createJob does what a page asks for, if the condition still selects the devices
+// that the person has confirmed, and no others.
 func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 	var wanted wish
 	if err := read(w, r, &wanted); err != nil {
@@ -99,9 +100,12 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(ids) == 0 || len(ids) != wanted.Count {
+	if len(ids) == 0 || len(ids) != len(wanted.IDs) {
 		return &problem{http.StatusConflict, fmt.Sprintf("nothing was sent: the condition now selects %s, and %d confirmed",
-			plural(len(ids), "door"), wanted.Count)}
+			plural(len(ids), "door"), len(wanted.IDs))}
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(ids)), slices.Sorted(slices.Values(wanted.IDs))) {
+		return &problem{http.StatusConflict, "nothing was sent: the condition now selects other doors than those confirmed"}
 	}
 	j.JobID = s.opts.NewID(wanted.Do)
 	created, err := s.opts.CreateJob(r.Context(), j)

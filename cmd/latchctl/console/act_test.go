@@ -32,26 +32,27 @@ func TestWhatAPageMayDo(t *testing.T) {
 		status     int
 		want       string // of the job, or the error
 	}{
-		{"lock", `{"do":"lock","where":"*","count":3,"reason":"closing time"}`, 200,
+		{"lock", `{"do":"lock","where":"*","ids":["c","b","a"],"reason":"closing time"}`, 200,
 			`{"methodName":"lockDoor","payload":{"reason":"closing time"},"responseTimeoutInSeconds":15}`},
-		{"lock, nothing to say", `{"do":"lock","where":"*","count":3}`, 200, `{"methodName":"lockDoor","payload":null,"responseTimeoutInSeconds":15}`},
-		{"unlock for a time", `{"do":"unlock","where":"*","count":3,"forSeconds":30}`, 200,
+		{"lock, nothing to say", `{"do":"lock","where":"*","ids":["c","b","a"]}`, 200, `{"methodName":"lockDoor","payload":null,"responseTimeoutInSeconds":15}`},
+		{"unlock for a time", `{"do":"unlock","where":"*","ids":["c","b","a"],"forSeconds":30}`, 200,
 			`{"methodName":"unlockDoor","payload":{"forSeconds":30},"responseTimeoutInSeconds":15}`},
-		{"change twins", `{"do":"twin","where":"*","count":3,"desired":{"floor":3,"room":null},"tags":null}`, 200,
+		{"change twins", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"floor":3,"room":null},"tags":null}`, 200,
 			`{"etag":"*","properties":{"desired":{"floor":3,"room":null}}}`},
-		{"change tags", `{"do":"twin","where":"*","count":3,"tags":{"n":9007199254740993}}`, 200, `{"etag":"*","tags":{"n":9007199254740993}}`},
-		{"lock for a time", `{"do":"lock","where":"*","count":3,"forSeconds":30}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
-		{"unlock for less than no time", `{"do":"unlock","where":"*","count":3,"forSeconds":-1}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
-		{"change nothing", `{"do":"twin","where":"*","count":3}`, 400, `{"error":"there is nothing to change"}`},
-		{"change what is the hub's", `{"do":"twin","where":"*","count":3,"desired":{"$version":1}}`, 400, `{"error":"$version belongs to the hub; leave it out"}`},
-		{"reboot", `{"do":"reboot","where":"*","count":3}`, 400, `{"error":"\"reboot\" is nothing to do; want lock, unlock or twin"}`},
-		{"no condition", `{"do":"lock","where":"","count":3}`, 400, `{"error":"this box is empty"}`},
-		{"a condition that the hub refuses", `{"do":"lock","where":"?","count":3}`, 400,
+		{"change tags", `{"do":"twin","where":"*","ids":["c","b","a"],"tags":{"n":9007199254740993}}`, 200, `{"etag":"*","tags":{"n":9007199254740993}}`},
+		{"lock for a time", `{"do":"lock","where":"*","ids":["c","b","a"],"forSeconds":30}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
+		{"unlock for less than no time", `{"do":"unlock","where":"*","ids":["c","b","a"],"forSeconds":-1}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
+		{"change nothing", `{"do":"twin","where":"*","ids":["c","b","a"]}`, 400, `{"error":"there is nothing to change"}`},
+		{"change what is the hub's", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"$version":1}}`, 400, `{"error":"$version belongs to the hub; leave it out"}`},
+		{"reboot", `{"do":"reboot","where":"*","ids":["c","b","a"]}`, 400, `{"error":"\"reboot\" is nothing to do; want lock, unlock or twin"}`},
+		{"no condition", `{"do":"lock","where":"","ids":["c","b","a"]}`, 400, `{"error":"this box is empty"}`},
+		{"a condition that the hub refuses", `{"do":"lock","where":"?","ids":["c","b","a"]}`, 400,
 			`{"error":"the hub does not take the condition: line 1: what is this (ArgumentInvalid 400004)"}`},
-		{"fewer doors than confirmed", `{"do":"unlock","where":"*","count":4}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 4 confirmed"}`},
-		{"more doors than confirmed", `{"do":"unlock","where":"*","count":2}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 2 confirmed"}`},
-		{"no door", `{"do":"lock","where":"none","count":0}`, 409, `{"error":"nothing was sent: the condition now selects 0 doors, and 0 confirmed"}`},
-		{"another id", `{"do":"lock","where":"*","count":3,"id":"x"}`, 400, `{"error":"the request is not as the page sends it: json: unknown field \"id\""}`},
+		{"fewer doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","c","d"]}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 4 confirmed"}`},
+		{"more doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b"]}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 2 confirmed"}`},
+		{"other doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","d"]}`, 409, `{"error":"nothing was sent: the condition now selects other doors than those confirmed"}`},
+		{"no door", `{"do":"lock","where":"none","ids":[]}`, 409, `{"error":"nothing was sent: the condition now selects 0 doors, and 0 confirmed"}`},
+		{"another id", `{"do":"lock","where":"*","ids":["c","b","a"],"id":"x"}`, 400, `{"error":"the request is not as the page sends it: json: unknown field \"id\""}`},
 		{"no JSON", `lock`, 400, `{"error":"the request is not as the page sends it: invalid character 'l' looking for beginning of value"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +94,7 @@ func TestWhatAPageMayDo(t *testing.T) {
 func TestJobIsFollowed(t *testing.T) {
 	h := start(t)
 	v := h.look(t)
-	res := h.request(t, "POST", "/api/jobs", `{"do":"lock","where":"*","count":3}`, h.own)
+	res := h.request(t, "POST", "/api/jobs", `{"do":"lock","where":"*","ids":["c","b","a"]}`, h.own)
 	if j := decoded[job](t, body(t, res)); j.ID != "lock-1" || j.What != "Lock" || j.Ended {
 		t.Errorf("created %+v", j)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBody bounds what a page can send.
-const maxBody = 64 << 10
+// maxBody bounds what a page can send: a wish names all the doors that it is for.
+const maxBody = 4 << 20
 
 // problem is an error that the console itself has found.
 type problem struct {

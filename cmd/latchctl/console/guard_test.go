@@ -14,7 +14,7 @@ func TestWhoMayAsk(t *testing.T) {
 	without := func(name string) func(*http.Request) { return func(r *http.Request) { r.Header.Del(name) } }
 	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
 	_, port, _ := strings.Cut(h.guard.hosts[0], ":")
-	const lock = `{"do":"lock","where":"*","count":3}`
+	const lock = `{"do":"lock","where":"*","ids":["c","b","a"]}`
 	for _, tt := range []struct {
 		name, method, path string
 		change             []func(*http.Request)

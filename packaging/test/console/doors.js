@@ -78,7 +78,7 @@ module.exports = {
       const statuses = [];
       page.on('response', (r) => { if (r.url().startsWith(w.base)) statuses.push(r.status()); });
       const seen = await page.evaluate(async (base) => {
-        const body = JSON.stringify({ do: 'unlock', where: '*', count: 3 });
+        const body = JSON.stringify({ do: 'unlock', where: '*', ids: ['a', 'b', 'c'] });
         const tried = [];
         const attempt = async (path, options) => {
           try { const r = await fetch(base + path, options); tried.push(r.type === 'opaque' ? 'opaque' : r.status); } catch { tried.push('refused'); }

@@ -68,7 +68,7 @@ export function askLock({ unlock, chosen, confirmAbove, send }) {
     submit: [icon(unlock ? 'unlocked' : 'locked'), `${unlock ? 'Unlock' : 'Lock'} ${plural(n, 'door')}`],
     check: (v) => { if (typed && v.typed.trim() !== String(n)) throw new Error(`Type ${n}, the number of doors.`); },
     send: (v) => send({
-      do: unlock ? 'unlock' : 'lock', where: chosen.where, count: n, reason: v.reason.trim(), forSeconds: Number(v.seconds || 0),
+      do: unlock ? 'unlock' : 'lock', where: chosen.where, ids: chosen.ids, reason: v.reason.trim(), forSeconds: Number(v.seconds || 0),
     }),
   });
 }
@@ -85,7 +85,7 @@ export function askTwin({ chosen, send }) {
   };
   const area = (name, text) => h('textarea', { name, rows: 4, spellcheck: 'false', placeholder: text });
   const body = (v) => ({
-    do: 'twin', where: chosen.where, count: n,
+    do: 'twin', where: chosen.where, ids: chosen.ids,
     desired: object(v.desired, 'Desired properties'), tags: object(v.tags, 'Tags'),
   });
   return question({
