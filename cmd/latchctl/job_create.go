@@ -48,10 +48,12 @@ func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job
 	}
 }
 
-// tooManyJobs reports whether a job was refused only because of other jobs.
+// tooManyJobs reports whether a job was refused only because of other jobs. After
+// a lost answer it may be the job itself that fills the hub.
 func tooManyJobs(err error) bool {
 	var refusal *iothub.Error
-	return errors.As(err, &refusal) && (refusal.Code == iothub.CodeTooManyJobs || refusal.Code == iothub.CodeJobQuotaExceeded)
+	var lost *rest.NetworkError
+	return !errors.As(err, &lost) && errors.As(err, &refusal) && (refusal.Code == iothub.CodeTooManyJobs || refusal.Code == iothub.CodeJobQuotaExceeded)
 }
 
 // notCreated says what a failed creation means.

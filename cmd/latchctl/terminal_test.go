@@ -143,6 +143,18 @@ func TestInterruptedWhileSending(t *testing.T) {
 	}
 }
 
+// TestFullHubAfterALostAnswer: the job that fills the hub may be the one whose
+// answer was lost.
+func TestFullHubAfterALostAnswer(t *testing.T) {
+	hub := startFakeHub(t, threeDoors)
+	hub.interrupt = func() { hub.interrupt, hub.full = nil, 1000 }
+	a, _, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+	got := run(t.Context(), a, []string{"lock", "a"})
+	if text := errOut.String(); got != exitTimedOut || !strings.Contains(text, "the job may run all the same") || strings.Contains(text, "nothing was scheduled") {
+		t.Errorf("status %d, %q", got, text)
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

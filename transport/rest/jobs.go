@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -17,7 +18,8 @@ import (
 // safe: after a lost answer the request is sent again, and if the id is then in
 // use the job of that id is compared with the one asked for. An id that is in
 // use otherwise is a refusal with status 409. That too many jobs are active is
-// returned at once: it can last as long as a job does.
+// returned at once: it can last as long as a job does. After an error in which
+// there is a [NetworkError] that was sent, the hub may have taken the job.
 func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	var created iothub.Job
 	if err := iothub.CheckJobID(job.JobID); err != nil {
@@ -25,6 +27,13 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 	}
 	r := request{method: http.MethodPut, path: jobPath(job.JobID), body: newJob(job), out: &created}
 	waits, mayExist := c.waits(), false
+	var lost error // the answer that was lost
+	give := func(err error) (iothub.Job, error) {
+		if lost != nil && err != lost {
+			err = fmt.Errorf("%w; then: %w", lost, err)
+		}
+		return iothub.Job{}, err
+	}
 	for {
 		_, err := c.once(ctx, r)
 		if err == nil {
@@ -37,7 +46,7 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 		case isRefusal && e.Status == http.StatusConflict && mayExist:
 			existing, getErr := c.Job(ctx, job.JobID)
 			if getErr != nil {
-				return created, errors.Join(err, getErr)
+				return give(getErr)
 			}
 			if sameJob(existing, job) {
 				return existing, nil
@@ -49,15 +58,15 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 			asked = e.RetryAfter
 			mayExist = mayExist || e.Status == http.StatusServiceUnavailable
 		case errors.As(err, &network) && network.Sent():
-			mayExist = true
+			mayExist, lost = true, err
 		case errors.As(err, &network) && network.Kind == Unreachable && mayExist:
 			// The hub went away after it may have taken the job: worth asking again.
 		default:
-			return created, err
+			return give(err)
 		}
 		wait, more := waits.next(asked)
 		if !more {
-			return created, err
+			return give(err)
 		}
 		c.onRetry(err, wait)
 		if err := c.sleep(ctx, wait); err != nil {

@@ -220,6 +220,46 @@ func TestCreateJobAfterALostAnswer(t *testing.T) {
 	}
 }
 
+// However the attempts after a lost answer fail, the job may run.
+func TestCreateJobThatCannotBeFoundAfterALostAnswer(t *testing.T) {
+	for name, after := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"the hub is away": nil,
+		"throttled":       func(w http.ResponseWriter, _ *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") },
+		"not allowed any more": func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, iothub.CodeUnauthorized, "who are you")
+		},
+		"taken, and not shown": func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				refuse(w, iothub.CodeJobAlreadyExists, "the job id j is in use")
+			} else {
+				refuse(w, iothub.CodeServerError, "broken")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			var hub *recorder
+			hub = startHub(t, func(w http.ResponseWriter, r *http.Request) {
+				if n++; n > 1 {
+					after(w, r)
+					return
+				}
+				if after == nil {
+					hub.Listener.Close()
+				}
+				panic(http.ErrAbortHandler)
+			})
+			c, _ := hub.client(t)
+			_, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"})
+			var e *NetworkError
+			var refusal *iothub.Error
+			if !errors.As(err, &e) || !e.Sent() || errors.As(err, &refusal) && refusal.Status == http.StatusConflict {
+				t.Errorf("error %v, want one that says that the job may run", err)
+			}
+		})
+	}
+}
+
 func TestCreateJobIsNotRepeatedIfNothingWasSent(t *testing.T) {
 	hub := startHub(t, nil)
 	hub.Close()
