@@ -85,6 +85,10 @@ func TestActiveJobs(t *testing.T) {
 		}
 		soon := time.Now().Add(time.Minute)
 		h.create(lock("now", "*"))
+		// Who asks again, as the answer was lost, is to learn that the job is there.
+		if _, err := h.Create(t.Context(), lock("now", "*")); !errors.Is(err, &iothub.Error{Code: iothub.CodeJobAlreadyExists}) {
+			t.Errorf("the active job once more: %v", err)
+		}
 		refused("second") // before the first has begun, and after
 		settle()
 		refused("second")

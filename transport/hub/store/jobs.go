@@ -27,17 +27,6 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, mostActive int) e
 		method = string(text)
 	}
 	return s.Update(ctx, func(tx *sql.Tx) error {
-		if mostActive > 0 && job.Status == iothub.JobQueued {
-			var active int
-			err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
-				string(iothub.JobScheduled), micros(*job.CreatedTime)).Scan(&active)
-			if err != nil {
-				return fmt.Errorf("store job %s: %w", job.JobID, err)
-			}
-			if active >= mostActive {
-				return iothub.Errorf(iothub.CodeTooManyJobs, "as many jobs are active as this hub's tier allows (%d), wait until one has ended", mostActive)
-			}
-		}
 		result, err := tx.Exec(`
 			INSERT INTO jobs(id, seq, type, condition, created, start, max_execution, method, update_twin, status, failure_reason, status_message)
 			SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '' FROM jobs
@@ -47,10 +36,24 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, mostActive int) e
 		if err != nil {
 			return fmt.Errorf("store job %s: %w", job.JobID, err)
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 1 {
+		switch n, err := result.RowsAffected(); {
+		case err != nil:
 			return err
+		case n == 0: // first, so that who asks again for an active job is told so
+			return iothub.Errorf(iothub.CodeJobAlreadyExists, "job %s exists already, take another id", job.JobID)
 		}
-		return iothub.Errorf(iothub.CodeJobAlreadyExists, "job %s exists already, take another id", job.JobID)
+		if mostActive > 0 && job.Status == iothub.JobQueued {
+			var active int
+			err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
+				string(iothub.JobScheduled), micros(*job.CreatedTime)).Scan(&active)
+			if err != nil {
+				return fmt.Errorf("store job %s: %w", job.JobID, err)
+			}
+			if active > mostActive { // with this one
+				return iothub.Errorf(iothub.CodeTooManyJobs, "as many jobs are active as this hub's tier allows (%d), wait until one has ended", mostActive)
+			}
+		}
+		return nil
 	})
 }
 
