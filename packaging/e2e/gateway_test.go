@@ -225,12 +225,14 @@ func reportedLock(key string, want any) func(map[string]any) bool {
 	}
 }
 
-// restarted waits until another process than pid is the agent and is ready.
+// restarted waits until another process than pid is the agent and is ready. It reads
+// the unit's control group, as every systemctl is a lot of work for an emulated
+// processor.
 func (g *gateway) restarted(pid string) {
 	g.t.Helper()
 	g.run("pid=" + pid + `; i=0
-		until [ "$(systemctl show -p MainPID --value latchd)" != $pid ] && systemctl is-active -q latchd; do
-			i=$((i + 1)); [ $i -lt 600 ]; sleep 0.2
+		until read -r now 2>/dev/null </sys/fs/cgroup/system.slice/latchd.service/cgroup.procs && [ "$now" != $pid ] && systemctl is-active -q latchd; do
+			i=$((i + 1)); [ $i -lt 1200 ]; sleep 0.1
 		done`)
 }
 

@@ -35,7 +35,7 @@ func hold(t *testing.T, g *gateway) {
 			}
 		}
 		edges("restart", 10, ended(`systemctl restart latchd`))
-		edges("reload", 5, func() { g.run(`systemctl reload latchd`) })
+		edges("reload", 3, func() { g.run(`systemctl reload latchd`) })
 		edges("SIGKILL", 2, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
 		// The rest without the unit's delay before a restart, to save its time.
 		edges("daemon-reload", 1, func() { g.dropIn("RestartSec=100ms") })
