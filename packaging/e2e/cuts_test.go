@@ -35,18 +35,35 @@ func cuts(t *testing.T, g *gateway) {
 	g.run(`systemctl enable -q latchd; systemctl stop latchd; rm -f /var/lib/latchd/state.json`)
 	g.bolt(1, 100*time.Millisecond, false)
 	g.start()
-	var lostJobs, lostStates, moved int
-	jobs := map[string]string{} // acknowledged, with their target
+	var lostJobs, lostWrites, lostStates, moved int
+	kept := &kept{jobs: map[string]string{}}
 	for i := range n {
-		acknowledged, asked := cutInAJob(g, r, i, jobs)
+		acknowledged, asked := cutInAJob(g, r, i, kept)
 		g.boot()
 		g.run(`systemctl is-active -q latchhub || systemctl start latchhub`)
 		rows := strings.Fields(g.run(technician + `latchctl query "SELECT * FROM devices.jobs" -o json | grep -o '"jobId": *"[^"]*"' | cut -d '"' -f 4`))
-		for id := range jobs {
+		for id := range kept.jobs {
 			if !slices.Contains(rows, id) {
 				t.Errorf("cut %d: the row of job %s was acknowledged and is lost", i, id)
 				lostJobs++
 			}
+		}
+		var twin struct {
+			Tags       struct{ Write int }
+			Properties struct {
+				Desired struct {
+					Write   int
+					Version int `json:"$version"`
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(g.run(technician+`latchctl twin show front -o json`)), &twin); err != nil {
+			t.Fatalf("cut %d: %v", i, err)
+		}
+		desired := twin.Properties.Desired
+		if twin.Tags.Write < kept.write || desired.Write < kept.write || desired.Version < kept.version {
+			t.Errorf("cut %d: write %d at version %d was acknowledged; the twin has %+v", i, kept.write, kept.version, twin)
+			lostWrites++
 		}
 		// The agent has no chip yet: its state is the one before the cut.
 		var state struct {
@@ -73,14 +90,21 @@ func cuts(t *testing.T, g *gateway) {
 		}
 	}
 	record(t, lostJobs == 0, "power cut: rows of acknowledged jobs", n, fmt.Sprintf("%d lost", lostJobs), "0 lost")
+	record(t, lostWrites == 0, "power cut: acknowledged writes of the twin", n, fmt.Sprintf("%d lost", lostWrites), "0 lost")
 	record(t, lostStates == 0, "power cut: state of acknowledged commands", n, fmt.Sprintf("%d lost", lostStates), "0 lost")
 	record(t, moved == 0, "power cut: motions but at_power_on's", n, fmt.Sprint(moved), "0")
 }
 
-// cutInAJob locks and unlocks by jobs until the power is cut at a random moment.
-// It returns the target of the last job that was acknowledged and that of the one
-// that was under way, and adds the acknowledged ones to jobs.
-func cutInAJob(g *gateway, r *rand.Rand, round int, jobs map[string]string) (acknowledged, asked string) {
+// kept is what the hub has acknowledged over all cuts.
+type kept struct {
+	jobs           map[string]string // with their target
+	write, version int               // of the twin: the last write, and its version
+}
+
+// cutInAJob locks and unlocks by jobs, and changes the twin after each, until the
+// power is cut at a random moment. It returns the target of the last job that was
+// acknowledged and that of the one that was under way, and adds to what is kept.
+func cutInAJob(g *gateway, r *rand.Rand, round int, kept *kept) (acknowledged, asked string) {
 	g.t.Helper()
 	level := map[int]string{0: "unlocked", 1: "locked"}
 	acknowledged = level[g.level("LOCK")]
@@ -105,9 +129,21 @@ func cutInAJob(g *gateway, r *rand.Rand, round int, jobs map[string]string) (ack
 			if result.Status == 0 {
 				mu.Lock()
 				acknowledged = target
-				jobs[id] = target
+				kept.jobs[id] = target
 				mu.Unlock()
 			}
+			write := kept.write + 1
+			result, err = g.try(technician + fmt.Sprintf(`latchctl twin update front --tags '{"write":%d}' --desired '{"write":%d}' -o json | grep '"$version": [0-9]'`, write, write))
+			if err != nil {
+				return
+			}
+			var version int
+			if _, err := fmt.Sscanf(strings.TrimSpace(result.Output), `"$version": %d`, &version); err != nil {
+				continue // the hub did not acknowledge it
+			}
+			mu.Lock()
+			kept.write, kept.version = write, version
+			mu.Unlock()
 		}
 	}()
 	<-time.After(2*time.Second + time.Duration(r.Int64N(int64(3*time.Second)))) // not a wait for anything: the moment is the test
