@@ -89,29 +89,39 @@ func (a *api) change(ctx context.Context, entry bulkDevice) (err error) {
 		DeviceID: entry.ID, Status: entry.Status, StatusReason: entry.StatusReason,
 		Authentication: entry.Authentication, Capabilities: entry.Capabilities,
 	}
-	mode, etag := strings.ToLower(entry.ImportMode), "*"
-	if strings.HasSuffix(mode, "ifmatchetag") {
+	mode, matches := strings.CutSuffix(strings.ToLower(entry.ImportMode), "ifmatchetag")
+	unknown := invalid("importMode is %q, it can be create, createOrUpdate, update, updateTwin or delete, "+
+		"and all but create also with IfMatchETag at the end", entry.ImportMode)
+	etag := "*"
+	switch {
+	case matches && (mode == "create" || mode == ""):
+		return unknown
+	case matches && mode == "updatetwin":
+		etag = strings.Trim(entry.TwinETag, `"`)
+	case matches:
 		etag = strings.Trim(entry.ETag, `"`)
+	}
+	if mode == "createorupdate" {
+		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
+		if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
+			return err
+		}
+		mode = "update"
+	}
+	if etag == "" {
+		return invalid("importMode is %s, and the etag to match is missing (eTag, or twinETag of a twin)", entry.ImportMode)
 	}
 	switch mode {
 	case "create", "":
 		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
-	case "createorupdate", "createorupdateifmatchetag":
-		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
-		if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
-			_, err = a.updateDevice(ctx, d, etag)
-		}
-	case "update", "updateifmatchetag":
+	case "update":
 		_, err = a.updateDevice(ctx, d, etag)
 	case "updatetwin":
-		err = a.updateTwin(ctx, entry, "*")
-	case "updatetwinifmatchetag":
-		err = a.updateTwin(ctx, entry, entry.TwinETag)
-	case "delete", "deleteifmatchetag":
+		err = a.updateTwin(ctx, entry, etag)
+	case "delete":
 		err = a.removeDevice(ctx, entry.ID, etag)
 	default:
-		err = invalid("importMode is %q, it can be create, createOrUpdate, update, updateTwin or delete, "+
-			"and all but create also with IfMatchETag at the end", entry.ImportMode)
+		err = unknown
 	}
 	return err
 }

@@ -151,6 +151,21 @@ func TestBulkMatchesETags(t *testing.T) {
 	f.must(404, "GET /devices/d1", "", nil)
 }
 
+// An etag that is asked for and not given is not any etag.
+func TestBulkMissesETags(t *testing.T) {
+	f := newFront(t, "d1")
+	for _, mode := range []string{"createOrUpdateIfMatchETag", "updateIfMatchETag", "updateTwinIfMatchETag", "deleteIfMatchETag", "createIfMatchETag"} {
+		a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"`+mode+`","status":"disabled","tags":{"floor":1}}]`, nil)
+		if !strings.Contains(a.body, "ArgumentInvalid") {
+			t.Errorf("%s without an etag: %s", mode, a.body)
+		}
+	}
+	if log := f.broker.took(); log != "" {
+		t.Errorf("the device front was asked to %q", log)
+	}
+	f.must(200, "POST /devices", `[{"id":"d2","importMode":"createOrUpdateIfMatchETag"}]`, nil)
+}
+
 func TestTwins(t *testing.T) {
 	f := newFront(t, "d1")
 	var twin iothub.Twin
