@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -104,7 +105,7 @@ func showAnswer(w io.Writer, answer iothub.MethodResponse) error {
 	text := fmt.Sprintf("status %d\n", answer.Status)
 	var pretty bytes.Buffer
 	if len(answer.Payload) > 0 && string(answer.Payload) != "null" && json.Indent(&pretty, answer.Payload, "", "  ") == nil {
-		text += pretty.String() + "\n"
+		text += ui.EscapeJSON(pretty.String()) + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err

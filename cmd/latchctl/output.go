@@ -40,17 +40,20 @@ func (a *app) printOne(v any, text func(io.Writer) error) error {
 	return text(a.out)
 }
 
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
+func printJSON(w io.Writer, v any) error { return writeJSON(w, v, "  ") }
 
-func printLine(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+func printLine(w io.Writer, v any) error { return writeJSON(w, v, "") }
+
+func writeJSON(w io.Writer, v any, indent string) error {
+	var text strings.Builder
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, ui.EscapeJSON(text.String()))
+	return err
 }
 
 // printParagraph prints a line of text, wrapped on a terminal.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
 
 // terminalApp is an app at a terminal of a width, connected to hub.
@@ -152,6 +155,34 @@ func TestFullHubAfterALostAnswer(t *testing.T) {
 	got := run(t.Context(), a, []string{"lock", "a"})
 	if text := errOut.String(); got != exitTimedOut || !strings.Contains(text, "the job may run all the same") || strings.Contains(text, "nothing was scheduled") {
 		t.Errorf("status %d, %q", got, text)
+	}
+}
+
+// TestDevicesCannotSteerTheTerminal: in JSON too, what a device has made is shown
+// and not obeyed, and means what it meant.
+func TestDevicesCannotSteerTheTerminal(t *testing.T) {
+	const made = "a\u009b2J\u007f\u202e\u2066é"
+	payload, err := json.Marshal(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"table", "json", "jsonl"} {
+		hub := startFakeHub(t, threeDoors)
+		a, out, _ := terminalApp(t, hub, 80, strings.NewReader(""))
+		if got := run(t.Context(), a, []string{"method", "invoke", "a", "ping", "--payload", string(payload), "-o", format}); got != exitOK {
+			t.Fatalf("%s: status %d", format, got)
+		}
+		text := out.String()
+		if got := ui.Clean(strings.ReplaceAll(text, "\n", " ")); got != strings.ReplaceAll(text, "\n", " ") {
+			t.Errorf("%s: %q", format, text)
+		}
+		if format == "table" {
+			text = `{"payload":` + strings.TrimPrefix(text, "status 200\n") + "}"
+		}
+		var answer struct{ Payload string }
+		if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Payload != made {
+			t.Errorf("%s: %q, %v", format, text, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,12 +13,28 @@ func Clean(text string) string {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
 			return ' '
-		case unicode.IsControl(r), r == utf8.RuneError, unicode.Is(unicode.Bidi_Control, r):
+		case steers(r), r == utf8.RuneError:
 			return '?'
 		}
 		return r
 	}, text)
 }
+
+// EscapeJSON writes what could steer a terminal as JSON's escapes, which mean the
+// same. The ASCII characters among it JSON has only between its tokens.
+func EscapeJSON(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r > ' ' && steers(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func steers(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // Cut shortens text to width characters; an ellipsis says that it did.
 func Cut(text string, width int) string {
