@@ -86,12 +86,16 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 	if err := o.app.agree(ctx, o.cmd, devices, o.yes, what); err != nil {
 		return err
 	}
-	report, err := o.again(ctx, client, job, devices, what)
-	if err != nil {
-		return err
+	report, failure := o.again(ctx, client, job, devices, what)
+	if report.Total() == 0 && failure != nil {
+		return failure
 	}
 	if err := o.app.showReport(report, false); err != nil {
 		return err
+	}
+	if failure != nil {
+		o.app.note("the retry ends here, without a result of %s", plural(len(devices)-report.Total(), "device"))
+		return failure
 	}
 	return judged(report)
 }
@@ -127,7 +131,8 @@ func (o *jobRetryOptions) nothingLeft(old watch.Report) error {
 }
 
 // again does the job's work on the devices and returns what became of them all.
-// It ends early with a job that did not complete.
+// It ends early with a job that did not complete and, after an error, with what
+// became of those before.
 func (o *jobRetryOptions) again(ctx context.Context, client *rest.Client, job iothub.Job, devices []selected, what work) (watch.Report, error) {
 	var all watch.Report
 	for chunk := range slices.Chunk(devices, retryChunk) {

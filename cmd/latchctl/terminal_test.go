@@ -186,6 +186,41 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 	}
 }
 
+// TestRetryThatEndsEarlyTellsWhatItHasDone: when the hub takes no second job, what
+// became of the devices of the first is told all the same.
+func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
+	var doors []string
+	for i := range retryChunk + 1 {
+		doors = append(doors, fmt.Sprintf(`{"id":"d%03d","does":"jam"}`, i))
+	}
+	hub := startFakeHub(t, "["+strings.Join(doors, ",")+"]")
+	a, out, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+	if got := run(t.Context(), a, []string{"job", "schedule", "method", "lockDoor", "--where", "*", "--id", "mine", "--watch", "-y"}); got != exitDevices {
+		t.Fatalf("status %d, %s", got, errOut)
+	}
+	out.Reset()
+	errOut.Reset()
+	made := 0
+	a.newID = func() string { made++; return fmt.Sprint(made) }
+	a.errOut = writerFunc(func(p []byte) (int, error) {
+		if strings.HasPrefix(string(p), "latchctl: job lock-") {
+			hub.mu.Lock()
+			hub.full = 1000
+			hub.mu.Unlock()
+		}
+		return errOut.Write(p)
+	})
+	if got := run(t.Context(), a, []string{"job", "retry", "mine", "-y"}); got != exitFailed {
+		t.Errorf("status %d", got)
+	}
+	if !strings.Contains(out.String(), "100 devices: 0 succeeded, 100 failed") {
+		t.Errorf("told %.300q", out)
+	}
+	if text := errOut.String(); !strings.Contains(text, "the retry ends here, without a result of 1 device") || !strings.Contains(text, "as many active jobs as it takes") {
+		t.Errorf("said %.800q", text)
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
