@@ -117,11 +117,12 @@ func jsonProblem(body []byte, err error) string {
 }
 
 // ifMatch returns the If-Match header without its quotes, and whether it is there.
+// Empty quotes are left: they match nothing, unlike no header.
 func ifMatch(r *http.Request) (etag string, given bool) {
 	etag = strings.TrimSpace(r.Header.Get("If-Match"))
 	given = etag != ""
 	etag = strings.TrimPrefix(etag, "W/")
-	if n := len(etag); n >= 2 && etag[0] == '"' && etag[n-1] == '"' {
+	if n := len(etag); n > 2 && etag[0] == '"' && etag[n-1] == '"' {
 		etag = etag[1 : n-1]
 	}
 	return etag, given

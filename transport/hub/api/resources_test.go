@@ -166,6 +166,17 @@ func TestBulkMissesETags(t *testing.T) {
 	f.must(200, "POST /devices", `[{"id":"d2","importMode":"createOrUpdateIfMatchETag"}]`, nil)
 }
 
+// An empty etag in quotes is an etag, and nobody's.
+func TestEmptyETag(t *testing.T) {
+	f := newFront(t, "d1")
+	for request, body := range map[string]string{
+		"PUT /devices/d1": `{"status":"disabled"}`, "PATCH /twins/d1": `{"tags":{"a":1}}`, "PUT /twins/d1": `{"tags":{}}`, "DELETE /devices/d1": "",
+	} {
+		f.must(412, request, body, nil, `If-Match: ""`)
+	}
+	f.must(204, "DELETE /devices/d1", "", nil, `If-Match: "*"`)
+}
+
 func TestTwins(t *testing.T) {
 	f := newFront(t, "d1")
 	var twin iothub.Twin

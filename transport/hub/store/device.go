@@ -250,10 +250,11 @@ func notFound(id string, err error) error {
 	return err
 }
 
-// checkMatch compares an If-Match with an etag: both may be quoted or not.
+// checkMatch compares an If-Match with an etag: both may be quoted or not. "" with
+// its quotes matches none.
 func checkMatch(ifMatch, etag, what string) error {
 	m := strings.Trim(strings.TrimPrefix(strings.TrimSpace(ifMatch), "W/"), `"`)
-	if m == "" || m == "*" || m == etag {
+	if ifMatch == "" || m == "*" || m == etag {
 		return nil
 	}
 	return iothub.Errorf(iothub.CodePreconditionFailed, "%s has changed: its etag is %s, not %s", what, etag, m)
