@@ -71,7 +71,7 @@ func (c *calls) answer(deviceID, rid string, status int, payload []byte) {
 	case len(payload) > iothub.MaxMethodPayload:
 		call.done(iothub.MethodResponse{}, iothub.Errorf(iothub.CodeInvalidResponse,
 			"the answer of the device %s has %d bytes, at most %d are allowed", deviceID, len(payload), iothub.MaxMethodPayload))
-	case len(payload) > 0 && !json.Valid(payload):
+	case len(payload) > 0 && !iothub.ValidJSON(payload):
 		call.done(iothub.MethodResponse{}, iothub.Errorf(iothub.CodeInvalidResponse,
 			"the answer of the device %s is not JSON", deviceID))
 	default:

@@ -64,6 +64,7 @@ func TestInvokeBadAnswers(t *testing.T) {
 	for name, payload := range map[string]string{
 		"no JSON":  `{"position":`,
 		"too long": `"` + strings.Repeat("x", iothub.MaxMethodPayload) + `"`,
+		"too deep": strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			done := f.invoke("d1", "m", "", 5)

@@ -73,7 +73,7 @@ func (f *Feed) Telemetry(deviceID string, bag iothub.Bag, payload []byte) {
 		e.Properties[p.Name] = p.Value
 	}
 	switch {
-	case json.Valid(payload):
+	case iothub.ValidJSON(payload):
 		e.Body = payload
 	case utf8.Valid(payload):
 		text := string(payload)
