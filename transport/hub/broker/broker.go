@@ -47,6 +47,7 @@ type Broker struct {
 	registry *registry
 	calls    *calls
 	room     *semaphore.Weighted // for large packets on their way
+	lobby    *semaphore.Weighted // for those of strangers
 
 	ctx    context.Context // ends when the broker is closed
 	cancel context.CancelFunc
@@ -76,6 +77,7 @@ func New(backend Backend, opts Options) (*Broker, error) {
 		registry:  newRegistry(),
 		calls:     newCalls(rand.Text()[:13] + "."),
 		room:      semaphore.NewWeighted(largePackets),
+		lobby:     semaphore.NewWeighted(firstPackets),
 		listeners: make(map[net.Listener]struct{}),
 		closed:    make(chan struct{}),
 	}

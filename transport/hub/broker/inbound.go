@@ -20,6 +20,10 @@ const (
 	largePacket  = 8 << 10
 	largePackets = 64 << 20
 
+	// firstPackets is the room for large first packets: strangers share it, and
+	// take none of what devices have.
+	firstPackets = 16 << 20
+
 	// packetTime is how long a packet may take from its first byte to its last,
 	// where keepalive does not end the link before: 256 KiB at 35 kbit/s.
 	packetTime = time.Minute
@@ -34,13 +38,15 @@ var (
 // inbound follows the packets in a link's stream: where each begins, and how
 // long it says that it is. It belongs to the link's reading goroutine.
 type inbound struct {
-	room *semaphore.Weighted // of all links
+	room  *semaphore.Weighted // of all links, for large packets
+	lobby *semaphore.Weighted // and for large first packets
 
 	packets int // that have begun
 	inside  inboundPart
-	left    int       // bytes of the packet's rest
-	shift   uint      // of the next byte of the length
-	held    int64     // room taken for the packet at hand
+	left    int   // bytes of the packet's rest
+	shift   uint  // of the next byte of the length
+	held    int64 // room taken for the packet at hand, in
+	heldIn  *semaphore.Weighted
 	due     time.Time // when the packet at hand must be whole
 }
 
@@ -92,7 +98,11 @@ func (in *inbound) admit() error {
 		return errFirstPacket
 	}
 	if in.left >= largePacket && in.left <= maxPacket { // the MQTT server refuses larger ones
-		if !in.room.TryAcquire(int64(in.left)) {
+		in.heldIn = in.room
+		if in.packets == 1 {
+			in.heldIn = in.lobby
+		}
+		if !in.heldIn.TryAcquire(int64(in.left)) {
 			return errNoRoom
 		}
 		in.held = int64(in.left)
@@ -102,8 +112,10 @@ func (in *inbound) admit() error {
 
 // release gives the room back: the packet was handled, or the link has ended.
 func (in *inbound) release() {
-	in.room.Release(in.held)
-	in.held = 0
+	if in.held > 0 {
+		in.heldIn.Release(in.held)
+		in.held = 0
+	}
 }
 
 // Read reads for the MQTT server. Within a packet it waits for no longer than the

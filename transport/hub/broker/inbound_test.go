@@ -46,7 +46,7 @@ func TestInbound(t *testing.T) {
 		"a length of five bytes":       {stream: "\x10\xff\xff\xff\xff\x01", want: errLength},
 	} {
 		for _, chunk := range []int{1, 2, 3, 1 << 20} {
-			in := inbound{room: semaphore.NewWeighted(200 << 10)}
+			in := inbound{room: semaphore.NewWeighted(200 << 10), lobby: semaphore.NewWeighted(200 << 10)}
 			var err error
 			for rest := []byte(test.stream); len(rest) > 0 && err == nil; {
 				n := min(chunk, len(rest))
@@ -58,7 +58,7 @@ func TestInbound(t *testing.T) {
 					name, chunk, err, in.inside, in.held, test.want, test.inside, test.held)
 			}
 			in.release()
-			if !in.room.TryAcquire(200 << 10) {
+			if !in.room.TryAcquire(200<<10) || !in.lobby.TryAcquire(200<<10) {
 				t.Errorf("%s: room is lost", name)
 			}
 		}
@@ -70,8 +70,8 @@ func FuzzInbound(f *testing.F) {
 	f.Add([]byte("\x10\x02ab\xc0\x00"), uint8(1))
 	f.Add(append(header(largePacket), make([]byte, largePacket+3)...), uint8(100))
 	f.Fuzz(func(t *testing.T, stream []byte, cut uint8) {
-		room := semaphore.NewWeighted(1 << 20)
-		whole, parts := inbound{room: room}, inbound{room: semaphore.NewWeighted(1 << 20)}
+		room, other := semaphore.NewWeighted(1<<20), semaphore.NewWeighted(1<<20)
+		whole, parts := inbound{room: room, lobby: room}, inbound{room: other, lobby: other}
 		wholeErr := whole.take(stream, time.Time{})
 		var partsErr error
 		for rest := stream; len(rest) > 0 && partsErr == nil; {
@@ -104,7 +104,7 @@ func TestLargePacketsAreBounded(t *testing.T) {
 	half := header(maxBody + 50)
 	greedy := f.connect(t, "greedy")
 	greedy.write(half)
-	awaitRoom(t, f, room-(maxBody+50), room)
+	awaitRoom(t, f.room, room-(maxBody+50), room)
 	second := f.connect(t, "second")
 	second.write(half)
 	second.expectEnd()
@@ -118,7 +118,22 @@ func TestLargePacketsAreBounded(t *testing.T) {
 	if err := greedy.conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	awaitRoom(t, f, room, room+1)
+	awaitRoom(t, f.room, room, room+1)
+}
+
+// Who has not logged in takes none of the room that devices have.
+func TestStrangersTakeNoRoomOfDevices(t *testing.T) {
+	backend := newFakeBackend()
+	f := start(t, backend, Options{})
+	d := f.connect(t, "d1")
+	if !f.room.TryAcquire(largePackets - maxConnect) {
+		t.Fatal("room is lost")
+	}
+	stranger := f.dial(t)
+	stranger.write(append([]byte{0x10}, header(maxConnect)[1:]...))
+	awaitRoom(t, f.lobby, firstPackets-maxConnect, firstPackets)
+	d.send(publishPacket(0, "devices/d1/messages/events/", strings.Repeat("x", 60<<10)))
+	<-backend.events
 }
 
 // A large packet that was handled takes no room any more, though its device sends
@@ -129,17 +144,17 @@ func TestHandledPacketGivesItsRoomBack(t *testing.T) {
 	c := f.connect(t, "d1")
 	c.send(publishPacket(0, "devices/d1/messages/events/", strings.Repeat("x", maxBody)))
 	<-backend.events
-	awaitRoom(t, f, largePackets, largePackets+1)
+	awaitRoom(t, f.room, largePackets, largePackets+1)
 }
 
 // awaitRoom waits until the room for large packets is at least enough, and less
 // than tooMuch.
-func awaitRoom(t *testing.T, f *front, enough, tooMuch int64) {
+func awaitRoom(t *testing.T, room *semaphore.Weighted, enough, tooMuch int64) {
 	t.Helper()
 	has := func(n int64) bool {
-		ok := f.room.TryAcquire(n)
+		ok := room.TryAcquire(n)
 		if ok {
-			f.room.Release(n)
+			room.Release(n)
 		}
 		return ok
 	}

@@ -74,7 +74,7 @@ func passing(err error) bool {
 
 // run serves one connection to its end.
 func (b *Broker) run(conn net.Conn) {
-	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}), inbound: inbound{room: b.room}}
+	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}), inbound: inbound{room: b.room, lobby: b.lobby}}
 	defer close(l.ended)
 	defer l.inbound.release()
 	defer conn.Close()
