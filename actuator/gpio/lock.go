@@ -62,6 +62,9 @@ func opposite(p actuator.Position) actuator.Position {
 // Open implements [actuator.Driver].
 func (l *Lock) Open(level actuator.Position) (found actuator.Position, kept bool, err error) {
 	l.close() // what an Open before may have left
+	// The request may move the bolt: its sensor has to hear that.
+	l.bolt.arm()
+	l.door.arm()
 	if found, kept, err = l.take(level); err != nil {
 		l.close()
 		return "", false, err

@@ -16,6 +16,9 @@ import (
 // sensorRetry is how long after a sensor could not be read it is tried again.
 const sensorRetry = 5 * time.Second
 
+// armTimeout bounds how long a sensor holds up a drive.
+const armTimeout = 300 * time.Millisecond
+
 // edge is what a sensor said.
 type edge struct {
 	active bool
@@ -32,6 +35,7 @@ type sensor[R any] struct {
 	readings chan R
 	reading  func(edge) R
 	again    chan struct{} // has a value when it is worth trying now
+	tried    chan struct{} // has a value when it was opened, or could not be
 	closed   chan struct{}
 	ended    chan struct{}
 
@@ -42,7 +46,7 @@ type sensor[R any] struct {
 func watch[R any](line Line, debounce time.Duration, log *zap.Logger, reading func(edge) R) *sensor[R] {
 	s := &sensor[R]{
 		line: line, debounce: debounce, log: log, reading: reading,
-		readings: make(chan R), again: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
+		readings: make(chan R), again: make(chan struct{}, 1), tried: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go s.run()
 	return s
@@ -85,13 +89,17 @@ func (s *sensor[R]) run() {
 // an error.
 func (s *sensor[R]) watchOnce() error {
 	file, err := s.open()
+	if err == nil && !s.setFile(file) {
+		err = os.ErrClosed
+	}
+	select {
+	case s.tried <- struct{}{}:
+	default:
+	}
 	if err != nil {
 		return err
 	}
 	defer s.setFile(nil)
-	if !s.setFile(file) {
-		return os.ErrClosed
-	}
 	if err := s.deliverLevel(file); err != nil {
 		return err
 	}
@@ -193,6 +201,30 @@ func level(file *os.File) (active bool, err error) {
 		return false, controlErr
 	}
 	return v.Get(0) == 1, err
+}
+
+// arm waits until a sensor hears edges, or cannot be opened now: the kernel can miss
+// an edge in the moment in which it takes the line, and tells of none until the next.
+func (s *sensor[R]) arm() {
+	if s == nil {
+		return
+	}
+	select {
+	case <-s.tried: // of before
+	default:
+	}
+	s.mu.Lock()
+	open := s.file != nil
+	s.mu.Unlock()
+	if open {
+		return
+	}
+	s.retry()
+	select {
+	case <-s.tried:
+	case <-time.After(armTimeout):
+	case <-s.closed:
+	}
 }
 
 // retry has a sensor that cannot be read tried again at once.
