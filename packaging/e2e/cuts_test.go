@@ -77,9 +77,8 @@ func cuts(t *testing.T, g *gateway) {
 			lostStates++
 		}
 		want := map[string]int{"locked": 1, "unlocked": 0}[state.Lock.Level]
-		g.plug(true)
+		g.plug(true, func() { g.bolt(1, 100*time.Millisecond, false) })
 		o := g.observe(g.chip, 0, func() {
-			g.bolt(1, 100*time.Millisecond, false)
 			g.twin("its lock", func(r map[string]any) bool { return reportedLock("position", state.Lock.Level)(r) })
 		})
 		for _, e := range o.Events {

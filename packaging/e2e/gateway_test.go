@@ -64,8 +64,9 @@ func (g *gateway) deb(folder, name string) string {
 	return found[0]
 }
 
-// plug plugs the simulated chip in or out.
-func (g *gateway) plug(in bool) {
+// plug plugs the simulated chip in or out. What moves on it from the first moment is
+// set moving by wired, before the agent can have it.
+func (g *gateway) plug(in bool, wired ...func()) {
 	g.t.Helper()
 	if in {
 		g.run(`modprobe gpio-sim
@@ -74,6 +75,9 @@ func (g *gateway) plug(in bool) {
 			mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug`)
 	}
 	g.hands("/chip", map[string]bool{"In": in}, &g.chip)
+	for _, do := range wired {
+		do()
+	}
 	if in {
 		g.run(`udevadm settle`)
 	}
