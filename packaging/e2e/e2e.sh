@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The end-to-end tests: e2e.sh. ARCH is amd64 (the default), arm64 or armhf; RUN
-# chooses tests by a pattern; CUTS is how often the power is cut (default 3);
+# chooses tests by a pattern; CUTS is how often the power is cut (default 2);
 # PREVIOUS is the commit whose package is the version before.
 # The machine's image is built once, and kept in the user's cache.
 set -euo pipefail
@@ -95,7 +95,7 @@ unset GOARCH GOARM
 tar -cf "$work/guest.tar" -C "$work/guest" .
 
 run() {
-	E2E_ARCH=$arch E2E_IMAGE=$image E2E_WORK=$work E2E_CUTS=${CUTS:-3} \
+	E2E_ARCH=$arch E2E_IMAGE=$image E2E_WORK=$work E2E_CUTS=${CUTS:-2} \
 		go test -tags e2e -count=1 -timeout 60m -v ${RUN:+-run "$RUN"} ./packaging/e2e |
 		grep --line-buffered -v '^=== \(RUN\|PAUSE\|CONT\|NAME\)'
 }
