@@ -1,61 +1,27 @@
 package interop
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/latchd/latchd/packaging/test/certs"
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// authority is a certificate with the right to sign others, and its key.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-// issue makes a certificate, by the authority or by itself if there is none.
-func (a *authority) issue(t *testing.T, commonName string, isCA bool) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: commonName},
-		IsCA: isCA, BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	parent, signer := template, key
-	if a != nil {
-		parent, signer = a.cert, a.key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key}
-}
-
 // files writes the key, and the certificate with those that it is to be shown with.
-func (a *authority) files(t *testing.T, with ...*authority) (certFile, keyFile string) {
+func files(t *testing.T, device *certs.Pair, with ...*certs.Pair) (certFile, keyFile string) {
 	t.Helper()
-	private, err := x509.MarshalPKCS8PrivateKey(a.key)
+	private, err := x509.MarshalPKCS8PrivateKey(device.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var chain []byte
-	for _, c := range append([]*authority{a}, with...) {
-		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.cert.Raw})...)
+	for _, c := range append([]*certs.Pair{device}, with...) {
+		chain = append(chain, c.PEM()...)
 	}
 	dir := t.TempDir()
 	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -73,18 +39,17 @@ func (a *authority) files(t *testing.T, with ...*authority) (certFile, keyFile s
 // nobody but its maker vouches for, and returns the files of it and of its key.
 func deviceCertificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
-	var nobody *authority
-	return nobody.issue(t, "by-certificate", false).files(t)
+	return files(t, certs.Issue(t, nil, "by-certificate", false, time.Now()))
 }
 
 // vouchedCertificate lets the hub trust an authority, and makes a certificate of
 // the device "vouched" by another one that the first has signed.
 func vouchedCertificate(t *testing.T, h *harness.Hub) (certFile, keyFile string) {
 	t.Helper()
-	var nobody *authority
-	root := nobody.issue(t, "root", true)
-	between := root.issue(t, "between", true)
-	rootFile, _ := root.files(t)
+	now := time.Now()
+	root := certs.Issue(t, nil, "root", true, now)
+	between := certs.Issue(t, root, "between", true, now)
+	rootFile, _ := files(t, root)
 	h.Run(t, "ca", "add", "site", rootFile).Want(t, 0)
-	return between.issue(t, "vouched", false).files(t, between)
+	return files(t, certs.Issue(t, between, "vouched", false, now), between)
 }

@@ -1,15 +1,9 @@
 package hub_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,6 +11,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"github.com/latchd/latchd/packaging/test/certs"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -24,17 +19,8 @@ import (
 // thumbprint.
 func selfSigned(t *testing.T, commonName string) (tls.Certificate, string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: commonName},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, fmt.Sprintf("%x", sha256.Sum256(raw))
+	p := certs.Issue(t, nil, commonName, false, time.Now())
+	return p.TLS(), fmt.Sprintf("%x", sha256.Sum256(p.Cert.Raw))
 }
 
 func TestLoginByCertificate(t *testing.T) {
@@ -87,44 +73,14 @@ func TestLoginByCertificate(t *testing.T) {
 	}
 }
 
-// authority is a certificate authority of the test's own.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func (a *authority) issue(t *testing.T, commonName string, isCA bool) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: commonName}, IsCA: isCA,
-		BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	parent, signer := template, key
-	if a != nil {
-		parent, signer = a.cert, a.key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key}
-}
-
 // A device by authority comes in while the authority is there, and loses its
 // link with it; one by key stays.
 func TestLoginByAuthority(t *testing.T) {
 	r := start(t, t.TempDir())
-	var nobody *authority
-	root, second := nobody.issue(t, "root", true), nobody.issue(t, "second", true)
-	between := root.issue(t, "between", true)
-	device := between.issue(t, "door1", false)
-	shown := tls.Certificate{Certificate: [][]byte{device.cert.Raw, between.cert.Raw}, PrivateKey: device.key}
+	now := time.Now()
+	root, second := certs.Issue(t, nil, "root", true, now), certs.Issue(t, nil, "second", true, now)
+	between := certs.Issue(t, root, "between", true, now)
+	shown := certs.Issue(t, between, "door1", false, now).TLS(between)
 	r.do(http.MethodPut, "/devices/door1", iothub.DeviceIdentity{DeviceID: "door1",
 		Authentication: &iothub.Authentication{Type: "certificateAuthority"}}, nil)
 	byKey := r.createDevice("door2")
@@ -145,9 +101,9 @@ func TestLoginByAuthority(t *testing.T) {
 			t.Fatalf("the device is in: %v, want %v: %v", err == nil, want, err)
 		}
 	}
-	add := func(name string, a *authority) {
+	add := func(name string, a *certs.Pair) {
 		t.Helper()
-		r.do(http.MethodPut, "/certificates/"+name, map[string]any{"properties": map[string]any{"certificate": a.cert.Raw}}, nil)
+		r.do(http.MethodPut, "/certificates/"+name, map[string]any{"properties": map[string]any{"certificate": a.Cert.Raw}}, nil)
 	}
 	in(false)
 	add("second", second)

@@ -1,20 +1,15 @@
 package provisioning_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchd/latchd/packaging/test/certs"
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/hub/broker"
 	"github.com/latchd/latchd/transport/hub/provisioning"
@@ -65,38 +60,14 @@ func keys(primary, secondary iothub.Key) provisioning.Attestation {
 		PrimaryKey: primary.Base64(), SecondaryKey: secondary.Base64()}}
 }
 
-// authority is a certificate that signs others.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
 // issue makes a certificate; a nil parent makes it sign itself.
-func issue(t *testing.T, parent *authority, name string, isCA bool) *authority {
+func issue(t *testing.T, parent *certs.Pair, name string, isCA bool) *certs.Pair {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IsCA: isCA, BasicConstraintsValid: true}
-	signer, signerKey := template, key
-	if parent != nil {
-		signer, signerKey = parent.cert, parent.key
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, signer, key.Public(), signerKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key}
+	return certs.Issue(t, parent, name, isCA, now)
 }
 
-func (a *authority) pem() *provisioning.Certificate {
-	return &provisioning.Certificate{Text: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))}
+func asText(p *certs.Pair) *provisioning.Certificate {
+	return &provisioning.Certificate{Text: string(p.PEM())}
 }
 
 func TestAdmit(t *testing.T) {
@@ -113,15 +84,15 @@ func TestAdmit(t *testing.T) {
 	device := issue(t, between, "by-authority", false)
 	own, strange := issue(t, nil, "by-certificate", false), issue(t, nil, "by-certificate", false)
 	f.put(t, provisioning.Enrollment{GroupID: "authority", Attestation: provisioning.Attestation{Type: "x509",
-		X509: &provisioning.X509{Signing: &provisioning.Certificates{Primary: root.pem()}}}}, "")
+		X509: &provisioning.X509{Signing: &provisioning.Certificates{Primary: asText(root)}}}}, "")
 	f.put(t, provisioning.Enrollment{RegistrationID: "by-certificate", Attestation: provisioning.Attestation{Type: "x509",
-		X509: &provisioning.X509{Client: &provisioning.Certificates{Primary: issue(t, nil, "x", false).pem(), Secondary: own.pem()}}}}, "")
+		X509: &provisioning.X509{Client: &provisioning.Certificates{Primary: asText(issue(t, nil, "x", false)), Secondary: asText(own)}}}}, "")
 
 	scope := f.store.IDScope()
 	sign := func(id string, key iothub.Key) string {
 		return iothub.Sign(scope+"/registrations/"+id, key, "registration", now.Add(time.Hour))
 	}
-	chain := []*x509.Certificate{between.cert}
+	chain := []*x509.Certificate{between.Cert}
 	for name, test := range map[string]struct {
 		login broker.RegistrationLogin
 		want  string // part of the refusal; empty: let in
@@ -130,8 +101,8 @@ func TestAdmit(t *testing.T) {
 		"secondary key":       {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", secondary)}},
 		"derived key":         {login: broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(group, "two"))}},
 		"second derived key":  {login: broker.RegistrationLogin{RegistrationID: "two", Password: sign("two", provisioning.DeriveKey(old, "two"))}},
-		"own certificate":     {login: broker.RegistrationLogin{RegistrationID: "by-certificate", Shown: access.Shown{Leaf: own.cert}}},
-		"group's certificate": {login: broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: device.cert, Intermediates: chain}}},
+		"own certificate":     {login: broker.RegistrationLogin{RegistrationID: "by-certificate", Shown: access.Shown{Leaf: own.Cert}}},
+		"group's certificate": {login: broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: device.Cert, Intermediates: chain}}},
 		"scope, encoded": {login: broker.RegistrationLogin{RegistrationID: "one",
 			Password: iothub.Sign(iothub.Escape(scope+"/registrations/one"), primary, "registration", now.Add(time.Hour))}},
 
@@ -151,10 +122,10 @@ func TestAdmit(t *testing.T) {
 		"another scope":     {broker.RegistrationLogin{IDScope: "0ne0", RegistrationID: "one", Password: sign("one", primary)}, "id scope"},
 		"no registration":   {broker.RegistrationLogin{RegistrationID: "-"}, "the id has '-'"},
 		"no certificate":    {broker.RegistrationLogin{RegistrationID: "by-certificate", Password: sign("by-certificate", primary)}, "the device shows none"},
-		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Shown: access.Shown{Leaf: strange.cert}}, "none of the enrolment"},
-		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: device.cert}}, "no enrolment"},
-		"another's name":    {broker.RegistrationLogin{RegistrationID: "by-other", Shown: access.Shown{Leaf: device.cert, Intermediates: chain}}, "no enrolment"},
-		"signed by oneself": {broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: issue(t, nil, "by-authority", true).cert}}, "no enrolment"},
+		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Shown: access.Shown{Leaf: strange.Cert}}, "none of the enrolment"},
+		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: device.Cert}}, "no enrolment"},
+		"another's name":    {broker.RegistrationLogin{RegistrationID: "by-other", Shown: access.Shown{Leaf: device.Cert, Intermediates: chain}}, "no enrolment"},
+		"signed by oneself": {broker.RegistrationLogin{RegistrationID: "by-authority", Shown: access.Shown{Leaf: issue(t, nil, "by-authority", true).Cert}}, "no enrolment"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.login.IDScope == "" {
