@@ -1,18 +1,14 @@
 package agent
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/mock"
@@ -20,153 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// hub is a link whose other end is the test.
-type hub struct {
-	mu       sync.Mutex
-	twin     iothub.DeviceTwin
-	refuse   error // the next report's error
-	methods  chan iothub.Method
-	desired  chan iothub.Object
-	answers  chan iothub.MethodResponse
-	reports  chan iothub.Object
-	fetched  chan struct{}
-	messages chan iothub.Message
-	send     func(iothub.Message) error // what becomes of a message; nil: it is taken
-	lastDown string
-}
-
-func newHub(twin string) *hub {
-	h := &hub{
-		methods:  make(chan iothub.Method, 10),
-		desired:  make(chan iothub.Object, 10),
-		answers:  make(chan iothub.MethodResponse, 10),
-		reports:  make(chan iothub.Object, 100),
-		fetched:  make(chan struct{}, 10),
-		messages: make(chan iothub.Message, 100),
-	}
-	if err := json.Unmarshal([]byte(twin), &h.twin); err != nil {
-		panic(err)
-	}
-	return h
-}
-
-func (h *hub) Twin(context.Context) (iothub.DeviceTwin, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.fetched <- struct{}{}
-	return h.twin, nil
-}
-
-func (h *hub) Report(_ context.Context, patch iothub.Object) (int64, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err := h.refuse; err != nil {
-		h.refuse = nil
-		return 0, err
-	}
-	patch = plain(patch)
-	h.twin.Reported = h.twin.Reported.Merge(patch)
-	h.reports <- patch
-	return h.twin.Reported.Version() + 1, nil
-}
-
-func (h *hub) Respond(_ context.Context, _ string, r iothub.MethodResponse) error {
-	h.answers <- r
-	return nil
-}
-
-func (h *hub) Send(_ context.Context, m iothub.Message) error {
-	if h.send != nil {
-		if err := h.send(m); err != nil {
-			return err
-		}
-	}
-	h.messages <- m
-	return nil
-}
-
-func (h *hub) Methods() <-chan iothub.Method { return h.methods }
-func (h *hub) Desired() <-chan iothub.Object { return h.desired }
-func (h *hub) LastError() string             { return h.lastDown }
-
-func (h *hub) call(t *testing.T, name, payload string) (int, string) {
-	t.Helper()
-	h.methods <- iothub.Method{RequestID: "1", Name: name, Payload: []byte(payload)}
-	select {
-	case r := <-h.answers:
-		return r.Status, string(r.Payload)
-	case <-time.After(10 * time.Second):
-		t.Fatalf("%s is not answered", name)
-		return 0, ""
-	}
-}
-
-// until takes reports until the twin is as wanted.
-func (h *hub) until(t *testing.T, what string, want func(reported iothub.Object) bool) {
-	t.Helper()
-	timeout := time.After(10 * time.Second)
-	for {
-		h.mu.Lock()
-		reported := h.twin.Reported
-		h.mu.Unlock()
-		if want(reported) {
-			return
-		}
-		select {
-		case <-h.reports:
-		case <-timeout:
-			t.Fatalf("the twin never showed %s: %v", what, reported)
-		}
-	}
-}
-
-type door struct {
-	*Agent
-	driver *mock.Lock
-	store  *Store
-}
-
-func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position) *door {
-	t.Helper()
-	store, err := OpenStore(dir, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	clock, err := actuator.SystemClock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	driver := mock.New(mock.Config{Fault: fault}, level)
-	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, store, store.Get().Lock, clock, zap.NewNop())
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); lock.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended; store.Close() })
-	for s := lock.Status(); s.Position != level; s = lock.Status() {
-		<-lock.Changed()
-	}
-	a := New(Config{
-		Driver: "mock", Mode: "hold", Version: "1.2.3", Now: time.Now, Log: zap.NewNop(),
-		System: System{OS: "Debian", Kernel: "6.1", Arch: "arm64"},
-	}, lock, store)
-	return &door{a, driver, store}
-}
-
-func (d *door) serve(t *testing.T, h *hub) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Serve(ctx, h) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-}
-
-const newTwin = `{"desired":{"$version":1},"reported":{"$version":1}}`
 
 func TestMethods(t *testing.T) {
 	type call struct {
