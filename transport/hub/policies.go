@@ -20,7 +20,7 @@ var policyRights = []struct {
 	name   string
 	rights access.Right
 }{
-	{access.OwnerPolicy, access.RegistryRead | access.RegistryWrite | access.ServiceConnect | access.DeviceConnect},
+	{access.OwnerPolicy, access.EveryRight},
 	{"service", access.ServiceConnect},
 	{"device", access.DeviceConnect},
 	{"registryRead", access.RegistryRead},

@@ -47,6 +47,9 @@ func (r Right) String() string {
 	return strings.Join(names, ", ")
 }
 
+// EveryRight is what the owner has.
+const EveryRight = RegistryRead | RegistryWrite | ServiceConnect | DeviceConnect
+
 // OwnerPolicy is the name of the policy that has every right.
 const OwnerPolicy = "iothubowner"
 
@@ -55,11 +58,6 @@ type Policy struct {
 	Name   string
 	Keys   []iothub.Key
 	Rights Right
-}
-
-// Owner returns the policy iothubowner with the given keys.
-func Owner(keys ...iothub.Key) Policy {
-	return Policy{Name: OwnerPolicy, Keys: keys, Rights: RegistryRead | RegistryWrite | ServiceConnect | DeviceConnect}
 }
 
 // Hub is what tokens are checked against: the hub's name, which they must be

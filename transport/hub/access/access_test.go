@@ -22,7 +22,7 @@ var (
 
 func hub() access.Hub {
 	return access.Hub{HostName: "hub.example", Policies: []access.Policy{
-		access.Owner(ownerKey, iothub.Key("second owner key")),
+		access.Policy{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey, iothub.Key("second owner key")}, Rights: access.EveryRight},
 		{Name: "registryRead", Keys: []iothub.Key{readerKey}, Rights: access.RegistryRead},
 	}}
 }

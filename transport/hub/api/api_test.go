@@ -113,7 +113,7 @@ func newThrottledFront(t *testing.T, limits *throttle.Throttle, devices ...strin
 	t.Cleanup(func() { engine.Close(context.Background()) })
 	f.server = httptest.NewServer(api.New(api.Options{
 		Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{
-			access.Owner(ownerKey), {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
+			{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}, {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
 		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits,
 		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
