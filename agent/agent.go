@@ -39,7 +39,9 @@ type Link interface {
 	LastError() string
 }
 
-// ModelID names the agent's Plug and Play model.
+// ModelID names the agent's IoT Plug and Play model. DoorLock.json describes it in
+// DTDL version 2: the desired properties that the agent follows, its reported
+// properties, methods and messages.
 const ModelID = "dtmi:latchd:DoorLock;1"
 
 // Config is what an agent is made of.

@@ -60,7 +60,7 @@ func leaves(name string, value any) []string {
 
 // The model that the agent announces says what the agent does, and nothing else.
 func TestModelAndCodeAgree(t *testing.T) {
-	text, err := os.ReadFile("model/DoorLock.json")
+	text, err := os.ReadFile("DoorLock.json")
 	if err != nil {
 		t.Fatal(err)
 	}

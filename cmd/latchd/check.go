@@ -14,8 +14,8 @@ import (
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/gpio"
 	"github.com/latchd/latchd/agent"
-	wallclock "github.com/latchd/latchd/agent/clock"
 	"github.com/latchd/latchd/agent/config"
+	wallclock "github.com/latchd/latchd/cmd/latchd/clock"
 	"github.com/latchd/latchd/transport/mqtt"
 )
 

@@ -19,8 +19,8 @@ import (
 	"github.com/latchd/latchd/actuator/gpio"
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
-	wallclock "github.com/latchd/latchd/agent/clock"
 	"github.com/latchd/latchd/agent/config"
+	wallclock "github.com/latchd/latchd/cmd/latchd/clock"
 	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/mqtt"
 )
@@ -119,7 +119,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	err = mqtt.Run(ctx, who.options(store, wall.Now, log), func(ctx context.Context, link *mqtt.Link) error {
 		told.linked.Store(true)
 		defer told.linked.Store(false)
-		if err := wall.Keep(); err != nil {
+		if err := wall.Confirm(); err != nil {
 			log.Warn("the time of this login is not kept for a start without a clock", zap.Error(err))
 		}
 		return a.Serve(ctx, link)

@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// computer is one whose clock a test sets.
+// computer simulates a computer whose clocks the test controls.
 type computer struct {
-	step     time.Duration // of its clock against the true time
+	step     time.Duration // offset of the system clock from the true time
 	booted   time.Time
 	set      bool
 	hardware time.Time
@@ -28,57 +28,58 @@ func (c *computer) source() Source {
 	}
 }
 
-// A computer without a clock of its own starts in the past, and the time is set
-// later: before that, its clock is no further behind than the last known time.
+// A computer without a hardware clock boots with a time in the past. Until the
+// network sets the clock, Now returns at least the last confirmed time.
 func TestRestartWithoutHardwareClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		c := &computer{booted: time.Now(), set: true}
-		if err := Open(dir, c.source(), zap.NewNop()).Keep(); err != nil {
+		if err := Open(dir, c.source(), zap.NewNop()).Confirm(); err != nil {
 			t.Fatal(err)
 		}
-		kept := time.Now()
-		time.Sleep(48 * time.Hour) // off
+		confirmed := time.Now()
+		time.Sleep(48 * time.Hour) // the computer is off
 		*c = computer{booted: time.Now(), step: -30 * 365 * 24 * time.Hour}
 		clock := Open(dir, c.source(), zap.NewNop())
 		before := clock.Now()
-		if before.Sub(kept).Abs() > time.Second {
-			t.Errorf("in the past: %s, want the last known time %s", before, kept)
+		if before.Sub(confirmed).Abs() > time.Second {
+			t.Errorf("with a clock in the past: Now = %s, want the last confirmed time %s", before, confirmed)
 		}
 		time.Sleep(time.Hour)
 		if later := clock.Now(); later.Sub(before) != time.Hour || later.Round(0).Sub(before.Round(0)) != time.Hour {
-			t.Errorf("an hour later: %s", later)
+			t.Errorf("an hour later: Now = %s, want %s plus 1h", later, before)
 		}
 		c.step = 0
 		if now := clock.Now(); !now.Equal(time.Now()) {
-			t.Errorf("when it is right: %s, want %s", now, time.Now())
+			t.Errorf("after the clock was set: Now = %s, want %s", now, time.Now())
 		}
 	})
 }
 
-// Whose step is followed, and whose is not.
+// Now follows every step of the system clock, except a long one backwards that
+// nobody is known to have made.
 func TestSteps(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, test := range []struct {
 		name    string
-		keep    bool
+		confirm bool // a login has confirmed the time before the step
 		step    time.Duration
-		set     bool
-		follows bool
+		set     bool // the clock is known to have been set since boot
+		follows bool // Now is expected to follow the step
 	}{
 		{"no step", true, 0, false, true},
 		{"forwards", true, 400 * day, false, true},
 		{"back a little", true, -2 * time.Hour, false, true},
 		{"back a lot", true, -400 * day, false, false},
-		{"back a lot, by who knows", true, -400 * day, true, true},
-		{"back a lot, with nothing known", false, -400 * day, false, true},
+		{"back a lot, clock was set", true, -400 * day, true, true},
+		{"back a lot, nothing confirmed", false, -400 * day, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := &computer{booted: time.Now()}
 				clock := Open("", c.source(), zap.NewNop())
-				if test.keep {
-					if err := clock.Keep(); err != nil {
+				if test.confirm {
+					if err := clock.Confirm(); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -89,28 +90,29 @@ func TestSteps(t *testing.T) {
 					want = want.Add(test.step)
 				}
 				if got := clock.Now(); !got.Equal(want) {
-					t.Errorf("got %s, want %s", got, want)
+					t.Errorf("Now = %s, want %s", got, want)
 				}
 			})
 		})
 	}
 }
 
-// Who waits for the time, and how long.
+// Wait waits only on a computer that has just booted without a hardware clock, and
+// at most until one minute after boot.
 func TestWait(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		uptime time.Duration
-		set    time.Duration // until it is; 0 is never
+		set    time.Duration // when the clock is set, from the start of the test; 0 means never
 		change func(c *computer)
 		want   time.Duration
 	}{
-		{"it was set", 0, 0, func(c *computer) { c.set = true }, 0},
-		{"it is being set", 5 * time.Second, 7 * time.Second, nil, 7 * time.Second},
-		{"it is never set", 5 * time.Second, 0, nil, 55 * time.Second},
+		{"clock already set", 0, 0, func(c *computer) { c.set = true }, 0},
+		{"clock set while waiting", 5 * time.Second, 7 * time.Second, nil, 7 * time.Second},
+		{"clock never set", 5 * time.Second, 0, nil, 55 * time.Second},
 		{"booted long ago", time.Hour, 0, nil, 0},
-		{"a hardware clock", 0, 0, func(c *computer) { c.hardware = time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC) }, 0},
-		{"a hardware clock without a battery", 0, 0, func(c *computer) { c.hardware = time.Unix(3, 0) }, time.Minute},
+		{"hardware clock", 0, 0, func(c *computer) { c.hardware = time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC) }, 0},
+		{"hardware clock without battery", 0, 0, func(c *computer) { c.hardware = time.Unix(3, 0) }, time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -137,21 +139,21 @@ func TestWait(t *testing.T) {
 	})
 }
 
-func TestKeep(t *testing.T) {
+func TestConfirm(t *testing.T) {
 	dir := t.TempDir()
 	c := Open(dir, System(), zap.NewNop())
-	for range 2 { // made, and changed
-		if err := c.Keep(); err != nil {
+	for range 2 { // the first Confirm creates the file, the second updates it
+		if err := c.Confirm(); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(filepath.Join(dir, "clock"))
 		if err != nil || time.Since(info.ModTime()).Abs() > time.Minute || info.Mode() != 0o600 {
-			t.Errorf("%v, %v", info, err)
+			t.Errorf("the clock file: %v, %v", info, err)
 		}
 		os.Chtimes(filepath.Join(dir, "clock"), time.Time{}, time.Unix(1, 0))
 	}
-	if err := Open(filepath.Join(dir, "gone"), System(), zap.NewNop()).Keep(); err == nil {
-		t.Error("kept where there is nothing")
+	if err := Open(filepath.Join(dir, "gone"), System(), zap.NewNop()).Confirm(); err == nil {
+		t.Error("Confirm succeeds in a directory that does not exist")
 	}
 }
 
@@ -163,5 +165,5 @@ func TestSystem(t *testing.T) {
 	if hardware, ok := s.Hardware(); ok && hardware.Before(time.Unix(0, 0)) {
 		t.Errorf("hardware clock %s", hardware)
 	}
-	t.Logf("set: %t", s.Set())
+	t.Logf("clock set since boot: %t", s.Set())
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System is the kernel's clock.
+// System reads the clocks of the computer that this process runs on.
 func System() Source {
 	return Source{Now: time.Now, Uptime: uptime, Set: isSet, Hardware: hardware}
 }
@@ -22,13 +22,15 @@ func uptime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// isSet asks systemd-timesyncd, which leaves a file, and the kernel, which is told
-// by every program that sets the time. A service that is kept from setting the
-// clock is kept from asking the kernel too.
+// isSet reports whether the system clock has been set since boot. systemd-timesyncd
+// leaves a file when it sets the clock; the kernel knows of every other program that
+// does. A service that systemd forbids to set the clock (ProtectClock=) cannot query
+// the kernel either, so it depends on that file.
 func isSet() bool {
 	if _, err := os.Stat("/run/systemd/timesync/synchronized"); err == nil {
 		return true
 	}
+
 	state, err := unix.Adjtimex(&unix.Timex{})
 	return err == nil && state != unix.TIME_ERROR
 }
@@ -38,6 +40,7 @@ func hardware() (time.Time, bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
+
 	seconds, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	return time.Unix(seconds, 0), err == nil
 }
