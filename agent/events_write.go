@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/durable"
 )
 
 // eventsFile is the file that is appended to.
@@ -75,7 +77,7 @@ func (f *eventsFile) put(path string, lines, whole []byte, anew bool) error {
 		f.Close()
 		f.File = nil
 	}
-	if err := replaceFile(path, whole); err != nil {
+	if err := durable.Replace(path, whole, 0o600); err != nil {
 		return err
 	}
 	file, err := openAppend(path)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -224,36 +225,8 @@ func writeState(path string, state State) error {
 	if err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
-	if err := replaceFile(path, append(text, '\n')); err != nil {
+	if err := durable.Replace(path, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
 	return nil
-}
-
-// replaceFile puts text into path so that a power cut leaves the old file or
-// the new one, whole.
-func replaceFile(path string, text []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -51,11 +51,11 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
-	only, err := lockState(c.StateDir)
+	unlock, err := lockStateDir(c.StateDir)
 	if err != nil {
 		return err
 	}
-	defer only.Close()
+	defer unlock()
 	store, err := agent.OpenStore(c.StateDir, log)
 	if err != nil {
 		return err

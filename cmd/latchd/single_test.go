@@ -8,16 +8,16 @@ import (
 // A state directory is one agent's, and is free as soon as that has ended.
 func TestOneAgentForAStateDirectory(t *testing.T) {
 	dir := t.TempDir()
-	only, err := lockState(dir)
+	unlock, err := lockStateDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockState(dir); !errors.Is(err, errRuns) {
+	if _, err := lockStateDir(dir); !errors.Is(err, errAlreadyRunning) {
 		t.Errorf("a second one: %v", err)
 	}
-	only.Close()
-	if only, err = lockState(dir); err != nil {
+	unlock()
+	if unlock, err = lockStateDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	only.Close()
+	unlock()
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -42,7 +43,7 @@ func loadOwner(dir, name string) (iothub.Key, error) {
 func ownerFile(dir string) string { return filepath.Join(dir, "service.connection-string") }
 
 func writeOwner(dir string, owner iothub.Service) error {
-	return writeFile(ownerFile(dir), []byte(owner.ConnectionString()+"\n"), 0o600)
+	return durable.Replace(ownerFile(dir), []byte(owner.ConnectionString()+"\n"), 0o600)
 }
 
 // checkName reports whether name can be the hub's: what clients connect to and sign.

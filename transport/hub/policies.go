@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/hub/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -113,7 +114,7 @@ func writePolicies(dir string, stored map[string]policyKeys) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(policyFile(dir), append(text, '\n'), 0o600)
+	return durable.Replace(policyFile(dir), append(text, '\n'), 0o600)
 }
 
 func noPolicy(name string) error {

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/latchd/latchd/transport/durable"
 )
 
 // askedEvery is how often a running rollout looks whether it is asked to stop.
@@ -18,44 +18,18 @@ const askedEvery = 100 * time.Millisecond
 // ErrBusy says that another latchctl runs the rollout.
 var ErrBusy = errors.New("another latchctl runs this rollout")
 
-// Lock makes this process the only one that runs the rollout, until unlock. A
-// process that ends, however it ends, unlocks.
-func (s Store) Lock(id string) (unlock func(), err error) {
-	if err := s.makeFolder(); err != nil {
+// Lock makes this process the only one that runs the rollout, until unlock is
+// called or the process ends.
+func (s Store) Lock(id string) (unlock func() error, err error) {
+	if err := durable.MakeDir(string(s), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(string(s), id+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = fmt.Errorf("%w: %s", ErrBusy, id)
-		}
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}
 
-// makeFolder makes the store's folder, durably, with those above it.
-func (s Store) makeFolder() error {
-	var made []string
-	for folder := string(s); ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		made = append(made, filepath.Dir(folder))
+	unlock, err = durable.LockFile(filepath.Join(string(s), id+".lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("%w: %s", ErrBusy, id)
 	}
-	if err := os.MkdirAll(string(s), 0o700); err != nil {
-		return err
-	}
-	for _, folder := range made {
-		if err := syncFolder(folder); err != nil {
-			return err
-		}
-	}
-	return nil
+	return unlock, err
 }
 
 // The wish that a rollout stop is a file beside its own, so that it outlives
@@ -64,7 +38,7 @@ func (s Store) stopFile(id string) string { return filepath.Join(string(s), id+"
 
 // AskToStop leaves the wish that the rollout stop before its next job.
 func (s Store) AskToStop(id, reason string) error {
-	if err := replace(s.stopFile(id), []byte(reason)); err != nil {
+	if err := durable.Replace(s.stopFile(id), []byte(reason), 0o600); err != nil {
 		return fmt.Errorf("ask rollout %s to stop: %w", id, err)
 	}
 	return nil
@@ -81,7 +55,7 @@ func (s Store) ForgetStop(id string) error {
 	if err := os.Remove(s.stopFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncFolder(string(s))
+	return durable.SyncDir(string(s))
 }
 
 // stopAsked is the cause of a context that ended by the wish to stop.

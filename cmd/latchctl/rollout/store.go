@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -52,39 +53,12 @@ type file struct {
 func (s Store) Save(r Rollout) error {
 	text, err := json.Marshal(file{fileVersion, r})
 	if err == nil {
-		err = replace(s.Path(r.ID), append(text, '\n'))
+		err = durable.Replace(s.Path(r.ID), append(text, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("write the state of rollout %s: %w", r.ID, err)
 	}
 	return nil
-}
-
-func replace(path string, text []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // ErrNone says that there is no rollout of that id.

@@ -1,0 +1,113 @@
+package durable
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	// A file that a power cut has left behind is overwritten, and its mode with it.
+	if err := os.WriteFile(path+".new", []byte("a long rest of an earlier write"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, content := range []string{"first", "second", ""} {
+		if err := Replace(path, []byte(content), 0o604); err != nil {
+			t.Fatal(err)
+		}
+
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != content {
+			t.Errorf("the file has %q, %v, want %q", got, err, content)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o604 {
+			t.Errorf("the file's mode: %v, %v", info, err)
+		}
+		checkOnly(t, dir, "file")
+	}
+}
+
+// A failed Replace leaves the old file untouched and no temporary file.
+func TestReplaceFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "full", "below"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := Replace(filepath.Join(dir, "full"), []byte("x"), 0o600); err == nil {
+		t.Error("a directory was replaced")
+	}
+	checkOnly(t, dir, "full")
+	if err := Replace(filepath.Join(dir, "none", "file"), []byte("x"), 0o600); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file in a missing directory: %v", err)
+	}
+}
+
+func TestMakeDir(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b", "c")
+
+	for range 2 { // the second call finds the directory
+		if err := MakeDir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+			t.Errorf("the directory: %v, %v", info, err)
+		}
+	}
+
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeDir(file, 0o700); err == nil {
+		t.Error("a file passed for a directory")
+	}
+}
+
+func TestLocks(t *testing.T) {
+	t.Parallel()
+	for name, lock := range map[string]func(string) (func() error, error){
+		"file":      func(dir string) (func() error, error) { return LockFile(filepath.Join(dir, "lock")) },
+		"directory": LockDir,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			unlock, err := lock(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := lock(dir); !errors.Is(err, ErrLocked) {
+				t.Errorf("locked twice: %v", err)
+			}
+
+			if err := unlock(); err != nil {
+				t.Error(err)
+			}
+			unlock, err = lock(dir)
+			if err != nil {
+				t.Fatalf("lock again: %v", err)
+			}
+			unlock()
+
+			if _, err := lock(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("lock in a missing directory: %v", err)
+			}
+		})
+	}
+}
+
+// checkOnly checks that the file called name is alone in dir.
+func checkOnly(t *testing.T, dir, name string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != name {
+		t.Errorf("the directory has %v, %v, want %s only", entries, err, name)
+	}
+}

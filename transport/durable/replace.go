@@ -1,0 +1,93 @@
+// Package durable keeps small files safe. Use [Replace] to write a file, [LockFile]
+// or [LockDir] to keep a second process away from a set of files, and [MakeDir] to
+// create the directory that holds them.
+//
+// Guarantees:
+//   - After a crash or a power cut, a replaced file has either its old content or
+//     its new content, never a part of one.
+//   - When Replace, SyncDir or MakeDir returns without an error, the change is on disk.
+//   - The kernel releases a lock when its process ends, however it ends.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Replace writes content to the file at path atomically and durably. The file gets
+// exactly the permissions mode; the umask does not apply.
+//
+// Replace writes to a file beside path, named path + ".new", and renames it. Two
+// goroutines or processes must therefore not replace the same file at the same time.
+func Replace(path string, content []byte, mode os.FileMode) error {
+	temporary := path + ".new"
+
+	if err := writeSynced(temporary, content, mode); err != nil {
+		return fmt.Errorf("replace %s: %w", path, err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+
+	return SyncDir(filepath.Dir(path))
+}
+
+// writeSynced writes content to the file at path and syncs it. It removes the file
+// if it could open but not write it, so that a full disk does not stay full.
+func writeSynced(path string, content []byte, mode os.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			os.Remove(path)
+		}
+	}()
+
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+
+	return f.Sync()
+}
+
+// SyncDir makes the names in the directory dir durable: files that were created,
+// renamed or removed in it stay so after a power cut.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// MakeDir creates the directory dir durably, with any missing parents. New
+// directories get the permissions mode, less the umask. An existing dir is left as it is.
+func MakeDir(dir string, mode os.FileMode) error {
+	var parents []string // of the directories that do not exist yet
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		parents = append(parents, filepath.Dir(d))
+	}
+
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+
+	for _, parent := range parents {
+		if err := SyncDir(parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
