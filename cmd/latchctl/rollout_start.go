@@ -212,7 +212,7 @@ func (a *app) showWaves(r rollout.Rollout, t tier, what work) error {
 type tier struct {
 	name  string
 	units int
-	limit rollout.Tier // of the name, once it was checked
+	limit iothub.Tier // of the name, once it was checked
 }
 
 func (t *tier) addFlags(cmd *cobra.Command) {
@@ -230,7 +230,7 @@ func (t *tier) check(cmd *cobra.Command) (err error) {
 		}
 		return nil
 	}
-	if t.limit, err = rollout.ParseTier(t.name); err != nil {
+	if t.limit, err = iothub.ParseTier(t.name); err != nil {
 		return usagef(cmd, "--%w", err)
 	}
 	return nil
@@ -242,7 +242,7 @@ func (t *tier) fromConfig(a *app) (err error) {
 		return nil
 	}
 	t.name, t.units = a.tier, a.units
-	if t.limit, err = rollout.ParseTier(t.name); err != nil {
+	if t.limit, err = iothub.ParseTier(t.name); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
 	return nil
@@ -257,7 +257,7 @@ func (t *tier) estimate(r rollout.Rollout) string {
 		}
 		return "it takes " + ui.Duration(soak) + " and the time of the calls, which --tier estimates"
 	}
-	rate := t.limit.Rate(t.units)
+	rate := int(t.limit.JobDevices.PerSecond(t.units))
 	e := r.Estimate(rate)
 	text := fmt.Sprintf("it takes about %s: %s for the calls (%d a second and %s at a time on %s)",
 		ui.Duration(e.Total().Round(time.Second)), ui.Duration(e.Calls.Round(time.Second)), rate, plural(t.limit.ActiveJobs, "job"), t.limit.Name)

@@ -40,7 +40,7 @@ func TestUsage(t *testing.T) {
 		"bad level":        {"serve --data x --log-level loud", 2, "", "debug, info, warn or error"},
 		"data is a file":   {"serve --data " + file, 1, "", "choose another with --data"},
 		"bad name":         {"serve --name a/b --data " + t.TempDir(), 1, "", "want a host name"},
-		"no such tier":     {"serve --tier B1 --data " + t.TempDir(), 1, "", "the tier is \"B1\", it can be F1, S1, S2 or S3"},
+		"no such tier":     {"serve --tier B1 --data " + t.TempDir(), 1, "", "tier \"B1\": want F1, S1, S2 or S3"},
 		"units of no tier": {"serve --units 2 --data " + t.TempDir(), 1, "", "set one with --tier"},
 		"port in use":      {"serve --mqtt " + busy.Addr().String() + " --data " + t.TempDir(), 1, "", "choose another port with --mqtt"},
 	} {

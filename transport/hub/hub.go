@@ -24,6 +24,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/provisioning"
 	"github.com/latchd/latchd/transport/hub/store"
 	"github.com/latchd/latchd/transport/hub/throttle"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // Options say where a hub keeps its data and where it listens.
@@ -199,8 +200,11 @@ func limitsOf(opts Options) (*throttle.Throttle, error) {
 		}
 		return nil, nil
 	}
+	tier, err := iothub.ParseTier(opts.Tier)
 	units := cmp.Or(opts.Units, 1)
-	tier, err := throttle.Find(opts.Tier, units)
+	if err == nil {
+		err = tier.CheckUnits(units)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("limits: %w; see --tier and --units", err)
 	}

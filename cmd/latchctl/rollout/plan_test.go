@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
 
@@ -226,11 +227,11 @@ func TestEstimate(t *testing.T) {
 	} {
 		rate := 0
 		if tt.tier != "" {
-			tier, err := ParseTier(tt.tier)
+			tier, err := iothub.ParseTier(tt.tier)
 			if err != nil {
 				t.Fatal(err)
 			}
-			rate = tier.Rate(tt.units)
+			rate = int(tier.JobDevices.PerSecond(tt.units))
 		}
 		r := New("r", "h", "*", Work{}, tt.rules, Waves(ids(tt.devices), sizes), start)
 		e := r.Estimate(rate)
@@ -238,7 +239,7 @@ func TestEstimate(t *testing.T) {
 			t.Errorf("%+v: %s", tt, got)
 		}
 	}
-	if _, err := ParseTier("B1"); err == nil || !strings.Contains(err.Error(), "the basic tiers have no jobs") {
+	if _, err := iothub.ParseTier("B1"); err == nil || !strings.Contains(err.Error(), "the basic tiers have no jobs") {
 		t.Error(err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // TestThrottled uses up each of S1's buckets but for what one request takes, and
 // sends that request twice.
 func TestThrottled(t *testing.T) {
-	tier, err := throttle.Find("S1", 1)
+	tier, err := iothub.ParseTier("S1")
 	if err != nil {
 		t.Fatal(err)
 	}

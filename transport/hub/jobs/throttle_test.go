@@ -14,7 +14,7 @@ import (
 func newThrottledHub(t *testing.T, tier string, devices ...string) *hub {
 	t.Helper()
 	h := newHub(t, devices...)
-	found, err := throttle.Find(tier, 1)
+	found, err := iothub.ParseTier(tier)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,8 @@ const maxDelay = 10 * time.Second
 // Throttle keeps account of what was done. A nil Throttle bounds nothing. Its
 // methods can be called from any goroutine.
 type Throttle struct {
-	tier  Tier
+	tier  iothub.Tier
+	rates [numberOfKinds]iothub.Rate
 	units int
 	now   func() time.Time
 
@@ -23,10 +24,10 @@ type Throttle struct {
 }
 
 // New makes a Throttle for a tier with a number of units; its buckets are full.
-func New(tier Tier, units int, now func() time.Time) *Throttle {
-	t := &Throttle{tier: tier, units: units, now: now}
+func New(tier iothub.Tier, units int, now func() time.Time) *Throttle {
+	t := &Throttle{tier: tier, rates: rates(tier), units: units, now: now}
 	for kind := range t.buckets {
-		perSecond := tier.rates[kind].perSecond(units)
+		perSecond := t.rates[kind].PerSecond(units)
 		size := 60 * perSecond
 		if Kind(kind) == JobDevices {
 			size = perSecond // a job is paced from its beginning
@@ -109,13 +110,17 @@ func (t *Throttle) reserve(kind Kind, n int, most time.Duration) time.Duration {
 }
 
 func (t *Throttle) refusal(kind Kind, wait time.Duration) error {
-	r := t.tier.rates[kind]
+	rate := t.rates[kind]
+	period := "second"
+	if rate.Period == time.Minute {
+		period = "minute"
+	}
 	units := "units"
 	if t.units == 1 {
 		units = "unit"
 	}
 	err := iothub.Errorf(iothub.CodeThrottling, "a hub of tier %s with %d %s allows %g %s a %s, try again in %d s",
-		t.tier.Name, t.units, units, r.of(t.units), kindNames[kind], r.every, int(math.Ceil(wait.Seconds())))
+		t.tier.Name, t.units, units, rate.Limit(t.units), kindNames[kind], period, int(math.Ceil(wait.Seconds())))
 	err.RetryAfter = wait
 	return err
 }

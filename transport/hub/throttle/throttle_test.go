@@ -2,7 +2,6 @@ package throttle_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +17,7 @@ func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
 func start(t *testing.T, tier string, units int) (*throttle.Throttle, *clock) {
 	t.Helper()
-	found, err := throttle.Find(tier, units)
+	found, err := iothub.ParseTier(tier)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,21 +171,5 @@ func TestNoThrottle(t *testing.T) {
 	if none.Take(throttle.Registry, 1e9) != nil || wait != 0 || err != nil ||
 		none.TakeSome(throttle.JobDevices, 1e9) != 1e9 || none.Until(throttle.JobDevices) != 0 || none.ActiveJobs() != 0 {
 		t.Error("something is bounded where nothing should be")
-	}
-}
-
-func TestFind(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		units int
-		want  string // part of the error; empty: found
-	}{
-		{"S1", 1, ""}, {"s2", 200, ""}, {"S3", 10, ""}, {"f1", 1, ""},
-		{"B1", 1, "it can be F1, S1, S2 or S3"}, {"", 1, "it can be F1"},
-		{"S1", 0, "it can have 1 to 200"}, {"S1", 201, "1 to 200"}, {"S3", 11, "1 to 10"}, {"F1", 2, "1 to 1"},
-	} {
-		if _, err := throttle.Find(test.name, test.units); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s with %d units: %v, want %q", test.name, test.units, err, test.want)
-		}
 	}
 }
