@@ -16,13 +16,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// Scope is what a token is for: the service API of all IoT Hubs.
+// Scope is the OAuth scope of the tokens. It covers the service API of every IoT Hub.
 const Scope = "https://iothubs.azure.net/.default"
 
-// renewBefore is how long before its end a token is not used any more.
+// renewBefore is the remaining lifetime at which a cached token is replaced.
 const renewBefore = 5 * time.Minute
 
-// Login gives tokens, each for as long as it is good. It is safe for concurrent use.
+// Login obtains tokens and caches the current one. It is safe for concurrent use.
 type Login struct {
 	credential azcore.TokenCredential
 	now        func() time.Time
@@ -31,57 +31,69 @@ type Login struct {
 	token azcore.AccessToken
 }
 
-// Default is the login of Azure's default chain. It asks nobody yet. The chain
-// reads the process's environment. An authority that is named there, which may be
-// a cloud's of one's own, is not looked up at Microsoft's.
+// Default returns a login that uses Azure's default credential chain, which is
+// configured by the process's environment. Default sends no request.
+//
+// If AZURE_AUTHORITY_HOST is set, the login trusts that authority without asking
+// Microsoft's public cloud about it, because it may belong to a private cloud.
 func Default(now func() time.Time) (*Login, error) {
-	named := os.Getenv("AZURE_AUTHORITY_HOST") != ""
-	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{DisableInstanceDiscovery: named})
-	if err != nil {
-		return nil, fmt.Errorf("login by Entra ID: %w", err)
+	opts := &azidentity.DefaultAzureCredentialOptions{
+		DisableInstanceDiscovery: os.Getenv("AZURE_AUTHORITY_HOST") != "",
 	}
+	credential, err := azidentity.NewDefaultAzureCredential(opts)
+	if err != nil {
+		return nil, fmt.Errorf("login with Entra ID: %w", err)
+	}
+
 	return New(credential, now), nil
 }
 
-// New is a login by credential.
+// New returns a login that gets its tokens from credential.
 func New(credential azcore.TokenCredential, now func() time.Time) *Login {
 	return &Login{credential: credential, now: now}
 }
 
-// Token returns a bearer token for the service API. Getting one anew can take
-// seconds: the Azure CLI is a program that is run.
+// Token returns a bearer token for the service API. A new token can take seconds,
+// for example when the credential chain has to run the Azure CLI.
 func (l *Login) Token(ctx context.Context) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if l.token.Token != "" && l.now().Before(l.token.ExpiresOn.Add(-renewBefore)) {
 		return l.token.Token, nil
 	}
+
 	token, err := l.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{Scope}})
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", failure(err)
+	if ctx.Err() != nil && err != nil {
+		return "", ctx.Err()
 	}
+	if err != nil {
+		return "", loginError(err)
+	}
+
 	l.token = token
 	return token.Token, nil
 }
 
-// failure is what went wrong on one line: what Entra ID has said, where it was
-// asked, and else what was tried.
-func failure(err error) error {
+// loginError turns an error of the Azure SDK, which has many lines, into one line.
+// If Entra ID refused the login, the line quotes its reason. Otherwise no identity
+// was found, and the line says how to provide one.
+func loginError(err error) error {
 	refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
 	if !ok || refused.RawResponse == nil {
-		return fmt.Errorf("no login by Entra ID was found: run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (%s)",
+		return fmt.Errorf("no login for Entra ID was found: run 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (%s)",
 			strings.Join(strings.Fields(err.Error()), " "))
 	}
+
 	var answer struct {
-		Text string `json:"error_description"`
+		Description string `json:"error_description"`
 	}
 	body, _ := runtime.Payload(refused.RawResponse)
-	if json.Unmarshal(body, &answer) != nil || answer.Text == "" {
-		answer.Text = refused.RawResponse.Status
+	if json.Unmarshal(body, &answer) != nil || answer.Description == "" {
+		answer.Description = refused.RawResponse.Status
 	}
-	answer.Text, _, _ = strings.Cut(answer.Text, "\n") // what follows are ids of traces
-	return fmt.Errorf("login refused by Entra ID: %s", strings.TrimSpace(answer.Text))
+
+	// The first line is the reason. The others are trace and correlation ids.
+	reason, _, _ := strings.Cut(answer.Description, "\n")
+	return fmt.Errorf("login refused by Entra ID: %s", strings.TrimSpace(reason))
 }

@@ -12,24 +12,26 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// fakeCredential gives tokens of an hour, numbered, or an error.
+// fakeCredential issues numbered tokens that are valid for one hour, or fails with err.
 type fakeCredential struct {
-	now   func() time.Time
-	asked []policy.TokenRequestOptions
-	err   error
+	now      func() time.Time
+	requests []policy.TokenRequestOptions
+	err      error
 }
 
 func (f *fakeCredential) GetToken(_ context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	f.asked = append(f.asked, opts)
-	return azcore.AccessToken{Token: "token-" + strings.Repeat("I", len(f.asked)), ExpiresOn: f.now().Add(time.Hour)}, f.err
+	f.requests = append(f.requests, opts)
+	return azcore.AccessToken{Token: "token-" + strings.Repeat("I", len(f.requests)), ExpiresOn: f.now().Add(time.Hour)}, f.err
 }
 
-// TestToken: a token is kept until shortly before its end.
-func TestToken(t *testing.T) {
+// A token is cached and replaced shortly before it expires.
+func TestTokenIsCached(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	credential := &fakeCredential{now: clock}
 	login := New(credential, clock)
+
 	for _, step := range []struct {
 		pass time.Duration
 		want string
@@ -39,25 +41,31 @@ func TestToken(t *testing.T) {
 			t.Errorf("after %s: %s, %v; want %s", step.pass, got, err, step.want)
 		}
 	}
-	for _, opts := range credential.asked {
+
+	for _, opts := range credential.requests {
 		if want := []string{"https://iothubs.azure.net/.default"}; !reflect.DeepEqual(opts.Scopes, want) {
-			t.Errorf("asked for the scopes %q, want %q", opts.Scopes, want)
+			t.Errorf("requested the scopes %q, want %q", opts.Scopes, want)
 		}
 	}
 }
 
-// TestFailure: an error is one line, is not kept, and an interrupted wait is no failed login.
-func TestFailure(t *testing.T) {
+// A login error is one line and is not cached. A cancelled context is reported as
+// such, not as a failed login.
+func TestLoginErrors(t *testing.T) {
+	t.Parallel()
 	credential := &fakeCredential{now: time.Now, err: errors.New("Chain: failed.\nAttempted:\n\tCLI: not there")}
 	login := New(credential, time.Now)
+
 	if _, err := login.Token(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "(Chain: failed. Attempted: CLI: not there)") {
 		t.Errorf("error %v", err)
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := login.Token(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want that it was interrupted", err)
+		t.Errorf("error %v, want context.Canceled", err)
 	}
+
 	credential.err = nil
 	if got, err := login.Token(t.Context()); got != "token-III" || err != nil {
 		t.Errorf("%s, %v", got, err)
