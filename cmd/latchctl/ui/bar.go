@@ -7,64 +7,72 @@ import (
 	"unicode/utf8"
 )
 
-// Counts is how far a job is, as the hub counts.
+// Counts holds the hub's device counts for one job.
 type Counts struct {
 	Total, Succeeded, Failed, Running, Pending int
 }
 
-// Done is the number of devices that the hub is through with.
+// Done returns the number of devices that the hub has finished.
 func (c Counts) Done() int { return c.Succeeded + c.Failed }
 
-// Progress is one picture of a job for the line of progress.
+// Progress describes the progress of a job at one moment.
 type Progress struct {
-	State  string // the job's state, such as "running"
-	Word   string // what the hub's succeeded means here: "answered", "updated"
+	State  string // job state, such as "running"
+	Word   string // label of the succeeded count, such as "answered" or "updated"
 	Counts Counts
-	Rate   float64       // devices a second; 0: not known
-	Left   time.Duration // time left; 0: not known
+	Rate   float64       // devices per second; 0 if not known
+	Left   time.Duration // estimated time left; 0 if not known
 }
 
+// Limits of the bar's width, without its brackets.
 const (
-	narrowestBar = 8
-	widestBar    = 30
+	minBarWidth = 8
+	maxBarWidth = 30
 )
 
-// Line draws p in at most width characters: a bar and as much of the rest as
-// fits, the most telling first.
+// Line formats p as one line of at most width characters: a bar, the number of
+// finished devices, and the fields that fit. The least important field is dropped
+// first.
 func (p Progress) Line(width int) string {
 	if p.Counts.Total == 0 {
 		return Cut(p.State, width)
 	}
+
 	done := fmt.Sprintf("%d/%d", p.Counts.Done(), p.Counts.Total)
 	fields := p.fields()
+
 	for {
 		text := strings.Join(append([]string{done}, texts(fields)...), "  ")
-		room := width - utf8.RuneCountInString(text) - len("[] ")
-		if room >= narrowestBar {
-			return bar(p.Counts, min(room, widestBar)) + " " + text
+		barWidth := width - utf8.RuneCountInString(text) - len("[] ")
+		if barWidth >= minBarWidth {
+			return bar(p.Counts, min(barWidth, maxBarWidth)) + " " + text
 		}
 		if len(fields) == 0 {
 			return Cut(done, width)
 		}
-		fields = dropLeast(fields)
+
+		fields = dropLowest(fields)
 	}
 }
 
-// Plain is p as a line of a log.
+// Plain formats p as a log line, without a bar.
 func (p Progress) Plain() string {
 	if p.Counts.Total == 0 {
 		return p.State
 	}
-	return p.State + ": " + strings.Join(append([]string{fmt.Sprintf("%d/%d", p.Counts.Done(), p.Counts.Total)}, texts(p.counts())...), ", ")
+
+	done := fmt.Sprintf("%d/%d", p.Counts.Done(), p.Counts.Total)
+	return p.State + ": " + strings.Join(append([]string{done}, texts(p.counts())...), ", ")
 }
 
-// field is a part of the line; the one of the lowest rank goes first where there
-// is no room.
+// field is one part of the progress line. If the line is too long, the field with
+// the lowest rank is dropped first.
 type field struct {
 	text string
 	rank int
 }
 
+// counts returns the fields for the four device counts.
 func (p Progress) counts() []field {
 	return []field{
 		{fmt.Sprintf("%d %s", p.Counts.Succeeded, p.Word), 3},
@@ -74,6 +82,7 @@ func (p Progress) counts() []field {
 	}
 }
 
+// fields returns every part of the progress line after the number of finished devices.
 func (p Progress) fields() []field {
 	fields := p.counts()
 	if p.Rate > 0 {
@@ -85,14 +94,14 @@ func (p Progress) fields() []field {
 	return fields
 }
 
-func dropLeast(fields []field) []field {
-	least := 0
+func dropLowest(fields []field) []field {
+	lowest := 0
 	for i, f := range fields {
-		if f.rank < fields[least].rank {
-			least = i
+		if f.rank < fields[lowest].rank {
+			lowest = i
 		}
 	}
-	return append(fields[:least:least], fields[least+1:]...)
+	return append(fields[:lowest:lowest], fields[lowest+1:]...)
 }
 
 func texts(fields []field) []string {
@@ -105,7 +114,8 @@ func texts(fields []field) []string {
 
 func bar(c Counts, width int) string {
 	filled := width * c.Done() / c.Total
-	filled = min(max(filled, 0), width)
+	filled = min(max(filled, 0), width) // a hub may count more devices than the job has
+
 	return "[" + strings.Repeat("#", filled) + strings.Repeat("-", width-filled) + "]"
 }
 
@@ -116,11 +126,12 @@ func rate(r float64) string {
 	return fmt.Sprintf("%.0f/s", r)
 }
 
-// Duration writes d for a person: "9 s", "2 min 5 s", "1 h 3 min".
+// Duration formats d for people, such as "9 s", "2 min 5 s" or "1 h 3 min".
 func Duration(d time.Duration) string {
 	if d < 10*time.Second {
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
 	}
+
 	s := int64(d.Round(time.Second) / time.Second)
 	switch {
 	case s < 60:

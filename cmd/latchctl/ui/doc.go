@@ -1,7 +1,9 @@
-// Package ui draws what latchctl shows to a person: tables fitted to a width and
-// the line of progress.
+// Package ui formats latchctl's output for people: [Table] fits a table to the
+// terminal's width, and [Printer] shows the progress of a job.
 //
-// The rules: nothing that came from a device or a hub reaches the terminal
-// before [Clean] took its control characters out. Colour says nothing that the
-// words do not say. Widths count characters, each taken as one column wide.
+// Rules:
+//   - [Clean] removes the control characters from every text that came from a
+//     device or a hub before the text is printed.
+//   - Colour only repeats what the words say.
+//   - A width is a number of characters. Each character counts as one column.
 package ui

@@ -8,90 +8,101 @@ import (
 )
 
 const (
-	columnGap = 2
-	// narrowest is what a column keeps, so that a cut text still says something.
-	narrowest = 8
-	// narrowestLast is what the last column keeps before others give way, and
-	// narrowestWrapped what it keeps at all if it is wrapped.
-	narrowestLast    = 30
-	narrowestWrapped = 16
-	// blockIndent is how far the cells below a block's first line stand in.
+	columnGap = 2 // spaces between two columns
+
+	// minWidth is the minimum width of a column, so that a cut text stays useful.
+	minWidth = 8
+	// lastWidth is the width that the last column keeps before other columns are cut.
+	lastWidth = 30
+	// minWrappedWidth is the minimum width of a last column that is wrapped.
+	minWrappedWidth = 16
+	// blockIndent is the indentation of the cells below the first line of a block.
 	blockIndent = 2
 )
 
-// Table is rows under a head. The zero value with Head set is ready. The first
-// column names the row and is never cut. Where the columns do not fit, the last
-// is cut or wrapped, then optional ones are left out; if that does not help, each
-// row becomes a block of lines, one for each cell.
+// Table is a table with a header. Set Head, call Add for each row, then Write.
+//
+// The first column names the row and is never cut. If the table is too wide, Write
+// first cuts or wraps the last column, then leaves out optional columns. If the
+// table still does not fit, Write prints each row as a block with one line per cell.
 type Table struct {
 	Head []string
 	Rows [][]string
 
-	// WrapLast breaks the last column onto further lines where it does not fit,
-	// instead of cutting it.
+	// WrapLast continues the last column on further lines instead of cutting it.
 	WrapLast bool
 
-	// CutAny lets all columns but the first be cut, for cells whose beginning
-	// says enough.
+	// CutAny allows cutting every column except the first.
 	CutAny bool
 
-	// Optional are the columns that may be left out, the first of them first.
+	// Optional lists the columns that may be left out, the first of them first.
 	Optional []int
 
-	// Style, if set, returns the SGR parameters of a cell, such as "31", or "".
+	// Style returns the SGR parameters of a cell, such as "31", or "" for none.
+	// A nil Style disables styles.
 	Style func(column int, text string) string
 }
 
 // Add appends a row.
 func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Write draws the table, at most width columns wide; 0 is any width. Styles are
-// used if color is set.
+// Write prints the table, at most width columns wide. Width 0 means no limit. Styles
+// are used only if color is true.
 func (t *Table) Write(w io.Writer, width int, color bool) error {
-	rows := make([][]string, 0, len(t.Rows)+1)
-	rows = append(rows, t.Head)
-	for _, row := range t.Rows {
-		clean := make([]string, len(t.Head))
-		for i := range clean {
-			if i < len(row) {
-				clean[i] = Clean(row[i])
-			}
-		}
-		rows = append(rows, clean)
-	}
+	rows := t.cleanRows()
 	columns, widths, fits := t.layout(rows, width)
+
 	var b strings.Builder
-	if !fits {
-		for _, row := range rows[1:] {
+	for i, row := range rows {
+		switch {
+		case fits:
+			t.writeRow(&b, row, columns, widths, color && i > 0)
+		case i > 0:
 			t.writeBlock(&b, row, width, color)
 		}
-	} else {
-		for n, row := range rows {
-			t.writeRow(&b, row, columns, widths, color && n > 0)
-		}
 	}
+
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// layout chooses the columns that are shown and their widths, and reports
-// whether they fit. Width 0 fits all.
+// cleanRows returns the header and the rows, without control characters. Each row
+// has as many cells as the header.
+func (t *Table) cleanRows() [][]string {
+	rows := make([][]string, 0, len(t.Rows)+1)
+	rows = append(rows, t.Head)
+	for _, row := range t.Rows {
+		clean := make([]string, len(t.Head))
+		for i := range min(len(row), len(clean)) {
+			clean[i] = Clean(row[i])
+		}
+		rows = append(rows, clean)
+	}
+
+	return rows
+}
+
+// layout chooses the columns to print and their widths. It reports whether they fit
+// into width; with width 0 they always do.
 func (t *Table) layout(rows [][]string, width int) (columns, widths []int, fits bool) {
 	for i := range t.Head {
 		columns = append(columns, i)
 	}
+
 	optional := t.Optional
 	for {
 		widths, fits = t.fit(rows, columns, width)
 		if fits || len(optional) == 0 {
 			return columns, widths, fits
 		}
+
 		columns = slices.DeleteFunc(columns, func(i int) bool { return i == optional[0] })
 		optional = optional[1:]
 	}
 }
 
-// fit chooses the columns' widths: their own, less where the table is too wide.
+// fit computes the widths of the given columns. Each column starts with the width of
+// its longest cell; then columns are narrowed until the table fits.
 func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fits bool) {
 	widths = make([]int, len(columns))
 	total := columnGap * (len(columns) - 1)
@@ -101,95 +112,109 @@ func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fi
 		}
 		total += widths[i]
 	}
+
 	for width > 0 && total > width {
-		shrink := t.widest(widths, columns)
-		if shrink < 0 {
+		i := t.columnToNarrow(widths, columns)
+		if i < 0 {
 			return widths, false
 		}
-		widths[shrink]--
+		widths[i]--
 		total--
 	}
+
 	return widths, true
 }
 
-// widest is the column to be made narrower, or -1 if none can be.
-func (t *Table) widest(widths, columns []int) int {
+// columnToNarrow returns the index in widths of the column that becomes one character
+// narrower, or -1 if no column may. The last column comes first while it is wider than
+// lastWidth. After that, the widest column that may be cut comes first.
+func (t *Table) columnToNarrow(widths, columns []int) int {
 	last := len(columns) - 1
-	least := narrowest
-	if t.WrapLast {
-		least = narrowestWrapped
-	}
-	isLast := last > 0 && columns[last] == len(t.Head)-1 // which may have been left out
-	if isLast && widths[last] > narrowestLast {
+	isLast := last > 0 && columns[last] == len(t.Head)-1 // the last column may have been left out
+	if isLast && widths[last] > lastWidth {
 		return last
 	}
-	found := -1
+
+	minLast := minWidth
+	if t.WrapLast {
+		minLast = minWrappedWidth
+	}
+
+	widest := -1
 	for i := 1; i <= last; i++ {
-		switch {
-		case isLast && i == last && widths[i] <= least, i < last && !t.CutAny, !isLast && !t.CutAny, widths[i] <= narrowest:
-		case found < 0 || widths[i] > widths[found]:
-			found = i
+		narrowable := t.CutAny && widths[i] > minWidth
+		if isLast && i == last {
+			narrowable = widths[i] > minLast
+		}
+		if narrowable && (widest < 0 || widths[i] > widths[widest]) {
+			widest = i
 		}
 	}
-	return found
+
+	return widest
 }
 
-// writeBlock writes a row with a line for each of its cells, wrapped or cut.
+// writeBlock prints a row with one line for each cell that has a value. A cell that
+// does not fit on its line is cut or wrapped.
 func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bool) {
-	for i, cell := range row {
-		if i == 0 {
-			b.WriteString(t.styled(0, cell, strings.Join(Wrap(cell, width), "\n"), color) + "\n")
-			continue
-		}
+	b.WriteString(t.styled(0, row[0], strings.Join(Wrap(row[0], width), "\n"), color) + "\n")
+
+	for i, cell := range row[1:] {
+		column := i + 1
 		if cell == "" || cell == "-" {
 			continue
 		}
-		name := strings.Repeat(" ", blockIndent) + t.Head[i] + ": "
-		room := max(width-2*blockIndent, narrowest)
-		lines := Wrap(cell, max(width-utf8.RuneCountInString(name), 1))
+
+		prefix := strings.Repeat(" ", blockIndent) + t.Head[column] + ": "
+		free := max(width-utf8.RuneCountInString(prefix), 1)
+		lines := Wrap(cell, free)
 		if len(lines) > 1 && t.CutAny {
-			lines = []string{Cut(cell, max(width-utf8.RuneCountInString(name), 1))}
+			lines = []string{Cut(cell, free)}
 		}
-		if len(lines) > 1 { // the name has a line of its own then
-			b.WriteString(strings.TrimRight(name, " ") + "\n")
-			name, lines = strings.Repeat(" ", 2*blockIndent), Wrap(cell, room)
+		if len(lines) > 1 { // the name gets its own line, and the cell follows indented
+			b.WriteString(strings.TrimRight(prefix, " ") + "\n")
+			prefix = strings.Repeat(" ", 2*blockIndent)
+			lines = Wrap(cell, max(width-2*blockIndent, minWidth))
 		}
+
 		for _, line := range lines {
-			b.WriteString(name + t.styled(i, cell, line, color) + "\n")
+			b.WriteString(prefix + t.styled(column, cell, line, color) + "\n")
 		}
 	}
 }
 
+// writeRow prints one row of a table that fits. If the last cell is wrapped, the row
+// has several lines, and the other columns are blank from the second line on.
 func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int, color bool) {
 	last := len(columns) - 1
-	text := row[columns[last]]
-	lines := []string{Cut(text, widths[last])}
+	lastCell := row[columns[last]]
+	lines := []string{Cut(lastCell, widths[last])}
 	if t.WrapLast && columns[last] == len(t.Head)-1 {
-		lines = Wrap(text, widths[last])
+		lines = Wrap(lastCell, widths[last])
 	}
+
 	for n, line := range lines {
 		var out strings.Builder
-		for i, column := range columns {
-			cell := row[column]
-			switch {
-			case i == last:
-				out.WriteString(t.styled(column, cell, line, color))
-			case n > 0:
-				out.WriteString(strings.Repeat(" ", widths[i]+columnGap))
-			default:
-				text := Cut(cell, widths[i])
-				out.WriteString(t.styled(column, cell, text, color))
-				out.WriteString(pad("", widths[i]-utf8.RuneCountInString(text)+columnGap))
+		for i, column := range columns[:last] {
+			text := ""
+			if n == 0 {
+				text = Cut(row[column], widths[i])
 			}
+			out.WriteString(t.styled(column, row[column], text, color))
+			out.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+columnGap))
 		}
+		out.WriteString(t.styled(columns[last], lastCell, line, color))
+
 		b.WriteString(strings.TrimRight(out.String(), " ") + "\n")
 	}
 }
 
+// styled wraps the printed text of a cell in the cell's SGR sequence.
 func (t *Table) styled(column int, cell, text string, color bool) string {
 	if !color || t.Style == nil || text == "" {
 		return text
 	}
+
 	if sgr := t.Style(column, cell); sgr != "" {
 		return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 	}

@@ -7,25 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// Clean puts text on one line and replaces what could steer a terminal.
+// Clean puts text on one line and replaces every character that could control a
+// terminal, such as an escape or a change of the writing direction, by a question mark.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
 			return ' '
-		case steers(r), r == utf8.RuneError:
+		case controlsTerminal(r), r == utf8.RuneError:
 			return '?'
 		}
 		return r
 	}, text)
 }
 
-// EscapeJSON writes what could steer a terminal as JSON's escapes, which mean the
-// same. The ASCII characters among it JSON has only between its tokens.
+// EscapeJSON replaces the characters of a JSON text that could control a terminal by
+// JSON escapes, which have the same meaning. It leaves the ASCII control characters
+// alone: in valid JSON they occur only as white space between the tokens.
 func EscapeJSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r > ' ' && steers(r) {
+		if r > ' ' && controlsTerminal(r) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		} else {
 			b.WriteRune(r)
@@ -34,9 +36,12 @@ func EscapeJSON(text string) string {
 	return b.String()
 }
 
-func steers(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+// controlsTerminal reports whether r is a control character or changes the writing direction.
+func controlsTerminal(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+}
 
-// Cut shortens text to width characters; an ellipsis says that it did.
+// Cut shortens text to width characters. A shortened text ends in an ellipsis.
 func Cut(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text
@@ -47,54 +52,54 @@ func Cut(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// Wrap breaks text into lines of at most width characters: at blanks where there
-// are any, else after a comma.
+// Wrap breaks text into lines of at most width characters. It breaks at a space if
+// there is one, else after a comma, else at the width.
 func Wrap(text string, width int) []string {
 	if width < 1 {
 		width = 1
 	}
+
 	var lines []string
 	rest := []rune(text)
 	for len(rest) > width {
-		at := breakAt(rest, width)
-		lines = append(lines, strings.TrimRight(string(rest[:at]), " "))
-		rest = []rune(strings.TrimLeft(string(rest[at:]), " "))
+		end := lineEnd(rest, width)
+		lines = append(lines, strings.TrimRight(string(rest[:end]), " "))
+		rest = []rune(strings.TrimLeft(string(rest[end:]), " "))
 	}
+
 	return append(lines, string(rest))
 }
 
-// breakAt is where a text that is longer than width is broken.
-func breakAt(text []rune, width int) int {
+// lineEnd returns the index at which Wrap breaks a text that is longer than width.
+func lineEnd(text []rune, width int) int {
 	for i := width; i > 0; i-- {
 		if text[i] == ' ' {
 			return i
 		}
 	}
+
 	for i := width; i > width/3; i-- {
 		if text[i-1] == ',' {
 			return i
 		}
 	}
+
 	return width
 }
 
-// Paragraph wraps text with the lines after the first set in; width 0 is any.
+// Paragraph wraps text and indents every line after the first. With width 0 it
+// returns the text as one line.
 func Paragraph(text string, width int) []string {
 	if width == 0 || utf8.RuneCountInString(text) <= width {
 		return []string{text}
 	}
+
+	const indent = "  "
 	first := Wrap(text, width)[0]
 	lines := []string{first}
-	const indent = "  "
 	for _, line := range Wrap(strings.TrimLeft(text[len(first):], " "), max(width-len(indent), 1)) {
 		lines = append(lines, indent+line)
 	}
-	return lines
-}
 
-func pad(text string, width int) string {
-	if n := utf8.RuneCountInString(text); n < width {
-		return text + strings.Repeat(" ", width-n)
-	}
-	return text
+	return lines
 }

@@ -12,8 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
+// golden compares got with a file of testdata; with -update it rewrites the file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -31,16 +32,18 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestBar draws a job's life at the widths that terminals have.
+// TestBar draws the progress of jobs at the usual widths of terminals.
 func TestBar(t *testing.T) {
+	t.Parallel()
 	pictures := []Progress{
 		{State: "queued"},
 		{State: "running", Word: "answered", Counts: Counts{Total: 3, Running: 3}},
 		{State: "running", Word: "answered", Counts: Counts{Total: 40, Succeeded: 11, Failed: 1, Running: 8, Pending: 20}, Rate: 3.21, Left: 9 * time.Second},
 		{State: "running", Word: "updated", Counts: Counts{Total: 10000, Succeeded: 9871, Failed: 12, Running: 100, Pending: 17}, Rate: 812.4, Left: 125 * time.Second},
 		{State: "completed", Word: "answered", Counts: Counts{Total: 10000, Succeeded: 9988, Failed: 12}},
-		{State: "running", Word: "answered", Counts: Counts{Total: 2, Succeeded: 3}}, // a hub that miscounts
+		{State: "running", Word: "answered", Counts: Counts{Total: 2, Succeeded: 3}}, // a hub that counts wrongly
 	}
+
 	for _, width := range []int{12, 40, 80, 120} {
 		var b strings.Builder
 		for _, p := range pictures {
@@ -55,11 +58,13 @@ func TestBar(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
+	t.Parallel()
 	table := &Table{Head: []string{"DEVICE", "RESULT", "REASON/ANSWER"}, WrapLast: true}
 	table.Add("side", "refused", "500 jammed: the bolt did not arrive within 4 s; the sensor says neither locked nor unlocked")
 	table.Add("a-door-with-a-very-long-name-indeed-which-happens", "succeeded", `200 {"position":"locked","confirmed":true,"changed":true,"tookMs":412}`)
 	table.Add("evil", "offline", "two\nlines, \x1b[31mred\x1b[0m and a bell\a")
 	table.Add("short")
+
 	for _, width := range []int{0, 40, 80} {
 		var b bytes.Buffer
 		if err := table.Write(&b, width, false); err != nil {
@@ -77,13 +82,15 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTableWithoutRoom: optional columns go first, then each row is a block.
-func TestTableWithoutRoom(t *testing.T) {
+// A table that is too wide first loses its optional columns. Then each row becomes a block.
+func TestNarrowTable(t *testing.T) {
+	t.Parallel()
 	jobs := &Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "WHAT"}, Optional: []int{4, 2}}
 	jobs.Add("lock-20261124-122717-0be73f46", "completed", "2026-11-24 12:27:17", "30", "lockDoor")
 	jobs.Add("ping", "queued", "-", "1", "ping")
 	rows := &Table{Head: []string{"deviceId", "status", "properties"}, CutAny: true}
 	rows.Add("front", "enabled", `{"desired":{},"reported":{"agent":{"startedAt":"2026-11-24T12:21:00.686Z"}}}`)
+
 	var b bytes.Buffer
 	for _, table := range []*Table{jobs, rows} {
 		for _, width := range []int{100, 80, 60, 24} {
@@ -103,6 +110,7 @@ func TestTableWithoutRoom(t *testing.T) {
 }
 
 func TestParagraph(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		text  string
 		width int
@@ -117,19 +125,22 @@ func TestParagraph(t *testing.T) {
 }
 
 func TestTableStyles(t *testing.T) {
+	t.Parallel()
 	table := &Table{Head: []string{"A", "B"}, Style: func(column int, text string) string {
 		return map[string]string{"bad": "31"}[text]
 	}}
 	table.Add("bad", "x")
+
 	var plain, color bytes.Buffer
 	table.Write(&plain, 0, false)
 	table.Write(&color, 0, true)
 	if plain.String() != "A    B\nbad  x\n" || color.String() != "A    B\n\x1b[31mbad\x1b[0m  x\n" {
-		t.Errorf("plain %q, in colour %q", plain.String(), color.String())
+		t.Errorf("plain %q, coloured %q", plain.String(), color.String())
 	}
 }
 
-func TestPrinterElsewhere(t *testing.T) {
+func TestPrinterWithoutTerminal(t *testing.T) {
+	t.Parallel()
 	var b strings.Builder
 	p := &Printer{W: &b}
 	now := time.Unix(0, 0)
@@ -137,14 +148,16 @@ func TestPrinterElsewhere(t *testing.T) {
 		now = now.Add(after)
 		p.Show(now, Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Succeeded: done, Running: 4 - done}})
 	}
+
 	show(0, 0)
 	show(100*time.Millisecond, 1) // too soon
 	show(500*time.Millisecond, 2) // too soon
 	show(500*time.Millisecond, 2)
-	show(2*time.Second, 2) // nothing new
+	show(2*time.Second, 2) // nothing has changed
 	show(100*time.Millisecond, 3)
-	show(100*time.Millisecond, 4) // the end is told at once
+	show(100*time.Millisecond, 4) // the last line is printed at once
 	show(0, 4)
+
 	want := "running: 0/4, 0 answered, 0 failed, 4 running, 0 pending\n" +
 		"running: 2/4, 2 answered, 0 failed, 2 running, 0 pending\n" +
 		"running: 3/4, 3 answered, 0 failed, 1 running, 0 pending\n" +
@@ -154,16 +167,19 @@ func TestPrinterElsewhere(t *testing.T) {
 	}
 }
 
-func TestPrinterOnATerminal(t *testing.T) {
+func TestPrinterOnTerminal(t *testing.T) {
+	t.Parallel()
 	var b strings.Builder
 	p := &Printer{W: &b, Width: func() int { return 60 }}
 	now := time.Unix(0, 0)
+
 	p.Show(now, Progress{State: "scheduled for 12:00"})
 	p.Show(now.Add(time.Second), Progress{State: "queued"})
 	p.Note("note: lost")
 	p.Show(now.Add(2*time.Second), Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Running: 4}})
 	p.Show(now.Add(4*time.Second), Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Succeeded: 1, Running: 3}})
 	p.Clear()
+
 	want := "\rscheduled for 12:00" +
 		"\rqueued             " +
 		"\r      \rnote: lost\n" +
@@ -176,6 +192,7 @@ func TestPrinterOnATerminal(t *testing.T) {
 }
 
 func TestClean(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"plain, Türe ✓": "plain, Türe ✓", "a\nb\tc\r": "a b c ", "\x1b]0;x\x07": "?]0;x?", "\x7f\u0085": "??", "\u202eevil": "?evil", "\xff": "?",
 	} {
@@ -186,6 +203,7 @@ func TestClean(t *testing.T) {
 }
 
 func TestWrapAndCut(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		text  string
 		width int
@@ -197,6 +215,7 @@ func TestWrapAndCut(t *testing.T) {
 			t.Errorf("Wrap(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
 		}
 	}
+
 	for _, tt := range []struct {
 		text  string
 		width int
@@ -209,6 +228,7 @@ func TestWrapAndCut(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
+	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		1200 * time.Millisecond: "1.2 s", 9 * time.Second: "9 s", 59 * time.Second: "59 s", 5 * time.Minute: "5 min",
 		125 * time.Second: "2 min 5 s", time.Hour: "1 h", 3780 * time.Second: "1 h 3 min",
