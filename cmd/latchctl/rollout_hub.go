@@ -42,7 +42,7 @@ func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.Ru
 				return err
 			}
 			return sameJob(existing, run.Job)
-		case watch.Passing(err) && !tooManyJobs(err):
+		case watch.Retryable(err) && !tooManyJobs(err):
 			look = true // it may have been created all the same
 			return err
 		}
@@ -90,7 +90,7 @@ func (a *app) insist(ctx context.Context, do func() error) error {
 	told := ""
 	for pause := firstFullPause; ; pause = min(pause*2, lastFullPause) {
 		err := do()
-		if err == nil || ctx.Err() != nil || !tooManyJobs(err) && !watch.Passing(err) {
+		if err == nil || ctx.Err() != nil || !tooManyJobs(err) && !watch.Retryable(err) {
 			return err
 		}
 		now := a.now()
@@ -102,8 +102,8 @@ func (a *app) insist(ctx context.Context, do func() error) error {
 			lost = time.Time{}
 		case lost.IsZero():
 			lost = now
-		case now.Sub(lost) >= watch.Patience:
-			return fmt.Errorf("%w: the hub could not be asked for %s: %w", watch.ErrTimeout, ui.Duration(watch.Patience), err)
+		case now.Sub(lost) >= watch.MaxOutage:
+			return fmt.Errorf("%w: the hub could not be asked for %s: %w", watch.ErrTimeout, ui.Duration(watch.MaxOutage), err)
 		}
 		if text != told {
 			a.note("note: %s", text)

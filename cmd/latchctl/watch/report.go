@@ -7,60 +7,62 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Device is a device's row with its judgement.
+// Device is the job row of one device and its judgement.
 type Device struct {
 	iothub.DeviceJob
 	Verdict iothub.Verdict
 }
 
-// Failed reports whether the device is not known to have succeeded.
+// Failed reports whether the device failed or has no final row.
 func (d Device) Failed() bool { return d.Verdict.Outcome != iothub.Succeeded }
 
-// Report is a job with what became of its devices: the failed ones first, each
-// part in the order of the ids.
+// Report is a job with the result of each device. The failed devices come first;
+// both parts are sorted by device id.
 type Report struct {
 	Job     iothub.Job
 	Devices []Device
-	Missing int // devices that the hub counts and has no row of
+	Missing int // number of devices that the hub counts but lists no row for
 }
 
-// Join returns the devices of both reports together, with the job of next.
+// Join returns a report on the devices of r and next. Its job is the job of next.
 func (r Report) Join(next Report) Report {
-	all := Report{Job: next.Job, Missing: r.Missing + next.Missing, Devices: slices.Concat(r.Devices, next.Devices)}
-	all.sort()
-	return all
+	joined := Report{Job: next.Job, Missing: r.Missing + next.Missing, Devices: slices.Concat(r.Devices, next.Devices)}
+	joined.sort()
+
+	return joined
 }
 
-// sort puts the failed devices first, each part in the order of the ids.
+// sort puts the failed devices first and sorts both parts by device id.
 func (r Report) sort() {
 	slices.SortStableFunc(r.Devices, func(a, b Device) int {
-		if a.Failed() != b.Failed() {
-			if a.Failed() {
-				return -1
-			}
-			return 1
+		switch {
+		case a.Failed() == b.Failed():
+			return strings.Compare(a.DeviceID, b.DeviceID)
+		case a.Failed():
+			return -1
 		}
-		return strings.Compare(a.DeviceID, b.DeviceID)
+		return 1
 	})
 }
 
-// Total is the number of the job's devices.
+// Total returns the number of devices of the job.
 func (r Report) Total() int { return len(r.Devices) + r.Missing }
 
-// Failed returns the devices that are not known to have succeeded.
+// Failed returns the devices that failed or have no final row.
 func (r Report) Failed() []Device {
 	n := 0
 	for n < len(r.Devices) && r.Devices[n].Failed() {
 		n++
 	}
+
 	return r.Devices[:n]
 }
 
-// Succeeded is the number of devices that have succeeded.
+// Succeeded returns the number of devices that have succeeded.
 func (r Report) Succeeded() int { return len(r.Devices) - len(r.Failed()) }
 
-// Counts is the number of devices of each outcome. Devices without a row are
-// unfinished.
+// Counts returns the number of devices for each outcome. A device without a row
+// counts as unfinished.
 func (r Report) Counts() map[iothub.Outcome]int {
 	counts := make(map[iothub.Outcome]int)
 	for _, d := range r.Devices {
@@ -69,10 +71,11 @@ func (r Report) Counts() map[iothub.Outcome]int {
 	if r.Missing > 0 {
 		counts[iothub.Unfinished] += r.Missing
 	}
+
 	return counts
 }
 
-// final reports whether every device has a row that will not change.
+// final reports whether every device has a row that will not change any more.
 func (r Report) final() bool {
 	return r.Missing == 0 && r.Counts()[iothub.Unfinished] == 0
 }

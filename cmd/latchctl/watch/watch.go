@@ -1,9 +1,12 @@
-// Package watch follows a job to its end and judges what became of each device.
+// Package watch follows a job until it ends and judges the result of each device.
+// Use [Job] to follow a job, or [Rows] to read the results of a job as they are now.
 //
-// It polls the job, and reads the devices' rows only once the job has ended, so
-// that a hub's quota of queries is not spent. A hub that cannot be reached for a
-// while is waited for. It claims no success that a row does not show: a device
-// without a row, or whose row is not final, is counted as unfinished.
+// Guarantees:
+//   - While the job runs, Job reads only the job itself. It reads the devices' rows
+//     once, after the end, because each read counts against the hub's query quota.
+//   - Job tolerates an outage of the hub of up to [MaxOutage].
+//   - A device counts as succeeded only if its row says so. A device whose row is
+//     missing or not final counts as unfinished.
 package watch
 
 import (
@@ -18,50 +21,57 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// MaxOutage is how long Job retries while it cannot reach the hub.
+const MaxOutage = 5 * time.Minute
+
+// Pauses between two reads of the job. The pause grows by a quarter from minPause to
+// maxPause and starts again at minPause when the job's status changes.
 const (
-	firstPause = 200 * time.Millisecond
-	lastPause  = 2 * time.Second
-	// farPause is the pause while the job's start is more than that away.
-	farPause = 15 * time.Second
-	// Patience is how long a hub that cannot be reached is waited for.
-	Patience = 5 * time.Minute
-	// rowAttempts and rowPause say how often rows are read again that a hub has
-	// not written yet, although the job has ended.
+	minPause = 200 * time.Millisecond
+	maxPause = 2 * time.Second
+	// scheduledPause applies while the job's start is more than twice this far away.
+	scheduledPause = 15 * time.Second
+)
+
+// A hub can report a job as completed before it has written every row. Job then
+// reads the rows up to rowAttempts times, rowPause apart.
+const (
 	rowAttempts = 5
 	rowPause    = time.Second
 )
 
-// ErrTimeout says that the time to wait was over before the job had ended. The
-// job itself goes on.
+// ErrTimeout means that the job did not end within the time limit, or that the hub
+// was unreachable for longer than MaxOutage. The job itself continues.
 var ErrTimeout = errors.New("timed out waiting")
 
-// Hub is what is needed of the service API.
+// Hub is the part of the service API that this package uses.
 type Hub interface {
 	Job(ctx context.Context, id string) (iothub.Job, error)
 	DeviceJobs(ctx context.Context, jobID string) iter.Seq2[iothub.DeviceJob, error]
 }
 
-// Options say how to watch.
+// Options configures Job.
 type Options struct {
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error
-	Progress func(iothub.Job) // told of each picture of the job
-	Note     func(string)     // told of a lost connection, and of its return
-	Limit    time.Duration    // how long to wait at all; 0: without end
+	Progress func(iothub.Job) // receives the job after each read
+	Note     func(string)     // receives a line when the connection is lost, and when it is back
+	Limit    time.Duration    // maximum time to wait for the job's end; 0 means no limit
 
-	// Known says that the hub has just taken the job. Else a hub that cannot be
-	// reached at the very first is an error at once, and not waited for.
+	// Known says that the hub has just accepted the job, so that Job also tolerates an
+	// outage before its first successful read. Otherwise the first failed read ends Job.
 	Known bool
 }
 
-// Job watches a job until it has ended, and returns it with its rows judged.
+// Job follows a job until it ends, and returns it with the judged result of each device.
 func Job(ctx context.Context, hub Hub, id string, opts Options) (Report, error) {
-	w := &watcher{hub: hub, id: id, opts: opts, begun: opts.Now()}
-	job, err := w.end(ctx)
+	w := &watcher{hub: hub, id: id, opts: opts, started: opts.Now()}
+	job, err := w.awaitEnd(ctx)
 	if err != nil {
 		return Report{Job: job}, err
 	}
-	return w.report(ctx, job)
+
+	return w.readFinalRows(ctx, job)
 }
 
 // Rows reads and judges the rows of a job as they are now.
@@ -73,122 +83,142 @@ func Rows(ctx context.Context, hub Hub, job iothub.Job) (Report, error) {
 		}
 		r.Devices = append(r.Devices, Device{row, row.Judge()})
 	}
+
 	if s := job.DeviceJobStatistics; s != nil {
 		r.Missing = max(0, s.DeviceCount-len(r.Devices))
 	}
 	r.sort()
+
 	return r, nil
 }
 
+// watcher is the state of one call of Job.
 type watcher struct {
-	hub   Hub
-	id    string
-	opts  Options
-	begun time.Time
-	seen  bool      // the hub has answered
-	lost  time.Time // since when the hub cannot be reached; zero: it can
+	hub     Hub
+	id      string // id of the job
+	opts    Options
+	started time.Time
+	reached bool      // the hub has answered at least once
+	outage  time.Time // start of the current outage; zero while the hub answers
 }
 
-// end polls until the job has ended.
-func (w *watcher) end(ctx context.Context) (iothub.Job, error) {
+// awaitEnd reads the job repeatedly until it has ended.
+func (w *watcher) awaitEnd(ctx context.Context) (iothub.Job, error) {
 	var last iothub.Job
-	pause := firstPause
+	pause := minPause
+
 	for {
 		job, err := w.hub.Job(ctx, w.id)
 		if err != nil {
-			if err := w.bear(ctx, err, lastPause); err != nil {
+			if err := w.handleError(ctx, err); err != nil {
 				return last, err
 			}
 			continue
 		}
-		w.found()
+
+		w.handleAnswer()
 		if job.Status != last.Status {
-			pause = firstPause
+			pause = minPause
 		}
 		last = job
 		w.opts.Progress(job)
 		if job.Status.Ended() {
 			return job, nil
 		}
-		now := w.opts.Now()
+
 		next := pause
-		if job.Status == iothub.JobScheduled && job.StartTime != nil && job.StartTime.Sub(now) > 2*farPause {
-			next = farPause
+		if job.Status == iothub.JobScheduled && job.StartTime != nil && job.StartTime.Sub(w.opts.Now()) > 2*scheduledPause {
+			next = scheduledPause
 		}
-		if err := w.wait(ctx, next); err != nil {
+		if err := w.sleep(ctx, next); err != nil {
 			return last, err
 		}
-		pause = min(pause*5/4, lastPause)
+		pause = min(pause*5/4, maxPause)
 	}
 }
 
-// wait sleeps, but not beyond the limit.
-func (w *watcher) wait(ctx context.Context, d time.Duration) error {
-	if w.opts.Limit > 0 {
-		left := w.begun.Add(w.opts.Limit).Sub(w.opts.Now())
-		if left <= 0 {
-			return fmt.Errorf("%w: job %s had not ended after %s", ErrTimeout, w.id, ui.Duration(w.opts.Limit))
-		}
-		d = min(d, left)
-	}
-	return w.opts.Sleep(ctx, d)
-}
-
-// bear waits after an error that may pass, and returns one that will not.
-func (w *watcher) bear(ctx context.Context, err error, pause time.Duration) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if !Passing(err) || !w.seen && !w.opts.Known {
-		return err
-	}
-	now := w.opts.Now()
-	if w.lost.IsZero() {
-		w.lost = now
-		w.opts.Note(fmt.Sprintf("note: %v; the job goes on without us, trying again for %s", err, ui.Duration(Patience)))
-	}
-	if now.Sub(w.lost) >= Patience {
-		return fmt.Errorf("%w: job %s: the hub could not be asked for %s: %w", ErrTimeout, w.id, ui.Duration(Patience), err)
-	}
-	return w.wait(ctx, pause)
-}
-
-func (w *watcher) found() {
-	w.seen = true
-	if !w.lost.IsZero() {
-		w.opts.Note(fmt.Sprintf("note: the hub answers again, after %s", ui.Duration(w.opts.Now().Sub(w.lost).Round(time.Second))))
-		w.lost = time.Time{}
-	}
-}
-
-// Passing reports whether the same request may succeed later.
-func Passing(err error) bool {
-	var temporary interface{ Temporary() bool }
-	if errors.As(err, &temporary) {
-		return temporary.Temporary()
-	}
-	var refusal *iothub.Error
-	return errors.As(err, &refusal) &&
-		(refusal.Status == http.StatusTooManyRequests || refusal.Status >= http.StatusInternalServerError)
-}
-
-// report reads the rows of a job that has ended, again if some are not written yet.
-func (w *watcher) report(ctx context.Context, job iothub.Job) (Report, error) {
+// readFinalRows reads the rows of a job that has ended. It reads them again while the
+// hub has not yet written all of them.
+func (w *watcher) readFinalRows(ctx context.Context, job iothub.Job) (Report, error) {
 	for attempt := 1; ; {
 		r, err := Rows(ctx, w.hub, job)
 		if err != nil {
-			if err := w.bear(ctx, err, lastPause); err != nil {
+			if err := w.handleError(ctx, err); err != nil {
 				return Report{Job: job}, err
 			}
 			continue
 		}
-		w.found()
+
+		w.handleAnswer()
 		if job.Status != iothub.JobCompleted || r.final() || attempt == rowAttempts {
 			return r, nil
 		}
+
 		attempt++
-		if err := w.wait(ctx, rowPause); err != nil {
+		if err := w.sleep(ctx, rowPause); err != nil {
 			return r, err
 		}
 	}
+}
+
+// sleep waits for d, or until the time limit if that comes first. After the limit it
+// returns ErrTimeout at once.
+func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
+	if w.opts.Limit > 0 {
+		left := w.started.Add(w.opts.Limit).Sub(w.opts.Now())
+		if left <= 0 {
+			return fmt.Errorf("%w: job %s did not end within %s", ErrTimeout, w.id, ui.Duration(w.opts.Limit))
+		}
+		d = min(d, left)
+	}
+
+	return w.opts.Sleep(ctx, d)
+}
+
+// handleError decides what to do about a failed read. It pauses and returns nil if
+// another attempt may succeed; otherwise it returns the error that ends Job.
+func (w *watcher) handleError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !Retryable(err) || !w.reached && !w.opts.Known {
+		return err
+	}
+
+	now := w.opts.Now()
+	if w.outage.IsZero() {
+		w.outage = now
+		w.opts.Note(fmt.Sprintf("note: %v; the job continues on the hub; retrying for %s", err, ui.Duration(MaxOutage)))
+	}
+	if now.Sub(w.outage) >= MaxOutage {
+		return fmt.Errorf("%w: job %s: the hub was unreachable for %s: %w", ErrTimeout, w.id, ui.Duration(MaxOutage), err)
+	}
+
+	return w.sleep(ctx, maxPause)
+}
+
+// handleAnswer records a successful read and, after an outage, says that the hub is back.
+func (w *watcher) handleAnswer() {
+	w.reached = true
+	if w.outage.IsZero() {
+		return
+	}
+
+	length := w.opts.Now().Sub(w.outage).Round(time.Second)
+	w.opts.Note(fmt.Sprintf("note: the hub answers again, after %s", ui.Duration(length)))
+	w.outage = time.Time{}
+}
+
+// Retryable reports whether a request that failed with err may succeed later: the hub
+// was unreachable, throttled the request, or had an internal error.
+func Retryable(err error) bool {
+	if e, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err); ok {
+		return e.Temporary()
+	}
+
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	return ok && (refusal.Status == http.StatusTooManyRequests || refusal.Status >= http.StatusInternalServerError)
 }

@@ -14,7 +14,7 @@ import (
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock whose sleeps take no time.
+// clock is a simulated clock. Its sleeps return at once and advance its time.
 type clock struct {
 	now    time.Time
 	sleeps []time.Duration
@@ -24,30 +24,30 @@ func (c *clock) Now() time.Time { return c.now }
 
 func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
-		panic("a sleep of no time")
+		panic("the duration of a sleep is not positive")
 	}
 	c.now = c.now.Add(d)
 	c.sleeps = append(c.sleeps, d)
 	return ctx.Err()
 }
 
-// lostError is an error that may pass.
+// lostError is a temporary connection error.
 type lostError struct{}
 
 func (lostError) Error() string   { return "hub at h:443: not reachable" }
 func (lostError) Temporary() bool { return true }
 
-// fakeHub answers from lists: the last entry stays.
+// fakeHub answers each request with the next entry of a list. It repeats the last entry.
 type fakeHub struct {
 	jobs []any // iothub.JobStatus, iothub.Job or error
 	rows []any // []iothub.DeviceJob or error
 
-	asked, paged int
+	jobReads, rowReads int
 }
 
 func (h *fakeHub) Job(context.Context, string) (iothub.Job, error) {
-	v := h.jobs[min(h.asked, len(h.jobs)-1)]
-	h.asked++
+	v := h.jobs[min(h.jobReads, len(h.jobs)-1)]
+	h.jobReads++
 	switch v := v.(type) {
 	case error:
 		return iothub.Job{}, v
@@ -57,12 +57,12 @@ func (h *fakeHub) Job(context.Context, string) (iothub.Job, error) {
 	case iothub.JobStatus:
 		return iothub.Job{JobID: "j", Status: v}, nil
 	}
-	panic("neither")
+	panic("the list holds a value of another type")
 }
 
 func (h *fakeHub) DeviceJobs(context.Context, string) iter.Seq2[iothub.DeviceJob, error] {
-	v := h.rows[min(h.paged, len(h.rows)-1)]
-	h.paged++
+	v := h.rows[min(h.rowReads, len(h.rows)-1)]
+	h.rowReads++
 	return func(yield func(iothub.DeviceJob, error) bool) {
 		if err, ok := v.(error); ok {
 			yield(iothub.DeviceJob{}, err)
@@ -76,10 +76,12 @@ func (h *fakeHub) DeviceJobs(context.Context, string) iter.Seq2[iothub.DeviceJob
 	}
 }
 
+// row returns the row of a twin update with the given status.
 func row(id string, status iothub.DeviceJobStatus) iothub.DeviceJob {
 	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleUpdateTwin, Status: status}
 }
 
+// run follows job "j" on hub with a simulated clock. It returns the report, the clock and the notes.
 func run(t *testing.T, hub *fakeHub, change func(*Options)) (Report, *clock, []string, error) {
 	t.Helper()
 	c := &clock{now: start}
@@ -96,11 +98,13 @@ func run(t *testing.T, hub *fakeHub, change func(*Options)) (Report, *clock, []s
 }
 
 func TestPausesGrow(t *testing.T) {
+	t.Parallel()
 	hub := &fakeHub{jobs: make([]any, 40)}
 	for i := range hub.jobs {
 		hub.jobs[i] = iothub.JobRunning
 	}
 	hub.jobs[20] = iothub.JobCancelled
+
 	_, c, _, err := run(t, hub, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -108,15 +112,17 @@ func TestPausesGrow(t *testing.T) {
 	if c.sleeps[0] != 200*time.Millisecond || c.sleeps[1] != 250*time.Millisecond || c.sleeps[19] != 2*time.Second {
 		t.Errorf("pauses %v", c.sleeps)
 	}
-	if hub.paged != 1 {
-		t.Errorf("the rows were read %d times, want once at the end", hub.paged)
+	if hub.rowReads != 1 {
+		t.Errorf("the rows were read %d times, want once at the end", hub.rowReads)
 	}
 }
 
-func TestPausesBeforeTheStart(t *testing.T) {
-	at := start.Add(40 * time.Second)
-	scheduled := iothub.Job{Status: iothub.JobScheduled, StartTime: &at}
+func TestPausesBeforeStart(t *testing.T) {
+	t.Parallel()
+	startTime := start.Add(40 * time.Second)
+	scheduled := iothub.Job{Status: iothub.JobScheduled, StartTime: &startTime}
 	hub := &fakeHub{jobs: []any{scheduled, scheduled, scheduled, iothub.JobRunning, iothub.JobCancelled}}
+
 	_, c, _, err := run(t, hub, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -127,21 +133,23 @@ func TestPausesBeforeTheStart(t *testing.T) {
 	}
 }
 
-func TestLostConnectionIsBorne(t *testing.T) {
+func TestShortOutage(t *testing.T) {
+	t.Parallel()
 	hub := &fakeHub{
 		jobs: []any{iothub.JobRunning, lostError{}, lostError{}, &iothub.Error{Status: 503}, iothub.JobRunning, &iothub.Error{Status: 429}, iothub.JobCompleted},
 		rows: []any{lostError{}, []iothub.DeviceJob{row("a", iothub.DeviceCompleted)}},
 	}
+
 	r, _, notes, err := run(t, hub, nil)
 	if err != nil || r.Succeeded() != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	want := []string{
-		"note: hub at h:443: not reachable; the job goes on without us, trying again for 5 min",
+		"note: hub at h:443: not reachable; the job continues on the hub; retrying for 5 min",
 		"note: the hub answers again, after 6 s",
-		"note: HTTP status 429; the job goes on without us, trying again for 5 min",
+		"note: HTTP status 429; the job continues on the hub; retrying for 5 min",
 		"note: the hub answers again, after 2 s",
-		"note: hub at h:443: not reachable; the job goes on without us, trying again for 5 min",
+		"note: hub at h:443: not reachable; the job continues on the hub; retrying for 5 min",
 		"note: the hub answers again, after 2 s",
 	}
 	if !reflect.DeepEqual(notes, want) {
@@ -149,27 +157,29 @@ func TestLostConnectionIsBorne(t *testing.T) {
 	}
 }
 
-func TestLostConnectionIsNotBorneForEver(t *testing.T) {
+func TestLongOutage(t *testing.T) {
+	t.Parallel()
 	hub := &fakeHub{jobs: []any{iothub.JobRunning, lostError{}}}
 	_, c, notes, err := run(t, hub, nil)
-	if !errors.Is(err, ErrTimeout) || !errors.As(err, new(lostError)) {
+	if !errors.Is(err, ErrTimeout) || !errors.Is(err, lostError{}) {
 		t.Errorf("error %v", err)
 	}
 	if d := c.now.Sub(start); d < 5*time.Minute || d > 6*time.Minute || len(notes) != 1 {
-		t.Errorf("given up after %v, with the notes %q", d, notes)
+		t.Errorf("gave up after %v with the notes %q", d, notes)
 	}
 }
 
-func TestErrorsThatDoNotPass(t *testing.T) {
+func TestPermanentErrors(t *testing.T) {
+	t.Parallel()
 	refusal := &iothub.Error{Status: 401, Code: iothub.CodeUnauthorized}
 	for name, tt := range map[string]struct {
 		jobs  []any
 		known bool
 		want  error
 	}{
-		"refused":          {jobs: []any{iothub.JobRunning, refusal}, want: refusal},
-		"away at first":    {jobs: []any{lostError{}}, want: lostError{}},
-		"away but created": {jobs: []any{lostError{}, iothub.JobCancelled}, known: true},
+		"refused":                    {jobs: []any{iothub.JobRunning, refusal}, want: refusal},
+		"unreachable at first":       {jobs: []any{lostError{}}, want: lostError{}},
+		"unreachable after creation": {jobs: []any{lostError{}, iothub.JobCancelled}, known: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, _, err := run(t, &fakeHub{jobs: tt.jobs}, func(o *Options) { o.Known = tt.known })
@@ -181,13 +191,15 @@ func TestErrorsThatDoNotPass(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
+	t.Parallel()
 	_, c, _, err := run(t, &fakeHub{jobs: []any{iothub.JobRunning}}, func(o *Options) { o.Limit = 3 * time.Second })
 	if !errors.Is(err, ErrTimeout) || c.now.Sub(start) != 3*time.Second {
 		t.Errorf("error %v after %v", err, c.now.Sub(start))
 	}
 }
 
-func TestCanceledByTheUser(t *testing.T) {
+func TestCancelledByUser(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &clock{now: start}
 	_, err := Job(ctx, &fakeHub{jobs: []any{iothub.JobRunning}}, "j", Options{Now: c.Now, Note: func(string) {},
@@ -197,9 +209,10 @@ func TestCanceledByTheUser(t *testing.T) {
 	}
 }
 
-// TestRowsThatComeLate: a hub may call a job completed before all its rows are
-// written. What is not there in the end has not succeeded.
-func TestRowsThatComeLate(t *testing.T) {
+// A hub may report a job as completed before it has written every row. A row that
+// never appears does not count as succeeded.
+func TestLateRows(t *testing.T) {
+	t.Parallel()
 	done := iothub.Job{Status: iothub.JobCompleted, DeviceJobStatistics: &iothub.JobStatistics{DeviceCount: 2, SucceededCount: 2}}
 	a, b := row("a", iothub.DeviceCompleted), row("b", iothub.DeviceCompleted)
 	late := &fakeHub{jobs: []any{done}, rows: []any{[]iothub.DeviceJob{a}, []iothub.DeviceJob{row("b", iothub.DeviceRunning), a}, []iothub.DeviceJob{b, a}}}
@@ -207,22 +220,25 @@ func TestRowsThatComeLate(t *testing.T) {
 	if err != nil || r.Succeeded() != 2 || r.Missing != 0 || len(c.sleeps) != 2 {
 		t.Errorf("%+v after %v, %v", r, c.sleeps, err)
 	}
+
 	never := &fakeHub{jobs: []any{done}, rows: []any{[]iothub.DeviceJob{a}}}
 	r, _, _, err = run(t, never, nil)
 	if err != nil || r.Succeeded() != 1 || r.Missing != 1 || r.Total() != 2 || r.Counts()[iothub.Unfinished] != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if never.paged != rowAttempts {
-		t.Errorf("the rows were read %d times", never.paged)
+	if never.rowReads != rowAttempts {
+		t.Errorf("the rows were read %d times", never.rowReads)
 	}
 }
 
-func TestReportPutsFailuresFirst(t *testing.T) {
+func TestReportListsFailuresFirst(t *testing.T) {
+	t.Parallel()
 	hub := &fakeHub{rows: []any{[]iothub.DeviceJob{row("d", iothub.DeviceCompleted), row("c", iothub.DeviceFailed), row("b", iothub.DeviceCompleted), row("a", iothub.DeviceCanceled)}}}
 	r, err := Rows(t.Context(), hub, iothub.Job{JobID: "j"})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var ids []string
 	for _, d := range r.Devices {
 		ids = append(ids, d.DeviceID)
@@ -233,6 +249,7 @@ func TestReportPutsFailuresFirst(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
+	t.Parallel()
 	part := func(job string, missing int, rows ...iothub.DeviceJob) Report {
 		r := Report{Job: iothub.Job{JobID: job}, Missing: missing}
 		for _, row := range rows {
@@ -240,8 +257,10 @@ func TestJoin(t *testing.T) {
 		}
 		return r
 	}
+
 	all := part("1", 1, row("b", iothub.DeviceFailed), row("a", iothub.DeviceCompleted)).
 		Join(part("2", 2, row("d", iothub.DeviceFailed), row("c", iothub.DeviceCompleted)))
+
 	var ids []string
 	for _, d := range all.Devices {
 		ids = append(ids, d.DeviceID)
