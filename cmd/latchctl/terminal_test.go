@@ -304,7 +304,7 @@ func TestWatchThroughARestart(t *testing.T) {
 		t.Errorf("status %d", got)
 	}
 	if !strings.HasSuffix(out.String(), "1 device: 1 succeeded, 0 failed\n") ||
-		strings.Count(strings.Join(strings.Fields(errOut.String()), " "), "trying again for 5 min") != 1 || strings.Count(errOut.String(), "the hub answers again") != 1 {
+		strings.Count(strings.Join(strings.Fields(errOut.String()), " "), "retrying for 5 min") != 1 || strings.Count(errOut.String(), "the hub answers again") != 1 {
 		t.Errorf("printed %q, said %q", out, errOut)
 	}
 }

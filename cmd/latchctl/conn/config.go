@@ -5,43 +5,47 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
-// DefaultConfirmAbove is the number of devices above which a command asks first.
+// DefaultConfirmAbove is the number of devices above which a command asks for
+// confirmation, unless the config file sets confirm_above.
 const DefaultConfirmAbove = 10
 
-// Config is the user's config file.
+// Config is the content of the user's config file.
 type Config struct {
-	// Default names the hub that is used where none is given.
+	// Default is the name of the hub to use if neither flags nor environment choose one.
 	Default string `toml:"default"`
-	// ConfirmAbove is the number of devices above which a command asks first.
-	ConfirmAbove *int           `toml:"confirm_above"`
-	Hubs         map[string]Hub `toml:"hubs"`
+	// ConfirmAbove is the number of devices above which a command asks for confirmation.
+	// nil means DefaultConfirmAbove.
+	ConfirmAbove *int `toml:"confirm_above"`
+	// Hubs maps names to hubs.
+	Hubs map[string]Hub `toml:"hubs"`
 
-	path    string
-	warning string
+	path    string // path of the file; empty if no home folder is known
+	warning string // warning to print, such as unsafe permissions of the file
 }
 
-// Hub is a named hub of the config file: one with a connection string, or one
-// with a host name and auth = "entra". Relative paths start at the file's folder.
+// Hub is one hub of the config file. It has either a connection string file, or a host
+// name and auth = "entra". Relative paths are relative to the config file's folder.
 type Hub struct {
 	ConnectionStringFile string `toml:"connection_string_file"`
 	HostName             string `toml:"host_name"`
 	Auth                 string `toml:"auth"`
 	Endpoint             string `toml:"endpoint"`
 	CAFile               string `toml:"ca_file"`
-	Tier                 string `toml:"tier"`  // the edition of IoT Hub, such as S1; empty: not known
-	Units                int    `toml:"units"` // of the tier; 0: one
+	Tier                 string `toml:"tier"`  // edition of IoT Hub, such as S1; empty if not known
+	Units                int    `toml:"units"` // number of units of the tier; 0 means 1
 }
 
-// ConfigPath is where the config file is: latchctl/config.toml under
-// XDG_CONFIG_HOME or ~/.config. It is empty if neither is known.
+// ConfigPath returns the path of the config file: latchctl/config.toml in
+// XDG_CONFIG_HOME, else in ~/.config. It returns "" if neither variable is set.
 func ConfigPath(getenv func(string) string) string {
 	folder := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(folder) {
@@ -51,15 +55,17 @@ func ConfigPath(getenv func(string) string) string {
 		}
 		folder = filepath.Join(home, ".config")
 	}
+
 	return filepath.Join(folder, "latchctl", "config.toml")
 }
 
-// LoadConfig reads the config file. One that does not exist is empty.
+// LoadConfig reads the config file. If the file does not exist, the config is empty.
 func LoadConfig(getenv func(string) string) (Config, error) {
 	path := ConfigPath(getenv)
 	if path == "" {
 		return Config{}, nil
 	}
+
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{path: path}, nil
@@ -67,41 +73,35 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
+
 	c, err := parseConfig(text, path)
 	if err != nil {
 		return Config{}, err
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o022 != 0 {
-		c.warning = fmt.Sprintf("warning: %s says which hub to trust, and others can change it (mode %04o); run: chmod go-w %s", path, info.Mode().Perm(), path)
+		c.warning = fmt.Sprintf("warning: other users can change %s, which decides the hub to trust (mode %04o); run: chmod go-w %s", path, info.Mode().Perm(), path)
 	}
+
 	home := getenv("HOME")
 	for name, hub := range c.Hubs {
-		hub.ConnectionStringFile = resolve(hub.ConnectionStringFile, path, home)
-		hub.CAFile = resolve(hub.CAFile, path, home)
+		hub.ConnectionStringFile = absolute(hub.ConnectionStringFile, path, home)
+		hub.CAFile = absolute(hub.CAFile, path, home)
 		c.Hubs[name] = hub
 	}
+
 	return c, nil
 }
 
+// parseConfig parses and checks the text of the config file. It leaves relative paths
+// as they are.
 func parseConfig(text []byte, path string) (Config, error) {
 	c := Config{path: path}
-	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c)
-	var strict *toml.StrictMissingError
-	var decode *toml.DecodeError
-	switch {
-	case errors.As(err, &strict) && len(strict.Errors) > 0:
-		first := strict.Errors[0]
-		row, _ := first.Position()
-		return Config{}, fmt.Errorf("%s:%d: unknown key %s; allowed are default, confirm_above and, under [hubs.NAME], "+
-			"connection_string_file, host_name, auth, endpoint, ca_file, tier, units", path, row, strings.Join(first.Key(), "."))
-	case errors.As(err, &decode):
-		row, _ := decode.Position()
-		return Config{}, fmt.Errorf("%s:%d: %s", path, row, strings.TrimPrefix(decode.Error(), "toml: "))
-	case err != nil:
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c); err != nil {
+		return Config{}, parseError(err, path)
 	}
+
 	if c.ConfirmAbove != nil && *c.ConfirmAbove < 0 {
-		return Config{}, fmt.Errorf("%s: confirm_above is %d; it can be 0 or more", path, *c.ConfirmAbove)
+		return Config{}, fmt.Errorf("%s: confirm_above is %d; want 0 or more", path, *c.ConfirmAbove)
 	}
 	for _, name := range c.Names() {
 		if err := c.Hubs[name].check(); err != nil {
@@ -110,41 +110,56 @@ func parseConfig(text []byte, path string) (Config, error) {
 	}
 	if c.Default != "" {
 		if _, ok := c.Hubs[c.Default]; !ok {
-			return Config{}, fmt.Errorf("%s: default is %q, which is no hub of the file; there are: %s", path, c.Default, c.list())
+			return Config{}, fmt.Errorf("%s: default is %q, but the file has no hub of that name; its hubs: %s", path, c.Default, c.list())
 		}
 	}
+
 	return c, nil
 }
 
-// check reports what is wrong with the hub, above all with how it says who logs in.
+// parseError adds the file's path and the line to an error of the TOML decoder.
+func parseError(err error, path string) error {
+	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(unknown.Errors) > 0 {
+		first := unknown.Errors[0]
+		line, _ := first.Position()
+		return fmt.Errorf("%s:%d: unknown key %s; allowed keys: default, confirm_above and, under [hubs.NAME], "+
+			"connection_string_file, host_name, auth, endpoint, ca_file, tier, units", path, line, strings.Join(first.Key(), "."))
+	}
+
+	if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := decode.Position()
+		return fmt.Errorf("%s:%d: %s", path, line, strings.TrimPrefix(decode.Error(), "toml: "))
+	}
+
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// check reports the first problem of a hub. Its errors continue a sentence that names
+// the hub, such as "hub north has auth = ...".
 func (h Hub) check() error {
 	switch {
 	case h.Units < 0 || h.Units > 0 && h.Tier == "":
-		return fmt.Errorf("has units = %d; want 1 or more, and a tier such as \"S1\"", h.Units)
+		return fmt.Errorf("has units = %d; want 1 or more and a tier such as \"S1\"", h.Units)
 	case h.Auth != "" && h.Auth != "entra":
-		return fmt.Errorf("has auth = %q; it can be \"entra\", or be left out with a connection_string_file", h.Auth)
+		return fmt.Errorf("has auth = %q; use \"entra\", or leave auth out and give a connection_string_file", h.Auth)
 	case h.Auth == "entra" && h.ConnectionStringFile != "":
-		return errors.New("has auth = \"entra\" and a connection_string_file; with Entra ID it is host_name")
+		return errors.New("has auth = \"entra\" and a connection_string_file; Entra ID needs host_name instead")
 	case h.Auth == "entra":
 		return checkHubName(h.HostName)
 	case h.HostName != "":
-		return errors.New("has host_name; add auth = \"entra\", or give a connection_string_file instead")
+		return errors.New("has host_name without auth; add auth = \"entra\", or give a connection_string_file instead")
 	case h.ConnectionStringFile == "":
-		return errors.New("has no connection_string_file, and no host_name with auth = \"entra\"")
+		return errors.New("has no login; give a connection_string_file, or host_name with auth = \"entra\"")
 	}
 	return nil
 }
 
-// Names returns the names of the hubs, in order.
+// Names returns the sorted names of the hubs.
 func (c Config) Names() []string {
-	var names []string
-	for name := range c.Hubs {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(c.Hubs))
 }
 
+// list returns the names of the hubs for an error message.
 func (c Config) list() string {
 	if len(c.Hubs) == 0 {
 		return "none"
@@ -152,7 +167,7 @@ func (c Config) list() string {
 	return strings.Join(c.Names(), ", ")
 }
 
-// Threshold is the number of devices above which a command asks first.
+// Threshold returns the number of devices above which a command asks for confirmation.
 func (c Config) Threshold() int {
 	if c.ConfirmAbove == nil {
 		return DefaultConfirmAbove
@@ -160,7 +175,9 @@ func (c Config) Threshold() int {
 	return *c.ConfirmAbove
 }
 
-func resolve(path, config, home string) string {
+// absolute returns the absolute form of a path in the config file. The path may be
+// empty, absolute, relative to the home folder (~/), or relative to the config file.
+func absolute(path, config, home string) string {
 	switch {
 	case path == "" || filepath.IsAbs(path):
 		return path

@@ -14,8 +14,9 @@ const (
 	siteString = "HostName=site.example;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0LWtleQ=="
 )
 
-// TestResolve says which hub wins, and which endpoint goes with it.
+// The precedence of the sources of the hub, and the endpoint that belongs to each.
 func TestResolve(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hub")
 	site := filepath.Join(dir, "site")
@@ -24,6 +25,7 @@ func TestResolve(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	config := Config{Hubs: map[string]Hub{
 		"site":  {ConnectionStringFile: site, Endpoint: "https://site.local:8443"},
 		"bare":  {ConnectionStringFile: site},
@@ -31,6 +33,7 @@ func TestResolve(t *testing.T) {
 	}}
 	withDefault := config
 	withDefault.Default = "site"
+
 	tests := []struct {
 		name     string
 		flags    Flags
@@ -39,36 +42,37 @@ func TestResolve(t *testing.T) {
 		host     string
 		endpoint string
 		entra    bool
-		usage    string // the usage error
+		usage    string // expected part of the usage error
 	}{
 		{name: "file", flags: Flags{HubFile: file}, host: "file.example"},
-		{name: "file before the environment", flags: Flags{HubFile: file}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "file.example"},
+		{name: "file flag and environment", flags: Flags{HubFile: file}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "file.example"},
 		{name: "environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: withDefault, host: "env.example", endpoint: "h:1"},
-		{name: "file of the environment", env: map[string]string{"LATCHCTL_HUB_FILE": file}, host: "file.example"},
+		{name: "file from the environment", env: map[string]string{"LATCHCTL_HUB_FILE": file}, host: "file.example"},
 		{name: "default", config: withDefault, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "site.example", endpoint: "site.local:8443"},
 		{name: "by name", flags: Flags{Hub: "site"}, env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example", endpoint: "site.local:8443"},
 		{name: "by name, without an endpoint", flags: Flags{Hub: "bare"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example"},
-		{name: "by name, elsewhere", flags: Flags{Hub: "site", Endpoint: "https://h:2"}, config: config, host: "site.example", endpoint: "h:2"},
-		{name: "endpoint by flag", flags: Flags{HubFile: file, Endpoint: "h:2"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "file.example", endpoint: "h:2"},
-		{name: "none", config: config, usage: "which hub?"},
-		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "there are: bare, entra, site"},
+		{name: "by name, at another endpoint", flags: Flags{Hub: "site", Endpoint: "https://h:2"}, config: config, host: "site.example", endpoint: "h:2"},
+		{name: "endpoint flag", flags: Flags{HubFile: file, Endpoint: "h:2"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "file.example", endpoint: "h:2"},
+		{name: "none", config: config, usage: "no hub is given"},
+		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "its hubs: bare, entra, site"},
 		{name: "both flags", flags: Flags{Hub: "site", HubFile: file}, usage: "give one of"},
-		{name: "both of the environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_HUB_FILE": file}, usage: "more than one is set"},
+		{name: "two environment variables", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_HUB_FILE": file}, usage: "more than one of LATCHCTL_HUB, LATCHCTL_HUB_FILE and LATCHCTL_HUB_NAME is set"},
 		{name: "host name", flags: Flags{HubName: "h.azure-devices.net"}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "h.azure-devices.net", entra: true},
-		{name: "host name of the environment", env: map[string]string{"LATCHCTL_HUB_NAME": "h.azure-devices.net"}, config: withDefault,
+		{name: "host name from the environment", env: map[string]string{"LATCHCTL_HUB_NAME": "h.azure-devices.net"}, config: withDefault,
 			host: "h.azure-devices.net", entra: true},
 		{name: "host name in the config", flags: Flags{Hub: "entra"}, config: config, host: "h.azure-devices.net", entra: true},
-		{name: "host name that is short", flags: Flags{HubName: "h"}, usage: `--hub-name has the host name "h"; want the whole name`},
-		{name: "host name that is an address", flags: Flags{HubName: "https://h.azure-devices.net"}, usage: "want the whole name"},
+		{name: "short host name", flags: Flags{HubName: "h"}, usage: `--hub-name has the host name "h"; want the full name`},
+		{name: "URL as host name", flags: Flags{HubName: "https://h.azure-devices.net"}, usage: "want the full name"},
 		{name: "host name and file", flags: Flags{HubName: "h.azure-devices.net", HubFile: file}, usage: "give one of"},
 		{name: "bad endpoint", flags: Flags{HubFile: file, Endpoint: "ftp://h"}, usage: "https only"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			target, err := Resolve(tt.flags, func(name string) string { return tt.env[name] }, tt.config)
-			var usage *UsageError
 			if tt.usage != "" {
-				if !errors.As(err, &usage) || !strings.Contains(err.Error(), tt.usage) {
+				_, isUsage := errors.AsType[*UsageError](err)
+				if !isUsage || !strings.Contains(err.Error(), tt.usage) {
 					t.Errorf("error %v, want a usage error with %q", err, tt.usage)
 				}
 				return
@@ -76,6 +80,7 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			endpoint := ""
 			if target.Endpoint != nil {
 				endpoint = target.Endpoint.Host
@@ -87,27 +92,29 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestParseConfig(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, text, want string }{
 		{"empty", "", ""},
 		{"whole", "default = 'a'\nconfirm_above = 0\n[hubs.a]\nconnection_string_file = 'x'\nendpoint = 'h:1'\nca_file = 'y'\n", ""},
 		{"unknown key", "\nconfirm_over = 3\n", "config.toml:2: unknown key confirm_over"},
-		{"a key in the file", "[hubs.a]\nconnection_string = 'HostName=h'\n", "config.toml:2: unknown key hubs.a.connection_string"},
+		{"a connection string in the file", "[hubs.a]\nconnection_string = 'HostName=h'\n", "config.toml:2: unknown key hubs.a.connection_string"},
 		{"wrong type", "confirm_above = 'ten'\n", "config.toml:1: "},
 		{"negative", "confirm_above = -1\n", "confirm_above is -1"},
-		{"no file", "[hubs.a]\nendpoint = 'h'\n", `hub "a" has no connection_string_file, and no host_name with auth = "entra"`},
+		{"no login", "[hubs.a]\nendpoint = 'h'\n", `hub "a" has no login; give a connection_string_file, or host_name with auth = "entra"`},
 		{"Entra ID", "[hubs.a]\nhost_name = 'h.azure-devices.net'\nauth = 'entra'\n", ""},
 		{"Entra ID without a host name", "[hubs.a]\nauth = 'entra'\n", `hub "a" has no host_name, such as myhub.azure-devices.net`},
-		{"Entra ID with a short host name", "[hubs.a]\nhost_name = 'h'\nauth = 'entra'\n", "want the whole name"},
-		{"Entra ID with a key", "[hubs.a]\nconnection_string_file = 'x'\nauth = 'entra'\n", "with Entra ID it is host_name"},
+		{"Entra ID with a short host name", "[hubs.a]\nhost_name = 'h'\nauth = 'entra'\n", "want the full name"},
+		{"Entra ID with a key", "[hubs.a]\nconnection_string_file = 'x'\nauth = 'entra'\n", "Entra ID needs host_name instead"},
 		{"a host name alone", "[hubs.a]\nhost_name = 'h.azure-devices.net'\n", `add auth = "entra"`},
 		{"a tier", "[hubs.a]\nconnection_string_file = 'x'\ntier = 'S2'\nunits = 3\n", ""},
-		{"units without a tier", "[hubs.a]\nconnection_string_file = 'x'\nunits = 3\n", `hub "a" has units = 3; want 1 or more, and a tier such as "S1"`},
+		{"units without a tier", "[hubs.a]\nconnection_string_file = 'x'\nunits = 3\n", `hub "a" has units = 3; want 1 or more and a tier such as "S1"`},
 		{"units below one", "[hubs.a]\nconnection_string_file = 'x'\ntier = 'S2'\nunits = -1\n", `hub "a" has units = -1`},
-		{"another auth", "[hubs.a]\nhost_name = 'h.azure-devices.net'\nauth = 'login'\n", `has auth = "login"; it can be "entra"`},
+		{"another auth", "[hubs.a]\nhost_name = 'h.azure-devices.net'\nauth = 'login'\n", `has auth = "login"; use "entra"`},
 		{"unknown default", "default = 'b'\n[hubs.a]\nconnection_string_file = 'x'\n", `default is "b"`},
 		{"no TOML", "hubs: a\n", "config.toml:1: "},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parseConfig([]byte(tt.text), "config.toml")
@@ -121,7 +128,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func TestLoadConfigResolvesPaths(t *testing.T) {
+func TestLoadConfigMakesPathsAbsolute(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	folder := filepath.Join(home, ".config", "latchctl")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -131,6 +139,7 @@ func TestLoadConfigResolvesPaths(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "config.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	getenv := func(name string) string { return map[string]string{"HOME": home}[name] }
 	c, err := LoadConfig(getenv)
 	if err != nil {
@@ -148,6 +157,7 @@ func TestLoadConfigResolvesPaths(t *testing.T) {
 	if c.Threshold() != DefaultConfirmAbove {
 		t.Errorf("threshold %d", c.Threshold())
 	}
+
 	for _, env := range []map[string]string{{}, {"HOME": t.TempDir()}, {"XDG_CONFIG_HOME": t.TempDir(), "HOME": home}} {
 		if c, err := LoadConfig(func(name string) string { return env[name] }); err != nil || len(c.Hubs) != 0 {
 			t.Errorf("%v: %+v, %v", env, c, err)
@@ -155,7 +165,7 @@ func TestLoadConfigResolvesPaths(t *testing.T) {
 	}
 }
 
-// FuzzConfig: whatever stands in the file, it is read or refused on one line.
+// parseConfig either accepts a text or names the faulty line, whatever the text is.
 func FuzzConfig(f *testing.F) {
 	f.Add("default = 'a'\n[hubs.a]\nconnection_string_file = 'x'\n")
 	f.Add("confirm_above = [1]\n")
@@ -163,10 +173,10 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parseConfig([]byte(text), "f")
 		if err != nil && strings.HasPrefix(err.Error(), "f:0:") {
-			t.Errorf("no line in %q", err)
+			t.Errorf("the error %q names no line", err)
 		}
 		if err == nil && c.Threshold() < 0 {
-			t.Error("a negative threshold was taken")
+			t.Error("a negative threshold was accepted")
 		}
 	})
 }

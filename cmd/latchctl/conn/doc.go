@@ -1,9 +1,12 @@
-// Package conn works out which hub latchctl is to speak to: from flags, from the
-// environment, or from the hubs named in the user's config file.
+// Package conn decides which hub latchctl connects to. Use [LoadConfig] to read the
+// user's config file, then [Resolve] to combine it with the flags and the environment.
 //
-// What it promises: flags go before the environment, and that before the
-// config's default hub. A named hub brings its own endpoint and CA; those of the
-// environment are for the hub of the environment. A key is only ever read from a
-// file or from the environment, never from the command line, and no error quotes
-// one; a hub that is given by its host name alone is for a login by Entra ID. The file is strict: an unknown key is an error with its line.
+// Guarantees:
+//   - Precedence: flags, environment, default hub of the config file.
+//   - A hub of the config file has its own endpoint and CA file. LATCHCTL_ENDPOINT and
+//     LATCHCTL_CA_FILE apply only if the hub comes from another source.
+//   - Keys come from files or the environment, never from the command line, and no
+//     error quotes a key.
+//   - A hub that is given by host name only needs a login with Entra ID.
+//   - An unknown key in the config file is an error that names its line.
 package conn

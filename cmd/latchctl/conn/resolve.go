@@ -13,71 +13,78 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// maxFile bounds what is read of a file that the user names.
+// maxFile limits the size of a file that the user names, in bytes.
 const maxFile = 1 << 20
 
-// Flags are what the command line says of the hub. Empty fields were not given.
+// Flags holds the flags that choose the hub. An empty field means that the flag was
+// not given.
 type Flags struct {
-	Hub      string // name in the config file
-	HubFile  string
-	HubName  string // a host name, for a login by Entra ID
-	Endpoint string
-	CAFile   string
+	Hub      string // name of a hub in the config file
+	HubFile  string // path of a file with the connection string
+	HubName  string // host name of a hub, for a login with Entra ID
+	Endpoint string // address to connect to instead of the hub's name
+	CAFile   string // path of the CA certificates to trust
 }
 
-// UsageError is a choice of hub that cannot be understood.
+// UsageError means that the flags or the environment do not choose exactly one hub, or
+// that one of them has an invalid value.
 type UsageError struct{ text string }
 
-// Error says what is wrong and how it is put right.
+// Error names the problem and the remedy.
 func (e *UsageError) Error() string { return e.text }
 
-// Target is a hub to speak to.
+// Target is the hub to connect to.
 type Target struct {
 	Service  iothub.Service
-	Entra    bool           // log in by Entra ID: Service has no key
-	Endpoint *url.URL       // nil: at the hub's own name
-	RootCAs  *x509.CertPool // nil: the system's
-	Tier     string         // as the config file has it; may be empty
-	Units    int            // of the tier, 1 or more
-	Warnings []string       // for the user, one line each
+	Entra    bool           // log in with Entra ID; Service then has no key
+	Endpoint *url.URL       // address to connect to; nil means the hub's host name
+	RootCAs  *x509.CertPool // CA certificates to trust; nil means those of the system
+	Tier     string         // tier from the config file, such as S1; empty if not known
+	Units    int            // number of units of the tier, at least 1
+	Warnings []string       // warnings for the user, one line each
 }
 
-// Resolve works out the hub.
+// Resolve chooses the hub and reads its connection string and CA file.
 func Resolve(flags Flags, getenv func(string) string, config Config) (Target, error) {
-	choice, err := choose(flags, getenv, config)
+	source, err := chooseSource(flags, getenv, config)
 	if err != nil {
 		return Target{}, err
 	}
-	t := Target{Tier: choice.tier, Units: max(choice.units, 1)}
+
+	t := Target{Tier: source.tier, Units: max(source.units, 1)}
 	if config.warning != "" {
 		t.Warnings = append(t.Warnings, config.warning)
 	}
-	if choice.hubName != "" {
-		if err := checkHubName(choice.hubName); err != nil {
-			return Target{}, &UsageError{fmt.Sprintf("%s %v", choice.source, err)}
+
+	if source.hubName != "" {
+		if err := checkHubName(source.hubName); err != nil {
+			return Target{}, &UsageError{fmt.Sprintf("%s %v", source.name, err)}
 		}
-		t.Service, t.Entra = iothub.Service{HostName: choice.hubName}, true
-	} else if t.Service, err = t.readService(choice); err != nil {
+		t.Service, t.Entra = iothub.Service{HostName: source.hubName}, true
+	} else if t.Service, err = t.readService(source); err != nil {
 		return Target{}, err
 	}
-	if choice.endpoint != "" {
-		if t.Endpoint, err = rest.ParseEndpoint(choice.endpoint); err != nil {
+
+	if source.endpoint != "" {
+		if t.Endpoint, err = rest.ParseEndpoint(source.endpoint); err != nil {
 			return Target{}, &UsageError{err.Error()}
 		}
 	}
-	if choice.caFile != "" {
-		if t.RootCAs, err = readCA(choice.caFile); err != nil {
+	if source.caFile != "" {
+		if t.RootCAs, err = readCA(source.caFile); err != nil {
 			return Target{}, err
 		}
 	}
+
 	return t, nil
 }
 
-// readService reads the connection string, and notes what is to be warned of.
-func (t *Target) readService(c choice) (iothub.Service, error) {
-	text := c.text
+// readService reads and parses the connection string. It adds a warning to t if other
+// users can read the file.
+func (t *Target) readService(src source) (iothub.Service, error) {
+	text := src.connectionString
 	if text == "" {
-		content, warning, err := readSecret(c.file)
+		content, warning, err := readSecret(src.file)
 		if err != nil {
 			return iothub.Service{}, err
 		}
@@ -86,80 +93,106 @@ func (t *Target) readService(c choice) (iothub.Service, error) {
 		}
 		text = content
 	}
+
 	service, err := iothub.ParseService(text)
 	if err != nil {
-		return iothub.Service{}, fmt.Errorf("%s: %w", c.source, err)
+		return iothub.Service{}, fmt.Errorf("%s: %w", src.name, err)
 	}
 	return service, nil
 }
 
-// checkHubName wants a whole host name: what is dialled, and named to Entra ID.
+// checkHubName accepts only a full host name, because latchctl connects to this name
+// and sends it to Entra ID. Its errors continue a sentence that names the source.
 func checkHubName(name string) error {
 	if name == "" {
 		return errors.New("has no host_name, such as myhub.azure-devices.net")
 	}
 	if u, err := rest.ParseEndpoint(name); err != nil || u.Host != name || !strings.Contains(name, ".") {
-		return fmt.Errorf("has the host name %q; want the whole name, such as myhub.azure-devices.net", name)
+		return fmt.Errorf("has the host name %q; want the full name, such as myhub.azure-devices.net", name)
 	}
 	return nil
 }
 
-// choice is where the parts come from.
-type choice struct {
-	source           string // for errors
-	hubName          string // the host name, for Entra ID; else
-	text, file       string // the connection string, or its file
-	endpoint, caFile string
+// source says where the connection string and the other properties of the hub come
+// from. Exactly one of hubName, connectionString and file is set.
+type source struct {
+	name             string // name of the flag, variable or file, for errors
+	hubName          string // host name, for a login with Entra ID
+	connectionString string // text of the connection string
+	file             string // path of a file with the connection string
+	endpoint         string
+	caFile           string
 	tier             string
 	units            int
 }
 
-func choose(flags Flags, getenv func(string) string, config Config) (choice, error) {
-	var c choice
-	envText, envFile, envName := getenv("LATCHCTL_HUB"), getenv("LATCHCTL_HUB_FILE"), getenv("LATCHCTL_HUB_NAME")
-	name := flags.Hub
-	switch {
-	case given(flags.Hub, flags.HubFile, flags.HubName) > 1:
-		return c, &UsageError{"give one of --hub NAME, --hub-file FILE and --hub-name HOST"}
-	case flags.HubFile != "":
-		c.source, c.file = flags.HubFile, flags.HubFile
-	case flags.HubName != "":
-		c.source, c.hubName = "--hub-name", flags.HubName
-	case flags.Hub != "":
-	case given(envText, envFile, envName) > 1:
-		return c, &UsageError{"of LATCHCTL_HUB, LATCHCTL_HUB_FILE and LATCHCTL_HUB_NAME more than one is set; unset all but one"}
-	case envText != "":
-		c.source, c.text = "LATCHCTL_HUB", envText
-	case envFile != "":
-		c.source, c.file = envFile, envFile
-	case envName != "":
-		c.source, c.hubName = "LATCHCTL_HUB_NAME", envName
-	case config.Default != "":
-		name = config.Default
-	default:
-		return c, &UsageError{"which hub? give --hub-file FILE with its connection string, set LATCHCTL_HUB_FILE, or name hubs in " + configName(config)}
+// chooseSource finds the source of the hub: a flag, else an environment variable, else
+// the default hub of the config file.
+func chooseSource(flags Flags, getenv func(string) string, config Config) (source, error) {
+	src, configHub, err := chooseHub(flags, getenv, config)
+	if err != nil {
+		return source{}, err
 	}
-	if name != "" {
-		hub, ok := config.Hubs[name]
+
+	if configHub != "" {
+		hub, ok := config.Hubs[configHub]
 		if !ok {
-			return c, &UsageError{fmt.Sprintf("there is no hub %q in %s; there are: %s", name, configName(config), config.list())}
+			return source{}, &UsageError{fmt.Sprintf("there is no hub %q in %s; its hubs: %s", configHub, configName(config), config.list())}
 		}
-		c = choice{source: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName, endpoint: hub.Endpoint, caFile: hub.CAFile,
-			tier: hub.Tier, units: hub.Units}
+		src = source{
+			name: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName,
+			endpoint: hub.Endpoint, caFile: hub.CAFile, tier: hub.Tier, units: hub.Units,
+		}
 	} else {
-		c.endpoint, c.caFile = getenv("LATCHCTL_ENDPOINT"), getenv("LATCHCTL_CA_FILE")
+		src.endpoint, src.caFile = getenv("LATCHCTL_ENDPOINT"), getenv("LATCHCTL_CA_FILE")
 	}
+
 	if flags.Endpoint != "" {
-		c.endpoint = flags.Endpoint
+		src.endpoint = flags.Endpoint
 	}
 	if flags.CAFile != "" {
-		c.caFile = flags.CAFile
+		src.caFile = flags.CAFile
 	}
-	return c, nil
+
+	return src, nil
 }
 
-// given counts the texts that are not empty.
-func given(texts ...string) int {
+// chooseHub returns either a source without an endpoint and a CA file, or the name of a
+// hub in the config file.
+func chooseHub(flags Flags, getenv func(string) string, config Config) (src source, configHub string, err error) {
+	envText := getenv("LATCHCTL_HUB")
+	envFile := getenv("LATCHCTL_HUB_FILE")
+	envName := getenv("LATCHCTL_HUB_NAME")
+
+	switch {
+	case countSet(flags.Hub, flags.HubFile, flags.HubName) > 1:
+		return source{}, "", &UsageError{"more than one hub is given; give one of --hub NAME, --hub-file FILE and --hub-name HOST"}
+	case flags.HubFile != "":
+		return source{name: flags.HubFile, file: flags.HubFile}, "", nil
+	case flags.HubName != "":
+		return source{name: "--hub-name", hubName: flags.HubName}, "", nil
+	case flags.Hub != "":
+		return source{}, flags.Hub, nil
+	}
+
+	switch {
+	case countSet(envText, envFile, envName) > 1:
+		return source{}, "", &UsageError{"more than one of LATCHCTL_HUB, LATCHCTL_HUB_FILE and LATCHCTL_HUB_NAME is set; unset all but one"}
+	case envText != "":
+		return source{name: "LATCHCTL_HUB", connectionString: envText}, "", nil
+	case envFile != "":
+		return source{name: envFile, file: envFile}, "", nil
+	case envName != "":
+		return source{name: "LATCHCTL_HUB_NAME", hubName: envName}, "", nil
+	case config.Default != "":
+		return source{}, config.Default, nil
+	}
+
+	return source{}, "", &UsageError{"no hub is given; use --hub-file FILE with its connection string, set LATCHCTL_HUB_FILE, or name hubs in " + configName(config)}
+}
+
+// countSet counts the texts that are not empty.
+func countSet(texts ...string) int {
 	n := 0
 	for _, text := range texts {
 		if text != "" {
@@ -169,6 +202,7 @@ func given(texts ...string) int {
 	return n
 }
 
+// configName returns the path of the config file for an error message.
 func configName(config Config) string {
 	if config.path == "" {
 		return "~/.config/latchctl/config.toml"
@@ -176,23 +210,26 @@ func configName(config Config) string {
 	return config.path
 }
 
-// readSecret reads a connection string, with a warning if others can read it too.
+// readSecret reads a file with a connection string. It returns a warning if other users
+// can read the file.
 func readSecret(path string) (text, warning string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", "", fmt.Errorf("connection string: %w", err)
 	}
 	defer f.Close()
+
 	info, err := f.Stat()
 	if err != nil {
 		return "", "", fmt.Errorf("connection string: %w", err)
 	}
 	if info.IsDir() {
-		return "", "", fmt.Errorf("connection string: %s is a folder; want the file in it", path)
+		return "", "", fmt.Errorf("connection string: %s is a folder; want a file", path)
 	}
 	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
-		warning = fmt.Sprintf("warning: %s holds a key and others can read it (mode %04o); run: chmod 600 %s", path, mode.Perm(), path)
+		warning = fmt.Sprintf("warning: other users can read %s, which holds a key (mode %04o); run: chmod 600 %s", path, mode.Perm(), path)
 	}
+
 	content, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return "", "", fmt.Errorf("connection string: %w", err)
@@ -200,22 +237,26 @@ func readSecret(path string) (text, warning string, err error) {
 	if len(content) == 0 {
 		return "", "", fmt.Errorf("connection string: %s is empty", path)
 	}
+
 	return string(content), warning, nil
 }
 
+// readCA reads the certificates of a PEM file.
 func readCA(path string) (*x509.CertPool, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("CA file: %w", err)
 	}
 	defer f.Close()
+
 	content, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return nil, fmt.Errorf("CA file: %w", err)
 	}
+
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(content) {
-		return nil, errors.New("CA file: " + path + " has no certificate in PEM form")
+		return nil, fmt.Errorf("CA file: %s has no certificate in PEM format", path)
 	}
 	return pool, nil
 }
