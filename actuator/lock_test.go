@@ -57,7 +57,7 @@ func (d *disk) release(err error) {
 	}
 }
 
-func startLock(t *testing.T, fault mock.Fault, level actuator.Position) (*actuator.Lock, *mock.Lock, *disk) {
+func startLock(t *testing.T, fault mock.Fault, level actuator.Position) (*actuator.Lock, *mock.Driver, *disk) {
 	t.Helper()
 	clock, err := actuator.SystemClock()
 	if err != nil {

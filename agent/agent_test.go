@@ -60,7 +60,7 @@ func TestMethods(t *testing.T) {
 			{"getStatus", `null`, 200, `"fault":"the bolt sensor did not say locked within 100ms"`},
 		}, 1},
 		"a line that is held by another": {mock.Busy, actuator.Unlocked, []call{
-			{"lockDoor", `null`, 503, `{"error":{"code":"actuator-unavailable","message":"the lock cannot be driven: mock line: it is held by another process`},
+			{"lockDoor", `null`, 503, `{"error":{"code":"actuator-unavailable","message":"the lock cannot be driven: mock line: in use by another process`},
 		}, 0}, // it cannot even be taken
 	} {
 		t.Run(name, func(t *testing.T) {

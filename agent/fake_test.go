@@ -116,7 +116,7 @@ func (h *hub) until(t *testing.T, what string, want func(reported iothub.Object)
 
 type door struct {
 	*Agent
-	driver *mock.Lock
+	driver *mock.Driver
 	store  *Store
 }
 

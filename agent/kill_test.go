@@ -188,19 +188,19 @@ func number(text string) int {
 
 // toldLock says what is done with its line before it is done.
 type toldLock struct {
-	*mock.Lock
+	*mock.Driver
 	opened chan struct{}
 }
 
 func (l toldLock) Open(level actuator.Position) (actuator.Position, bool, error) {
 	fmt.Println("open", level)
 	close(l.opened)
-	return l.Lock.Open(level)
+	return l.Driver.Open(level)
 }
 
 func (l toldLock) Drive(target actuator.Position) error {
 	fmt.Println("drive", target)
-	return l.Lock.Drive(target)
+	return l.Driver.Drive(target)
 }
 
 // runUntilKilled locks and unlocks and takes settings, and says so.

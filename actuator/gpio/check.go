@@ -7,39 +7,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check looks whether the lines are there and free, and takes none. It returns
-// all that is wrong.
+// lineID identifies a GPIO line of the machine, however the configuration names it.
+type lineID struct {
+	chip   string
+	offset uint32
+}
+
+// Check reports whether all configured lines exist, are free and differ from each
+// other. It requests no line. The error joins all problems that it found.
 func Check(config Config) error {
-	lines := config.outputs()
+	lines := config.outputLines()
 	if b := config.Bolt; b != nil {
 		lines = append(lines, b.Line)
 	}
 	if d := config.Door; d != nil {
 		lines = append(lines, d.Line)
 	}
+
 	var problems []error
-	taken := map[string]Line{}
+	seen := map[lineID]Line{}
 	for _, line := range lines {
-		place, err := checkLine(line)
-		if err == nil && taken[place] != (Line{}) {
-			err = fmt.Errorf("%s: it is the same line as %s", line, taken[place])
+		id, err := checkFree(line)
+		if err != nil {
+			problems = append(problems, err)
+			continue
 		}
-		taken[place] = line
-		problems = append(problems, err)
+
+		if other, twice := seen[id]; twice {
+			problems = append(problems, sameLine(line, other))
+		}
+		seen[id] = line
 	}
 	return errors.Join(problems...)
 }
 
-// checkLine returns the chip and the offset of a line that is free.
-func checkLine(line Line) (place string, err error) {
+// checkFree returns the identity of a line that exists and is not in use.
+func checkFree(line Line) (lineID, error) {
 	c, err := openChip(line.Chip)
 	if err != nil {
-		return "", err
+		return lineID{}, err
 	}
 	defer c.close()
-	offset, info, err := c.find(line)
-	if err == nil && info.Flags.IsUsed() {
-		err = lineError(line, info, unix.EBUSY)
+
+	info, err := c.findLine(line)
+	if err != nil {
+		return lineID{}, err
 	}
-	return fmt.Sprintf("%s/%d", c.name, offset), err
+	if info.Flags.IsUsed() {
+		return lineID{}, lineError(line, info, unix.EBUSY)
+	}
+	return lineID{c.name, info.Offset}, nil
+}
+
+// sameLine is the error of two configured lines that are one line of the machine.
+func sameLine(a, b Line) error {
+	return fmt.Errorf("%s and %s are the same line; configure two different lines", a, b)
 }

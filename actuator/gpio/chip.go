@@ -11,123 +11,144 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// consumer is what other programs see as the holder of a line.
+// consumer is the name under which tools such as gpioinfo show latchd's lines.
 const consumer = "latchd"
 
-// devices is where chips are found.
-const devices = "/dev"
+// devDir is the directory with the device nodes of the GPIO chips.
+const devDir = "/dev"
 
 // chip is an open GPIO chip.
 type chip struct {
 	fd    int
-	name  string
-	label string
-	lines int
+	name  string // the kernel's name, such as gpiochip0
+	label string // the hardware's name, such as pinctrl-bcm2711
+	lines int    // the number of lines
 }
 
-// openChip opens the chip of that name, path or label.
-func openChip(which string) (*chip, error) {
-	if strings.Contains(which, "/") {
-		c, err := openPath(which)
-		return c, chipError(which, err)
+// openChip opens the chip that ref names: a name (gpiochip0), a path or a label.
+func openChip(ref string) (*chip, error) {
+	if strings.Contains(ref, "/") {
+		c, err := openChipPath(ref)
+		return c, chipError(ref, err)
 	}
-	if c, err := openPath(filepath.Join(devices, which)); err == nil || !errors.Is(err, unix.ENOENT) {
-		return c, chipError(which, err)
+
+	c, err := openChipPath(filepath.Join(devDir, ref))
+	if err == nil || !errors.Is(err, unix.ENOENT) {
+		return c, chipError(ref, err)
 	}
-	paths, err := filepath.Glob(filepath.Join(devices, "gpiochip*"))
-	if err != nil {
-		return nil, chipError(which, err)
-	}
-	var found *chip
-	var there []string
-	var hidden error // of a chip that might have been the one
-	for _, path := range paths {
-		c, err := openPath(path)
-		switch {
-		case err != nil:
-			hidden = err
-		case c.label != which:
-			there = append(there, fmt.Sprintf("%s (%s)", c.name, c.label))
-			c.close()
-		case found != nil:
-			c.close()
-			found.close()
-			return nil, fmt.Errorf("chip %s: %s and %s have that label; name the chip by its path", which, found.name, c.name)
-		default:
-			found = c
-		}
-	}
-	switch {
-	case found != nil:
-		return found, nil
-	case hidden != nil:
-		return nil, chipError(which, hidden)
-	}
-	return nil, chipError(which, noChipError{there})
+	return openChipLabel(ref)
 }
 
-func openPath(path string) (*chip, error) {
+// openChipPath opens the chip whose device node is path.
+func openChipPath(path string) (*chip, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
+
 	info, err := uapi.GetChipInfo(uintptr(fd))
 	if err != nil {
 		unix.Close(fd)
-		return nil, notChipError{err}
+		return nil, notAChipError{err}
 	}
 	return &chip{
 		fd: fd, name: uapi.BytesToString(info.Name[:]), label: uapi.BytesToString(info.Label[:]), lines: int(info.Lines),
 	}, nil
 }
 
-func (c *chip) close() { unix.Close(c.fd) }
+// openChipLabel opens the chip with the given label. Two chips with the same label
+// are an error.
+func openChipLabel(label string) (*chip, error) {
+	paths, err := filepath.Glob(filepath.Join(devDir, "gpiochip*"))
+	if err != nil {
+		return nil, chipError(label, err)
+	}
 
-// find returns the line's offset and what the kernel says of it.
-func (c *chip) find(l Line) (int, uapi.LineInfoV2, error) {
-	if l.Name == "" {
-		if l.Offset < 0 || l.Offset >= c.lines {
-			return 0, uapi.LineInfoV2{}, fmt.Errorf("%s: there is no such line; the chip has lines 0 to %d", l, c.lines-1)
-		}
-		info, err := c.info(l.Offset)
-		return l.Offset, info, lineError(l, info, err)
-	}
-	var named []string
-	var found []uapi.LineInfoV2
-	for offset := range c.lines {
-		info, err := c.info(offset)
-		if err != nil {
-			return 0, info, lineError(l, info, err)
-		}
-		switch name := uapi.BytesToString(info.Name[:]); {
-		case name == l.Name:
-			found = append(found, info)
-		case name != "":
-			named = append(named, name)
+	var match *chip
+	var others []string
+	var openErr error // from a chip that may have the label
+	for _, path := range paths {
+		c, err := openChipPath(path)
+		switch {
+		case err != nil:
+			openErr = err
+		case c.label != label:
+			others = append(others, fmt.Sprintf("%s (%s)", c.name, c.label))
+			c.close()
+		case match != nil:
+			c.close()
+			match.close()
+			return nil, fmt.Errorf("chip %s: %s and %s both have this label; configure the chip's path instead", label, match.name, c.name)
+		default:
+			match = c
 		}
 	}
-	switch len(found) {
-	case 1:
-		return int(found[0].Offset), found[0], nil
-	case 0:
-		return 0, uapi.LineInfoV2{}, noLine(l, named)
+
+	switch {
+	case match != nil:
+		return match, nil
+	case openErr != nil:
+		return nil, chipError(label, openErr)
 	}
-	return 0, uapi.LineInfoV2{}, fmt.Errorf("%s: lines %d and %d have that name; name the line by its offset", l, found[0].Offset, found[1].Offset)
+	return nil, chipError(label, chipNotFoundError{others})
 }
 
-func (c *chip) info(offset int) (uapi.LineInfoV2, error) {
+func (c *chip) close() { unix.Close(c.fd) }
+
+// findLine returns the kernel's information about a line, including its offset.
+func (c *chip) findLine(l Line) (uapi.LineInfoV2, error) {
+	if l.Name != "" {
+		return c.findLineByName(l)
+	}
+	if l.Offset < 0 || l.Offset >= c.lines {
+		return uapi.LineInfoV2{}, fmt.Errorf("%s: not found; the chip has lines 0 to %d", l, c.lines-1)
+	}
+	info, err := c.lineInfo(l.Offset)
+	return info, lineError(l, info, err)
+}
+
+func (c *chip) findLineByName(l Line) (uapi.LineInfoV2, error) {
+	var matches []uapi.LineInfoV2
+	var others []string
+	for offset := range c.lines {
+		info, err := c.lineInfo(offset)
+		if err != nil {
+			return info, lineError(l, info, err)
+		}
+
+		switch name := uapi.BytesToString(info.Name[:]); {
+		case name == l.Name:
+			matches = append(matches, info)
+		case name != "":
+			others = append(others, name)
+		}
+	}
+
+	switch len(matches) {
+	case 1:
+		return matches[0], nil
+	case 0:
+		return uapi.LineInfoV2{}, lineNotFound(l, others)
+	}
+	return uapi.LineInfoV2{}, fmt.Errorf("%s: lines %d and %d both have this name; configure the line's offset instead",
+		l, matches[0].Offset, matches[1].Offset)
+}
+
+func (c *chip) lineInfo(offset int) (uapi.LineInfoV2, error) {
 	info, err := uapi.GetLineInfoV2(uintptr(c.fd), offset)
+	// The offset exists, so these errors mean that the kernel does not know the call.
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) {
-		err = errNoV2 // the offset is the chip's
+		err = errOldKernel
 	}
 	return info, err
 }
 
-// request requests lines with the flags of each, outputs at the values given.
-func (c *chip) request(offsets []int, flags []uapi.LineFlagV2, values uapi.LineBitmap, attributes ...uapi.LineAttribute) (int, error) {
-	all := uapi.NewLineBitMask(len(offsets))
+// requestLines requests the lines at the given offsets and returns their common
+// file descriptor. Each line has its own flags. Outputs start at the given values.
+func (c *chip) requestLines(offsets []int, flags []uapi.LineFlagV2, values uapi.LineBitmap, attributes ...uapi.LineAttribute) (int, error) {
 	r := uapi.LineRequest{Lines: uint32(len(offsets))}
 	copy(r.Consumer[:], consumer)
+
 	r.Config.Flags = flags[0]
 	for i, offset := range offsets {
 		r.Offsets[i] = uint32(offset)
@@ -135,12 +156,14 @@ func (c *chip) request(offsets []int, flags []uapi.LineFlagV2, values uapi.LineB
 			r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: flags[i].Encode(), Mask: uapi.NewLineBits(i)})
 		}
 	}
+
 	if flags[0].IsOutput() {
 		attributes = append(slices.Clip(attributes), uapi.OutputValues(values).Encode())
 	}
 	for _, a := range attributes {
-		r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: a, Mask: all})
+		r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: a, Mask: uapi.NewLineBitMask(len(offsets))})
 	}
+
 	if err := uapi.GetLine(uintptr(c.fd), &r); err != nil {
 		return -1, err
 	}

@@ -9,35 +9,42 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// Config describes the lines of a lock.
+// Config describes the lines of one lock.
+//
+// latchd stores the JSON form of Config in its state directory for the command
+// "latchd release", which may belong to another version. Do not rename fields.
 type Config struct {
 	Mode actuator.Mode
-	// Line is what Hold holds and Pulse pulses. In Dual its pulse locks.
+	// Line is the only output in Hold and Pulse modes. In Dual mode it is the line
+	// whose pulse locks.
 	Line Line
-	// Unlock is the line of Dual whose pulse unlocks, on the same chip as Line.
+	// Unlock is the line whose pulse unlocks, in Dual mode only. It must be on the
+	// same chip as Line.
 	Unlock Line
-	// Active is what the active level of Hold's line means: Locked or Unlocked.
+	// Active is the position that the active level of Line means in Hold mode:
+	// actuator.Locked or actuator.Unlocked.
 	Active actuator.Position
 	Drive  Drive
-	Bolt   *BoltSensor // nil: there is none
-	Door   *DoorSensor // nil: there is none
+	Bolt   *BoltSensor // nil means that the lock has no bolt sensor
+	Door   *DoorSensor // nil means that the door has no sensor
 }
 
-// Line names a line of a chip, and says how it is wired.
+// Line identifies one line of a GPIO chip and describes its wiring.
 type Line struct {
-	// Chip is a chip's name (gpiochip0), its path (/dev/gpiochip0, or a link to
-	// it) or its label (pinctrl-bcm2711). A label stays where chips are numbered
-	// anew.
+	// Chip is the chip's name (gpiochip0), its path (/dev/gpiochip0 or a symbolic
+	// link to it) or its label (pinctrl-bcm2711). The label stays the same if the
+	// kernel renumbers the chips.
 	Chip string
-	// Name is the line's name. If it is empty the line is that at Offset.
+	// Name is the line's name. If Name is empty, Offset identifies the line.
 	Name   string
 	Offset int
-	// ActiveLow: the active level is the low one.
+	// ActiveLow means that the line's low level is its active level.
 	ActiveLow bool
 	Bias      Bias
 }
 
-// String names the line as messages do.
+// String returns the line's identity for messages, such as
+// `line "LOCK" of chip gpiochip0`.
 func (l Line) String() string {
 	if l.Name != "" {
 		return fmt.Sprintf("line %q of chip %s", l.Name, l.Chip)
@@ -45,47 +52,48 @@ func (l Line) String() string {
 	return fmt.Sprintf("line %d of chip %s", l.Offset, l.Chip)
 }
 
-// BoltSensor is an input that says where the bolt is.
+// BoltSensor describes the input that shows the bolt's position.
 type BoltSensor struct {
 	Line
-	Debounce time.Duration     // for how long a level must be stable
-	Active   actuator.Position // what its active level means: Locked or Unlocked
+	Debounce time.Duration     // how long a level must be stable before it counts
+	Active   actuator.Position // the position that the active level means: Locked or Unlocked
 }
 
-// DoorSensor is an input that says whether the door is open.
+// DoorSensor describes the input that shows whether the door is open.
 type DoorSensor struct {
 	Line
-	Debounce time.Duration
-	Active   actuator.DoorState // what its active level means: DoorOpen or DoorClosed
+	Debounce time.Duration      // how long a level must be stable before it counts
+	Active   actuator.DoorState // the state that the active level means: open or closed
 }
 
-// Bias is the pull of a line. The zero value leaves it as it is.
+// Bias selects the pull resistor that the chip applies to a line.
 type Bias string
 
-// The pulls, as far as the chip has them.
+// The values of [Bias]. Not every chip supports all of them.
 const (
-	BiasAsIs     Bias = ""
+	BiasAsIs     Bias = "" // keep the present setting
 	BiasDisabled Bias = "disabled"
 	BiasPullUp   Bias = "pull-up"
 	BiasPullDown Bias = "pull-down"
 )
 
-// Drive is how an output drives its line. The zero value is push-pull.
+// Drive selects how the chip drives an output.
 type Drive string
 
-// The drives.
+// The values of [Drive].
 const (
 	PushPull   Drive = ""
 	OpenDrain  Drive = "open-drain"
 	OpenSource Drive = "open-source"
 )
 
-// flags returns the line's own flags.
+// flags returns the kernel's flags for the polarity and bias of a line.
 func (l Line) flags() uapi.LineFlagV2 {
 	var f uapi.LineFlagV2
 	if l.ActiveLow {
 		f |= uapi.LineFlagV2ActiveLow
 	}
+
 	switch l.Bias {
 	case BiasDisabled:
 		f |= uapi.LineFlagV2BiasDisabled
@@ -97,7 +105,7 @@ func (l Line) flags() uapi.LineFlagV2 {
 	return f
 }
 
-// outputFlags returns the flags of a line that is driven.
+// outputFlags returns all kernel flags for an output line.
 func (c Config) outputFlags(l Line) uapi.LineFlagV2 {
 	f := l.flags() | uapi.LineFlagV2Output
 	switch c.Drive {
@@ -109,8 +117,8 @@ func (c Config) outputFlags(l Line) uapi.LineFlagV2 {
 	return f
 }
 
-// outputs returns the lines that are driven.
-func (c Config) outputs() []Line {
+// outputLines returns the lines that the driver sets.
+func (c Config) outputLines() []Line {
 	if c.Mode == actuator.Dual {
 		return []Line{c.Line, c.Unlock}
 	}

@@ -1,17 +1,19 @@
-// Package gpio drives a lock and reads its sensors over the kernel's GPIO
-// character device (uAPI v2, Linux 5.10 or later). It implements
-// [actuator.Driver].
+// Package gpio drives a lock and reads its sensors through the kernel's GPIO
+// character device (uAPI v2, Linux 5.10 or later). Use [New] to make a [Driver]
+// for an actuator.Lock; use [Release] to idle the outputs after a process has
+// ended, and [Check] to look for configuration problems without requesting a line.
 //
-// What the package promises:
-//   - An output's first level is part of the request itself: there is no moment
-//     in between at which the line is an output at another level.
-//   - A line of Hold can be kept open beyond the process's life by a [Keeper]. It
-//     is then taken as it is, and nothing is written.
-//   - Lines of Pulse and Dual are never kept, and are idle after Close and after
-//     [Release], which a service manager runs after every kind of end. What a
-//     chip does with a line that is closed differs from driver to driver, so
-//     nothing relies on it.
-//   - In Dual the line of one direction is idle before the other is energised.
-//   - Sensors are edge events that the kernel has debounced; where an edge was
-//     lost the level is read again.
+// Guarantees:
+//   - The request of an output line already carries the first level, so the line
+//     never shows another level in between.
+//   - A line in Hold mode can outlive the process in an [FDStore]. The next
+//     process adopts the stored line and writes nothing to it.
+//   - Lines in Pulse and Dual modes are never stored. They are idle after
+//     [Driver.Close] and after [Release], which the service manager runs after
+//     every exit. Closing a line alone guarantees nothing: some GPIO drivers
+//     reset the line, others keep driving it.
+//   - In Dual mode, the line of one direction is idle before the line of the
+//     other direction is energised.
+//   - Sensor readings are edge events that the kernel has debounced. If events
+//     were lost, the driver reads the level again.
 package gpio

@@ -12,81 +12,91 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// Messages name the chip, the line, who holds it and what to do about it. The
-// kernel's error number stays in the chain.
+// Errors of this package name the chip and the line, the program that uses the
+// line, and a remedy. They wrap the kernel's error number.
 
-// errNoV2 says that the kernel knows chips, but not the calls of this package.
-var errNoV2 = errors.New("the kernel's GPIO interface is too old; Linux 5.10 or later is needed (uAPI v2)")
+// errOldKernel means that the kernel has GPIO chips but not the GPIO uAPI v2.
+var errOldKernel = errors.New("the kernel's GPIO interface is too old; latchd needs Linux 5.10 or later (GPIO uAPI v2)")
 
-// noChipError says that no chip has that name or label.
-type noChipError struct{ there []string }
+// chipNotFoundError means that no chip of the machine has the configured name or
+// label.
+type chipNotFoundError struct{ others []string }
 
-func (e noChipError) Error() string {
-	if len(e.there) == 0 {
-		return "there is no such chip, nor any other; is the driver of the GPIO controller loaded?"
+func (e chipNotFoundError) Error() string {
+	if len(e.others) == 0 {
+		return "not found; this machine has no GPIO chip; load the driver of its GPIO controller"
 	}
-	return "there is no such chip; there are " + strings.Join(e.there, ", ")
+	return "not found; this machine has " + strings.Join(e.others, ", ")
 }
 
-func (e noChipError) Is(target error) bool { return target == fs.ErrNotExist }
+func (e chipNotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// notChipError says that a path is no GPIO chip.
-type notChipError struct{ err error }
+// notAChipError means that the configured path exists but is not a GPIO chip.
+type notAChipError struct{ err error }
 
-func (e notChipError) Error() string { return fmt.Sprintf("it is not a GPIO chip (%v)", e.err) }
-func (e notChipError) Unwrap() error { return e.err }
+func (e notAChipError) Error() string { return fmt.Sprintf("not a GPIO chip (%v)", e.err) }
+func (e notAChipError) Unwrap() error { return e.err }
 
-func chipError(which string, err error) error {
+// chipError adds the chip and a remedy to an error from opening the chip.
+func chipError(ref string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("chip %s: %w; the agent's user must be in the group that owns the device, which a udev rule makes gpio", which, err)
+		return fmt.Errorf("chip %s: %w; add the agent's user to the group that owns the device, which latchd's udev rule sets to gpio", ref, err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("chip %s: %w; the unit must have DeviceAllow=char-gpiochip rw", which, err)
+		return fmt.Errorf("chip %s: %w; add DeviceAllow=char-gpiochip rw to the unit", ref, err)
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("chip %s: %w; see 'gpiodetect' for the chips that there are", which, err)
+		return fmt.Errorf("chip %s: %w; run 'gpiodetect' to list the chips", ref, err)
 	}
-	return fmt.Errorf("chip %s: %w", which, err)
+	return fmt.Errorf("chip %s: %w", ref, err)
 }
 
-// lineError explains why a line cannot be requested; info is what the kernel
-// says of it.
+// lineError adds the line, its user and a remedy to an error from requesting the
+// line. info is the kernel's information about the line.
 func lineError(l Line, info uapi.LineInfoV2, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EBUSY):
-		holder := uapi.BytesToString(info.Consumer[:])
-		switch holder {
-		case "":
-			holder = "another process or the kernel"
-		case consumer:
-			holder = "another latchd, or one that systemd still keeps the line for"
-		default:
-			holder = fmt.Sprintf("%q", holder)
-		}
-		return fmt.Errorf("%s: it is held by %s (%w); end that, or configure another line", l, holder, err)
+		return fmt.Errorf("%s: in use by %s (%w); free the line or configure another one", l, userOf(info), err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%s: %w; the kernel does not give this line to programs", l, err)
+		return fmt.Errorf("%s: %w; the kernel does not let programs use this line", l, err)
 	case errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("%s: %w (%w)", l, actuator.ErrLinesGone, err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("%s: %w; the chip may not have the bias or drive that is configured", l, err)
+		return fmt.Errorf("%s: %w; the chip may not support the configured bias or drive", l, err)
 	}
 	return fmt.Errorf("%s: %w", l, err)
 }
 
-func noLine(l Line, named []string) error {
-	there := "the chip's lines have no names; name it by its offset"
-	if len(named) > 12 {
-		named = append(named[:12:12], "...")
+// userOf names the program that uses a line, for messages.
+func userOf(info uapi.LineInfoV2) string {
+	switch name := uapi.BytesToString(info.Consumer[:]); name {
+	case "":
+		return "another process or the kernel"
+	case consumer:
+		return "another latchd process, or by systemd, which stores the line for latchd"
+	default:
+		return fmt.Sprintf("%q", name)
 	}
-	if len(named) > 0 {
-		there = "there are " + strings.Join(named, ", ")
+}
+
+// maxNames bounds the number of line names in a message.
+const maxNames = 12
+
+// lineNotFound is the error of a line name that the chip does not have. others are
+// the names that the chip has.
+func lineNotFound(l Line, others []string) error {
+	remedy := "the chip's lines have no names; configure the line's offset"
+	if len(others) > maxNames {
+		others = append(others[:maxNames:maxNames], "...")
+	}
+	if len(others) > 0 {
+		remedy = "the chip has the lines " + strings.Join(others, ", ")
 	}
 	if l.Name != "" && strings.Trim(l.Name, "0123456789") == "" {
-		there += fmt.Sprintf("; an offset is written without quotes: line = %s", l.Name)
+		remedy += fmt.Sprintf("; write an offset without quotes: line = %s", l.Name)
 	}
-	return fmt.Errorf("%s: there is no such line; %s", l, there)
+	return fmt.Errorf("%s: not found; %s", l, remedy)
 }

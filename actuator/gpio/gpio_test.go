@@ -12,12 +12,13 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// What the kernel says is told with the chip, the line, who holds it and what to
-// do, and its own error can still be asked for.
-func TestErrorsSayWhatToDo(t *testing.T) {
+// Errors name the chip, the line, the program that uses the line and a remedy. They
+// wrap the kernel's error number.
+func TestErrorsNameARemedy(t *testing.T) {
+	t.Parallel()
 	line := Line{Chip: "gpiochip0", Offset: 17}
-	held := func(by string) (info uapi.LineInfoV2) {
-		copy(info.Consumer[:], by)
+	usedBy := func(program string) (info uapi.LineInfoV2) {
+		copy(info.Consumer[:], program)
 		return info
 	}
 	for name, tc := range map[string]struct {
@@ -25,58 +26,60 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		cause error
 		want  string
 	}{
-		"no such chip": {chipError("gpiochip9", noChipError{[]string{"gpiochip0 (pinctrl-rp1)"}}), nil,
-			"chip gpiochip9: there is no such chip; there are gpiochip0 (pinctrl-rp1)"},
-		"no chip at all": {chipError("gpiochip0", noChipError{}), nil,
-			"chip gpiochip0: there is no such chip, nor any other; is the driver of the GPIO controller loaded?"},
+		"no such chip": {chipError("gpiochip9", chipNotFoundError{[]string{"gpiochip0 (pinctrl-rp1)"}}), nil,
+			"chip gpiochip9: not found; this machine has gpiochip0 (pinctrl-rp1)"},
+		"no chip at all": {chipError("gpiochip0", chipNotFoundError{}), nil,
+			"chip gpiochip0: not found; this machine has no GPIO chip; load the driver of its GPIO controller"},
 		"path to nothing": {chipError("/dev/lock", unix.ENOENT), unix.ENOENT,
-			"chip /dev/lock: no such file or directory; see 'gpiodetect' for the chips that there are"},
-		"path to something else": {chipError("/dev/null", notChipError{unix.ENOTTY}), unix.ENOTTY,
-			"chip /dev/null: it is not a GPIO chip (inappropriate ioctl for device)"},
+			"chip /dev/lock: no such file or directory; run 'gpiodetect' to list the chips"},
+		"path to something else": {chipError("/dev/null", notAChipError{unix.ENOTTY}), unix.ENOTTY,
+			"chip /dev/null: not a GPIO chip (inappropriate ioctl for device)"},
 		"not in the group": {chipError("gpiochip0", unix.EACCES), unix.EACCES,
-			"chip gpiochip0: permission denied; the agent's user must be in the group that owns the device, which a udev rule makes gpio"},
+			"chip gpiochip0: permission denied; add the agent's user to the group that owns the device, which latchd's udev rule sets to gpio"},
 		"not in the unit": {chipError("gpiochip0", unix.EPERM), unix.EPERM,
-			"chip gpiochip0: operation not permitted; the unit must have DeviceAllow=char-gpiochip rw"},
-		"held by a program": {lineError(line, held("gpioset"), unix.EBUSY), unix.EBUSY,
-			`line 17 of chip gpiochip0: it is held by "gpioset" (device or resource busy); end that, or configure another line`},
-		"held by nobody with a name": {lineError(line, held(""), unix.EBUSY), unix.EBUSY,
-			"line 17 of chip gpiochip0: it is held by another process or the kernel (device or resource busy); end that, or configure another line"},
-		"held by another latchd": {lineError(line, held("latchd"), unix.EBUSY), unix.EBUSY,
-			"it is held by another latchd, or one that systemd still keeps the line for"},
-		"kept by the kernel": {lineError(line, held(""), unix.EPERM), unix.EPERM,
-			"line 17 of chip gpiochip0: operation not permitted; the kernel does not give this line to programs"},
-		"an old kernel": {lineError(line, held(""), errNoV2), errNoV2,
-			"line 17 of chip gpiochip0: the kernel's GPIO interface is too old; Linux 5.10 or later is needed (uAPI v2)"},
-		"a bias that is not there": {lineError(line, held(""), unix.EOPNOTSUPP), unix.EOPNOTSUPP,
-			"line 17 of chip gpiochip0: operation not supported; the chip may not have the bias or drive that is configured"},
-		"a chip that went": {lineError(line, held(""), unix.ENODEV), actuator.ErrLinesGone,
+			"chip gpiochip0: operation not permitted; add DeviceAllow=char-gpiochip rw to the unit"},
+		"used by a program": {lineError(line, usedBy("gpioset"), unix.EBUSY), unix.EBUSY,
+			`line 17 of chip gpiochip0: in use by "gpioset" (device or resource busy); free the line or configure another one`},
+		"used by a nameless program": {lineError(line, usedBy(""), unix.EBUSY), unix.EBUSY,
+			"line 17 of chip gpiochip0: in use by another process or the kernel (device or resource busy); free the line or configure another one"},
+		"used by another latchd": {lineError(line, usedBy("latchd"), unix.EBUSY), unix.EBUSY,
+			"in use by another latchd process, or by systemd, which stores the line for latchd"},
+		"reserved by the kernel": {lineError(line, usedBy(""), unix.EPERM), unix.EPERM,
+			"line 17 of chip gpiochip0: operation not permitted; the kernel does not let programs use this line"},
+		"an old kernel": {lineError(line, usedBy(""), errOldKernel), errOldKernel,
+			"line 17 of chip gpiochip0: the kernel's GPIO interface is too old; latchd needs Linux 5.10 or later (GPIO uAPI v2)"},
+		"unsupported bias": {lineError(line, usedBy(""), unix.EOPNOTSUPP), unix.EOPNOTSUPP,
+			"line 17 of chip gpiochip0: operation not supported; the chip may not support the configured bias or drive"},
+		"unplugged chip": {lineError(line, usedBy(""), unix.ENODEV), actuator.ErrLinesGone,
 			"line 17 of chip gpiochip0: the lines are gone (no such device)"},
-		"no such name": {noLine(Line{Chip: "gpiochip0", Name: "LOCK"}, []string{"BOLT", "DOOR"}), nil,
-			`line "LOCK" of chip gpiochip0: there is no such line; there are BOLT, DOOR`},
-		"an offset in quotes": {noLine(Line{Chip: "gpiochip0", Name: "17"}, nil), nil,
-			`line "17" of chip gpiochip0: there is no such line; the chip's lines have no names; name it by its offset; an offset is written without quotes: line = 17`},
+		"unknown line name": {lineNotFound(Line{Chip: "gpiochip0", Name: "LOCK"}, []string{"BOLT", "DOOR"}), nil,
+			`line "LOCK" of chip gpiochip0: not found; the chip has the lines BOLT, DOOR`},
+		"an offset in quotes": {lineNotFound(Line{Chip: "gpiochip0", Name: "17"}, nil), nil,
+			`line "17" of chip gpiochip0: not found; the chip's lines have no names; configure the line's offset; write an offset without quotes: line = 17`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.err.Error(); !strings.Contains(got, tc.want) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 			if tc.cause != nil && !errors.Is(tc.err, tc.cause) {
-				t.Errorf("%v is not %v any more", tc.err, tc.cause)
+				t.Errorf("%v does not wrap %v", tc.err, tc.cause)
 			}
 		})
 	}
 }
 
-func TestThereIsNoChipHereOfThatName(t *testing.T) {
+func TestOpenChipFails(t *testing.T) {
+	t.Parallel()
 	if _, err := openChip("no-such-chip"); err == nil || !strings.HasPrefix(err.Error(), "chip no-such-chip: ") {
 		t.Errorf("err = %v", err)
 	}
-	if _, err := openChip("/dev/null"); err == nil || !strings.Contains(err.Error(), "it is not a GPIO chip") {
+	if _, err := openChip("/dev/null"); err == nil || !strings.Contains(err.Error(), "not a GPIO chip") {
 		t.Errorf("err = %v", err)
 	}
 }
 
 func TestOutputFlags(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		line  Line
 		drive Drive
@@ -94,14 +97,17 @@ func TestOutputFlags(t *testing.T) {
 	}
 }
 
-// A kept line's name says what it is, in characters that systemd stores.
-func TestKeptName(t *testing.T) {
-	got := keptName(&chip{name: "gpiochip0", label: "soc:gpio é/1"}, 17, uapi.LineFlagV2Output|uapi.LineFlagV2ActiveLow)
+// The name of a stored line identifies the line and has only characters that systemd
+// accepts.
+func TestStoredName(t *testing.T) {
+	t.Parallel()
+	got := storedName(&chip{name: "gpiochip0", label: "soc:gpio é/1"}, 17, uapi.LineFlagV2Output|uapi.LineFlagV2ActiveLow)
 	if want := "latchd/hold/gpiochip0/soc_gpio___1/17/0xa"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
+// event returns an edge event in the kernel's binary form.
 func event(seq uint32, id uapi.LineEventID) []byte {
 	b := make([]byte, eventSize)
 	binary.NativeEndian.PutUint64(b, 42)
@@ -112,6 +118,7 @@ func event(seq uint32, id uapi.LineEventID) []byte {
 }
 
 func TestParseEvents(t *testing.T) {
+	t.Parallel()
 	text := append(event(1, uapi.LineEventRisingEdge), event(2, uapi.LineEventFallingEdge)...)
 	got := parseEvents(append(text, 1, 2, 3))
 	if len(got) != 2 || got[0].ID != uapi.LineEventRisingEdge || got[1].LineSeqno != 2 || got[0].Timestamp != 42 || got[0].Offset != 5 {
@@ -119,13 +126,13 @@ func TestParseEvents(t *testing.T) {
 	}
 }
 
-// Whatever the kernel gives, each whole event is read once, and nothing else is.
+// parseEvents returns one event for each complete record of its input.
 func FuzzParseEvents(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(event(7, uapi.LineEventRisingEdge))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if n := len(parseEvents(text)); n != len(text)/eventSize {
-			t.Errorf("%d events of %d bytes", n, len(text))
+			t.Errorf("got %d events from %d bytes", n, len(text))
 		}
 	})
 }

@@ -17,23 +17,23 @@ import (
 
 func TestHoldDrivesInBothPolarities(t *testing.T) {
 	for _, activeLow := range []bool{false, true} {
-		t.Run(fmt.Sprint(activeLow), func(t *testing.T) {
+		t.Run(fmt.Sprintf("active low %t", activeLow), func(t *testing.T) {
 			s := newSim(t, "LOCK")
 			high, low := "1", "0"
 			if activeLow {
 				high, low = low, high
 			}
 			c := Config{Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK", ActiveLow: activeLow}, Active: actuator.Unlocked}
-			l, found, kept := open(t, c, nil, actuator.Unlocked)
-			if found != actuator.Unlocked || kept {
-				t.Errorf("found %s, kept %v", found, kept)
+			d, found, adopted := open(t, c, nil, actuator.Unlocked)
+			if found != actuator.Unlocked || adopted {
+				t.Errorf("found %s, adopted %v", found, adopted)
 			}
 			s.want(high, "requested unlocked")
-			if err := l.Drive(actuator.Locked); err != nil {
+			if err := d.Drive(actuator.Locked); err != nil {
 				t.Fatal(err)
 			}
 			s.want(low, "locked")
-			if err := l.Drive(actuator.Unlocked); err != nil {
+			if err := d.Drive(actuator.Unlocked); err != nil {
 				t.Fatal(err)
 			}
 			s.want(high, "unlocked")
@@ -41,61 +41,65 @@ func TestHoldDrivesInBothPolarities(t *testing.T) {
 	}
 }
 
-func TestAKeptLineIsTakenAsItIs(t *testing.T) {
+// A stored line keeps its level when its process ends, and the next process does not
+// change it, whatever the configured level at power-on is.
+func TestAStoredLineIsAdopted(t *testing.T) {
 	for _, activeLow := range []bool{false, true} {
-		t.Run(fmt.Sprint(activeLow), func(t *testing.T) {
+		t.Run(fmt.Sprintf("active low %t", activeLow), func(t *testing.T) {
 			s := newSim(t, "LOCK")
 			if activeLow {
 				s.pull(0, "up")
 			}
-			held := map[bool]string{false: "1", true: "0"}[activeLow] // against the pull
-			keeper := s.keeper()
+			locked := map[bool]string{false: "1", true: "0"}[activeLow] // the opposite of the pull
+			store := s.newStore()
 			c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK", ActiveLow: activeLow}, Active: actuator.Locked}
-			first, _, _ := open(t, c, keeper, actuator.Locked)
-			s.want(held, "held")
+			first, _, _ := open(t, c, store, actuator.Locked)
+			s.want(locked, "locked")
 			first.Close()
-			s.want(held, "without a process")
-			second, found, kept := open(t, c, keeper, actuator.Unlocked) // what it is to be at power-on is not asked
-			if found != actuator.Locked || !kept {
-				t.Errorf("found %s, kept %v", found, kept)
+			s.want(locked, "without a process")
+			second, found, adopted := open(t, c, store, actuator.Unlocked)
+			if found != actuator.Locked || !adopted {
+				t.Errorf("found %s, adopted %v", found, adopted)
 			}
-			s.want(held, "taken again")
+			s.want(locked, "adopted")
 			second.Close()
-			s.want(held, "without a process again")
+			s.want(locked, "without a process again")
 
-			c.Line.ActiveLow = !activeLow // another configuration
-			_, found, kept = open(t, c, keeper, actuator.Unlocked)
-			if found != actuator.Unlocked || kept || len(keeper.dropped) != 1 {
-				t.Errorf("with other flags found %s, kept %v, dropped %v", found, kept, keeper.dropped)
+			c.Line.ActiveLow = !activeLow // the stored line no longer matches
+			_, found, adopted = open(t, c, store, actuator.Unlocked)
+			if found != actuator.Unlocked || adopted || len(store.removed) != 1 {
+				t.Errorf("with other flags: found %s, adopted %v, removed %v", found, adopted, store.removed)
 			}
 		})
 	}
 }
 
-func TestWithoutAKeeperTheLineFalls(t *testing.T) {
+// Without a store, the line falls to its pull when it is closed. This also proves that
+// TestAStoredLineIsAdopted can see the difference.
+func TestWithoutAStoreTheLineFalls(t *testing.T) {
 	s := newSim(t, "LOCK")
 	c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Offset: 0}, Active: actuator.Locked}
-	l, _, _ := open(t, c, nil, actuator.Locked)
-	s.want("1", "held")
-	l.Close()
-	s.want("0", "closed") // or the test before proves nothing
+	d, _, _ := open(t, c, nil, actuator.Locked)
+	s.want("1", "open")
+	d.Close()
+	s.want("0", "closed")
 }
 
 func TestPulseLines(t *testing.T) {
 	s := newSim(t, "STRIKE")
 	c := Config{Mode: actuator.Pulse, Line: Line{Chip: s.name, Name: "STRIKE"}}
-	l, _, _ := open(t, c, nil, "")
+	d, _, _ := open(t, c, nil, "")
 	s.want("0", "requested")
 	for _, step := range []struct {
 		do   func() error
 		want string
 	}{
-		{func() error { return l.Drive(actuator.Unlocked) }, "1"},
-		{func() error { return l.Drive(actuator.Locked) }, "0"},
-		{func() error { return l.Drive(actuator.Unlocked) }, "1"},
-		{l.Idle, "0"},
-		{func() error { return l.Drive(actuator.Unlocked) }, "1"},
-		{l.Close, "0"},
+		{func() error { return d.Drive(actuator.Unlocked) }, "1"},
+		{func() error { return d.Drive(actuator.Locked) }, "0"},
+		{func() error { return d.Drive(actuator.Unlocked) }, "1"},
+		{d.Idle, "0"},
+		{func() error { return d.Drive(actuator.Unlocked) }, "1"},
+		{d.Close, "0"},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
@@ -111,17 +115,17 @@ func TestDualLines(t *testing.T) {
 		Line:   Line{Chip: s.name, Name: "LOCK"},
 		Unlock: Line{Chip: s.name, Name: "UNLOCK"},
 	}
-	l, _, _ := open(t, c, nil, "")
+	d, _, _ := open(t, c, nil, "")
 	s.want("00", "requested")
 	for _, step := range []struct {
 		do   func() error
 		want string
 	}{
-		{func() error { return l.Drive(actuator.Unlocked) }, "01"},
-		{func() error { return l.Drive(actuator.Locked) }, "10"}, // never both
-		{l.Idle, "00"},
-		{func() error { return l.Drive(actuator.Locked) }, "10"},
-		{l.Close, "00"},
+		{func() error { return d.Drive(actuator.Unlocked) }, "01"},
+		{func() error { return d.Drive(actuator.Locked) }, "10"}, // the line that unlocks is idle again
+		{d.Idle, "00"},
+		{func() error { return d.Drive(actuator.Locked) }, "10"},
+		{d.Close, "00"},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
@@ -130,30 +134,30 @@ func TestDualLines(t *testing.T) {
 	}
 	c.Unlock = c.Line
 	if _, _, err := New(c, nil, zap.NewNop()).Open(""); err == nil || !strings.Contains(err.Error(), "same line") {
-		t.Errorf("one line for both: %v", err)
+		t.Errorf("the same line for both directions: %v", err)
 	}
 }
 
-func TestReleaseLetsGoWhatAProcessLeft(t *testing.T) {
+func TestRelease(t *testing.T) {
 	s := newSim(t, "STRIKE")
-	s.pull(0, "up") // as if the chip went on driving what nobody holds
+	s.pull(0, "up") // simulates a chip that keeps driving a closed line
 	c := Config{Mode: actuator.Pulse, Line: Line{Chip: s.name, Name: "STRIKE"}}
 	if err := Release(c); err != nil {
 		t.Fatal(err)
 	}
-	l, _, _ := open(t, c, nil, "")
-	if err := l.Drive(actuator.Unlocked); err != nil {
+	d, _, _ := open(t, c, nil, "")
+	if err := d.Drive(actuator.Unlocked); err != nil {
 		t.Fatal(err)
 	}
 	if err := Release(c); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "another latchd") {
-		t.Errorf("while a process has it: %v", err)
+		t.Errorf("while a process uses the line: %v", err)
 	}
 	if err := Release(Config{Mode: actuator.Hold, Line: Line{Chip: "none"}}); err != nil {
-		t.Errorf("a hold line is touched: %v", err)
+		t.Errorf("Release opened the line of a lock in Hold mode: %v", err)
 	}
 }
 
-func TestSensorsSayWhatTheyAreToldTo(t *testing.T) {
+func TestSensorReadings(t *testing.T) {
 	s := newSim(t, "LOCK", "BOLT", "DOOR")
 	s.pull(1, "up")
 	c := Config{
@@ -161,10 +165,10 @@ func TestSensorsSayWhatTheyAreToldTo(t *testing.T) {
 		Bolt: &BoltSensor{Line: Line{Chip: s.name, Name: "BOLT"}, Active: actuator.Locked},
 		Door: &DoorSensor{Line: Line{Chip: s.name, Name: "DOOR", ActiveLow: true}, Active: actuator.DoorClosed, Debounce: 5 * time.Millisecond},
 	}
-	l, _, _ := open(t, c, nil, actuator.Locked)
+	d, _, _ := open(t, c, nil, actuator.Locked)
 	bolt := func(want actuator.Position) actuator.Reading {
 		t.Helper()
-		r := receive(t, l.Bolt())
+		r := receive(t, d.Bolt())
 		if r.Position != want {
 			t.Errorf("bolt %s, want %s", r.Position, want)
 		}
@@ -172,7 +176,7 @@ func TestSensorsSayWhatTheyAreToldTo(t *testing.T) {
 	}
 	door := func(want actuator.DoorState) {
 		t.Helper()
-		if r := receive(t, l.Door()); r.Door != want {
+		if r := receive(t, d.Door()); r.Door != want {
 			t.Errorf("door %s, want %s", r.Door, want)
 		}
 	}
@@ -187,27 +191,28 @@ func TestSensorsSayWhatTheyAreToldTo(t *testing.T) {
 	}
 	s.pull(2, "up")
 	door(actuator.DoorOpen)
-	for range 40 { // more than the kernel keeps, while nobody reads
+	for range 40 { // more events than the kernel queues
 		s.pull(1, "up")
 		s.pull(1, "down")
 	}
 	s.pull(1, "up")
-	// The level at the end is delivered, whatever was lost on the way.
+	// The sensor delivers the final level although the kernel dropped events.
 	for deadline := time.After(10 * time.Second); ; {
 		select {
-		case r := <-l.Bolt():
+		case r := <-d.Bolt():
 			if r.Position == actuator.Locked && r.At == 0 {
-				return // read again, as edges were lost
+				return // a reading without a time is a level, not an edge
 			}
 		case <-deadline:
-			t.Fatal("the level was not read again")
+			t.Fatal("the sensor did not read the level again")
 		}
 	}
 }
 
-// A bolt that follows the request of its line at once is seen: its sensor hears edges
-// before. Without that the kernel missed the edge now and then.
-func TestABoltThatFollowsAtOnceIsSeen(t *testing.T) {
+// The driver sees a bolt that moves immediately after the request of its line, because
+// Open waits for the bolt sensor before it requests the line. Without that wait the
+// kernel sometimes missed the edge.
+func TestABoltThatMovesAtOnceIsSeen(t *testing.T) {
 	s := newSim(t, "LOCK", "BOLT")
 	c := Config{
 		Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK"}, Active: actuator.Locked,
@@ -215,9 +220,9 @@ func TestABoltThatFollowsAtOnceIsSeen(t *testing.T) {
 	}
 	for round := range 30 {
 		s.pull(1, "down")
-		stop, followed := make(chan struct{}), make(chan struct{})
+		stop, moved := make(chan struct{}), make(chan struct{})
 		go func() {
-			defer close(followed)
+			defer close(moved)
 			for s.level(0) == "0" {
 				select {
 				case <-stop:
@@ -227,78 +232,80 @@ func TestABoltThatFollowsAtOnceIsSeen(t *testing.T) {
 			}
 			s.pull(1, "up")
 		}()
-		l := New(c, nil, zap.NewNop())
-		_, _, err := l.Open(actuator.Locked)
+		d := New(c, nil, zap.NewNop())
+		_, _, err := d.Open(actuator.Locked)
 		for err == nil {
-			if r := receive(t, l.Bolt()); r.Position == actuator.Locked {
+			if r := receive(t, d.Bolt()); r.Position == actuator.Locked {
 				break
 			}
 		}
 		close(stop)
-		<-followed
-		if err := errors.Join(err, l.Close()); err != nil {
+		<-moved
+		if err := errors.Join(err, d.Close()); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
 	}
 }
 
+// receive returns the next reading of a sensor.
 func receive[T any](t *testing.T, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
 	case <-time.After(10 * time.Second):
-		t.Fatal("the sensor says nothing")
+		t.Fatal("no reading from the sensor")
 		panic("unreachable")
 	}
 }
 
-func TestAHeldLineIsNamed(t *testing.T) {
+func TestOpenNamesWhatIsWrongWithALine(t *testing.T) {
 	s := newSim(t, "LOCK", "BOLT")
 	c := Config{Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK"}, Active: actuator.Locked}
 	open(t, c, nil, actuator.Locked)
 	_, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked)
-	want := fmt.Sprintf(`line "LOCK" of chip %s: it is held by another latchd`, s.name)
+	want := fmt.Sprintf(`line "LOCK" of chip %s: in use by another latchd process`, s.name)
 	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 	c.Line.Name = "LOKC"
-	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "there are LOCK, BOLT") {
-		t.Errorf("a line that is not there: %v", err)
+	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "the chip has the lines LOCK, BOLT") {
+		t.Errorf("unknown line name: %v", err)
 	}
 	c.Line = Line{Chip: s.name, Offset: 8}
 	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "the chip has lines 0 to 7") {
-		t.Errorf("a line that is not there: %v", err)
+		t.Errorf("offset out of range: %v", err)
 	}
 }
 
-// Without sensors: Linux 6.1 does not survive it for long when a chip goes whose
-// lines have interrupts. See unplug_test.go.
-func TestAChipThatGoesAndComesBack(t *testing.T) {
+// The driver reports an unplugged chip and opens the lines again when the chip is back.
+// The test has no sensors because Linux 6.1 may crash if it loses a chip whose lines
+// have interrupts; unplug_test.go covers sensors.
+func TestChipUnpluggedAndPluggedIn(t *testing.T) {
 	s := newSim(t, "LOCK")
 	c := Config{Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK"}, Active: actuator.Locked}
-	l, _, _ := open(t, c, s.keeper(), actuator.Locked)
+	d, _, _ := open(t, c, s.newStore(), actuator.Locked)
 	s.unplug()
-	if err := l.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) || !errors.Is(err, unix.ENODEV) {
+	if err := d.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) || !errors.Is(err, unix.ENODEV) {
 		t.Fatalf("err = %v", err)
 	}
-	if _, _, err := l.Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "there is no such chip") {
+	if _, _, err := d.Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "not found") {
 		t.Errorf("opened: %v", err)
 	}
 	s.plug()
-	s.openAgain(l)
+	s.reopen(d)
 }
 
-// openAgain opens the lock once the chip's device is there.
-func (s *sim) openAgain(l *Lock) {
+// reopen opens the lines again. It waits until the chip's device node is there.
+func (s *sim) reopen(d *Driver) {
 	s.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		_, kept, err := l.Open(actuator.Locked)
-		if err == nil && !kept {
+		_, adopted, err := d.Open(actuator.Locked)
+		if err == nil && !adopted {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("kept %v, %v", kept, err)
+			s.t.Fatalf("adopted %v, %v", adopted, err)
 		}
 	}
 }

@@ -1,56 +1,60 @@
 package gpio
 
 import (
-	"fmt"
-
 	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
 )
 
-// outputs are lines that were requested together, in the order of
-// Config.outputs. Values are logical: active or not.
+// outputs are the output lines of one lock, in the order of Config.outputLines. They
+// share one file descriptor because the kernel granted them in one request. Levels
+// are logical: active or inactive.
 type outputs struct {
 	fd int
-	n  int
+	n  int // the number of lines
 }
 
-// request takes the lines as outputs at the values given.
-func request(config Config, values uapi.LineBitmap) (*outputs, error) {
+// requestOutputs requests the output lines of a lock at the given values.
+func requestOutputs(config Config, values uapi.LineBitmap) (*outputs, error) {
 	c, err := openChip(config.Line.Chip)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	lines := config.outputs()
-	offsets, flags := make([]int, len(lines)), make([]uapi.LineFlagV2, len(lines))
+
+	lines := config.outputLines()
+	offsets := make([]int, len(lines))
+	flags := make([]uapi.LineFlagV2, len(lines))
 	for i, line := range lines {
-		if offsets[i], _, err = c.find(line); err != nil {
+		info, err := c.findLine(line)
+		if err != nil {
 			return nil, err
 		}
+		offsets[i] = int(info.Offset)
 		flags[i] = config.outputFlags(line)
 	}
 	if len(lines) == 2 && offsets[0] == offsets[1] {
-		return nil, fmt.Errorf("%s and %s are the same line; each direction needs its own", lines[0], lines[1])
+		return nil, sameLine(lines[0], lines[1])
 	}
-	fd, err := c.request(offsets, flags, values)
+
+	fd, err := c.requestLines(offsets, flags, values)
 	if err != nil {
 		return nil, c.explain(lines, err)
 	}
 	return &outputs{fd, len(lines)}, nil
 }
 
-// explain says why lines could not be requested, by the line that is held if
-// there is one.
+// explain adds the reason to the error of a request for several lines. It names the
+// first line that is in use, if there is one.
 func (c *chip) explain(lines []Line, err error) error {
 	for _, line := range lines {
-		if _, info, infoErr := c.find(line); infoErr == nil && info.Flags.IsUsed() {
+		if info, infoErr := c.findLine(line); infoErr == nil && info.Flags.IsUsed() {
 			return lineError(line, info, err)
 		}
 	}
 	return lineError(lines[0], uapi.LineInfoV2{}, err)
 }
 
-// set makes one line active or not, and leaves the others.
+// set makes line i active or inactive. The other lines keep their levels.
 func (o *outputs) set(i int, active bool) error {
 	v := uapi.LineValues{Mask: uapi.NewLineBits(i)}
 	if active {
@@ -64,6 +68,7 @@ func (o *outputs) idle() error {
 	return uapi.SetLineValuesV2(uintptr(o.fd), uapi.LineValues{Mask: uapi.NewLineBitMask(o.n)})
 }
 
+// get reports whether line i is active.
 func (o *outputs) get(i int) (active bool, err error) {
 	v := uapi.LineValues{Mask: uapi.NewLineBits(i)}
 	if err := uapi.GetLineValuesV2(uintptr(o.fd), &v); err != nil {

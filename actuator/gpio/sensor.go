@@ -1,7 +1,6 @@
 package gpio
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -13,45 +12,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sensorRetry is how long after a sensor could not be read it is tried again.
+// sensorRetry is the pause after a failure before a sensor is opened again.
 const sensorRetry = 5 * time.Second
 
-// armTimeout bounds how long a sensor holds up a drive.
-const armTimeout = 300 * time.Millisecond
+// openTimeout bounds how long Driver.Open waits for a sensor.
+const openTimeout = 300 * time.Millisecond
 
-// edge is what a sensor said.
-type edge struct {
+// sample is the state of a sensor's input at one moment.
+type sample struct {
 	active bool
-	failed bool          // it cannot be read
-	at     time.Duration // on the boot-time clock; 0 is now
+	failed bool          // the input could not be read, and active means nothing
+	at     time.Duration // on the boot-time clock; 0 means the time at which the reader receives it
 }
 
-// sensor is an input whose levels are delivered as readings of type R. A nil
-// sensor is none.
+// sensor watches one input line in its own goroutine and delivers readings of type
+// R. All methods of a nil sensor do nothing.
 type sensor[R any] struct {
 	line     Line
 	debounce time.Duration
 	log      *zap.Logger
+	convert  func(sample) R // makes a reading of a sample
 	readings chan R
-	reading  func(edge) R
-	again    chan struct{} // has a value when it is worth trying now
-	tried    chan struct{} // has a value when it was opened, or could not be
-	closed   chan struct{}
-	ended    chan struct{}
+	retryNow chan struct{} // a value ends the pause before the next attempt to open the line
+	opened   chan struct{} // has a value after each attempt to open the line, successful or not
+	closed   chan struct{} // closed by close
+	done     chan struct{} // closed when the goroutine has ended
 
 	mu   sync.Mutex
-	file *os.File // nil while it is not open
+	file *os.File // nil while the line is not open
 }
 
-func watch[R any](line Line, debounce time.Duration, log *zap.Logger, reading func(edge) R) *sensor[R] {
+// startSensor starts to watch a line. The caller must close the sensor.
+func startSensor[R any](line Line, debounce time.Duration, log *zap.Logger, convert func(sample) R) *sensor[R] {
 	s := &sensor[R]{
-		line: line, debounce: debounce, log: log, reading: reading,
-		readings: make(chan R), again: make(chan struct{}, 1), tried: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
+		line: line, debounce: debounce, log: log, convert: convert,
+		readings: make(chan R),
+		retryNow: make(chan struct{}, 1),
+		opened:   make(chan struct{}, 1),
+		closed:   make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	go s.run()
 	return s
 }
 
+// channel returns the channel of readings; it is nil for a nil sensor.
 func (s *sensor[R]) channel() <-chan R {
 	if s == nil {
 		return nil
@@ -59,65 +64,64 @@ func (s *sensor[R]) channel() <-chan R {
 	return s.readings
 }
 
-// run delivers the sensor's levels until it is closed. One that cannot be read
-// is said to have failed and is tried again.
+// run watches the line until the sensor is closed. After a failure it delivers a
+// failed sample and opens the line again after a pause.
 func (s *sensor[R]) run() {
-	defer close(s.ended)
+	defer close(s.done)
 	for {
-		err := s.watchOnce()
+		err := s.watchUntilError()
 		select {
 		case <-s.closed:
 			return
 		default:
 		}
-		s.log.Error("a sensor cannot be read", zap.Stringer("line", s.line), zap.Error(err), zap.Duration("retry_in", sensorRetry))
-		s.deliver(edge{failed: true})
-		select {
-		case <-s.again: // of before it failed
-		default:
-		}
+
+		s.log.Error("cannot read a sensor", zap.Stringer("line", s.line), zap.Error(err), zap.Duration("retry_in", sensorRetry))
+		s.deliver(sample{failed: true})
+
+		drain(s.retryNow) // an earlier retry must not shorten this pause
 		select {
 		case <-time.After(sensorRetry):
-		case <-s.again:
+		case <-s.retryNow:
 		case <-s.closed:
 			return
 		}
 	}
 }
 
-// watchOnce opens the line, delivers its present level, and then its edges until
-// an error.
-func (s *sensor[R]) watchOnce() error {
-	file, err := s.open()
+// watchUntilError opens the line and delivers its present level, then its edges.
+func (s *sensor[R]) watchUntilError() error {
+	file, err := s.openLine()
 	if err == nil && !s.setFile(file) {
 		err = os.ErrClosed
 	}
-	select {
-	case s.tried <- struct{}{}:
-	default:
-	}
+	signal(s.opened)
 	if err != nil {
 		return err
 	}
-	defer s.setFile(nil)
+	defer s.closeFile()
+
 	if err := s.deliverLevel(file); err != nil {
 		return err
 	}
+
 	events := make([]byte, 16*eventSize)
 	var seq uint32
 	for {
 		n, err := file.Read(events)
 		if err != nil {
-			return fmt.Errorf("read its edges: %w", err)
+			return fmt.Errorf("read edge events: %w", err)
 		}
+
 		lost := false
 		for _, e := range parseEvents(events[:n]) {
 			lost = lost || seq != 0 && e.LineSeqno != seq+1
 			seq = e.LineSeqno
-			s.deliver(edge{active: e.ID == uapi.LineEventRisingEdge, at: bootTime(e.Timestamp)})
+			s.deliver(sample{active: e.ID == uapi.LineEventRisingEdge, at: bootTime(e.Timestamp)})
 		}
+
 		if lost {
-			s.log.Warn("edges of a sensor were lost; its level is read again", zap.Stringer("line", s.line))
+			s.log.Warn("the kernel dropped edge events of a sensor; reading the level again", zap.Stringer("line", s.line))
 			if err := s.deliverLevel(file); err != nil {
 				return err
 			}
@@ -125,27 +129,30 @@ func (s *sensor[R]) watchOnce() error {
 	}
 }
 
-// open requests the line as an input with edges.
-func (s *sensor[R]) open() (*os.File, error) {
+// openLine requests the line as an input with edge events.
+func (s *sensor[R]) openLine() (*os.File, error) {
 	c, err := openChip(s.line.Chip)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	offset, info, err := c.find(s.line)
+
+	info, err := c.findLine(s.line)
 	if err != nil {
 		return nil, err
 	}
+
 	var attributes []uapi.LineAttribute
 	if s.debounce > 0 {
 		attributes = append(attributes, uapi.DebouncePeriod(s.debounce).Encode())
 	}
 	flags := s.line.flags() | uapi.LineFlagV2Input | uapi.LineFlagV2EdgeBoth
-	fd, err := c.request([]int{offset}, []uapi.LineFlagV2{flags}, 0, attributes...)
+	fd, err := c.requestLines([]int{int(info.Offset)}, []uapi.LineFlagV2{flags}, 0, attributes...)
 	if err != nil {
 		return nil, lineError(s.line, info, err)
 	}
-	// Non-blocking, so that the runtime's poller waits and no thread does.
+
+	// A non-blocking file uses the runtime's poller, so reading occupies no thread.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("%s: %w", s.line, err)
@@ -153,45 +160,53 @@ func (s *sensor[R]) open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), s.line.String()), nil
 }
 
-// setFile takes the file that is read, or closes the one before for nil. It
-// returns false, and closes the file, if the sensor was closed.
+// setFile stores the open line in the sensor. If the sensor is closed, setFile
+// closes the line and returns false.
 func (s *sensor[R]) setFile(file *os.File) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	select {
 	case <-s.closed:
-		if file != nil {
-			file.Close()
-		}
+		file.Close()
 		return false
 	default:
+		s.file = file
+		return true
 	}
-	if file == nil && s.file != nil {
-		s.file.Close()
-	}
-	s.file = file
-	return true
 }
 
-func (s *sensor[R]) deliver(e edge) {
+func (s *sensor[R]) closeFile() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.file != nil {
+		s.file.Close()
+		s.file = nil
+	}
+}
+
+// deliver waits until the reader has received the sample or the sensor is closed.
+func (s *sensor[R]) deliver(v sample) {
 	select {
-	case s.readings <- s.reading(e):
+	case s.readings <- s.convert(v):
 	case <-s.closed:
 	}
 }
 
+// deliverLevel delivers the present level of the line.
 func (s *sensor[R]) deliverLevel(file *os.File) error {
-	active, err := level(file)
+	active, err := readLevel(file)
 	if err != nil {
-		return fmt.Errorf("read its level: %w", err)
+		return fmt.Errorf("read the level: %w", err)
 	}
-	s.deliver(edge{active: active})
+	s.deliver(sample{active: active})
 	return nil
 }
 
-// level reads an input. It goes by the raw connection, as the file's own Fd would
-// take it from the poller.
-func level(file *os.File) (active bool, err error) {
+// readLevel reports whether an input line is active. It uses SyscallConn because
+// File.Fd would make the file blocking.
+func readLevel(file *os.File) (active bool, err error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return false, err
@@ -203,96 +218,83 @@ func level(file *os.File) (active bool, err error) {
 	return v.Get(0) == 1, err
 }
 
-// arm waits until a sensor hears edges, or cannot be opened now: the kernel can miss
-// an edge in the moment in which it takes the line, and tells of none until the next.
-func (s *sensor[R]) arm() {
+// waitUntilOpen waits until the line is open, an attempt to open it has failed, or
+// openTimeout has passed. Without it, an edge that follows the request of the output
+// at once can be lost: while the kernel sets up an input it may miss the edge, and
+// then it reports nothing until the next edge.
+func (s *sensor[R]) waitUntilOpen() {
 	if s == nil {
 		return
 	}
-	select {
-	case <-s.tried: // of before
-	default:
-	}
+
+	drain(s.opened) // an earlier attempt does not count
 	s.mu.Lock()
 	open := s.file != nil
 	s.mu.Unlock()
 	if open {
 		return
 	}
+
 	s.retry()
 	select {
-	case <-s.tried:
-	case <-time.After(armTimeout):
+	case <-s.opened:
+	case <-time.After(openTimeout):
 	case <-s.closed:
 	}
 }
 
-// retry has a sensor that cannot be read tried again at once.
+// retry ends the pause before the next attempt to open the line.
 func (s *sensor[R]) retry() {
-	if s == nil {
-		return
-	}
-	select {
-	case s.again <- struct{}{}:
-	default:
+	if s != nil {
+		signal(s.retryNow)
 	}
 }
 
-// check opens the sensor anew if its chip is gone, which not every kernel tells
-// who waits for an edge.
-func (s *sensor[R]) check() {
+// reopenIfGone closes the line if its chip is gone, which makes the goroutine open
+// it again. Some kernels do not report a lost chip to a process that waits for edges.
+func (s *sensor[R]) reopenIfGone() {
 	if s == nil {
 		return
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
 		return
 	}
-	if _, err := level(s.file); errors.Is(err, unix.ENODEV) {
-		s.file.Close() // the read ends, and it is opened again
+	if _, err := readLevel(s.file); errors.Is(err, unix.ENODEV) {
+		s.file.Close() // makes the goroutine's Read fail
 		s.file = nil
 	}
 }
 
+// close stops the goroutine and waits for its end.
 func (s *sensor[R]) close() {
 	if s == nil {
 		return
 	}
+
 	s.mu.Lock()
 	close(s.closed)
 	if s.file != nil {
 		s.file.Close()
 	}
 	s.mu.Unlock()
-	<-s.ended
+	<-s.done
 }
 
-// eventSize is the size of the kernel's struct gpio_v2_line_event.
-const eventSize = 48
-
-// parseEvents reads the events that the kernel gave, whole ones only.
-func parseEvents(text []byte) []uapi.LineEvent {
-	var events []uapi.LineEvent
-	for ; len(text) >= eventSize; text = text[eventSize:] {
-		n := binary.NativeEndian
-		events = append(events, uapi.LineEvent{
-			Timestamp: n.Uint64(text),
-			ID:        uapi.LineEventID(n.Uint32(text[8:])),
-			Offset:    n.Uint32(text[12:]),
-			Seqno:     n.Uint32(text[16:]),
-			LineSeqno: n.Uint32(text[20:]),
-		})
+// signal puts a value into a channel of capacity 1, if it is empty.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
-	return events
 }
 
-// bootTime converts an event's time, which is on the monotonic clock, to the
-// boot-time clock: that one also counts what the machine slept.
-func bootTime(monotonic uint64) time.Duration {
-	var m, b unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &m) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &b) != nil {
-		return 0
+// drain removes the value from a channel of capacity 1, if there is one.
+func drain(c chan struct{}) {
+	select {
+	case <-c:
+	default:
 	}
-	return time.Duration(monotonic) + time.Duration(b.Nano()-m.Nano())
 }

@@ -17,20 +17,21 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// The tests of this file need root and the kernel's gpio-sim, as a virtual
-// machine has it: go test -c -tags gpiosim.
+// The tests with the build tag gpiosim need root and the kernel module gpio-sim, so
+// they run in a virtual machine. Build them with: go test -c -tags gpiosim.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sim is a simulated chip of 8 lines.
+// sim is a simulated chip with 8 lines.
 type sim struct {
 	t      *testing.T
-	config string // its folder in configfs
-	sys    string // its folder in sysfs
+	config string // the chip's directory in configfs
+	sys    string // the chip's directory in sysfs
 	name   string
 	label  string
 }
 
+// newSim plugs in a chip whose first lines have the given names.
 func newSim(t *testing.T, names ...string) *sim {
 	t.Helper()
 	s := &sim{t: t, label: "sim-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))}
@@ -55,7 +56,7 @@ func newSim(t *testing.T, names ...string) *sim {
 			os.Remove(dir)
 		}
 	})
-	// The device's node appears soon after.
+	// udev creates the device node soon after.
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		if _, err := os.Stat("/dev/" + s.name); err == nil || time.Now().After(deadline) {
 			s.must(err)
@@ -86,7 +87,7 @@ func (s *sim) read(file string) string {
 func (s *sim) unplug() { os.WriteFile(filepath.Join(s.config, "live"), []byte("0"), 0o600) }
 func (s *sim) plug()   { s.write("live", "1") }
 
-// pull moves a sensor from outside: up or down.
+// pull sets the pull of a line to "up" or "down", as a sensor's contact does.
 func (s *sim) pull(offset int, to string) {
 	s.t.Helper()
 	s.must(os.WriteFile(fmt.Sprintf("%s/sim_gpio%d/pull", s.sys, offset), []byte("pull-"+to), 0o600))
@@ -98,56 +99,59 @@ func (s *sim) level(offset int) string {
 	return s.read(fmt.Sprintf("%s/sim_gpio%d/value", s.sys, offset))
 }
 
-func (s *sim) want(levels string, what string) {
+// want checks the levels of the first lines, such as "10" for line 0 high, line 1 low.
+func (s *sim) want(levels, when string) {
 	s.t.Helper()
 	got := ""
 	for i := range levels {
 		got += s.level(i)
 	}
 	if got != levels {
-		s.t.Errorf("%s: the levels are %s, want %s", what, got, levels)
+		s.t.Errorf("%s: the levels are %s, want %s", when, got, levels)
 	}
 }
 
-// store is a keeper that keeps in memory, as systemd does beyond the process.
-type store struct {
-	kept    map[string]*os.File
-	dropped []string
+// memoryStore is an FDStore in memory. It stands in for systemd's store, because its
+// duplicates stay open when a driver closes its lines.
+type memoryStore struct {
+	files   map[string]*os.File
+	removed []string
 }
 
-// keeper returns a keeper that lets go before the chip is unplugged.
-func (s *sim) keeper() *store {
-	k := &store{kept: map[string]*os.File{}}
+// newStore returns a store whose files are closed before the chip is unplugged.
+func (s *sim) newStore() *memoryStore {
+	m := &memoryStore{files: map[string]*os.File{}}
 	s.t.Cleanup(func() {
-		for _, file := range k.kept {
+		for _, file := range m.files {
 			file.Close()
 		}
 	})
-	return k
+	return m
 }
 
-func (s *store) Kept() map[string]*os.File { return s.kept }
+func (m *memoryStore) Files() map[string]*os.File { return m.files }
 
-func (s *store) Keep(name string, fd int) error {
-	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	s.kept[name] = os.NewFile(uintptr(own), name)
+func (m *memoryStore) Add(name string, fd int) error {
+	duplicate, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	m.files[name] = os.NewFile(uintptr(duplicate), name)
 	return err
 }
 
-func (s *store) Drop(name string) error {
-	s.dropped = append(s.dropped, name)
-	err := s.kept[name].Close()
-	delete(s.kept, name)
+func (m *memoryStore) Remove(name string) error {
+	m.removed = append(m.removed, name)
+	err := m.files[name].Close()
+	delete(m.files, name)
 	return err
 }
 
-func open(t *testing.T, c Config, keeper Keeper, level actuator.Position) (l *Lock, found actuator.Position, kept bool) {
+// open makes a driver and opens its lines.
+func open(t *testing.T, c Config, store FDStore, level actuator.Position) (d *Driver, found actuator.Position, adopted bool) {
 	t.Helper()
-	l = New(c, keeper, zap.NewNop())
-	t.Cleanup(func() { l.Close() })
-	found, kept, err := l.Open(level)
+	d = New(c, store, zap.NewNop())
+	t.Cleanup(func() { d.Close() })
+	found, adopted, err := d.Open(level)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, found, kept
+	return d, found, adopted
 }

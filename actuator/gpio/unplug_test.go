@@ -9,28 +9,28 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// A sensor whose chip goes says so, and speaks again when the chip is back. This
-// has a build tag of its own, besides gpiosim: Linux 6.1 frees the interrupts of a
-// chip that is unplugged although its lines are in use, and may crash some time
-// after. Run it in a machine that is thrown away.
-func TestASensorThatGoesAndComesBack(t *testing.T) {
+// A sensor reports that its chip is unplugged, and delivers levels again when the chip
+// is back. Run this test in a throw-away machine: Linux 6.1 frees the interrupts of an
+// unplugged chip whose lines are in use and may crash later. The test therefore needs
+// the build tag gpiosim_unplug in addition to gpiosim.
+func TestSensorUnpluggedAndPluggedIn(t *testing.T) {
 	s := newSim(t, "LOCK", "BOLT")
 	c := Config{
 		Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK"}, Active: actuator.Locked,
 		Bolt: &BoltSensor{Line: Line{Chip: s.label, Name: "BOLT"}, Active: actuator.Locked},
 	}
-	l, _, _ := open(t, c, s.keeper(), actuator.Locked)
-	receive(t, l.Bolt())
+	d, _, _ := open(t, c, s.newStore(), actuator.Locked)
+	receive(t, d.Bolt())
 	s.unplug()
-	if err := l.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) {
+	if err := d.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) {
 		t.Fatalf("err = %v", err)
 	}
-	if r := receive(t, l.Bolt()); r.Position != actuator.Unknown {
-		t.Errorf("its sensor says %s", r.Position)
+	if r := receive(t, d.Bolt()); r.Position != actuator.Unknown {
+		t.Errorf("without its chip the sensor reads %s", r.Position)
 	}
 	s.plug()
-	s.openAgain(l)
-	if r := receive(t, l.Bolt()); r.Position != actuator.Unlocked {
-		t.Errorf("its sensor says %s", r.Position)
+	s.reopen(d)
+	if r := receive(t, d.Bolt()); r.Position != actuator.Unlocked {
+		t.Errorf("with its chip back the sensor reads %s", r.Position)
 	}
 }

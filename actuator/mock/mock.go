@@ -1,6 +1,11 @@
-// Package mock is a lock without hardware, for demonstrations, simulations and
-// tests. It honours the same contract as a real one and can be told to fail in
-// the ways that real ones do. It is used only where a configuration asks for it.
+// Package mock simulates a lock with a bolt and a bolt sensor, for demonstrations,
+// simulations and tests. Use [New] to make a [Driver] for an actuator.Lock.
+//
+// Guarantees:
+//   - The driver honours the contract of [actuator.Driver], as the GPIO driver does.
+//   - A [Fault] makes the driver fail in a way in which real locks fail.
+//   - latchd uses the mock only if its configuration selects it, and never because a
+//     GPIO chip is missing.
 package mock
 
 import (
@@ -11,151 +16,151 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// Fault is a way to fail.
+// Fault selects how the simulated lock fails.
 type Fault string
 
-// The faults.
+// The values of [Fault].
 const (
 	None       Fault = ""
 	Jam        Fault = "jam"         // the bolt does not move
-	Slow       Fault = "slow"        // the bolt takes SlowTravel
-	DeadSensor Fault = "dead-sensor" // the bolt moves, its sensor says nothing
-	Busy       Fault = "busy"        // the line is refused, as if another process held it
+	Slow       Fault = "slow"        // the bolt needs SlowTravel to move
+	DeadSensor Fault = "dead-sensor" // the bolt moves, but its sensor reports nothing
+	Busy       Fault = "busy"        // another process seems to use the line
 )
 
-// Faults lists the faults by name, for messages.
+// Faults lists all faults except None. Error messages use it.
 var Faults = []Fault{Jam, Slow, DeadSensor, Busy}
 
-// SlowTravel is how long a slow bolt takes.
+// SlowTravel is the time that a bolt with the fault Slow needs to move.
 const SlowTravel = 3 * time.Second
 
-// Config describes a mock lock.
+// Config describes a simulated lock.
 type Config struct {
-	Travel time.Duration // how long the bolt takes; 0 is at once
+	Travel time.Duration // the time that the bolt needs to move; 0 moves it at once
 	Fault  Fault
 }
 
-// Lock is a mock lock with a bolt and a bolt sensor. It implements
+// Driver simulates a lock with a bolt and a bolt sensor. It implements
 // [actuator.Driver].
-type Lock struct {
+type Driver struct {
 	config Config
 	bolt   chan actuator.Reading
 
-	mu     sync.Mutex
-	at     actuator.Position
-	travel *time.Timer
-	drives int
+	mu       sync.Mutex
+	position actuator.Position // of the bolt
+	travel   *time.Timer       // nil until the bolt has moved for the first time
+	drives   int
 }
 
-var errBusy = errors.New("mock line: it is held by another process (fault \"busy\" is configured)")
+var _ actuator.Driver = (*Driver)(nil)
 
-// New makes a mock lock whose bolt stands at position.
-func New(config Config, position actuator.Position) *Lock {
-	// A bolt makes at most one reading a drive, and the reader may lag: the
-	// channel holds the latest reading only.
-	l := &Lock{config: config, bolt: make(chan actuator.Reading, 1), at: position}
-	l.sense()
-	return l
+// errBusy is the error of all drives with the fault Busy.
+var errBusy = errors.New(`mock line: in use by another process (simulated by fault = "busy")`)
+
+// New makes a driver whose bolt is at position.
+func New(config Config, position actuator.Position) *Driver {
+	// The reader may be slower than the bolt, so the channel holds the latest reading.
+	d := &Driver{config: config, bolt: make(chan actuator.Reading, 1), position: position}
+	d.Force(position)
+	return d
 }
 
-// Open implements [actuator.Driver]. In Hold the bolt moves to level; a jammed
-// one stays where it is.
-func (l *Lock) Open(level actuator.Position) (found actuator.Position, kept bool, err error) {
-	if l.config.Fault == Busy {
+// Open implements [actuator.Driver]. In Hold mode the bolt moves to level, unless it
+// is jammed.
+func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted bool, err error) {
+	if d.config.Fault == Busy {
 		return "", false, errBusy
 	}
-	if level != "" && l.position() != level {
-		l.move(level)
+
+	d.mu.Lock()
+	moves := level != "" && d.position != level
+	d.mu.Unlock()
+	if moves {
+		d.move(level)
 	}
 	return level, false, nil
 }
 
 // Drive implements [actuator.Driver].
-func (l *Lock) Drive(target actuator.Position) error {
-	l.mu.Lock()
-	l.drives++
-	l.mu.Unlock()
-	if l.config.Fault == Busy {
+func (d *Driver) Drive(target actuator.Position) error {
+	d.mu.Lock()
+	d.drives++
+	d.mu.Unlock()
+
+	if d.config.Fault == Busy {
 		return errBusy
 	}
-	l.move(target)
+	d.move(target)
 	return nil
 }
 
-// Idle implements [actuator.Driver]. A bolt with a line for each direction stays.
-func (l *Lock) Idle() error { return nil }
+// Idle implements [actuator.Driver]. In Dual mode the bolt stays where it is.
+func (d *Driver) Idle() error { return nil }
 
 // Bolt implements [actuator.Driver].
-func (l *Lock) Bolt() <-chan actuator.Reading { return l.bolt }
+func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt }
 
-// Door implements [actuator.Driver]: there is no door sensor.
-func (l *Lock) Door() <-chan actuator.DoorReading { return nil }
+// Door implements [actuator.Driver]. It returns nil: the mock has no door sensor.
+func (d *Driver) Door() <-chan actuator.DoorReading { return nil }
 
 // Close implements [actuator.Driver].
-func (l *Lock) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.travel != nil {
-		l.travel.Stop()
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.travel != nil {
+		d.travel.Stop()
 	}
 	return nil
 }
 
-// Force moves the bolt from outside, as a burglar or a key does.
-func (l *Lock) Force(position actuator.Position) {
-	l.mu.Lock()
-	l.at = position
-	l.mu.Unlock()
-	l.sense()
+// Force moves the bolt without a command, as a key or a burglar does.
+func (d *Driver) Force(position actuator.Position) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.position = position
+	d.sense()
 }
 
-// Drives returns how often the line was driven.
-func (l *Lock) Drives() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.drives
+// Drives returns the number of calls of Drive.
+func (d *Driver) Drives() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.drives
 }
 
-func (l *Lock) position() actuator.Position {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.at
-}
-
-func (l *Lock) move(target actuator.Position) {
-	travel := l.config.Travel
-	switch l.config.Fault {
+// move moves the bolt to target. The bolt arrives after its travel time.
+func (d *Driver) move(target actuator.Position) {
+	travel := d.config.Travel
+	switch d.config.Fault {
 	case Jam:
 		return
 	case Slow:
 		travel = SlowTravel
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.travel != nil {
-		l.travel.Stop()
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.travel != nil {
+		d.travel.Stop()
 	}
+
 	if travel == 0 {
-		l.at = target
-		l.senseLocked()
+		d.position = target
+		d.sense()
 		return
 	}
-	l.travel = time.AfterFunc(travel, func() { l.Force(target) })
+	d.travel = time.AfterFunc(travel, func() { d.Force(target) })
 }
 
-func (l *Lock) sense() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.senseLocked()
-}
-
-func (l *Lock) senseLocked() {
-	if l.config.Fault == DeadSensor {
+// sense makes the sensor report the bolt's position. The caller must hold d.mu.
+func (d *Driver) sense() {
+	if d.config.Fault == DeadSensor {
 		return
 	}
+
 	select {
-	case <-l.bolt: // replace what was not read
+	case <-d.bolt: // the new reading replaces an unread one
 	default:
 	}
-	l.bolt <- actuator.Reading{Position: l.at}
+	d.bolt <- actuator.Reading{Position: d.position}
 }

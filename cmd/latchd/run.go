@@ -134,9 +134,9 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 // newDriver makes what drives the lock. It takes no line yet.
 func newDriver(c config.Lock, old actuator.Record, manager systemd.Manager, log *zap.Logger) actuator.Driver {
 	if c.Driver == "gpio" {
-		return gpio.New(c.Lines(), newKeeper(manager), log)
+		return gpio.New(c.Lines(), newFDStore(manager), log)
 	}
-	newKeeper(manager).giveBack(log)
+	newFDStore(manager).removeAll(log)
 	stands := cmp.Or(c.Actuator().AtPowerOn, actuator.Locked)
 	if old.Position == actuator.Locked || old.Position == actuator.Unlocked {
 		stands = old.Position // a mock's bolt stays where it was while the process is down

@@ -24,7 +24,7 @@ import (
 
 // doored is a lock without hardware that has a door, too.
 type doored struct {
-	*mock.Lock
+	*mock.Driver
 	door chan actuator.DoorReading
 }
 

@@ -50,13 +50,13 @@ func (c watchedConn) Read(p []byte) (int, error) {
 
 // watchedLine is a lock whose line is not there.
 type watchedLine struct {
-	*mock.Lock
+	*mock.Driver
 	*watch
 }
 
 func (l watchedLine) Drive(target actuator.Position) error {
 	l.driven <- time.Since(l.began) - time.Duration(l.came.Load())
-	return l.Lock.Drive(target)
+	return l.Driver.Drive(target)
 }
 
 // BenchmarkDrive measures the time from the first byte of a method on the agent's

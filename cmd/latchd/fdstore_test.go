@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/systemd"
 )
 
-// A lock without lines gives back what was kept for the one before.
-func TestGiveBack(t *testing.T) {
+// removeAll closes each stored file in this process, and asks systemd to close it.
+func TestRemoveAll(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
@@ -25,11 +25,11 @@ func TestGiveBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{systemd.Manager{Socket: socket}, map[string]*os.File{"latchd/hold": file}}
-	heard := make(chan []string)
+	store := &fdStore{systemd.Manager{Socket: socket}, map[string]*os.File{"latchd/hold": file}}
+	received := make(chan []string)
 	go func() {
 		var all []string
-		for len(all) < 2 { // the removal, and the barrier that waits for it
+		for len(all) < 2 { // the removal and its barrier
 			message, rights := make([]byte, 4096), make([]byte, 64)
 			n, oob, _, _, err := manager.ReadMsgUnix(message, rights)
 			if err != nil {
@@ -44,13 +44,13 @@ func TestGiveBack(t *testing.T) {
 				}
 			}
 		}
-		heard <- all
+		received <- all
 	}()
-	k.giveBack(zap.NewNop())
-	if got, want := <-heard, []string{"FDSTOREREMOVE=1\nFDNAME=latchd/hold", "BARRIER=1"}; !slices.Equal(got, want) {
-		t.Errorf("systemd was told %q, want %q", got, want)
+	store.removeAll(zap.NewNop())
+	if got, want := <-received, []string{"FDSTOREREMOVE=1\nFDNAME=latchd/hold", "BARRIER=1"}; !slices.Equal(got, want) {
+		t.Errorf("systemd received %q, want %q", got, want)
 	}
-	if len(k.kept) > 0 || file.Close() == nil {
-		t.Error("it is still open here")
+	if len(store.files) > 0 || file.Close() == nil {
+		t.Error("the file is still open in this process")
 	}
 }

@@ -1,0 +1,196 @@
+package gpio
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/warthog618/go-gpiocdev/uapi"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchd/latchd/actuator"
+)
+
+// Driver drives one lock through GPIO lines. It implements [actuator.Driver].
+type Driver struct {
+	config Config
+	store  FDStore // nil means that lines are released when the process ends
+	log    *zap.Logger
+	out    *outputs // nil while the output lines are not requested
+	bolt   *sensor[actuator.Reading]
+	door   *sensor[actuator.DoorReading]
+}
+
+var _ actuator.Driver = (*Driver)(nil)
+
+// New makes a driver and starts to read its sensors. It requests no output line
+// before Open. If store is nil, the lines are released when the process ends.
+func New(config Config, store FDStore, log *zap.Logger) *Driver {
+	d := &Driver{config: config, store: store, log: log}
+
+	if b := config.Bolt; b != nil {
+		d.bolt = startSensor(b.Line, b.Debounce, log, func(s sample) actuator.Reading {
+			return actuator.Reading{Position: pick(s, b.Active, opposite(b.Active), actuator.Unknown), At: s.at}
+		})
+	}
+
+	if door := config.Door; door != nil {
+		inactive := actuator.DoorOpen
+		if door.Active == actuator.DoorOpen {
+			inactive = actuator.DoorClosed
+		}
+		d.door = startSensor(door.Line, door.Debounce, log, func(s sample) actuator.DoorReading {
+			return actuator.DoorReading{Door: pick(s, door.Active, inactive, actuator.DoorUnknown), At: s.at}
+		})
+	}
+	return d
+}
+
+// pick returns the value that belongs to a sample.
+func pick[T any](s sample, active, inactive, failed T) T {
+	switch {
+	case s.failed:
+		return failed
+	case s.active:
+		return active
+	}
+	return inactive
+}
+
+func opposite(p actuator.Position) actuator.Position {
+	if p == actuator.Locked {
+		return actuator.Unlocked
+	}
+	return actuator.Locked
+}
+
+// Open implements [actuator.Driver].
+func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted bool, err error) {
+	d.closeOutputs() // an earlier Open may have left them open
+
+	// The request may move the bolt, and the sensors must not miss that edge.
+	d.bolt.waitUntilOpen()
+	d.door.waitUntilOpen()
+
+	if found, adopted, err = d.openOutputs(level); err != nil {
+		d.closeOutputs()
+		return "", false, err
+	}
+
+	// If the chip was missing until now, the sensors can be opened now, too.
+	d.bolt.retry()
+	d.door.retry()
+	return found, adopted, nil
+}
+
+func (d *Driver) openOutputs(level actuator.Position) (found actuator.Position, adopted bool, err error) {
+	if d.config.Mode != actuator.Hold {
+		// No stored line has an empty name, so adopt empties the store.
+		if _, err = d.adopt("", uapi.LineInfoV2{}, 0); err == nil {
+			d.out, err = requestOutputs(d.config, 0)
+		}
+		return "", false, err
+	}
+
+	if d.out, adopted, err = d.openHold(level); err != nil {
+		return "", false, err
+	}
+
+	active, err := d.out.get(0)
+	if err != nil {
+		return "", false, err
+	}
+	if active {
+		return d.config.Active, adopted, nil
+	}
+	return opposite(d.config.Active), adopted, nil
+}
+
+// Drive implements [actuator.Driver].
+func (d *Driver) Drive(target actuator.Position) error {
+	d.bolt.reopenIfGone()
+	d.door.reopenIfGone()
+
+	return d.withOutputs(func(o *outputs) error {
+		switch d.config.Mode {
+		case actuator.Hold:
+			return o.set(0, target == d.config.Active)
+		case actuator.Pulse:
+			return o.set(0, target == actuator.Unlocked)
+		}
+
+		wanted, other := 0, 1
+		if target == actuator.Unlocked {
+			wanted, other = 1, 0
+		}
+		if err := o.set(other, false); err != nil {
+			return err
+		}
+		return o.set(wanted, true)
+	})
+}
+
+// Idle implements [actuator.Driver].
+func (d *Driver) Idle() error {
+	return d.withOutputs((*outputs).idle)
+}
+
+// withOutputs calls do with the output lines. If their chip is gone, it closes the
+// lines and returns actuator.ErrLinesGone.
+func (d *Driver) withOutputs(do func(*outputs) error) error {
+	if d.out == nil {
+		return fmt.Errorf("%s: %w", d.config.Line, actuator.ErrLinesGone)
+	}
+
+	err := do(d.out)
+	if errors.Is(err, unix.ENODEV) {
+		d.closeOutputs()
+		return fmt.Errorf("%s: the chip is gone: %w (%w)", d.config.Line, actuator.ErrLinesGone, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.config.Line, err)
+	}
+	return nil
+}
+
+// Bolt implements [actuator.Driver].
+func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt.channel() }
+
+// Door implements [actuator.Driver].
+func (d *Driver) Door() <-chan actuator.DoorReading { return d.door.channel() }
+
+// Close ends a pulse and releases the lines. A line in the [FDStore] keeps its level.
+func (d *Driver) Close() error {
+	d.bolt.close()
+	d.door.close()
+
+	var err error
+	if d.out != nil && d.config.Mode != actuator.Hold {
+		err = d.Idle()
+	}
+	d.closeOutputs()
+	return err
+}
+
+func (d *Driver) closeOutputs() {
+	if d.out != nil {
+		d.out.close()
+		d.out = nil
+	}
+}
+
+// Release makes the output lines idle in Pulse and Dual modes, at whatever level an
+// ended process has left them. In Hold mode it does nothing, so that the line keeps
+// its level.
+func Release(config Config) error {
+	if config.Mode == actuator.Hold {
+		return nil
+	}
+
+	out, err := requestOutputs(config, 0)
+	if err != nil {
+		return err
+	}
+	out.close()
+	return nil
+}

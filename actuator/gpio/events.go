@@ -1,0 +1,39 @@
+package gpio
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/warthog618/go-gpiocdev/uapi"
+	"golang.org/x/sys/unix"
+)
+
+// eventSize is the size of the kernel's struct gpio_v2_line_event in bytes.
+const eventSize = 48
+
+// parseEvents decodes the edge events that the kernel wrote to text. It ignores an
+// incomplete event at the end.
+func parseEvents(text []byte) []uapi.LineEvent {
+	var events []uapi.LineEvent
+	for ; len(text) >= eventSize; text = text[eventSize:] {
+		n := binary.NativeEndian
+		events = append(events, uapi.LineEvent{
+			Timestamp: n.Uint64(text),
+			ID:        uapi.LineEventID(n.Uint32(text[8:])),
+			Offset:    n.Uint32(text[12:]),
+			Seqno:     n.Uint32(text[16:]),
+			LineSeqno: n.Uint32(text[20:]),
+		})
+	}
+	return events
+}
+
+// bootTime converts the time of an event from the monotonic clock, in nanoseconds,
+// to the boot-time clock, which also counts the time that the machine was asleep.
+func bootTime(monotonic uint64) time.Duration {
+	var m, b unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &m) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &b) != nil {
+		return 0
+	}
+	return time.Duration(monotonic) + time.Duration(b.Nano()-m.Nano())
+}
