@@ -1,6 +1,6 @@
 // Package query is IoT Hub's query language, as far as the embedded hub speaks
-// it: a lexer and a parser to a tree with positions, a printer that gives the
-// text back, and a compiler to SQLite's dialect of SQL.
+// it: a lexer and a parser to a tree with positions, and a compiler to SQLite's
+// dialect of SQL.
 //
 //	SELECT * FROM devices WHERE tags.building = '43' AND NOT status = 'disabled'
 //	SELECT deviceId, tags.floor AS floor FROM devices

@@ -13,11 +13,11 @@ func ExampleParse() {
 		return
 	}
 	where, args := q.Where.SQL(q.Collection)
-	fmt.Println(q)
+	fmt.Println("from", q.Collection)
 	fmt.Println(where)
 	fmt.Println(args...)
 	// Output:
-	// SELECT * FROM devices WHERE tags.building = '43'
+	// from devices
 	// (CASE WHEN json_type(d.tags, ?) IN ('text') THEN json_extract(d.tags, ?) = ? END)
 	// $."building" $."building" 43
 }

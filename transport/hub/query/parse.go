@@ -19,6 +19,7 @@ func Parse(text string) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.Text = text
 	return q, nil
 }
 

@@ -6,8 +6,9 @@ const (
 	DeviceJobs = "devices.jobs"
 )
 
-// Query is a whole SELECT.
+// Query is a parsed SELECT statement.
 type Query struct {
+	Text       string   // the text that Parse was given
 	Collection string   // Devices or DeviceJobs
 	Top        int      // at most so many rows; 0: all
 	Columns    []Column // what is selected, in order; none means *

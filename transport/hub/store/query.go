@@ -26,7 +26,7 @@ func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, conti
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "want a query FROM devices, not FROM %s", q.Collection)
 	}
 	// Where a page begins: how many rows were before, and the last one's device.
-	after, err := s.parseContinuation(q.String(), continuation, 2)
+	after, err := s.parseContinuation(q.Text, continuation, 2)
 	if err != nil {
 		return nil, "", err
 	}
@@ -80,7 +80,7 @@ func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, 
 	if q.Collection != query.DeviceJobs {
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "want a query FROM devices.jobs, not FROM %s", q.Collection)
 	}
-	after, err := s.parseContinuation(q.String(), continuation, 2)
+	after, err := s.parseContinuation(q.Text, continuation, 2)
 	if err != nil {
 		return nil, "", err
 	}
@@ -137,7 +137,7 @@ func (s *Store) page(ctx context.Context, q *query.Query, text string, args []an
 	bytes := 0
 	for rows.Next() {
 		if len(list) == limit || bytes >= maxBytes {
-			return list, s.continuation(q.String(), last...), nil
+			return list, s.continuation(q.Text, last...), nil
 		}
 		document, key, err := read(rows)
 		if err != nil {
