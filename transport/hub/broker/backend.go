@@ -8,50 +8,53 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Backend is what the broker asks of the hub behind it: who may come in, twins,
-// and all that must outlive a restart. Its methods are called from many links
-// at once; a call may block on the disk, which holds up that one device only.
-// The context ends when the broker is closed.
+// Backend is the part of the hub that the broker calls: it decides on logins and
+// stores twins, events and sessions. Many connections call its methods
+// concurrently. A method may block on the disk, which delays only the device it
+// was called for. The context of a call ends when the broker is closed.
 type Backend interface {
-	// Login decides on a device's credentials. A nil error lets it in until
-	// expires (the zero time: for good). An *iothub.Error with a status of 500
-	// or more, or any other error, is a failure of the hub, which the device
-	// is told to try again after; other *iothub.Errors are refusals.
+	// Login checks a device's credentials. A nil error admits the device until
+	// expires; a zero expires means that the login does not expire. An
+	// *iothub.Error with a status below 500 refuses the device. Any other error is
+	// a failure of the hub, and the device is told to try again later.
 	Login(ctx context.Context, login Login) (expires time.Time, err error)
 
 	// Twin returns the device's view of its twin.
 	Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error)
 
-	// Report lays patch over the reported properties and returns their new
-	// version once it is durable. An *iothub.Error with status 400, 413 or 429
-	// goes to the device as it is; every other error becomes a 500.
+	// Report merges patch into the reported properties and returns their new
+	// version after it is durable. An *iothub.Error with status 400, 413 or 429
+	// is sent to the device unchanged; every other error becomes status 500.
 	Report(ctx context.Context, deviceID string, patch iothub.Object) (version int64, err error)
 
-	// Event takes in a device-to-cloud message. The device is told that the
-	// message has arrived when Event has returned nil; on an error its link is
-	// closed, so that it sends again.
+	// Event receives a device-to-cloud message. The broker acknowledges the
+	// message when Event returns nil. On an error the broker closes the
+	// connection, so that the device sends the message again.
 	Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error
 
-	// Connection is told when a link is up and when it is gone, in turn for
-	// each device. It must not block. It must not call back into the broker.
+	// Connection reports that a device has connected or disconnected. For each
+	// device the two alternate. Connection must not block and must not call the
+	// broker.
 	Connection(deviceID string, connected bool, modelID string)
 
-	// SaveSession keeps the subscriptions (filter to QoS) of a client that
-	// connected with CleanSession=0; it has returned before they are acknowledged.
+	// SaveSession stores the subscriptions (filter to QoS) of a client that
+	// connected with CleanSession=0. The broker acknowledges the subscriptions
+	// after SaveSession has returned.
 	SaveSession(ctx context.Context, clientID string, subscriptions map[string]byte) error
 
-	// DeleteSession removes what SaveSession kept. An unknown client is no error.
+	// DeleteSession removes the subscriptions that SaveSession stored. An unknown
+	// client id is not an error.
 	DeleteSession(ctx context.Context, clientID string) error
 
-	// Sessions returns all that is kept, by client id.
+	// Sessions returns all stored subscriptions by client id.
 	Sessions(ctx context.Context) (map[string]map[string]byte, error)
 }
 
-// Login is what a device presents when it connects. The client id and the user
-// name are known to name the same device; nothing else is checked yet.
+// Login holds the credentials of a connecting device. The broker has checked only
+// that the client id and the user name name the same device.
 type Login struct {
 	User     iothub.UserName
 	ClientID string
-	Password string       // shared access signature; empty with a certificate
-	Shown    access.Shown // the client's certificates of the TLS session, not verified by the broker
+	Password string       // shared access signature; empty if the device shows a certificate
+	Shown    access.Shown // client certificates of the TLS session; the broker does not verify them
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // BenchmarkInvoke calls a method on each of 1,000 connected devices and waits
-// for all answers. The devices are in the same process.
+// for all answers. The devices run in the same process.
 func BenchmarkInvoke(b *testing.B) {
 	const devices = 1000
 	f := start(b, newFakeBackend(), Options{})
@@ -30,6 +30,7 @@ func BenchmarkInvoke(b *testing.B) {
 		c := f.connect(b, "d"+strconv.Itoa(i))
 		go answerAll(c)
 	}
+
 	var all sync.WaitGroup
 	failed := make(chan error, devices)
 	for b.Loop() {
@@ -53,7 +54,7 @@ func BenchmarkInvoke(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/devices, "µs/call")
 }
 
-// answerAll answers every method with 200 until the link ends.
+// answerAll answers every method with status 200 until the connection ends.
 func answerAll(c *rawClient) {
 	for {
 		pk, err := c.read()
@@ -68,8 +69,8 @@ func answerAll(c *rawClient) {
 	}
 }
 
-// BenchmarkLinkMemory tells what a connected TLS device costs, with the devices
-// in a process of their own.
+// BenchmarkLinkMemory measures the hub's memory for each connected TLS device. The
+// devices run in another process.
 func BenchmarkLinkMemory(b *testing.B) {
 	const devices = 2000
 	f := start(b, newFakeBackend(), Options{})
@@ -90,31 +91,34 @@ func BenchmarkLinkMemory(b *testing.B) {
 			b.Fatal(err)
 		}
 		if line, err := bufio.NewReader(out).ReadString('\n'); strings.TrimSpace(line) != "connected" {
-			b.Fatalf("the devices said %q, %v", line, err)
+			b.Fatalf("the devices' process printed %q, %v; want connected", line, err)
 		}
+
 		after := inUse()
 		b.ReportMetric(float64(after-before)/devices/1024, "KiB/link")
 		in.Close()
 		_ = cmd.Wait()
-		for range 2 * devices { // each came, and each is gone before the next round
+		for range 2 * devices { // each device has connected; await that each has disconnected
 			f.nextConnection(b)
 		}
 	}
 }
 
+// inUse returns the bytes of heap and stacks that are in use after a collection.
 func inUse() uint64 {
 	runtime.GC()
-	runtime.GC() // stacks shrink in the first
+	runtime.GC() // the first collection only shrinks stacks
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse + m.StackInuse
 }
 
-// TestAsDevices is no test: it is the other process of BenchmarkLinkMemory.
+// TestAsDevices is the process that BenchmarkLinkMemory starts for its devices. It
+// is skipped as a test.
 func TestAsDevices(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("BROKER_TEST_DEVICES"))
 	if err != nil {
-		t.Skip("it is started by BenchmarkLinkMemory only")
+		t.Skip("only BenchmarkLinkMemory runs this")
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(os.Getenv("BROKER_TEST_CA")))
@@ -130,8 +134,8 @@ func TestAsDevices(t *testing.T) {
 	}
 }
 
-// FuzzPackets sends any bytes, before and after the login: the broker must
-// survive, and another device must see nothing.
+// FuzzPackets sends arbitrary bytes, before and after a login. Afterwards, another
+// device must be able to connect, and must receive nothing but its own answers.
 func FuzzPackets(f *testing.F) {
 	for _, pk := range []packets.Packet{
 		connectPacket("d1"),
@@ -147,6 +151,7 @@ func FuzzPackets(f *testing.F) {
 	v5 := connectPacket("d1")
 	v5.ProtocolVersion = 5
 	f.Add(encode(f, v5), false)
+
 	backend := newFakeBackend()
 	backend.event = func(event) error { return nil }
 	b, err := New(backend, Options{})
@@ -156,6 +161,7 @@ func FuzzPackets(f *testing.F) {
 	l := &pipes{conns: make(chan net.Conn), end: make(chan struct{})}
 	go b.Serve(l)
 	f.Cleanup(func() { b.Close() })
+
 	dial := func(t *testing.T) *rawClient {
 		client, server := net.Pipe()
 		l.conns <- server
@@ -165,6 +171,7 @@ func FuzzPackets(f *testing.F) {
 		for len(backend.connections) > 0 {
 			<-backend.connections
 		}
+
 		c := dial(t)
 		if loggedIn {
 			c.login(connectPacket("d1"))
@@ -174,6 +181,7 @@ func FuzzPackets(f *testing.F) {
 		_, _ = c.conn.Write(text)
 		c.conn.Close()
 		<-ended
+
 		w := dial(t)
 		if ack := w.login(connectPacket("witness")); ack.ReasonCode != 0 {
 			t.Errorf("CONNACK has code %d", ack.ReasonCode)

@@ -18,49 +18,85 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBody is the greatest message that IoT Hub takes from a device, in bytes.
+// maxBody is the size in bytes of the largest message that IoT Hub accepts from a device.
 const maxBody = 256 << 10
 
-// maxPacket leaves room for a topic of the greatest length.
+// maxPacket is the size in bytes of the largest MQTT packet that the broker
+// accepts: a message of maxBody bytes and the longest possible topic.
 const maxPacket = maxBody + 66<<10
 
-// Options are the broker's settings. The zero value is good for production.
+// Options configure a broker. The zero value suits production.
 type Options struct {
-	Logger *zap.Logger      // nil: none
-	Now    func() time.Time // nil: time.Now; decides how long a login has until it expires
+	Logger *zap.Logger      // nil disables logging
+	Now    func() time.Time // the clock that expires logins; nil means time.Now
 
-	Provisioner Provisioner // nil: no device can register itself
+	Provisioner Provisioner // admits devices that register themselves; nil refuses them all
 
-	ConnectTimeout time.Duration // from accept to the device's CONNECT; 0: 30 s
-	WriteTimeout   time.Duration // for one write to a device; 0: 30 s
-	MaxPending     int           // messages that may wait for one device before its link is closed; 0: 128
+	ConnectTimeout time.Duration // from accepting a connection to the end of CONNECT; 0 means 30 s
+	WriteTimeout   time.Duration // limit for one write to a device; 0 means 30 s
+	MaxPending     int           // messages that may wait for one device; one more closes its connection; 0 means 128
 }
 
-// Broker is the hub's device front. Make one with New; its methods may be
-// called from any goroutine.
+// Broker serves the hub's devices. Make one with New. Its methods may be called
+// from any goroutine.
 type Broker struct {
-	backend  Backend
-	opts     Options
-	log      *zap.Logger
-	server   *mqtt.Server
-	origin   *mqtt.Client // what the hub itself publishes comes from here
-	registry *registry
-	calls    *calls
-	room     *semaphore.Weighted // for large packets on their way
-	lobby    *semaphore.Weighted // for those of strangers
+	backend           Backend
+	opts              Options
+	log               *zap.Logger
+	server            *mqtt.Server
+	hubClient         *mqtt.Client // sender of the messages that the hub publishes
+	links             *linkTable
+	calls             *calls
+	largePackets      *semaphore.Weighted // bytes for large packets of devices that have logged in
+	largeFirstPackets *semaphore.Weighted // bytes for large packets of clients that have not logged in
 
 	ctx    context.Context // ends when the broker is closed
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // links, listeners
+	wg     sync.WaitGroup // counts connections and listeners
 
 	mu        sync.Mutex
 	closing   bool
 	listeners map[net.Listener]struct{}
-	closed    chan struct{} // closed when Close is through
+	closed    chan struct{} // closed when Close has finished
 }
 
 // New makes a broker and loads the stored sessions from backend.
 func New(backend Backend, opts Options) (*Broker, error) {
+	opts = opts.withDefaults()
+	b := &Broker{
+		backend:           backend,
+		opts:              opts,
+		log:               opts.Logger,
+		links:             newLinkTable(),
+		calls:             newCalls(rand.Text()[:13] + "."),
+		largePackets:      semaphore.NewWeighted(maxLargePackets),
+		largeFirstPackets: semaphore.NewWeighted(maxLargeFirstPackets),
+		listeners:         make(map[net.Listener]struct{}),
+		closed:            make(chan struct{}),
+	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+
+	stored, err := backend.Sessions(b.ctx)
+	if err != nil {
+		b.cancel()
+		return nil, fmt.Errorf("read the stored sessions: %w", err)
+	}
+	for clientID, filters := range stored {
+		b.links.setSession(clientID, parseSubscriptions(filters, clientID))
+	}
+
+	b.server = newServer(opts)
+	// Options.InlineClient would register the hub under a client id that a device
+	// could have.
+	b.hubClient = b.server.NewClient(nil, mqtt.LocalListener, "", true)
+	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
+		b.cancel()
+		return nil, fmt.Errorf("set up the MQTT server: %w", err)
+	}
+	return b, nil
+}
+
+func (opts Options) withDefaults() Options {
 	opts.ConnectTimeout = cmp.Or(opts.ConnectTimeout, 30*time.Second)
 	opts.WriteTimeout = cmp.Or(opts.WriteTimeout, 30*time.Second)
 	opts.MaxPending = cmp.Or(opts.MaxPending, 128)
@@ -70,40 +106,12 @@ func New(backend Backend, opts Options) (*Broker, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	b := &Broker{
-		backend:   backend,
-		opts:      opts,
-		log:       opts.Logger,
-		registry:  newRegistry(),
-		calls:     newCalls(rand.Text()[:13] + "."),
-		room:      semaphore.NewWeighted(largePackets),
-		lobby:     semaphore.NewWeighted(firstPackets),
-		listeners: make(map[net.Listener]struct{}),
-		closed:    make(chan struct{}),
-	}
-	b.ctx, b.cancel = context.WithCancel(context.Background())
-	stored, err := backend.Sessions(b.ctx)
-	if err != nil {
-		b.cancel()
-		return nil, fmt.Errorf("read the stored sessions: %w", err)
-	}
-	for clientID, filters := range stored {
-		b.registry.setSession(clientID, parseSubscriptions(filters, clientID))
-	}
-	b.server = newServer(opts)
-	// Not Options.InlineClient: that one is registered under an id which a
-	// device might have.
-	b.origin = b.server.NewClient(nil, mqtt.LocalListener, "", true)
-	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
-		b.cancel()
-		return nil, fmt.Errorf("set up the MQTT server: %w", err)
-	}
-	return b, nil
+	return opts
 }
 
-// newServer makes the MQTT server. Its Serve is never called: links come in
-// through EstablishConnection, and the loop that Serve starts would publish
-// $SYS topics and let sessions expire.
+// newServer makes the MQTT server. The broker passes connections to its
+// EstablishConnection method and never calls its Serve method, because Serve
+// publishes $SYS topics and expires sessions.
 func newServer(opts Options) *mqtt.Server {
 	c := mqtt.NewDefaultServerCapabilities()
 	c.MaximumClientWritesPending = int32(min(opts.MaxPending, math.MaxInt32))
@@ -117,27 +125,28 @@ func newServer(opts Options) *mqtt.Server {
 	c.SubIDAvailable = 0
 	c.TopicAliasMaximum = 0
 	c.MinimumProtocolVersion = 4
+
 	return mqtt.New(&mqtt.Options{
 		Capabilities:            c,
 		ClientNetReadBufferSize: 512,
-		Logger:                  slog.New(slog.DiscardHandler), // it logs whole packets; the broker logs for itself
+		Logger:                  slog.New(slog.DiscardHandler), // the server would log whole packets
 		SysTopicResendInterval:  math.MaxInt64 / int64(time.Second),
 	})
 }
 
-// Disconnect closes the device's link, if it has one, and any login of it that
-// is under way: for a device that was disabled, or whose keys were changed.
-// Make the change known to Login first.
+// Disconnect closes the device's connection, and any connection on which the
+// device is logging in. Call it after a device was disabled or its keys were
+// changed, when Login already knows of the change.
 func (b *Broker) Disconnect(deviceID string) {
-	for _, l := range b.registry.linksOf(deviceID) {
+	for _, l := range b.links.ofDevice(deviceID) {
 		l.close("the hub disconnected the device")
 	}
 }
 
-// Forget disconnects a device that was deleted, waits until its link is gone,
-// and drops its session.
+// Forget disconnects a deleted device, waits until its connection is gone, and
+// deletes its session.
 func (b *Broker) Forget(ctx context.Context, deviceID string) error {
-	links := b.registry.linksOf(deviceID)
+	links := b.links.ofDevice(deviceID)
 	b.Disconnect(deviceID)
 	for _, l := range links {
 		select {
@@ -146,51 +155,59 @@ func (b *Broker) Forget(ctx context.Context, deviceID string) error {
 			return ctx.Err()
 		}
 	}
-	if _, ok := b.registry.session(deviceID); !ok {
+
+	if _, ok := b.links.session(deviceID); !ok {
 		return nil
 	}
 	if err := b.backend.DeleteSession(ctx, deviceID); err != nil {
-		return fmt.Errorf("delete the session of the device %s: %w", deviceID, err)
+		return fmt.Errorf("delete the session of device %s: %w", deviceID, err)
 	}
-	b.registry.dropSession(deviceID)
+	b.links.dropSession(deviceID)
 	return nil
 }
 
-// Wait returns nil as soon as the device is connected and subscribed to
-// methods. If ctx's deadline passes first, it returns DeviceNotOnline.
+// Wait waits until the device is connected and subscribed to direct methods. It
+// returns DeviceNotOnline if ctx's deadline passes first, and ctx's error if ctx
+// is cancelled.
 func (b *Broker) Wait(ctx context.Context, deviceID string) error {
-	return b.registry.wait(ctx, deviceID)
+	return b.links.wait(ctx, deviceID)
 }
 
-// Invoke calls a direct method and returns at once. done is called exactly
-// once, never from within Invoke, and must not block: with the device's answer,
-// or with an *iothub.Error: ArgumentInvalid if the request breaks its bounds,
-// DeviceNotOnline if the device is not connected or not subscribed to methods,
-// GatewayTimeout if it does not answer in time (also after its link was lost),
-// InvalidResponse if its answer is no JSON, ServiceUnavailable if the broker is
-// closed first (whether the device acted is then not known).
+// Invoke calls a direct method and returns at once. It calls done exactly once,
+// from another goroutine, with the device's answer or with an *iothub.Error. done
+// must not block. The codes of the error are:
+//
+//   - ArgumentInvalid: the request is outside the limits.
+//   - DeviceNotOnline: the device is not connected or not subscribed to methods.
+//   - GatewayTimeout: the device did not answer in time, or it disconnected and did
+//     not answer on a later connection.
+//   - InvalidResponse: the device's answer is not JSON or too large.
+//   - ServiceUnavailable: the broker was closed. If the call was already sent, it
+//     is unknown whether the device acted.
 func (b *Broker) Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
 	refuse := func(err error) { go done(iothub.MethodResponse{}, err) }
 	if err := m.Check(); err != nil {
 		refuse(iothub.Errorf(iothub.CodeArgumentInvalid, "direct method: %v", err))
 		return
 	}
-	l := b.registry.of(deviceID, methods)
+	l := b.links.subscribedTo(methodTopics, deviceID)
 	if l == nil {
 		refuse(notOnline(deviceID))
 		return
 	}
+
 	seconds := cmp.Or(m.ResponseTimeoutInSeconds, iothub.DefaultResponseTimeout)
-	rid, ok := b.calls.add(deviceID, time.Duration(seconds)*time.Second, done)
+	requestID, ok := b.calls.add(deviceID, time.Duration(seconds)*time.Second, done)
 	if !ok {
-		refuse(stopping())
+		refuse(errStopping())
 		return
 	}
-	b.send(l, iothub.MethodRequestTopic(m.MethodName, rid), orNull(m.Payload))
+	b.send(l, iothub.MethodRequestTopic(m.MethodName, requestID), orNull(m.Payload))
 }
 
-// Close closes listeners and links, ends the pending calls, and returns when
-// all of it has ended. Wills are not sent.
+// Close closes all listeners and connections, ends the pending calls with
+// ServiceUnavailable, and returns when every goroutine of the broker has ended.
+// The wills of the devices are not sent.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closing {
@@ -205,7 +222,7 @@ func (b *Broker) Close() error {
 	}
 	b.mu.Unlock()
 
-	for _, l := range b.registry.shut() {
+	for _, l := range b.links.shut() {
 		l.close("the hub is stopping")
 	}
 	b.calls.close()

@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Return codes of CONNACK.
+// Return codes of CONNACK in MQTT 3.1.1.
 const (
 	refusedVersion     = 1
 	refusedUnavailable = 3
@@ -19,26 +19,28 @@ const (
 )
 
 // maxKeepAlive is the longest keepalive interval, in seconds, that IoT Hub
-// grants. It stands in for longer ones, and for none.
+// grants. The broker also uses it if a device asks for no keepalive.
 const maxKeepAlive = 1767
 
-// readConnect checks a CONNECT, keeps what the link needs of it, and returns the
-// packet that the MQTT server is to see: one of version 3.1.1, without a will,
-// and with a clean session, since wills and sessions are the broker's own.
+// readConnect checks a CONNECT packet and stores its content in the link. It
+// returns the packet for the MQTT server: protocol version 3.1.1, no will and a
+// clean session, because the broker itself handles wills and sessions.
 func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 	l.connectSeen = true
 	if err := l.readConnect(pk); err != nil {
 		b.refuse(l, err)
 	}
+
 	c := &pk.Connect
 	if l.isRegistration() {
-		c.ClientIdentifier = l.deviceID // the MQTT server is not to take it for a device's
+		c.ClientIdentifier = l.deviceID // keeps the MQTT server from confusing it with the device of that name
 	}
 	pk.ProtocolVersion = 4
 	pk.Properties = packets.Properties{}
 	c.Clean = true
-	c.WillFlag, c.WillRetain, c.WillQos, c.WillTopic, c.WillPayload = false, false, 0, "", nil
-	c.WillProperties = packets.Properties{}
+	c.WillFlag, c.WillRetain = false, false
+	c.WillQos, c.WillTopic = 0, ""
+	c.WillPayload, c.WillProperties = nil, packets.Properties{}
 	c.PasswordFlag = len(c.Password) > 0
 	if c.Keepalive == 0 || c.Keepalive > maxKeepAlive {
 		c.Keepalive = maxKeepAlive
@@ -46,7 +48,7 @@ func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 	return pk
 }
 
-// refusedConnect is why a CONNECT is refused, with the code for CONNACK.
+// refusedConnect is the error of a refused CONNECT, with the return code for CONNACK.
 type refusedConnect struct {
 	code   byte
 	reason string
@@ -62,47 +64,56 @@ func (l *link) readConnect(pk packets.Packet) error {
 	if scope, id, ok := parseRegistrationUser(string(c.Username)); ok {
 		return l.readRegistration(c, scope, id)
 	}
+
 	user, err := iothub.ParseUserName(string(c.Username))
 	switch {
 	case err != nil:
 		return refusedConnect{refusedLogin, err.Error()}
 	case user.ModuleID != "":
-		return refusedConnect{refusedLogin, "modules are not served"}
+		return refusedConnect{refusedLogin, "the hub does not support modules"}
 	case c.ClientIdentifier != user.ClientID():
 		return refusedConnect{refusedLogin, "client id and user name do not name the same device"}
 	}
 	if err := iothub.CheckDeviceID(user.DeviceID); err != nil {
 		return refusedConnect{refusedLogin, err.Error()}
 	}
-	l.deviceID, l.prefix, l.modelID = user.DeviceID, prefixOf(user.DeviceID), user.ModelID
-	l.login.User, l.login.ClientID, l.login.Password = user, c.ClientIdentifier, string(c.Password)
+	l.deviceID, l.prefix = user.DeviceID, prefixOf(user.DeviceID)
+	l.modelID = user.ModelID
+	l.login.User, l.login.ClientID = user, c.ClientIdentifier
+	l.login.Password = string(c.Password)
 	l.clean = c.Clean
-	if !c.WillFlag {
-		return nil
+
+	if c.WillFlag {
+		return l.readWill(c)
 	}
+	return nil
+}
+
+func (l *link) readWill(c packets.ConnectParams) error {
 	request, err := parseRequest(c.WillTopic, l.deviceID)
 	switch {
 	case err != nil || request.kind != eventRequest:
-		return refusedConnect{refusedLogin, "the will's topic is not the device's own for events"}
+		return refusedConnect{refusedLogin, "the will's topic is not the device's own event topic"}
 	case c.WillQos > 1:
-		return refusedConnect{refusedLogin, "the will asks for QoS 2"}
+		return refusedConnect{refusedLogin, "the will asks for QoS 2; the hub supports 0 and 1"}
 	}
 	l.will = &will{request: request, payload: c.WillPayload, retain: c.WillRetain}
 	return nil
 }
 
-// readRegistration reads the CONNECT of a device that comes to register. It has
-// no session and no will.
+// readRegistration reads the CONNECT packet of a device that registers itself. Such
+// a connection has no session and may not have a will.
 func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error {
 	switch {
 	case c.ClientIdentifier != id:
 		return refusedConnect{refusedLogin, "client id and user name do not name the same registration"}
 	case c.WillFlag:
-		return refusedConnect{refusedLogin, "a device that registers has no will"}
+		return refusedConnect{refusedLogin, "a device that registers may not have a will"}
 	}
 	if err := iothub.CheckDeviceID(id); err != nil {
 		return refusedConnect{refusedLogin, err.Error()}
 	}
+
 	l.deviceID = registrationPrefix + id
 	l.prefix, l.clean = prefixOf(l.deviceID), true
 	_, webSocket := l.Conn.(*socketConn)
@@ -112,64 +123,70 @@ func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error
 	return nil
 }
 
-// refuse notes that the device may not come in.
+// refuse sets the CONNACK code with which the hub refuses the device, and logs the
+// reason.
 func (b *Broker) refuse(l *link, err error) {
 	l.refusal = refusedUnavailable
-	var bad refusedConnect
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[refusedConnect](err); ok {
 		l.refusal = bad.code
 	}
-	var e *iothub.Error
-	if errors.As(err, &e) && e.Status < 500 && e.Status != http.StatusTooManyRequests {
+	if e, ok := errors.AsType[*iothub.Error](err); ok && e.Status < 500 && e.Status != http.StatusTooManyRequests {
 		l.refusal = refusedLogin
 	}
-	b.log.Info("device refused", zap.String("device", l.deviceID), zap.Stringer("remote", l.RemoteAddr()),
+
+	b.log.Info("refused a device", zap.String("device_id", l.deviceID), zap.Stringer("remote", l.RemoteAddr()),
 		zap.Uint8("code", l.refusal), zap.Error(err))
 }
 
-// enter logs the device in, takes over from its former link and finds its session.
-func (b *Broker) enter(l *link) error {
-	b.registry.login(l)
+// logIn checks the device's credentials, closes the device's previous connection
+// and loads its session.
+func (b *Broker) logIn(l *link) error {
+	b.links.addLogin(l)
 	var err error
 	if l.isRegistration() {
-		l.expires, err = b.admit(l)
+		l.expires, err = b.admitRegistration(l)
 	} else {
 		l.expires, err = b.backend.Login(b.ctx, l.login)
 	}
 	if err != nil {
 		return err
 	}
-	l.login = Login{} // they are not needed any more
-	if !b.registry.claim(l) {
-		return refusedConnect{refusedUnavailable, "the link was closed during the login"}
+	l.login = Login{} // the credentials are not needed any longer
+	if !b.links.claim(l) {
+		return refusedConnect{refusedUnavailable, "the connection was closed during the login"}
 	}
-	subs, ok := b.registry.session(l.deviceID)
+
+	subs, ok := b.links.session(l.deviceID)
 	switch {
 	case !l.clean:
-		l.subs, l.present = subs, ok
+		l.subs, l.sessionPresent = subs, ok
 	case ok:
 		if err := b.backend.DeleteSession(b.ctx, l.deviceID); err != nil {
 			return err
 		}
-		b.registry.dropSession(l.deviceID)
+		b.links.dropSession(l.deviceID)
 	}
 	return nil
 }
 
-// established is called when the device was told that it is in.
-func (b *Broker) established(l *link) {
+// loggedIn runs after the hub has sent the device a CONNACK with code 0. It starts
+// the timer that ends the login, and makes the device reachable.
+func (b *Broker) loggedIn(l *link) {
 	l.established = true
-	if !l.clean && !l.present {
-		b.registry.setSession(l.deviceID, l.subs)
+	if !l.clean && !l.sessionPresent {
+		b.links.setSession(l.deviceID, l.subs)
 	}
-	// A login without an end has a timer too, which never fires: one rule less.
+
+	// A login that does not expire has a timer too, which never fires. So expiry
+	// is never nil.
 	l.expiry = time.AfterFunc(time.Duration(1<<63-1), func() { l.close("the device's token expired") })
 	if !l.expires.IsZero() {
 		l.expiry.Reset(l.expires.Sub(b.opts.Now()))
 	}
-	b.registry.setReady(l, l.subs)
+
+	b.links.setReady(l, l.subs)
 	if !l.isRegistration() {
 		b.backend.Connection(l.deviceID, true, l.modelID)
 	}
-	b.log.Debug("link up", zap.String("device", l.deviceID), zap.Bool("clean", l.clean), zap.Bool("present", l.present))
+	b.log.Debug("device connected", zap.String("device_id", l.deviceID), zap.Bool("clean", l.clean), zap.Bool("session_present", l.sessionPresent))
 }

@@ -1,22 +1,25 @@
-// Package broker is the hub's device front: MQTT 3.1.1 as IoT Hub speaks it,
-// over whatever listeners it is given.
+// Package broker accepts the MQTT 3.1.1 connections of devices and speaks IoT
+// Hub's protocol on them. Use New to make a broker, Serve to accept TLS
+// connections and WebSocket to accept MQTT over WebSocket. Call direct methods
+// with Invoke and send twin changes with SendDesired.
 //
-// It is no general broker, although one (mochi-mqtt) reads and writes its
-// packets. What it promises:
+// The library mochi-mqtt reads and writes the packets, but this is not a general
+// broker. It guarantees:
 //
-//   - Isolation by construction. A device may subscribe to the filters that IoT
-//     Hub documents and to nothing else. In the topic tree all of them lie under
-//     a prefix that belongs to the device, and a packet without that prefix
-//     cannot be written to its link. What a device publishes is taken as a request to
-//     the hub and never reaches the topic tree.
-//   - Sessions. The subscriptions of a client that connects with CleanSession=0
-//     last through reconnects and, through the Backend, through restarts. They do
-//     not expire. Nothing is queued for a device that is away.
-//   - One link a device. A new link closes the old one and takes over only when
-//     that one is gone, its disconnection told to the Backend.
-//   - No link costs more than its bounds: packets are limited in size, messages
-//     that wait for a slow reader in number, writes in time.
+//   - Isolation. A device can subscribe only to the filters that IoT Hub
+//     documents. In the library's topic tree, these filters lie under a prefix
+//     that belongs to one device, and a packet without the device's prefix cannot
+//     be written to its connection. A message that a device publishes is a request
+//     to the hub; it never enters the topic tree.
+//   - Persistent sessions. A client that connects with CleanSession=0 keeps its
+//     subscriptions across reconnects and, because the Backend stores them, across
+//     restarts of the hub. Sessions do not expire. Messages for a disconnected
+//     device are not queued.
+//   - One connection for each device. A new connection closes the old one and
+//     takes over after the Backend has been told that the old one is gone.
+//   - Bounded cost of a connection: the size of a packet, the number of messages
+//     that wait for a slow reader, and the duration of a write are limited.
 //
-// Whatever IoT Hub has no place for (foreign topics and filters, QoS 2, packets
-// of other protocol versions) ends the link.
+// The broker closes a connection that uses anything IoT Hub does not support:
+// unknown topics or filters, QoS 2, or another version of the protocol.
 package broker

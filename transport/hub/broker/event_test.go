@@ -33,17 +33,17 @@ func TestEvents(t *testing.T) {
 		if test.qos > 0 {
 			c.expect(packets.Puback)
 			if len(f.backend.events) == 0 {
-				t.Errorf("%s was acknowledged before it was taken", test.topic)
+				t.Errorf("%s was acknowledged before the backend had it", test.topic)
 			}
 		}
 		got := next(t, f.backend.events)
 		if got.deviceID != "d1" || got.payload != test.body || !reflect.DeepEqual(got.bag, test.want) {
-			t.Errorf("%s: got the bag %v and %d bytes", test.topic, got.bag, len(got.payload))
+			t.Errorf("%s: got properties %v and %d bytes", test.topic, got.bag, len(got.payload))
 		}
 	}
 }
 
-func TestAnEventThatIsNotTakenIsNotAcknowledged(t *testing.T) {
+func TestFailedEventIsNotAcknowledged(t *testing.T) {
 	backend := newFakeBackend()
 	backend.event = func(event) error { return errors.New("the disk is full") }
 	f := start(t, backend, Options{})
@@ -54,9 +54,9 @@ func TestAnEventThatIsNotTakenIsNotAcknowledged(t *testing.T) {
 
 func TestWills(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
-	with := func(t *testing.T) *rawClient {
+	connectWithWill := func(t *testing.T) *rawClient {
 		pk := connectPacket("d1")
-		will1("devices/d1/messages/events/a=b", 1)(&pk)
+		withWill("devices/d1/messages/events/a=b", 1)(&pk)
 		pk.Connect.WillRetain = true
 		c := f.dial(t)
 		if ack := c.login(pk); ack.ReasonCode != 0 {
@@ -67,25 +67,25 @@ func TestWills(t *testing.T) {
 	want := event{"d1", iothub.Bag{{Name: "a", Value: "b"}, {Name: "iothub-MessageType", Value: "Will"}, {Name: "mqtt-retain", Value: "true"}}, "gone"}
 	for name, end := range map[string]func(*rawClient){
 		"lost":               func(c *rawClient) { c.conn.Close() },
-		"broke the protocol": func(c *rawClient) { c.send(publishPacket(0, "a/b", "")) },
+		"protocol violation": func(c *rawClient) { c.send(publishPacket(0, "a/b", "")) },
 		"taken over":         func(c *rawClient) { f.connect(c.t, "d1") },
 		"disconnected":       func(*rawClient) { f.Disconnect("d1") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			end(with(t))
+			end(connectWithWill(t))
 			if got := next(t, f.backend.events); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v", got)
 			}
 		})
 	}
-	t.Run("with a farewell", func(t *testing.T) {
+	t.Run("after DISCONNECT", func(t *testing.T) {
 		for len(f.backend.connections) > 0 {
 			<-f.backend.connections
 		}
-		c := with(t)
+		c := connectWithWill(t)
 		c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}})
 		c.expectEnd()
-		for f.nextConnection(t).connected { // a will would have been sent before
+		for f.nextConnection(t).connected { // the will would have arrived before this
 		}
 		if n := len(f.backend.events); n != 0 {
 			t.Errorf("a will was sent: %+v", <-f.backend.events)

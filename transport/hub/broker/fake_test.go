@@ -25,10 +25,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds every wait for something that must happen.
+// patience is the longest time that a test waits for an expected event.
 const patience = 20 * time.Second
 
-// fakeBackend is a hub's memory. The functions replace what they are named after.
+// fakeBackend is a Backend in memory. A function that is not nil replaces the method
+// of its name.
 type fakeBackend struct {
 	login       func(Login) (time.Time, error)
 	report      func(deviceID string, patch iothub.Object) (int64, error)
@@ -37,7 +38,7 @@ type fakeBackend struct {
 	saveSession func(clientID string, filters map[string]byte) error
 
 	events      chan event
-	connections chan connection
+	connections chan connectionEvent
 
 	mu       sync.Mutex
 	sessions map[string]map[string]byte
@@ -49,7 +50,8 @@ type event struct {
 	payload  string
 }
 
-type connection struct {
+// connectionEvent holds the arguments of one call of Backend.Connection.
+type connectionEvent struct {
 	deviceID  string
 	connected bool
 	modelID   string
@@ -58,7 +60,7 @@ type connection struct {
 func newFakeBackend() *fakeBackend {
 	return &fakeBackend{
 		events:      make(chan event, 100),
-		connections: make(chan connection, 10000),
+		connections: make(chan connectionEvent, 10000),
 		sessions:    make(map[string]map[string]byte),
 	}
 }
@@ -105,7 +107,7 @@ func (f *fakeBackend) Event(_ context.Context, deviceID string, bag iothub.Bag, 
 }
 
 func (f *fakeBackend) Connection(deviceID string, connected bool, modelID string) {
-	f.connections <- connection{deviceID, connected, modelID}
+	f.connections <- connectionEvent{deviceID, connected, modelID}
 }
 
 func (f *fakeBackend) SaveSession(_ context.Context, clientID string, filters map[string]byte) error {
@@ -139,7 +141,8 @@ func (f *fakeBackend) stored(clientID string) map[string]byte {
 	return f.sessions[clientID]
 }
 
-// front is a running broker with a TLS listener.
+// front is a running broker with a TLS listener, and the address and TLS settings
+// for its clients.
 type front struct {
 	*Broker
 	backend *fakeBackend
@@ -147,7 +150,7 @@ type front struct {
 	client  *tls.Config
 }
 
-// start runs a broker on backend until the test ends.
+// start runs a broker with the given backend until the test ends.
 func start(t testing.TB, backend *fakeBackend, opts Options) *front {
 	t.Helper()
 	server, client := certificates(t)
@@ -159,6 +162,7 @@ func start(t testing.TB, backend *fakeBackend, opts Options) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	served := make(chan error, 1)
 	go func() { served <- b.Serve(listener) }()
 	t.Cleanup(func() {
@@ -172,8 +176,8 @@ func start(t testing.TB, backend *fakeBackend, opts Options) *front {
 	return &front{Broker: b, backend: backend, addr: listener.Addr().String(), client: client}
 }
 
-// certificates returns a server's settings, which ask for a client certificate
-// without checking it, and those of a client that has one.
+// certificates returns TLS settings for a server, which requests a client certificate
+// and does not verify it, and for a client that has a certificate.
 func certificates(t testing.TB) (server, client *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -194,6 +198,7 @@ func certificates(t testing.TB) (server, client *tls.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
@@ -201,8 +206,8 @@ func certificates(t testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}
 }
 
-// nextConnection returns the next that the backend was told of a connection.
-func (f *front) nextConnection(t testing.TB) connection {
+// nextConnection returns the arguments of the next call of Backend.Connection.
+func (f *front) nextConnection(t testing.TB) connectionEvent {
 	t.Helper()
 	return next(t, f.backend.connections)
 }
@@ -213,12 +218,12 @@ func next[T any](t testing.TB, ch <-chan T) T {
 	case v := <-ch:
 		return v
 	case <-time.After(patience):
-		t.Fatal("waited in vain")
+		t.Fatalf("nothing arrived within %v", patience)
 		panic("unreachable")
 	}
 }
 
-// awaitReady returns when the device can be called.
+// awaitReady waits until the device can receive methods.
 func (f *front) awaitReady(t testing.TB, deviceID string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -228,17 +233,17 @@ func (f *front) awaitReady(t testing.TB, deviceID string) {
 	}
 }
 
-// outcome is how a direct method ended.
-type outcome struct {
+// invokeResult holds the arguments with which Invoke called its done function.
+type invokeResult struct {
 	response iothub.MethodResponse
 	err      error
 }
 
-// invoke starts a method and returns where its outcome arrives.
-func (b *Broker) invoke(deviceID, name, payload string, seconds int) <-chan outcome {
-	ch := make(chan outcome, 2) // room for a second one, which would be a fault
+// invoke calls a method and returns the channel on which its result arrives.
+func (b *Broker) invoke(deviceID, name, payload string, seconds int) <-chan invokeResult {
+	ch := make(chan invokeResult, 2) // the second place makes a wrong second result visible
 	b.Invoke(deviceID, iothub.MethodRequest{MethodName: name, Payload: json.RawMessage(payload), ResponseTimeoutInSeconds: seconds},
-		func(r iothub.MethodResponse, err error) { ch <- outcome{r, err} })
+		func(r iothub.MethodResponse, err error) { ch <- invokeResult{r, err} })
 	return ch
 }
 

@@ -12,51 +12,53 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// handle does what a device's message asks for, in the link's reading
-// goroutine. It may block on the backend, which holds up this device alone. An
-// error ends the link.
+// handle processes a message from a device. It runs in the goroutine that reads
+// the device's connection, so a backend that blocks delays only this device. After
+// an error the caller closes the connection.
 func (b *Broker) handle(l *link, r request, payload []byte, retain bool) error {
 	switch r.kind {
 	case eventRequest:
-		return b.backend.Event(b.ctx, l.deviceID, retained(r.bag, retain), payload)
+		return b.backend.Event(b.ctx, l.deviceID, withRetain(r.bag, retain), payload)
 	case twinGetRequest:
-		b.answerTwin(l, r.rid)
+		b.answerTwin(l, r.requestID)
 	case twinReportRequest:
-		b.answerReport(l, r.rid, payload)
+		b.answerReport(l, r.requestID, payload)
 	case methodAnswer:
-		b.calls.answer(l.deviceID, r.rid, r.status, payload)
+		b.calls.answer(l.deviceID, r.requestID, r.status, payload)
 	case registerRequest, operationRequest:
 		b.handleRegistration(l, r, payload)
 	}
 	return nil
 }
 
-// retained marks a message that had RETAIN set: IoT Hub does not keep it, but
-// hands it on with this application property.
-func retained(bag iothub.Bag, retain bool) iothub.Bag {
+// withRetain adds the property "mqtt-retain" to the properties of a message that
+// had MQTT's RETAIN flag. IoT Hub does the same and does not retain the message.
+func withRetain(bag iothub.Bag, retain bool) iothub.Bag {
 	if retain {
 		bag = append(bag, iothub.Property{Name: "mqtt-retain", Value: "true"})
 	}
 	return bag
 }
 
-// answerTwin sends the twin. A twin that is older than a desired patch which
-// was sent meanwhile would undo that patch in the device, so it is read again.
-func (b *Broker) answerTwin(l *link, rid string) {
+// answerTwin sends the device its twin. If the hub has meanwhile sent a newer
+// desired patch, answerTwin reads the twin again: an older twin would undo the
+// patch in the device.
+func (b *Broker) answerTwin(l *link, requestID string) {
 	for attempts := 3; ; attempts-- {
 		twin, err := b.backend.Twin(b.ctx, l.deviceID)
 		if err != nil {
-			b.refuseTwin(l, rid, err)
+			b.refuseTwin(l, requestID, err)
 			return
 		}
 		body, err := json.Marshal(twin)
 		if err != nil {
-			b.refuseTwin(l, rid, err)
+			b.refuseTwin(l, requestID, err)
 			return
 		}
+
 		l.mu.Lock()
 		if twin.Desired.Version() >= l.desiredSent || attempts == 1 {
-			b.respond(l, iothub.TwinResponse{Status: http.StatusOK, RequestID: rid}, body)
+			b.respond(l, iothub.TwinResponse{Status: http.StatusOK, RequestID: requestID}, body)
 			l.mu.Unlock()
 			return
 		}
@@ -64,38 +66,42 @@ func (b *Broker) answerTwin(l *link, rid string) {
 	}
 }
 
-func (b *Broker) answerReport(l *link, rid string, payload []byte) {
+// answerReport stores the device's reported properties and answers the request.
+func (b *Broker) answerReport(l *link, requestID string, payload []byte) {
 	patch, err := iothub.ParseObject(payload)
 	if err != nil {
-		b.refuseTwin(l, rid, iothub.Errorf(iothub.CodeArgumentInvalid, "the reported properties are not a JSON object: %v", err))
+		b.refuseTwin(l, requestID, iothub.Errorf(iothub.CodeArgumentInvalid, "the reported properties are not a JSON object: %v", err))
 		return
 	}
+
 	version, err := b.backend.Report(b.ctx, l.deviceID, patch)
 	if err != nil {
-		b.refuseTwin(l, rid, err)
+		b.refuseTwin(l, requestID, err)
 		return
 	}
-	b.respond(l, iothub.TwinResponse{Status: http.StatusNoContent, RequestID: rid, Version: version}, nil)
+	b.respond(l, iothub.TwinResponse{Status: http.StatusNoContent, RequestID: requestID, Version: version}, nil)
 }
 
-// respond sends the answer to a twin request, if the device listens for such.
+// respond sends the response to a twin request if the device has subscribed to
+// such responses.
 func (b *Broker) respond(l *link, r iothub.TwinResponse, body []byte) {
-	if l.subs.has(twinAnswers) {
+	if l.subs.has(twinResponseTopics) {
 		b.send(l, r.Topic(), body)
 	}
 }
 
-// refusal is the body of a refused twin request. The official SDKs see a
-// refusal by errorCode and show the message.
-type refusal struct {
+// twinError is the body of the response to a refused twin request. The official
+// SDKs recognize a refusal by errorCode and show the message to the user.
+type twinError struct {
 	ErrorCode  int    `json:"errorCode"`
 	Message    string `json:"message"`
 	TrackingID string `json:"trackingId"`
 }
 
-func (b *Broker) refuseTwin(l *link, rid string, err error) {
-	var e *iothub.Error
-	known := errors.As(err, &e)
+// refuseTwin answers a twin request with an error. It passes errors with status
+// 400, 413 and 429 to the device; it logs any other error and sends status 500.
+func (b *Broker) refuseTwin(l *link, requestID string, err error) {
+	e, known := errors.AsType[*iothub.Error](err)
 	if known {
 		switch e.Status {
 		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
@@ -103,46 +109,50 @@ func (b *Broker) refuseTwin(l *link, rid string, err error) {
 			known = false
 		}
 	}
-	id := uuid.NewString()
+
+	trackingID := uuid.NewString()
 	if !known {
-		b.log.Warn("a twin request failed", zap.String("device", l.deviceID), zap.String("tracking", id), zap.Error(err))
-		e = iothub.Errorf(iothub.CodeServerError, "the hub could not do it, try again later")
+		b.log.Warn("a twin request failed", zap.String("device_id", l.deviceID), zap.String("tracking_id", trackingID), zap.Error(err))
+		e = iothub.Errorf(iothub.CodeServerError, "the hub failed to process the request, try again later")
 	}
-	body, _ := json.Marshal(refusal{ErrorCode: e.Code.Number(), Message: e.Message, TrackingID: id})
-	b.respond(l, iothub.TwinResponse{Status: e.Status, RequestID: rid}, body)
+	body, _ := json.Marshal(twinError{ErrorCode: e.Code.Number(), Message: e.Message, TrackingID: trackingID})
+	b.respond(l, iothub.TwinResponse{Status: e.Status, RequestID: requestID}, body)
 }
 
-// saveSession makes the link's subscriptions durable, if its session is to last.
-// It runs before they are acknowledged; if it fails the link is closed and they
-// never are.
+// saveSession stores the device's subscriptions if its session is persistent. It
+// runs before they are acknowledged. If it fails it closes the connection, and the
+// device gets no acknowledgement.
 func (b *Broker) saveSession(l *link) {
 	if l.clean {
 		return
 	}
-	if stored, ok := b.registry.session(l.deviceID); ok && stored == l.subs {
+	if stored, ok := b.links.session(l.deviceID); ok && stored == l.subs {
 		return
 	}
+
 	if err := b.backend.SaveSession(b.ctx, l.deviceID, l.subs.filters(l.deviceID)); err != nil {
-		b.log.Warn("a session could not be saved", zap.String("device", l.deviceID), zap.Error(err))
-		l.close("its subscriptions could not be saved")
+		b.log.Warn("cannot save the session", zap.String("device_id", l.deviceID), zap.Error(err))
+		l.close("the hub could not save the device's subscriptions")
 		return
 	}
-	b.registry.setSession(l.deviceID, l.subs)
+	b.links.setSession(l.deviceID, l.subs)
 }
 
-// SendDesired sends a change of the desired properties, with its $version, to
-// the device if it is connected and subscribed to them. Changes go out in the
-// order of the calls. Call it after the change can be read through the Backend.
+// SendDesired sends a change of the desired properties, which must contain
+// $version, to the device if it is connected and subscribed to such changes.
+// Changes are sent in the order of the calls. Call SendDesired when the Backend
+// already returns the changed twin.
 func (b *Broker) SendDesired(deviceID string, change iothub.Object) {
-	l := b.registry.of(deviceID, desired)
+	l := b.links.subscribedTo(desiredTopics, deviceID)
 	if l == nil {
 		return
 	}
 	body, err := json.Marshal(change)
 	if err != nil {
-		b.log.Error("a desired patch is not JSON", zap.String("device", deviceID), zap.Error(err))
+		b.log.Error("cannot encode a desired patch as JSON", zap.String("device_id", deviceID), zap.Error(err))
 		return
 	}
+
 	version := change.Version()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,15 +160,16 @@ func (b *Broker) SendDesired(deviceID string, change iothub.Object) {
 	b.send(l, iothub.DesiredTopic(version), body)
 }
 
-// send puts a message into the device's queue; the caller knows that the device
-// is subscribed to the topic. It does not block: a device that lets its queue run full loses its link.
+// send queues a message for the device. The caller has checked that the device is
+// subscribed to the topic. send does not block: if the queue is full, the broker
+// closes the device's connection.
 func (b *Broker) send(l *link, topic string, payload []byte) {
-	err := b.server.InjectPacket(b.origin, packets.Packet{
+	err := b.server.InjectPacket(b.hubClient, packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish},
 		TopicName:   l.prefix + topic,
 		Payload:     payload,
 	})
 	if err != nil {
-		b.log.Error("a message could not be sent", zap.String("device", l.deviceID), zap.String("topic", topic), zap.Error(err))
+		b.log.Error("cannot send a message", zap.String("device_id", l.deviceID), zap.String("topic", topic), zap.Error(err))
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// hook stands between the MQTT server and the broker. The server calls it with
-// each packet of a link, in that link's reading goroutine, but for
-// OnPacketEncode, OnACLCheck and OnPublishDropped, which come from any.
+// hook connects the MQTT server to the broker. The server calls it with each
+// packet of a connection, in the goroutine that reads the connection.
+// OnPacketEncode, OnACLCheck and OnPublishDropped are exceptions: the server calls
+// them from any goroutine.
 type hook struct {
 	mqtt.HookBase
 	b *Broker
@@ -28,13 +29,14 @@ func (*hook) Provides(event byte) bool {
 	return false
 }
 
-// linkOf returns the client's link; nil for the hub's own client.
+// linkOf returns the link of an MQTT client. It returns nil for the hub's own client.
 func linkOf(cl *mqtt.Client) *link {
 	l, _ := cl.Net.Conn.(*link)
 	return l
 }
 
-// OnPacketRead is the gate: a packet that it rejects ends the link.
+// OnPacketRead checks each packet before the MQTT server sees it. A packet that it
+// rejects closes the connection.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	reject := func(reason string) (packets.Packet, error) {
@@ -44,149 +46,164 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	if l.closed() {
 		return pk, packets.ErrRejectPacket
 	}
+
 	switch pk.FixedHeader.Type {
 	case packets.Connect:
 		if l.connectSeen {
-			return reject("it sent CONNECT twice")
+			return reject("the device sent CONNECT twice")
 		}
 		return h.b.readConnect(l, pk), nil
+
 	case packets.Publish:
 		if pk.FixedHeader.Qos > 1 {
-			return reject("it published at QoS 2")
+			return reject("the device published at QoS 2")
 		}
 		if len(pk.Payload) > maxBody {
-			return reject("it published more than 256 KiB")
+			return reject("the device published more than 256 KiB")
 		}
 		request, err := parseRequest(pk.TopicName, l.deviceID)
 		if err != nil {
-			return reject("it published to a topic that is not its own: " + err.Error())
+			return reject("the device published to a topic that it may not use: " + err.Error())
 		}
 		l.incoming = request
+
 	case packets.Subscribe:
 		for _, s := range pk.Filters {
-			if _, ok := channelOf(s.Filter, l.deviceID); !ok {
-				return reject("it subscribed to what is not its own")
+			if _, ok := topicGroupOf(s.Filter, l.deviceID); !ok {
+				return reject("the device subscribed to a filter that it may not use")
 			}
 		}
+
 	case packets.Disconnect:
-		l.farewell = true
+		l.disconnectSeen = true
+
 	case packets.Unsubscribe, packets.Puback, packets.Pingreq:
+
 	default:
-		return reject("it sent a packet that a device does not send")
+		return reject("the device sent a packet of a type that devices do not send")
 	}
 	return pk, nil
 }
 
-// OnConnectAuthenticate decides whether the device comes in.
+// OnConnectAuthenticate reports whether the device may log in.
 func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 	l := linkOf(cl)
 	if l.refusal == 0 {
-		if err := h.b.enter(l); err != nil {
+		if err := h.b.logIn(l); err != nil {
 			h.b.refuse(l, err)
 		}
 	}
 	return l.refusal == 0
 }
 
-// OnSessionEstablished opens the device's part of the topic tree to it: one
-// entry for all of its channels, since each costs memory for every device. What
-// the device is subscribed to decides what is sent there.
+// OnSessionEstablished subscribes the device to its whole part of the topic tree.
+// One subscription serves all topic groups, because each subscription costs memory
+// for every device. The broker sends a message only if the device has subscribed to
+// the message's topic group.
 func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l := linkOf(cl)
 	h.b.server.Topics.Subscribe(cl.ID, packets.Subscription{Filter: l.prefix + "#", Qos: 1})
 	cl.State.Subscriptions.Add(l.prefix+"#", packets.Subscription{Filter: l.prefix + "#", Qos: 1})
-	h.b.established(l)
+	h.b.loggedIn(l)
 }
 
-// OnACLCheck lets nothing but the device's own part of the topic tree be
-// subscribed to or delivered. What may be published was decided at the gate.
+// OnACLCheck allows a device to subscribe to, and to receive from, its own part of
+// the topic tree only. It allows every publication, because OnPacketRead has already
+// checked it.
 func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	l := linkOf(cl)
 	return l != nil && (write || strings.HasPrefix(topic, l.prefix))
 }
 
-// OnSubscribe puts each filter, all known at the gate, in the place of the
-// device's one entry in the topic tree.
+// OnSubscribe records the requested subscriptions, saves the session, and replaces
+// each filter by the device's single filter in the topic tree. OnPacketRead has
+// already checked the filters.
 func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
-	moved := make(packets.Subscriptions, 0, len(pk.Filters))
+	replaced := make(packets.Subscriptions, 0, len(pk.Filters))
 	for _, s := range pk.Filters {
-		if c, ok := channelOf(s.Filter, l.deviceID); ok {
-			l.subs[c] = grant(s.Qos)
-			moved = append(moved, packets.Subscription{Filter: l.prefix + "#", Qos: l.subs[c] - 1})
+		if g, ok := topicGroupOf(s.Filter, l.deviceID); ok {
+			l.subs[g] = grant(s.Qos)
+			replaced = append(replaced, packets.Subscription{Filter: l.prefix + "#", Qos: l.subs[g] - 1})
 		}
 	}
-	pk.Filters = moved
+
+	pk.Filters = replaced
 	h.b.saveSession(l)
 	return pk
 }
 
-// OnUnsubscribe leaves the topic tree as it is. Filters that are not known are
-// acknowledged like the others, as MQTT demands.
+// OnUnsubscribe removes subscriptions from the link and the session. It does not
+// change the topic tree. MQTT requires that unknown filters are acknowledged too.
 func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
 	for _, s := range pk.Filters {
-		if c, ok := channelOf(s.Filter, l.deviceID); ok {
-			l.subs[c] = 0
+		if g, ok := topicGroupOf(s.Filter, l.deviceID); ok {
+			l.subs[g] = 0
 		}
 	}
+
 	pk.Filters = nil
-	h.b.registry.setReady(l, l.subs)
+	h.b.links.setReady(l, l.subs)
 	h.b.saveSession(l)
 	return pk
 }
 
-// OnSubscribed makes subscriptions count. SUBACK follows, so a device that has
-// read it can be called; MQTT allows messages to come before it.
+// OnSubscribed makes the device reachable through its new subscriptions. The server
+// sends SUBACK afterwards, so a device that has read SUBACK can be called. MQTT
+// allows messages to arrive before SUBACK.
 func (h *hook) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) {
 	l := linkOf(cl)
-	h.b.registry.setReady(l, l.subs)
+	h.b.links.setReady(l, l.subs)
 }
 
-// OnPublish hands a device's request to the broker. It never lets a device's
-// packet through to the topic tree: CodeSuccessIgnore acknowledges it and drops
-// it, ErrRejectPacket drops it, and every other error would publish it.
+// OnPublish passes a device's message to the broker and keeps it out of the topic
+// tree. The returned error decides what the server does: CodeSuccessIgnore
+// acknowledges the packet and drops it, ErrRejectPacket drops it, and any other
+// error would publish it.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	if l == nil {
 		return pk, nil
 	}
 	if err := h.b.handle(l, l.incoming, pk.Payload, pk.FixedHeader.Retain); err != nil {
-		l.close("its message was not taken: " + err.Error())
+		l.close("the hub could not store the device's message: " + err.Error())
 		return pk, packets.ErrRejectPacket
 	}
 	return pk, packets.CodeSuccessIgnore
 }
 
-// OnPublishDropped is called when too many messages wait for a device.
+// OnPublishDropped closes the connection of a device for which too many messages
+// are waiting.
 func (h *hook) OnPublishDropped(cl *mqtt.Client, _ packets.Packet) {
-	linkOf(cl).close("it does not read what it is sent")
+	linkOf(cl).close("the device does not read its messages")
 }
 
-// OnPacketEncode takes the device's prefix off. A packet that must not leave
-// gets a type that cannot be written.
+// OnPacketEncode removes the device's prefix from the topic of an outgoing message.
+// It gives a packet that must not be sent a type that the server cannot write.
 func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
 	if l == nil {
 		return pk
 	}
-	leaves := true
+
+	allowed := true
 	switch pk.FixedHeader.Type {
 	case packets.Publish:
-		pk.TopicName, leaves = strings.CutPrefix(pk.TopicName, l.prefix)
-		if !leaves {
-			h.b.log.Error("a message was held back from a device that it was not for", zap.String("device", l.deviceID))
+		pk.TopicName, allowed = strings.CutPrefix(pk.TopicName, l.prefix)
+		if !allowed {
+			h.b.log.Error("blocked a message that was for another device", zap.String("device_id", l.deviceID))
 		}
 	case packets.Connack:
 		if l.refusal != 0 {
 			pk.ReasonCode = l.refusal
 		}
-		pk.SessionPresent = pk.ReasonCode == 0 && l.present
-		leaves = pk.ReasonCode <= refusedLogin // 3.1.1 knows no others: a malformed CONNECT gets no answer
+		pk.SessionPresent = pk.ReasonCode == 0 && l.sessionPresent
+		allowed = pk.ReasonCode <= refusedLogin // MQTT 3.1.1 has no higher codes; a malformed CONNECT gets no answer
 	case packets.Disconnect:
-		leaves = false // in 3.1.1 only devices send it
+		allowed = false // in MQTT 3.1.1 only devices send DISCONNECT
 	}
-	if !leaves {
+	if !allowed {
 		pk.FixedHeader.Type = packets.Reserved
 	}
 	return pk

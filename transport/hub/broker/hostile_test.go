@@ -9,8 +9,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Each of these ends the link of the device that does it, and another device,
-// subscribed to all that it can be, sees nothing of it.
+// TestHostileDevices checks that each of these packets closes the connection of the
+// device that sends it, and that nothing reaches another device with all possible
+// subscriptions.
 func TestHostileDevices(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	witness := f.connect(t, "witness")
@@ -29,17 +30,17 @@ func TestHostileDevices(t *testing.T) {
 		{"subscribe to one method", subscribePacket(0, "$iothub/methods/POST/lockDoor/#")},
 		{"subscribe to answers of devices", subscribePacket(0, "$iothub/methods/res/#")},
 		{"subscribe to reports", subscribePacket(0, "$iothub/twin/PATCH/properties/reported/#")},
-		{"subscribe in another case", subscribePacket(0, "$IOTHUB/methods/POST/#")},
+		{"subscribe in upper case", subscribePacket(0, "$IOTHUB/methods/POST/#")},
 		{"subscribe to system topics", subscribePacket(0, "$SYS/#")},
-		{"subscribe with a share", subscribePacket(0, "$share/g/$iothub/methods/POST/#")},
-		{"subscribe with a share of everything", subscribePacket(0, "$share/g/#")},
+		{"shared subscription", subscribePacket(0, "$share/g/$iothub/methods/POST/#")},
+		{"shared subscription to everything", subscribePacket(0, "$share/g/#")},
 		{"subscribe in the topic tree", subscribePacket(0, "witness/#")},
 		{"subscribe to another's methods in the topic tree", subscribePacket(0, "witness/$iothub/methods/POST/#")},
 		{"subscribe to another's messages", subscribePacket(0, iothub.DeviceboundFilter("witness"))},
 		{"subscribe to everyone's messages", subscribePacket(0, "devices/+/messages/devicebound/#")},
 		{"subscribe to events", subscribePacket(0, "devices/mallory/messages/events/#")},
 		{"subscribe to a foreign filter after an allowed one", subscribePacket(0, iothub.MethodsFilter, "#")},
-		{"subscribe to nothing", packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 7}},
+		{"subscribe without a filter", packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 7}},
 
 		{"publish a method", publishPacket(0, "$iothub/methods/POST/unlockDoor/?$rid=1", "null")},
 		{"publish a method in the topic tree", publishPacket(0, "witness/$iothub/methods/POST/unlockDoor/?$rid=1", "null")},
@@ -48,7 +49,7 @@ func TestHostileDevices(t *testing.T) {
 		{"publish a desired patch in the topic tree", publishPacket(0, "witness/$iothub/twin/PATCH/properties/desired/?$version=9", "{}")},
 		{"publish a twin answer", publishPacket(0, "$iothub/twin/res/200/?$rid=1", "{}")},
 		{"publish another's event", publishPacket(1, "devices/witness/messages/events/", "x")},
-		{"publish an event in another case", publishPacket(1, "devices/MALLORY/messages/events/", "x")},
+		{"publish an event in upper case", publishPacket(1, "devices/MALLORY/messages/events/", "x")},
 		{"publish a module's event", publishPacket(1, "devices/mallory/modules/m/messages/events/", "x")},
 		{"publish to another's messages", publishPacket(1, "devices/witness/messages/devicebound/", "x")},
 		{"publish to its own messages", publishPacket(1, "devices/mallory/messages/devicebound/", "x")},
@@ -58,7 +59,7 @@ func TestHostileDevices(t *testing.T) {
 		{"publish to no topic", publishPacket(0, "", "x")},
 		{"publish at QoS 2", publishPacket(2, "devices/mallory/messages/events/", "x")},
 		{"publish a twin request without an id", publishPacket(0, "$iothub/twin/GET/", " ")},
-		{"publish an answer with no status", publishPacket(0, "$iothub/methods/res/?$rid=1", "{}")},
+		{"publish an answer without a status", publishPacket(0, "$iothub/methods/res/?$rid=1", "{}")},
 		{"publish retained to the topic tree", func() packets.Packet {
 			pk := publishPacket(0, "witness/$iothub/methods/POST/unlockDoor/?$rid=1", "null")
 			pk.FixedHeader.Retain = true
@@ -66,7 +67,7 @@ func TestHostileDevices(t *testing.T) {
 		}()},
 		{"publish a body over 256 KiB", publishPacket(1, "devices/mallory/messages/events/", strings.Repeat("x", maxBody+1))},
 		{"connect twice", connectPacket("mallory")},
-		{"connect as another", connectPacket("witness")},
+		{"connect as another device", connectPacket("witness")},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -76,9 +77,10 @@ func TestHostileDevices(t *testing.T) {
 			expectUntouched(t, f, witness)
 		})
 	}
+
 	for name, text := range map[string]string{
 		"a packet of type 0":            "\x00\x00",
-		"an answer that hubs give":      "\x20\x02\x00\x00",
+		"CONNACK from a device":         "\x20\x02\x00\x00",
 		"PUBREC":                        "\x50\x02\x00\x09",
 		"PUBREL":                        "\x62\x02\x00\x09",
 		"PUBCOMP":                       "\x70\x02\x00\x09",
@@ -87,7 +89,7 @@ func TestHostileDevices(t *testing.T) {
 		"a length of five bytes":        "\x30\xff\xff\xff\xff\x01",
 		"a length over the packet size": "\x30\xff\xff\xff\x7f",
 		"a topic longer than its frame": "\x30\x02\xff\xff",
-		"a topic that is no UTF-8":      "\x30\x04\x00\x02\xff\xfe",
+		"a topic that is not UTF-8":     "\x30\x04\x00\x02\xff\xfe",
 		"flags in SUBSCRIBE":            "\x80\x00",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,26 +101,27 @@ func TestHostileDevices(t *testing.T) {
 	}
 }
 
-// expectUntouched calls a method: the first packet that the device gets must be
-// that call, so nothing else was sent to it before.
+// expectUntouched calls a method on the device and expects that call as the next
+// packet, which proves that nothing else was sent to the device before. It also
+// checks that the backend received no event and that no message is retained.
 func expectUntouched(t *testing.T, f *front, device *rawClient) {
 	t.Helper()
 	done := f.invoke("witness", "stillThere", "", 0)
 	if name, _, _ := device.answer(200, ""); name != "stillThere" {
-		t.Errorf("the other device saw %s", name)
+		t.Errorf("the other device received %s", name)
 	}
 	if got := next(t, done); got.err != nil {
 		t.Error(got.err)
 	}
 	if n := len(f.backend.events); n != 0 {
-		t.Errorf("%d events were taken: %+v", n, <-f.backend.events)
+		t.Errorf("the backend received %d events: %+v", n, <-f.backend.events)
 	}
 	if n := f.server.Topics.Retained.Len(); n != 0 {
 		t.Errorf("%d messages are retained", n)
 	}
 }
 
-// Device ids may have characters that mean something in filters and topics.
+// Device ids may contain characters that have a meaning in filters and topics.
 func TestIsolationOfOddDeviceIDs(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	ids := []string{"d1", "D1", "+", "#", "$share", "$SYS", "d1%2F", "%641", "inline", "a+#b", "$iothub"}
@@ -141,8 +144,9 @@ func TestIsolationOfOddDeviceIDs(t *testing.T) {
 	}
 }
 
-// A device whose part of the topic tree is called like the topics of events does
-// not see the events of others: what devices publish does not get there.
+// A device whose id is "devices" has a prefix in the topic tree that equals the start
+// of the event topics. It must not receive the events of other devices, because
+// published messages do not enter the topic tree.
 func TestEventsDoNotReachTheTopicTree(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	odd, d := f.connect(t, "devices"), f.connect(t, "d1")
@@ -152,14 +156,14 @@ func TestEventsDoNotReachTheTopicTree(t *testing.T) {
 	}
 	done := f.invoke("devices", "own", "", 0)
 	if name, _, _ := odd.answer(200, ""); name != "own" {
-		t.Errorf("the device got %s", name)
+		t.Errorf("the device received %s", name)
 	}
 	next(t, done)
 }
 
-// A packet that is not under the device's prefix does not leave, even if the
-// topic tree were to deliver it.
-func TestForeignPacketsAreHeldBack(t *testing.T) {
+// A packet without the device's prefix is not sent to the device, even if the topic
+// tree delivers it.
+func TestForeignPacketsAreBlocked(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d := f.connect(t, "d1")
 	f.server.Topics.Subscribe("d1", packets.Subscription{Filter: "d2/#"})
@@ -167,15 +171,15 @@ func TestForeignPacketsAreHeldBack(t *testing.T) {
 	cl, _ := f.server.Clients.Get("d1")
 	err := cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "d2/$iothub/x"})
 	if err == nil {
-		t.Error("a foreign packet was written")
+		t.Error("a packet for another device was written")
 	}
 	done := f.invoke("d1", "own", "", 0)
 	if name, _, _ := d.answer(200, ""); name != "own" {
-		t.Errorf("the device got %s", name)
+		t.Errorf("the device received %s", name)
 	}
 	next(t, done)
 
-	// MQTT 3.1.1 has no DISCONNECT from the hub.
+	// In MQTT 3.1.1 a hub does not send DISCONNECT.
 	_ = f.server.DisconnectClient(cl, packets.ErrServerBusy)
 	d.expectEnd()
 }

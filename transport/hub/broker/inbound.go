@@ -7,137 +7,152 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Bounds of what devices can make the hub hold. The MQTT server takes room for a
-// whole packet as soon as it has read its length, so it is not to see one that
-// the hub has no room for.
+// Limits on the memory that clients can make the hub allocate. The MQTT server
+// allocates memory for a whole packet when it has read the packet's length, so the
+// broker must stop a packet that is too large before the server sees it.
 const (
-	// maxConnect is the greatest first packet: a will of the greatest size and
-	// generous texts. Nobody has logged in yet who sends it.
+	// maxConnect is the size of the largest first packet, a CONNECT with a large
+	// will. The client that sends it has not logged in yet.
 	maxConnect = 72 << 10
 
-	// largePacket is the size from which on a packet counts towards largePackets,
-	// the room for all that are on their way.
-	largePacket  = 8 << 10
-	largePackets = 64 << 20
+	// largePacket is the size from which a packet needs bytes from one of the two
+	// semaphores below. Smaller packets are not counted.
+	largePacket = 8 << 10
 
-	// firstPackets is the room for large first packets: strangers share it, and
-	// take none of what devices have.
-	firstPackets = 16 << 20
+	// maxLargePackets is the total size of the large packets that logged-in
+	// devices may be sending at the same time.
+	maxLargePackets = 64 << 20
 
-	// packetTime is how long a packet may take from its first byte to its last,
-	// where keepalive does not end the link before: 256 KiB at 35 kbit/s.
+	// maxLargeFirstPackets is the total size of the large first packets that
+	// clients may be sending at the same time. It is separate, so that clients
+	// without credentials cannot block devices that have logged in.
+	maxLargeFirstPackets = 16 << 20
+
+	// packetTime is the time that a packet may take from its first to its last
+	// byte: 256 KiB at 35 kbit/s. The keepalive timeout may end the connection
+	// earlier.
 	packetTime = time.Minute
 )
 
 var (
-	errFirstPacket = errors.New("its first packet is too large")
-	errNoRoom      = errors.New("too many large packets are on their way")
-	errLength      = errors.New("a packet's length has more than four bytes")
+	errFirstPacket    = errors.New("the first packet is too large")
+	errNoPacketMemory = errors.New("too many large packets are being received")
+	errPacketLength   = errors.New("the length of a packet has more than four bytes")
 )
 
-// inbound follows the packets in a link's stream: where each begins, and how
-// long it says that it is. It belongs to the link's reading goroutine.
+// inbound tracks the packets in the byte stream from a device: where each packet
+// begins and how long it is. It belongs to the goroutine that reads the connection.
 type inbound struct {
-	room  *semaphore.Weighted // of all links, for large packets
-	lobby *semaphore.Weighted // and for large first packets
+	largePackets      *semaphore.Weighted // shared by all connections; see maxLargePackets
+	largeFirstPackets *semaphore.Weighted // shared by all connections; see maxLargeFirstPackets
 
-	packets int // that have begun
-	inside  inboundPart
-	left    int   // bytes of the packet's rest
-	shift   uint  // of the next byte of the length
-	held    int64 // room taken for the packet at hand, in
-	heldIn  *semaphore.Weighted
-	due     time.Time // when the packet at hand must be whole
+	packets  int // number of packets that have begun
+	part     packetPart
+	left     int   // bytes of the current packet that are still to come
+	shift    uint  // bit position of the next byte of the length
+	held     int64 // bytes acquired from heldFrom for the current packet
+	heldFrom *semaphore.Weighted
+	due      time.Time // when the current packet must be complete
 }
 
-type inboundPart uint8
+// packetPart is the part of a packet to which the next byte belongs.
+type packetPart uint8
 
 const (
-	betweenPackets inboundPart = iota
+	betweenPackets packetPart = iota // the next byte begins a packet
 	inLength
 	inRest
 )
 
-// take goes on by the bytes that were read.
-func (in *inbound) take(p []byte, now time.Time) error {
+// advance processes bytes that were read from the connection.
+func (in *inbound) advance(p []byte, now time.Time) error {
 	for len(p) > 0 {
-		switch in.inside {
+		switch in.part {
 		case betweenPackets:
 			in.release()
 			in.packets++
-			in.inside, in.left, in.shift, in.due = inLength, 0, 0, now.Add(packetTime)
+			in.part, in.due = inLength, now.Add(packetTime)
+			in.left, in.shift = 0, 0
 			p = p[1:]
+
 		case inLength:
 			if in.shift > 21 {
-				return errLength
+				return errPacketLength
 			}
 			in.left |= int(p[0]&0x7f) << in.shift
 			in.shift += 7
 			if p[0]&0x80 == 0 {
-				if err := in.admit(); err != nil {
+				if err := in.acquire(); err != nil {
 					return err
 				}
-				in.inside = inRest
+				in.part = inRest
 			}
 			p = p[1:]
+
 		case inRest:
 			n := min(in.left, len(p))
 			in.left -= n
 			p = p[n:]
 		}
-		if in.inside == inRest && in.left == 0 {
-			in.inside = betweenPackets
+
+		if in.part == inRest && in.left == 0 {
+			in.part = betweenPackets
 		}
 	}
 	return nil
 }
 
-// admit decides on a packet whose length is known.
-func (in *inbound) admit() error {
+// acquire reserves memory for the current packet, whose length is known by now. It
+// returns an error if the packet is too large or no memory is left.
+func (in *inbound) acquire() error {
 	if in.packets == 1 && in.left > maxConnect {
 		return errFirstPacket
 	}
-	if in.left >= largePacket && in.left <= maxPacket { // the MQTT server refuses larger ones
-		in.heldIn = in.room
-		if in.packets == 1 {
-			in.heldIn = in.lobby
-		}
-		if !in.heldIn.TryAcquire(int64(in.left)) {
-			return errNoRoom
-		}
-		in.held = int64(in.left)
+	if in.left < largePacket || in.left > maxPacket { // the MQTT server refuses packets above maxPacket
+		return nil
 	}
+
+	in.heldFrom = in.largePackets
+	if in.packets == 1 {
+		in.heldFrom = in.largeFirstPackets
+	}
+	if !in.heldFrom.TryAcquire(int64(in.left)) {
+		return errNoPacketMemory
+	}
+	in.held = int64(in.left)
 	return nil
 }
 
-// release gives the room back: the packet was handled, or the link has ended.
+// release returns the memory that acquire reserved. It is called when the packet has
+// been handled or the connection has ended.
 func (in *inbound) release() {
 	if in.held > 0 {
-		in.heldIn.Release(in.held)
+		in.heldFrom.Release(in.held)
 		in.held = 0
 	}
 }
 
-// Read reads for the MQTT server. Within a packet it waits for no longer than the
-// packet may take.
+// Read reads from the connection for the MQTT server and tracks the packets. Within
+// a packet it waits no longer than packetTime.
 func (l *link) Read(p []byte) (int, error) {
-	if l.inbound.inside == betweenPackets {
-		l.inbound.release() // more is asked for once all that was read is handled
+	if l.inbound.part == betweenPackets {
+		l.inbound.release() // the server reads again only after it has handled the last packet
 	} else if l.inbound.due.Before(l.readDeadline) {
 		if err := l.SetDeadline(l.inbound.due); err != nil {
 			return 0, err
 		}
 	}
+
 	n, err := l.Conn.Read(p)
-	if tooMuch := l.inbound.take(p[:n], time.Now()); tooMuch != nil {
-		l.close(tooMuch.Error())
-		return 0, tooMuch
+	if violation := l.inbound.advance(p[:n], time.Now()); violation != nil {
+		l.close(violation.Error())
+		return 0, violation
 	}
 	return n, err
 }
 
-// SetDeadline takes the MQTT server's keepalive deadline for reading alone:
-// writes have their own. The server moves it on with each packet.
+// SetDeadline sets the deadline for reading only; Write sets its own. The MQTT
+// server calls SetDeadline with the keepalive deadline after each packet.
 func (l *link) SetDeadline(t time.Time) error {
 	l.readDeadline = t
 	return l.Conn.SetReadDeadline(t)

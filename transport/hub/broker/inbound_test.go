@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// header returns the fixed header of a PUBLISH packet with size further bytes.
 func header(size int) []byte {
 	b := []byte{0x30}
 	for {
@@ -28,87 +29,89 @@ func TestInbound(t *testing.T) {
 	for name, test := range map[string]struct {
 		stream string
 		want   error
-		inside inboundPart
+		part   packetPart
 		held   int64
 	}{
-		"nothing":                      {},
-		"a whole packet":               {stream: "\x10\x02ab"},
-		"a packet of nothing":          {stream: "\xc0\x00"},
-		"the first byte":               {stream: "\x10", inside: inLength},
-		"half a length":                {stream: "\x10\x81", inside: inLength},
-		"half a packet":                {stream: "\x10\x02a", inside: inRest},
-		"the greatest first packet":    {stream: string(header(maxConnect)), inside: inRest, held: maxConnect},
-		"a first packet too large":     {stream: string(header(maxConnect + 1)), want: errFirstPacket},
-		"a second packet as large":     {stream: string(first) + "abc" + string(header(maxConnect+1)), inside: inRest, held: maxConnect + 1},
-		"a small packet takes no room": {stream: string(header(largePacket - 1)), inside: inRest},
-		"no room":                      {stream: string(first) + "abc" + string(header(300<<10)), want: errNoRoom},
-		"room is given back":           {stream: string(header(largePacket)) + strings.Repeat("x", largePacket) + "\xc0\x00"},
-		"a length of five bytes":       {stream: "\x10\xff\xff\xff\xff\x01", want: errLength},
+		"nothing":                       {},
+		"a whole packet":                {stream: "\x10\x02ab"},
+		"a packet without a body":       {stream: "\xc0\x00"},
+		"the first byte":                {stream: "\x10", part: inLength},
+		"half a length":                 {stream: "\x10\x81", part: inLength},
+		"half a packet":                 {stream: "\x10\x02a", part: inRest},
+		"the largest first packet":      {stream: string(header(maxConnect)), part: inRest, held: maxConnect},
+		"a first packet too large":      {stream: string(header(maxConnect + 1)), want: errFirstPacket},
+		"a second packet of that size":  {stream: string(first) + "abc" + string(header(maxConnect+1)), part: inRest, held: maxConnect + 1},
+		"a small packet is not counted": {stream: string(header(largePacket - 1)), part: inRest},
+		"no memory left":                {stream: string(first) + "abc" + string(header(300<<10)), want: errNoPacketMemory},
+		"memory is released":            {stream: string(header(largePacket)) + strings.Repeat("x", largePacket) + "\xc0\x00"},
+		"a length of five bytes":        {stream: "\x10\xff\xff\xff\xff\x01", want: errPacketLength},
 	} {
 		for _, chunk := range []int{1, 2, 3, 1 << 20} {
-			in := inbound{room: semaphore.NewWeighted(200 << 10), lobby: semaphore.NewWeighted(200 << 10)}
+			in := inbound{largePackets: semaphore.NewWeighted(200 << 10), largeFirstPackets: semaphore.NewWeighted(200 << 10)}
 			var err error
 			for rest := []byte(test.stream); len(rest) > 0 && err == nil; {
 				n := min(chunk, len(rest))
-				err = in.take(rest[:n], time.Time{})
+				err = in.advance(rest[:n], time.Time{})
 				rest = rest[n:]
 			}
-			if !errors.Is(err, test.want) || err == nil && (in.inside != test.inside || in.held != test.held) {
-				t.Errorf("%s, in chunks of %d: %v, in part %d with %d held; want %v, %d, %d",
-					name, chunk, err, in.inside, in.held, test.want, test.inside, test.held)
+			if !errors.Is(err, test.want) || err == nil && (in.part != test.part || in.held != test.held) {
+				t.Errorf("%s, in chunks of %d: %v, part %d, %d bytes held; want %v, %d, %d",
+					name, chunk, err, in.part, in.held, test.want, test.part, test.held)
 			}
 			in.release()
-			if !in.room.TryAcquire(200<<10) || !in.lobby.TryAcquire(200<<10) {
-				t.Errorf("%s: room is lost", name)
+			if !in.largePackets.TryAcquire(200<<10) || !in.largeFirstPackets.TryAcquire(200<<10) {
+				t.Errorf("%s: memory was not released", name)
 			}
 		}
 	}
 }
 
-// However a stream is cut, it is read in the same way, and all room comes back.
+// FuzzInbound checks that the result does not depend on how a stream is cut into
+// pieces, and that all memory is released.
 func FuzzInbound(f *testing.F) {
 	f.Add([]byte("\x10\x02ab\xc0\x00"), uint8(1))
 	f.Add(append(header(largePacket), make([]byte, largePacket+3)...), uint8(100))
 	f.Fuzz(func(t *testing.T, stream []byte, cut uint8) {
-		room, other := semaphore.NewWeighted(1<<20), semaphore.NewWeighted(1<<20)
-		whole, parts := inbound{room: room, lobby: room}, inbound{room: other, lobby: other}
-		wholeErr := whole.take(stream, time.Time{})
+		memory, other := semaphore.NewWeighted(1<<20), semaphore.NewWeighted(1<<20)
+		whole, parts := inbound{largePackets: memory, largeFirstPackets: memory}, inbound{largePackets: other, largeFirstPackets: other}
+		wholeErr := whole.advance(stream, time.Time{})
 		var partsErr error
 		for rest := stream; len(rest) > 0 && partsErr == nil; {
 			n := min(int(cut)+1, len(rest))
-			partsErr = parts.take(rest[:n], time.Time{})
+			partsErr = parts.advance(rest[:n], time.Time{})
 			rest = rest[n:]
 		}
-		if wholeErr != partsErr || whole.inside != parts.inside || whole.left != parts.left || whole.held != parts.held {
+		if wholeErr != partsErr || whole.part != parts.part || whole.left != parts.left || whole.held != parts.held {
 			t.Fatalf("whole %+v %v, in parts %+v %v", whole, wholeErr, parts, partsErr)
 		}
 		whole.release()
-		if !room.TryAcquire(1 << 20) {
-			t.Fatal("room is lost")
+		if !memory.TryAcquire(1 << 20) {
+			t.Fatal("memory was not released")
 		}
 	})
 }
 
-// What a stranger sends first is small, and what devices leave half sent takes
-// no more room than there is.
+// A client that has not logged in may send only a small packet. The incomplete
+// packets of devices together hold no more memory than maxLargePackets.
 func TestLargePacketsAreBounded(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
-	stranger := f.dial(t)
-	stranger.write(append([]byte{0x10}, header(maxConnect + 1)[1:]...))
-	stranger.expectEnd()
+	anonymous := f.dial(t)
+	anonymous.write(append([]byte{0x10}, header(maxConnect + 1)[1:]...))
+	anonymous.expectEnd()
 
-	const room = 500 << 10 // what is left to devices
-	if !f.room.TryAcquire(largePackets - room) {
-		t.Fatal("room is lost")
+	const left = 500 << 10 // bytes left for devices
+	if !f.largePackets.TryAcquire(maxLargePackets - left) {
+		t.Fatal("memory was not released")
 	}
 	half := header(maxBody + 50)
 	greedy := f.connect(t, "greedy")
 	greedy.write(half)
-	awaitRoom(t, f.room, room-(maxBody+50), room)
+	awaitFree(t, f.largePackets, left-(maxBody+50), left)
 	second := f.connect(t, "second")
 	second.write(half)
 	second.expectEnd()
-	// Others, and small packets, go on.
+
+	// Another device with small packets is still served.
 	d := f.connect(t, "d1")
 	done := f.invoke("d1", "m", "", 0)
 	d.answer(200, "")
@@ -118,43 +121,42 @@ func TestLargePacketsAreBounded(t *testing.T) {
 	if err := greedy.conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	awaitRoom(t, f.room, room, room+1)
+	awaitFree(t, f.largePackets, left, left+1)
 }
 
-// Who has not logged in takes none of the room that devices have.
-func TestStrangersTakeNoRoomOfDevices(t *testing.T) {
+// Clients that have not logged in use none of the memory for devices' packets.
+func TestFirstPacketsUseTheirOwnMemory(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
 	d := f.connect(t, "d1")
-	if !f.room.TryAcquire(largePackets - maxConnect) {
-		t.Fatal("room is lost")
+	if !f.largePackets.TryAcquire(maxLargePackets - maxConnect) {
+		t.Fatal("memory was not released")
 	}
-	stranger := f.dial(t)
-	stranger.write(append([]byte{0x10}, header(maxConnect)[1:]...))
-	awaitRoom(t, f.lobby, firstPackets-maxConnect, firstPackets)
+	anonymous := f.dial(t)
+	anonymous.write(append([]byte{0x10}, header(maxConnect)[1:]...))
+	awaitFree(t, f.largeFirstPackets, maxLargeFirstPackets-maxConnect, maxLargeFirstPackets)
 	d.send(publishPacket(0, "devices/d1/messages/events/", strings.Repeat("x", 60<<10)))
 	<-backend.events
 }
 
-// A large packet that was handled takes no room any more, though its device sends
-// nothing after it.
-func TestHandledPacketGivesItsRoomBack(t *testing.T) {
+// A large packet releases its memory when it has been handled, even if its device
+// sends nothing more.
+func TestHandledPacketReleasesItsMemory(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
 	c := f.connect(t, "d1")
 	c.send(publishPacket(0, "devices/d1/messages/events/", strings.Repeat("x", maxBody)))
 	<-backend.events
-	awaitRoom(t, f.room, largePackets, largePackets+1)
+	awaitFree(t, f.largePackets, maxLargePackets, maxLargePackets+1)
 }
 
-// awaitRoom waits until the room for large packets is at least enough, and less
-// than tooMuch.
-func awaitRoom(t *testing.T, room *semaphore.Weighted, enough, tooMuch int64) {
+// awaitFree waits until at least enough bytes, and fewer than tooMuch, are free.
+func awaitFree(t *testing.T, memory *semaphore.Weighted, enough, tooMuch int64) {
 	t.Helper()
 	has := func(n int64) bool {
-		ok := room.TryAcquire(n)
+		ok := memory.TryAcquire(n)
 		if ok {
-			room.Release(n)
+			memory.Release(n)
 		}
 		return ok
 	}
@@ -162,13 +164,13 @@ func awaitRoom(t *testing.T, room *semaphore.Weighted, enough, tooMuch int64) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); !has(enough) || has(tooMuch); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("the room does not come to %d", enough)
+			t.Fatalf("want %d to %d free bytes", enough, tooMuch-1)
 		}
 	}
 }
 
-// A packet that has begun must come to its end, whatever the keepalive time is.
-func TestHalfSentPacket(t *testing.T) {
+// A packet must be complete within packetTime, however long the keepalive time is.
+func TestIncompletePacket(t *testing.T) {
 	for name, ahead := range map[string][]byte{
 		"alone":                 nil,
 		"behind a whole packet": encode(t, packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}}),
@@ -182,19 +184,19 @@ func TestHalfSentPacket(t *testing.T) {
 				event := encode(t, publishPacket(0, "devices/d1/messages/events/", "x"))
 				c.write(append(ahead, event[:len(event)-1]...))
 				if took := endsAfter(c); took != packetTime {
-					t.Errorf("the link ends after %v, want %v", took, packetTime)
+					t.Errorf("the connection ends after %v, want %v", took, packetTime)
 				}
 			})
 		})
 	}
-	t.Run("that comes slowly", func(t *testing.T) {
+	t.Run("arrives slowly", func(t *testing.T) {
 		inBubble(t, Options{}, func(t *testing.T, b *Broker, backend *fakeBackend, dial func() *rawClient) {
 			c := dial()
 			c.login(connectPacket("d1"))
 			event := encode(t, publishPacket(0, "devices/d1/messages/events/", "x"))
 			for _, b := range event {
 				c.write([]byte{b})
-				time.Sleep(time.Second) // synthetic
+				time.Sleep(time.Second) // simulated time
 			}
 			if e := <-backend.events; e.payload != "x" {
 				t.Errorf("got %+v", e)
@@ -203,8 +205,8 @@ func TestHalfSentPacket(t *testing.T) {
 	})
 }
 
-// A device that subscribes again and again, or to very many filters at once,
-// makes the hub keep no more than one that does it once.
+// A device that repeats a subscription, or sends very many filters at once, must not
+// make the hub store more than one subscription.
 func TestThousandsOfSubscriptions(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	c := f.connect(t, "d1")
@@ -219,13 +221,14 @@ func TestThousandsOfSubscriptions(t *testing.T) {
 	}
 	cl, _ := f.server.Clients.Get("d1")
 	if n := cl.State.Subscriptions.Len(); n != 1 {
-		t.Errorf("%d subscriptions are kept, want 1", n)
+		t.Errorf("%d subscriptions are stored, want 1", n)
 	}
 	done := f.invoke("d1", "once", "", 0)
 	c.answer(200, "")
 	next(t, done)
 	c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
-	c.expect(packets.Pingresp) // and not the call once more
+	c.expect(packets.Pingresp) // the call must not arrive twice
+
 	for i := range same {
 		same[i] = "$iothub/methods/POST/" + strings.Repeat("x", 20) + "/#"
 	}

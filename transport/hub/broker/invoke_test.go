@@ -18,22 +18,22 @@ func TestInvokeReachesOneDevice(t *testing.T) {
 	first := f.invoke("d1", "lockDoor", `{"reason":"x"}`, 0)
 	name, _, payload := d1.answer(200, `{"position":"locked"}`)
 	if name != "lockDoor" || payload != `{"reason":"x"}` {
-		t.Errorf("d1 got %s %s", name, payload)
+		t.Errorf("d1 received %s %s", name, payload)
 	}
 	got := next(t, first)
 	if got.err != nil || got.response.Status != 200 || string(got.response.Payload) != `{"position":"locked"}` {
-		t.Errorf("the outcome is %+v", got)
+		t.Errorf("the result is %+v", got)
 	}
 
-	// What d2 gets first is its own call, so it has not seen that of d1.
+	// The first packet that d2 receives is its own call, so it did not receive d1's.
 	second := f.invoke("d2", "ping", "", 0)
 	name, _, payload = d2.answer(404, "")
 	if name != "ping" || payload != "null" {
-		t.Errorf("d2 got %s %s, want ping null", name, payload)
+		t.Errorf("d2 received %s %s, want ping null", name, payload)
 	}
 	got = next(t, second)
 	if got.err != nil || got.response.Status != 404 || string(got.response.Payload) != "null" {
-		t.Errorf("the outcome is %+v", got)
+		t.Errorf("the result is %+v", got)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestInvokeBadAnswers(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d := f.connect(t, "d1")
 	for name, payload := range map[string]string{
-		"no JSON":  `{"position":`,
+		"not JSON": `{"position":`,
 		"too long": `"` + strings.Repeat("x", iothub.MaxMethodPayload) + `"`,
 		"too deep": strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
 	} {
@@ -74,7 +74,7 @@ func TestInvokeBadAnswers(t *testing.T) {
 	}
 }
 
-func TestInvokeCountsOnlyTheAnswerOfTheDeviceAsked(t *testing.T) {
+func TestInvokeIgnoresAnswersOfOtherDevices(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d1, d2 := f.connect(t, "d1"), f.connect(t, "d2")
 	done := f.invoke("d1", "m", "", 0)
@@ -84,21 +84,21 @@ func TestInvokeCountsOnlyTheAnswerOfTheDeviceAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	d2.publish(1, iothub.MethodResponseTopic(200, rid), `"d2"`)       // acknowledged, so it was handled
-	d1.publish(1, iothub.MethodResponseTopic(200, rid+"0"), `"none"`) // a call that is not
+	d2.publish(1, iothub.MethodResponseTopic(200, rid), `"d2"`)       // QoS 1: publish waits until it was handled
+	d1.publish(1, iothub.MethodResponseTopic(200, rid+"0"), `"none"`) // unknown request id
 	d1.publish(1, iothub.MethodResponseTopic(201, rid), `"d1"`)
 	d1.publish(1, iothub.MethodResponseTopic(202, rid), `"again"`)
 
 	got := next(t, done)
 	if got.err != nil || got.response.Status != 201 || string(got.response.Payload) != `"d1"` {
-		t.Errorf("the outcome is %+v", got)
+		t.Errorf("the result is %+v", got)
 	}
 	if len(done) != 0 {
 		t.Errorf("the call ended twice: %+v", <-done)
 	}
 }
 
-func TestInvokeAnsweredOnTheNextLink(t *testing.T) {
+func TestInvokeAnsweredOnTheNextConnection(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d := f.connect(t, "d1")
 	done := f.invoke("d1", "m", "", 0)
@@ -110,7 +110,7 @@ func TestInvokeAnsweredOnTheNextLink(t *testing.T) {
 	d = f.connect(t, "d1")
 	d.publish(0, iothub.MethodResponseTopic(200, rid), `1`)
 	if got := next(t, done); got.err != nil || string(got.response.Payload) != "1" {
-		t.Errorf("the outcome is %+v", got)
+		t.Errorf("the result is %+v", got)
 	}
 }
 
@@ -127,19 +127,19 @@ func TestWait(t *testing.T) {
 		}
 	}
 	if err := f.Wait(t.Context(), "d1"); err != nil {
-		t.Errorf("Wait for a device that is there: %v", err)
+		t.Errorf("Wait for a connected device: %v", err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := f.Wait(ctx, "d2"); !errors.Is(err, context.Canceled) {
-		t.Errorf("Wait, cancelled: %v", err)
+		t.Errorf("cancelled Wait: %v", err)
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 1)
 	defer cancel()
 	wantCode(t, f.Wait(ctx, "d2"), iothub.CodeDeviceNotOnline)
-	if n := len(f.registry.waiting); n != 0 {
-		t.Errorf("%d waits are left over", n)
+	if n := len(f.links.waiting); n != 0 {
+		t.Errorf("%d waiters were not removed", n)
 	}
 }
 
@@ -154,6 +154,6 @@ func TestCloseEndsPendingCalls(t *testing.T) {
 	wantCode(t, next(t, done).err, iothub.CodeServiceUnavailable)
 	d.expectEnd()
 	if got := next(t, f.invoke("d1", "m", "", 300)); got.err == nil {
-		t.Error("a closed broker took a call")
+		t.Error("a closed broker accepted a call")
 	}
 }

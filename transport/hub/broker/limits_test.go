@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// pipes is a listener whose connections stay inside the process, so that time
-// can be synthetic.
+// pipes is a listener whose connections stay inside the process, so that a test can
+// use simulated time.
 type pipes struct {
 	conns chan net.Conn
 	end   chan struct{}
@@ -32,7 +32,8 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.end) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// inBubble runs test with synthetic time, on a broker and a function that dials it.
+// inBubble runs test in a synctest bubble with a broker. The test's last argument
+// connects to the broker.
 func inBubble(t *testing.T, opts Options, test func(t *testing.T, b *Broker, backend *fakeBackend, dial func() *rawClient)) {
 	synctest.Test(t, func(t *testing.T) {
 		backend := newFakeBackend()
@@ -55,7 +56,7 @@ func inBubble(t *testing.T, opts Options, test func(t *testing.T, b *Broker, bac
 	})
 }
 
-// endsAfter reads until the link ends and returns how long that took.
+// endsAfter reads until the connection ends and returns how long that took.
 func endsAfter(c *rawClient) time.Duration {
 	began := time.Now()
 	_ = c.conn.SetReadDeadline(time.Time{})
@@ -63,7 +64,7 @@ func endsAfter(c *rawClient) time.Duration {
 	return time.Since(began)
 }
 
-func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
+func TestConnectTimeout(t *testing.T) {
 	inBubble(t, Options{ConnectTimeout: 9 * time.Second}, func(t *testing.T, _ *Broker, _ *fakeBackend, dial func() *rawClient) {
 		if got := endsAfter(dial()); got != 9*time.Second {
 			t.Errorf("closed after %v, want 9s", got)
@@ -76,14 +77,14 @@ func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 	})
 }
 
-func TestNothingIsLeftOfADeviceThatGoesBeforeItsAnswer(t *testing.T) {
+func TestDeviceThatLeavesBeforeConnackIsCleanedUp(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, b *Broker, _ *fakeBackend, dial func() *rawClient) {
 		c := dial()
 		c.send(connectPacket("d1"))
 		c.conn.Close()
 		synctest.Wait()
-		if n := b.server.Clients.Len() + len(b.registry.all) + len(b.registry.links) + len(b.registry.logins); n != 0 {
-			t.Errorf("%d entries are left over", n)
+		if n := b.server.Clients.Len() + len(b.links.all) + len(b.links.current) + len(b.links.logins); n != 0 {
+			t.Errorf("%d entries were not removed", n)
 		}
 	})
 }
@@ -136,6 +137,7 @@ func TestInvokeTimeout(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got := <-done
 			wantCode(t, got.err, iothub.CodeGatewayTimeout)
 			if took := time.Since(began); took != want {
@@ -146,14 +148,14 @@ func TestInvokeTimeout(t *testing.T) {
 				t.Error("the call ended twice")
 			}
 			if n := len(b.calls.pending); n != 0 {
-				t.Errorf("%d calls are left over", n)
+				t.Errorf("%d calls were not removed", n)
 			}
 		})
 	}
 }
 
-// A device that does not read holds up nobody, and is dropped after the time for
-// a write, or when too much waits for it.
+// The broker disconnects a device that does not read: after the write timeout, or as
+// soon as too many messages wait for it.
 func TestSlowReader(t *testing.T) {
 	inBubble(t, Options{WriteTimeout: 7 * time.Second}, func(t *testing.T, b *Broker, backend *fakeBackend, dial func() *rawClient) {
 		c := dial()
@@ -162,9 +164,9 @@ func TestSlowReader(t *testing.T) {
 		<-backend.connections
 		began := time.Now()
 		b.invoke("d1", "m", "", 300)
-		through := make(chan bool)
-		go func() { // what it sends itself does not buy it time
-			defer close(through)
+		writerDone := make(chan bool)
+		go func() { // messages that the device itself sends must not extend the timeout
+			defer close(writerDone)
 			for event := encode(t, publishPacket(0, "devices/d1/messages/events/", "x")); ; <-time.After(2 * time.Second) {
 				if _, err := c.conn.Write(event); err != nil {
 					return
@@ -172,22 +174,23 @@ func TestSlowReader(t *testing.T) {
 			}
 		}()
 		if got := <-backend.connections; got.connected || time.Since(began) != 7*time.Second {
-			t.Errorf("%+v after %v, want the end after 7s", got, time.Since(began))
+			t.Errorf("%+v after %v, want a disconnection after 7s", got, time.Since(began))
 		}
-		<-through
+		<-writerDone
 	})
+
 	inBubble(t, Options{MaxPending: 4}, func(t *testing.T, b *Broker, backend *fakeBackend, dial func() *rawClient) {
 		c := dial()
 		c.login(connectPacket("d1"))
 		c.subscribe(iothub.MethodsFilter)
 		<-backend.connections
 		began := time.Now()
-		for range 6 { // one is being written, four wait, the next is too many
+		for range 6 { // one is being written, four wait, and the sixth is too many
 			b.invoke("d1", "m", "", 300)
 			synctest.Wait()
 		}
 		if got := <-backend.connections; got.connected || time.Since(began) != 0 {
-			t.Errorf("%+v after %v, want the end at once", got, time.Since(began))
+			t.Errorf("%+v after %v, want a disconnection at once", got, time.Since(began))
 		}
 	})
 }

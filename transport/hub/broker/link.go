@@ -7,72 +7,74 @@ import (
 	"time"
 )
 
-// link is one device's connection. It is the net.Conn that the MQTT server
-// reads and writes, so that each hook finds the link in its client.
+// link is the connection of one device. The MQTT server reads and writes it as a
+// net.Conn, so each hook can find the link in the server's client.
 //
-// Fields without a note are set while CONNECT is handled and only read by the
-// link's own reading goroutine, or after the link has been registered.
+// Unless its comment says otherwise, a field is written while CONNECT is handled.
+// After that, only the goroutine that reads the connection uses it, or it is not
+// written again.
 type link struct {
 	net.Conn
 	writeTimeout time.Duration
 
 	deviceID string
-	prefix   string // of the device's topics in the topic tree
+	prefix   string // prefix of the device's topics in the topic tree
 	modelID  string
 	login    Login
 
-	registrationLogin RegistrationLogin // of a device that registers, in place of login
-	registration      Registration      // after it was let in
+	registrationLogin RegistrationLogin // replaces login if the device registers itself
+	registration      Registration      // set when a device that registers has been admitted
 
-	clean bool
+	clean bool // the device asked for a clean session
 
 	will    *will
-	expires time.Time   // of the login; zero: never
-	expiry  *time.Timer // closes the link then
+	expires time.Time   // end of the login; zero means that it does not expire
+	expiry  *time.Timer // closes the connection at the end of the login
 
-	connectSeen bool          // a CONNECT was read
-	refusal     byte          // CONNACK code, if the device may not come in
-	present     bool          // for CONNACK: there is a session
-	established bool          // CONNACK with code 0 was sent
-	farewell    bool          // DISCONNECT was read: no will is sent
-	subs        subscriptions // what the device is subscribed to
-	incoming    request       // the request of the PUBLISH at hand
+	connectSeen    bool          // CONNECT was read
+	refusal        byte          // CONNACK code of a refused device, else 0
+	sessionPresent bool          // CONNACK's "session present" flag
+	established    bool          // CONNACK with code 0 was sent
+	disconnectSeen bool          // DISCONNECT was read, so the will must not be sent
+	subs           subscriptions // current subscriptions of the device
+	incoming       request       // parsed topic of the PUBLISH that is being handled
 
 	inbound      inbound
 	readDeadline time.Time
 
-	reason atomic.Pointer[string] // why the link was closed; nil while it is open
-	ended  chan struct{}          // closed when the link is gone and cleaned up
+	reason atomic.Pointer[string] // why the connection was closed; nil while it is open
+	ended  chan struct{}          // closed when the connection is gone and cleaned up
 
-	mu          sync.Mutex // puts desired patches and twin answers in order
+	mu          sync.Mutex // keeps desired patches and twin answers in order
 	desiredSent int64      // highest $version of the desired patches sent; guarded by mu
 }
 
-// will is what is sent as an event when a link ends without DISCONNECT.
+// will is the event that the hub records if the connection ends without DISCONNECT.
 type will struct {
 	request request
 	payload []byte
 	retain  bool
 }
 
-// close begins to close the link and returns at once. The first reason counts.
-// No byte is written and no packet taken any more.
+// close starts to close the connection and returns at once. If it is called more
+// than once, the first reason is kept. After close, nothing is written and no packet
+// is handled.
 func (l *link) close(reason string) {
 	if l.reason.CompareAndSwap(nil, &reason) {
-		go l.Conn.Close() // telling TLS to end may wait for a peer that does not read
+		go l.Conn.Close() // TLS sends a close message, which may wait for a peer that does not read
 	}
 }
 
 func (l *link) closed() bool { return l.reason.Load() != nil }
 
-// Close is called by the MQTT server when it is through with the link.
+// Close is called by the MQTT server when it has finished with the connection.
 func (l *link) Close() error {
-	l.close("the device closed it, was silent for too long or broke the protocol")
+	l.close("the device closed it, was silent for too long or violated the protocol")
 	return nil
 }
 
-// Write bounds the time that a device may take to read. After a failed write
-// the stream cannot go on.
+// Write writes to the device within writeTimeout. It closes the connection after a
+// failed write, because the device may have received part of a packet.
 func (l *link) Write(p []byte) (int, error) {
 	if l.closed() {
 		return 0, net.ErrClosed
@@ -80,6 +82,7 @@ func (l *link) Write(p []byte) (int, error) {
 	if err := l.Conn.SetWriteDeadline(time.Now().Add(l.writeTimeout)); err != nil {
 		return 0, err
 	}
+
 	n, err := l.Conn.Write(p)
 	if err != nil {
 		l.close("a write failed: " + err.Error())

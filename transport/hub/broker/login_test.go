@@ -31,7 +31,7 @@ func TestLoginRefusals(t *testing.T) {
 		spoil func(*packets.Packet)
 		want  byte
 	}{
-		{"nothing wrong", func(*packets.Packet) {}, 0},
+		{"valid", func(*packets.Packet) {}, 0},
 		{"wrong password", func(pk *packets.Packet) { pk.Connect.Password = []byte("bad") }, 5},
 		{"no password", func(pk *packets.Packet) { pk.Connect.PasswordFlag, pk.Connect.Password = false, nil }, 5},
 		{"empty password", func(pk *packets.Packet) { pk.Connect.Password = nil }, 5},
@@ -40,29 +40,29 @@ func TestLoginRefusals(t *testing.T) {
 			pk.Connect.PasswordFlag, pk.Connect.Password = false, nil
 		}, 5},
 		{"no client id", func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "" }, 5},
-		{"no client id, session kept", func(pk *packets.Packet) { pk.Connect.ClientIdentifier, pk.Connect.Clean = "", false }, 5},
-		{"another client id", func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "d2" }, 5},
+		{"no client id, persistent session", func(pk *packets.Packet) { pk.Connect.ClientIdentifier, pk.Connect.Clean = "", false }, 5},
+		{"client id of another device", func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "d2" }, 5},
 		{"malformed user name", func(pk *packets.Packet) { pk.Connect.Username = []byte("hub/d1") }, 5},
 		{"a module", func(pk *packets.Packet) {
 			pk.Connect.ClientIdentifier = "d1/m"
 			pk.Connect.Username = []byte("hub/d1/m/?api-version=2021-04-12")
 		}, 5},
-		{"a device id that cannot be", func(pk *packets.Packet) {
+		{"invalid device id", func(pk *packets.Packet) {
 			pk.Connect.ClientIdentifier = "d 1"
 			pk.Connect.Username = []byte("hub/d 1/?api-version=2021-04-12")
 		}, 5},
-		{"hub fails", as("broken"), 3},
-		{"hub is busy", as("busy"), 3},
-		{"hub is not ready", as("down"), 3},
+		{"hub fails", connectAs("broken"), 3},
+		{"hub is busy", connectAs("busy"), 3},
+		{"hub is not ready", connectAs("down"), 3},
 		{"MQTT 5", func(pk *packets.Packet) { pk.ProtocolVersion = 5 }, 1},
 		{"MQTT 3.1", func(pk *packets.Packet) { pk.ProtocolVersion, pk.Connect.ProtocolName = 3, []byte("MQIsdp") }, 1},
 		{"MQTT 6", func(pk *packets.Packet) { pk.ProtocolVersion = 6 }, 1},
-		{"will for another device", will1("devices/d2/messages/events/", 0), 5},
-		{"will for a device's link", will1("$iothub/methods/POST/unlockDoor/?$rid=1", 0), 5},
-		{"will in the topic tree", will1("d2/$iothub/methods/POST/unlockDoor/?$rid=1", 0), 5},
-		{"will as a report", will1("$iothub/twin/PATCH/properties/reported/?$rid=1", 0), 5},
-		{"will at QoS 2", will1("devices/d1/messages/events/", 2), 5},
-		{"will of its own", will1("devices/d1/messages/events/", 1), 0},
+		{"will for another device", withWill("devices/d2/messages/events/", 0), 5},
+		{"will as a method request", withWill("$iothub/methods/POST/unlockDoor/?$rid=1", 0), 5},
+		{"will in the topic tree", withWill("d2/$iothub/methods/POST/unlockDoor/?$rid=1", 0), 5},
+		{"will as a report", withWill("$iothub/twin/PATCH/properties/reported/?$rid=1", 0), 5},
+		{"will at QoS 2", withWill("devices/d1/messages/events/", 2), 5},
+		{"valid will", withWill("devices/d1/messages/events/", 1), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pk := connectPacket("d1")
@@ -82,17 +82,18 @@ func TestLoginRefusals(t *testing.T) {
 	}
 }
 
-func as(deviceID string) func(*packets.Packet) {
+func connectAs(deviceID string) func(*packets.Packet) {
 	return func(pk *packets.Packet) { *pk = connectPacket(deviceID) }
 }
 
-func will1(topic string, qos byte) func(*packets.Packet) {
+func withWill(topic string, qos byte) func(*packets.Packet) {
 	return func(pk *packets.Packet) {
-		pk.Connect.WillFlag, pk.Connect.WillTopic, pk.Connect.WillPayload, pk.Connect.WillQos = true, topic, []byte("gone"), qos
+		pk.Connect.WillFlag, pk.Connect.WillTopic = true, topic
+		pk.Connect.WillQos, pk.Connect.WillPayload = qos, []byte("gone")
 	}
 }
 
-func TestLoginIsAskedWithAllThatTheDevicePresents(t *testing.T) {
+func TestLoginGetsAllCredentials(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
 	logins := make(chan Login, 1)
@@ -107,12 +108,12 @@ func TestLoginIsAskedWithAllThatTheDevicePresents(t *testing.T) {
 	if got.Shown.Leaf == nil || got.Shown.Leaf.Subject.CommonName != "test" {
 		t.Errorf("the certificates are %+v", got.Shown)
 	}
-	if c := f.nextConnection(t); c != (connection{"d1", true, "dtmi:test;1"}) {
+	if c := f.nextConnection(t); c != (connectionEvent{"d1", true, "dtmi:test;1"}) {
 		t.Errorf("the connection is %+v", c)
 	}
 }
 
-func TestAnExpiredLoginClosesTheLink(t *testing.T) {
+func TestExpiredLoginClosesTheConnection(t *testing.T) {
 	backend := newFakeBackend()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f := start(t, backend, Options{Now: func() time.Time { return now }})
@@ -122,12 +123,12 @@ func TestAnExpiredLoginClosesTheLink(t *testing.T) {
 	c.expectEnd()
 }
 
-func TestANewLinkTakesOver(t *testing.T) {
+func TestNewConnectionTakesOver(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	first := f.connect(t, "d1")
 	f.nextConnection(t)
 
-	// Who cannot log in closes nothing.
+	// A client with a wrong password must not close the connection.
 	bad := connectPacket("d1")
 	bad.Connect.Password = []byte("bad")
 	f.dial(t).login(bad)
@@ -148,7 +149,7 @@ func TestANewLinkTakesOver(t *testing.T) {
 	}
 }
 
-// Many links of one device at once: the last one standing works, and it alone.
+// When a device opens many connections at once, exactly one stays open, and it works.
 func TestTakeOverUnderContention(t *testing.T) {
 	const links = 20
 	f := start(t, newFakeBackend(), Options{})
@@ -159,7 +160,7 @@ func TestTakeOverUnderContention(t *testing.T) {
 		c.send(connectPacket("d1"))
 		clients <- c
 		go func() {
-			_, err := c.read() // CONNACK, or the end, if another was quicker
+			_, err := c.read() // CONNACK, or the end if a later connection took over
 			codes <- err
 		}()
 	}
@@ -175,19 +176,20 @@ func TestTakeOverUnderContention(t *testing.T) {
 	if got := next(t, done); got.err != nil {
 		t.Error(got.err)
 	}
-	up := 0
+
+	open := 0
 	for len(f.backend.connections) > 0 {
 		if got := <-f.backend.connections; got.connected {
-			up++
+			open++
 		} else {
-			up--
+			open--
 		}
-		if up < 0 || up > 1 {
-			t.Fatalf("%d links are up at once", up)
+		if open < 0 || open > 1 {
+			t.Fatalf("%d connections are open at once", open)
 		}
 	}
-	if up != 1 {
-		t.Errorf("%d links are up", up)
+	if open != 1 {
+		t.Errorf("%d connections are open, want 1", open)
 	}
 }
 
@@ -199,7 +201,7 @@ func TestDisconnect(t *testing.T) {
 	f.Disconnect("nobody")
 	c.expectEnd()
 
-	// A login that is under way does not slip through.
+	// Disconnect also ends a login that is still being checked.
 	entered, proceed := make(chan bool), make(chan bool)
 	backend.login = func(Login) (time.Time, error) { entered <- true; <-proceed; return time.Time{}, nil }
 	c = f.dial(t)

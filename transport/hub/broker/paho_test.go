@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// A usual client library gets along with the broker: two devices, methods,
-// twin, desired patches, events, and a reconnection with the session kept.
+// TestPaho runs two devices that use the paho client library: methods, twins, desired
+// patches, events, and a reconnection that keeps the session.
 func TestPaho(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	type message struct{ device, topic, payload string }
@@ -35,6 +35,7 @@ func TestPaho(t *testing.T) {
 		}
 		return c
 	}
+
 	check := func(deviceID string, c paho.Client) {
 		t.Helper()
 		f.awaitReady(t, deviceID)
@@ -42,7 +43,7 @@ func TestPaho(t *testing.T) {
 			t.Errorf("%s answered %+v", deviceID, got)
 		}
 		if got := next(t, messages); got.device != deviceID || got.payload != "1" {
-			t.Errorf("the call for %s came as %+v", deviceID, got)
+			t.Errorf("the call for %s arrived as %+v", deviceID, got)
 		}
 		await(t, c.Publish("$iothub/twin/GET/?$rid=1", 0, false, " "))
 		if got, want := next(t, messages), (message{deviceID, "$iothub/twin/res/200/?$rid=1", `{"desired":{"$version":1,"of":"` + deviceID + `"},"reported":{"$version":1}}`}); got != want {
@@ -57,6 +58,7 @@ func TestPaho(t *testing.T) {
 			t.Errorf("the event is %+v", got)
 		}
 	}
+
 	c1, c2 := open("d1", true), open("d2", true)
 	check("d1", c1)
 	check("d2", c2)
@@ -67,12 +69,13 @@ func TestPaho(t *testing.T) {
 	c2.Disconnect(100)
 }
 
+// await waits until a paho operation has succeeded.
 func await(t *testing.T, token paho.Token) {
 	t.Helper()
 	select {
 	case <-token.Done():
 	case <-time.After(patience):
-		t.Fatal("the token is not done")
+		t.Fatal("the operation did not finish in time")
 	}
 	if err := token.Error(); err != nil {
 		t.Fatal(err)

@@ -14,14 +14,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// rawClient speaks MQTT packet by packet, and can so break every rule.
+// rawClient sends and receives single MQTT packets, so that a test can violate the
+// protocol.
 type rawClient struct {
 	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-// dial opens a TLS connection, without CONNECT.
+// dial opens a TLS connection and does not send CONNECT.
 func (f *front) dial(t testing.TB) *rawClient {
 	t.Helper()
 	conn, err := tls.Dial("tcp", f.addr, f.client)
@@ -36,7 +37,7 @@ func newRawClient(t testing.TB, conn net.Conn) *rawClient {
 	return &rawClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 }
 
-// connection returns the CONNECT of a well-behaved device, for tests to spoil.
+// connectPacket returns a valid CONNECT packet, which tests may modify.
 func connectPacket(deviceID string) packets.Packet {
 	return packets.Packet{
 		FixedHeader:     packets.FixedHeader{Type: packets.Connect},
@@ -49,7 +50,7 @@ func connectPacket(deviceID string) packets.Packet {
 	}
 }
 
-// connect logs a device in, subscribed to all that a device can be.
+// connect logs a device in and subscribes it to every filter of allFilters.
 func (f *front) connect(t testing.TB, deviceID string) *rawClient {
 	t.Helper()
 	c := f.dial(t)
@@ -64,8 +65,9 @@ func allFilters(deviceID string) []string {
 	return []string{iothub.MethodsFilter, iothub.TwinResponsesFilter, iothub.DesiredFilter, iothub.DeviceboundFilter(deviceID)}
 }
 
-// connectUnclean logs a device in with CleanSession=0 and tells SessionPresent.
-func (f *front) connectUnclean(t testing.TB, deviceID string) (c *rawClient, present bool) {
+// connectPersistent logs a device in with CleanSession=0 and returns the "session
+// present" flag of CONNACK.
+func (f *front) connectPersistent(t testing.TB, deviceID string) (c *rawClient, present bool) {
 	t.Helper()
 	c = f.dial(t)
 	pk := connectPacket(deviceID)
@@ -77,7 +79,7 @@ func (f *front) connectUnclean(t testing.TB, deviceID string) (c *rawClient, pre
 	return c, ack.SessionPresent
 }
 
-// login sends a CONNECT and returns CONNACK.
+// login sends a CONNECT packet and returns the CONNACK.
 func (c *rawClient) login(pk packets.Packet) packets.Packet {
 	c.t.Helper()
 	c.send(pk)
@@ -106,7 +108,7 @@ func publishPacket(qos byte, topic, payload string) packets.Packet {
 	return pk
 }
 
-// publish sends a PUBLISH and, above QoS 0, awaits PUBACK.
+// publish sends a PUBLISH packet and, at QoS 1, waits for PUBACK.
 func (c *rawClient) publish(qos byte, topic, payload string) {
 	c.t.Helper()
 	c.send(publishPacket(qos, topic, payload))
@@ -115,7 +117,8 @@ func (c *rawClient) publish(qos byte, topic, payload string) {
 	}
 }
 
-// answer reads a method request and answers it.
+// answer reads a method request, answers it, and returns the request's name, id and
+// payload.
 func (c *rawClient) answer(status int, payload string) (name, rid, request string) {
 	c.t.Helper()
 	pk := c.expect(packets.Publish)
@@ -171,7 +174,7 @@ func encode(t testing.TB, pk packets.Packet) []byte {
 	return buf.Bytes()
 }
 
-// expect reads the next packet, which must be of that type.
+// expect reads the next packet and fails unless it has the wanted type.
 func (c *rawClient) expect(want byte) packets.Packet {
 	c.t.Helper()
 	pk, err := c.read()
@@ -179,20 +182,20 @@ func (c *rawClient) expect(want byte) packets.Packet {
 		c.t.Fatalf("read %s: %v", packets.PacketNames[want], err)
 	}
 	if pk.FixedHeader.Type != want {
-		c.t.Fatalf("got %s on %q, want %s", packets.PacketNames[pk.FixedHeader.Type], pk.TopicName, packets.PacketNames[want])
+		c.t.Fatalf("received %s on %q, want %s", packets.PacketNames[pk.FixedHeader.Type], pk.TopicName, packets.PacketNames[want])
 	}
 	return pk
 }
 
-// expectEnd fails unless the hub closes the link without another packet.
+// expectEnd fails unless the hub closes the connection without sending another packet.
 func (c *rawClient) expectEnd() {
 	c.t.Helper()
 	pk, err := c.read()
 	if err == nil {
-		c.t.Fatalf("got %s on %q, want the end of the link", packets.PacketNames[pk.FixedHeader.Type], pk.TopicName)
+		c.t.Fatalf("received %s on %q, want the end of the connection", packets.PacketNames[pk.FixedHeader.Type], pk.TopicName)
 	}
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
-		c.t.Fatal("the link is still open")
+		c.t.Fatal("the connection is still open")
 	}
 }
 
@@ -200,6 +203,7 @@ func (c *rawClient) read() (pk packets.Packet, err error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return pk, err
 	}
+
 	first, err := c.r.ReadByte()
 	if err != nil {
 		return pk, err
@@ -214,6 +218,7 @@ func (c *rawClient) read() (pk packets.Packet, err error) {
 	if _, err := io.ReadFull(c.r, body); err != nil {
 		return pk, err
 	}
+
 	pk.ProtocolVersion = 4
 	switch pk.FixedHeader.Type {
 	case packets.Connack:

@@ -13,34 +13,37 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Provisioner decides which devices may register. Its methods are called from
-// many links at once and may block, as those of Backend.
+// Provisioner decides which devices may register themselves with the protocol of
+// the Device Provisioning Service. Many connections call its methods concurrently.
+// A method may block, which delays only the device it was called for.
 type Provisioner interface {
-	// Admit decides on a device's credentials, as Backend.Login does.
+	// Admit checks a device's credentials. It returns a Registration and the time
+	// at which the login expires; errors have the meaning that they have in
+	// Backend.Login.
 	Admit(ctx context.Context, login RegistrationLogin) (Registration, time.Time, error)
 }
 
-// Registration is a device that was admitted to register.
+// Registration answers the requests of one device that was admitted to register.
 type Registration interface {
 	Register(ctx context.Context, payload []byte) RegistrationAnswer
 	Operation(ctx context.Context, operationID string) RegistrationAnswer
 }
 
-// RegistrationLogin is what a device presents when it comes to register.
+// RegistrationLogin holds the credentials of a device that wants to register.
 type RegistrationLogin struct {
 	IDScope        string
 	RegistrationID string
 	Password       string
-	Shown          access.Shown // as in Login
-	WebSocket      bool         // it came by WebSocket
+	Shown          access.Shown // client certificates of the TLS session; the broker does not verify them
+	WebSocket      bool         // the device connected over WebSocket
 }
 
-// RegistrationAnswer is what a device is told. Err, for the log, is why it was refused.
+// RegistrationAnswer is the answer to a registration request.
 type RegistrationAnswer struct {
 	Status     int
 	RetryAfter time.Duration
 	Body       []byte
-	Err        error
+	Err        error // reason of a refusal; it is logged and not sent to the device
 }
 
 const (
@@ -48,12 +51,13 @@ const (
 	registrationRegister  = "$dps/registrations/PUT/iotdps-register/?"
 	registrationOperation = "$dps/registrations/GET/iotdps-get-operationstatus/?"
 
-	// registrationPrefix makes a link's name out of a registration id. No device
-	// has it: an id has no slash.
+	// registrationPrefix and a registration id form the deviceID of a link whose
+	// device is registering. No device can have that id, because ids contain no
+	// slash.
 	registrationPrefix = "registrations/"
 )
 
-// parseRegistrationUser reads the user name of a device that comes to register:
+// parseRegistrationUser parses the MQTT user name of a device that registers:
 // IDSCOPE/registrations/ID/api-version=...
 func parseRegistrationUser(user string) (scope, registrationID string, ok bool) {
 	parts := strings.SplitN(user, "/", 4)
@@ -63,7 +67,7 @@ func parseRegistrationUser(user string) (scope, registrationID string, ok bool) 
 	return parts[0], parts[2], true
 }
 
-// parseRegistrationRequest reads the topic of a packet that such a device published.
+// parseRegistrationRequest parses the topic of a message from a device that registers.
 func parseRegistrationRequest(topic string) (request, error) {
 	kind := registerRequest
 	query, ok := strings.CutPrefix(topic, registrationRegister)
@@ -72,27 +76,28 @@ func parseRegistrationRequest(topic string) (request, error) {
 		query, ok = strings.CutPrefix(topic, registrationOperation)
 	}
 	if !ok {
-		return request{}, errors.New("topic: it is none of those that a device that registers can publish to")
+		return request{}, errors.New("topic: a device that registers may not publish to it")
 	}
+
 	bag, err := iothub.ParseBag(query)
 	if err != nil {
 		return request{}, err
 	}
-	r := request{kind: kind, rid: writtenRequestID(topic)}
-	if r.rid == "" {
+	r := request{kind: kind, requestID: writtenRequestID(topic)}
+	if r.requestID == "" {
 		return request{}, errors.New("topic: $rid is missing")
 	}
-	r.operation, _ = bag.Get("operationId")
+	r.operationID, _ = bag.Get("operationId")
 	return r, nil
 }
 
-// isRegistration reports whether the link is of a device that registers.
+// isRegistration reports whether the device on this connection is registering.
 func (l *link) isRegistration() bool { return strings.HasPrefix(l.deviceID, registrationPrefix) }
 
-// admit asks the provisioner to let the link in.
-func (b *Broker) admit(l *link) (expires time.Time, err error) {
+// admitRegistration asks the provisioner whether the device may register.
+func (b *Broker) admitRegistration(l *link) (expires time.Time, err error) {
 	if b.opts.Provisioner == nil {
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "nothing is provisioned here")
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub does not provision devices")
 	}
 	l.registration, expires, err = b.opts.Provisioner.Admit(b.ctx, l.registrationLogin)
 	l.registrationLogin = RegistrationLogin{}
@@ -105,16 +110,17 @@ func (b *Broker) handleRegistration(l *link, r request, payload []byte) {
 	if r.kind == registerRequest {
 		a = l.registration.Register(b.ctx, payload)
 	} else {
-		a = l.registration.Operation(b.ctx, r.operation)
+		a = l.registration.Operation(b.ctx, r.operationID)
 	}
 	if a.Err != nil {
-		b.log.Info("registration refused", zap.String("device", l.deviceID), zap.Int("status", a.Status), zap.Error(a.Err))
+		b.log.Info("refused a registration", zap.String("device_id", l.deviceID), zap.Int("status", a.Status), zap.Error(a.Err))
 	}
-	topic := "$dps/registrations/res/" + strconv.Itoa(a.Status) + "/?$rid=" + r.rid
+
+	topic := "$dps/registrations/res/" + strconv.Itoa(a.Status) + "/?$rid=" + r.requestID
 	if a.RetryAfter > 0 {
 		topic += "&retry-after=" + strconv.Itoa(int((a.RetryAfter+time.Second-1)/time.Second))
 	}
-	if l.subs.has(registrationAnswers) {
+	if l.subs.has(registrationTopics) {
 		b.send(l, topic, a.Body)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fakeProvisioner lets in who has the password "good".
+// fakeProvisioner admits devices with the password "good".
 type fakeProvisioner struct{ logins chan RegistrationLogin }
 
 func (f fakeProvisioner) Admit(_ context.Context, l RegistrationLogin) (Registration, time.Time, error) {
@@ -47,7 +47,7 @@ func startProvisioning(t *testing.T) (*front, fakeProvisioner) {
 
 func TestRegistration(t *testing.T) {
 	f, p := startProvisioning(t)
-	device := f.connect(t, "d1") // a device of that name
+	device := f.connect(t, "d1") // a device whose id equals the registration id
 	f.nextConnection(t)
 	c := f.dial(t)
 	if ack := c.login(registrationPacket()); ack.ReasonCode != 0 || ack.SessionPresent {
@@ -66,7 +66,7 @@ func TestRegistration(t *testing.T) {
 	} {
 		c.send(publishPacket(1, exchange.topic, exchange.payload))
 		var got packets.Packet
-		for range 2 { // PUBACK and the answer, in any order
+		for range 2 { // PUBACK and the answer arrive in any order
 			if pk, err := c.read(); err != nil {
 				t.Fatal(err)
 			} else if pk.FixedHeader.Type == packets.Publish {
@@ -77,7 +77,8 @@ func TestRegistration(t *testing.T) {
 			t.Errorf("%s: answered on %q %s", exchange.topic, got.TopicName, got.Payload)
 		}
 	}
-	// It is not the device, and the device has noticed nothing.
+
+	// The registration must not disturb the connected device of the same name.
 	called := f.invoke("d1", "ping", "", 0)
 	device.answer(200, "1")
 	if got := next(t, called); got.err != nil {
@@ -86,9 +87,10 @@ func TestRegistration(t *testing.T) {
 	wantCode(t, next(t, f.invoke(registrationPrefix+"d1", "ping", "", 0)).err, iothub.CodeDeviceNotOnline)
 	select {
 	case was := <-f.backend.connections:
-		t.Errorf("the hub was told of %+v", was)
+		t.Errorf("the backend was told of %+v", was)
 	default:
 	}
+
 	again := f.dial(t)
 	again.login(registrationPacket())
 	c.expectEnd()
@@ -97,13 +99,13 @@ func TestRegistration(t *testing.T) {
 func TestRegistrationRefusals(t *testing.T) {
 	f, _ := startProvisioning(t)
 	for name, spoil := range map[string]func(*packets.Packet){
-		"wrong password":    func(pk *packets.Packet) { pk.Connect.Password = []byte("bad") },
-		"another client id": func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "d2" },
-		"its name's form":   func(pk *packets.Packet) { pk.Connect.ClientIdentifier = registrationPrefix + "d1" },
-		"an id with a blank": func(pk *packets.Packet) {
+		"wrong password":              func(pk *packets.Packet) { pk.Connect.Password = []byte("bad") },
+		"client id of another device": func(pk *packets.Packet) { pk.Connect.ClientIdentifier = "d2" },
+		"client id with the prefix":   func(pk *packets.Packet) { pk.Connect.ClientIdentifier = registrationPrefix + "d1" },
+		"id with a space": func(pk *packets.Packet) {
 			pk.Connect.ClientIdentifier, pk.Connect.Username = "a b", []byte("0ne1/registrations/a b/api-version=1")
 		},
-		"a will": will1("devices/d1/messages/events/", 0),
+		"will": withWill("devices/d1/messages/events/", 0),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, pk := f.dial(t), registrationPacket()
@@ -114,7 +116,7 @@ func TestRegistrationRefusals(t *testing.T) {
 			c.expectEnd()
 		})
 	}
-	t.Run("a hub without", func(t *testing.T) {
+	t.Run("hub without a provisioner", func(t *testing.T) {
 		f := start(t, newFakeBackend(), Options{})
 		if ack := f.dial(t).login(registrationPacket()); ack.ReasonCode != 5 {
 			t.Errorf("CONNACK has code %d, want 5", ack.ReasonCode)
@@ -122,21 +124,22 @@ func TestRegistrationRefusals(t *testing.T) {
 	})
 }
 
-// Neither kind of link has what is the other's.
+// A device that registers cannot use the topics of a device that has logged in, and
+// the reverse.
 func TestRegistrationIsolation(t *testing.T) {
 	f, _ := startProvisioning(t)
 	for name, test := range map[string]struct {
 		login  packets.Packet
 		packet packets.Packet
 	}{
-		"a registration takes methods":        {registrationPacket(), subscribePacket(0, iothub.MethodsFilter)},
-		"a registration takes all of $dps":    {registrationPacket(), subscribePacket(0, "$dps/#")},
-		"a registration sends events":         {registrationPacket(), publishPacket(0, "devices/d1/messages/events/", "x")},
-		"a registration reads a twin":         {registrationPacket(), publishPacket(0, "$iothub/twin/GET/?$rid=1", "")},
-		"a registration without a request id": {registrationPacket(), publishPacket(0, "$dps/registrations/PUT/iotdps-register/?x=1", "{}")},
-		"a registration of another operation": {registrationPacket(), publishPacket(0, "$dps/registrations/PUT/iotdps-delete/?$rid=1", "{}")},
-		"a device hears of registrations":     {connectPacket("d1"), subscribePacket(0, registrationFilter)},
-		"a device registers":                  {connectPacket("d1"), publishPacket(0, "$dps/registrations/PUT/iotdps-register/?$rid=1", "{}")},
+		"a registration subscribes to methods":     {registrationPacket(), subscribePacket(0, iothub.MethodsFilter)},
+		"a registration subscribes to all of $dps": {registrationPacket(), subscribePacket(0, "$dps/#")},
+		"a registration sends events":              {registrationPacket(), publishPacket(0, "devices/d1/messages/events/", "x")},
+		"a registration reads a twin":              {registrationPacket(), publishPacket(0, "$iothub/twin/GET/?$rid=1", "")},
+		"a registration without a request id":      {registrationPacket(), publishPacket(0, "$dps/registrations/PUT/iotdps-register/?x=1", "{}")},
+		"a registration of another operation":      {registrationPacket(), publishPacket(0, "$dps/registrations/PUT/iotdps-delete/?$rid=1", "{}")},
+		"a device subscribes to registrations":     {connectPacket("d1"), subscribePacket(0, registrationFilter)},
+		"a device registers":                       {connectPacket("d1"), publishPacket(0, "$dps/registrations/PUT/iotdps-register/?$rid=1", "{}")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := f.dial(t)
@@ -149,20 +152,20 @@ func TestRegistrationIsolation(t *testing.T) {
 	}
 }
 
-// Whatever a device that registers sends, its request id comes back as it wrote
-// it, and no user name is taken for one that it is not.
+// FuzzRegistration checks that only a valid user name is parsed as a registration,
+// and that a request id is returned exactly as the device wrote it.
 func FuzzRegistration(f *testing.F) {
 	f.Add(registrationUser, "$dps/registrations/PUT/iotdps-register/?$rid=a%201")
 	f.Add("0ne1/registrations/d1/?api-version=1", "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId=op")
 	f.Fuzz(func(t *testing.T, user, topic string) {
 		if scope, id, ok := parseRegistrationUser(user); ok {
 			if !strings.HasPrefix(user, scope+"/registrations/"+id+"/api-version=") || strings.Contains(scope+id, "/") {
-				t.Errorf("%q is read as scope %q, id %q", user, scope, id)
+				t.Errorf("%q is parsed as scope %q, id %q", user, scope, id)
 			}
 		}
 		if r, err := parseRegistrationRequest(topic); err == nil {
-			if !strings.Contains(topic, "rid="+r.rid) || r.rid == "" || r.kind != registerRequest && r.kind != operationRequest {
-				t.Errorf("%q is read as %+v", topic, r)
+			if !strings.Contains(topic, "rid="+r.requestID) || r.requestID == "" || r.kind != registerRequest && r.kind != operationRequest {
+				t.Errorf("%q is parsed as %+v", topic, r)
 			}
 		}
 	})

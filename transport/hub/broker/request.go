@@ -19,24 +19,26 @@ const (
 	operationRequest
 )
 
-// request is what a device asks or tells by publishing to a topic.
+// request is the meaning of a topic to which a device published.
 type request struct {
-	kind      requestKind
-	rid       string     // of method answers, decoded; of others, as it was written
-	status    int        // of method answers
-	bag       iothub.Bag // of events
-	operation string     // of a registration
+	kind        requestKind
+	requestID   string     // decoded in a methodAnswer; in other kinds, the text in the topic
+	status      int        // used in a methodAnswer
+	bag         iothub.Bag // used in an eventRequest
+	operationID string     // used in an operationRequest
 }
 
-// parseRequest reads the topic of a packet that a device published. Every topic
-// that is not one of the device's own is an error.
+// parseRequest parses the topic to which a device published. It returns an error if
+// the device may not publish to that topic.
 func parseRequest(topic, deviceID string) (request, error) {
 	switch {
 	case strings.HasPrefix(deviceID, registrationPrefix):
 		return parseRegistrationRequest(topic)
+
 	case strings.HasPrefix(topic, "$iothub/methods/res/"):
-		status, rid, err := iothub.ParseMethodResponse(topic)
-		return request{kind: methodAnswer, rid: rid, status: status}, err
+		status, requestID, err := iothub.ParseMethodResponse(topic)
+		return request{kind: methodAnswer, requestID: requestID, status: status}, err
+
 	case strings.HasPrefix(topic, "$iothub/twin/"):
 		r, _, err := iothub.ParseTwinRequest(topic)
 		if err != nil {
@@ -46,7 +48,8 @@ func parseRequest(topic, deviceID string) (request, error) {
 		if r == iothub.TwinReport {
 			kind = twinReportRequest
 		}
-		return request{kind: kind, rid: writtenRequestID(topic)}, nil
+		return request{kind: kind, requestID: writtenRequestID(topic)}, nil
+
 	case strings.HasPrefix(topic, "devices/"):
 		id, module, bag, err := iothub.ParseEvent(topic)
 		if err != nil {
@@ -57,11 +60,12 @@ func parseRequest(topic, deviceID string) (request, error) {
 		}
 		return request{kind: eventRequest, bag: bag}, nil
 	}
-	return request{}, errors.New("topic: it is none of those that a device can publish to")
+	return request{}, errors.New("topic: devices may not publish to it")
 }
 
-// writtenRequestID returns $rid as it stands in the topic, since devices compare
-// the text: decoding and encoding might not give the same back.
+// writtenRequestID returns the text of $rid in the topic without decoding it. The
+// answer must contain the same text, because devices compare it, and decoding and
+// encoding might change it.
 func writtenRequestID(topic string) string {
 	_, query, _ := strings.Cut(topic, "?")
 	for field := range strings.SplitSeq(query, "&") {

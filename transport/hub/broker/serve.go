@@ -16,26 +16,16 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Serve takes links from listener, which yields TLS connections, or anything
-// that is a net.Conn, until Close is called; it closes the listener and returns
-// nil. Several listeners can be served at once. A client certificate is found
-// in connections that have a ConnectionState method, as *tls.Conn does.
+// Serve accepts connections from listener until Close is called. Then it closes the
+// listener and returns nil. It can be called for several listeners at the same time.
+// The connections are usually *tls.Conn, but may be of any type; the broker reads
+// client certificates from connections that have a ConnectionState method.
 func (b *Broker) Serve(listener net.Listener) error {
 	defer listener.Close()
-	b.mu.Lock()
-	if b.closing {
-		b.mu.Unlock()
+	if !b.addListener(listener) {
 		return nil
 	}
-	b.listeners[listener] = struct{}{}
-	b.wg.Add(1)
-	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		delete(b.listeners, listener)
-		b.mu.Unlock()
-		b.wg.Done()
-	}()
+	defer b.removeListener(listener)
 
 	var pause time.Duration
 	for {
@@ -44,25 +34,48 @@ func (b *Broker) Serve(listener net.Listener) error {
 		case err == nil:
 			pause = 0
 			b.wg.Go(func() { b.run(conn) })
+
 		case b.ctx.Err() != nil:
 			return nil
-		case passing(err):
+
+		case isTemporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.log.Warn("cannot take a connection, trying again", zap.Error(err), zap.Duration("pause", pause))
+			b.log.Warn("cannot accept a connection; trying again", zap.Error(err), zap.Duration("pause", pause))
 			select {
 			case <-time.After(pause):
 			case <-b.ctx.Done():
 				return nil
 			}
+
 		default:
 			return fmt.Errorf("accept device connections: %w", err)
 		}
 	}
 }
 
-// passing reports whether Accept may succeed later: descriptors or memory are
-// short, or the peer was gone already.
-func passing(err error) bool {
+// addListener records a listener that Close must close. It returns false if the
+// broker is closed.
+func (b *Broker) addListener(listener net.Listener) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing {
+		return false
+	}
+	b.listeners[listener] = struct{}{}
+	b.wg.Add(1)
+	return true
+}
+
+func (b *Broker) removeListener(listener net.Listener) {
+	b.mu.Lock()
+	delete(b.listeners, listener)
+	b.mu.Unlock()
+	b.wg.Done()
+}
+
+// isTemporary reports whether a later Accept may succeed: the process ran out of
+// descriptors or memory, or the client closed the connection too early.
+func isTemporary(err error) bool {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
 		syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET} {
 		if errors.Is(err, errno) {
@@ -72,18 +85,19 @@ func passing(err error) bool {
 	return false
 }
 
-// run serves one connection to its end.
+// run serves one connection until it ends.
 func (b *Broker) run(conn net.Conn) {
-	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}), inbound: inbound{room: b.room, lobby: b.lobby}}
+	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}),
+		inbound: inbound{largePackets: b.largePackets, largeFirstPackets: b.largeFirstPackets}}
 	defer close(l.ended)
 	defer l.inbound.release()
 	defer conn.Close()
-	if !b.registry.add(l) {
+	if !b.links.add(l) {
 		return
 	}
-	defer b.registry.remove(l)
+	defer b.links.remove(l)
 
-	// The MQTT server moves the reading part on once CONNECT was read.
+	// The MQTT server extends the deadline for reading when it has read CONNECT.
 	l.readDeadline = time.Now().Add(b.opts.ConnectTimeout)
 	_ = conn.SetDeadline(l.readDeadline)
 	certificates, err := handshake(b.ctx, conn)
@@ -96,11 +110,11 @@ func (b *Broker) run(conn net.Conn) {
 	}
 
 	err = b.server.EstablishConnection("", l)
-	l.close("the device ended it")
-	b.leave(l, err)
+	l.close("the device closed the connection")
+	b.cleanUp(l, err)
 }
 
-// handshake ends the TLS handshake and returns the certificates that were shown.
+// handshake completes the TLS handshake and returns the client's certificates.
 func handshake(ctx context.Context, conn net.Conn) ([]*x509.Certificate, error) {
 	if c, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok {
 		if err := c.HandshakeContext(ctx); err != nil {
@@ -113,10 +127,10 @@ func handshake(ctx context.Context, conn net.Conn) ([]*x509.Certificate, error) 
 	return nil, nil
 }
 
-// leave does what is to be done when a link has ended, before its device's id
-// is free for the next.
-func (b *Broker) leave(l *link, err error) {
-	// The MQTT server forgets a client by itself, but not if CONNACK could not be sent.
+// cleanUp runs after a connection has ended and before another connection can claim
+// the device's id. It sends the will and tells the backend.
+func (b *Broker) cleanUp(l *link, err error) {
+	// The MQTT server removes a client itself, except if it could not send CONNACK.
 	if cl, ok := b.server.Clients.Get(l.deviceID); ok && cl.Net.Conn == l {
 		b.server.UnsubscribeClient(cl)
 		b.server.Clients.Delete(l.deviceID)
@@ -124,16 +138,18 @@ func (b *Broker) leave(l *link, err error) {
 	if !l.established {
 		return
 	}
+
 	l.expiry.Stop()
-	b.registry.setReady(l, subscriptions{})
-	if l.will != nil && !l.farewell && b.ctx.Err() == nil {
+	b.links.setReady(l, subscriptions{})
+	if l.will != nil && !l.disconnectSeen && b.ctx.Err() == nil {
 		bag := append(l.will.request.bag, iothub.Property{Name: "iothub-MessageType", Value: "Will"})
-		if err := b.backend.Event(b.ctx, l.deviceID, retained(bag, l.will.retain), l.will.payload); err != nil {
-			b.log.Warn("a will could not be delivered", zap.String("device", l.deviceID), zap.Error(err))
+		if err := b.backend.Event(b.ctx, l.deviceID, withRetain(bag, l.will.retain), l.will.payload); err != nil {
+			b.log.Warn("cannot store the device's will", zap.String("device_id", l.deviceID), zap.Error(err))
 		}
 	}
+
 	if !l.isRegistration() {
 		b.backend.Connection(l.deviceID, false, l.modelID)
 	}
-	b.log.Debug("link closed", zap.String("device", l.deviceID), zap.String("reason", *l.reason.Load()), zap.NamedError("cause", err))
+	b.log.Debug("device disconnected", zap.String("device_id", l.deviceID), zap.String("reason", *l.reason.Load()), zap.NamedError("cause", err))
 }

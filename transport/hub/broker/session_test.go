@@ -10,8 +10,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// expectServed checks that the device gets methods, desired patches and twin
-// answers, as the official SDK relies on after it reconnected without SUBSCRIBE.
+// expectServed checks that the device receives methods, desired patches and twin
+// answers. The official SDK does not subscribe again after a reconnect and relies on
+// this.
 func expectServed(t *testing.T, f *front, c *rawClient, deviceID string) {
 	t.Helper()
 	f.awaitReady(t, deviceID)
@@ -30,20 +31,20 @@ func expectServed(t *testing.T, f *front, c *rawClient, deviceID string) {
 	}
 }
 
-func TestSessionLastsThroughReconnectsAndRestarts(t *testing.T) {
+func TestSessionSurvivesReconnectsAndRestarts(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
-	c, present := f.connectUnclean(t, "d1")
+	c, present := f.connectPersistent(t, "d1")
 	if present {
-		t.Error("a session is present before there was one")
+		t.Error("the first connection has a session present")
 	}
 	c.subscribe(allFilters("d1")...)
 	expectServed(t, f, c, "d1")
 
 	c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}})
 	c.expectEnd()
-	if c, present = f.connectUnclean(t, "d1"); !present {
-		t.Error("no session is present after a reconnection")
+	if c, present = f.connectPersistent(t, "d1"); !present {
+		t.Error("no session is present after a reconnect")
 	}
 	expectServed(t, f, c, "d1")
 
@@ -51,7 +52,7 @@ func TestSessionLastsThroughReconnectsAndRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	f = start(t, backend, Options{})
-	if c, present = f.connectUnclean(t, "d1"); !present {
+	if c, present = f.connectPersistent(t, "d1"); !present {
 		t.Error("no session is present after a restart")
 	}
 	expectServed(t, f, c, "d1")
@@ -60,7 +61,7 @@ func TestSessionLastsThroughReconnectsAndRestarts(t *testing.T) {
 func TestSessionIsStoredBeforeItIsAcknowledged(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
-	c, _ := f.connectUnclean(t, "d1")
+	c, _ := f.connectPersistent(t, "d1")
 
 	c.send(subscribePacket(2, iothub.MethodsFilter, iothub.DeviceboundFilter("d1")))
 	if got := c.expect(packets.Suback).ReasonCodes; string(got) != "\x01\x01" {
@@ -68,7 +69,7 @@ func TestSessionIsStoredBeforeItIsAcknowledged(t *testing.T) {
 	}
 	want := map[string]byte{iothub.MethodsFilter: 1, iothub.DeviceboundFilter("d1"): 1}
 	if got := backend.stored("d1"); !maps.Equal(got, want) {
-		t.Errorf("stored is %v, want %v", got, want)
+		t.Errorf("the stored session is %v, want %v", got, want)
 	}
 
 	unsubscribe := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Unsubscribe, Qos: 1}, PacketID: 8,
@@ -77,50 +78,50 @@ func TestSessionIsStoredBeforeItIsAcknowledged(t *testing.T) {
 	c.expect(packets.Unsuback)
 	delete(want, iothub.MethodsFilter)
 	if got := backend.stored("d1"); !maps.Equal(got, want) {
-		t.Errorf("stored is %v, want %v", got, want)
+		t.Errorf("the stored session is %v, want %v", got, want)
 	}
 	wantCode(t, next(t, f.invoke("d1", "m", "", 0)).err, iothub.CodeDeviceNotOnline)
 
-	// What cannot be stored is not acknowledged.
+	// A subscription that cannot be stored is not acknowledged.
 	backend.saveSession = func(string, map[string]byte) error { return errors.New("the disk is full") }
 	c.send(subscribePacket(0, iothub.MethodsFilter))
 	c.expectEnd()
 	backend.saveSession = nil
 	if got := backend.stored("d1"); !maps.Equal(got, want) {
-		t.Errorf("stored is %v, want %v", got, want)
+		t.Errorf("the stored session is %v, want %v", got, want)
 	}
-	if c, _ = f.connectUnclean(t, "d1"); c != nil {
+	if c, _ = f.connectPersistent(t, "d1"); c != nil {
 		f.nextConnection(t)
 		wantCode(t, next(t, f.invoke("d1", "m", "", 0)).err, iothub.CodeDeviceNotOnline)
 	}
 }
 
-func TestACleanConnectionEndsTheSession(t *testing.T) {
+func TestCleanConnectionDeletesTheSession(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
-	c, _ := f.connectUnclean(t, "d1")
+	c, _ := f.connectPersistent(t, "d1")
 	c.subscribe(allFilters("d1")...)
 
 	c = f.dial(t)
 	if ack := c.login(connectPacket("d1")); ack.SessionPresent {
-		t.Error("a session is present on a clean connection")
+		t.Error("a clean connection has a session present")
 	}
 	if got := backend.stored("d1"); got != nil {
-		t.Errorf("stored is %v", got)
+		t.Errorf("the stored session is %v, want none", got)
 	}
 	c.subscribe(allFilters("d1")...)
 	if got := backend.stored("d1"); got != nil {
 		t.Errorf("a clean connection stored %v", got)
 	}
-	if _, present := f.connectUnclean(t, "d1"); present {
-		t.Error("a session is present that was ended")
+	if _, present := f.connectPersistent(t, "d1"); present {
+		t.Error("a deleted session is present")
 	}
 }
 
-// What is sent while the device is away is gone, not queued.
-func TestNothingIsQueuedForADeviceThatIsAway(t *testing.T) {
+// Messages for a device that is not connected are dropped, not queued.
+func TestNothingIsQueuedForADisconnectedDevice(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
-	c, _ := f.connectUnclean(t, "d1")
+	c, _ := f.connectPersistent(t, "d1")
 	c.subscribe(allFilters("d1")...)
 	f.nextConnection(t)
 	c.conn.Close()
@@ -130,25 +131,25 @@ func TestNothingIsQueuedForADeviceThatIsAway(t *testing.T) {
 	wantCode(t, next(t, f.invoke("d1", "m", "", 0)).err, iothub.CodeDeviceNotOnline)
 	f.SendDesired("d1", iothub.Object{"$version": int64(2)})
 	if n := f.server.Clients.Len(); n != 0 {
-		t.Errorf("the MQTT server keeps %d clients", n)
+		t.Errorf("the MQTT server still has %d clients", n)
 	}
-	c, _ = f.connectUnclean(t, "d1")
+	c, _ = f.connectPersistent(t, "d1")
 	expectServed(t, f, c, "d1")
 }
 
 func TestForget(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
-	c, _ := f.connectUnclean(t, "d1")
+	c, _ := f.connectPersistent(t, "d1")
 	c.subscribe(allFilters("d1")...)
 	if err := f.Forget(t.Context(), "d1"); err != nil {
 		t.Fatal(err)
 	}
 	c.expectEnd()
 	if got := backend.stored("d1"); got != nil {
-		t.Errorf("stored is %v", got)
+		t.Errorf("the stored session is %v, want none", got)
 	}
-	if _, present := f.connectUnclean(t, "d1"); present {
-		t.Error("the session is still there")
+	if _, present := f.connectPersistent(t, "d1"); present {
+		t.Error("the session was not deleted")
 	}
 }

@@ -33,7 +33,7 @@ func TestTwinRequests(t *testing.T) {
 	for _, test := range []struct {
 		topic, payload string
 		wantTopic      string
-		want           string // payload; for refusals the error's number and message
+		want           string // payload; for a refusal, the start of "number message"
 	}{
 		{"$iothub/twin/GET/?$rid=126f0705-c841", " ", "$iothub/twin/res/200/?$rid=126f0705-c841",
 			`{"desired":{"$version":1,"of":"d1"},"reported":{"$version":1}}`},
@@ -46,7 +46,7 @@ func TestTwinRequests(t *testing.T) {
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"large"}`, "$iothub/twin/res/413/?$rid=1", "413001 over 32 KiB"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"often"}`, "$iothub/twin/res/429/?$rid=1", "429001 slow down"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"gone"}`, "$iothub/twin/res/500/?$rid=1", "500001"},
-		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"disk"}`, "$iothub/twin/res/500/?$rid=1", "500001 the hub could not do it, try again later"},
+		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"disk"}`, "$iothub/twin/res/500/?$rid=1", "500001 the hub failed to process the request, try again later"},
 	} {
 		c.publish(0, test.topic, test.payload)
 		pk := c.expect(packets.Publish)
@@ -54,7 +54,7 @@ func TestTwinRequests(t *testing.T) {
 			t.Errorf("%s %s: the answer is on %s, want %s", test.topic, test.payload, pk.TopicName, test.wantTopic)
 		}
 		got := string(pk.Payload)
-		var r refusal
+		var r twinError
 		if json.Unmarshal(pk.Payload, &r) == nil && r.ErrorCode != 0 {
 			if r.TrackingID == "" {
 				t.Errorf("%s: the refusal has no tracking id", test.payload)
@@ -67,16 +67,16 @@ func TestTwinRequests(t *testing.T) {
 	}
 }
 
-func TestTwinAnswersGoOnlyToWhoSubscribed(t *testing.T) {
+func TestTwinAnswerNeedsASubscription(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	c := f.dial(t)
 	c.login(connectPacket("d1"))
 	c.send(publishPacket(1, "$iothub/twin/GET/?$rid=1", " "))
 	c.expect(packets.Puback)
-	c.subscribe(iothub.TwinResponsesFilter) // fails if the answer came first
+	c.subscribe(iothub.TwinResponsesFilter) // fails if the answer arrives before SUBACK
 }
 
-func TestDesiredPatchesComeInOrder(t *testing.T) {
+func TestDesiredPatchesKeepTheirOrder(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	c := f.connect(t, "d1")
 	for v := range int64(50) {
@@ -90,14 +90,14 @@ func TestDesiredPatchesComeInOrder(t *testing.T) {
 	}
 }
 
-// A twin that was read before a patch went out must not follow that patch.
-func TestATwinIsNeverOlderThanThePatchBeforeIt(t *testing.T) {
+// A device that has received a desired patch must not receive an older twin afterwards.
+func TestTwinIsNotOlderThanTheLastPatch(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
 	reads := 0
 	backend.twin = func(deviceID string) (iothub.DeviceTwin, error) {
 		reads++
-		if reads == 1 { // the patch overtakes the answer
+		if reads == 1 { // send a patch between reading the twin and answering
 			f.SendDesired("d1", iothub.Object{"$version": int64(2)})
 			return twinOf(deviceID, 1), nil
 		}

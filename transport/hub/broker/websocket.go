@@ -11,12 +11,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// WebSocketPath is where devices ask for a WebSocket.
+// WebSocketPath is the HTTP path at which devices open a WebSocket.
 const WebSocketPath = "/$iothub/websocket"
 
-// WebSocket returns the handler of WebSocketPath: it takes links that carry
-// MQTT in WebSocket messages (subprotocol "mqtt"). A page of another origin is
-// turned away, since its browser might show a certificate unasked.
+// WebSocket returns the HTTP handler for WebSocketPath. It serves connections that
+// carry MQTT in WebSocket messages (subprotocol "mqtt"). It refuses requests from web
+// pages of another origin, because a browser might send a client certificate with
+// them without the user's consent.
 func (b *Broker) WebSocket() http.Handler {
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: b.opts.ConnectTimeout,
@@ -25,21 +26,23 @@ func (b *Broker) WebSocket() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		socket, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
-			b.log.Debug("no WebSocket", zap.String("remote", r.RemoteAddr), zap.Error(err)) // the client was told
+			b.log.Debug("cannot open a WebSocket", zap.String("remote", r.RemoteAddr), zap.Error(err)) // Upgrade has answered the client
 			return
 		}
+
 		conn := &socketConn{Conn: socket}
 		if r.TLS != nil {
 			conn.tls = *r.TLS
 		}
-		if !b.serve(conn) {
+		if !b.serveConn(conn) {
 			socket.Close()
 		}
 	})
 }
 
-// serve takes one link to its end; it does nothing and is false if the broker is closed.
-func (b *Broker) serve(conn net.Conn) bool {
+// serveConn serves one connection until it ends. It returns false and does nothing if
+// the broker is closed.
+func (b *Broker) serveConn(conn net.Conn) bool {
 	b.mu.Lock()
 	if b.closing {
 		b.mu.Unlock()
@@ -52,16 +55,16 @@ func (b *Broker) serve(conn net.Conn) bool {
 	return true
 }
 
-// socketConn is the stream of bytes in a WebSocket's binary messages. MQTT
-// packets and messages need not begin together. One goroutine may read and one
-// may write at a time.
+// socketConn is a net.Conn whose byte stream is carried in the binary messages of a
+// WebSocket. An MQTT packet may span several messages, and a message may hold several
+// packets. One goroutine may read and one may write at the same time.
 type socketConn struct {
 	*websocket.Conn
 	tls     tls.ConnectionState
-	message io.Reader // the rest of the message at hand; nil between two
+	message io.Reader // unread rest of the current message; nil between two messages
 }
 
-// ConnectionState is that of the TLS connection below.
+// ConnectionState returns the state of the TLS connection that carries the WebSocket.
 func (c *socketConn) ConnectionState() tls.ConnectionState { return c.tls }
 
 func (c *socketConn) Read(p []byte) (int, error) {
@@ -72,10 +75,11 @@ func (c *socketConn) Read(p []byte) (int, error) {
 				return 0, err
 			}
 			if kind != websocket.BinaryMessage {
-				return 0, net.ErrClosed // MQTT 3.1.1 [MQTT-6.0.0-1] has the link closed
+				return 0, net.ErrClosed // required by MQTT 3.1.1, [MQTT-6.0.0-1]
 			}
 			c.message = message
 		}
+
 		n, err := c.message.Read(p)
 		if err == io.EOF {
 			c.message = nil

@@ -12,7 +12,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// socketFront serves the broker's WebSockets and returns their URL.
+// socketFront serves the broker's WebSocket handler over HTTPS and returns its URL.
 func socketFront(t *testing.T, f *front) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(f.WebSocket())
@@ -42,26 +42,26 @@ func TestWebSocketLink(t *testing.T) {
 	logins := make(chan Login, 1)
 	backend.login = func(l Login) (time.Time, error) { logins <- l; return time.Time{}, nil }
 	c, _ := f.dialSocket(t, socketFront(t, f))
-	for _, b := range encode(t, connectPacket("d1")) { // no packet has a message of its own
+	for _, b := range encode(t, connectPacket("d1")) { // each byte has a WebSocket message of its own
 		c.write([]byte{b})
 	}
 	if ack := c.expect(packets.Connack); ack.ReasonCode != 0 {
 		t.Fatalf("CONNACK has code %d", ack.ReasonCode)
 	}
 	if next(t, logins).Shown.Leaf == nil {
-		t.Error("the login does not have the certificate of the TLS session")
+		t.Error("the login lacks the certificate of the TLS session")
 	}
 	c.subscribe(allFilters("d1")...)
 	called := f.invoke("d1", "lockDoor", "", 0)
 	c.answer(200, `{}`)
 	if got := next(t, called); got.err != nil || got.response.Status != 200 {
-		t.Errorf("the outcome is %+v", got)
+		t.Errorf("the result is %+v", got)
 	}
 	c.write(append(encode(t, publishPacket(1, "devices/d1/messages/events/", "a")), encode(t, publishPacket(1, "devices/d1/messages/events/", "b"))...))
 	c.expect(packets.Puback)
 	c.expect(packets.Puback)
 
-	// The link of a device is one, whichever way it came.
+	// A connection over plain MQTT replaces the device's connection over WebSocket.
 	again := f.connect(t, "d1")
 	c.expectEnd()
 	again.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}})
@@ -71,28 +71,28 @@ func TestWebSocketLink(t *testing.T) {
 func TestWebSocketRefusals(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	url := socketFront(t, f)
-	t.Run("a message of text", func(t *testing.T) {
+	t.Run("text message", func(t *testing.T) {
 		c, socket := f.dialSocket(t, url)
 		if err := socket.WriteMessage(websocket.TextMessage, encode(t, connectPacket("d1"))); err != nil {
 			t.Fatal(err)
 		}
 		c.expectEnd()
 	})
-	t.Run("what is not MQTT", func(t *testing.T) {
+	t.Run("not MQTT", func(t *testing.T) {
 		c, socket := f.dialSocket(t, url)
 		if err := socket.WriteMessage(websocket.BinaryMessage, []byte("GET / HTTP/1.1\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
 		c.expectEnd()
 	})
-	t.Run("a page of another origin", func(t *testing.T) {
+	t.Run("foreign origin", func(t *testing.T) {
 		dialer := websocket.Dialer{TLSClientConfig: f.client, Subprotocols: []string{"mqtt"}}
 		_, answer, err := dialer.DialContext(t.Context(), url, http.Header{"Origin": {"https://elsewhere.example"}})
 		if err == nil || answer == nil || answer.StatusCode != http.StatusForbidden {
-			t.Errorf("it was answered %v, %v", answer, err)
+			t.Errorf("the answer is %v, %v; want 403", answer, err)
 		}
 	})
-	t.Run("no WebSocket", func(t *testing.T) {
+	t.Run("plain HTTP request", func(t *testing.T) {
 		client := http.Client{Transport: &http.Transport{TLSClientConfig: f.client}}
 		defer client.CloseIdleConnections()
 		answer, err := client.Get("https" + strings.TrimPrefix(url, "wss"))
@@ -102,12 +102,12 @@ func TestWebSocketRefusals(t *testing.T) {
 		defer answer.Body.Close()
 		if answer.StatusCode != http.StatusBadRequest {
 			line, _ := bufio.NewReader(answer.Body).ReadString('\n')
-			t.Errorf("it was answered %s %s", answer.Status, line)
+			t.Errorf("the answer is %s %s; want 400", answer.Status, line)
 		}
 	})
 }
 
-func TestCloseEndsWebSockets(t *testing.T) {
+func TestCloseClosesWebSockets(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	url := socketFront(t, f)
 	c, _ := f.dialSocket(t, url)

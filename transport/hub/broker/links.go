@@ -1,0 +1,196 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// linkTable tracks all connections, the current connection of each device, and the
+// persistent sessions. Its methods do not call other parts of the hub; only claim
+// and wait block.
+type linkTable struct {
+	mu       sync.Mutex
+	closed   bool
+	all      map[*link]struct{}         // every connection, logged in or not
+	logins   map[*link]struct{}         // connections whose device is logging in
+	current  map[string]*link           // the logged-in connection of each device
+	ready    map[string]subscriptions   // subscriptions of the connected devices
+	sessions map[string]subscriptions   // subscriptions of clients that connected with CleanSession=0
+	waiting  map[string][]chan struct{} // channels to close when the device subscribes to methods
+}
+
+func newLinkTable() *linkTable {
+	return &linkTable{
+		all:      make(map[*link]struct{}),
+		logins:   make(map[*link]struct{}),
+		current:  make(map[string]*link),
+		ready:    make(map[string]subscriptions),
+		sessions: make(map[string]subscriptions),
+		waiting:  make(map[string][]chan struct{}),
+	}
+}
+
+// add adds a new connection. It returns false if the broker is closed.
+func (t *linkTable) add(l *link) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.all[l] = struct{}{}
+	return true
+}
+
+// remove removes a connection. Another connection can then claim the device's id.
+func (t *linkTable) remove(l *link) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, l)
+	delete(t.logins, l)
+	if t.current[l.deviceID] == l {
+		delete(t.current, l.deviceID)
+		delete(t.ready, l.deviceID)
+	}
+}
+
+// addLogin records that the device of l is logging in, so that Disconnect also
+// closes this connection.
+func (t *linkTable) addLogin(l *link) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.logins[l] = struct{}{}
+}
+
+// claim makes l the current connection of its device. It closes the previous one
+// and waits until it is gone. It returns false if l itself was closed meanwhile.
+func (t *linkTable) claim(l *link) bool {
+	for {
+		t.mu.Lock()
+		delete(t.logins, l)
+		if l.closed() || t.closed {
+			t.mu.Unlock()
+			return false
+		}
+
+		old := t.current[l.deviceID]
+		if old == nil {
+			t.current[l.deviceID] = l
+			t.mu.Unlock()
+			return true
+		}
+
+		t.logins[l] = struct{}{}
+		t.mu.Unlock()
+		old.close("the device opened a new connection")
+		<-old.ended
+	}
+}
+
+// subscribedTo returns the device's connection if the device is subscribed to the
+// topic group, else nil.
+func (t *linkTable) subscribedTo(g topicGroup, deviceID string) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ready[deviceID].has(g) {
+		return nil
+	}
+	return t.current[deviceID]
+}
+
+// setReady sets the subscriptions under which the hub can reach the device.
+func (t *linkTable) setReady(l *link, s subscriptions) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ready[l.deviceID] = s
+	if s.has(methodTopics) {
+		for _, ch := range t.waiting[l.deviceID] {
+			close(ch)
+		}
+		delete(t.waiting, l.deviceID)
+	}
+}
+
+// wait waits until the device is subscribed to methods or ctx ends.
+func (t *linkTable) wait(ctx context.Context, deviceID string) error {
+	t.mu.Lock()
+	if t.ready[deviceID].has(methodTopics) {
+		t.mu.Unlock()
+		return nil
+	}
+	ch := make(chan struct{})
+	t.waiting[deviceID] = append(t.waiting[deviceID], ch)
+	t.mu.Unlock()
+
+	select {
+	case <-ch:
+		return nil
+	case <-ctx.Done():
+	}
+
+	t.mu.Lock()
+	others := slices.DeleteFunc(t.waiting[deviceID], func(c chan struct{}) bool { return c == ch })
+	if len(others) == 0 {
+		delete(t.waiting, deviceID)
+	} else {
+		t.waiting[deviceID] = others
+	}
+	t.mu.Unlock()
+
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return notOnline(deviceID)
+	}
+	return ctx.Err()
+}
+
+// ofDevice returns the device's current connection and the connections on which it
+// is logging in.
+func (t *linkTable) ofDevice(deviceID string) []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var links []*link
+	if l := t.current[deviceID]; l != nil {
+		links = append(links, l)
+	}
+	for l := range t.logins {
+		if l.deviceID == deviceID {
+			links = append(links, l)
+		}
+	}
+	return links
+}
+
+// shut makes add and claim fail from now on, and returns all connections.
+func (t *linkTable) shut() []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	return slices.Collect(maps.Keys(t.all))
+}
+
+func (t *linkTable) session(clientID string) (subscriptions, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.sessions[clientID]
+	return s, ok
+}
+
+func (t *linkTable) setSession(clientID string, s subscriptions) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sessions[clientID] = s
+}
+
+func (t *linkTable) dropSession(clientID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.sessions, clientID)
+}
+
+func notOnline(deviceID string) *iothub.Error {
+	return iothub.Errorf(iothub.CodeDeviceNotOnline, "device %s is not connected or not subscribed to direct methods", deviceID)
+}
