@@ -13,29 +13,30 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Lock is the door's lock, as package actuator makes it.
+// Lock is the door's lock. Package actuator implements it.
 type Lock interface {
 	Do(ctx context.Context, c actuator.Command) (actuator.Result, error)
 	Status() actuator.Status
 	Changed() <-chan struct{}
 }
 
-// Link is one connection to the hub, from subscribed to lost.
+// Link is one connection to the hub. It begins when the hub has acknowledged all
+// subscriptions and ends when the connection is lost.
 type Link interface {
 	// Twin reads the twin.
 	Twin(ctx context.Context) (iothub.DeviceTwin, error)
-	// Report changes the reported properties; its error is an *iothub.Error if
-	// the hub refused.
+	// Report patches the reported properties. If the hub refuses the patch, the
+	// error is an *iothub.Error.
 	Report(ctx context.Context, patch iothub.Object) (version int64, err error)
-	// Methods delivers direct methods and is closed when no more will come.
+	// Methods delivers direct methods. It is closed when no more methods will come.
 	Methods() <-chan iothub.Method
-	// Desired delivers changes of the desired properties, with their $version.
+	// Desired delivers changes of the desired properties, each with its $version.
 	Desired() <-chan iothub.Object
-	// Respond answers a direct method and returns once the answer is written.
+	// Respond answers a direct method. It returns when the answer has been written.
 	Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error
-	// Send sends a device-to-cloud message and returns once the hub has acknowledged it.
+	// Send sends a device-to-cloud message. It returns when the hub has acknowledged it.
 	Send(ctx context.Context, m iothub.Message) error
-	// LastError says why the link before this one ended; empty for the first.
+	// LastError says why the previous link ended. It is empty for the first link.
 	LastError() string
 }
 
@@ -44,25 +45,24 @@ type Link interface {
 // properties, methods and messages.
 const ModelID = "dtmi:latchd:DoorLock;1"
 
-// Config is what an agent is made of.
+// Config holds the parts and settings of an agent.
 type Config struct {
-	Driver string // the lock's driver, as reported
+	Driver string // name of the lock's driver, as reported in the twin
 	Mode   actuator.Mode
-	// MaxEnergised is the longest that an unlock may ask for in the mode Pulse.
+	// MaxEnergised is the longest forSeconds that unlockDoor accepts in Pulse mode.
 	MaxEnergised time.Duration
-	Defaults     Settings // in force where the twin desires nothing
+	Defaults     Settings // settings in force where the twin desires nothing
 	System       System
 	Version      string
-	BootID       string // of this boot of the machine
-	// Reboot restarts the machine; nil means that it is not allowed.
+	BootID       string // the kernel's id of the current boot
+	// Reboot restarts the machine. nil forbids the method reboot.
 	Reboot func(context.Context) error
-	// Events keeps what happens until the hub has it; nil means that no events are
-	// sent.
+	// Events queues the door's events for the hub. nil disables events.
 	Events *Events
-	// SetLogLevel takes the level that is in force; nil is nobody.
+	// SetLogLevel is called with the log level in force. nil leaves the level alone.
 	SetLogLevel func(level string)
 	Now         func() time.Time
-	Rand        func() float64 // from 0 up to 1, to spread retries; nil means real chance
+	Rand        func() float64 // spreads retries; returns a value in [0, 1). nil uses math/rand.
 	Log         *zap.Logger
 }
 
@@ -75,16 +75,16 @@ func (c Config) random() float64 {
 
 // Agent serves one door.
 type Agent struct {
-	config    Config
-	lock      Lock
-	state     *Store
-	startedAt time.Time
-	paced     chan struct{} // telemetrySeconds may have changed
-	changed   chan struct{} // what is reported may have changed, besides the lock
+	config          Config
+	lock            Lock
+	state           *Store
+	startedAt       time.Time
+	intervalChanged chan struct{} // signals that telemetrySeconds may have changed
+	reportChanged   chan struct{} // signals a change to report that is not the lock's
 
-	applying sync.Mutex // for what is desired, over what defaults
+	applying sync.Mutex // guards defaults and latest, and orders the changes of desired
 	defaults Settings
-	latest   iothub.Object // desired, as far as known; nil before the twin was read
+	latest   iothub.Object // last known desired properties; nil until the twin was read
 	desired  atomic.Pointer[applied]
 
 	link    atomic.Pointer[linkInfo]
@@ -95,34 +95,36 @@ type Agent struct {
 	rebooting atomic.Bool
 }
 
-// linkInfo is what is reported of the link.
+// linkInfo is the information about the current link that the agent reports.
 type linkInfo struct {
 	connectedAt time.Time
 	reconnects  int64
 	lastError   string
 }
 
-// New makes an agent for a lock whose state is kept in store. The settings that
-// were accepted before are in force at once.
+// New makes an agent for lock, with its state in store. The settings that the
+// previous process accepted are in force at once.
 func New(config Config, lock Lock, store *Store) *Agent {
 	a := &Agent{
-		config:    config,
-		lock:      lock,
-		state:     store,
-		startedAt: config.Now(),
-		changed:   make(chan struct{}, 1),
-		paced:     make(chan struct{}, 1),
+		config:          config,
+		lock:            lock,
+		state:           store,
+		startedAt:       config.Now(),
+		reportChanged:   make(chan struct{}, 1),
+		intervalChanged: make(chan struct{}, 1),
 	}
+
 	a.SetDefaults(config.Defaults)
-	a.noteBoot()
+	a.recordBoot()
 	if config.Events != nil {
 		config.Events.Started(config.Version, a.startedAt)
 	}
 	return a
 }
 
-// Serve works one link: it answers methods and keeps the twin true until the
-// link takes no more methods and all that it took are answered, or ctx ends.
+// Serve answers the link's methods and keeps the twin up to date. It returns when
+// the link delivers no more methods and all delivered ones are answered, or when
+// ctx ends.
 func (a *Agent) Serve(ctx context.Context, link Link) error {
 	a.link.Store(&linkInfo{
 		connectedAt: a.config.Now(),
@@ -131,21 +133,25 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 	})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+
 	synced := make(chan error, 1)
 	go func() {
-		defer stop() // without its twin the link is of no use
-		synced <- a.keepTwin(ctx, link)
+		defer stop() // a link that cannot serve the twin is of no use
+		synced <- a.syncTwin(ctx, link)
 	}()
+
 	var sending sync.WaitGroup
 	sending.Go(func() { a.sendEvents(ctx, link) })
 	sending.Go(func() { a.sendTelemetry(ctx, link) })
+
 	a.answerMethods(ctx, link)
+
 	stop()
 	sending.Wait()
 	return <-synced
 }
 
-// SetDefaults changes what is in force where the twin desires nothing.
+// SetDefaults changes the settings that are in force where the twin desires nothing.
 func (a *Agent) SetDefaults(defaults Settings) {
 	a.applying.Lock()
 	a.defaults = defaults
@@ -156,38 +162,41 @@ func (a *Agent) SetDefaults(defaults Settings) {
 	}
 	a.enforce(&result)
 	a.applying.Unlock()
+
 	a.notify()
 }
 
-// putInForce lays what is desired over the defaults.
-func (a *Agent) putInForce(desired iothub.Object) applied {
+// applyDesired puts the desired properties in force, with the defaults below them.
+func (a *Agent) applyDesired(desired iothub.Object) applied {
 	a.applying.Lock()
 	defer a.applying.Unlock()
+
 	a.latest = desired
 	result := apply(a.defaults, a.state.Get().Accepted, desired)
 	a.enforce(&result)
 	return result
 }
 
-// enforce puts settings in force.
+// enforce puts the settings of result in force.
 func (a *Agent) enforce(result *applied) {
 	a.desired.Store(result)
 	if a.config.SetLogLevel != nil {
 		a.config.SetLogLevel(result.settings.LogLevel)
 	}
-	select {
-	case a.paced <- struct{}{}:
-	default:
-	}
+	signal(a.intervalChanged)
 }
 
 // settings returns the settings in force.
 func (a *Agent) settings() Settings { return a.desired.Load().settings }
 
-// notify makes the twin be looked at again.
-func (a *Agent) notify() {
+// notify makes the agent compare the twin with its state again.
+func (a *Agent) notify() { signal(a.reportChanged) }
+
+// signal wakes the reader of a channel that holds one value. If a value is already
+// waiting, signal does nothing.
+func signal(c chan<- struct{}) {
 	select {
-	case a.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

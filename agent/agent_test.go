@@ -21,8 +21,9 @@ func TestMethods(t *testing.T) {
 	type call struct {
 		method, payload string
 		status          int
-		answer          string // a part of it
+		answer          string // part of the answer
 	}
+
 	const bad = `{"error":{"code":"bad-payload","message":"`
 	for name, tc := range map[string]struct {
 		fault  mock.Fault
@@ -36,32 +37,32 @@ func TestMethods(t *testing.T) {
 			{"unlockDoor", ``, 200, `{"position":"unlocked","confirmed":true,"changed":true,`},
 		}, 2},
 		"a bad payload moves nothing": {mock.None, actuator.Unlocked, []call{
-			{"lockDoor", `[]`, 400, bad + `the payload is not null and not an object"}}`},
+			{"lockDoor", `[]`, 400, bad + `the payload is neither null nor an object"}}`},
 			{"lockDoor", `"now"`, 400, bad},
-			{"lockDoor", `{"reason":7}`, 400, bad + `the payload's reason: want a string, not a number`},
-			{"lockDoor", `{"force":true}`, 400, bad + `the payload has the member \"force\", which this method does not take`},
-			{"lockDoor", `{"reason":"x"`, 400, bad + `the payload cannot be read`},
+			{"lockDoor", `{"reason":7}`, 400, bad + `reason: want a string, not a number`},
+			{"lockDoor", `{"force":true}`, 400, bad + `unknown member \"force\" in the payload; this method takes reason`},
+			{"lockDoor", `{"reason":"x"`, 400, bad + `cannot read the payload as JSON`},
 			{"lockDoor", `{} {}`, 400, bad + `the payload has text after the object`},
-			{"unlockDoor", `{"forSeconds":0}`, 400, bad + `forSeconds is 0; it can be 1 to 86400`},
+			{"unlockDoor", `{"forSeconds":0}`, 400, bad + `forSeconds is 0; want 1 to 86400`},
 			{"unlockDoor", `{"forSeconds":86401}`, 400, bad + `forSeconds is 86401`},
 			{"unlockDoor", `{"forSeconds":1.5}`, 400, bad},
-			{"getStatus", `{"x":1}`, 400, bad},
+			{"getStatus", `{"x":1}`, 400, bad + `unknown member \"x\" in the payload; this method takes none`},
 			{"ping", `{`, 400, bad + `the payload is not JSON`},
 		}, 0},
 		"an unknown method": {mock.None, actuator.Unlocked, []call{
-			{"openSesame", `null`, 404, `{"error":{"code":"unknown-method","message":"there is no method \"openSesame\"`},
+			{"openSesame", `null`, 404, `{"error":{"code":"unknown-method","message":"unknown method \"openSesame\"; the methods are lockDoor`},
 		}, 0},
 		"ping echoes": {mock.None, actuator.Unlocked, []call{
 			{"ping", `{"a":[1,2.50]}`, 200, `{"a":[1,2.50]}`},
 			{"ping", ``, 200, `null`},
 		}, 0},
-		"a jam is said": {mock.Jam, actuator.Unlocked, []call{
+		"a jam": {mock.Jam, actuator.Unlocked, []call{
 			{"lockDoor", `null`, 500, `{"error":{"code":"jammed","message":"the bolt sensor did not say locked within 100ms"}}`},
 			{"getStatus", `null`, 200, `"fault":"the bolt sensor did not say locked within 100ms"`},
 		}, 1},
-		"a line that is held by another": {mock.Busy, actuator.Unlocked, []call{
+		"a line that another process holds": {mock.Busy, actuator.Unlocked, []call{
 			{"lockDoor", `null`, 503, `{"error":{"code":"actuator-unavailable","message":"the lock cannot be driven: mock line: in use by another process`},
-		}, 0}, // it cannot even be taken
+		}, 0}, // the line cannot even be requested
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, h := newDoor(t, "", tc.fault, tc.level), newHub(newTwin)
@@ -79,9 +80,9 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestReportsWhatTheSensorSays(t *testing.T) {
+func TestReportsSensorReadings(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
-	h.lastDown = "connection reset"
+	h.lastError = "connection reset"
 	d.serve(t, h)
 	position := func(want string) func(iothub.Object) bool {
 		return func(r iothub.Object) bool {
@@ -89,14 +90,16 @@ func TestReportsWhatTheSensorSays(t *testing.T) {
 			return lock["position"] == want
 		}
 	}
+
 	h.until(t, "unlocked", position("unlocked"))
 	h.call(t, "lockDoor", `{"reason":"night"}`)
 	h.until(t, "locked", position("locked"))
 	d.driver.Force(actuator.Unlocked)
-	h.until(t, "the forced bolt", func(r iothub.Object) bool {
+	h.until(t, "a forced bolt", func(r iothub.Object) bool {
 		lock, _ := r["lock"].(map[string]any)
 		return lock["position"] == "unlocked" && lock["fault"] == "the bolt went to unlocked without a command"
 	})
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.twin.Reported
@@ -104,6 +107,7 @@ func TestReportsWhatTheSensorSays(t *testing.T) {
 	if lock["driver"] != "mock" || lock["mode"] != "hold" || lock["source"] != "sensor" || lock["confirmed"] != false {
 		t.Errorf("lock = %v", lock)
 	}
+
 	last := lock["lastCommand"].(map[string]any)
 	if last["name"] != "lockDoor" || last["reason"] != "night" || last["status"] != json.Number("200") {
 		t.Errorf("lastCommand = %v", last)
@@ -116,7 +120,7 @@ func TestReportsWhatTheSensorSays(t *testing.T) {
 	}
 }
 
-func TestDesiredIsAcknowledgedAndOutlivesTheProcess(t *testing.T) {
+func TestDesiredPropertiesOutliveTheProcess(t *testing.T) {
 	dir := t.TempDir()
 	first, h := newDoor(t, dir, mock.None, actuator.Locked), newHub(`{"desired":{"building":"42","unknown":1,"$version":3},"reported":{"$version":1}}`)
 	first.serve(t, h)
@@ -126,34 +130,36 @@ func TestDesiredIsAcknowledgedAndOutlivesTheProcess(t *testing.T) {
 			return a["value"] == value && a["ac"] == json.Number(ac) && a["av"] == json.Number(av)
 		}
 	}
+
 	h.until(t, "building 42", ack("building", "42", "200", "3"))
 	h.desired <- object(t, `{"building":"43","floor":3,"autoRelockSeconds":60,"$version":4}`)
 	h.until(t, "building 43", ack("building", "43", "200", "4"))
 	h.until(t, "floor 3", ack("floor", json.Number("3"), "200", "4"))
 	h.desired <- object(t, `{"floor":"third","$version":5}`)
-	h.until(t, "the refusal", ack("floor", json.Number("3"), "400", "5"))
+	h.until(t, "the refused floor", ack("floor", json.Number("3"), "400", "5"))
 	if s := first.settings(); *s.Building != "43" || *s.Floor != 3 || s.AutoRelockSeconds != 60 {
-		t.Errorf("in force: %+v", s)
+		t.Errorf("settings in force: %+v", s)
 	}
 	if n := first.driver.Drives(); n != 0 {
 		t.Errorf("desired properties drove the line %d times", n)
 	}
 
-	first.store.Close() // the process ends; the next one has no network
+	first.store.Close() // the process ends; the next process has no network
 	second := newDoor(t, dir, mock.None, actuator.Locked)
 	if s := second.settings(); s.Building == nil || *s.Building != "43" || s.Floor == nil || *s.Floor != 3 || s.AutoRelockSeconds != 60 {
-		t.Errorf("in force after a restart: %+v", s)
+		t.Errorf("settings in force after a restart: %+v", s)
 	}
 
 	h2 := newHub(`{"desired":{"floor":3,"$version":6},"reported":` + text(t, h.twin.Reported) + `}`)
 	second.serve(t, h2)
-	h2.until(t, "building gone", func(r iothub.Object) bool { _, there := r["building"]; return !there })
+	h2.until(t, "no building", func(r iothub.Object) bool { _, there := r["building"]; return !there })
 	if s := second.settings(); s.Building != nil {
-		t.Errorf("a deleted property stays in force: %v", *s.Building)
+		t.Errorf("the deleted property building is still in force: %v", *s.Building)
 	}
 }
 
-func TestAGapInVersionsIsFetched(t *testing.T) {
+// If a version of the desired properties is missing, the agent reads the whole twin.
+func TestVersionGapReadsTwin(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
 	d.serve(t, h)
 	<-h.fetched
@@ -162,33 +168,33 @@ func TestAGapInVersionsIsFetched(t *testing.T) {
 	h.mu.Unlock()
 	h.desired <- object(t, `{"room":"1","$version":4}`)
 	<-h.fetched
-	h.until(t, "both", func(r iothub.Object) bool { return r["building"] != nil && r["room"] != nil })
+	h.until(t, "building and room", func(r iothub.Object) bool { return r["building"] != nil && r["room"] != nil })
 }
 
-func TestAnOldVersionIsIgnored(t *testing.T) {
+func TestOldVersionIsIgnored(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"building":"B","$version":7},"reported":{}}`)
 	d.serve(t, h)
 	h.desired <- object(t, `{"building":"A","$version":6}`)
 	h.desired <- object(t, `{"room":"9","$version":8}`)
-	h.until(t, "the newer one", func(r iothub.Object) bool { return r["room"] != nil })
+	h.until(t, "the newer version", func(r iothub.Object) bool { return r["room"] != nil })
 	if got := *d.settings().Building; got != "B" {
 		t.Errorf("building = %q", got)
 	}
 }
 
-func TestSecondReportIsSmallest(t *testing.T) {
+func TestSecondReportIsMinimal(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
 	d.serve(t, h)
-	<-h.reports // the first has everything
+	<-h.reports // the first report has all properties
 	h.call(t, "lockDoor", "null")
 	for {
 		patch := <-h.reports
 		if patch["agent"] != nil || patch["system"] != nil || patch["link"] != nil {
-			t.Fatalf("reported again: %v", patch)
+			t.Fatalf("the patch has unchanged properties: %v", patch)
 		}
 		lock := patch["lock"].(map[string]any)
 		if lock["driver"] != nil {
-			t.Fatalf("reported again: %v", patch)
+			t.Fatalf("the patch has unchanged properties: %v", patch)
 		}
 		if lock["position"] == "locked" {
 			return
@@ -199,15 +205,15 @@ func TestSecondReportIsSmallest(t *testing.T) {
 func TestForeignReportedPropertiesAreLeftAlone(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"$version":1},"reported":{"theirs":{"a":1},"room":{"value":"x"},"$version":9}}`)
 	d.serve(t, h)
-	h.until(t, "the stale acknowledgement gone", func(r iothub.Object) bool { return r["room"] == nil && r["lock"] != nil })
+	h.until(t, "no stale acknowledgement", func(r iothub.Object) bool { return r["room"] == nil && r["lock"] != nil })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.twin.Reported["theirs"] == nil {
-		t.Error("a property of another's was deleted")
+		t.Error("another program's property was deleted")
 	}
 }
 
-func TestARefusedReportDoesNotEndTheLink(t *testing.T) {
+func TestRefusedReportDoesNotEndTheLink(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
 	h.refuse = iothub.Errorf(iothub.CodeArgumentInvalid, "too large")
 	d.serve(t, h)
@@ -215,10 +221,10 @@ func TestARefusedReportDoesNotEndTheLink(t *testing.T) {
 	if status, _ := h.call(t, "lockDoor", "null"); status != 200 {
 		t.Errorf("status %d", status)
 	}
-	h.until(t, "all", func(r iothub.Object) bool { return r["agent"] != nil })
+	h.until(t, "all properties", func(r iothub.Object) bool { return r["agent"] != nil })
 }
 
-func TestALostTwinEndsTheLink(t *testing.T) {
+func TestFailedReportEndsTheLink(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
 	h.refuse = errors.New("the link is lost")
 	if err := d.Serve(t.Context(), h); err == nil || !strings.Contains(err.Error(), "the link is lost") {
@@ -226,7 +232,7 @@ func TestALostTwinEndsTheLink(t *testing.T) {
 	}
 }
 
-func TestServeEndsWhenNoMoreMethodsCome(t *testing.T) {
+func TestServeEndsAfterTheLastMethod(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Unlocked), newHub(newTwin)
 	h.methods <- iothub.Method{RequestID: "1", Name: "lockDoor"}
 	close(h.methods)
@@ -234,15 +240,15 @@ func TestServeEndsWhenNoMoreMethodsCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := <-h.answers; r.Status != 200 {
-		t.Errorf("the method in flight got %d", r.Status)
+		t.Errorf("the queued method was answered with %d, want 200", r.Status)
 	}
 }
 
-func TestStateThatCannotBeUsedIsSetAside(t *testing.T) {
+func TestUnusableStateIsSetAside(t *testing.T) {
 	for name, text := range map[string]string{
-		"corrupt":       `{"version":1,`,
-		"of the future": `{"version":99}`,
-		"empty":         ``,
+		"corrupt":            `{"version":1,`,
+		"of a later version": `{"version":99}`,
+		"empty":              ``,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

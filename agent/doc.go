@@ -1,11 +1,15 @@
-// Package agent is what the device does: it owns the lock, answers direct
+// Package agent is the program on a gateway: it owns one door's lock, answers direct
 // methods, reconciles the twin and keeps its state on disk.
 //
-// Commands come in by a [Link], which lives from one connection to the hub to
-// its loss; the truth goes out as reported properties. State converges, it is
-// not queued: on each link the agent reads the twin, applies what differs, and
-// reports the smallest patch that makes the reported properties true.
+// Use [OpenStore] and [OpenEvents] to open the state directory, [New] to make the
+// agent, then [Agent.Serve] for each [Link], which is one connection to the hub.
 //
-// No desired property ever moves the lock, and the agent works without a hub:
-// what was desired is kept on disk and in force from the start.
+// Guarantees:
+//   - No desired property ever moves the lock.
+//   - The agent works without a hub. Accepted desired properties are saved on disk
+//     and in force from the start.
+//   - State converges; it is not queued. On each link the agent reads the twin,
+//     applies the changes, and reports the smallest patch that makes the reported
+//     properties true.
+//   - A method's answer says what happened, not what was asked.
 package agent

@@ -8,18 +8,20 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Event is something that happened at the door, for the hub to be told.
+// Event is something that happened at the door and that the agent tells the hub.
 type Event struct {
-	Seq  uint64    `json:"seq"` // counts the events of one store
+	Seq  uint64    `json:"seq"` // sequence number; unique and rising within one state directory
 	Name string    `json:"event"`
 	At   time.Time `json:"at"`
-	// Position and Source are the bolt's; empty where the event is not of the bolt.
+	// Position and Source describe the bolt. They are empty in events of the door
+	// and of the agent.
 	Position string `json:"position,omitempty"`
 	Source   string `json:"source,omitempty"`
-	// Command and Reason are of the command that brought it about, if one did.
+	// Command and Reason name the command that caused the event. They are empty if
+	// no command did.
 	Command string `json:"command,omitempty"`
 	Reason  string `json:"reason,omitempty"`
-	// Version is the agent's, where it started.
+	// Version is the agent's version, in the event "started".
 	Version string `json:"version,omitempty"`
 }
 
@@ -28,19 +30,21 @@ const (
 	EventLocked     = "locked"
 	EventUnlocked   = "unlocked"
 	EventJammed     = "jammed"
-	EventForced     = "forced" // the bolt moved without a command
+	EventForced     = "forced" // the bolt or the door moved without a command
 	EventDoorOpened = "doorOpened"
 	EventDoorClosed = "doorClosed"
-	EventStarted    = "started"
+	EventStarted    = "started" // the agent started
 )
 
-// message returns the event as it goes to the hub. Its id is the same each time
-// that it is sent, and no other event's.
+// message returns the event as a device-to-cloud message. The message id is made of
+// the store's name and the sequence number, so a receiver can recognise an event
+// that the agent sends twice.
 func (e Event) message(store string) (iothub.Message, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		return iothub.Message{}, fmt.Errorf("write the event as JSON: %w", err)
+		return iothub.Message{}, fmt.Errorf("encode the event: %w", err)
 	}
+
 	return iothub.Message{
 		ID:              fmt.Sprintf("%s-%d", store, e.Seq),
 		ContentType:     "application/json",

@@ -7,112 +7,128 @@ import (
 	"fmt"
 )
 
-// The file of events is a log of JSON lines: a head, then events, marks and the
-// like in the order in which they came about. It is appended to, and now and then
-// written anew without what is done with. A line that was torn by a power cut, or
-// garbled, costs the event in it and no other.
+// The events file is a log of JSON lines: one header, followed by events, marks and
+// sightings in the order in which they happened. The agent appends to it and rewrites
+// it from time to time, without the events that the hub already has. A line that a
+// power cut tore or that is garbled loses its own event and no other.
 
-// eventsVersion is raised when the file's form changes in a way that an older
+// eventsVersion is raised when the file's format changes in a way that an older
 // agent would misread.
 const eventsVersion = 1
 
-// eventLog is what the file says.
+// eventLog is the content of the events file.
 type eventLog struct {
-	store   string // names the store, for ids that are never used again
-	next    uint64 // the sequence number of the next event
-	dropped int64  // how many events were given up for want of room, ever
-	found   eventsFound
-	queue   []Event // not yet taken by the hub, oldest first
+	store    string // name of the store, a part of each message id; never used again
+	next     uint64 // sequence number of the next event
+	dropped  int64  // number of events ever dropped because the queue was full
+	lastSeen sighting
+	queue    []Event // events that the hub does not have yet, oldest first
 }
 
-type eventsHead struct {
+// eventsHeader is the first line of the events file.
+type eventsHeader struct {
 	Version int    `json:"version"`
 	Store   string `json:"store"`
 	Next    uint64 `json:"next"`
 	Dropped int64  `json:"dropped"`
-	eventsFound
+	sighting
 }
 
-// eventsFound says where bolt and door are, as far as events tell or, with no
-// event, as they were found first.
-type eventsFound struct {
+// sighting is the last known state of bolt and door: of the latest event about
+// them or, before any event, of their first reading.
+type sighting struct {
 	Bolt string `json:"bolt,omitempty"`
 	Door string `json:"door,omitempty"`
 }
 
-// eventsMark says that the events up to a number are done with: sent or dropped.
+// eventsMark says that all events up to a sequence number are finished: either sent
+// or dropped.
 type eventsMark struct {
 	Through uint64 `json:"through"`
 	Dropped int64  `json:"dropped"`
 }
 
-// text returns the file that says just this.
+// text encodes the log as a new file: its header and the events in the queue.
 func (l eventLog) text() []byte {
-	text := jsonLine(eventsHead{eventsVersion, l.store, l.next, l.dropped, l.found})
+	text := jsonLine(eventsHeader{eventsVersion, l.store, l.next, l.dropped, l.lastSeen})
 	for _, e := range l.queue {
 		text = append(text, jsonLine(e)...)
 	}
 	return text
 }
 
-// readEvents reads the text of the file. bad counts the lines that are none.
+// readEvents decodes the text of an events file. bad counts the lines that it could
+// not read.
 func readEvents(text []byte) (log eventLog, bad int, err error) {
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
-	var head eventsHead
-	if err := json.Unmarshal(first, &head); err != nil {
+	var header eventsHeader
+	if err := json.Unmarshal(first, &header); err != nil {
 		return eventLog{}, 0, err
 	}
-	if head.Version != eventsVersion {
-		return eventLog{}, 0, fmt.Errorf("it has version %d, this agent knows %d", head.Version, eventsVersion)
+	if header.Version != eventsVersion {
+		return eventLog{}, 0, fmt.Errorf("the file has version %d; this agent reads version %d", header.Version, eventsVersion)
 	}
-	if head.Store == "" {
-		return eventLog{}, 0, errors.New("it does not say which store it is of")
+	if header.Store == "" {
+		return eventLog{}, 0, errors.New("the file's header does not name its store")
 	}
-	log = eventLog{store: head.Store, next: head.Next, dropped: head.Dropped, found: head.eventsFound}
+
+	log = eventLog{store: header.Store, next: header.Next, dropped: header.Dropped, lastSeen: header.sighting}
 	for line := range bytes.Lines(rest) {
-		var l struct {
-			Event
-			eventsMark
-			eventsFound
-		}
-		switch err := json.Unmarshal(line, &l); {
-		case err != nil:
-			bad++
-		case l.Name != "" && l.Seq > 0 && l.Seq >= log.least(): // an older number would never be marked
-			log.queue = append(log.queue, l.Event)
-			log.next = max(log.next, l.Seq+1)
-			log.note(l.Event)
-		case l.Name == "" && l.Through > 0:
-			log.forget(l.Through)
-			log.next, log.dropped = max(log.next, l.Through+1), max(log.dropped, l.Dropped)
-		case l.Name == "" && l.eventsFound != eventsFound{}:
-			log.found = l.eventsFound
-		default:
+		if !log.readLine(line) {
 			bad++
 		}
 	}
 	return log, bad, nil
 }
 
-// note remembers what an event says of bolt and door.
-func (l *eventLog) note(e Event) {
+// readLine adds one line of the events file to the log. It reports whether the line
+// was readable.
+func (l *eventLog) readLine(line []byte) bool {
+	var read struct {
+		Event
+		eventsMark
+		sighting
+	}
+	if json.Unmarshal(line, &read) != nil {
+		return false
+	}
+
+	switch {
+	case read.Name != "" && read.Seq > 0 && read.Seq >= l.minSeq(): // no mark would ever remove a smaller number
+		l.queue = append(l.queue, read.Event)
+		l.next = max(l.next, read.Seq+1)
+		l.see(read.Event)
+	case read.Name == "" && read.Through > 0:
+		l.forget(read.Through)
+		l.next, l.dropped = max(l.next, read.Through+1), max(l.dropped, read.Dropped)
+	case read.Name == "" && read.sighting != sighting{}:
+		l.lastSeen = read.sighting
+	default:
+		return false
+	}
+	return true
+}
+
+// see remembers the state of bolt or door that an event tells.
+func (l *eventLog) see(e Event) {
 	switch {
 	case e.Position != "":
-		l.found.Bolt = e.Position
+		l.lastSeen.Bolt = e.Position
 	case e.Name == EventDoorOpened, e.Name == EventDoorClosed:
-		l.found.Door = e.Name
+		l.lastSeen.Door = e.Name
 	}
 }
 
-// least returns the least number that the next event in the file can have.
-func (l *eventLog) least() uint64 {
+// minSeq returns the smallest sequence number that the next event in the file can
+// have.
+func (l *eventLog) minSeq() uint64 {
 	if len(l.queue) == 0 {
 		return 0
 	}
 	return l.queue[len(l.queue)-1].Seq + 1
 }
 
-// forget takes the events up to a number out of the queue.
+// forget removes the events up to a sequence number from the queue.
 func (l *eventLog) forget(through uint64) {
 	for len(l.queue) > 0 && l.queue[0].Seq <= through {
 		l.queue = l.queue[1:]
@@ -122,7 +138,7 @@ func (l *eventLog) forget(through uint64) {
 func jsonLine(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("a line of events that is no JSON: %v", err)) // they are made of plain values
+		panic(fmt.Sprintf("encode a line of the events file: %v", err)) // cannot happen: lines hold plain values only
 	}
 	return append(text, '\n')
 }

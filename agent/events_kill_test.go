@@ -15,16 +15,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// killDir, in the environment, makes the test's process the one that is killed.
+// killDir is the environment variable that turns the test process into the victim.
+// Its value is the state directory.
 const killDir = "LATCHD_TEST_KILL_DIR"
 
-// Whenever the process is killed, the file is whole, no event that was in it is
-// gone, and those that were sent are at most the last one too many.
-// LATCHD_TEST_KILLS says how often; the seed is printed.
+// SIGKILL at any moment leaves a readable events file that has lost no written event
+// and in which at most the last sent event is queued again. LATCHD_TEST_KILLS sets
+// the number of kills; the test logs its seed.
 func TestEventsSurviveSIGKILL(t *testing.T) {
 	if dir := os.Getenv(killDir); dir != "" {
 		addUntilKilled(t, dir)
 	}
+
 	kills := killCount(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d, %d kills", seed, kills)
@@ -41,20 +43,20 @@ func TestEventsSurviveSIGKILL(t *testing.T) {
 			t.Fatalf("%d bad lines, %v", bad, err)
 		}
 		if log.next <= written {
-			t.Errorf("event %d was in the file, and the next one is %d", written, log.next)
+			t.Errorf("event %d was in the file, but the next sequence number is %d", written, log.next)
 		}
 		if len(log.queue) > 0 && log.queue[0].Seq <= sent {
-			t.Errorf("event %d comes again, and %d were sent", log.queue[0].Seq, sent)
+			t.Errorf("event %d is queued again, but all up to %d were sent", log.queue[0].Seq, sent)
 		}
 		for i, e := range log.queue {
 			if e.Seq != log.queue[0].Seq+uint64(i) {
-				t.Fatalf("event %d is number %d, the first is %d", i, e.Seq, log.queue[0].Seq)
+				t.Fatalf("queue[%d] has sequence number %d; queue[0] has %d", i, e.Seq, log.queue[0].Seq)
 			}
 		}
 	}
 }
 
-// killCount is how often a test kills.
+// killCount returns the number of kills, from LATCHD_TEST_KILLS or 10.
 func killCount(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("LATCHD_TEST_KILLS")
@@ -68,8 +70,8 @@ func killCount(t *testing.T) int {
 	return kills
 }
 
-// killOne runs a process that adds and sends events, kills it, and returns the
-// last numbers that it found written and marked as sent in the file.
+// killOne runs a process that queues and sends events, and kills it. It returns the
+// last sequence numbers that the process found in the file: written and marked sent.
 func killOne(t *testing.T, dir string, random *rand.Rand) (written, sent uint64) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestEventsSurviveSIGKILL$")
@@ -78,30 +80,35 @@ func killOne(t *testing.T, dir string, random *rand.Rand) (written, sent uint64)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	lines := bufio.NewScanner(out)
 	for range 1 + random.IntN(30) {
 		if !lines.Scan() {
 			break
 		}
 	}
-	time.Sleep(time.Duration(random.IntN(3000)) * time.Microsecond) // into the midst of a write
+
+	time.Sleep(time.Duration(random.IntN(3000)) * time.Microsecond) // reaches the middle of a write
 	cmd.Process.Kill()
 	fmt.Sscan(lines.Text(), &written, &sent)
 	for lines.Scan() {
 		fmt.Sscan(lines.Text(), &written, &sent)
 	}
+
 	cmd.Wait()
 	if written == 0 {
 		t.Fatal("the process wrote nothing")
 	}
+
 	return written, sent
 }
 
-// addUntilKilled adds events and takes some out, and prints what it finds in
-// the file.
+// addUntilKilled queues events, sends some of them, and prints the sequence numbers
+// that it finds in the file.
 func addUntilKilled(t *testing.T, dir string) {
 	e := OpenEvents(dir, 50, zap.NewNop())
 	for i := 0; ; i++ {
@@ -112,7 +119,7 @@ func addUntilKilled(t *testing.T, dir string) {
 			}
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
-		if err != nil { // not written yet
+		if err != nil { // the file is not written yet
 			continue
 		}
 		end := bytes.LastIndexByte(text, '\n')

@@ -16,144 +16,146 @@ import (
 )
 
 const (
-	// eventsSync is how often what was written is synced at most: a power cut may
-	// cost the events of the last second, the end of the process costs none, and
-	// a bolt that flutters does not wear out the flash.
+	// eventsSync is the longest time between a write to the events file and its
+	// sync. A power cut may lose the events of the last second; the end of the
+	// process loses none. The delay spares the flash when a bolt flutters.
 	eventsSync = time.Second
-	// eventsRewrite is how many lines the file may have for each event that the
-	// store may hold, before what is done with is left out.
+	// eventsRewrite is the number of lines in the file, per event that the queue may
+	// hold, at which the file is rewritten without its finished events.
 	eventsRewrite = 4
-	// MaxEvents is how many events are kept for a hub that is not there.
+	// MaxEvents is the number of events to queue while there is no hub.
 	MaxEvents = 1000
 )
 
-// Events keeps what happened until the hub has it: a bounded queue, in memory
-// and in a file. When it is full the oldest are dropped, and counted. It is safe
-// for concurrent use, and no method waits for the disk but Close.
+// Events is a bounded queue of events that the hub does not have yet, in memory and
+// in a file. When it is full, it drops the oldest events and counts them. It is safe
+// for concurrent use. Only Close waits for the disk.
 type Events struct {
-	path  string // empty: nothing is kept on disk
+	path  string // file of the events; empty keeps them in memory only
 	limit int
 	log   *zap.Logger
-	news  chan struct{} // the queue may have an event, for the one who sends
-	wake  chan struct{}
-	ended chan struct{}
+	added chan struct{} // signals the sender that the queue may hold an event
+	wake  chan struct{} // signals the writer that lines are pending
+	ended chan struct{} // closed when the writer has ended
 
-	mu     sync.Mutex
-	events eventLog
-	lines  []byte // to be appended to the file
-	count  int    // of lines
-	closed bool
-	status actuator.Status // as it was observed last
+	mu      sync.Mutex
+	content eventLog
+	lines   []byte // lines to append to the file
+	count   int    // number of lines to append
+	closed  bool
+	status  actuator.Status // the last status that Observe was given
 }
 
-// OpenEvents reads the events from dir, which must exist, and begins to keep
-// limit of them there. With an empty dir they live in memory only. A file that
-// cannot be used is set aside with a warning, and a disk that cannot be written is
-// tried again: a door is not to be left without its agent for that.
+// OpenEvents reads the events file in dir, which must exist, and keeps up to limit
+// events in it. If dir is empty, events are in memory only. OpenEvents never fails,
+// because a door needs its agent even without a disk: it sets an unusable file aside
+// with a warning, and retries writing later if the disk cannot be written.
 func OpenEvents(dir string, limit int, log *zap.Logger) *Events {
 	e := &Events{
-		limit: limit, log: log, news: make(chan struct{}, 1),
+		limit: limit, log: log, added: make(chan struct{}, 1),
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		events: eventLog{store: strings.ToLower(rand.Text()[:10]), next: 1},
+		content: eventLog{store: strings.ToLower(rand.Text()[:10]), next: 1},
 	}
 	if dir == "" {
 		close(e.ended)
 		return e
 	}
+
 	e.path = filepath.Join(dir, "events.jsonl")
-	text, err := os.ReadFile(e.path)
-	if err == nil {
-		var old eventLog
-		var bad int
-		if old, bad, err = readEvents(text); err == nil {
-			e.events = old
-			if bad > 0 {
-				log.Warn("lines in the file of events cannot be read; what they said is lost", zap.String("file", e.path), zap.Int("lines", bad))
-			}
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := e.read(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		setAside(log, e.path, err)
 	}
 	e.trim()
-	e.hint()
-	e.wake <- struct{}{} // the file is written anew
+
+	signal(e.added)
+	signal(e.wake) // the writer begins with rewriting the file
 	go e.writeLoop()
 	return e
 }
 
-// add keeps an event, whose number it sets. e.mu is held.
-func (e *Events) add(event Event) {
-	event.Seq = e.events.next
-	e.events.next++
-	e.events.queue = append(e.events.queue, event)
-	e.append(jsonLine(event))
-	if e.trim() {
-		e.append(jsonLine(eventsMark{e.events.queue[0].Seq - 1, e.events.dropped}))
+// read loads the events file.
+func (e *Events) read() error {
+	text, err := os.ReadFile(e.path)
+	if err != nil {
+		return err
 	}
-	e.hint()
+
+	content, bad, err := readEvents(text)
+	if err != nil {
+		return err
+	}
+
+	e.content = content
+	if bad > 0 {
+		e.log.Warn("the events file has unreadable lines; their events are lost", zap.String("file", e.path), zap.Int("lines", bad))
+	}
+	return nil
 }
 
-// trim drops the oldest events that are too many, and reports whether it did.
+// add queues an event and sets its sequence number. The caller holds e.mu.
+func (e *Events) add(event Event) {
+	event.Seq = e.content.next
+	e.content.next++
+	e.content.queue = append(e.content.queue, event)
+	e.append(jsonLine(event))
+	if e.trim() {
+		e.append(jsonLine(eventsMark{e.content.queue[0].Seq - 1, e.content.dropped}))
+	}
+	signal(e.added)
+}
+
+// trim drops the oldest events beyond the limit. It reports whether it dropped any.
 func (e *Events) trim() bool {
-	over := len(e.events.queue) - e.limit
-	if over <= 0 {
+	excess := len(e.content.queue) - e.limit
+	if excess <= 0 {
 		return false
 	}
-	e.events.queue, e.events.dropped = e.events.queue[over:], e.events.dropped+int64(over)
+
+	e.content.queue = e.content.queue[excess:]
+	e.content.dropped += int64(excess)
 	return true
 }
 
-// oldest returns the event that is to be sent next, and the name of the store.
+// oldest returns the event to send next, and the name of the store. ok is false if
+// the queue is empty.
 func (e *Events) oldest() (event Event, store string, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.events.queue) == 0 {
+	if len(e.content.queue) == 0 {
 		return Event{}, "", false
 	}
-	return e.events.queue[0], e.events.store, true
+	return e.content.queue[0], e.content.store, true
 }
 
-// sent takes an event out that the hub has. If the process ends before that is
-// on disk, the event is sent once more.
+// sent removes an event that the hub has acknowledged. If the process ends before
+// the removal is on disk, the next process sends the event again.
 func (e *Events) sent(event Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.events.queue) > 0 && e.events.queue[0].Seq <= event.Seq {
-		e.events.forget(event.Seq)
-		e.append(jsonLine(eventsMark{event.Seq, e.events.dropped}))
+	if len(e.content.queue) > 0 && e.content.queue[0].Seq <= event.Seq {
+		e.content.forget(event.Seq)
+		e.append(jsonLine(eventsMark{event.Seq, e.content.dropped}))
 	}
 }
 
-// Counts returns how many events wait for the hub, and how many were dropped
-// for want of room, ever.
+// Counts returns the number of events waiting for the hub, and the number of events
+// ever dropped because the queue was full.
 func (e *Events) Counts() (waiting int, dropped int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.events.queue), e.events.dropped
+	return len(e.content.queue), e.content.dropped
 }
 
-// hint wakes the one who sends.
-func (e *Events) hint() {
-	select {
-	case e.news <- struct{}{}:
-	default:
-	}
-}
-
-// append has a line written. e.mu is held.
+// append gives a line to the writer. The caller holds e.mu.
 func (e *Events) append(line []byte) {
 	if e.path == "" || e.closed {
 		return
 	}
 	e.lines, e.count = append(e.lines, line...), e.count+1
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	signal(e.wake)
 }
 
-// Close writes and syncs what is not yet, and ends.
+// Close writes and syncs the pending lines and ends the writer.
 func (e *Events) Close() {
 	e.mu.Lock()
 	if !e.closed && e.path != "" {

@@ -29,30 +29,31 @@ func openEvents(t *testing.T, dir string, limit int) *Events {
 	return e
 }
 
-// put adds an event of that name.
+// put queues an event of that name.
 func (e *Events) put(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.add(Event{Name: name, At: time.Unix(1795437432, 0).UTC()})
 }
 
-// names returns the names of the events that wait.
+// names returns the names of the queued events.
 func (e *Events) names() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var names []string
-	for _, event := range e.events.queue {
+	for _, event := range e.content.queue {
 		names = append(names, event.Name)
 	}
 	return strings.Join(names, " ")
 }
 
-// send takes the oldest event out, and returns the id that it was sent with.
+// take removes the oldest event as if the hub had acknowledged it, and returns the
+// id of its message.
 func (e *Events) take(t *testing.T) string {
 	t.Helper()
 	event, store, ok := e.oldest()
 	if !ok {
-		t.Fatal("no event waits")
+		t.Fatal("no event is queued")
 	}
 	m, err := event.message(store)
 	if err != nil {
@@ -62,38 +63,42 @@ func (e *Events) take(t *testing.T) string {
 	return m.ID
 }
 
-// What waits outlives the process, in its order; what was sent does not come
-// again, and no id is given twice.
+// A new process finds the queued events in their order and none that was already
+// sent, and no message id is used twice.
 func TestEventsOutliveTheProcess(t *testing.T) {
 	dir := t.TempDir()
 	ids := map[string]bool{}
 	take := func(e *Events) {
 		t.Helper()
 		if id := e.take(t); ids[id] {
-			t.Errorf("the id %s is given twice", id)
+			t.Errorf("the message id %s is used twice", id)
 		} else {
 			ids[id] = true
 		}
 	}
+
 	e := openEvents(t, dir, 10)
 	for _, name := range []string{"a", "b", "c"} {
 		e.put(name)
 	}
+
 	take(e)
 	e.Close()
 
 	e = openEvents(t, dir, 10)
 	if got := e.names(); got != "b c" {
-		t.Errorf("after the restart: %s", got)
+		t.Errorf("queued after the restart: %s", got)
 	}
+
 	take(e)
 	take(e)
 	e.Close()
 
 	e = openEvents(t, dir, 10)
 	if got := e.names(); got != "" {
-		t.Errorf("when all are sent: %s", got)
+		t.Errorf("queued after all were sent: %s", got)
 	}
+
 	e.put("d")
 	take(e)
 }
@@ -104,16 +109,18 @@ func TestOldestEventsAreDropped(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		e.put(name)
 	}
-	sending, _, _ := e.oldest() // a is under way when it is dropped
+
+	sending, _, _ := e.oldest() // event a is being sent when it is dropped
 	e.put("d")
 	e.put("e")
 	e.sent(sending)
 	check := func(e *Events, names string, dropped int64) {
 		t.Helper()
 		if waiting, n := e.Counts(); e.names() != names || waiting != len(strings.Fields(names)) || n != dropped {
-			t.Errorf("%d wait (%s), %d dropped; want %s, %d", waiting, e.names(), n, names, dropped)
+			t.Errorf("%d queued (%s), %d dropped; want %s, %d", waiting, e.names(), n, names, dropped)
 		}
 	}
+
 	check(e, "c d e", 2)
 	e.Close()
 	e = openEvents(t, dir, 3)
@@ -122,7 +129,7 @@ func TestOldestEventsAreDropped(t *testing.T) {
 	check(openEvents(t, dir, 2), "d e", 3) // a smaller limit
 }
 
-// However many events there are, the file does not grow beyond its bound.
+// The events file never grows beyond its bound.
 func TestEventsFileIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	const limit = 10
@@ -133,22 +140,25 @@ func TestEventsFileIsBounded(t *testing.T) {
 			e.take(t)
 		}
 	}
+
 	e.Close()
 	text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What comes while the file is written anew is appended in one go.
+
+	// Events that arrive during a rewrite are appended at once, so the file may exceed
+	// the bound by that much.
 	if lines := bytes.Count(text, []byte("\n")); lines > 3*eventsRewrite*limit {
 		t.Errorf("the file has %d lines", lines)
 	}
 	if e := openEvents(t, dir, limit); !strings.HasSuffix(e.names(), "event499") {
-		t.Errorf("waiting: %s", e.names())
+		t.Errorf("queued: %s", e.names())
 	}
 }
 
-// A torn or garbled line costs its event and no other; a file that cannot be
-// used costs its events and no more.
+// A torn or garbled line loses only its own event. An unusable file loses its events
+// but does not stop the agent.
 func TestEventsFileIsDamaged(t *testing.T) {
 	const (
 		head = `{"version":1,"store":"s","next":4,"dropped":0}` + "\n"
@@ -156,20 +166,21 @@ func TestEventsFileIsDamaged(t *testing.T) {
 		b    = `{"seq":2,"event":"b","at":"2026-11-24T00:00:00Z"}` + "\n"
 		c    = `{"seq":3,"event":"c","at":"2026-11-24T00:00:00Z"}` + "\n"
 	)
+
 	for _, test := range []struct {
 		name, text, want string
 		warned           string
 	}{
 		{"whole", head + a + b + c, "a b c", ""},
-		{"torn at the end", head + a + b + c[:20], "a b", "lines in the file of events cannot be read"},
-		{"zeros of a power cut", head + a + strings.Repeat("\x00", 30), "a", "lines in the file of events cannot be read"},
-		{"garbled in the middle", head + a + "{\n" + c, "a c", "lines in the file of events cannot be read"},
-		{"something else in the middle", head + a + "{}\n" + c, "a c", "lines in the file of events cannot be read"},
-		{"an event twice", head + a + b + a, "a b", "lines in the file of events cannot be read"},
-		{"where bolt and door were found", head + `{"bolt":"locked"}` + "\n" + a, "a", ""},
+		{"torn at the end", head + a + b + c[:20], "a b", "the events file has unreadable lines"},
+		{"zeros of a power cut", head + a + strings.Repeat("\x00", 30), "a", "the events file has unreadable lines"},
+		{"garbled in the middle", head + a + "{\n" + c, "a c", "the events file has unreadable lines"},
+		{"something else in the middle", head + a + "{}\n" + c, "a c", "the events file has unreadable lines"},
+		{"an event twice", head + a + b + a, "a b", "the events file has unreadable lines"},
+		{"first sighting of the bolt", head + `{"bolt":"locked"}` + "\n" + a, "a", ""},
 		{"marked", head + a + b + `{"through":2,"dropped":1}` + "\n" + c, "c", ""},
 		{"empty", "", "", "set aside"},
-		{"of the future", strings.Replace(head, "1", "9", 1) + a, "", "set aside"},
+		{"of a later version", strings.Replace(head, "1", "9", 1) + a, "", "set aside"},
 		{"without a name", strings.Replace(head, `"s"`, `""`, 1) + a, "", "set aside"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,11 +189,12 @@ func TestEventsFileIsDamaged(t *testing.T) {
 			if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			core, logs := observer.New(zapcore.WarnLevel)
 			e := OpenEvents(dir, 10, zap.New(core))
 			defer e.Close()
 			if e.names() != test.want {
-				t.Errorf("waiting: %s; want %s", e.names(), test.want)
+				t.Errorf("queued: %s; want %s", e.names(), test.want)
 			}
 			if warned := logs.FilterMessageSnippet(test.warned).Len(); warned != logs.Len() || (test.warned != "") != (warned == 1) {
 				t.Errorf("logged: %v", logs.All())
@@ -194,28 +206,32 @@ func TestEventsFileIsDamaged(t *testing.T) {
 	}
 }
 
-// While the disk takes nothing the events wait in memory, and all of them are
-// written when it takes something again.
+// While the disk is full, events stay in memory. When there is room again, all of
+// them are written.
 func TestEventsWithoutDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.jsonl")
-	e := &Events{path: path, limit: 10, news: make(chan struct{}, 1), wake: make(chan struct{}, 1), events: eventLog{store: "s", next: 1}}
+	e := &Events{path: path, limit: 10, added: make(chan struct{}, 1), wake: make(chan struct{}, 1), content: eventLog{store: "s", next: 1}}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file := eventsFile{File: full, lines: 1}
 	e.put("a")
 	if err := e.write(&file); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("a write to a full disk: %v", err)
+		t.Errorf("write to a full disk: %v, want ENOSPC", err)
 	}
+
 	e.put("b")
 	if err := e.write(&file); err != nil {
 		t.Fatal(err)
 	}
+
 	e.put("c")
 	if err := e.write(&file); err != nil {
 		t.Fatal(err)
 	}
+
 	file.Close()
 	text, err := os.ReadFile(path)
 	if log, bad, err2 := readEvents(text); err != nil || err2 != nil || bad != 0 || len(log.queue) != 3 {
@@ -223,17 +239,18 @@ func TestEventsWithoutDisk(t *testing.T) {
 	}
 }
 
-// A directory that is gone is no reason not to serve the door.
+// If the state directory has disappeared, events are still queued, and one error is
+// logged.
 func TestEventsWithoutDirectory(t *testing.T) {
 	core, logs := observer.New(zapcore.ErrorLevel)
 	e := OpenEvents(filepath.Join(t.TempDir(), "gone"), 10, zap.New(core))
 	e.put("a")
 	e.put("b")
 	if e.names() != "a b" {
-		t.Errorf("waiting: %s", e.names())
+		t.Errorf("queued: %s", e.names())
 	}
 	e.Close()
-	if logs.Len() != 1 || !strings.Contains(logs.All()[0].Message, "the events are not on disk") {
+	if logs.Len() != 1 || !strings.Contains(logs.All()[0].Message, "cannot write the events file") {
 		t.Errorf("logged: %v", logs.All())
 	}
 }
@@ -246,19 +263,21 @@ func FuzzReadEvents(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		for i, e := range log.queue {
 			if e.Name == "" || e.Seq >= log.next && log.next != 0 || i > 0 && e.Seq <= log.queue[i-1].Seq {
 				t.Fatalf("event %d is %+v, next is %d", i, e, log.next)
 			}
 		}
+
 		again, bad, err := readEvents(log.text())
 		if err != nil || bad != 0 || again.next != log.next || len(again.queue) != len(log.queue) {
-			t.Fatalf("read back: %+v, %d bad lines, %v; wrote %+v", again, bad, err, log)
+			t.Fatalf("read back %+v, %d bad lines, %v; wrote %+v", again, bad, err, log)
 		}
 	})
 }
 
-// What the lock does, and which events come of it.
+// Observe turns a sequence of lock statuses into events.
 func TestObserve(t *testing.T) {
 	at := time.Unix(1795437432, 0)
 	last := &actuator.Last{Name: "unlockDoor", Reason: "post"}
@@ -271,6 +290,7 @@ func TestObserve(t *testing.T) {
 		}
 		return s
 	}
+
 	by := func(l *actuator.Last) func(*actuator.Status) { return func(s *actuator.Status) { s.Last = l } }
 	forced := func(s *actuator.Status) { s.Forced = true }
 	door := func(d actuator.DoorState) func(*actuator.Status) { return func(s *actuator.Status) { s.Door = d } }
@@ -279,9 +299,9 @@ func TestObserve(t *testing.T) {
 		seen []actuator.Status
 		want string
 	}{
-		{"where it is found first is no event", []actuator.Status{is(actuator.Unknown), is(actuator.Moving), is(actuator.Locked)}, ""},
+		{"the first sighting is no event", []actuator.Status{is(actuator.Unknown), is(actuator.Moving), is(actuator.Locked)}, ""},
 		{"a command", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Unlocked, by(last))}, "unlocked(unlockDoor,post)"},
-		{"to where it is", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Locked, by(last))}, ""},
+		{"a command to the current position", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Locked, by(last))}, ""},
 		{"there and back", []actuator.Status{is(actuator.Locked), is(actuator.Unlocked, by(last)), is(actuator.Locked, by(last))},
 			"unlocked(unlockDoor,post) locked"},
 		{"a refused command did nothing", []actuator.Status{is(actuator.Unlocked), is(actuator.Locked, by(refused))}, "locked"},
@@ -302,14 +322,16 @@ func TestObserve(t *testing.T) {
 			for _, s := range test.seen {
 				e.Observe(s)
 			}
+
 			var got []string
-			for _, event := range e.events.queue {
+			for _, event := range e.content.queue {
 				text := event.Name
 				if event.Command != "" {
 					text += "(" + event.Command + "," + event.Reason + ")"
 				}
 				got = append(got, text)
 			}
+
 			if strings.Join(got, " ") != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -317,7 +339,7 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// What happened while there was no process is an event of the next one.
+// Observe reports what bolt and door did while no process was running.
 func TestObserveOverARestart(t *testing.T) {
 	dir := t.TempDir()
 	locked := actuator.Status{Position: actuator.Locked, Door: actuator.DoorClosed}
@@ -327,34 +349,36 @@ func TestObserveOverARestart(t *testing.T) {
 	e.Observe(unlocked)
 	e.Close()
 	e = openEvents(t, dir, 10)
-	for range e.events.queue {
+	for range e.content.queue {
 		e.take(t)
 	}
+
 	e.Observe(actuator.Status{Position: actuator.Moving})
 	e.Observe(unlocked)
 	if e.names() != "" {
-		t.Errorf("nothing happened, and events are %s", e.names())
+		t.Errorf("nothing happened, but queued: %s", e.names())
 	}
+
 	e.Close()
 	e = openEvents(t, dir, 10)
 	e.Observe(locked)
 	if e.names() != "locked doorClosed" {
-		t.Errorf("events: %s", e.names())
+		t.Errorf("queued: %s", e.names())
 	}
 
-	dir = t.TempDir() // a process that saw no event
+	dir = t.TempDir() // here the first process has only a first sighting, no event
 	e = openEvents(t, dir, 10)
 	e.Observe(locked)
 	e.Close()
 	e = openEvents(t, dir, 10)
 	e.Observe(unlocked)
 	if e.names() != "unlocked doorOpened" {
-		t.Errorf("events after a process without any: %s", e.names())
+		t.Errorf("after a process without events: %s", e.names())
 	}
 }
 
-// Events go out oldest first, each again until the hub has acknowledged it, on
-// the link that there is.
+// sendEvents sends the oldest event first, and sends each event again until the hub
+// has acknowledged it.
 func TestEventsAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := openEvents(t, "", 10)
@@ -370,6 +394,7 @@ func TestEventsAreSent(t *testing.T) {
 			}
 			return nil
 		}
+
 		a := &Agent{config: Config{Events: e, Log: zap.NewNop(), Rand: func() float64 { return 0 }}}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -378,31 +403,35 @@ func TestEventsAreSent(t *testing.T) {
 
 		m := <-h.messages
 		if waited := time.Since(began); waited != 2500*time.Millisecond+5*time.Second {
-			t.Errorf("sent again after %s in all", waited)
+			t.Errorf("sent for the third time after %s", waited)
 		}
+
 		const body = `{"seq":1,"event":"started","at":"2026-11-23T12:37:12Z","version":"1.2.3"}`
 		if string(m.Body) != body || m.ContentType != "application/json" || m.ContentEncoding != "utf-8" {
 			t.Errorf("got %s %s %s", m.Body, m.ContentType, m.ContentEncoding)
 		}
-		if name, _ := m.Properties.Get("event"); name != "started" || m.ID != e.events.store+"-1" {
+		if name, _ := m.Properties.Get("event"); name != "started" || m.ID != e.content.store+"-1" {
 			t.Errorf("properties %v, id %s", m.Properties, m.ID)
 		}
+
 		<-h.messages
 		synctest.Wait()
 		if waiting, _ := e.Counts(); waiting != 0 {
-			t.Errorf("%d events wait", waiting)
+			t.Errorf("%d events are still queued", waiting)
 		}
-		e.put("b") // while all is quiet
+
+		e.put("b") // while nothing is being sent
 		if m := <-h.messages; !strings.Contains(string(m.Body), `"event":"b"`) {
 			t.Errorf("got %s", m.Body)
 		}
+
 		stop()
 		<-ended
 	})
 }
 
-// A whole door: what a method does is an event, sent on the link by which the
-// method came.
+// With a whole door, the motion of a method becomes an event, and the agent sends it
+// on the same link.
 func TestEventsOfADoor(t *testing.T) {
 	e := openEvents(t, "", 10)
 	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)

@@ -6,20 +6,22 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// Observe finds events in what is known of the lock. It is called for each
-// change, by one goroutine, also while there is no hub. What the bolt or the
-// door did since the last event that is on disk, while there was no process or
-// just before it ended, is an event too.
+// Observe queues the events that a new status of the lock implies. One goroutine
+// calls it for every change, with or without a hub. Because Observe compares the
+// status with the last sighting on disk, it also finds what bolt and door did while
+// no process was running.
 func (e *Events) Observe(status actuator.Status) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	before := e.status
+	previous := e.status
 	e.status = status
-	e.observeBolt(before, status)
+	e.observeBolt(previous, status)
 	e.observeDoor(status)
 }
 
-func (e *Events) observeBolt(before, now actuator.Status) {
+// observeBolt queues an event if the bolt has moved, jammed or been forced. The first
+// position that a new state directory sees is no event.
+func (e *Events) observeBolt(previous, now actuator.Status) {
 	event := Event{At: now.ChangedAt, Position: string(now.Position), Source: string(now.Source)}
 	switch now.Position {
 	case actuator.Locked:
@@ -28,32 +30,37 @@ func (e *Events) observeBolt(before, now actuator.Status) {
 		event.Name = EventUnlocked
 	case actuator.Jammed:
 		event.Name = EventJammed
-	default: // moving, or not known: not yet a place
+	default: // moving or unknown: the bolt is at no position yet
 		return
 	}
-	again := now.Position == actuator.Jammed && before.Position == actuator.Moving
-	moved := event.Position != e.events.found.Bolt || again
-	first := e.events.found.Bolt == ""
+
+	jammedAgain := now.Position == actuator.Jammed && previous.Position == actuator.Moving
+	moved := event.Position != e.content.lastSeen.Bolt || jammedAgain
+	first := e.content.lastSeen.Bolt == ""
 	switch {
-	case now.Forced && (moved || !before.Forced): // the bolt, or the door that it should have held
+	case now.Forced && (moved || !previous.Forced):
 		event.Name = EventForced
-		if !moved {
+		if !moved { // the door was forced past a locked bolt
 			event.At = now.DoorChangedAt
 		}
 	case !moved:
 		return
 	}
-	if last := now.Last; last != nil && last != before.Last && (last.Code == "" || event.Name == EventJammed) {
+
+	if last := now.Last; last != nil && last != previous.Last && (last.Code == "" || event.Name == EventJammed) {
 		event.Command, event.Reason = last.Name, last.Reason
 	}
-	e.events.found.Bolt = event.Position
+
+	e.content.lastSeen.Bolt = event.Position
 	if first && (event.Name == EventLocked || event.Name == EventUnlocked) {
-		e.append(jsonLine(e.events.found)) // where it is found the first time is no event
+		e.append(jsonLine(e.content.lastSeen))
 		return
 	}
 	e.add(event)
 }
 
+// observeDoor queues an event if the door has opened or closed. The first state that
+// a new state directory sees is no event.
 func (e *Events) observeDoor(now actuator.Status) {
 	event := Event{Name: EventDoorClosed, At: now.DoorChangedAt}
 	switch now.Door {
@@ -63,19 +70,21 @@ func (e *Events) observeDoor(now actuator.Status) {
 	default:
 		return
 	}
-	first := e.events.found.Door == ""
-	if event.Name == e.events.found.Door {
+
+	first := e.content.lastSeen.Door == ""
+	if event.Name == e.content.lastSeen.Door {
 		return
 	}
-	e.events.found.Door = event.Name
+
+	e.content.lastSeen.Door = event.Name
 	if first {
-		e.append(jsonLine(e.events.found))
+		e.append(jsonLine(e.content.lastSeen))
 		return
 	}
 	e.add(event)
 }
 
-// Started keeps the event of an agent that has started.
+// Started queues the event that an agent has started.
 func (e *Events) Started(version string, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

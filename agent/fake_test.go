@@ -14,19 +14,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// hub is a link whose other end is the test.
+// hub is a link whose hub is simulated by the test.
 type hub struct {
-	mu       sync.Mutex
-	twin     iothub.DeviceTwin
-	refuse   error // the next report's error
-	methods  chan iothub.Method
-	desired  chan iothub.Object
-	answers  chan iothub.MethodResponse
-	reports  chan iothub.Object
-	fetched  chan struct{}
-	messages chan iothub.Message
-	send     func(iothub.Message) error // what becomes of a message; nil: it is taken
-	lastDown string
+	mu        sync.Mutex
+	twin      iothub.DeviceTwin
+	refuse    error // answer to the next report; nil accepts it
+	methods   chan iothub.Method
+	desired   chan iothub.Object
+	answers   chan iothub.MethodResponse
+	reports   chan iothub.Object
+	fetched   chan struct{}
+	messages  chan iothub.Message
+	send      func(iothub.Message) error // result of Send; nil accepts every message
+	lastError string
 }
 
 func newHub(twin string) *hub {
@@ -58,7 +58,7 @@ func (h *hub) Report(_ context.Context, patch iothub.Object) (int64, error) {
 		h.refuse = nil
 		return 0, err
 	}
-	patch = plain(patch)
+	patch = normalize(patch)
 	h.twin.Reported = h.twin.Reported.Merge(patch)
 	h.reports <- patch
 	return h.twin.Reported.Version() + 1, nil
@@ -81,8 +81,9 @@ func (h *hub) Send(_ context.Context, m iothub.Message) error {
 
 func (h *hub) Methods() <-chan iothub.Method { return h.methods }
 func (h *hub) Desired() <-chan iothub.Object { return h.desired }
-func (h *hub) LastError() string             { return h.lastDown }
+func (h *hub) LastError() string             { return h.lastError }
 
+// call invokes a method and returns its answer.
 func (h *hub) call(t *testing.T, name, payload string) (int, string) {
 	t.Helper()
 	h.methods <- iothub.Method{RequestID: "1", Name: name, Payload: []byte(payload)}
@@ -95,7 +96,7 @@ func (h *hub) call(t *testing.T, name, payload string) (int, string) {
 	}
 }
 
-// until takes reports until the twin is as wanted.
+// until waits until the reported properties satisfy want.
 func (h *hub) until(t *testing.T, what string, want func(reported iothub.Object) bool) {
 	t.Helper()
 	timeout := time.After(10 * time.Second)
@@ -114,22 +115,27 @@ func (h *hub) until(t *testing.T, what string, want func(reported iothub.Object)
 	}
 }
 
+// door is an agent with a mock lock.
 type door struct {
 	*Agent
 	driver *mock.Driver
 	store  *Store
 }
 
+// newDoor starts a door whose bolt is at level. dir is the state directory; if it is
+// empty, the state is in memory only.
 func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position) *door {
 	t.Helper()
 	store, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	clock, err := actuator.SystemClock()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	driver := mock.New(mock.Config{Fault: fault}, level)
 	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, store, store.Get().Lock, clock, zap.NewNop())
 	ctx, stop := context.WithCancel(context.Background())
@@ -139,13 +145,16 @@ func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position
 	for s := lock.Status(); s.Position != level; s = lock.Status() {
 		<-lock.Changed()
 	}
+
 	a := New(Config{
 		Driver: "mock", Mode: "hold", Version: "1.2.3", Now: time.Now, Log: zap.NewNop(),
 		System: System{OS: "Debian", Kernel: "6.1", Arch: "arm64"},
 	}, lock, store)
+
 	return &door{a, driver, store}
 }
 
+// serve connects the door to the hub until the test ends.
 func (d *door) serve(t *testing.T, h *hub) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -159,4 +168,5 @@ func (d *door) serve(t *testing.T, h *hub) {
 	})
 }
 
+// newTwin is the twin of a device that has never connected.
 const newTwin = `{"desired":{"$version":1},"reported":{"$version":1}}`

@@ -20,21 +20,25 @@ import (
 // MaxUnlock is the longest time that unlockDoor's forSeconds may ask for.
 const MaxUnlock = 24 * time.Hour
 
-// methodNames are the methods that run knows.
+// methodNames are the methods that run implements.
 var methodNames = []string{"lockDoor", "unlockDoor", "getStatus", "reboot", "ping"}
 
-// maxAtOnce bounds the methods that run at the same time. A lock has one
-// command in motion; the others join it, wait or are refused.
-const maxAtOnce = 32
+// maxConcurrentMethods bounds the methods that run at the same time. The lock
+// carries out one command at a time; other commands join it, wait or are refused.
+const maxConcurrentMethods = 32
 
-// answerMethods runs the methods that come by link and returns when no more
-// come and all are answered.
+// answerMethods runs the link's methods. It returns when no more methods come and
+// all are answered.
 func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	slots := make(chan struct{}, maxAtOnce)
+	slots := make(chan struct{}, maxConcurrentMethods)
+
 	for {
-		slots <- struct{}{} // a method that is taken is begun: one that waits may be discarded
+		// Take a slot before the method: a method that has left the link must run,
+		// and the link discards those that still wait when it is lost.
+		slots <- struct{}{}
+
 		select {
 		case m, ok := <-link.Methods():
 			if !ok {
@@ -44,38 +48,42 @@ func (a *Agent) answerMethods(ctx context.Context, link Link) {
 				a.answerMethod(ctx, link, m)
 				<-slots
 			})
+
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Invoke carries out a method that was asked for on the machine itself, as one from
-// the hub. What has begun ends, even if ctx ends before.
+// Invoke runs a method for a caller on the gateway itself, in the same way as a
+// method from the hub. A started method runs to its end, even if ctx ends earlier.
 func (a *Agent) Invoke(ctx context.Context, m iothub.Method) (status int, payload any) {
 	defer a.notify()
 	return a.run(context.WithoutCancel(ctx), m)
 }
 
+// answerMethod runs a method from the hub and sends its answer. It sends the answer
+// even after ctx has ended, because the link may still be up.
 func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
-	log := a.config.Log.With(zap.String("method", m.Name), zap.String("requestId", m.RequestID))
+	log := a.config.Log.With(zap.String("method", m.Name), zap.String("request_id", m.RequestID))
 	a.methods.Add(1)
-	// The answer of what has ended is written if the link still lives.
+
 	status, payload := a.Invoke(ctx, m)
 	body, err := json.Marshal(payload)
 	if err != nil {
-		log.Error("the method's answer cannot be written as JSON", zap.Error(err))
+		log.Error("cannot encode the method's answer as JSON", zap.Error(err))
 		return
 	}
 	if status >= 400 {
 		a.refused.Add(1)
 	}
+
 	err = link.Respond(context.WithoutCancel(ctx), m.RequestID, iothub.MethodResponse{Status: status, Payload: body})
 	if m.Name == "reboot" && status == http.StatusAccepted {
-		a.beginReboot(m, err)
+		a.scheduleReboot(m, err)
 	}
 	if err != nil {
-		log.Warn("the method ran, its answer did not reach the hub", zap.Int("status", status), zap.Error(err))
+		log.Warn("the method ran, but its answer did not reach the hub", zap.Int("status", status), zap.Error(err))
 		return
 	}
 	log.Info("method answered", zap.Int("status", status), zap.ByteString("answer", body))
@@ -87,15 +95,18 @@ func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload a
 	switch m.Name {
 	case "lockDoor", "unlockDoor":
 		var c actuator.Command
-		if c, err = a.commandOf(m); err == nil {
+		if c, err = a.parseCommand(m); err == nil {
 			return a.command(ctx, c)
 		}
+
 	case "getStatus":
 		if _, err = readPayload(m.Payload); err == nil {
-			return http.StatusOK, a.status()
+			return http.StatusOK, a.Status()
 		}
+
 	case "reboot":
 		return a.reboot(m)
+
 	case "ping":
 		if len(m.Payload) == 0 {
 			return http.StatusOK, nil
@@ -104,40 +115,44 @@ func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload a
 			return http.StatusOK, json.RawMessage(m.Payload)
 		}
 		err = errors.New("the payload is not JSON")
+
 	default:
-		return failure(http.StatusNotFound, "unknown-method", fmt.Sprintf(
-			"there is no method %q; there are %s", m.Name, strings.Join(methodNames, ", ")))
+		return errorAnswer(http.StatusNotFound, "unknown-method", fmt.Sprintf(
+			"unknown method %q; the methods are %s", m.Name, strings.Join(methodNames, ", ")))
 	}
-	return failure(http.StatusBadRequest, "bad-payload", err.Error())
+	return errorAnswer(http.StatusBadRequest, "bad-payload", err.Error())
 }
 
-// commandOf reads what lockDoor and unlockDoor ask of the lock.
-func (a *Agent) commandOf(m iothub.Method) (actuator.Command, error) {
+// parseCommand returns the command that a method lockDoor or unlockDoor gives the
+// lock.
+func (a *Agent) parseCommand(m iothub.Method) (actuator.Command, error) {
 	c := actuator.Command{Name: m.Name, Target: actuator.Locked}
-	names := []string{"reason"}
+	allowed := []string{"reason"}
 	if m.Name == "unlockDoor" {
 		c.Target = actuator.Unlocked
-		names = append(names, "forSeconds")
+		allowed = append(allowed, "forSeconds")
 	}
-	members, err := readPayload(m.Payload, names...)
+
+	members, err := readPayload(m.Payload, allowed...)
 	if err == nil {
-		c.Reason, err = reasonOf(members)
+		c.Reason, err = parseReason(members)
 	}
 	if err == nil && c.Target == actuator.Unlocked {
-		c.Relock, err = a.relockAfter(members)
+		c.Relock, err = a.relockDelay(members)
 	}
 	return c, err
 }
 
-// command moves the lock. The answer is what happened, not what was asked.
+// command moves the lock. Its answer says what happened, not what was asked.
 func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, payload any) {
 	result, err := a.lock.Do(ctx, c)
 	if refusal, ok := errors.AsType[*actuator.Refusal](err); ok {
-		return failure(statusOf(refusal.Code), string(refusal.Code), refusal.Message)
+		return errorAnswer(statusOf(refusal.Code), string(refusal.Code), refusal.Message)
 	}
 	if err != nil {
-		return failure(http.StatusServiceUnavailable, string(actuator.Unavailable), err.Error())
+		return errorAnswer(http.StatusServiceUnavailable, string(actuator.Unavailable), err.Error())
 	}
+
 	return http.StatusOK, struct {
 		Position  actuator.Position `json:"position"`
 		Confirmed bool              `json:"confirmed"`
@@ -146,7 +161,8 @@ func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, pa
 	}{result.Position, result.Confirmed, result.Changed, result.Took.Milliseconds()}
 }
 
-// statusOf returns the status that a method answers with when the lock refuses.
+// statusOf returns the status of a method's answer for the lock's refusal code. The
+// empty code means success.
 func statusOf(code actuator.Code) int {
 	switch code {
 	case "":
@@ -161,7 +177,7 @@ func statusOf(code actuator.Code) int {
 	return http.StatusInternalServerError
 }
 
-// methodError is the body of every answer that is not 2xx.
+// methodError is the body of every answer whose status is not 2xx.
 type methodError struct {
 	Error struct {
 		Code    string `json:"code"`
@@ -169,7 +185,7 @@ type methodError struct {
 	} `json:"error"`
 }
 
-func failure(status int, code, message string) (int, any) {
+func errorAnswer(status int, code, message string) (int, any) {
 	var e methodError
 	e.Error.Code, e.Error.Message = code, message
 	return status, e

@@ -14,7 +14,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// element is an element of the model's interface, as far as it is compared.
+// element is an element of a DTDL interface: a property, command or telemetry. It has
+// only the members that the test compares.
 type element struct {
 	Type     string `json:"@type"`
 	Name     string
@@ -22,30 +23,35 @@ type element struct {
 	Schema   json.RawMessage
 }
 
-// members returns the names of an object's members, dotted below their parents.
+// members returns the dotted names of all leaves of a DTDL schema.
 func members(t *testing.T, name string, schema json.RawMessage) []string {
 	t.Helper()
 	if len(schema) > 0 && schema[0] == '"' {
 		return []string{name}
 	}
+
 	var s struct {
 		Type   string `json:"@type"`
 		Fields []element
 	}
+
 	if err := json.Unmarshal(schema, &s); err != nil {
 		t.Fatal(err)
 	}
+
 	if s.Type != "Object" {
 		return []string{name}
 	}
+
 	var all []string
 	for _, f := range s.Fields {
 		all = append(all, members(t, name+"."+f.Name, f.Schema)...)
 	}
+
 	return all
 }
 
-// leaves returns the same for a value.
+// leaves returns the dotted names of all leaves of a JSON value.
 func leaves(name string, value any) []string {
 	o, ok := value.(map[string]any)
 	if !ok {
@@ -58,22 +64,26 @@ func leaves(name string, value any) []string {
 	return all
 }
 
-// The model that the agent announces says what the agent does, and nothing else.
+// The DTDL model lists exactly the properties, methods and messages of the agent.
 func TestModelAndCodeAgree(t *testing.T) {
 	text, err := os.ReadFile("DoorLock.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var model struct {
 		ID       string `json:"@id"`
 		Contents []element
 	}
+
 	if err := json.Unmarshal(text, &model); err != nil {
 		t.Fatal(err)
 	}
+
 	if model.ID != ModelID {
-		t.Errorf("the model is %s, the agent announces %s", model.ID, ModelID)
+		t.Errorf("the model has the id %s, but the agent announces %s", model.ID, ModelID)
 	}
+
 	inModel := map[string][]string{}
 	for _, e := range model.Contents {
 		kind := e.Type
@@ -86,15 +96,18 @@ func TestModelAndCodeAgree(t *testing.T) {
 			inModel[kind] = append(inModel[kind], e.Name)
 		}
 	}
+
 	inCode := map[string][]string{"Command": methodNames, "Telemetry": telemetryMembers()}
 	for _, p := range properties {
 		inCode["desired"] = append(inCode["desired"], p.name)
 	}
+
 	for name, value := range fullReport(t) {
 		if !isProperty(name) {
 			inCode["Property"] = append(inCode["Property"], leaves(name, value)...)
 		}
 	}
+
 	for _, kind := range slices.Sorted(maps.Keys(inModel)) {
 		want, got := slices.Sorted(slices.Values(inCode[kind])), slices.Sorted(slices.Values(inModel[kind]))
 		if !slices.Equal(want, got) {
@@ -103,10 +116,10 @@ func TestModelAndCodeAgree(t *testing.T) {
 	}
 }
 
-// telemetryMembers are the members of the messages that the agent sends.
+// telemetryMembers returns the names of all members of the agent's messages.
 func telemetryMembers() []string {
 	names := map[string]bool{}
-	for _, message := range []reflect.Type{reflect.TypeFor[Event](), reflect.TypeFor[telemetryNow]()} {
+	for _, message := range []reflect.Type{reflect.TypeFor[Event](), reflect.TypeFor[statusMessage]()} {
 		for i := range message.NumField() {
 			name, _, _ := strings.Cut(message.Field(i).Tag.Get("json"), ",")
 			names[name] = true
@@ -115,7 +128,7 @@ func telemetryMembers() []string {
 	return slices.Collect(maps.Keys(names))
 }
 
-// fullReport is a report in which nothing is missing.
+// fullReport returns reported properties in which every optional member is present.
 func fullReport(t *testing.T) iothub.Object {
 	t.Helper()
 	a := bareAgent(t)
@@ -126,10 +139,11 @@ func fullReport(t *testing.T) iothub.Object {
 	}}
 	a.link.Store(&linkInfo{lastError: "e"})
 	a.state.Update(func(s *State) { s.LastReboot = &Reboot{now, causeMethod} }, func(error) {})
-	return plain(a.reported())
+	return normalize(a.reported())
 }
 
-// As long as telemetrySeconds says so, the hub is told where the door stands.
+// The desired property telemetrySeconds makes the agent send status messages, and
+// logLevel changes its log level. Bad values of both are refused.
 func TestTelemetry(t *testing.T) {
 	d, h := newDoor(t, "", "", actuator.Locked), newHub(`{"desired":{"telemetrySeconds":1,"logLevel":"debug","$version":2},"reported":{}}`)
 	levels := make(chan string, 8)
@@ -139,18 +153,21 @@ func TestTelemetry(t *testing.T) {
 	select {
 	case m = <-h.messages:
 	case <-time.After(10 * time.Second):
-		t.Fatal("nothing is told")
+		t.Fatal("no status message was sent")
 	}
+
 	var body map[string]any
 	if err := json.Unmarshal(m.Body, &body); err != nil {
 		t.Fatal(err)
 	}
+
 	if body["event"] != "status" || body["position"] != "locked" || body["source"] != "sensor" || m.ContentType != "application/json" {
-		t.Errorf("told %s", m.Body)
+		t.Errorf("status message %s", m.Body)
 	}
 	if got := <-levels; got != "debug" {
-		t.Errorf("the log's level is %q", got)
+		t.Errorf("log level %q, want debug", got)
 	}
+
 	h.desired <- iothub.Object{"telemetrySeconds": json.Number("-1"), "logLevel": "loud", "$version": json.Number("3")}
 	h.until(t, "the refusals", func(r iothub.Object) bool {
 		seconds, _ := r["telemetrySeconds"].(map[string]any)

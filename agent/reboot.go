@@ -13,53 +13,59 @@ import (
 )
 
 const (
-	// defaultRebootDelay leaves time for the answer and the last report to go out.
+	// defaultRebootDelay leaves time to send the answer and the last report.
 	defaultRebootDelay = 5 * time.Second
 	maxRebootDelay     = time.Hour
 )
 
-// The causes of a reboot, as reported.
+// The causes of a reboot, as the agent reports them.
 const (
 	causeMethod  = "method"
-	causeUnknown = "unknown" // a power cut, a crash, or somebody at the machine
+	causeUnknown = "unknown" // a power cut, a crash, or a reboot by a person
 )
 
-// Reboot is one restart of the machine.
+// Reboot describes one restart of the machine.
 type Reboot struct {
 	At    time.Time `json:"at"`
 	Cause string    `json:"cause"`
 }
 
-// noteBoot takes down in which boot the agent runs, and how the boot before ended.
-func (a *Agent) noteBoot() {
-	now := a.config.BootID
+// recordBoot saves the id of the current boot. If the machine has rebooted since the
+// previous process ran, recordBoot also saves the cause of that reboot. If saving
+// fails, the next start does it.
+func (a *Agent) recordBoot() {
+	bootID := a.config.BootID
 	a.state.Update(func(s *State) {
-		if s.BootID != now && s.BootID != "" {
+		if s.BootID != bootID && s.BootID != "" {
 			last := Reboot{a.config.System.BootedAt, causeUnknown}
 			if s.Reboot != nil {
 				last = *s.Reboot
 			}
 			s.LastReboot = &last
 		}
-		s.BootID, s.Reboot = now, nil
-	}, func(error) {}) // noted at the next start then
+		s.BootID, s.Reboot = bootID, nil
+	}, func(error) {})
 }
 
-// reboot answers the method; whoever has written the answer calls beginReboot.
+// reboot answers the method reboot. Once its answer has been sent, the caller must
+// call scheduleReboot.
 func (a *Agent) reboot(m iothub.Method) (status int, payload any) {
 	if a.config.Reboot == nil {
-		return failure(http.StatusForbidden, "not-allowed", "rebooting is not allowed here; the configuration has to say allow_reboot = true")
+		return errorAnswer(http.StatusForbidden, "not-allowed", "this gateway does not allow reboots; to allow them, set allow_reboot = true in its configuration")
 	}
+
 	delay, err := rebootDelay(m)
 	if err != nil {
-		return failure(http.StatusBadRequest, "bad-payload", err.Error())
+		return errorAnswer(http.StatusBadRequest, "bad-payload", err.Error())
 	}
+
 	if !a.rebooting.CompareAndSwap(false, true) {
-		return failure(http.StatusConflict, "busy", "the machine is about to reboot already")
+		return errorAnswer(http.StatusConflict, "busy", "a reboot is already scheduled")
 	}
 	return http.StatusAccepted, map[string]any{"delaySeconds": int64(delay / time.Second)}
 }
 
+// rebootDelay returns the delay that the method's payload asks for.
 func rebootDelay(m iothub.Method) (time.Duration, error) {
 	members, err := readPayload(m.Payload, "delaySeconds")
 	if err != nil {
@@ -69,37 +75,43 @@ func rebootDelay(m iothub.Method) (time.Duration, error) {
 	if !given {
 		return defaultRebootDelay, nil
 	}
-	seconds, err := integer(value)
+
+	seconds, err := parseInteger(value)
 	if err != nil {
-		return 0, fmt.Errorf("the payload's delaySeconds: %w", err)
+		return 0, fmt.Errorf("delaySeconds: %w", err)
 	}
 	if most := int64(maxRebootDelay / time.Second); seconds < 0 || seconds > most {
-		return 0, fmt.Errorf("delaySeconds is %d; it can be 0 to %d", seconds, most)
+		return 0, fmt.Errorf("delaySeconds is %d; want 0 to %d", seconds, most)
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// beginReboot has the machine restart after the delay that was answered, once the
-// reason is on disk. If the answer was not written it takes the method back.
-func (a *Agent) beginReboot(m iothub.Method, written error) {
-	if written != nil {
+// scheduleReboot restarts the machine after the delay that was answered, and saves
+// the cause before. If the answer could not be sent (answerErr), there is no reboot.
+func (a *Agent) scheduleReboot(m iothub.Method, answerErr error) {
+	if answerErr != nil {
 		a.rebooting.Store(false)
 		return
 	}
-	delay, _ := rebootDelay(m) // it was read before
-	log := a.config.Log
-	log.Warn("the machine will reboot", zap.Duration("in", delay))
-	time.AfterFunc(delay, func() {
-		onDisk := make(chan error, 1)
-		a.state.Update(func(s *State) { s.Reboot = &Reboot{a.config.Now(), causeMethod} }, func(err error) { onDisk <- err })
-		notKept := <-onDisk
-		err := a.config.Reboot(context.Background())
-		if err != nil { // a reboot to come has another cause
-			a.state.Update(func(s *State) { s.Reboot = nil }, func(error) {})
-		}
-		if err = errors.Join(notKept, err); err != nil {
-			log.Error("the reboot that was asked for", zap.Error(err))
-		}
-		a.rebooting.Store(false) // if it has not come by now it may be asked for again
-	})
+
+	delay, _ := rebootDelay(m) // reboot has already checked the payload
+	a.config.Log.Warn("the machine will reboot", zap.Duration("in", delay))
+	time.AfterFunc(delay, a.rebootNow)
+}
+
+// rebootNow restarts the machine. If the restart fails, another one may be asked for.
+func (a *Agent) rebootNow() {
+	saved := make(chan error, 1)
+	a.state.Update(func(s *State) { s.Reboot = &Reboot{a.config.Now(), causeMethod} }, func(err error) { saved <- err })
+	saveErr := <-saved
+
+	err := a.config.Reboot(context.Background())
+	if err != nil { // the next reboot will have another cause
+		a.state.Update(func(s *State) { s.Reboot = nil }, func(error) {})
+	}
+
+	if err = errors.Join(saveErr, err); err != nil {
+		a.config.Log.Error("the requested reboot failed, or its cause was not saved", zap.Error(err))
+	}
+	a.rebooting.Store(false)
 }

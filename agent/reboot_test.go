@@ -15,7 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-func TestRebootIsOffUntilItIsAllowed(t *testing.T) {
+func TestRebootIsForbiddenByDefault(t *testing.T) {
 	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
 	d.serve(t, h)
 	status, answer := h.call(t, "reboot", `null`)
@@ -24,7 +24,7 @@ func TestRebootIsOffUntilItIsAllowed(t *testing.T) {
 	}
 }
 
-func TestRebootIsAnsweredAndOnDiskFirst(t *testing.T) {
+func TestRebootIsAnsweredAndSavedFirst(t *testing.T) {
 	dir := t.TempDir()
 	d, h := newDoor(t, dir, mock.None, actuator.Locked), newHub(newTwin)
 	rebooted := make(chan *Reboot)
@@ -32,55 +32,60 @@ func TestRebootIsAnsweredAndOnDiskFirst(t *testing.T) {
 		rebooted <- d.store.Get().Reboot
 		return nil
 	}
+
 	d.serve(t, h)
 	for payload, want := range map[string]string{
-		`{"delaySeconds":-1}`:   "delaySeconds is -1; it can be 0 to 3600",
-		`{"delaySeconds":3601}`: "delaySeconds is 3601; it can be 0 to 3600",
-		`{"delaySeconds":"1"}`:  "the payload's delaySeconds: want a whole number, not a string",
-		`{"now":true}`:          `the payload has the member \"now\"`,
+		`{"delaySeconds":-1}`:   "delaySeconds is -1; want 0 to 3600",
+		`{"delaySeconds":3601}`: "delaySeconds is 3601; want 0 to 3600",
+		`{"delaySeconds":"1"}`:  "delaySeconds: want a whole number, not a string",
+		`{"now":true}`:          `unknown member \"now\" in the payload; this method takes delaySeconds`,
 	} {
 		if status, answer := h.call(t, "reboot", payload); status != 400 || !strings.Contains(answer, want) {
 			t.Errorf("%s: answered %d %s", payload, status, answer)
 		}
 	}
+
 	status, answer := h.call(t, "reboot", `{"delaySeconds":0}`)
 	if status != 202 || answer != `{"delaySeconds":0}` {
 		t.Fatalf("answered %d %s", status, answer)
 	}
+
 	if status, _ := h.call(t, "reboot", `{"delaySeconds":0}`); status != 409 {
-		t.Errorf("a second one is answered %d", status)
+		t.Errorf("a second reboot is answered with %d, want 409", status)
 	}
 	if r := <-rebooted; r == nil || r.Cause != "method" {
-		t.Errorf("before the reboot %+v is on disk", r)
+		t.Errorf("saved before the reboot: %+v", r)
 	}
 }
 
-func TestNoRebootWithoutAnAnswer(t *testing.T) {
+func TestNoRebootWithoutAnswer(t *testing.T) {
 	d := newDoor(t, "", mock.None, actuator.Locked)
 	d.config.Reboot = func(context.Context) error {
-		t.Error("it was rebooted")
+		t.Error("the machine was rebooted")
 		return nil
 	}
+
 	m := iothub.Method{Name: "reboot", Payload: []byte(`{"delaySeconds":0}`)}
 	if status, _ := d.reboot(m); status != 202 {
 		t.Fatalf("status %d", status)
 	}
-	d.beginReboot(m, errors.New("the link has ended"))
+
+	d.scheduleReboot(m, errors.New("the link has ended"))
 	if status, _ := d.reboot(m); status != 202 {
 		t.Errorf("asked again: status %d", status)
 	}
 }
 
-// A reboot that was refused is not the cause of the next one.
-func TestARebootThatFailsIsForgotten(t *testing.T) {
+// A failed reboot is not reported as the cause of the next one.
+func TestFailedRebootIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := bareAgent(t)
 		a.config.Reboot = func(context.Context) error { return errors.New("logind refused") }
-		a.beginReboot(iothub.Method{Name: "reboot", Payload: []byte(`{"delaySeconds":0}`)}, nil)
+		a.scheduleReboot(iothub.Method{Name: "reboot", Payload: []byte(`{"delaySeconds":0}`)}, nil)
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		if r := a.state.Get().Reboot; r != nil {
-			t.Errorf("%+v is on disk", r)
+			t.Errorf("still saved: %+v", r)
 		}
 	})
 }
@@ -92,50 +97,55 @@ func TestLastReboot(t *testing.T) {
 		state State
 		want  *Reboot
 	}{
-		"the first start of all":   {State{}, nil},
+		"the first start":          {State{}, nil},
 		"a restart of the process": {State{BootID: "now"}, nil},
-		"a reboot that was asked for": {
+		"a requested reboot": {
 			State{BootID: "before", Reboot: &Reboot{asked, "method"}}, &Reboot{asked, "method"}},
 		"a power cut": {State{BootID: "before"}, &Reboot{booted, "unknown"}},
-		"one long ago": {
+		"a reboot before the last start": {
 			State{BootID: "now", LastReboot: &Reboot{asked, "method"}}, &Reboot{asked, "method"}},
-		"one that was asked for and did not come": {State{BootID: "now", Reboot: &Reboot{asked, "method"}}, nil},
+		"a requested reboot that did not happen": {State{BootID: "now", Reboot: &Reboot{asked, "method"}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, err := OpenStore("", zap.NewNop())
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			store.state = tc.state
 			a := New(Config{BootID: "now", System: System{BootedAt: booted}, Now: time.Now, Log: zap.NewNop()}, &stillLock{}, store)
 			got := store.Get()
 			if got.BootID != "now" || got.Reboot != nil || (got.LastReboot == nil) != (tc.want == nil) {
 				t.Fatalf("state %+v", got)
 			}
+
 			if tc.want == nil {
 				return
 			}
+
 			if *got.LastReboot != *tc.want {
 				t.Errorf("last reboot %+v, want %+v", got.LastReboot, tc.want)
 			}
-			system := plain(a.reported())["system"].(map[string]any)
+
+			system := normalize(a.reported())["system"].(map[string]any)
 			last, _ := system["lastReboot"].(map[string]any)
-			if last["cause"] != tc.want.Cause || last["at"] != timeText(tc.want.At) {
+			if last["cause"] != tc.want.Cause || last["at"] != formatTime(tc.want.At) {
 				t.Errorf("reported %v", last)
 			}
 		})
 	}
 }
 
-// A strike bears a pulse for so long, and locks again by itself.
+// In Pulse mode an unlock lasts at most MaxEnergised, and the setting
+// autoRelockSeconds does not apply.
 func TestUnlockOfAStrike(t *testing.T) {
 	a := bareAgent(t)
 	a.config.Mode, a.config.MaxEnergised = actuator.Pulse, 10*time.Second
 	a.desired.Load().settings.AutoRelockSeconds = 30
 	for payload, want := range map[string]string{
-		`null`: "0s", `{"forSeconds":10}`: "10s", `{"forSeconds":11}`: "forSeconds is 11; it can be 1 to 10",
+		`null`: "0s", `{"forSeconds":10}`: "10s", `{"forSeconds":11}`: "forSeconds is 11; want 1 to 10",
 	} {
-		c, err := a.commandOf(iothub.Method{Name: "unlockDoor", Payload: []byte(payload)})
+		c, err := a.parseCommand(iothub.Method{Name: "unlockDoor", Payload: []byte(payload)})
 		got := c.Relock.String()
 		if err != nil {
 			got = err.Error()
@@ -155,11 +165,12 @@ func TestDoorIsReported(t *testing.T) {
 		a.lock = doorLock{&stillLock{}, actuator.Status{Door: state, DoorChangedAt: changed}}
 		door, there := a.reported()["door"].(map[string]any)
 		if there != (state != "") || door["open"] != want {
-			t.Errorf("%q is reported as %v", state, door)
+			t.Errorf("door state %q is reported as %v", state, door)
 		}
 	}
 }
 
+// doorLock is a lock with a fixed status.
 type doorLock struct {
 	*stillLock
 	status actuator.Status

@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"time"
 
@@ -10,62 +11,74 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// reported returns what the reported properties have to be now.
+// reported returns the reported properties that are true now.
 func (a *Agent) reported() iothub.Object {
 	status := a.lock.Status()
+	all := iothub.Object{
+		"lock":   a.reportedLock(status),
+		"agent":  map[string]any{"version": a.config.Version, "startedAt": formatTime(a.startedAt)},
+		"system": a.reportedSystem(),
+	}
+
+	if status.Door != "" {
+		door := map[string]any{"changedAt": formatTime(status.DoorChangedAt)}
+		if status.Door != actuator.DoorUnknown {
+			door["open"] = status.Door == actuator.DoorOpen
+		}
+		all["door"] = door
+	}
+
+	if info := a.link.Load(); info != nil {
+		link := map[string]any{"connectedAt": formatTime(info.connectedAt), "reconnects": info.reconnects}
+		if info.lastError != "" {
+			link["lastError"] = info.lastError
+		}
+		all["link"] = link
+	}
+
+	maps.Copy(all, a.desired.Load().acks)
+	return all
+}
+
+// reportedLock returns the reported property lock.
+func (a *Agent) reportedLock(status actuator.Status) map[string]any {
 	lock := map[string]any{
 		"driver":    a.config.Driver,
 		"mode":      string(a.config.Mode),
 		"position":  string(status.Position),
 		"source":    string(status.Source),
 		"confirmed": status.Confirmed,
-		"changedAt": timeText(status.ChangedAt),
+		"changedAt": formatTime(status.ChangedAt),
 	}
 	if status.Fault != "" {
 		lock["fault"] = status.Fault
 	}
-	if l := status.Last; l != nil {
-		last := map[string]any{"name": l.Name, "at": timeText(l.At), "status": statusOf(l.Code)}
-		if l.Reason != "" {
-			last["reason"] = l.Reason
+
+	if last := status.Last; last != nil {
+		command := map[string]any{"name": last.Name, "at": formatTime(last.At), "status": statusOf(last.Code)}
+		if last.Reason != "" {
+			command["reason"] = last.Reason
 		}
-		lock["lastCommand"] = last
+		lock["lastCommand"] = command
 	}
-	all := iothub.Object{
-		"lock":   lock,
-		"agent":  map[string]any{"version": a.config.Version, "startedAt": timeText(a.startedAt)},
-		"system": a.config.System.object(),
-	}
-	if last := a.state.Get().LastReboot; last != nil {
-		all["system"].(map[string]any)["lastReboot"] = map[string]any{"at": timeText(last.At), "cause": last.Cause}
-	}
-	if status.Door != "" {
-		door := map[string]any{"changedAt": timeText(status.DoorChangedAt)}
-		if status.Door != actuator.DoorUnknown {
-			door["open"] = status.Door == actuator.DoorOpen
-		}
-		all["door"] = door
-	}
-	if link := a.link.Load(); link != nil {
-		o := map[string]any{"connectedAt": timeText(link.connectedAt), "reconnects": link.reconnects}
-		if link.lastError != "" {
-			o["lastError"] = link.lastError
-		}
-		all["link"] = o
-	}
-	for name, ack := range a.desired.Load().acks {
-		all[name] = ack
-	}
-	return all
+	return lock
 }
 
-// Status returns what getStatus answers.
-func (a *Agent) Status() iothub.Object { return a.status() }
+// reportedSystem returns the reported property system.
+func (a *Agent) reportedSystem() map[string]any {
+	system := a.config.System.object()
+	if last := a.state.Get().LastReboot; last != nil {
+		system["lastReboot"] = map[string]any{"at": formatTime(last.At), "cause": last.Cause}
+	}
+	return system
+}
 
-// status is what getStatus answers: the reported section, and counters.
-func (a *Agent) status() iothub.Object {
+// Status returns the answer of getStatus: the reported properties and the agent's
+// counters.
+func (a *Agent) Status() iothub.Object {
 	all := a.reported()
 	all["uptimeSeconds"] = int64(a.config.Now().Sub(a.startedAt).Seconds())
+
 	counters := map[string]any{
 		"methods":         a.methods.Load(),
 		"methodsRefused":  a.refused.Load(),
@@ -80,8 +93,8 @@ func (a *Agent) status() iothub.Object {
 	return all
 }
 
-// owned reports whether the agent writes the reported property of that name.
-func owned(name string) bool {
+// isOwned reports whether the agent writes the reported property of that name.
+func isOwned(name string) bool {
 	switch name {
 	case "lock", "door", "agent", "system", "link":
 		return true
@@ -89,33 +102,35 @@ func owned(name string) bool {
 	return isProperty(name)
 }
 
-// difference returns the smallest patch that turns have into want, leaving
-// alone what is not the agent's own.
+// difference returns the smallest patch that turns the reported properties have into
+// want. It leaves properties alone that other programs wrote.
 func difference(have, want iothub.Object) iothub.Object {
-	have, want = plain(have), plain(want)
+	have, want = normalize(have), normalize(want)
 	for name := range have {
-		if !owned(name) {
+		if !isOwned(name) {
 			delete(have, name)
 		}
 	}
 	return patch(have, want)
 }
 
+// patch returns the smallest JSON merge patch that turns have into want.
 func patch(have, want map[string]any) map[string]any {
 	p := make(map[string]any)
-	for name, new := range want {
-		old, there := have[name]
-		oldObject, isOld := old.(map[string]any)
-		newObject, isNew := new.(map[string]any)
+	for name, newValue := range want {
+		oldValue, exists := have[name]
+		oldObject, oldIsObject := oldValue.(map[string]any)
+		newObject, newIsObject := newValue.(map[string]any)
 		switch {
-		case there && isOld && isNew:
+		case exists && oldIsObject && newIsObject:
 			if sub := patch(oldObject, newObject); len(sub) > 0 {
 				p[name] = sub
 			}
-		case !there || !reflect.DeepEqual(old, new):
-			p[name] = new
+		case !exists || !reflect.DeepEqual(oldValue, newValue):
+			p[name] = newValue
 		}
 	}
+
 	for name := range have {
 		if _, wanted := want[name]; !wanted {
 			p[name] = nil
@@ -124,20 +139,23 @@ func patch(have, want map[string]any) map[string]any {
 	return p
 }
 
-// plain returns o as it would come from the wire, so that numbers and nested
-// objects of different Go types compare.
-func plain(o iothub.Object) iothub.Object {
+// normalize returns o as if it had been read from the wire. Objects that were built
+// from different Go types can be compared afterwards.
+func normalize(o iothub.Object) iothub.Object {
 	text, err := json.Marshal(o)
 	if err != nil {
-		panic(fmt.Sprintf("reported properties that are no JSON: %v", err)) // they are made above
+		panic(fmt.Sprintf("encode reported properties: %v", err)) // cannot happen: the agent builds them of plain values
 	}
-	p, err := iothub.ParseObject(text)
+
+	n, err := iothub.ParseObject(text)
 	if err != nil {
 		return iothub.Object{}
 	}
-	return p
+	return n
 }
 
-func timeText(t time.Time) string { return t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano) }
+func formatTime(t time.Time) string {
+	return t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
+}
 
 var _ Lock = (*actuator.Lock)(nil)

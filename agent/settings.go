@@ -12,35 +12,33 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Settings are what a technician may set by desired properties. A nil value is
-// not set.
+// Settings are the values that desired properties can set. nil means not set.
 type Settings struct {
 	Building          *string
 	Floor             *int64
 	Room              *string
-	AutoRelockSeconds int64 // from the next unlock on; 0 is never
-	TelemetrySeconds  int64 // between two messages that say where the door stands; 0 is never
+	AutoRelockSeconds int64 // time from an unlock to its relock, from the next unlock on; 0 disables relocking
+	TelemetrySeconds  int64 // time between two status messages; 0 disables them
 	LogLevel          string
 }
 
 // property is a desired property that the agent follows.
 type property struct {
 	name string
-	// set puts the value into s, or says what is wrong with it.
+	// set stores value in s. Its error says what is wrong with the value.
 	set func(s *Settings, value any) error
-	// get returns the value in force, nil if there is none.
+	// get returns the value in s, or nil if none is set.
 	get func(s Settings) any
 }
 
-// properties are the desired properties that the agent follows, in the order in
-// which they are reported.
+// properties are the desired properties that the agent follows.
 var properties = []property{
 	{"building", func(s *Settings, v any) error { return setText(&s.Building, v) },
-		func(s Settings) any { return valueOf(s.Building) }},
+		func(s Settings) any { return deref(s.Building) }},
 	{"floor", func(s *Settings, v any) error { return setInteger(&s.Floor, v) },
-		func(s Settings) any { return valueOf(s.Floor) }},
+		func(s Settings) any { return deref(s.Floor) }},
 	{"room", func(s *Settings, v any) error { return setText(&s.Room, v) },
-		func(s Settings) any { return valueOf(s.Room) }},
+		func(s Settings) any { return deref(s.Room) }},
 	{"autoRelockSeconds", func(s *Settings, v any) error { return setSeconds(&s.AutoRelockSeconds, v) },
 		func(s Settings) any { return s.AutoRelockSeconds }},
 	{"telemetrySeconds", func(s *Settings, v any) error { return setSeconds(&s.TelemetrySeconds, v) },
@@ -49,18 +47,18 @@ var properties = []property{
 		func(s Settings) any { return s.LogLevel }},
 }
 
-// applied is what a set of desired properties makes.
+// applied is the result of applying desired properties.
 type applied struct {
-	settings Settings      // in force
-	accepted iothub.Object // the desired values that are in force, by property
-	acks     iothub.Object // what is reported of each property that is desired
-	ignored  int           // desired properties that are not the agent's
+	settings Settings      // settings in force
+	accepted iothub.Object // desired values in force, by property name
+	acks     iothub.Object // acknowledgement to report for each desired property
+	ignored  int           // number of desired properties that the agent does not follow
 }
 
-// apply lays desired over the defaults and acknowledges each property by the
-// Plug and Play convention. Where a value is refused, the one accepted before
-// stays in force, or the default.
-func apply(defaults Settings, before, desired iothub.Object) applied {
+// apply overrides the defaults with the desired properties and acknowledges each one
+// by the IoT Plug and Play convention. If it refuses a value, the value in previous
+// stays in force, or else the default.
+func apply(defaults Settings, previous, desired iothub.Object) applied {
 	result := applied{settings: defaults, accepted: iothub.Object{}, acks: iothub.Object{}}
 	version := desired.Version()
 	for _, p := range properties {
@@ -68,11 +66,12 @@ func apply(defaults Settings, before, desired iothub.Object) applied {
 		if value == nil { // not set, or deleted
 			continue
 		}
+
 		ack := map[string]any{"ac": 200, "av": version}
 		err := p.set(&result.settings, value)
 		if err != nil {
 			ack["ac"], ack["ad"] = 400, err.Error()
-			value = before[p.name]
+			value = previous[p.name]
 			err = p.set(&result.settings, value)
 		}
 		if err == nil {
@@ -83,6 +82,7 @@ func apply(defaults Settings, before, desired iothub.Object) applied {
 		}
 		result.acks[p.name] = ack
 	}
+
 	for name := range desired {
 		if name != "$version" && !isProperty(name) {
 			result.ignored++
@@ -91,29 +91,25 @@ func apply(defaults Settings, before, desired iothub.Object) applied {
 	return result
 }
 
-// restore lays values that were accepted before over the defaults.
+// restore overrides the defaults with values that the agent accepted earlier. It
+// acknowledges nothing, because the twin has not been read yet.
 func restore(defaults Settings, accepted iothub.Object) applied {
 	result := apply(defaults, nil, accepted)
-	result.acks = iothub.Object{} // until the twin has been read
+	result.acks = iothub.Object{}
 	return result
 }
 
 func isProperty(name string) bool {
-	for _, p := range properties {
-		if p.name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(properties, func(p property) bool { return p.name == name })
 }
 
-// MaxText is the most characters that building and room may have.
+// MaxText is the maximum length of building and room, in characters.
 const MaxText = 128
 
 func setText(to **string, value any) error {
 	text, ok := value.(string)
 	if !ok {
-		return fmt.Errorf("want a string, not %s", kindOf(value))
+		return fmt.Errorf("want a string, not %s", jsonType(value))
 	}
 	if n := utf8.RuneCountInString(text); n > MaxText {
 		return fmt.Errorf("the string has %d characters; at most %d are allowed", n, MaxText)
@@ -123,7 +119,7 @@ func setText(to **string, value any) error {
 }
 
 func setInteger(to **int64, value any) error {
-	n, err := integer(value)
+	n, err := parseInteger(value)
 	if err != nil {
 		return err
 	}
@@ -132,24 +128,24 @@ func setInteger(to **int64, value any) error {
 }
 
 func setSeconds(to *int64, value any) error {
-	n, err := integer(value)
+	n, err := parseInteger(value)
 	if err != nil {
 		return err
 	}
 	if most := int64(MaxUnlock.Seconds()); n < 0 || n > most {
-		return fmt.Errorf("want 0 (never) to %d seconds, not %d", most, n)
+		return fmt.Errorf("want 0 (off) to %d seconds, not %d", most, n)
 	}
 	*to = n
 	return nil
 }
 
-// LogLevels are the levels of the log, the most talkative first.
+// LogLevels are the levels of the log, the most verbose first.
 var LogLevels = []string{"debug", "info", "warn", "error"}
 
 func setLevel(to *string, value any) error {
 	level, ok := value.(string)
 	if !ok {
-		return fmt.Errorf("want a string, not %s", kindOf(value))
+		return fmt.Errorf("want a string, not %s", jsonType(value))
 	}
 	if !slices.Contains(LogLevels, level) {
 		return fmt.Errorf("want one of %s, not %.40q", strings.Join(LogLevels, ", "), level)
@@ -158,7 +154,9 @@ func setLevel(to *string, value any) error {
 	return nil
 }
 
-func integer(value any) (int64, error) {
+// parseInteger returns the whole number in a decoded JSON value. It accepts 3.0,
+// because a hub may write 3 in that form.
+func parseInteger(value any) (int64, error) {
 	switch v := value.(type) {
 	case int64:
 		return v, nil
@@ -166,16 +164,16 @@ func integer(value any) (int64, error) {
 		if n, err := v.Int64(); err == nil {
 			return n, nil
 		}
-		// A hub may write 3 as 3.0.
 		if f, err := v.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 			return int64(f), nil
 		}
 		return 0, errors.New("want a whole number")
 	}
-	return 0, fmt.Errorf("want a whole number, not %s", kindOf(value))
+	return 0, fmt.Errorf("want a whole number, not %s", jsonType(value))
 }
 
-func kindOf(value any) string {
+// jsonType names the JSON type of a decoded value, for error messages.
+func jsonType(value any) string {
 	switch value.(type) {
 	case string:
 		return "a string"
@@ -191,7 +189,8 @@ func kindOf(value any) string {
 	return fmt.Sprintf("%T", value)
 }
 
-func valueOf[T any](p *T) any {
+// deref returns *p, or nil if p is nil.
+func deref[T any](p *T) any {
 	if p == nil {
 		return nil
 	}

@@ -17,131 +17,138 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// State is what the agent keeps over its process's life.
+// State is what an agent keeps on disk for the next process.
 type State struct {
 	Lock actuator.Record `json:"lock"`
-	// Accepted are the values of desired properties that are in force.
+	// Accepted holds the desired property values that are in force.
 	Accepted iothub.Object `json:"accepted,omitempty"`
-	// Lines are what has to be let go after the process, in the form of whoever
-	// drives them; nothing for a lock that is held.
+	// Lines describes the GPIO lines to release after the process has ended, in the
+	// driver's own format. It is empty in Hold mode, whose line is kept.
 	Lines json.RawMessage `json:"lines,omitempty"`
-	// Assignment is the hub that a provisioning service has assigned, in its form.
+	// Assignment is the hub that a provisioning service assigned, in the format of
+	// package provisioning.
 	Assignment json.RawMessage `json:"assignment,omitempty"`
-	// BootID is the boot in which the agent last ran.
+	// BootID is the kernel's id of the boot in which the agent last ran.
 	BootID     string  `json:"bootId,omitempty"`
-	Reboot     *Reboot `json:"reboot,omitempty"` // that is about to happen
+	Reboot     *Reboot `json:"reboot,omitempty"` // a reboot that is about to happen
 	LastReboot *Reboot `json:"lastReboot,omitempty"`
 }
 
-// stateVersion is raised when the file's form changes in a way that an older
+// stateVersion is raised when the state file's format changes in a way that an older
 // agent would misread.
 const stateVersion = 1
 
+// stateName is the name of the state file in the state directory.
 const stateName = "state.json"
 
-// saveRetry is how long after a write that failed it is tried again.
+// saveRetry is the delay before a failed write of the state file is retried.
 const saveRetry = 10 * time.Second
 
-// stateFile is the form of the file.
+// stateFile is the format of the state file.
 type stateFile struct {
 	Version int `json:"version"`
 	State
 }
 
-// Store keeps the state in one file, replaced as a whole and synced. It is safe
-// for concurrent use. Changes that come while a write is under way share the next,
-// and what could not be written is tried again.
+// Store keeps the state in one file. Each write replaces the whole file and syncs it.
+// Changes that come during a write share the next one, and a failed write is
+// retried. A Store is safe for concurrent use.
 type Store struct {
-	path string // empty: nothing is kept on disk
+	path string // the state file; empty keeps the state in memory only
 
 	mu      sync.Mutex
 	state   State
-	waiting []func(error) // of changes not yet taken into a write
+	pending []func(error) // done functions of changes that no write includes yet
 	errors  int64
 	wake    chan struct{}
 	ended   chan struct{}
 	closed  bool
 }
 
-// OpenStore reads the state from dir, which must exist, and begins to keep it
-// there. With an empty dir the state lives in memory only. A file that cannot be
-// read, is corrupt, or is of a later version, is set aside with a warning: the
-// agent then starts as if for the first time. A door is not to be left without
-// its agent for a bad file.
+// OpenStore reads the state file in dir, which must exist, and keeps the state there.
+// If dir is empty, the state is in memory only. A file that is unreadable, corrupt or
+// of a later version does not stop the agent, because a door needs its agent: the
+// store sets that file aside with a warning and starts empty.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	if dir == "" {
 		close(s.ended)
 		return s, nil
 	}
+
 	if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("open the state directory: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open the state directory: %s is not a directory", dir)
 	}
+
 	s.path = filepath.Join(dir, stateName)
 	text, err := os.ReadFile(s.path)
 	if err == nil {
-		s.state, err = readState(text)
+		s.state, err = decodeState(text)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		setAside(log, s.path, err)
 	}
+
 	go s.writeLoop()
 	return s, nil
 }
 
-// setAside keeps a file that cannot be used under another name.
-func setAside(log *zap.Logger, path string, why error) {
+// setAside renames an unusable file of the state directory, so that it can be
+// examined later.
+func setAside(log *zap.Logger, path string, reason error) {
 	aside := path + ".bad"
-	log.Warn("a file of the agent's state cannot be used and is set aside; the agent starts without it",
-		zap.String("file", path), zap.String("kept as", aside), zap.Error(why))
+	log.Warn("a file in the state directory is unusable and was set aside; the agent starts without it",
+		zap.String("file", path), zap.String("renamed_to", aside), zap.Error(reason))
 	if err := os.Rename(path, aside); err != nil {
-		log.Warn("the unusable file cannot be set aside; it will be overwritten", zap.Error(err))
+		log.Warn("the unusable file could not be set aside and will be overwritten", zap.Error(err))
 	}
 }
 
-// readState reads the text of the file.
-func readState(text []byte) (State, error) {
+// decodeState decodes the text of a state file.
+func decodeState(text []byte) (State, error) {
 	var file stateFile
 	if err := json.Unmarshal(text, &file); err != nil {
 		return State{}, err
 	}
 	if file.Version != stateVersion {
-		return State{}, fmt.Errorf("it has version %d, this agent knows %d", file.Version, stateVersion)
+		return State{}, fmt.Errorf("the file has version %d; this agent reads version %d", file.Version, stateVersion)
 	}
 	return file.State, nil
 }
 
-// ReadState reads what an agent keeps in dir, which may be running.
+// ReadState reads the state file in dir. The agent may be running meanwhile.
 func ReadState(dir string) (State, error) {
 	text, err := os.ReadFile(filepath.Join(dir, stateName))
 	if err != nil {
 		return State{}, fmt.Errorf("read the agent's state: %w", err)
 	}
-	state, err := readState(text)
+
+	state, err := decodeState(text)
 	if err != nil {
 		return State{}, fmt.Errorf("read the agent's state in %s: %w", dir, err)
 	}
 	return state, nil
 }
 
-// Get returns the state. Its maps are not to be changed.
+// Get returns the state. The caller must not modify its maps.
 func (s *Store) Get() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// errClosed is the error of a change that came after Close.
+// errClosed is the error of a change that comes after Close.
 var errClosed = errors.New("the state is closed")
 
-// Update changes the state and calls done, from another goroutine or this one,
-// when the change is on disk or could not be written. change must replace maps,
-// not write into them.
+// Update changes the state. It calls done, possibly from another goroutine, when the
+// change is on disk or its write has failed. change must replace maps, not modify
+// them.
 func (s *Store) Update(change func(*State), done func(error)) {
 	s.mu.Lock()
 	change(&s.state)
+
 	if s.path == "" || s.closed {
 		closed := s.closed
 		s.mu.Unlock()
@@ -152,27 +159,26 @@ func (s *Store) Update(change func(*State), done func(error)) {
 		}
 		return
 	}
-	s.waiting = append(s.waiting, done)
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+
+	s.pending = append(s.pending, done)
+	signal(s.wake)
 	s.mu.Unlock()
 }
 
-// Save keeps the lock's record; it makes the store an actuator.Journal.
+// Save saves the lock's record. It implements the interface through which package
+// actuator keeps that record.
 func (s *Store) Save(record actuator.Record, done func(error)) {
 	s.Update(func(state *State) { state.Lock = record }, done)
 }
 
-// Errors returns how many writes have failed.
+// Errors returns the number of writes that have failed.
 func (s *Store) Errors() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.errors
 }
 
-// Close writes what is not written yet and ends.
+// Close writes pending changes and ends the writer.
 func (s *Store) Close() {
 	s.mu.Lock()
 	if !s.closed && s.path != "" {
@@ -183,14 +189,18 @@ func (s *Store) Close() {
 	<-s.ended
 }
 
+// writeLoop writes the state after each change, and again after a failure, until
+// Close is called.
 func (s *Store) writeLoop() {
 	defer close(s.ended)
-	var failed error // the last write
+	var failed error // error of the previous write
+
 	for open := true; open; {
 		var retry <-chan time.Time
 		if failed != nil {
 			retry = time.After(saveRetry)
 		}
+
 		select {
 		case _, open = <-s.wake:
 		case <-retry:
@@ -199,22 +209,24 @@ func (s *Store) writeLoop() {
 	}
 }
 
-// writeOnce writes the state if something has changed or the write before has failed.
-func (s *Store) writeOnce(before error) error {
+// writeOnce writes the state if it has changed or the previous write failed.
+func (s *Store) writeOnce(previous error) error {
 	s.mu.Lock()
-	state, waiting := s.state, s.waiting
-	s.waiting = nil
+	state, pending := s.state, s.pending
+	s.pending = nil
 	s.mu.Unlock()
-	if len(waiting) == 0 && before == nil {
+	if len(pending) == 0 && previous == nil {
 		return nil
 	}
+
 	err := writeState(s.path, state)
 	if err != nil {
 		s.mu.Lock()
 		s.errors++
 		s.mu.Unlock()
 	}
-	for _, done := range waiting {
+
+	for _, done := range pending {
 		done(err)
 	}
 	return err

@@ -13,10 +13,10 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-func TestNoStateFileKeepsTheAgentDown(t *testing.T) {
+func TestUnusableStateFileDoesNotStopTheAgent(t *testing.T) {
 	for name, prepare := range map[string]func(file string) error{
-		"it cannot be read": func(file string) error { return os.MkdirAll(filepath.Join(file, "x"), 0o700) },
-		"it cannot be set aside": func(file string) error {
+		"unreadable": func(file string) error { return os.MkdirAll(filepath.Join(file, "x"), 0o700) },
+		"cannot be set aside": func(file string) error {
 			return errors.Join(os.WriteFile(file, []byte("{"), 0o600), os.MkdirAll(filepath.Join(file+".bad", "x"), 0o700))
 		},
 	} {
@@ -25,6 +25,7 @@ func TestNoStateFileKeepsTheAgentDown(t *testing.T) {
 			if err := prepare(filepath.Join(dir, "state.json")); err != nil {
 				t.Fatal(err)
 			}
+
 			s, err := OpenStore(dir, zap.NewNop())
 			if err != nil {
 				t.Fatal(err)
@@ -33,47 +34,50 @@ func TestNoStateFileKeepsTheAgentDown(t *testing.T) {
 			saved := make(chan error, 1)
 			s.Save(actuator.Record{Level: actuator.Locked}, func(err error) { saved <- err })
 			if err := <-saved; err != nil {
-				t.Errorf("the next state is not kept: %v", err)
+				t.Errorf("the next state is not saved: %v", err)
 			}
 		})
 	}
 }
 
-func TestAStateDirectoryThatIsNone(t *testing.T) {
+func TestOpenStoreWithoutDirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, file + "y"} {
 		if _, err := OpenStore(dir, zap.NewNop()); err == nil {
-			t.Errorf("%s: no error", dir)
+			t.Errorf("OpenStore(%s) succeeds", dir)
 		}
 	}
 }
 
-// Nobody is told that something is on disk when it is not.
-func TestSaveSaysWhatIsNotOnDisk(t *testing.T) {
+// Save never reports success for a record that is not on disk.
+func TestSaveReportsFailure(t *testing.T) {
 	dir := t.TempDir()
 	s, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // in the way
+
+	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // blocks the write
 		t.Fatal(err)
 	}
+
 	saved := make(chan error, 2)
 	s.Save(actuator.Record{}, func(err error) { saved <- err })
 	if err := <-saved; err == nil || s.Errors() != 1 {
 		t.Errorf("err = %v, %d errors", err, s.Errors())
 	}
+
 	s.Close()
 	s.Save(actuator.Record{}, func(err error) { saved <- err })
 	if err := <-saved; err == nil {
-		t.Error("saved after the end")
+		t.Error("Save succeeds after Close")
 	}
 }
 
-func TestARecordOutlivesTheProcess(t *testing.T) {
+func TestRecordOutlivesTheProcess(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000000, time.UTC)
 	want := actuator.Record{
@@ -81,12 +85,14 @@ func TestARecordOutlivesTheProcess(t *testing.T) {
 		Relock: &actuator.Promise{BootID: "b", Uptime: 90 * time.Second},
 		Last:   &actuator.Last{Name: "unlockDoor", Reason: "r", At: at, Code: actuator.Busy},
 	}
+
 	s, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s.Save(want, func(error) {})
-	s.Close() // writes what is not written yet
+	s.Close() // writes pending changes
 	next, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -97,15 +103,15 @@ func TestARecordOutlivesTheProcess(t *testing.T) {
 	}
 }
 
-// Whatever stands in the file: it is read or refused, and what is read gives
-// settings within their bounds.
+// Any content of the state file is either refused or yields settings within their
+// bounds.
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"version":1,"lock":{"level":"unlocked","position":"moving","motion":"unlocked","relock":{"bootId":"b","uptimeNs":1}},"accepted":{"building":"43","floor":3.0}}`))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(`{"version":1,"accepted":{"autoRelockSeconds":-5,"room":7}}`))
 	f.Add([]byte("{\"version\":1}\x00\x00"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		state, err := readState(file)
+		state, err := decodeState(file)
 		if err != nil {
 			return
 		}
@@ -116,9 +122,9 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// What could not be written is written when there is room again, without another
-// change: it may be a promise for tomorrow.
-func TestAFullDiskIsTriedAgain(t *testing.T) {
+// After a full disk the store retries by itself, without another change, because the
+// unwritten state may hold the promise of a relock.
+func TestFullDiskIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		store, err := OpenStore(dir, zap.NewNop())
@@ -126,27 +132,31 @@ func TestAFullDiskIsTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		full := filepath.Join(dir, stateName+".new") // nothing can be written
+		full := filepath.Join(dir, stateName+".new") // a directory of this name blocks writes
 		if err := os.Mkdir(full, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		said := make(chan error, 1)
-		store.Update(func(s *State) { s.BootID = "boot-1" }, func(err error) { said <- err })
-		if err := <-said; err == nil {
-			t.Fatal("it is said to be on disk")
+
+		done := make(chan error, 1)
+		store.Update(func(s *State) { s.BootID = "boot-1" }, func(err error) { done <- err })
+		if err := <-done; err == nil {
+			t.Fatal("the failed write is reported as successful")
 		}
+
 		time.Sleep(saveRetry)
 		synctest.Wait()
 		if n := store.Errors(); n != 2 {
-			t.Errorf("%d writes have failed, want 2", n)
+			t.Errorf("%d failed writes, want 2", n)
 		}
+
 		if err := os.Remove(full); err != nil {
 			t.Fatal(err)
 		}
+
 		time.Sleep(saveRetry)
 		synctest.Wait()
 		if state, err := ReadState(dir); err != nil || state.BootID != "boot-1" {
-			t.Errorf("on disk is %+v, %v", state, err)
+			t.Errorf("on disk: %+v, %v", state, err)
 		}
 	})
 }

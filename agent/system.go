@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System is what is reported of the machine.
+// System describes the machine, as the agent reports it.
 type System struct {
 	OS       string
 	Kernel   string
@@ -18,13 +18,15 @@ type System struct {
 	BootedAt time.Time
 }
 
-// ReadSystem asks the machine. What it does not tell stays empty.
+// ReadSystem describes the machine that this process runs on. A field that cannot be
+// read stays empty.
 func ReadSystem(now time.Time, uptime time.Duration) System {
 	s := System{
 		OS:       osName("/etc/os-release"),
 		Arch:     runtime.GOARCH,
 		BootedAt: now.Add(-uptime).Truncate(time.Second),
 	}
+
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		s.Kernel = unix.ByteSliceToString(u.Release[:])
@@ -35,6 +37,7 @@ func ReadSystem(now time.Time, uptime time.Duration) System {
 	return s
 }
 
+// osName returns PRETTY_NAME from an os-release file, or "linux" if there is none.
 func osName(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -48,8 +51,9 @@ func osName(file string) string {
 	return runtime.GOOS
 }
 
+// object returns the reported property system, without lastReboot.
 func (s System) object() map[string]any {
-	o := map[string]any{"os": s.OS, "kernel": s.Kernel, "arch": s.Arch, "bootedAt": timeText(s.BootedAt)}
+	o := map[string]any{"os": s.OS, "kernel": s.Kernel, "arch": s.Arch, "bootedAt": formatTime(s.BootedAt)}
 	if s.Model != "" {
 		o["model"] = s.Model
 	}

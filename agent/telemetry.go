@@ -10,8 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// telemetryNow is the state of the door as it is told each telemetrySeconds.
-type telemetryNow struct {
+// statusMessage is the message that the agent sends every telemetrySeconds.
+type statusMessage struct {
 	Name     string    `json:"event"`
 	At       time.Time `json:"at"`
 	Position string    `json:"position"`
@@ -19,47 +19,57 @@ type telemetryNow struct {
 	Door     string    `json:"door,omitempty"`
 }
 
-// sendTelemetry tells the hub where the door stands as often as telemetrySeconds
-// says, until ctx ends. What cannot be sent is not kept: it would be old by the
-// time that there is a hub.
+// sendTelemetry sends a status message every telemetrySeconds until ctx ends. It
+// does not queue a message that cannot be sent: the status would be outdated by the
+// time the hub is back.
 func (a *Agent) sendTelemetry(ctx context.Context, link Link) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var every time.Duration
+	var interval time.Duration
+
 	for {
-		if now := time.Duration(a.settings().TelemetrySeconds) * time.Second; now != every {
-			every = now
+		if setting := time.Duration(a.settings().TelemetrySeconds) * time.Second; setting != interval {
+			interval = setting
 			timer.Stop()
-			if every > 0 {
-				timer.Reset(every)
+			if interval > 0 {
+				timer.Reset(interval)
 			}
 		}
+
 		select {
 		case <-timer.C:
-			if every > 0 {
-				a.sendOnce(ctx, link)
-				timer.Reset(every)
+			if interval > 0 {
+				a.sendStatus(ctx, link)
+				timer.Reset(interval)
 			}
-		case <-a.paced:
+		case <-a.intervalChanged:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (a *Agent) sendOnce(ctx context.Context, link Link) {
+// sendStatus sends one status message.
+func (a *Agent) sendStatus(ctx context.Context, link Link) {
 	status := a.lock.Status()
-	body, err := json.Marshal(telemetryNow{
-		Name: "status", At: a.config.Now().UTC().Truncate(time.Millisecond),
-		Position: string(status.Position), Source: string(status.Source), Door: string(status.Door),
+	body, err := json.Marshal(statusMessage{
+		Name:     "status",
+		At:       a.config.Now().UTC().Truncate(time.Millisecond),
+		Position: string(status.Position),
+		Source:   string(status.Source),
+		Door:     string(status.Door),
 	})
+
 	if err == nil {
 		err = link.Send(ctx, iothub.Message{
-			ContentType: "application/json", ContentEncoding: "utf-8",
-			Properties: iothub.Bag{{Name: "event", Value: "status"}}, Body: body,
+			ContentType:     "application/json",
+			ContentEncoding: "utf-8",
+			Properties:      iothub.Bag{{Name: "event", Value: "status"}},
+			Body:            body,
 		})
 	}
+
 	if err != nil && ctx.Err() == nil {
-		a.config.Log.Debug("the door's state did not reach the hub", zap.Error(err))
+		a.config.Log.Debug("sending the door's status to the hub failed", zap.Error(err))
 	}
 }

@@ -12,126 +12,138 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// A hub that has no time for the twin now is asked again after a while, on the
-// same link: a door that takes methods is not to be cut off for its twin.
+// The bounds of the delay before the agent retries a request that the hub could not
+// serve. It retries on the same link: closing the link would also stop the door's
+// methods.
 const (
-	firstRetry   = 5 * time.Second
-	longestRetry = 5 * time.Minute
+	minRetryDelay = 5 * time.Second
+	maxRetryDelay = 5 * time.Minute
 )
 
-// twinKeeper holds one link's view of the twin.
-type twinKeeper struct {
+// twinSync is one link's copy of the twin.
+type twinSync struct {
 	*Agent
 	link     Link
-	fetched  bool          // what follows is the hub's
-	desired  iothub.Object // as far as patches have come
-	reported iothub.Object // as the hub has it
+	fetched  bool          // desired and reported are up to date
+	desired  iothub.Object // desired properties, with all patches received so far
+	reported iothub.Object // reported properties, as the hub has them
 
-	refusals int              // in a row, for want of time
-	retry    <-chan time.Time // not nil: the hub is left alone until then
+	failures int              // number of consecutive temporary refusals by the hub
+	retry    <-chan time.Time // delivers when to ask the hub again; nil if it need not wait
 }
 
-// keepTwin reads the twin, applies what is desired and keeps what is reported
-// true until ctx ends, which is no error.
-func (a *Agent) keepTwin(ctx context.Context, link Link) error {
-	k := &twinKeeper{Agent: a, link: link}
-	err := k.run(ctx)
+// syncTwin reads the twin, applies the desired properties and keeps the reported ones
+// true until ctx ends. The end of ctx is no error.
+func (a *Agent) syncTwin(ctx context.Context, link Link) error {
+	t := &twinSync{Agent: a, link: link}
+	err := t.run(ctx)
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-func (k *twinKeeper) run(ctx context.Context) error {
+func (t *twinSync) run(ctx context.Context) error {
 	for {
-		if k.retry == nil {
-			if err := k.sync(ctx); err != nil {
+		if t.retry == nil {
+			if err := t.sync(ctx); err != nil {
 				return err
 			}
 		}
+
 		select {
-		case change := <-k.link.Desired():
-			if err := k.onDesired(ctx, change); err != nil {
+		case change := <-t.link.Desired():
+			if err := t.onDesired(ctx, change); err != nil {
 				return err
 			}
-		case <-k.lock.Changed():
-		case <-k.changed:
-		case <-k.retry:
-			k.retry = nil
+		case <-t.lock.Changed():
+		case <-t.reportChanged:
+		case <-t.retry:
+			t.retry = nil
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// sync reads the twin if that has to be done, and reports what differs.
-func (k *twinKeeper) sync(ctx context.Context) error {
-	err := k.fetch(ctx)
+// sync reads the twin if it is not up to date and reports the differences. If the
+// hub refuses temporarily, sync schedules a retry.
+func (t *twinSync) sync(ctx context.Context) error {
+	err := t.fetch(ctx)
 	if err == nil {
-		err = k.report(ctx)
+		err = t.report(ctx)
 	}
+
 	refusal, refused := errors.AsType[*iothub.Error](err)
-	if !refused || !later(refusal) {
-		k.refusals = 0
+	if !refused || !isTemporary(refusal) {
+		t.failures = 0
 		return err
 	}
-	// Half of it is chance: a fleet that was refused together does not come back together.
-	wait := min(firstRetry<<min(k.refusals, 10), longestRetry)
-	wait = wait/2 + time.Duration(k.config.random()*float64(wait/2))
-	k.refusals++
-	k.retry = time.After(max(wait, refusal.RetryAfter))
+
+	delay := t.retryDelay(t.failures)
+	t.failures++
+	t.retry = time.After(max(delay, refusal.RetryAfter))
 	return nil
 }
 
-// fetch reads the whole twin, unless patches have kept it whole.
-func (k *twinKeeper) fetch(ctx context.Context) error {
-	if k.fetched {
+// fetch reads the whole twin, unless the patches received so far kept it up to date.
+func (t *twinSync) fetch(ctx context.Context) error {
+	if t.fetched {
 		return nil
 	}
-	twin, err := k.link.Twin(ctx)
+
+	twin, err := t.link.Twin(ctx)
 	if err != nil {
 		return fmt.Errorf("read the twin: %w", err)
 	}
-	k.fetched, k.desired, k.reported = true, twin.Desired, twin.Reported
-	return k.applyDesired(ctx)
+
+	t.fetched = true
+	t.desired, t.reported = twin.Desired, twin.Reported
+	return t.apply(ctx)
 }
 
-// onDesired takes a change and all that have come behind it.
-func (k *twinKeeper) onDesired(ctx context.Context, change iothub.Object) error {
+// onDesired merges a change of the desired properties, and all changes that have
+// arrived behind it, and then applies them. If a version is missing, onDesired only
+// marks the twin as outdated, so that sync reads it again.
+func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
 	for {
 		version := change.Version()
-		switch have := k.desired.Version(); {
+		switch have := t.desired.Version(); {
 		case version == have+1:
-			k.desired = k.desired.Merge(change)
-		case version > have+1: // one was lost
-			k.fetched = false
+			t.desired = t.desired.Merge(change)
+		case version > have+1: // a change was lost
+			t.fetched = false
 		}
+
 		select {
-		case change = <-k.link.Desired():
+		case change = <-t.link.Desired():
 			continue
 		default:
 		}
-		if !k.fetched {
-			return nil // it is all in the twin, which will be read
+
+		if !t.fetched {
+			return nil
 		}
-		return k.applyDesired(ctx)
+		return t.apply(ctx)
 	}
 }
 
-// applyDesired puts the desired properties in force and, if they changed what
-// is, on disk: what is acknowledged will be in force after a restart too.
-func (k *twinKeeper) applyDesired(ctx context.Context) error {
-	before := k.state.Get().Accepted
-	result := k.putInForce(k.desired)
-	if len(patch(plain(before), plain(result.accepted))) == 0 {
+// apply puts the desired properties in force. If that changed an accepted value,
+// apply waits until it is on disk, so that an acknowledged value is in force after a
+// restart too.
+func (t *twinSync) apply(ctx context.Context) error {
+	previous := t.state.Get().Accepted
+	result := t.applyDesired(t.desired)
+	if len(patch(normalize(previous), normalize(result.accepted))) == 0 {
 		return nil
 	}
+
 	saved := make(chan error, 1)
-	k.state.Update(func(s *State) { s.Accepted = result.accepted }, func(err error) { saved <- err })
+	t.state.Update(func(s *State) { s.Accepted = result.accepted }, func(err error) { saved <- err })
 	select {
 	case err := <-saved:
 		if err != nil {
-			k.config.Log.Error("the settings are in force, but not on disk", zap.Error(err))
+			t.config.Log.Error("the new settings are in force but not on disk; a restart may lose them", zap.Error(err))
 		}
 		return nil
 	case <-ctx.Done():
@@ -139,26 +151,35 @@ func (k *twinKeeper) applyDesired(ctx context.Context) error {
 	}
 }
 
-// report sends what differs.
-func (k *twinKeeper) report(ctx context.Context) error {
-	change := difference(k.reported, k.Agent.reported())
+// report sends the smallest patch that makes the reported properties true.
+func (t *twinSync) report(ctx context.Context) error {
+	change := difference(t.reported, t.Agent.reported())
 	if len(change) == 0 {
 		return nil
 	}
-	_, err := k.link.Report(ctx, change)
+
+	_, err := t.link.Report(ctx, change)
 	if err == nil {
-		k.reported = k.reported.Merge(change)
+		t.reported = t.reported.Merge(change)
 		return nil
 	}
-	if refusal, ok := errors.AsType[*iothub.Error](err); ok && !later(refusal) {
-		// Sending it again would be refused again; the next change is another patch.
-		k.config.Log.Error("the hub refused the reported properties", zap.Error(refusal))
+	if refusal, ok := errors.AsType[*iothub.Error](err); ok && !isTemporary(refusal) {
+		// The hub would refuse the same patch again; the next change makes another patch.
+		t.config.Log.Error("the hub refused the reported properties", zap.Error(refusal))
 		return nil
 	}
 	return fmt.Errorf("report properties: %w", err)
 }
 
-// later reports whether the hub may well take tomorrow what it refused now.
-func later(refusal *iothub.Error) bool {
+// retryDelay returns the delay before a retry after the given number of earlier
+// consecutive failures. It grows exponentially. Half of it is random, so that a fleet
+// of devices does not retry at the same moment.
+func (a *Agent) retryDelay(failures int) time.Duration {
+	delay := min(minRetryDelay<<min(failures, 10), maxRetryDelay)
+	return delay/2 + time.Duration(a.config.random()*float64(delay/2))
+}
+
+// isTemporary reports whether the hub may accept the same request later.
+func isTemporary(refusal *iothub.Error) bool {
 	return refusal.Status == http.StatusTooManyRequests || refusal.Status >= 500
 }

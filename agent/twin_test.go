@@ -17,11 +17,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// slowHub is a link that answers each twin request as the test says.
+// slowHub is a link whose hub refuses twin requests as the test scripts it.
 type slowHub struct {
 	*hub
-	refusals []*iothub.Error // of the next requests; nil: none
-	asked    []time.Duration // when requests came
+	refusals []*iothub.Error // answers to the next requests; nil accepts one
+	asked    []time.Duration // times of the requests, from began on
 	began    time.Time
 }
 
@@ -52,7 +52,7 @@ func (h *slowHub) Report(ctx context.Context, patch iothub.Object) (int64, error
 	return h.hub.Report(ctx, patch)
 }
 
-// stillLock is a lock that stands, or whose commands last until they are let go.
+// stillLock is a lock that never moves. Its commands last until hold is closed.
 type stillLock struct {
 	hold    chan struct{}
 	changed chan struct{}
@@ -74,9 +74,9 @@ func stillAgent(t *testing.T) *Agent {
 	return New(Config{Now: time.Now, Rand: func() float64 { return 1 }, Log: zap.NewNop()}, lock, store)
 }
 
-// A hub that is too busy for the twin is asked again on the same link, ever
-// more rarely, and never sooner than it says; methods go on meanwhile.
-func TestABusyHubIsLeftAlone(t *testing.T) {
+// If the hub is too busy for the twin, the agent asks it again on the same link, at
+// growing intervals and never before its Retry-After. Methods are answered meanwhile.
+func TestBusyHubIsAskedLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := iothub.Errorf(iothub.CodeThrottling, "slow down")
 		patient := iothub.Errorf(iothub.CodeThrottling, "slow down")
@@ -89,29 +89,33 @@ func TestABusyHubIsLeftAlone(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- a.Serve(ctx, h) }()
 		synctest.Wait()
-		for range 3 { // none of this makes it ask sooner
+		for range 3 { // a change to report does not shorten the delay
 			a.notify()
 			synctest.Wait()
 		}
+
 		if status, _ := h.call(t, "ping", "1"); status != 200 {
 			t.Errorf("ping: %d", status)
 		}
+
 		<-time.After(2 * time.Hour)
 		stop()
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
+
 		const sec = time.Second
-		// Read, read, read and report, report, report.
+		// Two reads are refused; the third succeeds and a report follows, which is
+		// refused twice.
 		want := []time.Duration{0, 5 * sec, 15 * sec, 15 * sec, 35 * sec, time.Hour + 35*sec}
 		if !reflect.DeepEqual(h.asked, want) {
-			t.Errorf("asked at %v, want %v", h.asked, want)
+			t.Errorf("requests at %v, want %v", h.asked, want)
 		}
 	})
 }
 
-// What is desired comes into force also while the hub takes no reports.
-func TestDesiredWhileReportsWait(t *testing.T) {
+// Desired properties come into force even while the hub refuses reports.
+func TestDesiredWhileReportsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &slowHub{hub: newHub(newTwin), began: time.Now(),
 			refusals: []*iothub.Error{nil, iothub.Errorf(iothub.CodeThrottling, "slow down")}}
@@ -125,25 +129,29 @@ func TestDesiredWhileReportsWait(t *testing.T) {
 		if s := a.settings().AutoRelockSeconds; s != 9 || len(h.reports) != 0 {
 			t.Errorf("autoRelockSeconds = %d after %d reports", s, len(h.reports))
 		}
+
 		<-time.After(time.Minute)
 		synctest.Wait()
 		ack, _ := h.twin.Reported["autoRelockSeconds"].(map[string]any)
 		if len(h.reports) != 1 || text(t, ack) != `{"ac":200,"av":2,"value":9}` {
 			t.Errorf("%d reports, acknowledged %v", len(h.reports), ack)
 		}
+
 		stop()
 		<-ended
 	})
 }
 
-// The wait has a limit, and begins anew once the hub had time.
-func TestTheWaitForABusyHub(t *testing.T) {
+// The delay has an upper bound, and starts again from its minimum once the hub has
+// served a request.
+func TestRetryDelayForBusyHub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &slowHub{hub: newHub(newTwin), began: time.Now()}
 		busy := iothub.Errorf(iothub.CodeThrottling, "slow down")
 		for range 8 {
 			h.refusals = append(h.refusals, busy)
 		}
+
 		h.refusals = append(h.refusals, nil, nil, busy)
 		a := stillAgent(t)
 		ctx, stop := context.WithCancel(t.Context())
@@ -154,28 +162,29 @@ func TestTheWaitForABusyHub(t *testing.T) {
 		<-time.After(time.Hour)
 		stop()
 		<-ended
-		var waits []time.Duration
+		var delays []time.Duration
 		for i := range h.asked[1:] {
-			waits = append(waits, h.asked[i+1]-h.asked[i])
+			delays = append(delays, h.asked[i+1]-h.asked[i])
 		}
+
 		const sec = time.Second
-		sum := 915 * sec // of the eight
+		sum := 915 * sec // of the first eight delays
 		want := []time.Duration{5 * sec, 10 * sec, 20 * sec, 40 * sec, 80 * sec, 160 * sec, 300 * sec, 300 * sec, 0, time.Hour - sum, 5 * sec}
-		if !reflect.DeepEqual(waits, want) {
-			t.Errorf("waits of %v, want %v", waits, want)
+		if !reflect.DeepEqual(delays, want) {
+			t.Errorf("delays %v, want %v", delays, want)
 		}
 	})
 }
 
-// Until the twin has been read a change alone says little: what was desired
-// before stays in force.
-func TestAChangeBeforeTheTwin(t *testing.T) {
+// A change that arrives before the twin was read does not displace the settings that
+// the previous process accepted.
+func TestChangeBeforeTwin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &slowHub{hub: newHub(`{"desired":{"autoRelockSeconds":9,"room":"1","$version":2},"reported":{"$version":1}}`),
 			began: time.Now(), refusals: []*iothub.Error{iothub.Errorf(iothub.CodeThrottling, "slow down")}}
-		before := stillAgent(t)
-		before.state.Update(func(s *State) { s.Accepted = object(t, `{"autoRelockSeconds":9}`) }, func(error) {})
-		a := New(before.config, before.lock, before.state)
+		previous := stillAgent(t)
+		previous.state.Update(func(s *State) { s.Accepted = object(t, `{"autoRelockSeconds":9}`) }, func(error) {})
+		a := New(previous.config, previous.lock, previous.state)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- a.Serve(ctx, h) }()
@@ -184,18 +193,21 @@ func TestAChangeBeforeTheTwin(t *testing.T) {
 		if s := a.settings().AutoRelockSeconds; s != 9 {
 			t.Errorf("before the twin: autoRelockSeconds = %d", s)
 		}
+
 		<-time.After(time.Minute)
 		synctest.Wait()
 		if s := a.settings(); s.AutoRelockSeconds != 9 || s.Room == nil {
-			t.Errorf("after it: %+v", s)
+			t.Errorf("after the twin: %+v", s)
 		}
+
 		stop()
 		<-ended
 	})
 }
 
-// What changes nothing that is in force wears no disk.
-func TestOnlyWhatChangesIsWritten(t *testing.T) {
+// A change of the desired properties that alters no accepted value writes nothing to
+// disk.
+func TestOnlyChangesAreWritten(t *testing.T) {
 	dir := t.TempDir()
 	d, h := newDoor(t, dir, mock.None, actuator.Locked), newHub(`{"desired":{"room":"1","$version":3},"reported":{}}`)
 	d.serve(t, h)
@@ -205,10 +217,12 @@ func TestOnlyWhatChangesIsWritten(t *testing.T) {
 			return ack["av"] == json.Number(av)
 		}
 	}
+
 	h.until(t, "version 3", version("3"))
 	if err := os.Remove(filepath.Join(dir, "state.json")); err != nil {
 		t.Fatal(err)
 	}
+
 	h.desired <- object(t, `{"other":1,"$version":4}`)
 	h.until(t, "version 4", version("4"))
 	if _, err := os.Stat(filepath.Join(dir, "state.json")); !os.IsNotExist(err) {
@@ -216,8 +230,9 @@ func TestOnlyWhatChangesIsWritten(t *testing.T) {
 	}
 }
 
-// What cannot be begun stays on the link, which discards it when it is lost.
-func TestMethodsThatCannotBeBegunAreNotTaken(t *testing.T) {
+// Methods beyond the concurrency limit stay on the link, which discards them when it
+// is lost.
+func TestMethodsBeyondTheLimitStayOnTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(newTwin)
 		h.methods, h.answers = make(chan iothub.Method, 40), make(chan iothub.MethodResponse, 40)
@@ -228,18 +243,22 @@ func TestMethodsThatCannotBeBegunAreNotTaken(t *testing.T) {
 		for range 40 {
 			h.methods <- iothub.Method{RequestID: "1", Name: "lockDoor"}
 		}
+
 		synctest.Wait()
-		if n := len(h.methods); n != 40-maxAtOnce {
-			t.Errorf("%d methods wait on the link, want %d", n, 40-maxAtOnce)
+		if n := len(h.methods); n != 40-maxConcurrentMethods {
+			t.Errorf("%d methods wait on the link, want %d", n, 40-maxConcurrentMethods)
 		}
+
 		close(a.lock.(*stillLock).hold)
 		close(h.methods)
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
+
 		if n := len(h.answers); n != 40 {
 			t.Errorf("%d answers to 40 methods", n)
 		}
+
 		stop()
 	})
 }
