@@ -50,8 +50,13 @@ type finding struct {
 	Remedy string `json:"remedy,omitempty"` // what to do about one that has failed
 }
 
-// failed is a finding of err, whose text says what to do after a semicolon.
+// failed returns the finding for err. A network error holds its remedy; other
+// errors name the remedy after a semicolon.
 func failed(check string, err error) finding {
+	if network, ok := errors.AsType[*rest.NetworkError](err); ok {
+		return finding{check, false, "hub at " + network.Address + ": " + network.Problem, network.Remedy}
+	}
+
 	text, remedy, _ := strings.Cut(err.Error(), "; ")
 	return finding{check, false, text, remedy}
 }
@@ -129,7 +134,7 @@ func lookUp(ctx context.Context, client *rest.Client) finding {
 	if err != nil {
 		text := "the name " + host + " could not be looked up"
 		if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
-			text = "there is no host of the name " + host
+			text = "there is no host named " + host
 		}
 		return finding{"dns", false, text, "check the hub's name and this computer's DNS, or give --endpoint"}
 	}

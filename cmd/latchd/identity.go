@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 	"github.com/latchd/latchd/transport/mqtt/dial"
 	"github.com/latchd/latchd/transport/provisioning"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // identity is who the device is, whom it trusts and how it reaches its hub.
@@ -35,10 +36,15 @@ func productInfo() string { return "latchd/" + version }
 // readIdentity reads what the configuration names. Secrets that others can read
 // are warned of.
 func readIdentity(c config.Config, log *zap.Logger) (identity, error) {
-	roots, err := readRoots(c.Hub.CAFile)
-	if err != nil {
-		return identity{}, err
+	var roots *x509.CertPool // nil means the system's CA certificates
+	if c.Hub.CAFile != "" {
+		pool, err := trust.ReadCAFile(c.Hub.CAFile)
+		if err != nil {
+			return identity{}, err
+		}
+		roots = pool
 	}
+
 	proxy, err := readProxy(c.Hub, log)
 	if err != nil {
 		return identity{}, err
@@ -175,20 +181,4 @@ func readSecret(what, path string, log *zap.Logger) (string, error) {
 		log.Warn("others can read "+what+"; run chmod 600 on it", zap.String("file", path), zap.Stringer("mode", info.Mode()))
 	}
 	return string(text), nil
-}
-
-// readRoots reads the authorities to trust; nil are those of the system.
-func readRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the hub's certificate authority: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: there is no PEM certificate in it", file)
-	}
-	return roots, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // ownerClient speaks to a running hub with the key and the certificate that are
@@ -46,12 +46,10 @@ func (c *ownerClient) open() error {
 	if c.owner, err = iothub.ParseService(string(text)); err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(filepath.Join(c.data, "ca.pem"))
+	roots, err := trust.ReadCAFile(filepath.Join(c.data, "ca.pem"))
 	if err != nil {
-		return fmt.Errorf("the hub's certificate: %w", err)
+		return err
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(ca)
 	c.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: c.owner.HostName}, DisableKeepAlives: true,
 	}}

@@ -17,6 +17,7 @@ import (
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 const (
@@ -125,13 +126,8 @@ func (o options) open(stderr io.Writer) (common, iothub.Service, error) {
 		return c, service, fmt.Errorf("%s: %w", o.hubFile, err)
 	}
 	if o.caFile != "" {
-		pem, err := os.ReadFile(o.caFile)
-		if err != nil {
-			return c, service, fmt.Errorf("read the hub's certificate authority: %w", err)
-		}
-		c.roots = x509.NewCertPool()
-		if !c.roots.AppendCertsFromPEM(pem) {
-			return c, service, fmt.Errorf("%s: there is no PEM certificate in it", o.caFile)
+		if c.roots, err = trust.ReadCAFile(o.caFile); err != nil {
+			return c, service, err
 		}
 	} else if c.roots, err = x509.SystemCertPool(); err != nil {
 		return c, service, fmt.Errorf("read the system's certificates: %w", err)

@@ -56,7 +56,7 @@ func TestRefusedCertificate(t *testing.T) {
 	})
 	d.clock.fire(t, 500*time.Millisecond)
 	d.stop(t)
-	wantLogged(t, d, "hub at "+p.address+": it refused the device's certificate (tls: unknown certificate authority); check its dates, and that it is the one that the device is known by")
+	wantLogged(t, d, "hub at "+p.address+": it refused the device's certificate (tls: unknown certificate authority); check the dates of the certificate, and that it is the one registered for the device")
 }
 
 func TestNoConnection(t *testing.T) {
@@ -73,20 +73,20 @@ func TestNoConnection(t *testing.T) {
 		delay  time.Duration
 	}{
 		{"unknown authority", func(o *mqtt.Options) { o.RootCAs = otherRoots },
-			"its certificate is of an authority that this computer does not trust; for a hub of your own set ca_file to its CA's certificate", 0},
+			"its certificate was issued by an authority that this computer does not trust; if the server is your own, set ca_file to the file with its CA certificate", 0},
 		{"another name", func(o *mqtt.Options) { o.Endpoint = strings.Replace(o.Endpoint, "localhost", "127.0.0.1", 1) },
-			"its certificate is for localhost, not for 127.0.0.1; use one of these names as endpoint", 0},
+			"its certificate is for localhost, not for 127.0.0.1; use one of the certificate's names as the endpoint", 0},
 		{"clock before the certificate", func(o *mqtt.Options) { o.Now = func() time.Time { return time.Unix(1000, 0) } },
-			"its certificate is expired or not valid yet; compare this computer's clock (1970-01-01T00:16:40Z) and the certificate's dates", 0},
+			"its certificate has expired or is not valid yet; compare this computer's clock (1970-01-01T00:16:40Z) with the dates of the certificate", 0},
 		{"nobody listens", func(o *mqtt.Options) { o.Endpoint = nobody.Addr().String() },
-			"it refused the connection; check that it runs and the port", 0},
+			"it refused the connection; check that the server is running, and check the port", 0},
 		{"no TLS", func(o *mqtt.Options) { o.Endpoint = plain.Addr().String() },
-			"it does not speak TLS there; check the port", 0},
+			"it does not speak TLS on this port; check the port of the endpoint", 0},
 		{"no such host", func(o *mqtt.Options) {
 			o.Dial = func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "localhost", IsNotFound: true}}
 			}
-		}, "there is no host of the name localhost; check the host name and this computer's DNS", 7500 * time.Millisecond},
+		}, "there is no host named localhost; check the host name and this computer's DNS", 7500 * time.Millisecond},
 		{"look-up fails", func(o *mqtt.Options) {
 			o.Dial = func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}
@@ -94,10 +94,10 @@ func TestNoConnection(t *testing.T) {
 		}, "the name localhost could not be looked up (server misbehaving); check the network and this computer's DNS", 0},
 		{"no answer", func(o *mqtt.Options) {
 			o.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
-		}, "no answer within 30s; check the network, and that a firewall lets the port out", 0},
+		}, "no answer within 30s; check the network, and that no firewall blocks the port", 0},
 		{"closed before CONNACK", func(o *mqtt.Options) {
 			o.Endpoint = closing.Addr().String()
-		}, "it closed the connection before the login was answered; check that the address is an IoT Hub's MQTT port", 0},
+		}, "it closed the connection before it answered the login; check that the address is an IoT Hub's MQTT port", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPeer(t, nil)

@@ -173,7 +173,7 @@ func TestRegisterEnds(t *testing.T) {
 		{"no hub", func(s *service, _ *Options) { s.answers = []answer{assigned("", "door-1")} },
 			`provisioning service: it assigned a hub of the name "", which cannot be`, 0},
 		{"unknown authority", func(_ *service, o *Options) { _, o.RootCAs = certificate(t, "other") },
-			"provisioning service at service.example:8883: its certificate is of an authority that this computer does not trust", 0},
+			"provisioning service at service.example:8883: its certificate was issued by an authority that this computer does not trust", 0},
 		{"no device", func(s *service, _ *Options) { s.answers = []answer{assigned("h", "a b")} },
 			`provisioning service: in the assignment the device id has ' '; allowed are`, 0},
 	} {

@@ -2,120 +2,160 @@ package rest
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"strings"
 	"time"
+
+	"github.com/latchd/latchd/transport/trust"
 )
 
-// NetworkError is a request that got no answer. Its text is for a person.
+// NetworkError reports that the hub did not answer a request.
 type NetworkError struct {
-	Address string // host:port that was dialled
+	Address string // HOST:PORT to which the client connected
 	Kind    NetworkKind
-	text    string
-	err     error
+	Problem string // what is wrong, for people
+	Remedy  string // what people should do; empty if the client has no advice
+	cause   error
 }
 
-// NetworkKind tells network errors apart.
+// NetworkKind classifies network errors.
 type NetworkKind int
 
 // The kinds of network errors.
 const (
-	Unreachable  NetworkKind = iota + 1 // no connection came about: nothing was sent
-	NotTrusted                          // the certificate is of an unknown authority
-	WrongName                           // the certificate is for another name
-	NotValid                            // the certificate is expired or otherwise not good
-	Unanswered                          // no answer in time: the request may have been carried out
-	Disconnected                        // the connection broke: the request may have been carried out
+	Unreachable  NetworkKind = iota + 1 // no connection was opened, so the client sent nothing
+	NotTrusted                          // the issuer of the hub's certificate is not trusted
+	WrongName                           // the hub's certificate is for another name
+	NotValid                            // the hub's certificate is expired or invalid, or the server does not speak TLS
+	Unanswered                          // no answer arrived in time; the hub may have carried out the request
+	Disconnected                        // the connection was lost; the hub may have carried out the request
 )
 
-// Error says what is wrong and what to do.
-func (e *NetworkError) Error() string { return e.text }
+// Error returns the address, the problem and the remedy.
+func (e *NetworkError) Error() string {
+	text := "hub at " + e.Address + ": " + e.Problem
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
+}
 
-// Unwrap returns the cause.
-func (e *NetworkError) Unwrap() error { return e.err }
+// Unwrap returns the error of the HTTP client.
+func (e *NetworkError) Unwrap() error { return e.cause }
 
-// Sent reports whether the hub may have got the request, and carried it out.
+// Sent reports whether the hub may have received the request and carried it out.
 func (e *NetworkError) Sent() bool { return e.Kind == Unanswered || e.Kind == Disconnected }
 
-// Temporary reports whether the same request may succeed a while later with
-// nothing changed on this side.
+// Temporary reports whether the same request may succeed later without a change
+// on this computer.
 func (e *NetworkError) Temporary() bool { return e.Kind == Unreachable || e.Sent() }
 
-// proxyRefusal is a proxy's answer that it makes no connection to the hub.
+// proxyRefusal is the answer of a proxy that refuses to connect to the hub.
 type proxyRefusal struct{ host, status string }
 
-// Error says what the proxy said.
 func (e *proxyRefusal) Error() string { return "proxy " + e.host + ": " + e.status }
 
-// networkError turns what the HTTP client says into a NetworkError. If the
-// caller's own context ended, that is the error.
+// networkError turns an error of the HTTP client into a NetworkError. It returns
+// the error of ctx if the caller cancelled the request; limit is the time that the
+// client waited for the answer.
 func (c *Client) networkError(ctx context.Context, err error, limit time.Duration) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	host, _, _ := net.SplitHostPort(c.address)
-	fail := func(kind NetworkKind, format string, args ...any) error {
-		return &NetworkError{Address: c.address, Kind: kind, text: fmt.Sprintf(format, args...), err: err}
+
+	e := c.connectionError(err)
+	if e == nil {
+		e = c.handshakeError(err)
 	}
-	var (
-		authority x509.UnknownAuthorityError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-		dns       *net.DNSError
-		op        *net.OpError
-		proxy     *proxyRefusal
-	)
-	dialling := errors.As(err, &op) && (op.Op == "dial" || op.Op == "socks connect")
-	switch {
-	case errors.As(err, &proxy):
-		return fail(Unreachable, "hub at %s: the proxy %s does not let us through: %s; check HTTPS_PROXY and NO_PROXY", c.address, proxy.host, proxy.status)
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return fail(Unreachable, "hub at %s: the proxy %s is not reachable: %s; check HTTPS_PROXY and NO_PROXY", c.address, c.Proxy(), cause(op))
-	case errors.As(err, &authority):
-		return fail(NotTrusted, "hub at %s: its certificate is of an authority that this computer does not trust; "+
-			"for a hub of your own give its CA with --ca-file FILE", c.address)
-	case errors.As(err, &name):
-		return fail(WrongName, "hub at %s: its certificate is for %s, not for %s; use one of these names as endpoint",
-			c.address, certificateNames(name.Certificate), host)
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fail(NotValid, "hub at %s: its certificate is expired or not valid yet; compare this computer's clock (%s) and the certificate's dates",
-			c.address, c.now().UTC().Format(time.RFC3339))
-	case errors.As(err, &invalid):
-		return fail(NotValid, "hub at %s: its certificate is not good: %v", c.address, invalid)
-	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return fail(NotValid, "hub at %s: it does not speak TLS there; check the port of the endpoint", c.address)
-	case errors.As(err, &alert):
-		return fail(NotValid, "hub at %s: it refused the TLS connection: %v", c.address, alert)
-	case errors.As(err, &dns):
-		if dns.IsNotFound {
-			return fail(Unreachable, "hub at %s: there is no host of the name %s; check HostName in the connection string, or give --endpoint", c.address, dns.Name)
-		}
-		return fail(Unreachable, "hub at %s: the name %s could not be looked up: %s", c.address, dns.Name, dns.Err)
-	case dialling:
-		return fail(Unreachable, "hub at %s: not reachable: %s; check that it runs, and the network between", c.address, cause(op))
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return fail(Unanswered, "hub at %s: no answer within %s", c.address, limit)
+	if e == nil {
+		e = exchangeError(err, limit)
 	}
-	why := rootCause(err).Error()
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		why = "it was closed"
-	}
-	return fail(Disconnected, "hub at %s: the connection was lost before the answer came: %s", c.address, why)
+
+	e.Address, e.cause = c.address, err
+	return e
 }
 
-// cause is the innermost text of a failed dial: "connection refused".
-func cause(op *net.OpError) string {
+// connectionError explains why the client could not open a TCP connection to the
+// hub or its proxy. It returns nil if err has another reason.
+func (c *Client) connectionError(err error) *NetworkError {
+	const proxyRemedy = "check HTTPS_PROXY and NO_PROXY"
+
+	op, isOp := errors.AsType[*net.OpError](err)
+	if refusal, ok := errors.AsType[*proxyRefusal](err); ok {
+		return &NetworkError{Kind: Unreachable,
+			Problem: fmt.Sprintf("the proxy %s refused to connect to the hub: %s", refusal.host, refusal.status),
+			Remedy:  proxyRemedy}
+	}
+	if isOp && op.Op == "proxyconnect" {
+		return &NetworkError{Kind: Unreachable,
+			Problem: fmt.Sprintf("the proxy %s is not reachable: %s", c.Proxy(), dialProblem(op)),
+			Remedy:  proxyRemedy}
+	}
+
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return &NetworkError{Kind: Unreachable,
+			Problem: "there is no host named " + dns.Name,
+			Remedy:  "check HostName in the connection string, or use --endpoint"}
+	} else if ok {
+		return &NetworkError{Kind: Unreachable,
+			Problem: fmt.Sprintf("the name %s could not be looked up: %s", dns.Name, dns.Err),
+			Remedy:  "check the network and this computer's DNS"}
+	}
+
+	if isOp && (op.Op == "dial" || op.Op == "socks connect") {
+		return &NetworkError{Kind: Unreachable,
+			Problem: "not reachable: " + dialProblem(op),
+			Remedy:  "check that the hub is running, and check the network"}
+	}
+
+	return nil
+}
+
+// handshakeError explains why TLS failed. It returns nil if err has another reason.
+func (c *Client) handshakeError(err error) *NetworkError {
+	host, _, _ := net.SplitHostPort(c.address)
+	handshake := trust.Handshake{Host: host, Time: c.now(), CAOption: "--ca-file"}
+	failure := handshake.Explain(err)
+	if failure == nil {
+		return nil
+	}
+
+	kind := NotValid
+	switch failure.Kind {
+	case trust.UnknownAuthority:
+		kind = NotTrusted
+	case trust.WrongName:
+		kind = WrongName
+	case trust.Refused:
+		kind = Disconnected // a TLS alert can also arrive after the request was sent
+	}
+
+	return &NetworkError{Kind: kind, Problem: failure.Problem, Remedy: failure.Remedy}
+}
+
+// exchangeError explains why no answer arrived over a connection that was open.
+func exchangeError(err error, limit time.Duration) *NetworkError {
+	timeout, ok := errors.AsType[net.Error](err)
+	if errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
+		return &NetworkError{Kind: Unanswered, Problem: fmt.Sprintf("no answer within %s", limit)}
+	}
+
+	reason := rootCause(err).Error()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		reason = "the server closed it"
+	}
+	return &NetworkError{Kind: Disconnected, Problem: "the connection was lost before the answer arrived: " + reason}
+}
+
+// dialProblem returns a short reason for a failed connection attempt, such as
+// "connection refused".
+func dialProblem(op *net.OpError) string {
 	if op.Timeout() {
 		return "no answer to the connection attempt"
 	}
+
 	return rootCause(op.Err).Error()
 }
 
@@ -127,20 +167,4 @@ func rootCause(err error) error {
 		}
 		err = inner
 	}
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
-}
-
-func certificateNames(cert *x509.Certificate) string {
-	names := append([]string(nil), cert.DNSNames...)
-	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
-	}
-	if len(names) == 0 {
-		return "no name"
-	}
-	return strings.Join(names, ", ")
 }

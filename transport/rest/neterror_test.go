@@ -45,10 +45,10 @@ func TestNetworkErrors(t *testing.T) {
 		}, WrongName, []string{"for example.com, *.example.com, 127.0.0.1, ::1, not for localhost"}},
 		{"no TLS", "d", func(o *Options) { o.Endpoint = &url.URL{Host: plain.Listener.Addr().String()} }, NotValid, []string{"does not speak TLS"}},
 		{"no answer", "slow", func(o *Options) { o.Timeout = 50 * time.Millisecond }, Unanswered, []string{"no answer within 50ms"}},
-		{"lost", "d", nil, Disconnected, []string{"lost before the answer came"}},
+		{"lost", "d", nil, Disconnected, []string{"lost before the answer arrived"}},
 		{"no such host", "d", func(o *Options) {
 			o.Transport = failingTransport{&net.OpError{Op: "dial", Err: &net.DNSError{Name: "nowhere", IsNotFound: true}}}
-		}, Unreachable, []string{"no host of the name nowhere"}},
+		}, Unreachable, []string{"no host named nowhere"}},
 		{"expired", "d", func(o *Options) {
 			o.Transport = failingTransport{x509.CertificateInvalidError{Reason: x509.Expired}}
 		}, NotValid, []string{"clock (2026-11-23T12:00:00Z)"}},

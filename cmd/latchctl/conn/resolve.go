@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // maxFile limits the size of a file that the user names, in bytes.
@@ -71,7 +72,7 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 		}
 	}
 	if source.caFile != "" {
-		if t.RootCAs, err = readCA(source.caFile); err != nil {
+		if t.RootCAs, err = trust.ReadCAFile(source.caFile); err != nil {
 			return Target{}, err
 		}
 	}
@@ -239,24 +240,4 @@ func readSecret(path string) (text, warning string, err error) {
 	}
 
 	return string(content), warning, nil
-}
-
-// readCA reads the certificates of a PEM file.
-func readCA(path string) (*x509.CertPool, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("CA file: %w", err)
-	}
-	defer f.Close()
-
-	content, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return nil, fmt.Errorf("CA file: %w", err)
-	}
-
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("CA file: %s has no certificate in PEM format", path)
-	}
-	return pool, nil
 }
