@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/latchd/latchd/transport/hub"
+	"github.com/latchd/latchd/transport/hub/credentials"
 )
 
 // newPolicy makes the commands for shared access policies. They work on the data
@@ -16,7 +16,7 @@ import (
 func newPolicy(stdout io.Writer) *cobra.Command {
 	var data string
 	var secondary bool
-	names := strings.Join(hub.PolicyNames(), ", ")
+	names := strings.Join(credentials.PolicyNames(), ", ")
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "show and change the keys of services",
@@ -43,14 +43,14 @@ changed while the other is in use.`,
 	}
 	cmd.AddCommand(
 		one("show POLICY", "print the connection string of a policy", func(name string) error {
-			text, err := hub.PolicyConnectionString(data, name, secondary)
+			text, err := credentials.PolicyConnectionString(data, name, secondary)
 			if err == nil {
 				_, err = fmt.Fprintln(stdout, text)
 			}
 			return err
 		}),
 		one("roll POLICY", "make a new key, which counts from the hub's next start", func(name string) error {
-			return hub.RollPolicy(data, name, secondary)
+			return credentials.RollPolicyKey(data, name, secondary)
 		}))
 	return cmd
 }

@@ -43,7 +43,7 @@ func TestPolicyCommands(t *testing.T) {
 		"":                                   {2, "say what to do: show or roll"},
 		"show service":                       {2, "--data is missing"},
 		"show" + in:                          {2, "accepts 1 arg(s)"},
-		"show nobody" + in:                   {1, "there are iothubowner, service, device, registryRead, registryReadWrite"},
+		"show nobody" + in:                   {1, "the policies are iothubowner, service, device, registryRead, registryReadWrite"},
 		"roll service --data " + t.TempDir(): {1, "start the hub once"},
 	} {
 		if code, stdout, stderr := command(args); code != want.code || !strings.Contains(stderr, want.text) || code == 1 && stdout != "" {

@@ -16,8 +16,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// backend is what stands behind the device front. A login costs one read of the
-// store and one signature; nothing is written for it.
+// backend answers the broker's questions about devices from the store. A login
+// costs one read of the store and one check of a signature, and writes nothing.
 type backend struct {
 	access access.Hub
 	store  *store.Store
@@ -26,36 +26,39 @@ type backend struct {
 
 	metrics  *metrics
 	feed     *feed.Feed
-	throttle *throttle.Throttle // nil: nothing is throttled
+	throttle *throttle.Throttle // nil means no limits
 }
 
-// Login decides on a device's credentials.
+// Login accepts or refuses a device's login. It returns when the login expires.
 func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, error) {
-	expires, err := b.decide(ctx, login)
+	expires, err := b.checkLogin(ctx, login)
 	if err == nil {
-		// Only now: whoever is not let in uses up nobody's logins.
+		// Only accepted logins count against the limit. Otherwise strangers could use it up.
 		err = b.throttle.Take(throttle.Connections, 1)
 	}
+
 	if err != nil {
-		b.metrics.refused.Add(1)
+		b.metrics.refusedLogins.Add(1)
 	} else {
-		b.metrics.accepted.Add(1)
+		b.metrics.acceptedLogins.Add(1)
 	}
 	return expires, err
 }
 
-func (b *backend) decide(ctx context.Context, login broker.Login) (time.Time, error) {
+// checkLogin checks the device's user name and its token or certificate.
+func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time, error) {
 	user := login.User
 	switch {
 	case !b.access.Named(user.HostName):
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the user name is for the host %q, this hub is %q", user.HostName, b.access.HostName)
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the user name is for the host %q, but this hub is %q", user.HostName, b.access.HostName)
 	case user.ClientID() != login.ClientID:
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "client id and user name name different devices")
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the client id and the user name belong to different devices")
 	case user.ModuleID != "":
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub has no modules, log in as the device")
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub does not support modules, log in as the device")
 	case login.Password == "" && login.Shown.Leaf == nil:
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device gives neither a token nor a certificate")
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device sent neither a token nor a certificate")
 	}
+
 	identity, err := b.store.Device(ctx, user.DeviceID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound}) {
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "there is no device %q", user.DeviceID)
@@ -63,6 +66,7 @@ func (b *backend) decide(ctx context.Context, login broker.Login) (time.Time, er
 	if err != nil {
 		return time.Time{}, err
 	}
+
 	if login.Password != "" {
 		return b.access.Device(login.Password, identity, b.now())
 	}
@@ -73,15 +77,18 @@ func (b *backend) decide(ctx context.Context, login broker.Login) (time.Time, er
 	return access.Certificate(login.Shown, authorities, identity, b.now())
 }
 
-// authorities are those that may vouch for the device.
+// authorities returns the CA certificates that may vouch for the device. There are
+// none for a device that logs in another way.
 func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentity) ([]*x509.Certificate, error) {
 	if identity.Authentication.Type != "certificateAuthority" {
 		return nil, nil
 	}
+
 	stored, err := b.store.Authorities(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	var certificates []*x509.Certificate
 	for _, authority := range stored {
 		certificates = append(certificates, authority.Certificate)
@@ -97,7 +104,8 @@ func (b *backend) Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin,
 	return b.store.DeviceTwin(ctx, deviceID)
 }
 
-// Report lays a patch over the reported properties.
+// Report merges a patch into the device's reported properties and returns their
+// new version.
 func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Object) (int64, error) {
 	if err := b.throttle.Take(throttle.TwinUpdates, 1); err != nil {
 		return 0, err
@@ -105,49 +113,52 @@ func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Obje
 	return b.store.Report(ctx, deviceID, patch)
 }
 
-// Event takes a device-to-cloud message, for those who listen.
+// Event passes a device-to-cloud message to the current listeners. A device that
+// exceeds the tier's rate waits here. Other devices do not.
 func (b *backend) Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
-	wait, err := b.throttle.Delay(throttle.Events)
+	delay, err := b.throttle.Delay(throttle.Events)
 	if err != nil {
 		return err
 	}
-	if wait > 0 { // it holds up this device alone
+	if delay > 0 {
 		select {
-		case <-time.After(wait):
+		case <-time.After(delay):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	b.log.Debug("event", zap.String("device", deviceID), zap.Int("properties", len(bag)), zap.Int("bytes", len(payload)))
-	b.metrics.events.Add(1)
+
+	b.log.Debug("device-to-cloud message", zap.String("device_id", deviceID), zap.Int("properties", len(bag)), zap.Int("bytes", len(payload)))
+	b.metrics.messages.Add(1)
 	b.feed.Telemetry(deviceID, bag, payload)
 	return nil
 }
 
-// Connection notes that a link is up or gone.
+// Connection records that a device has connected or disconnected.
 func (b *backend) Connection(deviceID string, connected bool, modelID string) {
 	b.store.SetConnection(deviceID, connected, modelID, b.now())
 }
 
-// SaveSession keeps the subscriptions of a session that is not clean.
+// SaveSession stores the subscriptions of a persistent MQTT session.
 func (b *backend) SaveSession(ctx context.Context, clientID string, subscriptions map[string]byte) error {
 	return b.store.SaveSession(ctx, store.Session{ClientID: clientID, Subscriptions: subscriptions})
 }
 
-// DeleteSession drops them.
+// DeleteSession deletes a stored MQTT session.
 func (b *backend) DeleteSession(ctx context.Context, clientID string) error {
 	return b.store.DeleteSession(ctx, clientID)
 }
 
-// Sessions returns all that is kept.
+// Sessions returns the subscriptions of all stored MQTT sessions, by client id.
 func (b *backend) Sessions(ctx context.Context) (map[string]map[string]byte, error) {
 	sessions, err := b.store.Sessions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[string]map[string]byte, len(sessions))
+
+	subscriptions := make(map[string]map[string]byte, len(sessions))
 	for _, s := range sessions {
-		all[s.ClientID] = s.Subscriptions
+		subscriptions[s.ClientID] = s.Subscriptions
 	}
-	return all, nil
+	return subscriptions, nil
 }

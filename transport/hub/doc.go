@@ -1,22 +1,23 @@
-// Package hub is the embedded IoT hub in one process: it wires the device front
-// (package broker), the service front (package api), the provisioning service, the
-// jobs engine and the store, and holds what they share: the hub's certificates,
-// its policies' keys and the login of devices.
+// Package hub runs the embedded IoT hub in one process. Use [Run].
 //
-// # What it promises
+// It connects the packages below it: broker (MQTT for devices), api (REST for
+// services), provisioning, jobs and store. It also decides about the logins of
+// devices and serves metrics.
 //
-// The first start makes all that is needed in the data directory; later starts
-// use it. Files are written whole or not at all, and what is secret is readable
-// by its owner only:
+// Guarantees:
+//   - The first start creates everything that the hub needs in the data directory.
+//     Later starts use it.
+//   - Two hubs never run with the same data directory.
+//   - Run returns when its context ends. Calls that are in progress get up to two
+//     seconds to finish and to be stored.
 //
-//	ca.pem                     the certificate that clients are to trust
-//	ca.key                     its key
-//	server.pem, server.key     the fronts' certificate, renewed by the hub itself
+// The data directory contains:
+//
+//	ca.pem                     the CA certificate that clients must trust
+//	ca.key                     the CA's private key
+//	server.pem, server.key     the server certificate, which the hub renews itself
 //	service.connection-string  the owner's access to the service API
 //	policies.json              the other keys of the shared access policies
 //	hub.db                     everything else
-//	lock                       held by the hub that runs
-//
-// Two hubs never run on one directory. Run returns when its context ends, with
-// calls under way finished and stored as far as a few seconds allow.
+//	lock                       locked by the running hub
 package hub

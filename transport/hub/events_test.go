@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchd/latchd/transport/hub"
+	"github.com/latchd/latchd/transport/hub/credentials"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -128,7 +128,7 @@ func TestEventsOfADay(t *testing.T) {
 func TestWhoMayListen(t *testing.T) {
 	r := start(t, t.TempDir())
 	for policy, want := range map[string]int{"service": 200, "device": 401, "registryRead": 401, "registryReadWrite": 401} {
-		text, err := hub.PolicyConnectionString(r.dir, policy, false)
+		text, err := credentials.PolicyConnectionString(r.dir, policy, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -370,13 +370,13 @@ func TestWhyAHubDoesNotStart(t *testing.T) {
 		opts hub.Options
 		want string
 	}{
-		"port in use":        {hub.Options{DataDir: t.TempDir(), MQTTAddr: r.at.MQTT.String(), HTTPSAddr: "127.0.0.1:0"}, "in use by another program; stop that one or choose another port with --mqtt"},
+		"port in use":        {hub.Options{DataDir: t.TempDir(), MQTTAddr: r.at.MQTT.String(), HTTPSAddr: "127.0.0.1:0"}, "in use by another program; stop that program or choose another port with --mqtt"},
 		"HTTPS port in use":  {hub.Options{DataDir: t.TempDir(), MQTTAddr: "127.0.0.1:0", HTTPSAddr: r.at.HTTPS.String()}, "--https"},
 		"bad name":           {hub.Options{DataDir: t.TempDir(), Name: "https://hub"}, "want a host name"},
 		"name with a port":   {hub.Options{DataDir: t.TempDir(), Name: "hub:8443"}, "want a host name"},
 		"directory a file":   {hub.Options{DataDir: file}, "choose another with --data"},
-		"half a CA":          {hub.Options{DataDir: halfCA}, "ca.key is there without its other half"},
-		"bad owner's string": {hub.Options{DataDir: badOwner}, "correct it, or remove it for a new key"},
+		"half a CA":          {hub.Options{DataDir: halfCA}, "ca.key exists, but not the other half of the pair"},
+		"bad owner's string": {hub.Options{DataDir: badOwner}, "correct the file, or remove it to get a new key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := hub.Run(t.Context(), test.opts)

@@ -11,6 +11,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/latchd/latchd/transport/hub"
+	"github.com/latchd/latchd/transport/hub/credentials"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -44,7 +45,7 @@ func (r *running) comesIn(policy iothub.Service, id string) bool {
 
 func policy(t *testing.T, dir, name string, secondary bool) iothub.Service {
 	t.Helper()
-	text, err := hub.PolicyConnectionString(dir, name, secondary)
+	text, err := credentials.PolicyConnectionString(dir, name, secondary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,12 +102,12 @@ func TestPolicyRights(t *testing.T) {
 }
 
 func TestRollPolicy(t *testing.T) {
-	for _, name := range hub.PolicyNames() {
+	for _, name := range credentials.PolicyNames() {
 		for _, secondary := range []bool{false, true} {
 			dir := t.TempDir()
 			start(t, dir).stop()
 			old, other := policy(t, dir, name, secondary), policy(t, dir, name, !secondary)
-			if err := hub.RollPolicy(dir, name, secondary); err != nil {
+			if err := credentials.RollPolicyKey(dir, name, secondary); err != nil {
 				t.Fatal(err)
 			}
 			if fresh := policy(t, dir, name, secondary); fresh.Key.Base64() == old.Key.Base64() {
@@ -120,7 +121,7 @@ func TestRollPolicy(t *testing.T) {
 	dir := t.TempDir()
 	start(t, dir).stop()
 	old, other := policy(t, dir, "service", false), policy(t, dir, "service", true)
-	if err := hub.RollPolicy(dir, "service", false); err != nil {
+	if err := credentials.RollPolicyKey(dir, "service", false); err != nil {
 		t.Fatal(err)
 	}
 	r := start(t, dir)
@@ -136,8 +137,8 @@ func TestRollPolicy(t *testing.T) {
 
 func TestPolicyFileFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"{":                                 "correct it, or remove it for new keys",
-		`{"nobody":{}}`:                     `there is no policy "nobody", there are iothubowner, service`,
+		"{":                                 "correct the file, or remove it to get new keys",
+		`{"nobody":{}}`:                     `unknown policy "nobody"; the policies are iothubowner, service`,
 		`{"service":{"key":"x"}}`:           "unknown field",
 		`{"service":{"primaryKey":"?"}}`:    "policy service: the key is not base64",
 		`{"service":{"primaryKey":"AAA="}}`: "policy service: the key is empty",
@@ -152,7 +153,7 @@ func TestPolicyFileFaults(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
 		}
 	}
-	if _, err := hub.PolicyConnectionString(t.TempDir(), "service", false); err == nil || !strings.Contains(err.Error(), "start the hub once") {
+	if _, err := credentials.PolicyConnectionString(t.TempDir(), "service", false); err == nil || !strings.Contains(err.Error(), "start the hub once") {
 		t.Errorf("a directory without a hub: %v", err)
 	}
 }

@@ -38,12 +38,12 @@ func TestThrottledDevices(t *testing.T) {
 		Password: iothub.Sign(iothub.DeviceResource("hub.test", "d1", ""), key, "", now.Add(time.Hour))}
 	stranger := login
 	stranger.Password = iothub.Sign(iothub.DeviceResource("hub.test", "d1", ""), iothub.NewKey(), "", now.Add(time.Hour))
-	limits, err := limitsOf(Options{Tier: "S1", Now: func() time.Time { return now }})
+	limits, err := newThrottle(Options{Tier: "S1", Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &backend{access: access.Hub{HostName: "hub.test"}, store: db, now: func() time.Time { return now },
-		log: zap.NewNop(), metrics: &metrics{}, throttle: limits, feed: feed.New(time.Now)}
+		log: zap.NewNop(), metrics: newMetrics(now), throttle: limits, feed: feed.New(time.Now)}
 	for name, test := range map[string]struct {
 		kind throttle.Kind
 		used int
@@ -103,7 +103,7 @@ func TestLimits(t *testing.T) {
 		"no tier":            {Options{Tier: "B1"}, false},
 	} {
 		test.opts.Now = now
-		limits, err := limitsOf(test.opts)
+		limits, err := newThrottle(test.opts)
 		if (err == nil) != test.want || (limits != nil) != (test.want && test.opts.Tier != "") {
 			t.Errorf("%s: %v, %v", name, limits, err)
 		}

@@ -76,7 +76,7 @@ func New(opts Options) http.Handler {
 		"GET /twins/{id}":               {access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)},
 		"PATCH /twins/{id}":             {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.patchTwin)},
 		"PUT /twins/{id}":               {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.putTwin)},
-		"POST /twins/{id}/methods":      {access.ServiceConnect, a.invoke},
+		"POST /twins/{id}/methods":      {access.ServiceConnect, a.invokeMethod},
 		"PUT /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.putJob)},
 		"GET /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)},
 		"POST /jobs/v2/{id}/cancel":     {access.ServiceConnect, a.limited(throttle.JobOperations, a.cancelJob)},

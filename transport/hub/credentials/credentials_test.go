@@ -1,4 +1,4 @@
-package hub
+package credentials
 
 import (
 	"crypto/x509"
@@ -47,9 +47,9 @@ func TestServerCertificateIsRenewed(t *testing.T) {
 		renewed bool
 	}{
 		"the next day":         {24 * time.Hour, []string{"hub.test"}, false},
-		"long before its end":  {serverLife - renewBefore - time.Hour, []string{"hub.test"}, false},
-		"near its end":         {serverLife - renewBefore + time.Hour, []string{"hub.test"}, true},
-		"after its end":        {serverLife + time.Hour, []string{"hub.test"}, true},
+		"long before its end":  {serverLifetime - renewBefore - time.Hour, []string{"hub.test"}, false},
+		"near its end":         {serverLifetime - renewBefore + time.Hour, []string{"hub.test"}, true},
+		"after its end":        {serverLifetime + time.Hour, []string{"hub.test"}, true},
 		"the clock went back":  {-48 * time.Hour, []string{"hub.test"}, true},
 		"another name":         {0, []string{"other.test"}, true},
 		"one name more":        {0, []string{"hub.test", "10.0.0.7"}, true},
@@ -65,7 +65,7 @@ func TestServerCertificateIsRenewed(t *testing.T) {
 			if !first.ca.cert.Equal(second.ca.cert) {
 				t.Error("the CA has changed")
 			}
-			if !second.good(second.current.Leaf) {
+			if !second.usable(second.current.Leaf) {
 				t.Error("the certificate in use is not good")
 			}
 			third := load(t, dir, start.Add(test.after), test.names...)
@@ -84,9 +84,9 @@ func TestServerCertificateIsRenewedWhileTheHubRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now = start.Add(serverLife)
+	now = start.Add(serverLifetime)
 	second, err := c.get(nil)
-	if err != nil || first.Leaf.Equal(second.Leaf) || !c.good(second.Leaf) {
+	if err != nil || first.Leaf.Equal(second.Leaf) || !c.usable(second.Leaf) {
 		t.Errorf("a year later: %v until %v", err, second.Leaf.NotAfter)
 	}
 }
@@ -96,10 +96,10 @@ func TestServerCertificateNeverOutlivesTheCA(t *testing.T) {
 	first := load(t, dir, start, "hub.test")
 	last := first.ca.cert.NotAfter
 	c := load(t, dir, last.Add(-time.Hour), "hub.test")
-	if c.current.Leaf.NotAfter.After(last) || !c.good(c.current.Leaf) {
+	if c.current.Leaf.NotAfter.After(last) || !c.usable(c.current.Leaf) {
 		t.Errorf("until %v, the CA until %v", c.current.Leaf.NotAfter, last)
 	}
-	if _, err := loadAuthority(dir, "hub.test", last); err == nil {
+	if _, err := loadCA(dir, "hub.test", last); err == nil {
 		t.Error("a CA at its end is used")
 	}
 }
@@ -131,7 +131,7 @@ func TestDamagedFiles(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, test.file), content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := loadAuthority(dir, "hub.test", start)
+			_, err := loadCA(dir, "hub.test", start)
 			if (err != nil) != test.bad {
 				t.Fatalf("got %v, want an error: %v", err, test.bad)
 			}
@@ -144,11 +144,11 @@ func TestDamagedFiles(t *testing.T) {
 
 func TestOwnerKeepsItsKeyUnderAnotherName(t *testing.T) {
 	dir := t.TempDir()
-	first, err := loadOwner(dir, "hub.test")
+	first, err := loadOwnerKey(dir, "hub.test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := loadOwner(dir, "other.test")
+	second, err := loadOwnerKey(dir, "other.test")
 	if err != nil || !slices.Equal(first, second) {
 		t.Errorf("the key has changed, %v", err)
 	}
@@ -164,7 +164,7 @@ func TestOwnerKeepsItsKeyUnderAnotherName(t *testing.T) {
 
 func load(t *testing.T, dir string, now time.Time, names ...string) *serverCertificate {
 	t.Helper()
-	ca, err := loadAuthority(dir, names[0], now)
+	ca, err := loadCA(dir, names[0], now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/throttle"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// methodMeter is the payload size, in bytes, that counts as one method call against
+// the tier's limit. IoT Hub meters direct methods in units of 4 KiB.
+const methodMeter = 4 << 10
+
+// invokeMethod calls a direct method and waits for the device's answer.
+func (a *api) invokeMethod(w http.ResponseWriter, r *http.Request) error {
+	var method iothub.MethodRequest
+	if err := read(w, r, &method); err != nil {
+		return methodError{err}
+	}
+
+	response, err := a.callDevice(r.Context(), r.PathValue("id"), method)
+	if err != nil {
+		return methodError{err}
+	}
+	return a.answer(w, response)
+}
+
+// callDevice checks the request, waits for the device to connect if the request
+// allows that, and calls the method.
+func (a *api) callDevice(ctx context.Context, id string, method iothub.MethodRequest) (iothub.MethodResponse, error) {
+	if err := method.Check(); err != nil {
+		return iothub.MethodResponse{}, invalid("%v", err)
+	}
+	if err := a.Throttle.Take(throttle.Methods, max(1, (len(method.Payload)+methodMeter-1)/methodMeter)); err != nil {
+		return iothub.MethodResponse{}, err
+	}
+	if _, err := a.Store.Device(ctx, id); err != nil {
+		return iothub.MethodResponse{}, err
+	}
+
+	if method.ConnectTimeoutInSeconds > 0 {
+		if err := a.waitForDevice(ctx, id, method.ConnectTimeoutInSeconds); err != nil {
+			return iothub.MethodResponse{}, err
+		}
+	}
+
+	type outcome struct {
+		response iothub.MethodResponse
+		err      error
+	}
+	done := make(chan outcome, 1)
+	a.Broker.Invoke(id, method, func(response iothub.MethodResponse, err error) { done <- outcome{response, err} })
+	select {
+	case o := <-done:
+		return o.response, o.err
+	case <-ctx.Done():
+		return iothub.MethodResponse{}, ctx.Err()
+	}
+}
+
+// waitForDevice waits until the device is connected and ready for methods.
+func (a *api) waitForDevice(ctx context.Context, id string, seconds int) error {
+	waiting, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
+	defer cancel()
+
+	err := a.Broker.Wait(waiting, id)
+	switch {
+	case ctx.Err() != nil: // the client has gone
+		return ctx.Err()
+	case err != nil:
+		return iothub.Errorf(iothub.CodeDeviceNotOnline, "device %s was not online within %d s", id, seconds)
+	}
+	return nil
+}

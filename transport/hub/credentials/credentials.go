@@ -1,0 +1,98 @@
+package credentials
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/hub/access"
+)
+
+// Options tell Load where the credentials are and which hub they belong to.
+type Options struct {
+	Dir  string // the hub's data directory, which must exist
+	Name string // the host name that clients use; see CheckHostName
+	Now  func() time.Time
+	Log  *zap.Logger
+}
+
+// Credentials are the credentials of a running hub.
+type Credentials struct {
+	// Policies are the shared access policies with their keys.
+	Policies []access.Policy
+
+	server *serverCertificate
+}
+
+// Load reads the hub's credentials and creates those that are missing.
+func Load(opts Options) (*Credentials, error) {
+	ca, err := loadCA(opts.Dir, opts.Name, opts.Now())
+	if err != nil {
+		return nil, err
+	}
+
+	server := &serverCertificate{dir: opts.Dir, ca: ca, names: serverNames(opts.Name), now: opts.Now, log: opts.Log}
+	if err := server.load(); err != nil {
+		return nil, err
+	}
+
+	ownerKey, err := loadOwnerKey(opts.Dir, opts.Name)
+	if err != nil {
+		return nil, err
+	}
+	policies, err := loadPolicies(opts.Dir, ownerKey)
+	if err != nil {
+		return nil, err
+	}
+
+	return &Credentials{Policies: policies, server: server}, nil
+}
+
+// GetCertificate returns the server certificate and renews it if necessary. Use it
+// in a tls.Config.
+func (c *Credentials) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.server.get(hello)
+}
+
+// serverNames returns the host names and IP addresses that the server certificate
+// covers: the hub's name, and the names of this machine for local clients.
+func serverNames(hubName string) []string {
+	names := []string{hubName}
+
+	machine, _ := os.Hostname()
+	for _, name := range []string{"localhost", strings.ToLower(machine), "127.0.0.1", "::1"} {
+		// The machine's name may contain characters that a certificate must not contain.
+		if name != hubName && (name == "::1" || CheckHostName(name) == nil) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// CheckHostName checks that name can be the hub's name: an IPv4 address, or a host
+// name without scheme, port and path.
+func CheckHostName(name string) error {
+	if net.ParseIP(name) != nil && !strings.Contains(name, ":") {
+		return nil
+	}
+	if name == "" || len(name) > 253 {
+		return fmt.Errorf("the hub's name has %d characters, want 1 to 253; set it with --name", len(name))
+	}
+
+	for label := range strings.SplitSeq(name, ".") {
+		for _, r := range label {
+			if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-') {
+				return fmt.Errorf("the hub's name is %q; want a host name without scheme, port or path, such as hub.example.com", name)
+			}
+		}
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return fmt.Errorf("the hub's name is %q; want a host name, such as hub.example.com", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package credentials
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/latchd/latchd/transport/durable"
+	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// policyRights lists the shared access policies of a new IoT Hub, with their rights.
+var policyRights = []struct {
+	name   string
+	rights access.Right
+}{
+	{access.OwnerPolicy, access.EveryRight},
+	{"service", access.ServiceConnect},
+	{"device", access.DeviceConnect},
+	{"registryRead", access.RegistryRead},
+	{"registryReadWrite", access.RegistryRead | access.RegistryWrite},
+}
+
+// policyKeys holds one policy's keys in the file policies.json.
+type policyKeys struct {
+	// PrimaryKey is empty for the policy iothubowner, whose primary key is in
+	// service.connection-string.
+	PrimaryKey   string `json:"primaryKey,omitempty"`
+	SecondaryKey string `json:"secondaryKey"`
+}
+
+// PolicyNames returns the names of the shared access policies.
+func PolicyNames() []string {
+	var names []string
+	for _, p := range policyRights {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// PolicyConnectionString returns the connection string of the policy called name,
+// with its primary or its secondary key. dir is the data directory of a hub that
+// has been started at least once.
+func PolicyConnectionString(dir, name string, secondary bool) (string, error) {
+	owner, keys, err := readPolicy(dir, name)
+	if err != nil {
+		return "", err
+	}
+
+	text := keys[name].PrimaryKey
+	if name == access.OwnerPolicy {
+		text = owner.Key.Base64()
+	}
+	if secondary {
+		text = keys[name].SecondaryKey
+	}
+
+	key, err := iothub.ParseKey(text)
+	if err != nil {
+		return "", fmt.Errorf("%s: policy %s: %w", policyFile(dir), name, err)
+	}
+	return iothub.Service{HostName: owner.HostName, KeyName: name, Key: key}.ConnectionString(), nil
+}
+
+// RollPolicyKey replaces a policy's primary or secondary key with a new one. The
+// policy's other key stays valid. A running hub uses the new key after its next start.
+func RollPolicyKey(dir, name string, secondary bool) error {
+	owner, stored, err := readPolicy(dir, name)
+	if err != nil {
+		return err
+	}
+
+	keys := stored[name]
+	switch {
+	case secondary:
+		keys.SecondaryKey = iothub.NewKey().Base64()
+	case name == access.OwnerPolicy:
+		owner.Key = iothub.NewKey()
+		return writeOwner(dir, owner)
+	default:
+		keys.PrimaryKey = iothub.NewKey().Base64()
+	}
+
+	stored[name] = keys
+	return writePolicies(dir, stored)
+}
+
+// readPolicy checks that the policy called name exists, and returns the owner's
+// connection string and the keys of all policies.
+func readPolicy(dir, name string) (iothub.Service, map[string]policyKeys, error) {
+	if !slices.Contains(PolicyNames(), name) {
+		return iothub.Service{}, nil, unknownPolicy(name)
+	}
+
+	owner, err := readOwner(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return iothub.Service{}, nil, fmt.Errorf("%w; start the hub once, and run this command as the hub's user", err)
+	}
+	if err != nil {
+		return iothub.Service{}, nil, err
+	}
+
+	stored, err := readPolicies(dir)
+	if err != nil {
+		return iothub.Service{}, nil, err
+	}
+	if _, ok := stored[name]; !ok {
+		return iothub.Service{}, nil, fmt.Errorf("%s has no policy %s yet; start the hub once", policyFile(dir), name)
+	}
+	return owner, stored, nil
+}
+
+// loadPolicies returns all policies with their keys. It creates missing keys and
+// stores them. ownerKey is the primary key of the policy iothubowner.
+func loadPolicies(dir string, ownerKey iothub.Key) ([]access.Policy, error) {
+	stored, err := readPolicies(dir)
+	if err != nil {
+		return nil, err
+	}
+	if createMissingKeys(stored) {
+		if err := writePolicies(dir, stored); err != nil {
+			return nil, err
+		}
+	}
+
+	var policies []access.Policy
+	for _, p := range policyRights {
+		keys := stored[p.name]
+		if p.name == access.OwnerPolicy {
+			keys.PrimaryKey = ownerKey.Base64()
+		}
+
+		policy := access.Policy{Name: p.name, Rights: p.rights}
+		for _, text := range []string{keys.PrimaryKey, keys.SecondaryKey} {
+			key, err := iothub.ParseKey(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: policy %s: %w; correct the key, or remove the policy to get new keys", policyFile(dir), p.name, err)
+			}
+			policy.Keys = append(policy.Keys, key)
+		}
+		policies = append(policies, policy)
+	}
+	return policies, nil
+}
+
+// createMissingKeys adds keys for the policies that stored lacks. It reports whether
+// it added any.
+func createMissingKeys(stored map[string]policyKeys) bool {
+	added := false
+	for _, name := range PolicyNames() {
+		if _, ok := stored[name]; ok {
+			continue
+		}
+
+		keys := policyKeys{SecondaryKey: iothub.NewKey().Base64()}
+		if name != access.OwnerPolicy {
+			keys.PrimaryKey = iothub.NewKey().Base64()
+		}
+		stored[name] = keys
+		added = true
+	}
+	return added
+}
+
+func policyFile(dir string) string { return filepath.Join(dir, "policies.json") }
+
+// readPolicies reads policies.json. The map is empty if there is no such file.
+func readPolicies(dir string) (map[string]policyKeys, error) {
+	stored := make(map[string]policyKeys)
+	text, err := os.ReadFile(policyFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return stored, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the policies: %w", err)
+	}
+
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&stored); err != nil {
+		return nil, fmt.Errorf("%s: %w; correct the file, or remove it to get new keys", policyFile(dir), err)
+	}
+
+	for name := range stored {
+		if !slices.Contains(PolicyNames(), name) {
+			return nil, fmt.Errorf("%s: %w", policyFile(dir), unknownPolicy(name))
+		}
+	}
+	return stored, nil
+}
+
+func writePolicies(dir string, stored map[string]policyKeys) error {
+	text, err := json.MarshalIndent(stored, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.Replace(policyFile(dir), append(text, '\n'), 0o600)
+}
+
+func unknownPolicy(name string) error {
+	return fmt.Errorf("unknown policy %q; the policies are %s", name, strings.Join(PolicyNames(), ", "))
+}

@@ -1,0 +1,110 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// listeners are the hub's open TCP listeners.
+type listeners struct {
+	mqtt, https net.Listener
+	metrics     net.Listener // nil if the hub serves no metrics
+}
+
+// listenAll opens the listeners that opts ask for, or none of them.
+func listenAll(opts Options) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+
+	if l.mqtt, err = listen("MQTT", "--mqtt", opts.MQTTAddr); err != nil {
+		return l, err
+	}
+	if l.https, err = listen("HTTPS", "--https", opts.HTTPSAddr); err != nil {
+		return l, err
+	}
+	if opts.Metrics != "" {
+		l.metrics, err = listen("metrics", "--metrics", opts.Metrics)
+	}
+	return l, err
+}
+
+func (l listeners) close() {
+	for _, listener := range []net.Listener{l.mqtt, l.https, l.metrics} {
+		if listener != nil {
+			listener.Close()
+		}
+	}
+}
+
+func (l listeners) addresses() Addresses {
+	a := Addresses{MQTT: l.mqtt.Addr(), HTTPS: l.https.Addr()}
+	if l.metrics != nil {
+		a.Metrics = l.metrics.Addr()
+	}
+	return a
+}
+
+// deviceHostName returns the hub's name as a provisioned device must use it, over
+// MQTT or MQTT over WebSocket. It includes the port if the hub listens on a port
+// other than the protocol's default.
+func (l listeners) deviceHostName(hubName string, webSocket bool) string {
+	addr, defaultPort := l.mqtt.Addr(), "8883"
+	if webSocket {
+		addr, defaultPort = l.https.Addr(), "443"
+	}
+
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil || port == defaultPort {
+		return hubName
+	}
+	return hubName + ":" + port
+}
+
+// listen opens a TCP listener on addr. Errors name the listener's purpose and the
+// flag that changes its address.
+func listen(purpose, flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s listener: %s is in use by another program; stop that program or choose another port with %s", purpose, addr, flag)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s listener: no permission to listen on %s; choose a port from 1024 on with %s", purpose, addr, flag)
+	case err != nil:
+		return nil, fmt.Errorf("%s listener: %w; set another address with %s", purpose, err, flag)
+	}
+	return l, nil
+}
+
+func newServer(handler http.Handler, log *zap.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 20 * time.Second,
+		// Clients reuse idle connections. A server that closes such a connection after
+		// a few seconds may cut off a request that the client has just begun.
+		IdleTimeout:    10 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       zap.NewStdLog(log.Named("https").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
+	}
+}
+
+// checkLoopback checks that addr is HOST:PORT with a loopback host. Metrics need no
+// login, so other machines must not reach them.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("metrics: the address is %q, want HOST:PORT", addr)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("metrics: %s is not a loopback address; choose one such as 127.0.0.1:9464 with --metrics", addr)
+	}
+	return nil
+}
