@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -20,8 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", "16")          // what runs in parallel waits, it does not compute
-	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
+	flag.Set("test.parallel", "16") // the parallel tests wait most of the time
 	code := m.Run()
 	if err := leaks(code); err != nil {
 		fmt.Fprintln(os.Stderr, err)
