@@ -14,54 +14,68 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-const defaultMaxExecution = 3600 // seconds, what the official SDKs send
+// defaultMaxExecution is the default maximum execution time in seconds. The official
+// SDKs send the same value.
+const defaultMaxExecution = 3600
 
-// Create checks a job, stores it and lets it start at its time. It returns the
-// job as it stands on disk: scheduled if its start lies in the future, queued
-// otherwise. A job that cannot be understood is refused with ArgumentInvalid, an
-// id that is in use with JobAlreadyExists, and one that is to start at once while
-// as many are active as may be with TooManyJobs.
+// Create checks a job, stores it and starts it at its time. It returns the stored job,
+// which is scheduled if its start lies in the future and queued otherwise. Its errors
+// are ArgumentInvalid for an invalid job, JobAlreadyExists for an id that is in use,
+// and TooManyJobs if the job should start now and the hub has reached its limit on
+// active jobs.
 func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	if err := iothub.CheckJobID(job.JobID); err != nil {
 		return iothub.Job{}, invalid("%v", err)
 	}
+
 	now := e.now().UTC().Truncate(time.Microsecond)
-	// Only what a client may ask for is taken over.
-	job = iothub.Job{
-		JobID: job.JobID, Type: job.Type, QueryCondition: job.QueryCondition,
-		CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
-		CreatedTime: &now, StartTime: job.StartTime,
-		MaxExecutionTimeInSeconds: job.MaxExecutionTimeInSeconds, Status: iothub.JobQueued,
+	job, err := prepare(job, now)
+	if err != nil {
+		return iothub.Job{}, err
 	}
+	j, err := newActiveJob(job)
+	if err != nil {
+		return iothub.Job{}, invalid("%v", err)
+	}
+
+	// A client that disconnects must not leave a stored job that never starts.
+	if err := e.store.CreateJob(context.WithoutCancel(ctx), job, e.throttle.ActiveJobs()); err != nil {
+		return iothub.Job{}, err
+	}
+	e.statistics.set(job.JobID, iothub.JobStatistics{})
+	job = withStatistics(job, iothub.JobStatistics{})
+	e.watch(job)
+	e.mail.post(func() { e.active[job.JobID] = j }) // from here on, only the engine's goroutine may use j
+	return job, nil
+}
+
+// prepare returns a new job with the fields that a client may set, and sets defaults
+// and the initial status.
+func prepare(request iothub.Job, now time.Time) (iothub.Job, error) {
+	job := iothub.Job{
+		JobID: request.JobID, Type: request.Type, QueryCondition: request.QueryCondition,
+		CreatedTime: &now, StartTime: request.StartTime,
+		MaxExecutionTimeInSeconds: request.MaxExecutionTimeInSeconds, Status: iothub.JobQueued,
+	}
+	if job.Type == iothub.ScheduleDeviceMethod {
+		job.CloudToDeviceMethod = request.CloudToDeviceMethod
+	} else {
+		job.UpdateTwin = request.UpdateTwin
+	}
+
 	switch {
 	case job.MaxExecutionTimeInSeconds == 0:
 		job.MaxExecutionTimeInSeconds = defaultMaxExecution
 	case job.MaxExecutionTimeInSeconds < 0, job.MaxExecutionTimeInSeconds > math.MaxInt32:
 		return iothub.Job{}, invalid("maxExecutionTimeInSeconds is %d, want 1 to %d", job.MaxExecutionTimeInSeconds, math.MaxInt32)
 	}
+
 	if job.StartTime == nil {
 		job.StartTime = &now
 	}
 	if job.StartTime.After(now) {
 		job.Status = iothub.JobScheduled
 	}
-	if job.Type == iothub.ScheduleDeviceMethod {
-		job.UpdateTwin = nil
-	} else {
-		job.CloudToDeviceMethod = nil
-	}
-	j, err := read(job)
-	if err != nil {
-		return iothub.Job{}, invalid("%v", err)
-	}
-	// A client that goes away must not leave a job on disk that nobody starts.
-	if err := e.store.CreateJob(context.WithoutCancel(ctx), job, e.throttle.ActiveJobs()); err != nil {
-		return iothub.Job{}, err
-	}
-	e.board.set(job.JobID, iothub.JobStatistics{})
-	job = withStatistics(job, iothub.JobStatistics{})
-	e.watch(job)
-	e.mail.post(func() { e.active[job.JobID] = j }) // from here on j is the engine's
 	return job, nil
 }
 
@@ -71,27 +85,27 @@ func (e *Engine) Job(ctx context.Context, id string) (iothub.Job, error) {
 	if err != nil {
 		return iothub.Job{}, err
 	}
-	return e.count(ctx, job)
+	return e.addStatistics(ctx, job)
 }
 
-// Jobs returns at most limit jobs, the newest first, and the continuation for
-// those that follow.
+// Jobs returns at most limit jobs, newest first, and the continuation with which to
+// request the next page.
 func (e *Engine) Jobs(ctx context.Context, filter store.JobFilter, limit int, continuation string) ([]iothub.Job, string, error) {
 	jobs, next, err := e.store.Jobs(ctx, filter, limit, continuation)
 	if err != nil {
 		return nil, "", err
 	}
 	for i := range jobs {
-		if jobs[i], err = e.count(ctx, jobs[i]); err != nil {
+		if jobs[i], err = e.addStatistics(ctx, jobs[i]); err != nil {
 			return nil, "", err
 		}
 	}
 	return jobs, next, nil
 }
 
-// Cancel ends a job that has not started, and returns it. A job that runs or has
-// ended is refused with InvalidOperation: IoT Hub cannot cancel it either, and says
-// so in these words (issue 464 of Azure/azure-iot-sdk-node).
+// Cancel cancels a job that has not started and returns it. It refuses a job that is
+// running or has ended with InvalidOperation. IoT Hub cannot cancel such a job either
+// and uses the same words (issue 464 of Azure/azure-iot-sdk-node).
 func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	if err := e.store.CancelJob(context.WithoutCancel(ctx), id, e.now()); err != nil {
 		return iothub.Job{}, err
@@ -101,6 +115,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 			delete(e.active, id)
 		}
 	})
+
 	job, err := e.Job(ctx, id)
 	if err == nil {
 		e.watch(job)
@@ -108,21 +123,22 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	return job, err
 }
 
-// count adds the statistics. Those of a job that ended before this start of the
-// hub are counted once.
-func (e *Engine) count(ctx context.Context, job iothub.Job) (iothub.Job, error) {
-	count, ok := e.board.get(job.JobID)
+// addStatistics returns the job with its statistics. It reads them from the store if
+// they are not cached, for example because the job ended before the hub started.
+func (e *Engine) addStatistics(ctx context.Context, job iothub.Job) (iothub.Job, error) {
+	count, ok := e.statistics.get(job.JobID)
 	if ok && job.Status.Ended() && count.RunningCount+count.PendingCount > 0 {
-		// It has ended this moment, and the board does not show it yet.
+		// The job has just ended, and the cached statistics are from before its end.
 		ok = false
 	}
+
 	if !ok {
 		var err error
 		if count, err = e.store.JobStatistics(ctx, job.JobID); err != nil {
 			return iothub.Job{}, err
 		}
 		if job.Status.Ended() {
-			e.board.set(job.JobID, count)
+			e.statistics.set(job.JobID, count)
 		}
 	}
 	return withStatistics(job, count), nil
@@ -135,7 +151,7 @@ func withStatistics(job iothub.Job, count iothub.JobStatistics) iothub.Job {
 
 func parseCondition(text string) (*query.Condition, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, errors.New("queryCondition is empty, '*' selects every device")
+		return nil, errors.New("queryCondition is empty, use '*' to select every device")
 	}
 	condition, err := query.ParseCondition(text)
 	if err != nil {
@@ -147,13 +163,13 @@ func parseCondition(text string) (*query.Condition, error) {
 func parsePatch(text json.RawMessage) (iothub.TwinPatch, error) {
 	var patch iothub.TwinPatch
 	if len(text) == 0 || string(text) == "null" {
-		return patch, errors.New("it is missing")
+		return patch, errors.New("the patch is missing")
 	}
 	if err := json.Unmarshal(text, &patch); err != nil {
 		return patch, err
 	}
 	if patch.Tags == nil && (patch.Properties == nil || patch.Properties.Desired == nil) {
-		return patch, errors.New("it has neither tags nor desired properties")
+		return patch, errors.New("the patch has neither tags nor desired properties")
 	}
 	return patch, nil
 }

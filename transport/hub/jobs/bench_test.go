@@ -11,14 +11,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// instant is a fleet that answers at once, so that engine and store are measured.
-type instant struct{}
+// instantDevices answers every call at once, so that the benchmark measures only the
+// engine and the store.
+type instantDevices struct{}
 
-func (instant) Invoke(_ string, _ iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
+func (instantDevices) Invoke(_ string, _ iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
 	go done(iothub.MethodResponse{Status: 200, Payload: []byte(`{"position":"locked","confirmed":true,"changed":true,"tookMs":3}`)}, nil)
 }
 
-func (instant) SendDesired(string, iothub.Object) {}
+func (instantDevices) SendDesired(string, iothub.Object) {}
 
 func BenchmarkJob(b *testing.B) {
 	for _, n := range []int{100, 1000, 10_000} {
@@ -29,17 +30,20 @@ func BenchmarkJob(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer s.Close()
+
 				created := createAll(b, s, n)
 				for range n {
 					if err := <-created; err != nil {
 						b.Fatal(err)
 					}
 				}
-				e, err := jobs.Start(b.Context(), jobs.Options{Store: s, Devices: instant{}})
+
+				e, err := jobs.Start(b.Context(), jobs.Options{Store: s, Devices: instantDevices{}})
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer e.Close(b.Context())
+
 				i := 0
 				for b.Loop() {
 					i++
@@ -66,6 +70,7 @@ func BenchmarkJob(b *testing.B) {
 	}
 }
 
+// createAll creates n devices and sends the result of each on the returned channel.
 func createAll(b *testing.B, s *store.Store, n int) chan error {
 	created := make(chan error, n)
 	for i := range n {

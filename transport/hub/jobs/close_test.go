@@ -9,13 +9,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-func TestCloseStoresAnswersUnderWay(t *testing.T) {
+func TestCloseStoresArrivingAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		answersAfter time.Duration
-		want         iothub.Outcome // of the called device, after the next start
+		want         iothub.Outcome // of the called device, after the hub has restarted
 	}{
-		"an answer in time":      {time.Second, iothub.Succeeded},
-		"an answer that is late": {time.Minute, iothub.Uncertain},
+		"answer in time": {time.Second, iothub.Succeeded},
+		"late answer":    {time.Minute, iothub.Uncertain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -23,6 +23,7 @@ func TestCloseStoresAnswersUnderWay(t *testing.T) {
 				h.fleet.silent["called"] = true
 				h.create(lock("job1", "*"))
 				settle()
+
 				time.AfterFunc(test.answersAfter, func() { h.fleet.release("called") })
 				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 				defer cancel()
@@ -32,8 +33,9 @@ func TestCloseStoresAnswersUnderWay(t *testing.T) {
 					t.Errorf("Close took %v and returned %v", took, err)
 				}
 				if n := h.fleet.callsOf("waits"); n != 0 {
-					t.Errorf("Close let %d more devices be called", n)
+					t.Errorf("during Close %d more devices were called", n)
 				}
+
 				if err := h.store.Close(); err != nil {
 					t.Fatal(err)
 				}

@@ -1,32 +1,36 @@
-// Package jobs runs the hub's jobs: a direct method or a twin update on every
-// device that a condition selects, now or at a set time.
+// Package jobs runs the hub's jobs. A job calls a direct method or applies a twin
+// update on every device that a condition selects, at once or at a scheduled time.
+// Use Start to make an Engine, then Create, Job, Jobs and Cancel.
 //
-// # What it promises
+// # Guarantees
 //
-// A job's life is on disk before it happens. When a job starts, its devices are
-// fixed: one durable write holds the job as running and a pending row for each.
-// A device's row is running on disk before its method goes out, and it ends once,
-// with the device's answer or with an error. So, whenever the hub dies:
+// Each step of a job is durable before it takes effect. When a job starts, one write
+// stores the job as running and a pending row for each selected device; the set of
+// devices does not change afterwards. A device's row is stored as running before its
+// method is sent. A row ends exactly once, with the device's answer or with an error.
+// So after the hub has stopped at any moment:
 //
-//   - a row that was running without a stored answer fails as
-//     [iothub.CodeOutcomeUnknown]: the device may have been called, and it is
-//     never called again for that job;
-//   - pending rows go on, and devices that have not come back yet are given
-//     a while before they count as offline;
-//   - twin updates are applied again, which changes nothing that they had changed;
-//   - scheduled jobs start at their time, or at once when it has passed.
+//   - A row that was running without a stored answer fails with
+//     [iothub.CodeOutcomeUnknown]. The device may have been called; this job never
+//     calls it again.
+//   - Pending rows continue. A device that is not connected has 30 s to reconnect
+//     before its row fails as offline.
+//   - Twin updates whose result was not stored are applied again. This does not
+//     change a twin that already has the update.
+//   - A scheduled job starts at its time, or at once if that time has passed.
 //
-// A job ends as completed when every row has ended, however the rows ended, or
-// when its maximum execution time is over, as IoT Hub's documentation has it. That
-// time counts from the start that was asked for, not from a later one: a door is
-// not moved in the afternoon because the hub was down at night.
+// A job is completed when all of its rows have ended, whether they succeeded or
+// failed, or when its maximum execution time has passed; this is IoT Hub's documented
+// rule. The maximum execution time counts from the requested start, not from a later
+// actual start. So a job that was due while the hub was down does not move a door
+// hours later.
 //
-// # How it works
+// # Design
 //
-// One goroutine owns every job. Answers, commits and timers reach it as functions
-// in a mailbox that never blocks the sender. Of each job one write is on its way
-// at a time, and it takes all that has come up since the last: answers to store
-// and rows to set to running. The number of calls under way is bounded. A hub
-// that stands in for a tier of IoT Hub bounds the active jobs and the devices that
-// they work on in a second too.
+// One goroutine owns all jobs. Answers, commits and timers reach it as functions in
+// a mailbox that never blocks the sender. Each job has at most one write in progress.
+// The next write then stores everything that has accumulated: new answers and rows
+// that become running. The number of concurrent calls is bounded. If the hub
+// simulates a tier of IoT Hub, the number of active jobs and the number of devices
+// per second are bounded too.
 package jobs

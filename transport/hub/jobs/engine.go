@@ -13,41 +13,43 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Devices is the way to the devices: the broker.
+// Devices sends messages to devices. The hub's broker implements it.
 type Devices interface {
-	// Invoke calls a method and returns at once; done is called exactly once.
+	// Invoke calls a direct method and returns at once. It calls done exactly once.
 	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
-	// SendDesired tells a device of a change, if it is connected.
+	// SendDesired sends a change of the desired properties to a device if it is connected.
 	SendDesired(deviceID string, desired iothub.Object)
 }
 
-// Options are what an engine needs.
+// Options configure an engine. Store and Devices are required.
 type Options struct {
 	Store   *store.Store
 	Devices Devices
-	Logger  *zap.Logger      // nil: none
-	Now     func() time.Time // nil: time.Now
-	Window  int              // calls under way at most, over all jobs; 0: 1,500
+	Logger  *zap.Logger      // nil disables logging
+	Now     func() time.Time // nil means time.Now
+	Window  int              // limit on concurrent calls of all jobs; 0 means 1,500
 
-	Throttle *throttle.Throttle // nil: as many jobs and as fast as can be
-	Watch    func(iothub.Job)   // is told of each job whenever it has come further; must not block. nil: nobody
+	Throttle *throttle.Throttle // limits active jobs and devices per second; nil means no limit
+	Watch    func(iothub.Job)   // called with a job after each change of its status or statistics; must not block; may be nil
 }
 
 const (
 	defaultWindow = 1500
-	retention     = 30 * 24 * time.Hour // as IoT Hub's documentation has it
+	retention     = 30 * 24 * time.Hour // IoT Hub documents this time for ended jobs
 	purgeInterval = 24 * time.Hour
-	// While a time of day is waited for, the clock is read this often: it can be
-	// set meanwhile, and a timer does not notice.
+	// clockInterval is the longest time that the engine sleeps while a job is
+	// active. Timers do not notice that the clock is set, so the engine reads the
+	// clock again.
 	clockInterval = time.Minute
-	retryInterval = time.Second // after a write that failed
-	// After a restart devices have this long to come back before a job counts
-	// them as offline, and are looked for this often.
-	returnTime     = 30 * time.Second
-	returnInterval = time.Second
+	retryInterval = time.Second // pause after a failed write
+	// reconnectTime is the time that devices have to reconnect after a restart of
+	// the hub, before a job counts them as offline. The engine calls them again
+	// every reconnectInterval.
+	reconnectTime     = 30 * time.Second
+	reconnectInterval = time.Second
 )
 
-// Engine runs jobs. Its methods can be called from any goroutine.
+// Engine runs jobs. Make one with Start. Its methods may be called from any goroutine.
 type Engine struct {
 	store   *store.Store
 	devices Devices
@@ -58,24 +60,26 @@ type Engine struct {
 	throttle *throttle.Throttle
 	watch    func(iothub.Job)
 
-	mail  mailbox
-	board board
-	stop  chan struct{}
-	ended chan struct{}
+	mail       mailbox
+	statistics statisticsCache
+	stop       chan struct{}
+	ended      chan struct{}
 
-	// What follows belongs to the goroutine in run.
+	// Only the goroutine in run uses these fields.
 	active   map[string]*activeJob
-	underWay int // calls and updates whose end is awaited, and those being marked as running
+	inFlight int // calls and twin updates that have not ended, and rows that are being stored as running
 	purgeAt  time.Time
 	purging  bool
-	draining chan struct{} // closed once nothing is under way; nil: not draining
+	draining chan struct{} // closed when nothing is in flight any more; nil unless Close was called
 }
 
-// Start takes up the jobs that had not ended when the hub did, and runs the
-// engine until Close. It calls devices at once.
+// Start loads the jobs that have not ended and runs the engine until Close is called.
+// It may call devices at once.
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
-		store: opts.Store, devices: opts.Devices, log: opts.Logger, now: opts.Now, window: opts.Window, throttle: opts.Throttle, watch: opts.Watch,
+		store: opts.Store, devices: opts.Devices, log: opts.Logger,
+		now: opts.Now, window: opts.Window,
+		throttle: opts.Throttle, watch: opts.Watch,
 		mail:   mailbox{signal: make(chan struct{}, 1)},
 		stop:   make(chan struct{}),
 		ended:  make(chan struct{}),
@@ -93,16 +97,17 @@ func Start(ctx context.Context, opts Options) (*Engine, error) {
 	if e.window <= 0 {
 		e.window = defaultWindow
 	}
+
 	e.purgeAt = e.now()
 	if err := e.recover(ctx); err != nil {
-		return nil, fmt.Errorf("take up the jobs of before: %w", err)
+		return nil, fmt.Errorf("load the unfinished jobs: %w", err)
 	}
 	go e.run()
 	return e, nil
 }
 
-// Close stops the engine. No further device is called; answers that come before
-// ctx ends are stored. The store and the way to the devices must outlive it.
+// Close stops the engine. It calls no further device and stores the answers that
+// arrive before ctx ends. Close the store and the broker after the engine.
 func (e *Engine) Close(ctx context.Context) error {
 	idle := make(chan struct{})
 	e.mail.post(func() {
@@ -110,14 +115,16 @@ func (e *Engine) Close(ctx context.Context) error {
 			e.draining = idle
 		}
 	})
+
 	var err error
 	select {
 	case <-idle:
 	case <-e.ended:
 		return nil
 	case <-ctx.Done():
-		err = errors.New("calls were under way when the hub stopped, their rows end as unknown at the next start")
+		err = errors.New("the hub stopped during calls to devices; their rows will fail with an unknown outcome at the next start")
 	}
+
 	e.mail.post(func() {
 		select {
 		case <-e.stop:
@@ -133,16 +140,19 @@ func (e *Engine) run() {
 	defer close(e.ended)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+
 	for {
 		for _, f := range e.mail.take() {
 			f()
 		}
+
 		now := e.now()
 		for _, j := range e.active {
 			e.advance(j, now)
 		}
 		e.purge(now)
-		if e.draining != nil && e.quiet() {
+
+		if e.draining != nil && e.idle() {
 			select {
 			case <-e.draining:
 			default:
@@ -154,6 +164,7 @@ func (e *Engine) run() {
 			return
 		default:
 		}
+
 		timer.Reset(e.untilNext(now))
 		select {
 		case <-e.mail.signal:
@@ -162,30 +173,32 @@ func (e *Engine) run() {
 	}
 }
 
-// untilNext returns how long there is nothing to do unless something happens.
+// untilNext returns how long the engine may sleep if nothing is posted to its mailbox.
 func (e *Engine) untilNext(now time.Time) time.Duration {
 	wait := clockInterval
 	if e.draining != nil {
 		return wait
 	}
+
 	for _, j := range e.active {
-		if at, ok := j.wakeAt(); ok {
-			wait = min(wait, at.Sub(now))
+		if wake, ok := j.wakeAt(); ok {
+			wait = min(wait, wake.Sub(now))
 		}
-		if j.phase == running && !j.writing && len(j.pending) > 0 && e.underWay < e.window {
-			// It was held up by the throttle, or by a write that failed.
+		if j.phase == running && !j.writing && len(j.pending) > 0 && e.inFlight < e.window {
+			// The throttle or a failed write has delayed the job.
 			wait = min(wait, max(e.throttle.Until(throttle.JobDevices), j.retryAt.Sub(now)))
 		}
 	}
 	if len(e.active) == 0 && !e.purging {
-		// Only the daily purge is left, which is in no hurry.
+		// Only the daily purge remains, and it may be late if the clock is set.
 		wait = e.purgeAt.Sub(now)
 	}
 	return max(wait, 0)
 }
 
-// quiet reports whether nothing is under way and nothing waits to be stored.
-func (e *Engine) quiet() bool {
+// idle reports whether no call and no write is in progress and no result waits to be
+// stored.
+func (e *Engine) idle() bool {
 	for _, j := range e.active {
 		if j.phase == starting || j.phase == ending || j.writing || len(j.called) > 0 || len(j.results) > 0 {
 			return false
@@ -194,23 +207,25 @@ func (e *Engine) quiet() bool {
 	return true
 }
 
-// purge removes jobs that ended long ago, one a write, so that nothing else waits long.
+// purge removes jobs that ended longer ago than the retention time. Each write
+// removes one job, so that other writes do not wait long.
 func (e *Engine) purge(now time.Time) {
 	if e.purging || e.draining != nil || now.Before(e.purgeAt) {
 		return
 	}
+
 	e.purging = true
 	e.store.PurgeJobAsync(now.Add(-retention), func(id string, err error) {
 		e.mail.post(func() {
 			e.purging = false
 			if err != nil {
-				e.log.Error("remove old jobs", zap.Error(err))
+				e.log.Error("cannot remove old jobs", zap.Error(err))
 			}
 			if err != nil || id == "" {
 				e.purgeAt = now.Add(purgeInterval)
 				return
 			}
-			e.board.remove(id)
+			e.statistics.remove(id)
 		})
 	})
 }

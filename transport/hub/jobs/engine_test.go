@@ -12,12 +12,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// settle waits until nothing happens any more except for time passing.
+// settle waits until all goroutines in the bubble wait for time to pass.
 func settle() { synctest.Wait() }
 
-// after lets time pass, and then all that it brings about.
+// after lets simulated time pass and waits until its effects are complete.
 func after(d time.Duration) {
-	time.Sleep(d) // the bubble's time: nobody waits
+	time.Sleep(d) // simulated time; the test does not wait
 	synctest.Wait()
 }
 
@@ -29,7 +29,7 @@ func TestMethodJob(t *testing.T) {
 		h.fleet.offline["offline"], h.fleet.offline["gone"] = true, true
 		h.fleet.check = func(id string) {
 			if s := h.rowStatus("job1", id); s != iothub.DeviceRunning {
-				t.Errorf("device %s is called while its row is %q on disk", id, s)
+				t.Errorf("device %s is called while its stored row is %q", id, s)
 			}
 		}
 		h.fleet.silent["answers"] = true
@@ -73,7 +73,7 @@ func TestTwinJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1", "d2")
 		defer h.close()
-		h.fleet.offline["d2"] = true // its twin changes all the same
+		h.fleet.offline["d2"] = true // an offline device's twin is updated too
 		h.create(setFloor("job1", "*"))
 		h.create(iothub.Job{JobID: "job2", Type: iothub.ScheduleUpdateTwin, QueryCondition: "deviceId = 'd1'",
 			UpdateTwin: json.RawMessage(`{"tags":{"building":"43"}}`)})
@@ -92,7 +92,7 @@ func TestTwinJob(t *testing.T) {
 		}
 		for _, id := range []string{"d1", "d2"} {
 			if sent := h.fleet.desired[id]; len(sent) != 1 || sent[0].Version() != 2 {
-				t.Errorf("sent to %s: %v, want the one change of the desired properties", id, sent)
+				t.Errorf("sent to %s: %v, want one change of the desired properties", id, sent)
 			}
 		}
 	})
@@ -119,7 +119,7 @@ func TestScheduledJobStartsAtItsTime(t *testing.T) {
 		if job := h.create(at(lock("night", "*"), start)); job.Status != iothub.JobScheduled || !job.StartTime.Equal(start) {
 			t.Errorf("got %s, start %v", job.Status, job.StartTime)
 		}
-		// Devices are chosen when the job starts.
+		// The job selects its devices when it starts.
 		if _, err := h.store.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "later"}); err != nil {
 			t.Fatal(err)
 		}
@@ -159,9 +159,9 @@ func TestCancel(t *testing.T) {
 		h.fleet.silent["d1"] = true
 		refused := func(id string, code iothub.Code, text string) {
 			t.Helper()
-			var e *iothub.Error
 			_, err := h.Cancel(t.Context(), id)
-			if !errors.As(err, &e) || e.Code != code || !strings.Contains(e.Message, text) {
+			e, ok := errors.AsType[*iothub.Error](err)
+			if !ok || e.Code != code || !strings.Contains(e.Message, text) {
 				t.Errorf("cancel %s: %v, want %s %q", id, err, code, text)
 			}
 		}
@@ -182,7 +182,7 @@ func TestCancel(t *testing.T) {
 
 		after(2 * time.Hour)
 		if h.fleet.callsOf("d1") != 1 {
-			t.Errorf("a cancelled job has called the device: %v", h.fleet.all())
+			t.Errorf("a cancelled job called the device: %v", h.fleet.all())
 		}
 	})
 }
@@ -204,7 +204,7 @@ func TestMaximumExecutionTime(t *testing.T) {
 		if got.Status != iothub.JobCompleted || *got.DeviceJobStatistics != want || !strings.Contains(got.StatusMessage, "maximum execution time") {
 			t.Errorf("got %s %+v %q", got.Status, *got.DeviceJobStatistics, got.StatusMessage)
 		}
-		h.fleet.release("b") // late
+		h.fleet.release("b") // too late
 		settle()
 		rows := h.rows("job1")
 		for id, want := range map[string]iothub.Outcome{"a": iothub.Succeeded, "b": iothub.Uncertain, "c": iothub.Uncertain} {
@@ -215,7 +215,7 @@ func TestMaximumExecutionTime(t *testing.T) {
 	})
 }
 
-func TestMaximumExecutionTimeBeforeADevicesTurn(t *testing.T) {
+func TestMaximumExecutionTimeBeforeTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHubWithWindow(t, 1, "a", "b")
 		defer h.close()
@@ -226,11 +226,11 @@ func TestMaximumExecutionTimeBeforeADevicesTurn(t *testing.T) {
 		if v := rows["b"]; v.Error == nil || v.Error.Code != "MaxExecutionTimeExceeded" || h.fleet.callsOf("b") != 0 {
 			t.Errorf("device b: %+v, called %d times", v.Error, h.fleet.callsOf("b"))
 		}
-		// Its room in the window is free again.
+		// The expired call no longer counts towards the window.
 		h.create(lock("job2", "deviceId = 'b'"))
 		settle()
 		if v := h.rows("job2")["b"].Judge(); v.Outcome != iothub.Succeeded {
-			t.Errorf("the job after it: %+v", v)
+			t.Errorf("the next job: %+v", v)
 		}
 	})
 }
@@ -247,15 +247,15 @@ func TestWindowBoundsCalls(t *testing.T) {
 				t.Errorf("%s: %d of 100 devices", id, n)
 			}
 		}
-		if h.fleet.most > 7 {
-			t.Errorf("%d calls were under way, want 7 at most", h.fleet.most)
+		if h.fleet.maxInFlight > 7 {
+			t.Errorf("%d calls were in flight, want at most 7", h.fleet.maxInFlight)
 		}
 	})
 }
 
 func TestDeletedDeviceFailsAsNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// One call at a time: d2's turn comes after d1 has answered.
+		// With a window of one call, d2 is called after d1 has answered.
 		h := newHubWithWindow(t, 1, "d1", "d2")
 		defer h.close()
 		h.fleet.silent["d1"], h.fleet.offline["d2"] = true, true
@@ -272,7 +272,7 @@ func TestDeletedDeviceFailsAsNotFound(t *testing.T) {
 		h.create(setFloor("job2", "*"))
 		settle()
 		if n := len(h.rows("job2")); n != 1 {
-			t.Errorf("a job after it has %d rows, want d1's", n)
+			t.Errorf("a later job has %d rows, want 1 (d1)", n)
 		}
 	})
 }
@@ -287,32 +287,32 @@ func TestRefusedJobs(t *testing.T) {
 			code   iothub.Code
 			text   string
 		}{
-			"id in use":          {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken exists already"},
-			"bad id":             {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id has ' '"},
-			"no type":            {func(j *iothub.Job) { j.Type = "" }, iothub.CodeArgumentInvalid, "type is"},
-			"unknown type":       {func(j *iothub.Job) { j.Type = "rebootDevice" }, iothub.CodeArgumentInvalid, `type is "rebootDevice"`},
-			"no condition":       {func(j *iothub.Job) { j.QueryCondition = " " }, iothub.CodeArgumentInvalid, "'*' selects every device"},
-			"bad condition":      {func(j *iothub.Job) { j.QueryCondition = "deviceId = " }, iothub.CodeArgumentInvalid, "queryCondition, line 1:"},
-			"a whole SELECT":     {func(j *iothub.Job) { j.QueryCondition = "SELECT * FROM devices" }, iothub.CodeArgumentInvalid, "line 1:1:"},
-			"no method":          {func(j *iothub.Job) { j.CloudToDeviceMethod = nil }, iothub.CodeArgumentInvalid, "cloudToDeviceMethod is missing"},
-			"short timeout":      {func(j *iothub.Job) { j.CloudToDeviceMethod.ResponseTimeoutInSeconds = 1 }, iothub.CodeArgumentInvalid, "the response timeout is 1 s"},
-			"negative time":      {func(j *iothub.Job) { j.MaxExecutionTimeInSeconds = -1 }, iothub.CodeArgumentInvalid, "maxExecutionTimeInSeconds is -1"},
-			"empty patch":        {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`{"etag":"*"}`) }, iothub.CodeArgumentInvalid, "neither tags nor desired"},
-			"patch is no object": {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`[]`) }, iothub.CodeArgumentInvalid, "updateTwin"},
-			"no patch":           {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = nil }, iothub.CodeArgumentInvalid, "updateTwin: it is missing"},
+			"id in use":         {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken exists already"},
+			"bad id":            {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id has ' '"},
+			"no type":           {func(j *iothub.Job) { j.Type = "" }, iothub.CodeArgumentInvalid, "type is"},
+			"unknown type":      {func(j *iothub.Job) { j.Type = "rebootDevice" }, iothub.CodeArgumentInvalid, `type is "rebootDevice"`},
+			"no condition":      {func(j *iothub.Job) { j.QueryCondition = " " }, iothub.CodeArgumentInvalid, "use '*' to select every device"},
+			"bad condition":     {func(j *iothub.Job) { j.QueryCondition = "deviceId = " }, iothub.CodeArgumentInvalid, "queryCondition, line 1:"},
+			"a whole SELECT":    {func(j *iothub.Job) { j.QueryCondition = "SELECT * FROM devices" }, iothub.CodeArgumentInvalid, "line 1:1:"},
+			"no method":         {func(j *iothub.Job) { j.CloudToDeviceMethod = nil }, iothub.CodeArgumentInvalid, "cloudToDeviceMethod is missing"},
+			"short timeout":     {func(j *iothub.Job) { j.CloudToDeviceMethod.ResponseTimeoutInSeconds = 1 }, iothub.CodeArgumentInvalid, "the response timeout is 1 s"},
+			"negative time":     {func(j *iothub.Job) { j.MaxExecutionTimeInSeconds = -1 }, iothub.CodeArgumentInvalid, "maxExecutionTimeInSeconds is -1"},
+			"empty patch":       {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`{"etag":"*"}`) }, iothub.CodeArgumentInvalid, "neither tags nor desired"},
+			"patch is an array": {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`[]`) }, iothub.CodeArgumentInvalid, "updateTwin"},
+			"no patch":          {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = nil }, iothub.CodeArgumentInvalid, "updateTwin: the patch is missing"},
 		} {
 			job := lock("new", "*")
 			test.change(&job)
 			_, err := h.Create(t.Context(), job)
-			var e *iothub.Error
-			if !errors.As(err, &e) || e.Code != test.code || !strings.Contains(e.Message, test.text) {
+			e, ok := errors.AsType[*iothub.Error](err)
+			if !ok || e.Code != test.code || !strings.Contains(e.Message, test.text) {
 				t.Errorf("%s: got %v, want %s %q", name, err, test.code, test.text)
 			}
 		}
 		settle()
 		all, _, err := h.Jobs(t.Context(), store.JobFilter{}, 10, "")
 		if err != nil || len(all) != 1 || len(h.fleet.all()) > 0 {
-			t.Errorf("refused jobs left something behind: %v, calls %v, %v", all, h.fleet.all(), err)
+			t.Errorf("refused jobs were stored or called devices: %v, calls %v, %v", all, h.fleet.all(), err)
 		}
 	})
 }
@@ -356,7 +356,7 @@ func TestListOfJobs(t *testing.T) {
 			}
 		}
 		if _, _, err := h.Jobs(t.Context(), store.JobFilter{}, 1, "bm8="); !errors.Is(err, &iothub.Error{Code: iothub.CodeArgumentInvalid}) {
-			t.Errorf("a foreign continuation gives %v", err)
+			t.Errorf("an invalid continuation gives %v", err)
 		}
 	})
 }
@@ -377,7 +377,7 @@ func TestOldJobsAreRemoved(t *testing.T) {
 				t.Errorf("after 31 days %s gives %v", id, err)
 			}
 			if rows := h.rows(id); len(rows) != 0 {
-				t.Errorf("rows of %s are left: %v", id, rows)
+				t.Errorf("rows of %s were not removed: %v", id, rows)
 			}
 		}
 		h.job("young")

@@ -21,18 +21,18 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fleet is a broker without a wire. Its devices answer as they are told to.
+// fleet replaces the broker. It answers calls as a test has configured it.
 type fleet struct {
-	mu       sync.Mutex
-	check    func(deviceID string)      // called before a device is
-	offline  map[string]bool            //
-	silent   map[string]bool            // answers only when release is called
-	status   map[string]int             // 200 if not said
-	calls    map[string]int             // how often each device was called
-	held     map[string]func()          // answers that are held back
-	desired  map[string][]iothub.Object // what was sent to each device
-	most     int                        // calls under way at most
-	underWay int
+	mu          sync.Mutex
+	check       func(deviceID string)      // runs before each answer; may be nil
+	offline     map[string]bool            // devices that are not connected
+	silent      map[string]bool            // devices that answer only when release is called
+	status      map[string]int             // status of a device's answers; 200 if missing
+	calls       map[string]int             // number of calls of each device
+	held        map[string]func()          // answers of silent devices
+	desired     map[string][]iothub.Object // desired patches sent to each device
+	inFlight    int                        // calls that were not answered yet
+	maxInFlight int
 }
 
 func newFleet() *fleet {
@@ -50,23 +50,26 @@ func (f *fleet) Invoke(id string, m iothub.MethodRequest, done func(iothub.Metho
 		return
 	}
 	f.calls[id]++
-	f.underWay++
-	f.most = max(f.most, f.underWay)
+	f.inFlight++
+	f.maxInFlight = max(f.maxInFlight, f.inFlight)
+
 	response := iothub.MethodResponse{Status: 200, Payload: json.RawMessage(`{"method":"` + m.MethodName + `"}`)}
 	if s := f.status[id]; s != 0 {
 		response.Status = s
 	}
 	answer := func() {
 		f.mu.Lock()
-		f.underWay--
+		f.inFlight--
 		f.mu.Unlock()
 		done(response, nil)
 	}
+
 	check, silent := f.check, f.silent[id]
 	if silent {
 		f.held[id] = answer
 	}
 	f.mu.Unlock()
+
 	if check != nil {
 		check(id)
 	}
@@ -81,16 +84,17 @@ func (f *fleet) SendDesired(id string, desired iothub.Object) {
 	f.desired[id] = append(f.desired[id], desired)
 }
 
-// callsOf returns how often a device was called.
+// callsOf returns the number of calls of a device.
 func (f *fleet) callsOf(id string) int { return f.all()[id] }
 
-// all returns how often each device was called.
+// all returns the number of calls of each device.
 func (f *fleet) all() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.calls)
 }
 
+// release sends the held answer of a silent device.
 func (f *fleet) release(id string) {
 	f.mu.Lock()
 	answer := f.held[id]
@@ -98,7 +102,7 @@ func (f *fleet) release(id string) {
 	answer()
 }
 
-// hub is an engine on a store of its own, which can be ended and started again.
+// hub is an engine with its own store. It can be stopped and started again.
 type hub struct {
 	*jobs.Engine
 	t      *testing.T
@@ -147,12 +151,12 @@ func (h *hub) start() {
 	}
 }
 
-// stop ends the hub without waiting for what is under way.
+// stop stops the hub without waiting for answers.
 func (h *hub) stop() {
 	h.t.Helper()
-	now, cancel := context.WithCancel(context.Background())
+	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	h.Engine.Close(now)
+	h.Engine.Close(cancelled)
 	if err := h.store.Close(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -193,7 +197,7 @@ func (h *hub) job(id string) iothub.Job {
 	return job
 }
 
-// rows returns the job's rows by device. Two rows of one device are an error.
+// rows returns the job's rows by device id. It fails if a device has two rows.
 func (h *hub) rows(id string) map[string]iothub.DeviceJob {
 	h.t.Helper()
 	q, err := query.Parse("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '" + id + "'")
@@ -204,6 +208,7 @@ func (h *hub) rows(id string) map[string]iothub.DeviceJob {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+
 	rows := make(map[string]iothub.DeviceJob)
 	for _, text := range list {
 		var row iothub.DeviceJob
@@ -226,6 +231,7 @@ func (h *hub) rowStatus(job, device string) (status iothub.DeviceJobStatus) {
 	return status
 }
 
+// lock returns a job that calls lockDoor.
 func lock(id, condition string) iothub.Job {
 	return iothub.Job{
 		JobID: id, Type: iothub.ScheduleDeviceMethod, QueryCondition: condition,
@@ -233,6 +239,7 @@ func lock(id, condition string) iothub.Job {
 	}
 }
 
+// setFloor returns a job that sets the desired property floor.
 func setFloor(id, condition string) iothub.Job {
 	return iothub.Job{
 		JobID: id, Type: iothub.ScheduleUpdateTwin, QueryCondition: condition,
@@ -240,11 +247,13 @@ func setFloor(id, condition string) iothub.Job {
 	}
 }
 
+// at returns the job with the given start time.
 func at(job iothub.Job, start time.Time) iothub.Job {
 	job.StartTime = &start
 	return job
 }
 
+// ids returns n device ids.
 func ids(n int) (list []string) {
 	for i := range n {
 		list = append(list, fmt.Sprintf("d%04d", i))

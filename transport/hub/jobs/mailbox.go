@@ -1,15 +1,12 @@
 package jobs
 
-import (
-	"sync"
+import "sync"
 
-	"github.com/latchd/latchd/transport/iothub"
-)
-
-// mailbox hands functions to one goroutine. Posting never blocks: the broker and
-// the store's writer call back from goroutines that have no time.
+// mailbox passes functions to one goroutine, which runs them. Posting never blocks,
+// because the broker and the store's writer call back from goroutines that must not
+// wait.
 type mailbox struct {
-	signal chan struct{} // room for one: something has been posted
+	signal chan struct{} // has room for one signal, which means that a function was posted
 
 	mu    sync.Mutex
 	queue []func()
@@ -19,6 +16,7 @@ func (m *mailbox) post(f func()) {
 	m.mu.Lock()
 	m.queue = append(m.queue, f)
 	m.mu.Unlock()
+
 	select {
 	case m.signal <- struct{}{}:
 	default:
@@ -31,32 +29,4 @@ func (m *mailbox) take() []func() {
 	queue := m.queue
 	m.queue = nil
 	return queue
-}
-
-// board shows the statistics of jobs to readers outside of the engine's goroutine.
-type board struct {
-	mu sync.Mutex
-	of map[string]iothub.JobStatistics
-}
-
-func (b *board) set(id string, statistics iothub.JobStatistics) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.of == nil {
-		b.of = make(map[string]iothub.JobStatistics)
-	}
-	b.of[id] = statistics
-}
-
-func (b *board) get(id string) (iothub.JobStatistics, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	statistics, ok := b.of[id]
-	return statistics, ok
-}
-
-func (b *board) remove(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.of, id)
 }

@@ -13,13 +13,13 @@ import (
 
 func TestRestartWhileScheduled(t *testing.T) {
 	for name, test := range map[string]struct {
-		down   time.Duration // how long the hub is down; the job is due after an hour, for an hour
+		down   time.Duration // time that the hub is down; the job starts after one hour and may run for one hour
 		called int
 	}{
-		"back before its time":         {10 * time.Minute, 1},
-		"back after its time":          {90 * time.Minute, 1},
-		"back when the job's is over":  {150 * time.Minute, 0},
-		"back exactly when it is over": {120 * time.Minute, 0},
+		"back before the start":   {10 * time.Minute, 1},
+		"back after the start":    {90 * time.Minute, 1},
+		"back after the deadline": {150 * time.Minute, 0},
+		"back at the deadline":    {120 * time.Minute, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestRestartBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
-		// The hub ends between storing the job and starting it.
+		// The hub stops after it has stored the job and before it starts the job.
 		h.stop()
 		h.open()
 		now := time.Now()
@@ -70,7 +70,8 @@ func TestRestartWhileRunning(t *testing.T) {
 		h.fleet.silent["b"] = true
 		h.fleet.silent["c"] = true
 		h.create(lock("job1", "*"))
-		settle() // a has answered, b and c are called, d waits for its turn
+		settle() // a has answered, b and c were called, d waits
+
 		h.restart()
 		settle()
 		job := h.job("job1")
@@ -95,13 +96,14 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 		defer func() { h.close() }()
 		h.stop()
 		h.open()
-		// Every row has ended on disk, the job has not.
+		// The hub stopped after it had stored the last row and before it ended the job.
 		now := time.Now()
 		job := at(lock("job1", "*"), now)
 		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
 		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
 			t.Fatal(err)
 		}
+
 		done := make(chan error, 2)
 		h.store.StartJobAsync("job1", nil, now, func(_ []string, err error) { done <- err })
 		h.store.AdvanceJobAsync("job1", []store.JobResult{{DeviceID: "d1", Response: &iothub.MethodResponse{Status: 200}}}, nil, now,
@@ -111,6 +113,7 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		h.start()
 		settle()
 		if job := h.job("job1"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 1 || h.fleet.callsOf("d1") != 0 {
@@ -131,6 +134,7 @@ func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
 		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
 			t.Fatal(err)
 		}
+
 		done := make(chan error, 2)
 		h.store.StartJobAsync("job1", nil, now, func(_ []string, err error) { done <- err })
 		h.store.AdvanceJobAsync("job1", nil, []string{"d1"}, now, func(err error) { done <- err })
@@ -139,6 +143,7 @@ func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		h.start()
 		settle()
 		if job := h.job("job1"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 2 {
@@ -147,13 +152,14 @@ func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
 	})
 }
 
-func TestDevicesHaveAWhileToComeBackAfterRestart(t *testing.T) {
+func TestDevicesHaveTimeToReconnectAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHubWithWindow(t, 1, "a", "back", "gone")
 		defer func() { h.close() }()
 		h.fleet.silent["a"] = true
 		h.create(lock("job1", "*"))
 		settle()
+
 		h.fleet.offline["back"], h.fleet.offline["gone"] = true, true
 		h.restart()
 		after(10 * time.Second)
@@ -162,7 +168,7 @@ func TestDevicesHaveAWhileToComeBackAfterRestart(t *testing.T) {
 		h.fleet.mu.Unlock()
 		after(10 * time.Second)
 		if job := h.job("job1"); job.Status != iothub.JobRunning {
-			t.Errorf("the job does not wait for devices: %s", job.Status)
+			t.Errorf("the job is %s, but it should wait for offline devices", job.Status)
 		}
 		after(11 * time.Second)
 		rows := h.rows("job1")
@@ -177,8 +183,9 @@ func TestDevicesHaveAWhileToComeBackAfterRestart(t *testing.T) {
 	})
 }
 
-// TestRestartsAtRandom: whenever the hub ends, each device has exactly one row
-// at the end, was called at most once, and no stored answer is lost.
+// TestRestartsAtRandom restarts the hub at random times during a job. In the end, each
+// device must have exactly one row and at most one call, and no stored answer may be
+// lost.
 func TestRestartsAtRandom(t *testing.T) {
 	const devices = 40
 	for seed := range uint64(25) {
@@ -194,17 +201,19 @@ func TestRestartsAtRandom(t *testing.T) {
 				job := at(lock("job1", "*"), time.Now().Add(time.Duration(random.IntN(3))*time.Second))
 				job.MaxExecutionTimeInSeconds = 120
 				h.create(job)
+
 				answered := map[string]bool{}
 				for range random.IntN(5) {
 					time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
 					if random.IntN(2) == 0 {
-						settle() // else in the middle of whatever is going on
+						settle() // otherwise the restart interrupts the engine
 					}
 					for id, row := range h.rows("job1") {
 						answered[id] = answered[id] || row.Outcome != nil
 					}
 					h.restart()
 				}
+
 				after(5 * time.Minute)
 				if job := h.job("job1"); job.Status != iothub.JobCompleted {
 					t.Fatalf("the job is %s", job.Status)
@@ -220,9 +229,9 @@ func TestRestartsAtRandom(t *testing.T) {
 					case v.Outcome == iothub.Unfinished:
 						t.Errorf("device %s has not ended: %+v", id, row)
 					case v.Outcome == iothub.Succeeded && h.fleet.callsOf(id) != 1:
-						t.Errorf("device %s has succeeded without a call", id)
+						t.Errorf("device %s succeeded without a call", id)
 					case v.Outcome == iothub.Offline && h.fleet.callsOf(id) > 0:
-						t.Errorf("device %s was called and counts as offline", id)
+						t.Errorf("device %s was called, but its row says offline", id)
 					case answered[id] && row.Outcome == nil:
 						t.Errorf("the stored answer of device %s is lost: %+v", id, row)
 					}

@@ -11,51 +11,54 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBatch bounds the rows that one write sets to running, so that jobs that run
-// side by side share the window.
+// maxBatch is the largest number of rows that one write sets to running. It lets
+// concurrent jobs share the window.
 const maxBatch = 500
 
-// maxStarts is how often a start is tried before the job fails.
+// maxStarts is the number of attempts to start a job before it fails.
 const maxStarts = 5
 
-// CodeTimeOver marks a device that was not called because the job's maximum
-// execution time was over.
-const CodeTimeOver iothub.Code = "MaxExecutionTimeExceeded"
+// CodeMaxExecutionTimeExceeded is the error code of a device that was not called because
+// the job's maximum execution time was over.
+const CodeMaxExecutionTimeExceeded iothub.Code = "MaxExecutionTimeExceeded"
 
 var (
-	notCalledInTime = iothub.DeviceJobError{Code: string(CodeTimeOver),
-		Description: "the job's maximum execution time was over before the device's turn, it was not called"}
+	notCalledInTime = iothub.DeviceJobError{Code: string(CodeMaxExecutionTimeExceeded),
+		Description: "the device was not called, because the job's maximum execution time was over"}
 	noAnswerInTime = iothub.DeviceJobError{Code: string(iothub.CodeOutcomeUnknown),
-		Description: "the job's maximum execution time was over before the device answered, it may have acted"}
+		Description: "the device was called and may have acted, but it did not answer within the job's maximum execution time"}
 	lostInRestart = iothub.DeviceJobError{Code: string(iothub.CodeOutcomeUnknown),
-		Description: "the hub ended before the device's answer was stored, it may have been called and is not called again"}
+		Description: "the hub stopped before it stored an answer of the device, which may have been called and is not called again"}
 )
 
-// advance does what is due for a job.
+// advance takes the steps of a job that are due: it starts or expires the job, calls
+// offline devices again, and writes rows.
 func (e *Engine) advance(j *activeJob, now time.Time) {
 	if now.Before(j.retryAt) {
 		return
 	}
 	j.retryAt = time.Time{}
+
 	switch j.phase {
 	case waiting:
 		if e.draining != nil || now.Before(j.start) {
 			return
 		}
-		if !e.hasRoom() {
+		if !e.mayActivate() {
 			j.retryAt = now.Add(retryInterval)
 			return
 		}
 		e.start(j, now)
+
 	case running:
 		if !j.expired && !now.Before(j.deadline) {
 			e.expire(j)
 		}
-		if len(j.absent) > 0 && !now.Before(j.lookAt) && e.draining == nil {
-			absent := j.absent
-			j.absent = nil
-			e.underWay += len(absent)
-			for _, device := range absent {
+		if len(j.offline) > 0 && !now.Before(j.nextReconnectTry) && e.draining == nil {
+			offline := j.offline
+			j.offline = nil
+			e.inFlight += len(offline)
+			for _, device := range offline {
 				e.call(j, device)
 			}
 		}
@@ -63,11 +66,11 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 	}
 }
 
-// hasRoom reports whether one more job may be active. A job that was scheduled
-// for later can be due when there is none; it waits.
-func (e *Engine) hasRoom() bool {
-	most := e.throttle.ActiveJobs()
-	if most == 0 {
+// mayActivate reports whether the limit on active jobs allows one more. A scheduled job
+// waits if the limit is reached when it is due.
+func (e *Engine) mayActivate() bool {
+	limit := e.throttle.ActiveJobs()
+	if limit == 0 {
 		return true
 	}
 	n := 0
@@ -76,51 +79,58 @@ func (e *Engine) hasRoom() bool {
 			n++
 		}
 	}
-	return n < most
+	return n < limit
 }
 
-// start fixes the job's devices.
+// start stores the job as running, with a pending row for each device that its condition
+// selects.
 func (e *Engine) start(j *activeJob, now time.Time) {
 	j.phase = starting
 	e.store.StartJobAsync(j.job.JobID, j.condition, now, func(devices []string, err error) {
-		e.mail.post(func() {
-			switch {
-			case err == nil:
-				j.phase = running
-				j.pending = devices
-				j.count = iothub.JobStatistics{DeviceCount: len(devices), PendingCount: len(devices)}
-				j.job.Status = iothub.JobRunning
-				e.show(j)
-				e.log.Info("job runs", zap.String("job", j.job.JobID), zap.Int("devices", len(devices)))
-			case errors.Is(err, store.ErrJobNotWaiting):
-				delete(e.active, j.job.JobID)
-			default:
-				j.phase = waiting
-				j.starts++
-				e.log.Error("start a job", zap.String("job", j.job.JobID), zap.Error(err))
-				var refusal *iothub.Error
-				if errors.As(err, &refusal) || j.starts == maxStarts {
-					e.end(j, store.JobEnd{Status: iothub.JobFailed, Reason: err.Error()}, now)
-					return
-				}
-				j.retryAt = e.now().Add(retryInterval)
-			}
-		})
+		e.mail.post(func() { e.started(j, devices, err, now) })
 	})
 }
 
-// write stores what has come up since the last write: the ends of rows, and the
-// next rows as running, as far as the window has room. When there is nothing and
-// every row has ended, it ends the job.
+// started continues a job after the write that starts it.
+func (e *Engine) started(j *activeJob, devices []string, err error, now time.Time) {
+	switch {
+	case err == nil:
+		j.phase = running
+		j.pending = devices
+		j.count = iothub.JobStatistics{DeviceCount: len(devices), PendingCount: len(devices)}
+		j.job.Status = iothub.JobRunning
+		e.publish(j)
+		e.log.Info("job started", zap.String("job_id", j.job.JobID), zap.Int("devices", len(devices)))
+
+	case errors.Is(err, store.ErrJobNotWaiting): // it was cancelled
+		delete(e.active, j.job.JobID)
+
+	default:
+		j.phase = waiting
+		j.failedStarts++
+		e.log.Error("cannot start a job", zap.String("job_id", j.job.JobID), zap.Error(err))
+		if _, refused := errors.AsType[*iothub.Error](err); refused || j.failedStarts == maxStarts {
+			e.end(j, store.JobEnd{Status: iothub.JobFailed, Reason: err.Error()}, now)
+			return
+		}
+		j.retryAt = e.now().Add(retryInterval)
+	}
+}
+
+// write stores the results that have arrived since the last write, and sets as many
+// pending rows to running as the window allows. If there is nothing to write and every
+// row has ended, it ends the job.
 func (e *Engine) write(j *activeJob, now time.Time) {
 	if j.writing {
 		return
 	}
+
 	var next []string
 	if e.draining == nil && !j.expired {
-		n := e.throttle.TakeSome(throttle.JobDevices, max(0, min(len(j.pending), e.window-e.underWay, maxBatch)))
+		n := e.throttle.TakeSome(throttle.JobDevices, max(0, min(len(j.pending), e.window-e.inFlight, maxBatch)))
 		next, j.pending = j.pending[:n:n], j.pending[n:]
 	}
+
 	results := j.results
 	if len(results) == 0 && len(next) == 0 {
 		if j.expired || j.finished() {
@@ -128,24 +138,27 @@ func (e *Engine) write(j *activeJob, now time.Time) {
 		}
 		return
 	}
+
 	j.results, j.writing = nil, true
-	e.underWay += len(next)
+	e.inFlight += len(next)
 	e.store.AdvanceJobAsync(j.job.JobID, results, next, now, func(err error) {
 		e.mail.post(func() { e.written(j, results, next, err) })
 	})
 }
 
-// written goes on after a write of rows: only now the devices are called.
+// written continues a job after a write of rows. It calls the devices whose rows are now
+// stored as running.
 func (e *Engine) written(j *activeJob, results []store.JobResult, next []string, err error) {
 	j.writing = false
 	if err != nil {
-		e.log.Error("store a job's rows", zap.String("job", j.job.JobID), zap.Error(err))
+		e.log.Error("cannot store the rows of a job", zap.String("job_id", j.job.JobID), zap.Error(err))
 		j.results = append(results, j.results...)
 		j.pending = append(next, j.pending...)
-		e.underWay -= len(next)
+		e.inFlight -= len(next)
 		j.retryAt = e.now().Add(retryInterval)
 		return
 	}
+
 	j.count.PendingCount -= len(next)
 	j.count.RunningCount += len(next) - len(results)
 	for _, r := range results {
@@ -155,9 +168,10 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 			j.count.SucceededCount++
 		}
 	}
-	e.show(j)
+	e.publish(j)
+
 	if j.expired {
-		e.underWay -= len(next)
+		e.inFlight -= len(next)
 		for _, device := range next {
 			j.fail(device, notCalledInTime)
 		}
@@ -168,103 +182,118 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 	}
 }
 
-// call does the job's work on a device whose row is running on disk.
+// call calls the job's method on a device, or updates its twin. The device's row is
+// already stored as running.
 func (e *Engine) call(j *activeJob, device string) {
 	j.called[device] = true
+
 	if j.job.Type == iothub.ScheduleUpdateTwin {
 		e.store.UpdateTwinAsync(device, j.patch, func(desired iothub.Object, err error) {
 			if desired != nil {
-				// Here, not in the engine's goroutine: this is the order of commits.
+				// The store calls this function in the order of its commits, which the
+				// device must see too. So this does not go through the mailbox.
 				e.devices.SendDesired(device, desired)
 			}
 			e.mail.post(func() { e.answered(j, device, nil, err) })
 		})
 		return
 	}
+
 	e.devices.Invoke(device, *j.job.CloudToDeviceMethod, func(response iothub.MethodResponse, err error) {
 		e.mail.post(func() { e.answered(j, device, &response, err) })
 	})
 }
 
-// answered takes the end of a call. One that comes after the job's time is over is ignored.
+// answered handles the result of a call. It ignores a result that arrives after the job's
+// maximum execution time.
 func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodResponse, err error) {
 	if !j.called[device] {
 		return
 	}
 	delete(j.called, device)
-	e.underWay--
+	e.inFlight--
 	if err == nil {
 		j.results = append(j.results, store.JobResult{DeviceID: device, Response: response})
 		return
 	}
-	why := iothub.DeviceJobError{Code: string(iothub.CodeServerError), Description: err.Error()}
-	var refusal *iothub.Error
-	if errors.As(err, &refusal) {
-		why = iothub.DeviceJobError{Code: string(refusal.Code), Description: refusal.Message}
+
+	reason := iothub.DeviceJobError{Code: string(iothub.CodeServerError), Description: err.Error()}
+	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
+		reason = iothub.DeviceJobError{Code: string(refusal.Code), Description: refusal.Message}
 		if refusal.Code == iothub.CodeServiceUnavailable && response != nil {
-			why = lostInRestart // the broker was closed under the call
+			reason = lostInRestart // the broker was closed during the call
 		}
 	}
-	if now := e.now(); why.Code == string(iothub.CodeDeviceNotOnline) && now.Before(j.returnBy) {
-		if len(j.absent) == 0 {
-			j.lookAt = now.Add(returnInterval)
+
+	if now := e.now(); reason.Code == string(iothub.CodeDeviceNotOnline) && now.Before(j.reconnectBy) {
+		if len(j.offline) == 0 {
+			j.nextReconnectTry = now.Add(reconnectInterval)
 		}
-		j.absent = append(j.absent, device)
+		j.offline = append(j.offline, device)
 		return
 	}
-	j.fail(device, why)
+	j.fail(device, reason)
 }
 
-// expire gives up on the devices that have not ended.
+// expire runs when the job's maximum execution time is over. It stops waiting for answers
+// and fails the rows of offline devices; end fails the other unfinished rows.
 func (e *Engine) expire(j *activeJob) {
 	j.expired = true
-	e.underWay -= len(j.called)
+	e.inFlight -= len(j.called)
 	clear(j.called)
-	for _, device := range j.absent {
+	for _, device := range j.offline {
 		j.fail(device, notCalledInTime)
 	}
-	j.absent = nil
-	e.log.Warn("job's maximum execution time is over", zap.String("job", j.job.JobID))
+	j.offline = nil
+	e.log.Warn("the job's maximum execution time is over", zap.String("job_id", j.job.JobID))
 }
 
-// show lets the world see how far the job is.
-func (e *Engine) show(j *activeJob) {
-	e.board.set(j.job.JobID, j.count)
+// publish makes the job's status and statistics visible to clients.
+func (e *Engine) publish(j *activeJob) {
+	e.statistics.set(j.job.JobID, j.count)
 	e.watch(withStatistics(j.job, j.count))
 }
 
+// endOf returns the final status of a job whose rows have ended or whose time is over.
 func endOf(j *activeJob) store.JobEnd {
 	end := store.JobEnd{Status: iothub.JobCompleted, Called: noAnswerInTime, Waiting: notCalledInTime}
 	switch {
 	case j.count.DeviceCount == 0:
 		end.Message = "the condition selected no device when the job started"
 	case j.expired:
-		end.Message = "the maximum execution time was over before every device had ended"
+		end.Message = "the maximum execution time was over before all devices had answered"
 	}
 	return end
 }
 
-// end stores the job's last status; rows that are left fail with it.
+// end stores the job's final status and fails the rows that have not ended.
 func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
-	before := j.phase
+	previous := j.phase
 	j.phase = ending
 	e.store.EndJobAsync(j.job.JobID, end, now, func(err error) {
 		e.mail.post(func() {
 			if err != nil {
-				e.log.Error("end a job", zap.String("job", j.job.JobID), zap.Error(err))
-				j.phase = before
+				e.log.Error("cannot end a job", zap.String("job_id", j.job.JobID), zap.Error(err))
+				j.phase = previous
 				j.retryAt = e.now().Add(retryInterval)
 				return
 			}
-			j.count.FailedCount += j.count.RunningCount + j.count.PendingCount
-			j.count.RunningCount, j.count.PendingCount = 0, 0
-			ended := now.UTC().Truncate(time.Microsecond)
-			j.job.Status, j.job.EndTime = end.Status, &ended
-			j.job.FailureReason, j.job.StatusMessage = end.Reason, end.Message
-			e.show(j)
-			delete(e.active, j.job.JobID)
-			e.log.Info("job ended", zap.String("job", j.job.JobID), zap.String("status", string(end.Status)),
-				zap.Int("answered", j.count.SucceededCount), zap.Int("failed", j.count.FailedCount))
+			e.endStored(j, end, now)
 		})
 	})
+}
+
+// endStored removes a job whose final status is stored.
+func (e *Engine) endStored(j *activeJob, end store.JobEnd, now time.Time) {
+	j.count.FailedCount += j.count.RunningCount + j.count.PendingCount
+	j.count.RunningCount, j.count.PendingCount = 0, 0
+
+	ended := now.UTC().Truncate(time.Microsecond)
+	j.job.Status, j.job.EndTime = end.Status, &ended
+	j.job.FailureReason, j.job.StatusMessage = end.Reason, end.Message
+	e.publish(j)
+
+	delete(e.active, j.job.JobID)
+	e.log.Info("job ended", zap.String("job_id", j.job.JobID), zap.String("status", string(end.Status)),
+		zap.Int("answered", j.count.SucceededCount), zap.Int("failed", j.count.FailedCount))
 }

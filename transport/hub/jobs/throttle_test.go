@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// newThrottledHub is a hub of a tier of IoT Hub.
+// newThrottledHub starts a hub that simulates a tier of IoT Hub.
 func newThrottledHub(t *testing.T, tier string, devices ...string) *hub {
 	t.Helper()
 	h := newHub(t, devices...)
@@ -23,7 +23,8 @@ func newThrottledHub(t *testing.T, tier string, devices ...string) *hub {
 	return h
 }
 
-// Of S1, jobs work on 10 devices a second: methods and twins alike.
+// In tier S1, jobs process 10 devices per second. Method and twin jobs have the same
+// limit.
 func TestThrottledJobs(t *testing.T) {
 	for name, job := range map[string]func(id, condition string) iothub.Job{"methods": lock, "twins": setFloor} {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +34,7 @@ func TestThrottledJobs(t *testing.T) {
 				h.create(job("job1", "*"))
 				settle()
 				if n := h.job("job1").DeviceJobStatistics.SucceededCount; n != 10 {
-					t.Errorf("at once %d devices are done, want 10", n)
+					t.Errorf("in the first moment %d devices are done, want 10", n)
 				}
 				after(4*time.Second + 500*time.Millisecond)
 				if n := h.job("job1").DeviceJobStatistics.SucceededCount; n < 54 || n > 55 {
@@ -52,7 +53,7 @@ func TestThrottledJobs(t *testing.T) {
 	}
 }
 
-// Jobs share the rate, and what one of them leaves the other gets.
+// Two jobs share the rate, and each can use the part that the other leaves.
 func TestThrottledJobsShareTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newThrottledHub(t, "S2", ids(40)...)
@@ -78,21 +79,22 @@ func TestActiveJobs(t *testing.T) {
 		refused := func(id string) {
 			t.Helper()
 			_, err := h.Create(t.Context(), lock(id, "*"))
-			var refusal *iothub.Error
-			if !errors.As(err, &refusal) || refusal.Code != iothub.CodeTooManyJobs || refusal.Status != 429 {
+			refusal, ok := errors.AsType[*iothub.Error](err)
+			if !ok || refusal.Code != iothub.CodeTooManyJobs || refusal.Status != 429 {
 				t.Errorf("a second active job: %v", err)
 			}
 		}
 		soon := time.Now().Add(time.Minute)
 		h.create(lock("now", "*"))
-		// Who asks again, as the answer was lost, is to learn that the job is there.
+		// A client that repeats its request because the answer was lost must learn that
+		// the job exists.
 		if _, err := h.Create(t.Context(), lock("now", "*")); !errors.Is(err, &iothub.Error{Code: iothub.CodeJobAlreadyExists}) {
-			t.Errorf("the active job once more: %v", err)
+			t.Errorf("create the active job again: %v", err)
 		}
-		refused("second") // before the first has begun, and after
+		refused("second") // before the first job has started, and after
 		settle()
 		refused("second")
-		h.create(at(lock("later", "*"), soon)) // it is not active yet
+		h.create(at(lock("later", "*"), soon)) // a scheduled job is not active yet
 		after(time.Minute)
 		refused("second")
 		if got := h.job("later").Status; got != iothub.JobScheduled {
@@ -101,7 +103,7 @@ func TestActiveJobs(t *testing.T) {
 		h.fleet.release("d1")
 		after(time.Second)
 		if a, b := h.job("now").Status, h.job("later").Status; a != iothub.JobCompleted || b != iothub.JobRunning {
-			t.Errorf("when there is room the jobs are %s and %s", a, b)
+			t.Errorf("after the first job has ended, the jobs are %s and %s", a, b)
 		}
 		h.fleet.release("d1")
 		settle()
