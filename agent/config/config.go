@@ -1,7 +1,11 @@
-// Package config reads the agent's configuration file: TOML, read strictly, so
-// that a key which is not known or a value which cannot be is an error that
-// names the file, the line, the key and what is allowed, before anything is
-// done. Secrets stand in files of their own, which the configuration names.
+// Package config reads and checks the agent's configuration file. Use [Load] to read
+// it, [Example] to print one in which every key is documented.
+//
+// Guarantees:
+//   - The TOML is read strictly: an unknown key is an error.
+//   - Each error names the file, the line, the key and what is allowed.
+//   - A configuration that Load returns is complete and within its bounds.
+//   - The configuration holds no secrets. It names the files that hold them.
 package config
 
 import (
@@ -17,14 +21,14 @@ import (
 	"github.com/latchd/latchd/agent"
 )
 
-// Config is the configuration of one agent. Paths are absolute or relative to
-// the working directory, as after Load.
+// Config is the configuration of one agent.
 type Config struct {
-	// StateDir is the directory where the agent keeps what outlives its process.
+	// StateDir is the directory in which the agent keeps its state and events.
 	StateDir string `toml:"state_dir"`
 	LogLevel string `toml:"log_level"`
 	Hub      Hub    `toml:"hub"`
-	// Provisioning is how the device finds its hub, in place of a connection string.
+	// Provisioning tells how to ask a provisioning service for the hub. It replaces
+	// the connection string.
 	Provisioning Provisioning `toml:"provisioning"`
 	// AllowReboot lets the method reboot restart the machine.
 	AllowReboot bool  `toml:"allow_reboot"`
@@ -32,7 +36,7 @@ type Config struct {
 	Place       Place `toml:"place"`
 }
 
-// Place says where the door is, as long as no desired property does.
+// Place says where the door is. Desired properties override it.
 type Place struct {
 	Building *string `toml:"building"`
 	Floor    *int64  `toml:"floor"`
@@ -51,8 +55,8 @@ func defaults() Config {
 	}
 }
 
-// Load reads and checks the file. Relative paths in it are taken from the
-// file's directory. Its error has a line for each thing that is wrong.
+// Load reads and checks a configuration file. It makes relative paths in the file
+// relative to the file's directory. The error has one line for each problem.
 func Load(file string) (Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -68,13 +72,15 @@ func parse(file string, text []byte) (Config, error) {
 	if err := d.Decode(&c); err != nil {
 		return Config{}, explain(file, text, err)
 	}
-	c.Lock.fill()
+
+	c.Lock.setDefaults()
 	if errs := c.check(); len(errs) > 0 {
 		for i, err := range errs {
 			errs[i] = explain(file, text, err)
 		}
 		return Config{}, errors.Join(errs...)
 	}
+
 	for _, path := range []*string{
 		&c.StateDir, &c.Hub.ConnectionStringFile, &c.Hub.CAFile, &c.Hub.CertificateFile, &c.Hub.CertificateKeyFile, &c.Hub.ProxyFile,
 		&c.Provisioning.KeyFile, &c.Provisioning.GroupKeyFile,
@@ -86,7 +92,7 @@ func parse(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
-// check returns all that is wrong with the values themselves.
+// check returns one error for each key with a bad value.
 func (c Config) check() []error {
 	var k checker
 	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
@@ -94,12 +100,12 @@ func (c Config) check() []error {
 	c.Hub.check(&k, c.Provisioning)
 	c.Provisioning.check(&k, c.Hub)
 	c.Lock.check(&k)
-	k.short("place.building", c.Place.Building, agent.MaxText)
-	k.short("place.room", c.Place.Room, agent.MaxText)
+	k.maxLength("place.building", c.Place.Building, agent.MaxText)
+	k.maxLength("place.room", c.Place.Room, agent.MaxText)
 	return k.errs
 }
 
-// Settings returns what is in force where the twin desires nothing.
+// Settings returns the settings that are in force where the twin desires nothing.
 func (c Config) Settings() agent.Settings {
 	return agent.Settings{
 		Building:          c.Place.Building,

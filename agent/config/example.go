@@ -5,119 +5,128 @@ import (
 	"strings"
 )
 
-// key documents one key of the file. Its text is in the example, and so in the
-// file that the package installs.
+// key documents one key of the configuration file. The example configuration and the
+// man page latchd.toml(5) are generated from it.
 type key struct {
-	name    string // with its tables, dotted
-	example string // as TOML
-	off     bool   // commented out: the default, or another choice
-	doc     string
+	name         string // dotted, with its tables
+	example      string // the value in the example, as TOML
+	commentedOut bool   // the example has the key in a comment: it is the default, or an alternative
+	doc          string
 }
 
 // keys documents every key, in the order of the example.
 var keys = []key{
-	{"state_dir", `"/var/lib/latchd"`, true, "Where the agent keeps what outlives its process."},
-	{"log_level", `"info"`, true, "debug, info, warn or error. The desired property logLevel goes before it."},
-	{"allow_reboot", `false`, true, "Whether the method reboot may restart the machine."},
+	{"state_dir", `"/var/lib/latchd"`, true, "Directory for the agent's state: accepted settings, the lock's last position, unsent events."},
+	{"log_level", `"info"`, true, "Lowest level to log: debug, info, warn or error. The desired property logLevel overrides it."},
+	{"allow_reboot", `false`, true, "Whether the direct method reboot may restart the machine."},
 
 	{"hub.connection_string_file", `"/etc/latchd/credentials/connection-string"`, false,
-		"The file that holds the device's connection string. Only root should be able to read it."},
+		"File with the device's connection string. Make it readable by root only."},
 	{"hub.certificate_file", `"/etc/latchd/credentials/cert.pem"`, true,
-		"A certificate to log in with, and those that lead to its authority. The connection string then has x509=true in place of a key."},
-	{"hub.certificate_key_file", `"/etc/latchd/credentials/key.pem"`, true, "The certificate's key."},
-	{"hub.endpoint", `"10.1.2.3:8883"`, true, "HOST:PORT to connect to, where it is not the hub's name and the usual port."},
-	{"hub.ca_file", `"/etc/latchd/ca.pem"`, true, "The authority of the hub's certificate, where the system does not know it, as with latchhub."},
-	{"hub.websocket", `false`, true, "Connect to port 443 by WebSocket, where 8883 is closed."},
-	{"hub.proxy", `"socks5://proxy.example:1080"`, true, "A SOCKS proxy, or with websocket = true an HTTP proxy (http://HOST:PORT)."},
-	{"hub.proxy_file", `"/etc/latchd/credentials/proxy"`, true, "A file with the proxy's address, in place of proxy, where there is a password in it."},
+		"PEM file with the device's certificate and any intermediate certificates. The connection string must then contain x509=true instead of a key."},
+	{"hub.certificate_key_file", `"/etc/latchd/credentials/key.pem"`, true, "PEM file with the certificate's private key."},
+	{"hub.endpoint", `"10.1.2.3:8883"`, true, "HOST:PORT to connect to, if it differs from the hub's name and the standard port."},
+	{"hub.ca_file", `"/etc/latchd/ca.pem"`, true, "PEM file with the CA certificate of the hub, if the system does not trust that CA. latchhub has its own CA."},
+	{"hub.websocket", `false`, true, "Connect over WebSocket to port 443. Use it where a firewall blocks port 8883."},
+	{"hub.proxy", `"socks5://proxy.example:1080"`, true, "SOCKS proxy. With websocket = true, an HTTP proxy (http://HOST:PORT) works too."},
+	{"hub.proxy_file", `"/etc/latchd/credentials/proxy"`, true, "File with the proxy's address. Use it instead of proxy if the address contains a password."},
 
-	{"provisioning.id_scope", `"0ne00000A0A"`, true, "In place of connection_string_file: the ID scope of the provisioning service that assigns the hub."},
-	{"provisioning.registration_id", `"front-door"`, true, "The device's name at the service."},
-	{"provisioning.key_file", `"/etc/latchd/credentials/key"`, true, "The device's key. Or:"},
-	{"provisioning.group_key_file", `"/etc/latchd/credentials/group-key"`, true, "Its group's key, from which its own is made. Or the hub's certificate_file."},
-	{"provisioning.endpoint", `"global.azure-devices-provisioning.net"`, true, "HOST:PORT of the service, where it is not Azure's."},
+	{"provisioning.id_scope", `"0ne00000A0A"`, true, "ID scope of the provisioning service that assigns the hub. Use [provisioning] instead of connection_string_file."},
+	{"provisioning.registration_id", `"front-door"`, true, "Name of the device at the provisioning service."},
+	{"provisioning.key_file", `"/etc/latchd/credentials/key"`, true, "File with the device's key. Give this key, group_key_file or the hub's certificate_file."},
+	{"provisioning.group_key_file", `"/etc/latchd/credentials/group-key"`, true, "File with the key of the enrollment group. latchd derives the device's key from it."},
+	{"provisioning.endpoint", `"global.azure-devices-provisioning.net"`, true, "HOST:PORT of the provisioning service, if it is not Azure's."},
 
-	{"lock.driver", `"gpio"`, false, "gpio, or mock for a lock without hardware."},
-	{"lock.mode", `"hold"`, false, "hold: the line's level means locked or unlocked. pulse: the line releases a strike while it is energised.\n" +
-		"dual: a pulse on one line locks, on another unlocks."},
-	{"lock.at_power_on", `"locked"`, false, "Of hold: what the line is driven to when the machine starts: locked, unlocked or last. Also when the\n" +
-		"agent is started after a stop, and when its chip comes back. A restart of the agent changes nothing."},
-	{"lock.pulse", `"500ms"`, true, "Of pulse and dual: how long a line is energised."},
-	{"lock.max_energised", `"10s"`, true, "Of pulse and dual: the longest that a line may be energised, whatever an unlock asks for.\n" +
-		"A process that hangs may make it 3 s longer."},
-	{"lock.confirm_timeout", `"4s"`, true, "How long the bolt sensor may take until the lock counts as jammed; 4 s at most."},
-	{"lock.min_interval", `"1s"`, true, "The least time between two motions."},
-	{"lock.auto_relock", `"0s"`, true, "Of hold and dual: lock again so long after an unlock; 0s is never. The desired property\n" +
-		"autoRelockSeconds goes before it. A strike (pulse) locks by itself."},
+	{"lock.driver", `"gpio"`, false, "gpio, or mock for a simulated lock without hardware."},
+	{"lock.mode", `"hold"`, false, "hold: the level of one line means locked or unlocked. pulse: a line releases a strike while it is energised.\n" +
+		"dual: a pulse on one line locks, a pulse on another line unlocks."},
+	{"lock.at_power_on", `"locked"`, false, "Mode hold: the position to drive when the machine starts: locked, unlocked or last. It also applies when the\n" +
+		"agent starts after a stop and when the chip reappears. A restart of the agent does not drive the line."},
+	{"lock.pulse", `"500ms"`, true, "Modes pulse and dual: how long to energise a line."},
+	{"lock.max_energised", `"10s"`, true, "Modes pulse and dual: the longest time that an unlock may ask to energise a line.\n" +
+		"If the process hangs, the line may stay energised for 3 s longer."},
+	{"lock.confirm_timeout", `"4s"`, true, "How long to wait for the bolt sensor to confirm a motion before the lock counts as jammed. At most 4 s."},
+	{"lock.min_interval", `"1s"`, true, "Minimum time between two motions."},
+	{"lock.auto_relock", `"0s"`, true, "Modes hold and dual: relock this long after an unlock; 0s disables relocking. The desired property\n" +
+		"autoRelockSeconds overrides it. In mode pulse the strike locks by itself."},
 
-	{"lock.gpio.chip", `"pinctrl-bcm2711"`, false, "The chip by its label, its name (gpiochip0) or its path; see gpiodetect. A label stays where chips are numbered anew."},
-	{"lock.gpio.line", `17`, false, "The line by its offset, or by its name in quotes; see gpioinfo. Of dual: the one whose pulse locks."},
-	{"lock.gpio.unlock_line", `18`, true, "Of dual: the line whose pulse unlocks."},
-	{"lock.gpio.active", `"locked"`, false, "Of hold: what the active level means: locked or unlocked."},
-	{"lock.gpio.active_low", `false`, true, "Whether the active level is the low one."},
-	{"lock.gpio.bias", `"as-is"`, true, "as-is, disabled, pull-up or pull-down, as far as the chip has it."},
+	{"lock.gpio.chip", `"pinctrl-bcm2711"`, false, "GPIO chip: its label, its name (gpiochip0) or its path; see gpiodetect. Prefer the label: names can change between kernels."},
+	{"lock.gpio.line", `17`, false, "GPIO line: its offset, or its name in quotes; see gpioinfo. In mode dual, the line whose pulse locks."},
+	{"lock.gpio.unlock_line", `18`, true, "Mode dual: the line whose pulse unlocks."},
+	{"lock.gpio.active", `"locked"`, false, "Mode hold: what the active level means, locked or unlocked."},
+	{"lock.gpio.active_low", `false`, true, "Whether the low level is the active one."},
+	{"lock.gpio.bias", `"as-is"`, true, "as-is, disabled, pull-up or pull-down. Not every chip supports a bias."},
 	{"lock.gpio.drive", `"push-pull"`, true, "push-pull, open-drain or open-source."},
 
-	{"lock.bolt_sensor.chip", `"pinctrl-bcm2711"`, true, "The sensor that says where the bolt is. Without one the position is assumed. Its chip is the lock's own if it is not given."},
-	{"lock.bolt_sensor.line", `27`, true, "Its line."},
-	{"lock.bolt_sensor.active", `"locked"`, true, "What its active level means: locked or unlocked."},
+	{"lock.bolt_sensor.chip", `"pinctrl-bcm2711"`, true, "GPIO chip of the sensor that detects the bolt's position; the default is the lock's chip. Without this sensor the position is assumed."},
+	{"lock.bolt_sensor.line", `27`, true, "GPIO line of the sensor: its offset, or its name in quotes."},
+	{"lock.bolt_sensor.active", `"locked"`, true, "What the sensor's active level means, locked or unlocked."},
 	{"lock.bolt_sensor.active_low", `true`, true, ""},
 	{"lock.bolt_sensor.bias", `"pull-up"`, true, ""},
-	{"lock.bolt_sensor.debounce", `"10ms"`, true, "For how long a level must be stable to count."},
+	{"lock.bolt_sensor.debounce", `"10ms"`, true, "How long a level must be stable before it counts."},
 
-	{"lock.door_sensor.chip", `"pinctrl-bcm2711"`, true, "The sensor that says whether the door is open. An open door is not locked."},
+	{"lock.door_sensor.chip", `"pinctrl-bcm2711"`, true, "GPIO chip of the sensor that detects an open door; the default is the lock's chip. With this sensor, latchd refuses to lock an open door."},
 	{"lock.door_sensor.line", `22`, true, ""},
-	{"lock.door_sensor.active", `"open"`, true, "What its active level means: open or closed."},
+	{"lock.door_sensor.active", `"open"`, true, "What the sensor's active level means, open or closed."},
 	{"lock.door_sensor.active_low", `false`, true, ""},
 	{"lock.door_sensor.bias", `"pull-up"`, true, ""},
 	{"lock.door_sensor.debounce", `"10ms"`, true, ""},
 
-	{"lock.mock.travel", `"50ms"`, true, "Of the driver mock: how long its bolt takes."},
-	{"lock.mock.fault", `"none"`, true, "Of the driver mock: none, jam, slow, dead-sensor or busy."},
+	{"lock.mock.travel", `"50ms"`, true, "Driver mock: how long the simulated bolt takes to move."},
+	{"lock.mock.fault", `"none"`, true, "Driver mock: the fault to simulate: none, jam, slow, dead-sensor or busy."},
 
-	{"place.building", `"43"`, true, "Where the door is, as long as no desired property says so."},
-	{"place.floor", `3`, true, ""},
-	{"place.room", `"3.14"`, true, ""},
+	{"place.building", `"43"`, true, "Building that the door is in. Desired properties override building, floor and room."},
+	{"place.floor", `3`, true, "Floor that the door is on."},
+	{"place.room", `"3.14"`, true, "Room that the door belongs to."},
 }
 
-// Example returns a configuration in which every key is documented: that of a lock
-// in hold mode, with all that is not needed commented out.
+// Example returns a configuration in which every key is documented. It describes a
+// lock in hold mode; all optional keys are commented out.
 func Example() string {
 	var b strings.Builder
-	b.WriteString("# The configuration of latchd, the agent of a door lock. 'latchd check' says what is\n" +
-		"# wrong with it, and 'systemctl reload latchd' takes what can be changed without\n" +
-		"# touching the lock. A line with # and no blank behind it is a default, or a choice.\n")
-	table := ""
+	b.WriteString("# Configuration of latchd, the agent of a door lock. Run 'latchd check' to find errors in\n" +
+		"# it. 'systemctl reload latchd' applies changes that do not affect the lock or the\n" +
+		"# connection. A key after a # without a space is a default or an alternative.\n")
+	lastTable := ""
+
 	for _, k := range keys {
-		in, name := "", k.name
-		if dot := strings.LastIndexByte(k.name, '.'); dot >= 0 {
-			in, name = k.name[:dot], k.name[dot+1:]
-		}
-		off := ""
-		if k.off {
-			off = "#"
-		}
-		if in != table {
-			table = in
-			fmt.Fprintf(&b, "\n%s[%s]\n", commentedTable(in), in)
+		table, name := splitKey(k.name)
+		if table != lastTable {
+			lastTable = table
+			fmt.Fprintf(&b, "\n%s[%s]\n", tableComment(table), table)
 		} else if k.doc != "" {
 			b.WriteByte('\n')
 		}
+
 		for line := range strings.Lines(k.doc) {
 			fmt.Fprintf(&b, "# %s", line)
 		}
 		if k.doc != "" {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s%s = %s\n", off, name, k.example)
+
+		comment := ""
+		if k.commentedOut {
+			comment = "#"
+		}
+		fmt.Fprintf(&b, "%s%s = %s\n", comment, name, k.example)
 	}
 	return b.String()
 }
 
-// commentedTable is the comment sign of a table that nothing of the example is in.
-func commentedTable(table string) string {
+// splitKey splits a dotted key into its table and its name.
+func splitKey(dotted string) (table, name string) {
+	if dot := strings.LastIndexByte(dotted, '.'); dot >= 0 {
+		return dotted[:dot], dotted[dot+1:]
+	}
+	return "", dotted
+}
+
+// tableComment returns "#" if the example comments out every key of the table, so that
+// its heading must be commented out too.
+func tableComment(table string) string {
 	for _, k := range keys {
-		if strings.HasPrefix(k.name, table+".") && !k.off && !strings.Contains(k.name[len(table)+1:], ".") {
+		if in, _ := splitKey(k.name); in == table && !k.commentedOut {
 			return ""
 		}
 	}

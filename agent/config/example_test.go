@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// tagged returns the keys of a struct, dotted.
+// tagged returns the dotted keys of a configuration struct, from its toml tags.
 func tagged(prefix string, t reflect.Type) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -22,7 +22,8 @@ func tagged(prefix string, t reflect.Type) []string {
 	return all
 }
 
-// Each key of the configuration stands in the example, once, and no other does.
+// The table of keys, from which the example is made, has each key of the configuration
+// once and no other.
 func TestTheExampleHasEachKey(t *testing.T) {
 	var documented []string
 	for _, k := range keys {
@@ -32,43 +33,47 @@ func TestTheExampleHasEachKey(t *testing.T) {
 	want := tagged("", reflect.TypeFor[Config]())
 	slices.Sort(want)
 	if !slices.Equal(documented, want) {
-		t.Errorf("documented\n%q\nthe configuration has\n%q", documented, want)
+		t.Errorf("documented keys\n%q\nkeys of the configuration\n%q", documented, want)
 	}
 }
 
-// The example is a configuration as it stands, and with each part that it has
-// commented out.
+// The example loads as it is, and also with its alternatives uncommented.
 func TestTheExampleLoads(t *testing.T) {
 	c, err := Load(write(t, Example()))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, Example())
 	}
+
 	if c.Lock.Driver != "gpio" || c.Lock.Bolt != nil || c.LogLevel != "info" {
-		t.Errorf("the example is %+v", c)
+		t.Errorf("the example loads as %+v", c)
 	}
-	on := func(text string, keys ...string) string {
+
+	uncomment := func(text string, keys ...string) string {
 		for _, k := range keys {
 			if !strings.Contains(text, "\n#"+k) {
-				t.Errorf("the example has no %s that is commented out", k)
+				t.Errorf("the example has no commented-out key %s", k)
 			}
 			text = strings.ReplaceAll(text, "\n#"+k, "\n"+k)
 		}
 		return text
 	}
-	off := func(text string, keys ...string) string {
+
+	comment := func(text string, keys ...string) string {
 		for _, k := range keys {
 			text = strings.ReplaceAll(text, "\n"+k, "\n#"+k)
 		}
 		return text
 	}
-	all := on(Example(), "state_dir", "log_level", "allow_reboot", "certificate_file", "certificate_key_file", "endpoint = \"10", "ca_file",
+
+	all := uncomment(Example(), "state_dir", "log_level", "allow_reboot", "certificate_file", "certificate_key_file", "endpoint = \"10", "ca_file",
 		"websocket", "proxy =", "confirm_timeout", "min_interval", "auto_relock", "active_low", "bias", "drive", "debounce", "chip", "line", "active",
 		"travel", "fault", "building", "floor", "room", "[lock.bolt_sensor]", "[lock.door_sensor]", "[lock.mock]", "[place]")
+
 	for name, text := range map[string]string{
-		"all that goes together": all,
-		"a strike":               on(off(strings.Replace(Example(), `mode = "hold"`, `mode = "pulse"`, 1), "at_power_on", "active ="), "pulse", "max_energised"),
-		"a motor":                on(off(strings.Replace(Example(), `mode = "hold"`, `mode = "dual"`, 1), "at_power_on", "active ="), "unlock_line"),
-		"provisioning":           on(off(Example(), "connection_string_file"), "[provisioning]", "id_scope", "registration_id", "key_file"),
+		"all compatible keys": all,
+		"a strike":            uncomment(comment(strings.Replace(Example(), `mode = "hold"`, `mode = "pulse"`, 1), "at_power_on", "active ="), "pulse", "max_energised"),
+		"a motor":             uncomment(comment(strings.Replace(Example(), `mode = "hold"`, `mode = "dual"`, 1), "at_power_on", "active ="), "unlock_line"),
+		"provisioning":        uncomment(comment(Example(), "connection_string_file"), "[provisioning]", "id_scope", "registration_id", "key_file"),
 	} {
 		if _, err := Load(write(t, text)); err != nil {
 			t.Errorf("%s: %v in\n%s", name, err, text)

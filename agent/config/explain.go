@@ -10,21 +10,23 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// explain makes one line of an error: file, line, key and what is wrong.
+// explain turns an error into one line of text: file, line, key and problem.
 func explain(file string, text []byte, err error) error {
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		first := unknown.Errors[0]
 		line, _ := first.Position()
-		return fmt.Errorf("%s:%d: %s is not a key of latchd's configuration", file, line, dotted(first.Key()))
+		return fmt.Errorf("%s:%d: unknown key %s", file, line, dotted(first.Key()))
 	}
+
 	if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := wrong.Position()
-		problem := inTOML(strings.TrimPrefix(wrong.Error(), "toml: "))
+		problem := withoutGoTypes(strings.TrimPrefix(wrong.Error(), "toml: "))
 		if key := wrong.Key(); len(key) > 0 {
 			problem = dotted(key) + ": " + problem
 		}
 		return fmt.Errorf("%s:%d: %s", file, line, problem)
 	}
+
 	if value, ok := errors.AsType[valueError](err); ok {
 		if line := lineOf(text, value.key); line > 0 {
 			return fmt.Errorf("%s:%d: %w", file, line, err)
@@ -33,32 +35,35 @@ func explain(file string, text []byte, err error) error {
 	return fmt.Errorf("%s: %w", file, err)
 }
 
-// wrongKind is the decoder's message for a value that is of another kind than its
-// key's, which speaks of Go.
-var wrongKind = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
+// wrongType matches the TOML decoder's message for a value of the wrong type, which
+// mentions Go types and fields.
+var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
 
-// inTOML says the same without Go's types.
-func inTOML(problem string) string {
-	kinds := wrongKind.FindStringSubmatch(problem)
-	if kinds == nil {
+// withoutGoTypes rewrites a message that wrongType matches so that it speaks of TOML
+// only. It returns any other message unchanged.
+func withoutGoTypes(problem string) string {
+	types := wrongType.FindStringSubmatch(problem)
+	if types == nil {
 		return problem
 	}
-	want := map[string]string{"string": "text in quotes", "bool": "true or false", "int64": "a whole number"}[kinds[2]]
+
+	want := map[string]string{"string": "text in quotes", "bool": "true or false", "int64": "a whole number"}[types[2]]
 	if want == "" {
-		want = "a " + kinds[2]
+		want = "a " + types[2]
 	}
 	article := "a"
-	if strings.ContainsAny(kinds[1][:1], "aeiou") {
+	if strings.ContainsAny(types[1][:1], "aeiou") {
 		article = "an"
 	}
-	return fmt.Sprintf("%s %s is not possible; want %s", article, kinds[1], want)
+	return fmt.Sprintf("%s %s is not allowed; want %s", article, types[1], want)
 }
 
-// lineOf returns the line on which the dotted key is given, or 0.
+// lineOf returns the number of the line that sets the dotted key, or 0 if none does.
 func lineOf(text []byte, key string) int {
 	var p unstable.Parser
 	p.Reset(text)
 	table := ""
+
 	for p.NextExpression() {
 		e := p.Expression()
 		var parts []string
@@ -67,6 +72,7 @@ func lineOf(text []byte, key string) int {
 			parts = append(parts, string(k.Node().Data))
 			line = p.Shape(k.Node().Raw).Start.Line
 		}
+
 		name := strings.Join(parts, ".")
 		switch e.Kind {
 		case unstable.Table:

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "rewrite the golden file")
 
-// files are good configurations as their keys and values. A bad value is put into
-// the one in which its key has a place.
+// files are good configurations, as keys and values. The test puts each bad value into
+// a configuration in which its key is allowed.
 var files = map[string]map[string]string{
 	"hold": {
 		"hub.connection_string_file": `"secret"`, "lock.driver": `"gpio"`, "lock.mode": `"hold"`, "lock.at_power_on": `"last"`,
@@ -33,7 +33,7 @@ var files = map[string]map[string]string{
 	},
 }
 
-// missing takes the key out of the file.
+// missing stands for a key that is not in the file.
 const missing = ""
 
 var (
@@ -46,8 +46,8 @@ var (
 	biases    = []string{`"up"`, `true`}
 )
 
-// badValues are each key's bad values, in the order of the example, and the file
-// that they are put into: hold, if none is named.
+// badValues are the bad values of each key, in the order of the example. file names the
+// configuration to put them into; empty means hold.
 var badValues = map[string]struct {
 	file   string
 	values []string
@@ -57,7 +57,7 @@ var badValues = map[string]struct {
 	"allow_reboot": {"", switches},
 
 	"hub.connection_string_file": {"", append(texts, `"HostName=h;DeviceId=d;SharedAccessKey=c2VjcmV0"`)},
-	"hub.certificate_file":       {"", []string{`"cert.pem"`, `7`}}, // without its key
+	"hub.certificate_file":       {"", []string{`"cert.pem"`, `7`}}, // without certificate_key_file
 	"hub.certificate_key_file":   {"", []string{`"key.pem"`, `7`}},
 	"hub.endpoint":               {"", addresses},
 	"hub.ca_file":                {"", paths},
@@ -110,18 +110,18 @@ var badValues = map[string]struct {
 	"place.room":     {"", []string{`3.14`, `"` + strings.Repeat("x", 129) + `"`}},
 }
 
-// The messages for each key's bad values stand in testdata/bad-values.txt.
+// testdata/bad-values.txt holds the error messages for the bad values of each key.
 func TestMessagesForBadValues(t *testing.T) {
 	var b strings.Builder
 	for _, k := range keys {
 		bad := badValues[k.name]
 		if len(bad.values) == 0 {
-			t.Errorf("%s has no bad values here", k.name)
+			t.Errorf("badValues has no entry for the key %s", k.name)
 		}
 		for _, value := range bad.values {
 			shown := fmt.Sprintf("%s = %s", k.name, strings.Replace(value, strings.Repeat("x", 129), "(129 characters)", 1))
 			if value == missing {
-				shown = k.name + " is not there"
+				shown = k.name + " is missing"
 			}
 			fmt.Fprintln(&b, shown)
 			_, err := parse("latchd.toml", fileWith(bad.file, k.name, value))
@@ -137,31 +137,36 @@ func TestMessagesForBadValues(t *testing.T) {
 			}
 		}
 	}
+
 	golden := filepath.Join("testdata", "bad-values.txt")
 	if *update {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if b.String() != string(want) {
-		t.Errorf("the messages have changed; look at 'git diff' after 'go test ./agent/config -update':\n%s", &b)
+		t.Errorf("the messages have changed; run 'go test ./agent/config -update' and read the diff:\n%s", &b)
 	}
 }
 
-// fileWith returns a good file in which one key's value is another.
+// fileWith returns the text of a good configuration with one value changed.
 func fileWith(name, key, value string) []byte {
 	if name == "" {
 		name = "hold"
 	}
+
 	values := maps.Clone(files[name])
 	values[key] = value
 	if value == missing {
 		delete(values, key)
 	}
+
 	tables := make(map[string][]string)
 	for key, value := range values {
 		table, name := "", key
@@ -170,6 +175,7 @@ func fileWith(name, key, value string) []byte {
 		}
 		tables[table] = append(tables[table], name+" = "+value)
 	}
+
 	var b strings.Builder
 	for _, table := range slices.Sorted(maps.Keys(tables)) {
 		if table != "" {
@@ -178,5 +184,6 @@ func fileWith(name, key, value string) []byte {
 		slices.Sort(tables[table])
 		fmt.Fprintln(&b, strings.Join(tables[table], "\n"))
 	}
+
 	return []byte(b.String())
 }

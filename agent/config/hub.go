@@ -2,86 +2,100 @@ package config
 
 import "strings"
 
-// Hub says where the hub is, who the device is there, and how it is reached.
+// Hub says how the device reaches the hub and proves its identity.
 type Hub struct {
-	// ConnectionStringFile holds the device's connection string; only its owner
-	// should be able to read it.
+	// ConnectionStringFile holds the device's connection string. Only the file's
+	// owner should be able to read it.
 	ConnectionStringFile string `toml:"connection_string_file"`
-	// CertificateFile and CertificateKeyFile hold the certificate, with those that
-	// lead to its authority, and the key of a device that logs in by it, in PEM.
+	// CertificateFile and CertificateKeyFile hold, in PEM, the certificate chain and
+	// the private key of a device that logs in with a certificate.
 	CertificateFile    string `toml:"certificate_file"`
 	CertificateKeyFile string `toml:"certificate_key_file"`
-	// Endpoint is the host:port to connect to, where it is not the hub's name and
-	// the usual port.
+	// Endpoint is the HOST:PORT to connect to. Empty means the hub's name and the
+	// standard port.
 	Endpoint string `toml:"endpoint"`
-	// CAFile holds the certificates that the hub's must lead to, in PEM, where
-	// they are not the system's.
+	// CAFile holds, in PEM, the CA certificates that may vouch for the hub. Empty
+	// means the system's CA certificates.
 	CAFile string `toml:"ca_file"`
-	// WebSocket connects to port 443 by WebSocket, where 8883 is closed.
+	// WebSocket makes the device connect over WebSocket to port 443, for networks
+	// that block port 8883.
 	WebSocket bool `toml:"websocket"`
-	// Proxy is socks5://HOST:PORT, or http://HOST:PORT with WebSocket.
+	// Proxy is socks5://HOST:PORT, or http://HOST:PORT together with WebSocket.
 	Proxy string `toml:"proxy"`
-	// ProxyFile holds the proxy's address where there is a password in it.
+	// ProxyFile holds the proxy's address. It replaces Proxy if the address contains
+	// a password.
 	ProxyFile string `toml:"proxy_file"`
 }
 
-// Provisioning says who asks the provisioning service for the hub. It proves
-// itself by a key, its own or its group's, or by the certificate of Hub.
+// Provisioning tells how to ask a Device Provisioning Service for the hub. The device
+// proves its identity with its own key, its group's key or the certificate in Hub.
 type Provisioning struct {
-	// IDScope names the service's instance.
+	// IDScope names the instance of the service.
 	IDScope string `toml:"id_scope"`
 	// RegistrationID is the device's name at the service.
 	RegistrationID string `toml:"registration_id"`
 	// KeyFile holds the device's own key.
 	KeyFile string `toml:"key_file"`
-	// GroupKeyFile holds its group's key, from which its own is made.
+	// GroupKeyFile holds the key of the device's enrollment group. latchd derives the
+	// device's key from it.
 	GroupKeyFile string `toml:"group_key_file"`
-	// Endpoint is the service's host:port, where it is not Azure's.
+	// Endpoint is the service's HOST:PORT. Empty means Azure's global endpoint.
 	Endpoint string `toml:"endpoint"`
 }
 
-// given reports whether a provisioning service is to be asked.
-func (p Provisioning) given() bool { return p != Provisioning{} }
+// configured reports whether the file has any provisioning key.
+func (p Provisioning) configured() bool { return p != Provisioning{} }
 
 func (h Hub) check(k *checker, p Provisioning) {
-	if !p.given() {
+	if !p.configured() {
 		k.required("hub.connection_string_file", h.ConnectionStringFile, "the file that holds the device's connection string")
 	}
-	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // not quoted: it is a secret
-		k.fail("hub.connection_string_file", "want the name of a file that holds the connection string, not the string itself")
+	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // not quoted in the error: it is a secret
+		k.fail("hub.connection_string_file", "this is a connection string; want the name of a file that holds it")
 	}
-	k.onlyFor("hub.connection_string_file", h.ConnectionStringFile != "", !p.given(), "a device without [provisioning]")
+	k.onlyIf("hub.connection_string_file", h.ConnectionStringFile != "", !p.configured(), "without [provisioning]")
+
 	if h.CertificateFile != "" {
 		k.required("hub.certificate_key_file", h.CertificateKeyFile, "the file that holds the key of certificate_file")
 	}
-	k.onlyFor("hub.certificate_key_file", h.CertificateKeyFile != "", h.CertificateFile != "", "a device with a certificate_file")
+	k.onlyIf("hub.certificate_key_file", h.CertificateKeyFile != "", h.CertificateFile != "", "with certificate_file")
+
 	k.address("hub.endpoint", h.Endpoint)
-	if h.Proxy != "" {
-		scheme, rest, found := strings.Cut(h.Proxy, "://")
-		if !found || rest == "" || strings.Contains(rest, "@") {
-			k.fail("hub.proxy", "want socks5://HOST:PORT or http://HOST:PORT; one with a password belongs into a file, which proxy_file names")
-		} else {
-			k.oneOf("hub.proxy", scheme, "socks5", "socks5h", "http")
-		}
-		k.onlyFor("hub.proxy", scheme == "http", scheme != "http" || h.WebSocket, "websocket = true, if it is an HTTP proxy")
-		k.onlyFor("hub.proxy", true, h.ProxyFile == "", "a device without a proxy_file")
+	h.checkProxy(k)
+}
+
+func (h Hub) checkProxy(k *checker) {
+	if h.Proxy == "" {
+		return
 	}
+
+	scheme, rest, found := strings.Cut(h.Proxy, "://")
+	if !found || rest == "" || strings.Contains(rest, "@") {
+		k.fail("hub.proxy", "want socks5://HOST:PORT or http://HOST:PORT; put an address with a password into a file and name it in proxy_file")
+	} else {
+		k.oneOf("hub.proxy", scheme, "socks5", "socks5h", "http")
+	}
+	k.onlyIf("hub.proxy", scheme == "http", scheme != "http" || h.WebSocket, "with websocket = true, because it is an HTTP proxy")
+	k.onlyIf("hub.proxy", true, h.ProxyFile == "", "without proxy_file")
 }
 
 func (p Provisioning) check(k *checker, h Hub) {
-	if !p.given() {
+	if !p.configured() {
 		return
 	}
-	k.required("provisioning.id_scope", p.IDScope, "that of the service's instance, such as 0ne00000A0A")
+
+	k.required("provisioning.id_scope", p.IDScope, "the ID scope of the provisioning service, such as 0ne00000A0A")
 	k.required("provisioning.registration_id", p.RegistrationID, "the device's name at the provisioning service")
-	ways := 0
+
+	credentials := 0
 	for _, file := range []string{p.KeyFile, p.GroupKeyFile, h.CertificateFile} {
 		if file != "" {
-			ways++
+			credentials++
 		}
 	}
-	if ways != 1 {
-		k.fail("provisioning.key_file", "the device proves who it is in %d ways; want one of key_file, group_key_file and the hub's certificate_file", ways)
+	if credentials != 1 {
+		k.fail("provisioning.key_file", "the device has %d credentials; want exactly one of provisioning.key_file, provisioning.group_key_file and hub.certificate_file", credentials)
 	}
+
 	k.address("provisioning.endpoint", p.Endpoint)
 }

@@ -10,25 +10,26 @@ import (
 	"github.com/latchd/latchd/agent"
 )
 
-// Lock says how the lock is driven.
+// Lock is the table [lock]: how the lock is driven.
 type Lock struct {
 	// Driver is gpio or mock.
 	Driver string `toml:"driver"`
 	// Mode is hold, pulse or dual.
 	Mode string `toml:"mode"`
-	// AtPowerOn is what a lock in hold mode is driven to when the agent begins to
-	// hold its line.
+	// AtPowerOn is the position to which a lock in hold mode is driven when the agent
+	// requests its line: locked, unlocked or last.
 	AtPowerOn string `toml:"at_power_on"`
-	// Pulse is how long a line of the modes pulse and dual is energised.
+	// Pulse is how long a line is energised, in the modes pulse and dual.
 	Pulse Duration `toml:"pulse"`
-	// MaxEnergised is the longest that a line may be energised, whatever is asked.
+	// MaxEnergised bounds how long an unlock may ask a line to be energised, in the
+	// modes pulse and dual.
 	MaxEnergised Duration `toml:"max_energised"`
-	// ConfirmTimeout is how long the bolt sensor may take.
+	// ConfirmTimeout is how long the bolt sensor may take to confirm a motion.
 	ConfirmTimeout Duration `toml:"confirm_timeout"`
-	// MinInterval is the least time between two motions.
+	// MinInterval is the minimum time between two motions.
 	MinInterval Duration `toml:"min_interval"`
-	// AutoRelock locks again after an unlock; 0 is never. The desired property
-	// autoRelockSeconds goes before it.
+	// AutoRelock is the time from an unlock to its relock; 0 disables relocking. The
+	// desired property autoRelockSeconds overrides it.
 	AutoRelock Duration `toml:"auto_relock"`
 
 	GPIO GPIO    `toml:"gpio"`
@@ -37,47 +38,48 @@ type Lock struct {
 	Mock Mock    `toml:"mock"`
 }
 
-// GPIO says which lines drive the lock.
+// GPIO is the table [lock.gpio]: the lines that drive the lock.
 type GPIO struct {
 	Chip string `toml:"chip"`
-	// Line is the line of the modes hold and pulse, and the one of dual that locks.
+	// Line is the only line in the modes hold and pulse, and the locking line in dual
+	// mode.
 	Line *LineRef `toml:"line"`
-	// UnlockLine is the line of dual that unlocks.
+	// UnlockLine is the unlocking line in dual mode.
 	UnlockLine *LineRef `toml:"unlock_line"`
-	// Active is what the active level means in hold mode.
+	// Active is the position that the line's active level means, in hold mode.
 	Active    string `toml:"active"`
 	ActiveLow bool   `toml:"active_low"`
 	Bias      string `toml:"bias"`
 	Drive     string `toml:"drive"`
 }
 
-// Sensor is an input line.
+// Sensor is the table of an input line: [lock.bolt_sensor] or [lock.door_sensor].
 type Sensor struct {
-	// Chip is the lock's own if it is empty.
+	// Chip is the sensor's chip. Empty means the chip of [lock.gpio].
 	Chip      string   `toml:"chip"`
 	Line      *LineRef `toml:"line"`
 	Active    string   `toml:"active"`
 	ActiveLow bool     `toml:"active_low"`
 	Bias      string   `toml:"bias"`
-	// Debounce is for how long a level must be stable to count.
+	// Debounce is how long a level must be stable before it counts.
 	Debounce *Duration `toml:"debounce"`
 }
 
-// Mock says how a mock lock behaves.
+// Mock is the table [lock.mock]: the behaviour of a mock lock.
 type Mock struct {
 	Travel Duration `toml:"travel"`
 	Fault  string   `toml:"fault"`
 }
 
-// EnergisedBound is how long a line of the modes pulse and dual may stay
-// energised after a process that hangs should have let it go: 2 s for the
-// watchdog to see it, and 1 s for 'latchd release' to run after it was killed.
+// EnergisedBound is how long a line may stay energised beyond its pulse if the process
+// hangs: 2 s until the watchdog kills the process, and 1 s for 'latchd release' to run
+// afterwards.
 const EnergisedBound = 3 * time.Second
 
 const defaultDebounce = 10 * time.Millisecond
 
-// fill puts the defaults of the chosen driver and mode where nothing is given.
-func (l *Lock) fill() {
+// setDefaults sets the defaults that depend on the driver and the mode.
+func (l *Lock) setDefaults() {
 	if l.Driver == "mock" {
 		l.Mode = cmp.Or(l.Mode, "hold")
 	}
@@ -85,6 +87,7 @@ func (l *Lock) fill() {
 		l.Pulse = cmp.Or(l.Pulse, Duration(500*time.Millisecond))
 		l.MaxEnergised = cmp.Or(l.MaxEnergised, Duration(10*time.Second))
 	}
+
 	for _, s := range []*Sensor{l.Bolt, l.Door} {
 		if s != nil && s.Debounce == nil {
 			debounce := Duration(defaultDebounce)
@@ -96,41 +99,51 @@ func (l *Lock) fill() {
 func (l Lock) check(k *checker) {
 	k.oneOf("lock.driver", l.Driver, "gpio", "mock")
 	if k.failed("lock.driver") {
-		return // what else is wrong depends on it
+		return // the other checks depend on the driver
 	}
+
 	if l.Mode == "toggle" {
-		k.fail("lock.mode", "a line that toggles the bolt on each pulse cannot be driven safely, as nobody can tell where it goes; want \"hold\" or \"pulse\" or \"dual\"")
+		k.fail("lock.mode", "a line that toggles the bolt on each pulse is unsafe, because the bolt's direction cannot be known; want \"hold\" or \"pulse\" or \"dual\"")
 	}
 	k.oneOf("lock.mode", l.Mode, "hold", "pulse", "dual")
 	if k.failed("lock.mode") {
-		return
+		return // the other checks depend on the mode
 	}
-	hold := l.Mode == "hold"
-	if hold {
-		k.oneOf("lock.at_power_on", l.AtPowerOn, "locked", "unlocked", "last")
-	}
-	k.onlyFor("lock.at_power_on", l.AtPowerOn != "", hold, "mode = \"hold\"")
-	k.onlyFor("lock.pulse", l.Pulse != 0, !hold, "the modes pulse and dual")
-	k.onlyFor("lock.max_energised", l.MaxEnergised != 0, !hold, "the modes pulse and dual")
-	if !hold {
-		k.within("lock.max_energised", l.MaxEnergised, EnergisedBound, 10*time.Minute,
-			"; a line may stay energised for "+EnergisedBound.String()+" after a crash, so the coil must bear that")
-		if !k.failed("lock.max_energised") {
-			k.within("lock.pulse", l.Pulse, 10*time.Millisecond, time.Duration(l.MaxEnergised), " (max_energised)")
-		}
-	}
+
+	l.checkModeKeys(k)
 	k.within("lock.confirm_timeout", l.ConfirmTimeout, 100*time.Millisecond, 4*time.Second,
-		", as a hub may wait only 5 s for an answer")
+		" (a hub may wait only 5 s for an answer)")
 	k.within("lock.min_interval", l.MinInterval, 0, time.Minute, "")
-	k.within("lock.auto_relock", l.AutoRelock, 0, agent.MaxUnlock, " (0s is never)")
+	k.within("lock.auto_relock", l.AutoRelock, 0, agent.MaxUnlock, " (0s disables relocking)")
 	if time.Duration(l.AutoRelock)%time.Second != 0 {
-		k.fail("lock.auto_relock", "%s is not possible; want whole seconds", l.AutoRelock)
+		k.fail("lock.auto_relock", "%s is not allowed; want whole seconds", l.AutoRelock)
 	}
+
 	if l.Driver == "gpio" {
 		l.checkGPIO(k)
 	}
 	k.within("lock.mock.travel", l.Mock.Travel, 0, 10*time.Second, "")
 	k.oneOf("lock.mock.fault", l.Mock.Fault, faultNames()...)
+}
+
+// checkModeKeys checks the keys that only some modes have.
+func (l Lock) checkModeKeys(k *checker) {
+	hold := l.Mode == "hold"
+	if hold {
+		k.oneOf("lock.at_power_on", l.AtPowerOn, "locked", "unlocked", "last")
+	}
+	k.onlyIf("lock.at_power_on", l.AtPowerOn != "", hold, "with mode = \"hold\"")
+	k.onlyIf("lock.pulse", l.Pulse != 0, !hold, "in the modes pulse and dual")
+	k.onlyIf("lock.max_energised", l.MaxEnergised != 0, !hold, "in the modes pulse and dual")
+	if hold {
+		return
+	}
+
+	k.within("lock.max_energised", l.MaxEnergised, EnergisedBound, 10*time.Minute,
+		" (after a crash a line may stay energised for "+EnergisedBound.String()+")")
+	if !k.failed("lock.max_energised") {
+		k.within("lock.pulse", l.Pulse, 10*time.Millisecond, time.Duration(l.MaxEnergised), " (max_energised)")
+	}
 }
 
 func (l Lock) checkGPIO(k *checker) {
@@ -140,50 +153,56 @@ func (l Lock) checkGPIO(k *checker) {
 	if l.Mode == "dual" {
 		k.line("lock.gpio.unlock_line", g.UnlockLine)
 		if g.Line != nil && g.UnlockLine != nil && *g.Line == *g.UnlockLine {
-			k.fail("lock.gpio.unlock_line", "it is the same line as lock.gpio.line; each direction needs its own")
+			k.fail("lock.gpio.unlock_line", "this is the same line as lock.gpio.line; want a separate line for each direction")
 		}
 	}
-	k.onlyFor("lock.gpio.unlock_line", g.UnlockLine != nil, l.Mode == "dual", "mode = \"dual\"")
+	k.onlyIf("lock.gpio.unlock_line", g.UnlockLine != nil, l.Mode == "dual", "with mode = \"dual\"")
+
 	if l.Mode == "hold" {
 		k.oneOf("lock.gpio.active", g.Active, "locked", "unlocked")
 	}
-	k.onlyFor("lock.gpio.active", g.Active != "", l.Mode == "hold", "mode = \"hold\"; in the others active is energised")
+	k.onlyIf("lock.gpio.active", g.Active != "", l.Mode == "hold", "with mode = \"hold\" (in other modes, active means energised)")
 	k.bias("lock.gpio.bias", g.Bias)
 	if g.Drive != "" {
 		k.oneOf("lock.gpio.drive", g.Drive, "push-pull", "open-drain", "open-source")
 	}
+
 	l.Bolt.check(k, "lock.bolt_sensor", "locked", "unlocked")
 	l.Door.check(k, "lock.door_sensor", "open", "closed")
 }
 
-func (s *Sensor) check(k *checker, key string, means ...string) {
+// check checks a sensor's table, if there is one. meanings are the allowed values of
+// its key active.
+func (s *Sensor) check(k *checker, key string, meanings ...string) {
 	if s == nil {
 		return
 	}
 	k.line(key+".line", s.Line)
-	k.oneOf(key+".active", s.Active, means...)
+	k.oneOf(key+".active", s.Active, meanings...)
 	k.bias(key+".bias", s.Bias)
 	k.within(key+".debounce", *s.Debounce, 0, time.Second, "")
 }
 
-func (c *checker) line(key string, l *LineRef) {
+func (k *checker) line(key string, l *LineRef) {
 	if l == nil {
-		c.fail(key, "it is missing; want a line's name, such as \"LOCK\", or its offset, such as 17 (see 'gpioinfo')")
+		k.fail(key, "missing; want a line's name, such as \"LOCK\", or its offset, such as 17 (see 'gpioinfo')")
 	}
 }
 
-func (c *checker) bias(key, bias string) {
+func (k *checker) bias(key, bias string) {
 	if bias != "" {
-		c.oneOf(key, bias, "as-is", "disabled", "pull-up", "pull-down")
+		k.oneOf(key, bias, "as-is", "disabled", "pull-up", "pull-down")
 	}
 }
 
-// Actuator returns what a lock has whatever drives it.
-func (l Lock) Actuator() actuator.Config {
+// ActuatorConfig returns the part of the configuration that does not depend on the
+// driver.
+func (l Lock) ActuatorConfig() actuator.Config {
 	atPowerOn := actuator.Position(l.AtPowerOn)
 	if l.AtPowerOn == "last" {
 		atPowerOn = ""
 	}
+
 	return actuator.Config{
 		Mode:           actuator.Mode(l.Mode),
 		AtPowerOn:      atPowerOn,
@@ -194,19 +213,21 @@ func (l Lock) Actuator() actuator.Config {
 	}
 }
 
-// Lines returns the lines and sensors of a lock whose driver is gpio.
-func (l Lock) Lines() gpio.Config {
+// GPIOConfig returns the lines and sensors of a lock with the driver gpio.
+func (l Lock) GPIOConfig() gpio.Config {
 	g := l.GPIO
-	line := func(ref LineRef) gpio.Line {
+	output := func(ref LineRef) gpio.Line {
 		return gpio.Line{Chip: g.Chip, Name: ref.Name, Offset: ref.Offset, ActiveLow: g.ActiveLow, Bias: biasOf(g.Bias)}
 	}
-	c := gpio.Config{Mode: actuator.Mode(l.Mode), Line: line(*g.Line), Active: actuator.Position(g.Active)}
+
+	c := gpio.Config{Mode: actuator.Mode(l.Mode), Line: output(*g.Line), Active: actuator.Position(g.Active)}
 	if g.UnlockLine != nil {
-		c.Unlock = line(*g.UnlockLine)
+		c.Unlock = output(*g.UnlockLine)
 	}
 	if g.Drive != "push-pull" {
 		c.Drive = gpio.Drive(g.Drive)
 	}
+
 	if s := l.Bolt; s != nil {
 		c.Bolt = &gpio.BoltSensor{Line: s.input(g.Chip), Debounce: time.Duration(*s.Debounce), Active: actuator.Position(s.Active)}
 	}
@@ -216,9 +237,10 @@ func (l Lock) Lines() gpio.Config {
 	return c
 }
 
-func (s Sensor) input(chip string) gpio.Line {
+// input returns the sensor's line. lockChip is its chip if the sensor names none.
+func (s Sensor) input(lockChip string) gpio.Line {
 	return gpio.Line{
-		Chip: cmp.Or(s.Chip, chip), Name: s.Line.Name, Offset: s.Line.Offset,
+		Chip: cmp.Or(s.Chip, lockChip), Name: s.Line.Name, Offset: s.Line.Offset,
 		ActiveLow: s.ActiveLow, Bias: biasOf(s.Bias),
 	}
 }
@@ -230,7 +252,7 @@ func biasOf(bias string) gpio.Bias {
 	return gpio.Bias(bias)
 }
 
-// MockConfig returns the mock lock's own part.
+// MockConfig returns the configuration of a mock lock.
 func (l Lock) MockConfig() mock.Config {
 	fault := mock.Fault(l.Mock.Fault)
 	if l.Mock.Fault == "none" {

@@ -33,14 +33,15 @@ active = "open"
 debounce = "50ms"
 `
 
-// dual makes a lock with a line for each direction of the good one.
+// dual turns goodGPIO into a lock in dual mode, with a line for each direction.
 var dual = strings.NewReplacer(`"hold"`, `"dual"`, "at_power_on = \"last\"\n", "", "active = \"unlocked\"\n", "unlock_line = 18\n")
 
-func TestLines(t *testing.T) {
+func TestGPIOConfig(t *testing.T) {
 	c, err := Load(write(t, goodGPIO))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := gpio.Config{
 		Mode: actuator.Hold, Line: gpio.Line{Chip: "gpiochip0", Offset: 17}, Active: actuator.Unlocked,
 		Bolt: &gpio.BoltSensor{
@@ -52,45 +53,48 @@ func TestLines(t *testing.T) {
 			Debounce: 50 * time.Millisecond, Active: actuator.DoorOpen,
 		},
 	}
-	if got := c.Lock.Lines(); !reflect.DeepEqual(got, want) {
+
+	if got := c.Lock.GPIOConfig(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if a := c.Lock.Actuator(); a.Mode != actuator.Hold || a.AtPowerOn != "" || a.Pulse != 0 {
+	if a := c.Lock.ActuatorConfig(); a.Mode != actuator.Hold || a.AtPowerOn != "" || a.Pulse != 0 {
 		t.Errorf("actuator %+v", a)
 	}
+
 	if c, err = Load(write(t, dual.Replace(goodGPIO))); err != nil {
 		t.Fatal(err)
 	}
-	if l := c.Lock.Lines(); l.Unlock != (gpio.Line{Chip: "gpiochip0", Offset: 18}) {
+
+	if l := c.Lock.GPIOConfig(); l.Unlock != (gpio.Line{Chip: "gpiochip0", Offset: 18}) {
 		t.Errorf("dual: %+v", l)
 	}
-	if a := c.Lock.Actuator(); a.Pulse != 500*time.Millisecond || a.MaxEnergised != 10*time.Second {
+	if a := c.Lock.ActuatorConfig(); a.Pulse != 500*time.Millisecond || a.MaxEnergised != 10*time.Second {
 		t.Errorf("dual: %+v", a)
 	}
 }
 
-func TestLoadNamesWhatIsWrongWithLines(t *testing.T) {
+func TestLoadErrorsInLock(t *testing.T) {
 	replaced := func(old, new string) string { return strings.Replace(goodGPIO, old, new, 1) }
 	inDual := func(old, new string) string { return strings.Replace(dual.Replace(goodGPIO), old, new, 1) }
 	for name, tc := range map[string]struct{ text, want string }{
-		"no mode":                {replaced(`mode = "hold"`, ``), `lock.mode: it is missing; want "hold" or "pulse" or "dual"`},
-		"toggle":                 {replaced(`"hold"`, `"toggle"`), `:6: lock.mode: a line that toggles the bolt on each pulse cannot be driven safely`},
-		"power-on of a pulse":    {strings.Replace(replaced(`"hold"`, `"pulse"`), "active = \"unlocked\"\n", "", 1), `:7: lock.at_power_on: it is only for mode = "hold"; remove it`},
-		"pulse of hold":          {replaced("[lock.gpio]", "pulse = \"1s\"\n[lock.gpio]"), `:8: lock.pulse: it is only for the modes pulse and dual`},
-		"no chip":                {replaced(`chip = "gpiochip0"`, ``), `lock.gpio.chip: it is missing; want a chip's name, path or label`},
-		"no line":                {replaced(`line = 17`, ``), `lock.gpio.line: it is missing; want a line's name`},
-		"line of no kind":        {replaced(`line = 17`, `line = -1`), `:10: lock.gpio.line: -1 is not a line`},
-		"nameless line":          {replaced(`line = 17`, `line = ""`), `:10: lock.gpio.line: "" is not a line`},
-		"no meaning":             {replaced(`active = "unlocked"`, ``), `lock.gpio.active: it is missing; want "locked" or "unlocked"`},
-		"unknown meaning":        {replaced(`active = "unlocked"`, `active = "open"`), `:11: lock.gpio.active: "open" is not possible`},
-		"unknown bias":           {replaced(`"pull-up"`, `"up"`), `:16: lock.bolt_sensor.bias: "up" is not possible; want "as-is"`},
-		"sensor without meaning": {replaced(`active = "locked"`, ``), `lock.bolt_sensor.active: it is missing`},
-		"door that locks":        {replaced(`active = "open"`, `active = "locked"`), `lock.door_sensor.active: "locked" is not possible; want "open" or "closed"`},
-		"debounce too long":      {replaced(`"50ms"`, `"2s"`), `lock.door_sensor.debounce: 2s is not possible`},
-		"one line of dual":       {inDual(`unlock_line = 18`, ``), `lock.gpio.unlock_line: it is missing`},
-		"twice the same line":    {inDual(`unlock_line = 18`, `unlock_line = 17`), `lock.gpio.unlock_line: it is the same line as lock.gpio.line`},
-		"coil below the bound":   {inDual("[lock.gpio]", "max_energised = \"2s\"\n[lock.gpio]"), `lock.max_energised: 2s is not possible; want 3s to 10m; a line may stay energised for 3s after a crash`},
-		"pulse over the coil's":  {inDual("[lock.gpio]", "pulse = \"11s\"\n[lock.gpio]"), `lock.pulse: 11s is not possible; want 10ms to 10s (max_energised)`},
+		"no mode":                       {replaced(`mode = "hold"`, ``), `lock.mode: missing; want "hold" or "pulse" or "dual"`},
+		"toggle":                        {replaced(`"hold"`, `"toggle"`), `:6: lock.mode: a line that toggles the bolt on each pulse is unsafe`},
+		"power-on in pulse mode":        {strings.Replace(replaced(`"hold"`, `"pulse"`), "active = \"unlocked\"\n", "", 1), `:7: lock.at_power_on: allowed only with mode = "hold"; remove it`},
+		"pulse in hold mode":            {replaced("[lock.gpio]", "pulse = \"1s\"\n[lock.gpio]"), `:8: lock.pulse: allowed only in the modes pulse and dual`},
+		"no chip":                       {replaced(`chip = "gpiochip0"`, ``), `lock.gpio.chip: missing; want a chip's name, path or label`},
+		"no line":                       {replaced(`line = 17`, ``), `lock.gpio.line: missing; want a line's name`},
+		"negative line":                 {replaced(`line = 17`, `line = -1`), `:10: lock.gpio.line: -1 is not a line`},
+		"empty line name":               {replaced(`line = 17`, `line = ""`), `:10: lock.gpio.line: "" is not a line`},
+		"no active":                     {replaced(`active = "unlocked"`, ``), `lock.gpio.active: missing; want "locked" or "unlocked"`},
+		"unknown active":                {replaced(`active = "unlocked"`, `active = "open"`), `:11: lock.gpio.active: "open" is not allowed`},
+		"unknown bias":                  {replaced(`"pull-up"`, `"up"`), `:16: lock.bolt_sensor.bias: "up" is not allowed; want "as-is"`},
+		"sensor without active":         {replaced(`active = "locked"`, ``), `lock.bolt_sensor.active: missing`},
+		"door sensor, active of a bolt": {replaced(`active = "open"`, `active = "locked"`), `lock.door_sensor.active: "locked" is not allowed; want "open" or "closed"`},
+		"debounce too long":             {replaced(`"50ms"`, `"2s"`), `lock.door_sensor.debounce: 2s is out of range`},
+		"dual with one line":            {inDual(`unlock_line = 18`, ``), `lock.gpio.unlock_line: missing`},
+		"dual with the same line twice": {inDual(`unlock_line = 18`, `unlock_line = 17`), `lock.gpio.unlock_line: this is the same line as lock.gpio.line`},
+		"max_energised below the bound": {inDual("[lock.gpio]", "max_energised = \"2s\"\n[lock.gpio]"), `lock.max_energised: 2s is out of range; want 3s to 10m (after a crash a line may stay energised for 3s)`},
+		"pulse above max_energised":     {inDual("[lock.gpio]", "pulse = \"11s\"\n[lock.gpio]"), `lock.pulse: 11s is out of range; want 10ms to 10s (max_energised)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(write(t, tc.text))

@@ -10,8 +10,8 @@ import (
 
 const manPage = "../../packaging/man/latchd.toml.5"
 
-// TestManPage: the man page of the configuration is what the table of keys says.
-// With UPDATE_SCRIPTS set it is written.
+// The man page latchd.toml(5) is generated from the table of keys. Run this test with
+// UPDATE_SCRIPTS=1 to write it.
 func TestManPage(t *testing.T) {
 	want := manual()
 	if os.Getenv("UPDATE_SCRIPTS") != "" {
@@ -20,11 +20,11 @@ func TestManPage(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile(manPage); err != nil || string(got) != want {
-		t.Errorf("%s is not up to date (%v); run the test with UPDATE_SCRIPTS=1", manPage, err)
+		t.Errorf("%s is not up to date (%v); run this test with UPDATE_SCRIPTS=1", manPage, err)
 	}
 }
 
-// manual returns the man page in roff.
+// manual returns the man page in roff format.
 func manual() string {
 	var b strings.Builder
 	b.WriteString(`.TH LATCHD.TOML 5 "Nov 2026" latchd
@@ -33,39 +33,44 @@ latchd.toml \- configuration of latchd, the agent of a door lock
 .SH SYNOPSIS
 .I /etc/latchd/latchd.toml
 .SH DESCRIPTION
-The file is TOML. It is read strictly: a key that is not known, or a value that cannot
-be, is an error that names file, line and key, and what is allowed.
+The file is TOML. An unknown key or a bad value is an error; the message names the file,
+the line, the key and the allowed values.
 .PP
-.B latchd check
-says what is wrong with it.
-.B systemctl reload latchd
-takes what can be changed without touching the lock, and says what needs a restart.
 .B latchd config \-\-example
-prints a file to begin with.
+prints a commented configuration to start from.
+.B latchd check
+lists the errors in the file.
+.B systemctl reload latchd
+applies changes that do not affect the lock or the connection, and logs the keys that
+need a restart.
 .PP
-Paths are absolute, or relative to the file. Secrets stand in files of their own, in
+Paths are absolute or relative to the file. The configuration holds no secrets: they are
+in separate files in
 .IR /etc/latchd/credentials ,
-which only root can read; the agent gets copies from systemd. Durations are as in 500ms, 4s or 1m30s.
+which only root can read. systemd gives the agent copies of them. Durations are written as
+500ms, 4s or 1m30s.
 `)
-	table, seen := "-", map[string]string{}
+
+	lastTable, documentedIn := "-", map[string]string{}
 	for _, k := range keys {
-		in, name := "", k.name
-		if dot := strings.LastIndexByte(k.name, '.'); dot >= 0 {
-			in, name = k.name[:dot], k.name[dot+1:]
-		}
-		if in != table {
-			table = in
-			heading := "BEFORE THE TABLES"
-			if in != "" {
-				heading = "[" + in + "]"
+		table, name := splitKey(k.name)
+		if table != lastTable {
+			lastTable = table
+			heading := "TOP LEVEL"
+			if table != "" {
+				heading = "[" + table + "]"
 			}
 			fmt.Fprintf(&b, ".SH %s\n", heading)
 		}
-		fmt.Fprintf(&b, ".TP\n\\fB%s = %s\\fR\n%s\n", roff(name), roff(k.example), roff(cmp.Or(k.doc, seen[name], "As above.")))
-		seen[name] = fmt.Sprintf("As in [%s].", in)
+
+		fmt.Fprintf(&b, ".TP\n\\fB%s = %s\\fR\n%s\n", roff(name), roff(k.example), roff(cmp.Or(k.doc, documentedIn[name])))
+		if k.doc != "" {
+			documentedIn[name] = fmt.Sprintf("See [%s].", table)
+		}
 	}
+
 	b.WriteString(`.SH EXAMPLES
-A magnet that holds the door while its line is active:
+A magnet that keeps the door locked while its line is active:
 .PP
 .nf
 [hub]
@@ -82,7 +87,7 @@ line = 17
 active = "locked"
 .fi
 .PP
-A strike that opens while it is energised, with a sensor for its bolt:
+A strike that opens while it is energised, with a bolt sensor:
 .PP
 .nf
 [lock]
@@ -104,10 +109,11 @@ active_low = true
 .SH SEE ALSO
 .BR latchd (8)
 `)
+
 	return b.String()
 }
 
-// roff escapes text for a man page.
+// roff escapes a text for use in a man page.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, `-`, `\-`, `'`, `\(aq`).Replace(text)
 	if strings.HasPrefix(text, ".") {

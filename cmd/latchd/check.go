@@ -115,10 +115,10 @@ func checkLock(l config.Lock) finding {
 	if l.Driver != "gpio" {
 		return f
 	}
-	if err := gpio.Check(l.Lines()); err != nil {
+	if err := gpio.Check(l.GPIOConfig()); err != nil {
 		f.OK, f.Problems = false, strings.Split(err.Error(), "\n")
 	}
-	if l.Actuator().Mode != actuator.Hold {
+	if l.ActuatorConfig().Mode != actuator.Hold {
 		f.Detail += "; the idle level must be what the line falls to when nobody drives it: check that there is a resistor that pulls it there"
 	}
 	return f

@@ -22,8 +22,8 @@ import (
 // already is not written again: the disk may be full.
 func noteLines(lock config.Lock, store *agent.Store) error {
 	var lines json.RawMessage
-	if lock.Driver == "gpio" && lock.Actuator().Mode != actuator.Hold {
-		text, err := json.Marshal(lock.Lines())
+	if lock.Driver == "gpio" && lock.ActuatorConfig().Mode != actuator.Hold {
+		text, err := json.Marshal(lock.GPIOConfig())
 		if err != nil {
 			return fmt.Errorf("note the lock's lines: %w", err)
 		}
@@ -68,7 +68,7 @@ func release(file string) error {
 	case configErr != nil:
 		return fmt.Errorf("which lines to let go is not known: %w, and %w", err, configErr)
 	case c.Lock.Driver == "gpio":
-		return letGo(c.Lock.Lines())
+		return letGo(c.Lock.GPIOConfig())
 	}
 	return nil
 }

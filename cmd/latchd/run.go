@@ -71,7 +71,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	}
 	old := store.Get().Lock
 	driver := debugDriver(newDriver(c.Lock, old, manager, log))
-	set := c.Lock.Actuator()
+	set := c.Lock.ActuatorConfig()
 	set.Observe = events.Observe
 	lock := actuator.New(set, driver, store, old, clock, log)
 	a := agent.New(agent.Config{
@@ -134,10 +134,10 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 // newDriver makes what drives the lock. It takes no line yet.
 func newDriver(c config.Lock, old actuator.Record, manager systemd.Manager, log *zap.Logger) actuator.Driver {
 	if c.Driver == "gpio" {
-		return gpio.New(c.Lines(), newFDStore(manager), log)
+		return gpio.New(c.GPIOConfig(), newFDStore(manager), log)
 	}
 	newFDStore(manager).removeAll(log)
-	stands := cmp.Or(c.Actuator().AtPowerOn, actuator.Locked)
+	stands := cmp.Or(c.ActuatorConfig().AtPowerOn, actuator.Locked)
 	if old.Position == actuator.Locked || old.Position == actuator.Unlocked {
 		stands = old.Position // a mock's bolt stays where it was while the process is down
 	}

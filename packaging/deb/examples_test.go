@@ -38,7 +38,7 @@ func TestExamplesOfEarlierVersions(t *testing.T) {
 					t.Fatal(err)
 				}
 				// Alone it need not be enough, but it has to be known.
-				if _, err := config.Load(alone); err != nil && strings.Contains(err.Error(), "is not a key of") {
+				if _, err := config.Load(alone); err != nil && strings.Contains(err.Error(), "unknown key") {
 					t.Errorf("%s %s: %v", table, key, err)
 				}
 			}
