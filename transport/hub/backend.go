@@ -19,7 +19,7 @@ import (
 // backend answers the broker's questions about devices from the store. A login
 // costs one read of the store and one check of a signature, and writes nothing.
 type backend struct {
-	access access.Hub
+	access access.Checker
 	store  *store.Store
 	now    func() time.Time
 	log    *zap.Logger
@@ -49,13 +49,13 @@ func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, err
 func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time, error) {
 	user := login.User
 	switch {
-	case !b.access.Named(user.HostName):
+	case !b.access.IsHost(user.HostName):
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the user name is for the host %q, but this hub is %q", user.HostName, b.access.HostName)
 	case user.ClientID() != login.ClientID:
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the client id and the user name belong to different devices")
 	case user.ModuleID != "":
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub does not support modules, log in as the device")
-	case login.Password == "" && login.Shown.Leaf == nil:
+	case login.Password == "" && login.Chain.Leaf == nil:
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device sent neither a token nor a certificate")
 	}
 
@@ -68,13 +68,13 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 	}
 
 	if login.Password != "" {
-		return b.access.Device(login.Password, identity, b.now())
+		return b.access.CheckDevice(login.Password, identity, b.now())
 	}
 	authorities, err := b.authorities(ctx, identity)
 	if err != nil {
 		return time.Time{}, err
 	}
-	return access.Certificate(login.Shown, authorities, identity, b.now())
+	return access.CheckCertificate(login.Chain, authorities, identity, b.now())
 }
 
 // authorities returns the CA certificates that may vouch for the device. There are

@@ -88,7 +88,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 
 	events := feed.New(opts.Now)
 	db.Watch(events.Change)
-	checker := access.Hub{HostName: opts.Name, Policies: creds.Policies}
+	checker := access.Checker{HostName: opts.Name, Policies: creds.Policies}
 	counts := newMetrics(opts.Now())
 
 	var devices *broker.Broker

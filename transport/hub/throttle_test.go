@@ -42,7 +42,7 @@ func TestThrottledDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &backend{access: access.Hub{HostName: "hub.test"}, store: db, now: func() time.Time { return now },
+	b := &backend{access: access.Checker{HostName: "hub.test"}, store: db, now: func() time.Time { return now },
 		log: zap.NewNop(), metrics: newMetrics(now), throttle: limits, feed: feed.New(time.Now)}
 	for name, test := range map[string]struct {
 		kind throttle.Kind

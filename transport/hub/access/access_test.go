@@ -20,8 +20,8 @@ var (
 	wrong     = iothub.Key("wrong key")
 )
 
-func hub() access.Hub {
-	return access.Hub{HostName: "hub.example", Policies: []access.Policy{
+func checker() access.Checker {
+	return access.Checker{HostName: "hub.example", Policies: []access.Policy{
 		access.Policy{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey, iothub.Key("second owner key")}, Rights: access.EveryRight},
 		{Name: "registryRead", Keys: []iothub.Key{readerKey}, Rights: access.RegistryRead},
 	}}
@@ -45,7 +45,7 @@ func TestServiceTokens(t *testing.T) {
 			header: iothub.Sign("hub.example", readerKey, "registryRead", later), right: access.RegistryWrite,
 			want: "policy registryRead does not have the right RegistryWrite", code: iothub.CodeUnauthorizedAccess},
 		"no header":        {want: "no Authorization header"},
-		"bearer":           {header: "Bearer abc", want: "no bearer tokens"},
+		"bearer":           {header: "Bearer abc", want: "does not accept bearer tokens"},
 		"not a token":      {header: "Basic abc", want: "does not start with SharedAccessSignature"},
 		"no policy":        {header: iothub.Sign("hub.example", ownerKey, "", later), want: "skn"},
 		"unknown policy":   {header: iothub.Sign("hub.example", ownerKey, "nobody", later), want: `no shared access policy "nobody"`},
@@ -62,7 +62,7 @@ func TestServiceTokens(t *testing.T) {
 			if right == 0 {
 				right = access.ServiceConnect
 			}
-			check(t, hub().Service(test.header, right, now), test.want, test.code)
+			check(t, checker().CheckService(test.header, right, now), test.want, test.code)
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestDeviceTokens(t *testing.T) {
 		"no token":             {device, "", "does not start"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expires, err := hub().Device(test.token, test.device, now)
+			expires, err := checker().CheckDevice(test.token, test.device, now)
 			code := iothub.CodeUnauthorized
 			if name == "policy without right" {
 				code = iothub.CodeUnauthorizedAccess

@@ -31,7 +31,7 @@ type Broker interface {
 
 // Options are what the service front needs. All but the last three must be set.
 type Options struct {
-	Access access.Hub
+	Access access.Checker
 	Store  *store.Store
 	Broker Broker
 	Jobs   *jobs.Engine
@@ -168,7 +168,7 @@ var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
 // guard lets a handler see only requests with the right and an api-version.
 func (a *api) guard(right access.Right, handle handler) http.Handler {
 	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.Access.Service(r.Header.Get("Authorization"), right, a.Now()); err != nil {
+		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
 			return err
 		}
 		if v := r.URL.Query().Get("api-version"); !apiVersion.MatchString(v) {

@@ -112,7 +112,7 @@ func newThrottledFront(t *testing.T, limits *throttle.Throttle, devices ...strin
 	}
 	t.Cleanup(func() { engine.Close(context.Background()) })
 	f.server = httptest.NewServer(api.New(api.Options{
-		Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{
+		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{
 			{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}, {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
 		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits,

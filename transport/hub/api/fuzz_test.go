@@ -67,7 +67,7 @@ func FuzzRequests(f *testing.F) {
 	events := feed.New(time.Now)
 	events.Close() // its answers have no end
 	handler := api.New(api.Options{
-		Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}},
+		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}},
 		Store:  s, Broker: devices, Jobs: engine, Feed: events,
 		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
 	})

@@ -279,7 +279,7 @@ func TestJobs(t *testing.T) {
 func TestPanicIsA500(t *testing.T) {
 	f := newFront(t)
 	// A front without a store panics in every request that needs it.
-	broken := httptest.NewServer(api.New(api.Options{Access: access.Hub{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
+	broken := httptest.NewServer(api.New(api.Options{Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
 	defer broken.Close()
 	f.server.Config.Handler = broken.Config.Handler
 	for range 2 {

@@ -56,5 +56,5 @@ type Login struct {
 	User     iothub.UserName
 	ClientID string
 	Password string       // shared access signature; empty if the device shows a certificate
-	Shown    access.Shown // client certificates of the TLS session; the broker does not verify them
+	Chain    access.Chain // client certificates of the TLS session; the broker does not verify them
 }

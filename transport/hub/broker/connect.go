@@ -118,7 +118,7 @@ func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error
 	l.prefix, l.clean = prefixOf(l.deviceID), true
 	_, webSocket := l.Conn.(*socketConn)
 	l.registrationLogin = RegistrationLogin{IDScope: scope, RegistrationID: id, Password: string(c.Password),
-		Shown: l.login.Shown, WebSocket: webSocket}
+		Chain: l.login.Chain, WebSocket: webSocket}
 	l.login = Login{}
 	return nil
 }

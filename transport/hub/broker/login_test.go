@@ -105,8 +105,8 @@ func TestLoginGetsAllCredentials(t *testing.T) {
 	if got.ClientID != "d1" || got.User.HostName != "hub" || got.User.ModelID != "dtmi:test;1" || got.Password != "" {
 		t.Errorf("the login is %+v", got)
 	}
-	if got.Shown.Leaf == nil || got.Shown.Leaf.Subject.CommonName != "test" {
-		t.Errorf("the certificates are %+v", got.Shown)
+	if got.Chain.Leaf == nil || got.Chain.Leaf.Subject.CommonName != "test" {
+		t.Errorf("the certificates are %+v", got.Chain)
 	}
 	if c := f.nextConnection(t); c != (connectionEvent{"d1", true, "dtmi:test;1"}) {
 		t.Errorf("the connection is %+v", c)

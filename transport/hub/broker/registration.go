@@ -34,7 +34,7 @@ type RegistrationLogin struct {
 	IDScope        string
 	RegistrationID string
 	Password       string
-	Shown          access.Shown // client certificates of the TLS session; the broker does not verify them
+	Chain          access.Chain // client certificates of the TLS session; the broker does not verify them
 	WebSocket      bool         // the device connected over WebSocket
 }
 

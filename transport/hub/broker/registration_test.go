@@ -53,7 +53,7 @@ func TestRegistration(t *testing.T) {
 	if ack := c.login(registrationPacket()); ack.ReasonCode != 0 || ack.SessionPresent {
 		t.Fatalf("CONNACK has code %d", ack.ReasonCode)
 	}
-	if l := next(t, p.logins); l.IDScope != "0ne1" || l.RegistrationID != "d1" || l.Shown.Leaf == nil || l.WebSocket {
+	if l := next(t, p.logins); l.IDScope != "0ne1" || l.RegistrationID != "d1" || l.Chain.Leaf == nil || l.WebSocket {
 		t.Errorf("the login is %+v", l)
 	}
 	c.send(subscribePacket(1, "$dps/registrations/res/#"))

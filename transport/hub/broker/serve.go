@@ -106,7 +106,7 @@ func (b *Broker) run(conn net.Conn) {
 		return
 	}
 	if len(certificates) > 0 {
-		l.login.Shown = access.Shown{Leaf: certificates[0], Intermediates: certificates[1:]}
+		l.login.Chain = access.Chain{Leaf: certificates[0], Intermediates: certificates[1:]}
 	}
 
 	err = b.server.EstablishConnection("", l)

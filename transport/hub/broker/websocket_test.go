@@ -48,7 +48,7 @@ func TestWebSocketLink(t *testing.T) {
 	if ack := c.expect(packets.Connack); ack.ReasonCode != 0 {
 		t.Fatalf("CONNACK has code %d", ack.ReasonCode)
 	}
-	if next(t, logins).Shown.Leaf == nil {
+	if next(t, logins).Chain.Leaf == nil {
 		t.Error("the login lacks the certificate of the TLS session")
 	}
 	c.subscribe(allFilters("d1")...)

@@ -13,12 +13,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Enrollment says who may register, as the provisioning service's API has it:
-// one device (RegistrationID) or a group of them (GroupID).
+// Enrollment says which device may register (RegistrationID), or which group of
+// devices (GroupID). It has the JSON form of Azure's provisioning service.
 type Enrollment struct {
 	RegistrationID string            `json:"registrationId,omitempty"`
 	GroupID        string            `json:"enrollmentGroupId,omitempty"`
-	DeviceID       string            `json:"deviceId,omitempty"` // of one device; empty: the registration id
+	DeviceID       string            `json:"deviceId,omitempty"` // only in individual enrollments; empty means the registration id
 	Attestation    Attestation       `json:"attestation"`
 	Status         string            `json:"provisioningStatus"`
 	InitialTwin    *iothub.TwinPatch `json:"initialTwin,omitempty"`
@@ -27,7 +27,7 @@ type Enrollment struct {
 	ETag           string            `json:"etag,omitempty"`
 }
 
-// Attestation is how a device proves that the enrolment is meant for it. Type is
+// Attestation says how a device proves that it belongs to an enrollment. Type is
 // symmetricKey or x509.
 type Attestation struct {
 	Type         string               `json:"type"`
@@ -35,69 +35,84 @@ type Attestation struct {
 	X509         *X509                `json:"x509,omitempty"`
 }
 
-// X509 holds the certificates of one device, or those that sign a group's.
+// X509 holds the certificates of one device, or the CA certificates of a group.
 type X509 struct {
 	Client  *Certificates `json:"clientCertificates,omitempty"`
 	Signing *Certificates `json:"signingCertificates,omitempty"`
 }
 
-// Certificates are one or two certificates, to change them in turn.
+// Certificates holds one or two certificates. Either is accepted, so that one can be
+// replaced while the other is in use.
 type Certificates struct {
 	Primary   *Certificate `json:"primary,omitempty"`
 	Secondary *Certificate `json:"secondary,omitempty"`
 }
 
-// Certificate is a certificate as PEM, or as its bytes in base64.
+// Certificate holds a certificate in PEM, or in base64 of its DER form.
 type Certificate struct {
 	Text string `json:"certificate"`
 }
 
-// id is the enrolment's name among those of its kind.
+// id returns the registration id or the group id, whichever the enrollment has.
 func (e Enrollment) id() string { return e.RegistrationID + e.GroupID }
 
-// complete checks what a service gave, and fills in what it left out.
+func (e Enrollment) isGroup() bool { return e.GroupID != "" }
+
+// complete checks an enrollment that a service sent, and fills in defaults.
 func (e *Enrollment) complete() error {
-	group := e.GroupID != ""
 	if err := checkID(e.id()); err != nil {
 		return invalid("%v", err)
 	}
 	if e.DeviceID != "" {
-		if err := iothub.CheckDeviceID(e.DeviceID); err != nil || group {
-			return invalid("deviceId: it is for an enrolment of one device, and can be one of the hub's ids")
+		if e.isGroup() {
+			return invalid("deviceId is not allowed in an enrollment group")
+		}
+		if err := iothub.CheckDeviceID(e.DeviceID); err != nil {
+			return invalid("deviceId: %v", err)
 		}
 	}
+
 	switch e.Status {
 	case "":
 		e.Status = iothub.Enabled
 	case iothub.Enabled, iothub.Disabled:
 	default:
-		return invalid("provisioningStatus is %q, it can be enabled or disabled", e.Status)
+		return invalid("provisioningStatus is %q, want enabled or disabled", e.Status)
 	}
-	a := &e.Attestation
+
+	return e.Attestation.complete(e.isGroup())
+}
+
+// complete checks the keys or certificates, creates missing keys, and removes what
+// does not belong to the attestation's type.
+func (a *Attestation) complete(group bool) error {
 	switch a.Type {
 	case "symmetricKey":
 		a.X509 = nil
 		return a.completeKeys()
+
 	case "x509":
 		a.SymmetricKey = nil
 		certificates, err := a.certificates(group)
 		if err == nil && len(certificates) == 0 {
-			err = errors.New("it has no certificate")
+			err = errors.New("want at least one certificate")
 		}
 		if err != nil {
 			return invalid("attestation.x509: %v", err)
 		}
 		return nil
+
 	default:
-		return invalid("attestation.type is %q, it can be symmetricKey or x509", a.Type)
+		return invalid("attestation.type is %q, want symmetricKey or x509", a.Type)
 	}
 }
 
-// completeKeys makes the keys that are empty.
+// completeKeys creates missing keys and checks the length of given ones.
 func (a *Attestation) completeKeys() error {
 	if a.SymmetricKey == nil {
 		a.SymmetricKey = new(iothub.SymmetricKey)
 	}
+
 	for _, text := range []*string{&a.SymmetricKey.PrimaryKey, &a.SymmetricKey.SecondaryKey} {
 		if *text == "" {
 			*text = iothub.NewKey().Base64()
@@ -109,37 +124,43 @@ func (a *Attestation) completeKeys() error {
 	return nil
 }
 
-// keys returns the two keys with which a device of that registration id signs.
-func (a Attestation) keys(group bool, registrationID string) [2]iothub.Key {
-	var keys [2]iothub.Key
+// deviceKeys holds the two keys with which a device may sign its token.
+type deviceKeys struct{ primary, secondary iothub.Key }
+
+// keys returns the keys of the device with the registration id. In a group they are
+// derived from the group's keys.
+func (a Attestation) keys(group bool, registrationID string) deviceKeys {
 	if a.SymmetricKey == nil {
-		return keys
+		return deviceKeys{}
 	}
-	for i, text := range []string{a.SymmetricKey.PrimaryKey, a.SymmetricKey.SecondaryKey} {
+
+	parse := func(text string) iothub.Key {
 		key, err := iothub.ParseKey(text)
 		switch {
 		case err != nil:
+			return nil
 		case group:
-			keys[i] = DeriveKey(key, registrationID)
-		default:
-			keys[i] = key
+			return DeriveKey(key, registrationID)
 		}
+		return key
 	}
-	return keys
+	return deviceKeys{parse(a.SymmetricKey.PrimaryKey), parse(a.SymmetricKey.SecondaryKey)}
 }
 
-// DeriveKey returns the key of a device of a group.
-func DeriveKey(group iothub.Key, registrationID string) iothub.Key {
-	h := hmac.New(sha256.New, group)
+// DeriveKey returns the key of a device in a group: the HMAC-SHA256 of its
+// registration id with the group's key.
+func DeriveKey(groupKey iothub.Key, registrationID string) iothub.Key {
+	h := hmac.New(sha256.New, groupKey)
 	h.Write([]byte(registrationID))
 	return h.Sum(nil)
 }
 
-// certificates returns a device's own certificates, or those that sign a group's.
+// certificates returns the certificates of the device, or the group's CA certificates.
 func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 	if a.X509 == nil {
 		return nil, nil
 	}
+
 	given, name := a.X509.Client, "clientCertificates"
 	if group {
 		given, name = a.X509.Signing, "signingCertificates"
@@ -147,6 +168,7 @@ func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 	if given == nil {
 		return nil, fmt.Errorf("want %s", name)
 	}
+
 	var list []*x509.Certificate
 	for _, c := range []*Certificate{given.Primary, given.Secondary} {
 		if c == nil || c.Text == "" {
@@ -161,16 +183,17 @@ func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// checkID reports whether id can be a registration's or a group's: 1 to 128 ASCII
-// letters, digits and -._: with a letter or a digit at both ends.
+// checkID checks a registration id or group id: 1 to 128 ASCII letters, digits and
+// the characters -._: with a letter or a digit at both ends.
 func checkID(id string) error {
 	if id == "" || len(id) > 128 {
 		return fmt.Errorf("the id has %d characters, want 1 to 128", len(id))
 	}
+
 	for i, r := range id {
-		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		inside := i > 0 && i < len(id)-1
-		if !alnum && !(inside && strings.ContainsRune("-._:", r)) {
+		if !alphanumeric && !(inside && strings.ContainsRune("-._:", r)) {
 			return fmt.Errorf("the id has %q, allowed are ASCII letters and digits, and -._: between them", r)
 		}
 	}

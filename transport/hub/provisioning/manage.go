@@ -8,68 +8,75 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// Put stores an enrolment, a new one without ifMatch, and returns it as it is then.
+// Put stores an enrollment and returns it in its stored form. An empty ifMatch
+// creates the enrollment. Otherwise Put changes the enrollment with that etag.
 func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enrollment, error) {
-	group := e.GroupID != ""
 	now := s.now().UTC()
-	e.Created, e.Updated, e.ETag = now, now, ""
+	e.Created, e.Updated = now, now
+	e.ETag = ""
+
 	if ifMatch != "" {
-		before, err := s.Get(ctx, group, e.id())
+		previous, err := s.Get(ctx, e.isGroup(), e.id())
 		if err != nil {
 			return Enrollment{}, err
 		}
-		e.Created = before.Created
-		keepKeys(&e.Attestation, before.Attestation)
+		e.Created = previous.Created
+		keepKeys(&e.Attestation, previous.Attestation)
 	}
 	if err := e.complete(); err != nil {
 		return Enrollment{}, err
 	}
+
 	body, err := json.Marshal(e)
 	if err != nil {
 		return Enrollment{}, err
 	}
-	e.ETag, err = s.store.PutEnrollment(ctx, store.Enrollment{Group: group, ID: e.id(), Body: body}, ifMatch)
+	e.ETag, err = s.store.PutEnrollment(ctx, store.Enrollment{Group: e.isGroup(), ID: e.id(), Body: body}, ifMatch)
 	return e, err
 }
 
-// keepKeys leaves keys that are not given as they are.
-func keepKeys(a *Attestation, before Attestation) {
-	if a.Type == before.Type && before.SymmetricKey != nil && a.SymmetricKey == nil {
-		keys := *before.SymmetricKey
+// keepKeys copies the previous keys to a, if a is of the same type and has no keys.
+func keepKeys(a *Attestation, previous Attestation) {
+	if a.Type == previous.Type && previous.SymmetricKey != nil && a.SymmetricKey == nil {
+		keys := *previous.SymmetricKey
 		a.SymmetricKey = &keys
 	}
 }
 
-// Get returns an enrolment with its keys, or NotFound.
+// Get returns an enrollment with its keys. The error is NotFound if it does not exist.
 func (s *Service) Get(ctx context.Context, group bool, id string) (Enrollment, error) {
 	stored, err := s.store.Enrollment(ctx, group, id)
 	if err != nil {
 		return Enrollment{}, err
 	}
-	return read(stored)
+	return parse(stored)
 }
 
-// List returns all enrolments of a kind, in the order of their ids.
+// List returns all individual enrollments, or all groups, in the order of their ids.
 func (s *Service) List(ctx context.Context, group bool) ([]Enrollment, error) {
 	stored, err := s.store.Enrollments(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+
 	list := make([]Enrollment, len(stored))
 	for i := range stored {
-		if err == nil {
-			list[i], err = read(stored[i])
+		if list[i], err = parse(stored[i]); err != nil {
+			return nil, err
 		}
 	}
-	return list, err
+	return list, nil
 }
 
-// Delete removes an enrolment. Devices that came by it stay.
+// Delete deletes an enrollment. Devices that registered with it stay registered.
 func (s *Service) Delete(ctx context.Context, group bool, id, ifMatch string) error {
 	return s.store.DeleteEnrollment(ctx, group, id, ifMatch)
 }
 
-func read(stored store.Enrollment) (Enrollment, error) {
+func parse(stored store.Enrollment) (Enrollment, error) {
 	var e Enrollment
 	if err := json.Unmarshal(stored.Body, &e); err != nil {
-		return e, fmt.Errorf("the stored enrolment %s: %w", stored.ID, err)
+		return e, fmt.Errorf("parse the stored enrollment %s: %w", stored.ID, err)
 	}
 	e.ETag = stored.ETag
 	return e, nil

@@ -14,19 +14,23 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// retryAfter is when a device is to ask what came of its registration. It is
-// through by then: the answer comes after it was done.
-const retryAfter = time.Second
+// pollDelay is how long a device should wait before it asks for the result of its
+// registration. Register has stored the result before it answers.
+const pollDelay = time.Second
 
-// registration is a device that was admitted.
+// errorDelay is how long a device should wait before it repeats a request that
+// failed because of the hub.
+const errorDelay = 5 * time.Second
+
+// registration answers the requests of a device that Admit has admitted.
 type registration struct {
 	service    *Service
 	enrollment Enrollment
 	login      broker.RegistrationLogin
-	auth       iothub.Authentication
+	auth       iothub.Authentication // the credentials that the device gets in the hub
 }
 
-// state is what is kept of a registration, and what a device is told of it.
+// state is the stored state of a registration. The device gets it as JSON.
 type state struct {
 	OperationID    string    `json:"operationId,omitempty"`
 	RegistrationID string    `json:"registrationId"`
@@ -39,14 +43,15 @@ type state struct {
 	ETag           string    `json:"etag"`
 }
 
+// operation is the answer to a device's requests.
 type operation struct {
 	OperationID string `json:"operationId"`
 	Status      string `json:"status"`
 	State       *state `json:"registrationState,omitempty"`
 }
 
-// Register registers the device with the hub, and says under which operation it
-// is to ask what came of it.
+// Register registers the device with the hub. The answer contains the id of the
+// operation with which the device asks for the result.
 func (r *registration) Register(ctx context.Context, payload []byte) broker.RegistrationAnswer {
 	var request struct {
 		RegistrationID string `json:"registrationId"`
@@ -55,42 +60,48 @@ func (r *registration) Register(ctx context.Context, payload []byte) broker.Regi
 		return r.service.refuse(invalid("the request is not a JSON object"))
 	}
 	if request.RegistrationID != "" && request.RegistrationID != r.login.RegistrationID {
-		return r.service.refuse(invalid("the request is for the registration id %q, the link for %q", request.RegistrationID, r.login.RegistrationID))
+		return r.service.refuse(invalid("the request is for the registration id %q, but the device logged in as %q", request.RegistrationID, r.login.RegistrationID))
 	}
-	id, err := r.register(ctx)
+
+	operationID, err := r.register(ctx)
 	if err != nil {
 		return r.service.refuse(err)
 	}
-	return answer(http.StatusAccepted, operation{OperationID: id, Status: "assigning"}, retryAfter)
+	return answer(http.StatusAccepted, operation{OperationID: operationID, Status: "assigning"}, pollDelay)
 }
 
 func (r *registration) register(ctx context.Context) (operationID string, err error) {
 	s := r.service
-	// The enrolment may have changed since the device logged in.
-	now, err := s.Get(ctx, r.enrollment.GroupID != "", r.enrollment.id())
-	if err != nil || now.ETag != r.enrollment.ETag {
-		return "", unauthorized("the enrolment %s has changed, connect anew", r.enrollment.id())
+
+	// The enrollment may have changed since the device logged in.
+	current, err := s.Get(ctx, r.enrollment.isGroup(), r.enrollment.id())
+	if err != nil || current.ETag != r.enrollment.ETag {
+		return "", unauthorized("the enrollment %s has changed, connect again", r.enrollment.id())
 	}
-	at := s.now().UTC()
+
+	now := s.now().UTC()
 	st := state{
-		OperationID: "5." + uuid.NewString(), RegistrationID: r.login.RegistrationID, Created: at,
-		DeviceID: r.enrollment.DeviceID, Status: "assigned", Substatus: "initialAssignment", Updated: at,
+		OperationID: "5." + uuid.NewString(), RegistrationID: r.login.RegistrationID, Created: now,
+		DeviceID: r.enrollment.DeviceID, Status: "assigned", Substatus: "initialAssignment", Updated: now,
 	}
 	if st.DeviceID == "" {
 		st.DeviceID = st.RegistrationID
 	}
-	before, err := s.state(ctx, st.RegistrationID)
+
+	previous, err := s.state(ctx, st.RegistrationID)
 	if err != nil {
 		return "", err
 	}
-	if before != nil {
-		st.Created, st.Substatus = before.Created, "reprovisionedToInitialAssignment"
+	if previous != nil {
+		st.Created, st.Substatus = previous.Created, "reprovisionedToInitialAssignment"
 	}
-	device, err := r.place(ctx, st.DeviceID)
+
+	device, err := r.provisionDevice(ctx, st.DeviceID)
 	if err != nil {
 		return "", err
 	}
 	st.ETag = device.ETag
+
 	body, err := json.Marshal(st)
 	if err == nil {
 		err = s.store.SaveRegistration(ctx, st.RegistrationID, body)
@@ -98,24 +109,31 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 	return st.OperationID, err
 }
 
-// place makes the device, or gives one that is there the enrolment's credentials.
-func (r *registration) place(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
+// provisionDevice creates the device with the enrollment's twin. An existing device
+// keeps its twin, gets the enrollment's credentials, and is disconnected if its
+// credentials changed.
+func (r *registration) provisionDevice(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
 	s := r.service
 	var twin iothub.TwinPatch
 	if r.enrollment.InitialTwin != nil {
 		twin = *r.enrollment.InitialTwin
 	}
+
 	auth := r.auth
 	device, err := s.store.CreateDeviceWithTwin(ctx, iothub.DeviceIdentity{DeviceID: deviceID, Authentication: &auth}, twin)
 	if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
 		return device, err
 	}
-	if device, err = s.store.Device(ctx, deviceID); err != nil || sameAuthentication(*device.Authentication, r.auth) {
+
+	device, err = s.store.Device(ctx, deviceID)
+	if err != nil || sameAuthentication(*device.Authentication, r.auth) {
 		return device, err
 	}
+
+	// The etag ensures that a device which a service disables at this moment stays disabled.
 	device.Authentication = &auth
-	// Only what was read is changed: a device that is being disabled stays so.
-	if device, err = s.store.UpdateDevice(ctx, device, device.ETag); err != nil {
+	device, err = s.store.UpdateDevice(ctx, device, device.ETag)
+	if err != nil {
 		return device, err
 	}
 	s.disconnect(deviceID)
@@ -134,47 +152,52 @@ func sameAuthentication(a, b iothub.Authentication) bool {
 		text(a.X509Thumbprint.SecondaryThumbprint) == text(b.X509Thumbprint.SecondaryThumbprint)
 }
 
-// Operation tells what came of a registration.
+// Operation returns the result of the device's registration.
 func (r *registration) Operation(ctx context.Context, operationID string) broker.RegistrationAnswer {
 	st, err := r.service.state(ctx, r.login.RegistrationID)
 	switch {
 	case err != nil:
 		return r.service.refuse(err)
 	case st == nil || st.OperationID != operationID:
-		return r.service.refuse(iothub.Errorf(iothub.CodeNotFound, "there is no operation %q of this device", operationID))
+		return r.service.refuse(iothub.Errorf(iothub.CodeNotFound, "this device has no operation %q", operationID))
 	}
+
 	st.OperationID, st.AssignedHub = "", r.service.hub(r.login.WebSocket)
 	return answer(http.StatusOK, operation{OperationID: operationID, Status: st.Status, State: st}, 0)
 }
 
+// state returns the stored state of a registration, or nil if there is none.
 func (s *Service) state(ctx context.Context, registrationID string) (*state, error) {
 	body, err := s.store.Registration(ctx, registrationID)
 	if err != nil || body == nil {
 		return nil, err
 	}
+
 	st := new(state)
 	if err := json.Unmarshal(body, st); err != nil {
-		return nil, fmt.Errorf("the stored registration %s: %w", registrationID, err)
+		return nil, fmt.Errorf("parse the stored registration %s: %w", registrationID, err)
 	}
 	return st, nil
 }
 
-// refuse makes the answer to a request that cannot be done. What is the hub's own
-// fault is told without its reasons, and asks the device to come again.
+// refuse returns the answer for a failed request. If the hub itself failed, the
+// answer does not tell why, and asks the device to try again later.
 func (s *Service) refuse(err error) broker.RegistrationAnswer {
-	var e *iothub.Error
-	wait := time.Duration(0)
-	id := uuid.NewString()
-	if !errors.As(err, &e) {
-		e = iothub.Errorf(iothub.CodeServerError, "the hub could not do it, try again later")
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if !ok {
+		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub, try again later")
 	}
-	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
-		wait = 5 * time.Second
+
+	delay := time.Duration(0)
+	if refusal.Status >= http.StatusInternalServerError || refusal.Status == http.StatusTooManyRequests {
+		delay = errorDelay
 	}
-	a := answer(e.Status, map[string]any{
-		"errorCode": e.Code.Number(), "trackingId": id, "message": e.Message, "timestampUtc": s.now().UTC(),
-	}, wait)
-	a.Err = fmt.Errorf("%w (tracking id %s)", err, id)
+
+	trackingID := uuid.NewString()
+	a := answer(refusal.Status, map[string]any{
+		"errorCode": refusal.Code.Number(), "trackingId": trackingID, "message": refusal.Message, "timestampUtc": s.now().UTC(),
+	}, delay)
+	a.Err = fmt.Errorf("%w (tracking id %s)", err, trackingID)
 	return a
 }
 

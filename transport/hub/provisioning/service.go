@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Service decides who may register, and registers them.
+// Service manages enrollments and registers the devices that they admit.
 type Service struct {
 	store      *store.Store
 	now        func() time.Time
@@ -19,114 +19,132 @@ type Service struct {
 	disconnect func(deviceID string)
 }
 
-// Options are what a Service needs, all of it.
+// Options are the parts of the hub that a Service needs. All are required.
 type Options struct {
 	Store *store.Store
 	Now   func() time.Time
-	// Hub returns the hub's name for devices that come over TLS or by WebSocket.
+	// Hub returns the host name, with its port if necessary, that a device must use
+	// to connect to the hub over TLS or over WebSocket.
 	Hub func(webSocket bool) string
-	// Disconnect ends the link of a device whose credentials have changed.
+	// Disconnect closes the connection of a device whose credentials have changed.
 	Disconnect func(deviceID string)
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(opts Options) *Service {
 	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, disconnect: opts.Disconnect}
 }
 
-// Admit decides whether a device may register: by the enrolment of that device if
-// there is one, else by any group whose proof it has. It returns when the proof
-// runs out.
+// Admit checks whether a device may register. The device's individual enrollment
+// decides, if there is one. Otherwise any group that accepts the device's token or
+// certificate admits it. Admit returns when that token or certificate expires.
 func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (broker.Registration, time.Time, error) {
 	if login.IDScope != s.store.IDScope() {
-		return nil, time.Time{}, unauthorized("the id scope is %q, this hub's is %q", login.IDScope, s.store.IDScope())
+		return nil, time.Time{}, unauthorized("the id scope is %q, but this hub's id scope is %q", login.IDScope, s.store.IDScope())
 	}
 	if err := checkID(login.RegistrationID); err != nil {
 		return nil, time.Time{}, unauthorized("%v", err)
 	}
+
 	candidates, err := s.candidates(ctx, login.RegistrationID)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	refused := error(unauthorized("no enrolment lets the registration id %q in", login.RegistrationID))
+
+	refusal := error(unauthorized("no enrollment admits the registration id %q", login.RegistrationID))
 	for _, e := range candidates {
 		auth, expires, err := s.attest(e, login)
 		if err == nil {
 			return &registration{service: s, enrollment: e, login: login, auth: auth}, expires, nil
 		}
-		if e.GroupID == "" {
-			refused = err
+		if !e.isGroup() {
+			refusal = err
 		}
 	}
-	return nil, time.Time{}, refused
+	return nil, time.Time{}, refusal
 }
 
+// candidates returns the device's individual enrollment, or all groups if it has none.
 func (s *Service) candidates(ctx context.Context, registrationID string) ([]Enrollment, error) {
-	one, err := s.Get(ctx, false, registrationID)
+	individual, err := s.Get(ctx, false, registrationID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound}) {
 		return s.List(ctx, true)
 	}
-	return []Enrollment{one}, err
+	return []Enrollment{individual}, err
 }
 
-// attest checks a device's proof against an enrolment, and returns the
-// credentials by which it is to log in to the hub.
+// attest checks a device's token or certificate against an enrollment. It returns
+// the credentials with which the device will log in to the hub, and when the token
+// or certificate expires.
 func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
-	var none iothub.Authentication
-	if e.Status != iothub.Enabled {
-		return none, time.Time{}, unauthorized("the enrolment %s is disabled", e.id())
-	}
-	if e.Attestation.Type == "x509" {
+	switch {
+	case e.Status != iothub.Enabled:
+		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s is disabled", e.id())
+	case e.Attestation.Type == "x509":
 		return s.attestCertificate(e, login)
+	default:
+		return s.attestToken(e, login)
 	}
+}
+
+func (s *Service) attestToken(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
+	refuse := func(format string, args ...any) (iothub.Authentication, time.Time, error) {
+		return iothub.Authentication{}, time.Time{}, unauthorized(format, args...)
+	}
+
 	token, err := iothub.ParseSignature(login.Password)
 	if err != nil {
-		return none, time.Time{}, unauthorized("%v", err)
+		return refuse("%v", err)
 	}
-	keys := e.Attestation.keys(e.GroupID != "", login.RegistrationID)
+
+	keys := e.Attestation.keys(e.isGroup(), login.RegistrationID)
+	resource := login.IDScope + "/registrations/" + login.RegistrationID
 	switch {
-	case !token.SignedBy(keys[0]) && !token.SignedBy(keys[1]):
-		return none, time.Time{}, unauthorized("the token is not signed with a key of the enrolment %s", e.id())
-	case token.Resource != login.IDScope+"/registrations/"+login.RegistrationID:
-		return none, time.Time{}, unauthorized("the token is for %q", token.Resource)
+	case !token.SignedBy(keys.primary) && !token.SignedBy(keys.secondary):
+		return refuse("the token is not signed with a key of the enrollment %s", e.id())
+	case token.Resource != resource:
+		return refuse("the token is for %q, want %q", token.Resource, resource)
 	case token.KeyName != "registration":
-		return none, time.Time{}, unauthorized("the token's skn is %q, want registration", token.KeyName)
+		return refuse("the token's skn is %q, want registration", token.KeyName)
 	case !s.now().Before(token.Expiry):
-		return none, time.Time{}, unauthorized("the token expired at %s", token.Expiry.UTC().Format(time.RFC3339))
+		return refuse("the token expired at %s", token.Expiry.UTC().Format(time.RFC3339))
 	}
+
 	return iothub.Authentication{Type: "sas", SymmetricKey: iothub.SymmetricKey{
-		PrimaryKey: keys[0].Base64(), SecondaryKey: keys[1].Base64(),
+		PrimaryKey: keys.primary.Base64(), SecondaryKey: keys.secondary.Base64(),
 	}}, token.Expiry, nil
 }
 
 func (s *Service) attestCertificate(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
-	var none iothub.Authentication
-	if login.Shown.Leaf == nil {
-		return none, time.Time{}, unauthorized("the enrolment %s asks for a certificate, the device shows none", e.id())
+	leaf := login.Chain.Leaf
+	if leaf == nil {
+		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s needs a certificate, but the device sent none", e.id())
 	}
-	group := e.GroupID != ""
-	enrolled, err := e.Attestation.certificates(group)
+	enrolled, err := e.Attestation.certificates(e.isGroup())
 	if err != nil {
-		return none, time.Time{}, err
+		return iothub.Authentication{}, time.Time{}, err
 	}
+
 	auth := iothub.Authentication{Type: "selfSigned"}
-	if group {
-		thumbprint := access.Thumbprint(login.Shown.Leaf)
+	if e.isGroup() {
+		thumbprint := access.Thumbprint(leaf)
 		auth.X509Thumbprint.PrimaryThumbprint = &thumbprint
-		expires, err := access.Vouched(login.Shown, enrolled, login.RegistrationID, s.now())
+		expires, err := access.VerifyChain(login.Chain, enrolled, login.RegistrationID, s.now())
 		return auth, expires, err
 	}
-	known := false
+
+	matches := false
 	for i, thumbprint := range []**string{&auth.X509Thumbprint.PrimaryThumbprint, &auth.X509Thumbprint.SecondaryThumbprint} {
 		if i < len(enrolled) {
 			text := access.Thumbprint(enrolled[i])
 			*thumbprint = &text
-			known = known || enrolled[i].Equal(login.Shown.Leaf)
+			matches = matches || enrolled[i].Equal(leaf)
 		}
 	}
-	if !known {
-		return none, time.Time{}, unauthorized("the certificate is none of the enrolment %s", e.id())
+	if !matches {
+		return iothub.Authentication{}, time.Time{}, unauthorized("the certificate does not match the enrollment %s", e.id())
 	}
-	expires, err := access.CertificateTime(login.Shown.Leaf, s.now())
+
+	expires, err := access.CheckValidity(leaf, s.now())
 	return auth, expires, err
 }

@@ -55,21 +55,21 @@ func TestCertificates(t *testing.T) {
 		"secondary alone":     {device: device("selfSigned", nil, &upper)},
 		"small letters":       {device: device("selfSigned", &lower, nil)},
 		"SHA-1":               {device: device("selfSigned", &short, nil)},
-		"another certificate": {device: device("selfSigned", &strange, &strange), want: "the certificate's thumbprint is none of device d1"},
-		"a device with a key": {device: device("sas", &upper, nil), want: "does not log in by a certificate"},
+		"another certificate": {device: device("selfSigned", &strange, &strange), want: "the certificate's thumbprint does not match device d1"},
+		"a device with a key": {device: device("sas", &upper, nil), want: "does not log in with a certificate"},
 		"by an authority":     {device: device("certificateAuthority", &upper, nil), want: "the certificate's common name"},
-		"no login at all":     {device: device("none", &upper, nil), want: "does not log in by a certificate"},
-		"no credentials":      {device: iothub.DeviceIdentity{DeviceID: "d1"}, want: "does not log in by a certificate"},
+		"no login at all":     {device: device("none", &upper, nil), want: "does not log in with a certificate"},
+		"no credentials":      {device: iothub.DeviceIdentity{DeviceID: "d1"}, want: "does not log in with a certificate"},
 		"disabled":            {device: disabled, want: "device d1 is disabled"},
-		"expired":             {device: device("selfSigned", &upper, nil), now: later, want: "the certificate is good from"},
-		"not yet good":        {device: device("selfSigned", &upper, nil), now: now.Add(-2 * time.Hour), want: "the certificate is good from"},
+		"expired":             {device: device("selfSigned", &upper, nil), now: later, want: "the certificate is valid from"},
+		"not yet good":        {device: device("selfSigned", &upper, nil), now: now.Add(-2 * time.Hour), want: "the certificate is valid from"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := test.now
 			if at.IsZero() {
 				at = now
 			}
-			expires, err := access.Certificate(access.Shown{Leaf: cert}, []*x509.Certificate{cert}, test.device, at)
+			expires, err := access.CheckCertificate(access.Chain{Leaf: cert}, []*x509.Certificate{cert}, test.device, at)
 			check(t, err, test.want, "")
 			if err == nil && !expires.Equal(cert.NotAfter) {
 				t.Errorf("the login is good until %v, want %v", expires, cert.NotAfter)

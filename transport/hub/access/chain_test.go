@@ -67,34 +67,34 @@ func TestAuthorities(t *testing.T) {
 	disabled.Status = iothub.Disabled
 
 	for name, test := range map[string]struct {
-		shown       access.Shown
+		chain       access.Chain
 		authorities []*x509.Certificate // nil: the root
 		device      iothub.DeviceIdentity
 		expires     time.Time
 		want        string
 	}{
-		"signed by the root":       {shown: access.Shown{Leaf: direct.cert}, expires: later},
-		"by a chain to the root":   {shown: access.Shown{Leaf: byChain.cert, Intermediates: chain}, expires: now.Add(time.Minute)},
-		"an authority in between":  {shown: access.Shown{Leaf: byChain.cert}, authorities: chain, expires: now.Add(time.Minute)},
-		"for clients by its usage": {shown: access.Shown{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageClientAuth)).cert}, expires: later},
+		"signed by the root":       {chain: access.Chain{Leaf: direct.cert}, expires: later},
+		"by a chain to the root":   {chain: access.Chain{Leaf: byChain.cert, Intermediates: chain}, expires: now.Add(time.Minute)},
+		"an authority in between":  {chain: access.Chain{Leaf: byChain.cert}, authorities: chain, expires: now.Add(time.Minute)},
+		"for clients by its usage": {chain: access.Chain{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageClientAuth)).cert}, expires: later},
 
-		"a gap in the chain":        {shown: access.Shown{Leaf: byChain.cert}, want: "no authority vouches"},
-		"another authority":         {shown: access.Shown{Leaf: strange.issue(t, "d1", plain).cert}, want: "no authority vouches"},
-		"no authorities":            {shown: access.Shown{Leaf: direct.cert}, authorities: []*x509.Certificate{}, want: "no authority vouches"},
-		"signed by itself":          {shown: access.Shown{Leaf: nobody.issue(t, "d1", signs).cert}, want: "no authority vouches"},
-		"signed by a device":        {shown: access.Shown{Leaf: notAnIssuer.cert, Intermediates: []*x509.Certificate{direct.cert}}, want: "no authority vouches"},
-		"its root shown, not known": {shown: access.Shown{Leaf: strange.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{strange.cert}}, want: "no authority vouches"},
-		"an issuer past its time":   {shown: access.Shown{Leaf: past.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{past.cert}}, want: "no authority vouches"},
-		"past its time": {shown: access.Shown{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotAfter = now }).cert},
-			want: "the certificate is good from"},
-		"before its time": {shown: access.Shown{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }).cert},
-			want: "the certificate is good from"},
-		"for servers":      {shown: access.Shown{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageServerAuth)).cert}, want: "no authority vouches"},
-		"another device's": {shown: access.Shown{Leaf: root.issue(t, "d2", plain).cert}, want: `common name is "d2", want "d1"`},
-		"in another case":  {shown: access.Shown{Leaf: root.issue(t, "D1", plain).cert}, want: `common name is "D1", want "d1"`},
-		"the name among others": {shown: access.Shown{Leaf: root.issue(t, "d2", func(c *x509.Certificate) { c.DNSNames = []string{"d1"} }).cert},
+		"a gap in the chain":        {chain: access.Chain{Leaf: byChain.cert}, want: "no authority vouches"},
+		"another authority":         {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert}, want: "no authority vouches"},
+		"no authorities":            {chain: access.Chain{Leaf: direct.cert}, authorities: []*x509.Certificate{}, want: "no authority vouches"},
+		"signed by itself":          {chain: access.Chain{Leaf: nobody.issue(t, "d1", signs).cert}, want: "no authority vouches"},
+		"signed by a device":        {chain: access.Chain{Leaf: notAnIssuer.cert, Intermediates: []*x509.Certificate{direct.cert}}, want: "no authority vouches"},
+		"its root shown, not known": {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{strange.cert}}, want: "no authority vouches"},
+		"an issuer past its time":   {chain: access.Chain{Leaf: past.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{past.cert}}, want: "no authority vouches"},
+		"past its time": {chain: access.Chain{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotAfter = now }).cert},
+			want: "the certificate is valid from"},
+		"before its time": {chain: access.Chain{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }).cert},
+			want: "the certificate is valid from"},
+		"for servers":      {chain: access.Chain{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageServerAuth)).cert}, want: "no authority vouches"},
+		"another device's": {chain: access.Chain{Leaf: root.issue(t, "d2", plain).cert}, want: `common name is "d2", want "d1"`},
+		"in another case":  {chain: access.Chain{Leaf: root.issue(t, "D1", plain).cert}, want: `common name is "D1", want "d1"`},
+		"the name among others": {chain: access.Chain{Leaf: root.issue(t, "d2", func(c *x509.Certificate) { c.DNSNames = []string{"d1"} }).cert},
 			want: `common name is "d2", want "d1"`},
-		"disabled": {shown: access.Shown{Leaf: direct.cert}, device: disabled, want: "disabled"},
+		"disabled": {chain: access.Chain{Leaf: direct.cert}, device: disabled, want: "disabled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.authorities == nil {
@@ -103,7 +103,7 @@ func TestAuthorities(t *testing.T) {
 			if test.device.DeviceID == "" {
 				test.device = device
 			}
-			expires, err := access.Certificate(test.shown, test.authorities, test.device, now)
+			expires, err := access.CheckCertificate(test.chain, test.authorities, test.device, now)
 			check(t, err, test.want, iothub.CodeUnauthorized)
 			if err == nil && !expires.Equal(test.expires) {
 				t.Errorf("the login is good until %v, want %v", expires, test.expires)
@@ -143,11 +143,11 @@ func TestParseCertificate(t *testing.T) {
 	}{
 		"PEM":             {text, ""},
 		"base64":          {base64.StdEncoding.EncodeToString(raw), ""},
-		"nothing":         {"", "cannot be read"},
+		"nothing":         {"", "cannot parse the certificate"},
 		"a key":           {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", `not "PRIVATE KEY"`},
 		"two":             {text + text, "one certificate and nothing else"},
-		"no certificate":  {"AAAA", "cannot be read"},
-		"neither of them": {"---", "as PEM, or its bytes in base64"},
+		"no certificate":  {"AAAA", "cannot parse the certificate"},
+		"neither of them": {"---", "in PEM, or in base64 of its DER form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert, err := access.ParseCertificate(test.text)

@@ -1,0 +1,51 @@
+package access
+
+import (
+	"strings"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Right is a set of permissions, which have IoT Hub's names.
+type Right uint8
+
+// The permissions that a shared access policy can have.
+const (
+	RegistryRead   Right = 1 << iota // read device identities
+	RegistryWrite                    // create, change and delete device identities
+	ServiceConnect                   // use twins, methods, queries and jobs
+	DeviceConnect                    // log in as any device
+)
+
+// EveryRight is the set of all permissions.
+const EveryRight = RegistryRead | RegistryWrite | ServiceConnect | DeviceConnect
+
+var rightNames = []struct {
+	right Right
+	name  string
+}{
+	{RegistryRead, "RegistryRead"}, {RegistryWrite, "RegistryWrite"},
+	{ServiceConnect, "ServiceConnect"}, {DeviceConnect, "DeviceConnect"},
+}
+
+// String lists the permissions in the set by IoT Hub's names.
+func (r Right) String() string {
+	var names []string
+	for _, n := range rightNames {
+		if r&n.right != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// OwnerPolicy is the name of the policy that has every right.
+const OwnerPolicy = "iothubowner"
+
+// Policy is a shared access policy. A client that signs with one of its keys has
+// its rights.
+type Policy struct {
+	Name   string
+	Keys   []iothub.Key
+	Rights Right
+}

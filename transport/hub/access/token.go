@@ -1,0 +1,140 @@
+package access
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Checker checks tokens. A token must be signed for the hub named HostName, with a
+// key of one of the Policies or with a key of the device that logs in.
+type Checker struct {
+	HostName string
+	Policies []Policy
+}
+
+// IsHost reports whether host is the hub's name. It ignores case and a port.
+func (c Checker) IsHost(host string) bool {
+	return strings.EqualFold(withoutPort(host), c.HostName)
+}
+
+// CheckService checks the Authorization header of a request to the service API. The
+// request needs the given right.
+func (c Checker) CheckService(authorization string, right Right, now time.Time) error {
+	if authorization == "" {
+		return unauthorized("the request has no Authorization header, want a SharedAccessSignature")
+	}
+	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, "Bearer") {
+		return unauthorized("this hub does not accept bearer tokens, use the key of a shared access policy")
+	}
+
+	token, err := iothub.ParseSignature(authorization)
+	if err != nil {
+		return unauthorized("%v", err)
+	}
+	if token.KeyName == "" {
+		return unauthorized("the token has no skn, want the name of a shared access policy")
+	}
+
+	if err := c.checkPolicy(token, right); err != nil {
+		return err
+	}
+	return c.checkScope(token, "", now)
+}
+
+// CheckDevice checks the token that a device sent as its MQTT password. The token
+// must be signed with a key of the device, or with a key of a policy that has the
+// right DeviceConnect. CheckDevice returns when the token expires.
+func (c Checker) CheckDevice(password string, identity iothub.DeviceIdentity, now time.Time) (expires time.Time, err error) {
+	token, err := iothub.ParseSignature(password)
+	if err != nil {
+		return time.Time{}, unauthorized("%v", err)
+	}
+	if err := checkEnabled(identity); err != nil {
+		return time.Time{}, err
+	}
+
+	if token.KeyName != "" {
+		err = c.checkPolicy(token, DeviceConnect)
+	} else {
+		err = checkDeviceKey(token, identity)
+	}
+	if err == nil {
+		err = c.checkScope(token, "/devices/"+identity.DeviceID, now)
+	}
+	return token.Expiry, err
+}
+
+func checkEnabled(identity iothub.DeviceIdentity) error {
+	if identity.Status == iothub.Disabled {
+		return unauthorized("device %s is disabled", identity.DeviceID)
+	}
+	return nil
+}
+
+// checkPolicy checks that the token is signed with a key of the policy that it
+// names, and that the policy has the right.
+func (c Checker) checkPolicy(token iothub.Signature, right Right) error {
+	i := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Name == token.KeyName })
+	if i < 0 {
+		return unauthorized("the hub has no shared access policy %q", token.KeyName)
+	}
+
+	policy := c.Policies[i]
+	if !slices.ContainsFunc(policy.Keys, token.SignedBy) {
+		return unauthorized("the token is not signed with a key of policy %s", policy.Name)
+	}
+	if missing := right &^ policy.Rights; missing != 0 {
+		return iothub.Errorf(iothub.CodeUnauthorizedAccess, "policy %s does not have the right %s", policy.Name, missing)
+	}
+	return nil
+}
+
+// checkDeviceKey checks that the token is signed with one of the device's two keys.
+func checkDeviceKey(token iothub.Signature, identity iothub.DeviceIdentity) error {
+	auth := identity.Authentication
+	if auth == nil || auth.Type != "sas" {
+		return unauthorized("device %s does not log in with a key", identity.DeviceID)
+	}
+
+	for _, text := range []string{auth.SymmetricKey.PrimaryKey, auth.SymmetricKey.SecondaryKey} {
+		if key, err := iothub.ParseKey(text); err == nil && token.SignedBy(key) {
+			return nil
+		}
+	}
+	return unauthorized("the token is not signed with a key of device %s", identity.DeviceID)
+}
+
+// checkScope checks that the token covers path on this hub and has not expired. Its
+// messages quote the token, so the caller must check the signature first: only the
+// holder of the key may learn what else is wrong.
+func (c Checker) checkScope(token iothub.Signature, path string, now time.Time) error {
+	host, rest, _ := strings.Cut(token.Resource, "/")
+	if !c.IsHost(host) {
+		return unauthorized("the token is for the host %q, but this hub is %q", host, c.HostName)
+	}
+
+	token.Resource = c.HostName + "/" + rest
+	if !token.Covers(c.HostName + path) {
+		return unauthorized("the token's scope %q does not cover this resource", token.Resource)
+	}
+	if !now.Before(token.Expiry) {
+		return unauthorized("the token expired at %s, the hub's clock says %s",
+			token.Expiry.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func unauthorized(format string, args ...any) *iothub.Error {
+	return iothub.Errorf(iothub.CodeUnauthorized, format, args...)
+}
+
+// withoutPort removes a port, such as ":8883", from the end of host.
+func withoutPort(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.Trim(host[i+1:], "0123456789") == "" {
+		return host[:i]
+	}
+	return host
+}
