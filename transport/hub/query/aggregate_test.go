@@ -15,7 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// groupOf gives values that the language holds equal the same text.
+// groupOf returns the same text for values that the language treats as equal.
 func groupOf(v any) string {
 	if _, ok := v.(undefined); ok {
 		return "undefined"
@@ -24,9 +24,9 @@ func groupOf(v any) string {
 	return string(text)
 }
 
-// aggregated is what a query that aggregates gives, as plainly as it can be
-// written: for each group its columns.
-func aggregated(q *query.Query, documents []map[string]any) []map[string]any {
+// aggregateRows computes the rows of a query that aggregates. It is a second, simple
+// implementation, with which the compiled SQL must agree.
+func aggregateRows(q *query.Query, documents []map[string]any) []map[string]any {
 	groups := make(map[string][]map[string]any)
 	for _, d := range documents {
 		if q.Where != nil && evaluate(q.Where.Root, d) != true {
@@ -39,8 +39,9 @@ func aggregated(q *query.Query, documents []map[string]any) []map[string]any {
 		groups[key] = append(groups[key], d)
 	}
 	if len(q.GroupBy) == 0 && len(groups) == 0 {
-		groups[""] = nil // of no documents too there is a sum
+		groups[""] = nil // without GROUP BY there is one row even for no documents
 	}
+
 	var rows []map[string]any
 	for _, members := range groups {
 		row := make(map[string]any)
@@ -61,12 +62,15 @@ func aggregated(q *query.Query, documents []map[string]any) []map[string]any {
 	return rows
 }
 
+// aggregate computes one aggregate of a group's documents.
 func aggregate(a *query.Aggregate, members []map[string]any) any {
 	if a.X == nil {
 		return float64(len(members))
 	}
+
 	var numbers []float64
-	sum, size := new(big.Float).SetPrec(2200), 0.0 // exact, from 1e-308 to 1e308
+	sum := new(big.Float).SetPrec(2200) // exact for numbers from 1e-308 to 1e308
+	size := 0.0                         // the sum of the absolute values
 	for _, d := range members {
 		if n, ok := lookUp(d, a.X.Names).(float64); ok {
 			numbers = append(numbers, n)
@@ -77,6 +81,7 @@ func aggregate(a *query.Aggregate, members []map[string]any) any {
 	if len(numbers) == 0 {
 		return undefined{}
 	}
+
 	total, _ := sum.Float64()
 	count := float64(len(numbers))
 	switch a.Name {
@@ -90,17 +95,19 @@ func aggregate(a *query.Aggregate, members []map[string]any) any {
 	return slices.Max(numbers)
 }
 
-// near is a number that may be off by so much: sums differ with the order in
-// which they are made.
-type near struct{ value, within float64 }
+// near is an expected number with a tolerance, because the rounding of a sum depends on
+// the order of its terms.
+type near struct{ value, tolerance float64 }
 
-// agreeOnGroups compares the store's rows with those of aggregated, in any order.
-func agreeOnGroups(t *testing.T, s *store.Store, documents []map[string]any, text string) {
+// compareGroups fails unless the store returns the rows of aggregateRows, in any
+// order.
+func compareGroups(t *testing.T, s *store.Store, documents []map[string]any, text string) {
 	t.Helper()
 	q, err := query.Parse(text)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
+
 	var got []map[string]any
 	for _, raw := range run(t, s, text) {
 		var row map[string]any
@@ -109,28 +116,31 @@ func agreeOnGroups(t *testing.T, s *store.Store, documents []map[string]any, tex
 		}
 		got = append(got, row)
 	}
-	want := aggregated(q, documents)
+
+	want := aggregateRows(q, documents)
 	for _, row := range want {
 		i := slices.IndexFunc(got, func(g map[string]any) bool { return maps.EqualFunc(g, row, agrees) })
 		if i < 0 {
-			t.Fatalf("%s\ngives %v\nand not %v", text, got, row)
+			t.Fatalf("%s\nreturns %v\nwithout the row %v", text, got, row)
 		}
 		got = slices.Delete(got, i, i+1)
 	}
 	if len(got) > 0 {
-		t.Fatalf("%s\ngives also %v", text, got)
+		t.Fatalf("%s\nreturns additional rows %v", text, got)
 	}
 }
 
+// agrees reports whether a value from the store equals the expected one.
 func agrees(got, want any) bool {
 	if n, ok := want.(near); ok {
 		x, ok := got.(float64)
-		return ok && math.Abs(x-n.value) <= n.within
+		return ok && math.Abs(x-n.value) <= n.tolerance
 	}
 	return groupOf(got) == groupOf(want)
 }
 
-func TestAggregatesAgreeWithThePlainEvaluator(t *testing.T) {
+func TestAggregatesAgreeWithTheSimpleEvaluator(t *testing.T) {
+	t.Parallel()
 	s, documents := twins(t, 60)
 	for _, text := range []string{
 		"SELECT COUNT() AS n FROM devices WHERE false",
@@ -146,21 +156,23 @@ func TestAggregatesAgreeWithThePlainEvaluator(t *testing.T) {
 		"SELECT COUNT() AS n FROM devices WHERE false GROUP BY tags.a",
 		"SELECT COUNT() AS n FROM devices WHERE false GROUP BY nothing",
 	} {
-		agreeOnGroups(t, s, documents, text)
+		compareGroups(t, s, documents, text)
 	}
 }
 
-// FuzzAggregates makes queries of bytes, as FuzzSQL makes conditions.
+// FuzzAggregates builds aggregating queries from the fuzzer's bytes and compares the
+// store's rows with those of aggregateRows.
 func FuzzAggregates(f *testing.F) {
 	s, documents := twins(f, 60)
-	chance := rand.New(rand.NewPCG(5, 6))
+	random := rand.New(rand.NewPCG(5, 6))
 	for range 60 {
 		seed := make([]byte, 40)
 		for i := range seed {
-			seed[i] = byte(chance.Uint32())
+			seed[i] = byte(random.Uint32())
 		}
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, seed []byte) {
 		g := generator{seed}
 		var columns, groups []string
@@ -175,15 +187,16 @@ func FuzzAggregates(f *testing.F) {
 			}
 			columns = append(columns, fmt.Sprintf("%s AS a%d", a, i))
 		}
+
 		text := "SELECT " + strings.Join(columns, ", ") + " FROM devices WHERE " + g.condition(2)
 		if len(groups) > 0 {
 			text += " GROUP BY " + strings.Join(groups, ", ")
 		}
-		agreeOnGroups(t, s, documents, text)
+		compareGroups(t, s, documents, text)
 	})
 }
 
-// property is an operand that is a property.
+// property returns an operand that is a property.
 func (g *generator) property() string {
 	for range 20 {
 		if o := g.operand(0); strings.ContainsAny(o[:1], "tpdcevna") && !slices.Contains([]string{"true", "null", "undefined"}, o) {

@@ -14,18 +14,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The properties' names and values that twins are made of: whatever is likely to
-// be taken for something else on the way through SQL and JSON paths.
+// Property names and values for the test twins. They are chosen because SQL or JSON
+// paths could easily misread them.
 var (
 	names = []string{"a", "b", `q"uote`, `back\slash`, "it's", "größe", "日本", "a-b", "[0]", "#", "*", "\u2028", "A", "null", "1"}
-	// Names that no twin can have, but a query can.
+	// Names that a query can contain, but a twin cannot.
 	absent = []string{"a.b", "a b", "$", `$."a"`, `a"."b`, "$metadata"}
 	values = []string{`3`, `3.0`, `3.5`, `"3"`, `0`, `-1`, `1`, `true`, `false`, `null`, `""`, `"a"`, `"A"`, `"ab"`, `"é"`, `"true"`,
 		`"it's \"q\" \\"`, `"100%_"`, `"\u0001"`, `"a\u0000b"`, `"\ud83d\ude00"`, `4503599627370495`, `-4503599627370496`, `0.1`, `1e300`, `1E2`,
 		`[]`, `["a"]`, `{}`, `"2026-11-23"`}
 )
 
-// twins opens a store with n small twins, made by chance but always the same.
+// twins opens a store with n small twins and returns their documents. The twins are
+// random, but the same in every run.
 func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 	tb.Helper()
 	s, err := store.Open(filepath.Join(tb.TempDir(), "hub.db"))
@@ -33,14 +34,15 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { s.Close() })
-	chance := rand.New(rand.NewPCG(1, 2))
+
+	random := rand.New(rand.NewPCG(1, 2))
 	object := func() iothub.Object {
 		var members []string
 		for _, n := range names {
-			if chance.IntN(2) == 0 {
-				v := values[chance.IntN(len(values))]
-				if chance.IntN(5) == 0 {
-					v = `{"a":` + v + `,"b":` + values[chance.IntN(len(values))] + `}`
+			if random.IntN(2) == 0 {
+				v := values[random.IntN(len(values))]
+				if random.IntN(5) == 0 {
+					v = `{"a":` + v + `,"b":` + values[random.IntN(len(values))] + `}`
 				}
 				key, _ := json.Marshal(n)
 				members = append(members, string(key)+":"+v)
@@ -52,6 +54,7 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 		}
 		return o
 	}
+
 	for i := range n {
 		id := fmt.Sprintf("door-%02d", i)
 		if _, err := s.CreateDevice(tb.Context(), iothub.DeviceIdentity{DeviceID: id}); err != nil {
@@ -65,6 +68,7 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 			tb.Fatal(err)
 		}
 	}
+
 	rows := run(tb, s, "SELECT * FROM devices")
 	var documents []map[string]any
 	for _, row := range rows {
@@ -77,6 +81,7 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 	return s, documents
 }
 
+// run returns all rows of a query.
 func run(tb testing.TB, s *store.Store, text string) []json.RawMessage {
 	tb.Helper()
 	q, err := query.Parse(text)
@@ -90,8 +95,8 @@ func run(tb testing.TB, s *store.Store, text string) []json.RawMessage {
 	return rows
 }
 
-// agree compares what the store selects with what the evaluator does.
-func agree(t *testing.T, s *store.Store, documents []map[string]any, condition string) {
+// compareSelection fails unless the store and the evaluator select the same devices.
+func compareSelection(t *testing.T, s *store.Store, documents []map[string]any, condition string) {
 	t.Helper()
 	text := "SELECT deviceId FROM devices WHERE " + condition
 	var got []string
@@ -102,6 +107,7 @@ func agree(t *testing.T, s *store.Store, documents []map[string]any, condition s
 		}
 		got = append(got, d.DeviceID)
 	}
+
 	q, err := query.Parse(text)
 	if err != nil {
 		t.Fatal(err)
@@ -112,14 +118,17 @@ func agree(t *testing.T, s *store.Store, documents []map[string]any, condition s
 			want = append(want, d["deviceId"].(string))
 		}
 	}
+
 	if !slices.Equal(got, want) {
 		where, args := q.Where.SQL(query.Devices)
 		t.Fatalf("%s\nselects %v\nwant    %v\nas %s\nwith %q", text, got, want, where, args)
 	}
 }
 
-// A written-out choice, among it what must never be selected.
-func TestSQLAgreesWithThePlainEvaluator(t *testing.T) {
+// TestSQLAgreesWithTheSimpleEvaluator tests a hand-written choice of conditions,
+// including some that must not select any device.
+func TestSQLAgreesWithTheSimpleEvaluator(t *testing.T) {
+	t.Parallel()
 	s, documents := twins(t, 60)
 	for _, condition := range []string{
 		"tags.a = 3", "tags.a = '3'", "tags.a != '3'", "NOT tags.a = '3'", "tags.a = true", "tags.a = 1", "tags.a != 1",
@@ -137,18 +146,21 @@ func TestSQLAgreesWithThePlainEvaluator(t *testing.T) {
 		"tags.a = 'it\\'s \"q\" \\\\'", `tags.a = '\ud83d\ude00'`, "tags.a = 4503599627370495", "tags.a > 1e299", "tags.a = 100",
 		"deviceId = 'x\\' OR 1=1 --'", "TAGS.a = 3", "tags.A = 3", "deviceId IN []", "properties.reported.$metadata.a.$lastUpdated > '2020'",
 	} {
-		agree(t, s, documents, condition)
+		compareSelection(t, s, documents, condition)
 	}
 }
 
-// The largest conditions that are allowed must be within SQLite's own bounds.
+// TestLargestConditionsRun checks that the largest allowed conditions stay within
+// SQLite's own limits.
 func TestLargestConditionsRun(t *testing.T) {
+	t.Parallel()
 	s, documents := twins(t, 4)
 	var mixed strings.Builder
 	for i := range 49 {
 		fmt.Fprintf(&mixed, "(NOT tags.a = %d AND tags.b = tags.a OR ", i)
 	}
 	mixed.WriteString("true" + strings.Repeat(")", 49))
+
 	for _, condition := range []string{
 		strings.Repeat("tags.a = tags.b OR ", query.MaxComparisons-1) + "tags.a = 3",
 		strings.Repeat("(", query.MaxDepth) + "tags.a = 3" + strings.Repeat(")", query.MaxDepth),
@@ -160,31 +172,33 @@ func TestLargestConditionsRun(t *testing.T) {
 		"lastActivityTime IN ['2026'" + strings.Repeat(", 'x', '2026-11-23'", 10_000) + "]",
 		"deviceId IN ['door-01'" + strings.Repeat(", 'x'", 40_000) + "]",
 	} {
-		agree(t, s, documents, condition)
+		compareSelection(t, s, documents, condition)
 	}
 }
 
-// FuzzSQL makes conditions of bytes and holds that the compiled SQL selects what
-// the plain evaluator selects.
+// FuzzSQL builds conditions from the fuzzer's bytes and checks that the compiled SQL
+// and the simple evaluator select the same devices.
 func FuzzSQL(f *testing.F) {
 	s, documents := twins(f, 60)
-	chance := rand.New(rand.NewPCG(3, 4))
+	random := rand.New(rand.NewPCG(3, 4))
 	for range 120 {
 		seed := make([]byte, 40)
 		for i := range seed {
-			seed[i] = byte(chance.Uint32())
+			seed[i] = byte(random.Uint32())
 		}
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, seed []byte) {
 		g := generator{seed}
-		agree(t, s, documents, g.condition(4))
+		compareSelection(t, s, documents, g.condition(4))
 	})
 }
 
-// generator writes a condition; each choice takes a byte of the seed.
+// generator writes conditions. Each of its choices consumes one byte of the seed.
 type generator struct{ seed []byte }
 
+// pick chooses a number below n, or 0 when the seed is used up.
 func (g *generator) pick(n int) int {
 	if len(g.seed) == 0 {
 		return 0
@@ -194,6 +208,7 @@ func (g *generator) pick(n int) int {
 	return int(b) % n
 }
 
+// condition writes a condition whose nesting is at most depth.
 func (g *generator) condition(depth int) string {
 	if depth == 0 {
 		return g.operand(0)
@@ -221,6 +236,7 @@ func (g *generator) condition(depth int) string {
 	return g.operand(depth-1) + []string{" = ", " != ", " < ", " <= ", " > ", " >= "}[g.pick(6)] + g.operand(depth-1)
 }
 
+// operand writes a constant, a property, or a condition in parentheses.
 func (g *generator) operand(depth int) string {
 	switch k := g.pick(8); {
 	case k < 2:
@@ -238,9 +254,10 @@ func (g *generator) operand(depth int) string {
 	return path
 }
 
+// literal writes a constant.
 func (g *generator) literal() string {
 	v := values[g.pick(len(values))]
-	// What JSON can say and the language cannot, or not so.
+	// The language has no constants for arrays, objects and strings with U+0000.
 	if v[0] == '[' || v[0] == '{' || strings.Contains(v, `\u0000`) {
 		return "undefined"
 	}

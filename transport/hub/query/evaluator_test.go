@@ -6,12 +6,12 @@ import (
 	"github.com/latchd/latchd/transport/hub/query"
 )
 
-// This is the language once more, as plainly as it can be written: it evaluates
-// the tree over one decoded document. The compiled SQL must agree with it.
-
-// undefined is the value of what is not there and of what cannot be compared.
+// undefined is the value of a missing property and of a comparison between values of
+// different types.
 type undefined struct{}
 
+// evaluate computes an expression for one decoded document. It is a second, simple
+// implementation of the language, with which the compiled SQL must agree.
 func evaluate(e query.Expr, document map[string]any) any {
 	switch e := e.(type) {
 	case *query.Literal:
@@ -42,10 +42,11 @@ func evaluate(e query.Expr, document map[string]any) any {
 	panic("unknown node")
 }
 
+// lookUp returns the value of a property. The hub's own fields match in any case.
 func lookUp(document map[string]any, names []string) any {
-	var at any = document
+	var value any = document
 	for i, n := range names {
-		members, ok := at.(map[string]any)
+		members, ok := value.(map[string]any)
 		if !ok {
 			return undefined{}
 		}
@@ -56,15 +57,15 @@ func lookUp(document map[string]any, names []string) any {
 				}
 			}
 		}
-		if at, ok = members[n]; !ok {
+		if value, ok = members[n]; !ok {
 			return undefined{}
 		}
 	}
-	return at
+	return value
 }
 
-// logic: one false decides AND, one true decides OR, and what is no boolean
-// leaves the rest undecided.
+// logic evaluates AND and OR. A false term decides AND, and a true term decides OR.
+// Without a deciding term, a term that is not a boolean makes the result undefined.
 func logic(e *query.Logic, document map[string]any) any {
 	decisive := e.Op == "OR"
 	var result any = !decisive
@@ -79,6 +80,8 @@ func logic(e *query.Logic, document map[string]any) any {
 	return result
 }
 
+// compare compares two values of the same type. Values of different types give
+// undefined.
 func compare(op string, a, b any) any {
 	switch a := a.(type) {
 	case nil:
@@ -101,6 +104,7 @@ func compare(op string, a, b any) any {
 	return undefined{}
 }
 
+// order returns -1, 0 or 1 as a is less than, equal to or greater than b.
 func order(a, b float64) int {
 	switch {
 	case a < b:
@@ -118,6 +122,7 @@ func number(b bool) float64 {
 	return 0
 }
 
+// compared reports whether the operator holds for operands whose order is c.
 func compared(op string, c int) bool {
 	switch op {
 	case "=":
@@ -134,6 +139,8 @@ func compared(op string, c int) bool {
 	return c >= 0
 }
 
+// in evaluates IN and NIN. If no constant of the list has the value's type, the result
+// is undefined.
 func in(e *query.In, document map[string]any) any {
 	x := evaluate(e.X, document)
 	var result any = undefined{}
@@ -148,6 +155,7 @@ func in(e *query.In, document map[string]any) any {
 	return result
 }
 
+// call evaluates a function call. String functions of other values are undefined.
 func call(name string, args []any) any {
 	x := args[0]
 	_, isUndefined := x.(undefined)
@@ -156,6 +164,7 @@ func call(name string, args []any) any {
 	s, isString := x.(string)
 	_, isArray := x.([]any)
 	_, isObject := x.(map[string]any)
+
 	switch name {
 	case "IS_DEFINED":
 		return !isUndefined
@@ -174,10 +183,12 @@ func call(name string, args []any) any {
 	case "IS_PRIMITIVE":
 		return x == nil || isBool || isNumber || isString
 	}
+
 	t, ok := args[1].(string)
 	if !ok || !isString {
 		return undefined{}
 	}
+
 	switch name {
 	case "STARTS_WITH":
 		return strings.HasPrefix(s, t)

@@ -12,6 +12,7 @@ func ExampleParse() {
 		fmt.Println(err)
 		return
 	}
+
 	where, args := q.Where.SQL(q.Collection)
 	fmt.Println("from", q.Collection)
 	fmt.Println(where)
@@ -28,6 +29,6 @@ func ExampleParseCondition() {
 	_, err = query.ParseCondition("tags.floor = 3 AND\ntags.room IN ('a', 'b')")
 	fmt.Println(err)
 	// Output:
-	// line 1:1: want the condition alone: what stands after WHERE, without SELECT ... FROM
-	// line 2:14: want a list in brackets, such as ['a', 'b'], not in parentheses
+	// line 1:1: expected a condition, found a whole query: give only the part after WHERE
+	// line 2:14: expected a list in brackets, such as ['a', 'b'], found parentheses
 }

@@ -2,30 +2,31 @@ package query
 
 import "strings"
 
-// class is what is known of a value before a row is read.
+// class is the type of a value as far as it is known before a row is read.
 type class int
 
 const (
-	none    class = iota // undefined, or an object or array: nothing compares with it
-	str                  // text, or NULL for undefined
-	num                  // number, or NULL for undefined
-	boolean              // 1, 0, or NULL for undefined
-	null                 // JSON's null
-	moment               // Unix microseconds, or NULL for undefined; reads as text
-	object               // an object of the hub's own: it is there, and that is all
-	dynamic              // a place in a column of JSON: anything
+	none      class = iota // undefined, an object or an array: comparisons with it are undefined
+	str                    // a string; NULL in SQL means undefined
+	num                    // a number; NULL in SQL means undefined
+	boolean                // 1 or 0; NULL in SQL means undefined
+	null                   // JSON's null
+	timestamp              // Unix microseconds; queries see text. NULL in SQL means undefined
+	object                 // an object that the hub itself keeps, such as capabilities
+	dynamic                // a value inside a JSON column, whose type only the row tells
 )
 
-// field is a property of the documents that the hub itself keeps.
+// field is a property that the hub itself keeps for every document.
 type field struct {
 	path   string // in lower case
 	class  class
-	column string // of the tables devices d; or device_jobs r and jobs j
-	json   string // of an object: SQL that makes its JSON text
+	column string // of table devices AS d, device_jobs AS r or jobs AS j
+	json   string // for objects: SQL that builds the object's JSON text
 }
 
-// deviceFields are those of FROM devices. Longer paths stand before their
-// beginnings. What is not in the list is undefined, as in a document that lacks it.
+// deviceFields lists the fields of FROM devices. A longer path precedes its own
+// prefixes. A property that is not in the list is undefined, like a property that a
+// document lacks.
 var deviceFields = []field{
 	{path: "tags", class: dynamic, column: "d.tags"},
 	{path: "properties.desired.$metadata", class: dynamic, column: "d.desired_metadata"},
@@ -41,11 +42,11 @@ var deviceFields = []field{
 	{path: "version", class: num, column: "d.version"},
 	{path: "status", class: str, column: "d.status"},
 	{path: "statusreason", class: str, column: "d.status_reason"},
-	{path: "statusupdatetime", class: moment, column: "d.status_updated"},
-	{path: "statusupdatedtime", class: moment, column: "d.status_updated"},
+	{path: "statusupdatetime", class: timestamp, column: "d.status_updated"},
+	{path: "statusupdatedtime", class: timestamp, column: "d.status_updated"},
 	{path: "connectionstate", class: str, column: "d.connection_state"},
-	{path: "connectionstateupdatedtime", class: moment, column: "d.connection_updated"},
-	{path: "lastactivitytime", class: moment, column: "d.last_activity"},
+	{path: "connectionstateupdatedtime", class: timestamp, column: "d.connection_updated"},
+	{path: "lastactivitytime", class: timestamp, column: "d.last_activity"},
 	{path: "cloudtodevicemessagecount", class: num, column: "0"},
 	{path: "authenticationtype", class: str, column: "d.auth_type"},
 	{path: "x509thumbprint.primarythumbprint", class: str, column: "d.primary_thumbprint"},
@@ -61,30 +62,32 @@ const (
 	reportedJSON = `json_set(d.reported, '$."$metadata"', json(d.reported_metadata), '$."$version"', d.reported_version)`
 )
 
-// jobFields are those of FROM devices.jobs. createdTimeUtc is how an example of
-// the documentation calls createdDateTimeUtc.
+// jobFields lists the fields of FROM devices.jobs. IoT Hub's documentation calls
+// createdDateTimeUtc createdTimeUtc in one example, so both names work.
 var jobFields = []field{
 	{path: "deviceid", class: str, column: "r.device_id"},
 	{path: "jobid", class: str, column: "r.job_id"},
 	{path: "jobtype", class: str, column: "j.type"},
 	{path: "status", class: str, column: "r.status"},
-	{path: "starttimeutc", class: moment, column: "r.started"},
-	{path: "endtimeutc", class: moment, column: "r.ended"},
-	{path: "createddatetimeutc", class: moment, column: "r.created"},
-	{path: "createdtimeutc", class: moment, column: "r.created"},
-	{path: "lastupdateddatetimeutc", class: moment, column: "r.updated"},
+	{path: "starttimeutc", class: timestamp, column: "r.started"},
+	{path: "endtimeutc", class: timestamp, column: "r.ended"},
+	{path: "createddatetimeutc", class: timestamp, column: "r.created"},
+	{path: "createdtimeutc", class: timestamp, column: "r.created"},
+	{path: "lastupdateddatetimeutc", class: timestamp, column: "r.updated"},
 	{path: "outcome.devicemethodresponse.status", class: num, column: "r.response_status"},
 	{path: "outcome.devicemethodresponse.payload", class: dynamic, column: "r.response_payload"},
 	{path: "error.code", class: str, column: "r.error_code"},
 	{path: "error.description", class: str, column: "r.error_description"},
 }
 
-// find returns the field that the path is in and the names below it.
-func find(collection string, names []string) (f field, below []string, ok bool) {
+// findField returns the hub's field that a property's path leads to or into, and the
+// names that follow the field in the path.
+func findField(collection string, names []string) (f field, below []string, ok bool) {
 	fields := deviceFields
 	if collection == DeviceJobs {
 		fields = jobFields
 	}
+
 	for _, f := range fields {
 		n := strings.Count(f.path, ".") + 1
 		if n > len(names) || n < len(names) && f.class != dynamic {
@@ -97,7 +100,8 @@ func find(collection string, names []string) (f field, below []string, ok bool) 
 	return field{}, nil, false
 }
 
-// containsDot tells ['a.b'] from a.b.
+// containsDot reports whether a name has a dot in it, which distinguishes the one
+// name ['a.b'] from the path a.b.
 func containsDot(names []string) bool {
 	for _, n := range names {
 		if strings.Contains(n, ".") {
@@ -107,8 +111,8 @@ func containsDot(names []string) bool {
 	return false
 }
 
-// jsonPath gives names as SQLite's JSON functions take a path. Names stand in
-// quotes, in which quotes and backslashes are escaped as in JSON.
+// jsonPath returns a path for SQLite's JSON functions, such as $."a"."b". Quotes and
+// backslashes inside names are escaped as in JSON.
 func jsonPath(names []string) string {
 	var b strings.Builder
 	b.WriteByte('$')

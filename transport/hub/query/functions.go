@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// function is what the parser and the compiler know of a function.
+// function describes a function of the language to the parser and the compiler.
 type function struct {
-	args      int
-	canonical string   // the name in the tree, where it is another
-	types     []string // of a type check: what json_type gives for a value that passes
+	args  int      // the number of arguments
+	alias string   // the function's usual name, if this is another spelling of it
+	types []string // for type checks: the results of json_type for values that pass
 }
 
-// functions has those that the documentation lists and that give a boolean.
+// functions has the functions from IoT Hub's documentation that return a boolean.
 var functions = map[string]function{
 	"IS_DEFINED":   {args: 1, types: []string{"null", "true", "false", "integer", "real", "text", "array", "object"}},
 	"IS_NULL":      {args: 1, types: []string{"null"}},
@@ -25,17 +25,20 @@ var functions = map[string]function{
 	"STARTS_WITH":  {args: 2},
 	"ENDS_WITH":    {args: 2},
 	"CONTAINS":     {args: 2},
-	"STARTSWITH":   {args: 2, canonical: "STARTS_WITH"},
-	"ENDSWITH":     {args: 2, canonical: "ENDS_WITH"},
+	"STARTSWITH":   {args: 2, alias: "STARTS_WITH"},
+	"ENDSWITH":     {args: 2, alias: "ENDS_WITH"},
 }
 
+// functionNames lists the functions for an error message.
 func functionNames() string {
 	var names []string
+
 	for n, f := range functions {
-		if f.canonical == "" {
+		if f.alias == "" {
 			names = append(names, n)
 		}
 	}
+
 	slices.Sort(names)
 	return strings.Join(names, ", ")
 }

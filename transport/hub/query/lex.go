@@ -9,59 +9,56 @@ import (
 	"unicode/utf8"
 )
 
-// kind is what a token is.
-type kind int
+type tokenKind int
 
 const (
-	end       kind = iota
-	word           // a name or a keyword
-	name           // a name in double brackets, [[...]]: never a keyword
-	subscript      // a name in quotes and brackets, ['...'], which continues a path
-	text           // a string
-	number         // value is a float64
-	symbol         // an operator or punctuation
+	tokEnd       tokenKind = iota
+	tokWord                // a keyword or a name
+	tokBracketed           // a name in double brackets, [[...]]; never a keyword
+	tokSubscript           // a name as ['...'], which continues a path
+	tokString              // a string in quotes
+	tokNumber              // a number; its value is token.value
+	tokSymbol              // an operator or punctuation
 )
 
-// token is one lexeme. For a word, a name or a string, text is what it says;
-// for a symbol, the symbol.
+// token is one lexeme of a query.
 type token struct {
-	kind  kind
-	pos   int
-	text  string
-	value float64
+	kind  tokenKind
+	pos   int     // byte offset of the token in the query's text
+	text  string  // the word, name or symbol, or the string without quotes and escapes
+	value float64 // for numbers
 }
 
-// describe names the token in an error.
+// describe names the token in error messages.
 func (t token) describe() string {
 	switch t.kind {
-	case end:
-		return "the end"
-	case text:
+	case tokEnd:
+		return "the end of the text"
+	case tokString:
 		return "a string"
-	case number:
+	case tokNumber:
 		return "a number"
 	}
 	return strconv.Quote(t.text)
 }
 
 // is reports whether the token is the keyword, in any case.
-func (t token) is(keyword string) bool { return t.kind == word && strings.EqualFold(t.text, keyword) }
+func (t token) is(keyword string) bool {
+	return t.kind == tokWord && strings.EqualFold(t.text, keyword)
+}
 
-// lex splits the text into tokens; the last one is of kind end.
+// isSymbol reports whether the token is the operator or punctuation s.
+func (t token) isSymbol(s string) bool { return t.kind == tokSymbol && t.text == s }
+
+// lex splits the text into tokens. The last token is always tokEnd.
 func lex(input string) ([]token, *Error) {
 	if len(input) > MaxLength {
-		return nil, errorAt(input, MaxLength, "the text has %d bytes; at most %d are allowed", len(input), MaxLength)
+		return nil, errorAt(input, MaxLength, "the text has %d bytes: at most %d are allowed", len(input), MaxLength)
 	}
-	if !utf8.ValidString(input) {
-		i := 0
-		for {
-			r, size := utf8.DecodeRuneInString(input[i:])
-			if r == utf8.RuneError && size == 1 {
-				return nil, errorAt(input, i, "the text is not UTF-8")
-			}
-			i += size
-		}
+	if pos := invalidUTF8(input); pos >= 0 {
+		return nil, errorAt(input, pos, "the text is not valid UTF-8")
 	}
+
 	l := lexer{input: input}
 	for {
 		t, err := l.next()
@@ -69,141 +66,161 @@ func lex(input string) ([]token, *Error) {
 			return nil, err
 		}
 		l.tokens = append(l.tokens, t)
-		if t.kind == end {
+		if t.kind == tokEnd {
 			return l.tokens, nil
 		}
 	}
 }
 
+// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or -1.
+func invalidUTF8(s string) int {
+	for i, r := range s {
+		if r != utf8.RuneError {
+			continue
+		}
+		if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+			return i
+		}
+	}
+	return -1
+}
+
+// lexer reads tokens from input, starting at pos.
 type lexer struct {
 	input  string
 	pos    int
-	tokens []token
+	tokens []token // the tokens read so far
 }
 
+// next reads the next token.
 func (l *lexer) next() (token, *Error) {
-	for l.pos < len(l.input) && strings.IndexByte(" \t\r\n", l.input[l.pos]) >= 0 {
-		l.pos++
-	}
+	l.skipSpace()
 	start := l.pos
 	rest := l.input[start:]
 	if rest == "" {
-		return token{kind: end, pos: start}, nil
+		return token{kind: tokEnd, pos: start}, nil
 	}
+
 	for _, s := range []string{"!=", "<>", "<=", ">="} {
 		if strings.HasPrefix(rest, s) {
 			l.pos += len(s)
 			if s == "<>" {
 				s = "!="
 			}
-			return token{kind: symbol, pos: start, text: s}, nil
+			return token{kind: tokSymbol, pos: start, text: s}, nil
 		}
 	}
+
 	switch c := rest[0]; {
 	case c == '\'' || c == '"':
 		return l.quoted(c)
 	case isDigit(c) || c == '.' && len(rest) > 1 && isDigit(rest[1]) && !l.afterName():
 		return l.number()
-	case c == '[':
-		if t, ok, err := l.bracketed(); ok || err != nil {
-			return t, err
-		}
+	case strings.HasPrefix(rest, "[["):
+		return l.bracketed()
+	case c == '[' && l.subscriptMayFollow():
+		return l.subscript()
+	case strings.IndexByte("=<>(),.[]*+-/%", c) >= 0:
 		l.pos++
-		return token{kind: symbol, pos: start, text: "["}, nil
-	case strings.IndexByte("=<>(),.*]+-/%", c) >= 0:
-		l.pos++
-		return token{kind: symbol, pos: start, text: rest[:1]}, nil
+		return token{kind: tokSymbol, pos: start, text: rest[:1]}, nil
 	}
+
 	r, _ := utf8.DecodeRuneInString(rest)
 	if !isNameRune(r) {
 		return token{}, errorAt(l.input, start, "unexpected %q", r)
 	}
+
 	n := strings.IndexFunc(rest, func(r rune) bool { return !isNameRune(r) && !unicode.IsDigit(r) })
 	if n < 0 {
 		n = len(rest)
 	}
 	l.pos += n
-	return token{kind: word, pos: start, text: rest[:n]}, nil
+	return token{kind: tokWord, pos: start, text: rest[:n]}, nil
 }
 
-// afterName reports whether the token before may be continued by a '.', so that
-// tags.1a is no number.
+// skipSpace moves pos past spaces, tabs and line ends.
+func (l *lexer) skipSpace() {
+	for l.pos < len(l.input) && strings.IndexByte(" \t\r\n", l.input[l.pos]) >= 0 {
+		l.pos++
+	}
+}
+
+// nextIs reports whether the next byte is c.
+func (l *lexer) nextIs(c byte) bool { return l.pos < len(l.input) && l.input[l.pos] == c }
+
+// afterName reports whether the previous token is a name. A '.' then continues a
+// path, so the ".1" in tags.1a does not begin a number.
 func (l *lexer) afterName() bool {
 	if len(l.tokens) == 0 {
 		return false
 	}
 	k := l.tokens[len(l.tokens)-1].kind
-	return k == word || k == name || k == subscript
+	return k == tokWord || k == tokBracketed || k == tokSubscript
 }
 
-// bracketed reads a property's name as [[a b]], or as ['a b'] where a path can go
-// on. A list after IN begins with a bracket too, hence the look behind.
-func (l *lexer) bracketed() (t token, ok bool, err *Error) {
-	start := l.pos
-	rest := l.input[start:]
-	if strings.HasPrefix(rest, "[[") {
-		n := strings.Index(rest, "]]")
-		if n < 0 {
-			return t, false, errorAt(l.input, start, `"[[" without "]]"`)
-		}
-		if n == 2 {
-			return t, false, errorAt(l.input, start, "the name in the brackets is empty")
-		}
-		l.pos += n + 2
-		return token{kind: name, pos: start, text: rest[2:n]}, true, nil
-	}
-	if len(l.tokens) == 0 {
-		return t, false, nil
-	}
-	before := l.tokens[len(l.tokens)-1]
-	isPath := before.kind == word && !before.is("IN") && !before.is("NIN") || before.kind == name || before.kind == subscript
-	if !isPath && !l.pathEndsInKeyword() {
-		return t, false, nil
-	}
-	l.pos++
-	for l.pos < len(l.input) && strings.IndexByte(" \t\r\n", l.input[l.pos]) >= 0 {
-		l.pos++
-	}
-	if l.pos == len(l.input) || l.input[l.pos] != '\'' && l.input[l.pos] != '"' {
-		return t, false, errorAt(l.input, l.pos, "want a property's name in quotes after '['")
-	}
-	t, err = l.quoted(l.input[l.pos])
-	if err != nil {
-		return t, false, err
-	}
-	if t.text == "" {
-		return t, false, errorAt(l.input, t.pos, "the name in the brackets is empty")
-	}
-	for l.pos < len(l.input) && strings.IndexByte(" \t\r\n", l.input[l.pos]) >= 0 {
-		l.pos++
-	}
-	if l.pos == len(l.input) || l.input[l.pos] != ']' {
-		return t, false, errorAt(l.input, l.pos, "want ']' after the property's name")
-	}
-	l.pos++
-	return token{kind: subscript, pos: start, text: t.text}, true, nil
-}
-
-// pathEndsInKeyword reports whether the token before is IN or NIN as a part of a
-// path, as in tags.in['a b'].
-func (l *lexer) pathEndsInKeyword() bool {
-	n := len(l.tokens)
-	if n < 2 || l.tokens[n-1].kind != word {
+// subscriptMayFollow reports whether a '[' continues a path, as in tags['a b'].
+// After the keyword IN it begins a list instead. In tags.in['a b'] the word in is
+// not the keyword.
+func (l *lexer) subscriptMayFollow() bool {
+	if !l.afterName() {
 		return false
 	}
-	return l.tokens[n-2].kind == symbol && l.tokens[n-2].text == "."
+	n := len(l.tokens)
+	last := l.tokens[n-1]
+	return !last.is("IN") && !last.is("NIN") || n > 1 && l.tokens[n-2].isSymbol(".")
 }
 
-// quoted reads a string with the escapes that IoT Hub's documentation names:
-// \' \" \\ and \uXXXX.
+// bracketed reads a name in double brackets, [[a b]].
+func (l *lexer) bracketed() (token, *Error) {
+	start := l.pos
+	rest := l.input[start:]
+	n := strings.Index(rest, "]]")
+	if n < 0 {
+		return token{}, errorAt(l.input, start, `"[[" without "]]"`)
+	}
+	if n == 2 {
+		return token{}, errorAt(l.input, start, "the name in the brackets is empty")
+	}
+
+	l.pos += n + 2
+	return token{kind: tokBracketed, pos: start, text: rest[2:n]}, nil
+}
+
+// subscript reads a name that continues a path, ['a b'].
+func (l *lexer) subscript() (token, *Error) {
+	start := l.pos
+	l.pos++
+	l.skipSpace()
+	if !l.nextIs('\'') && !l.nextIs('"') {
+		return token{}, errorAt(l.input, l.pos, "expected a property name in quotes after '['")
+	}
+
+	name, err := l.quoted(l.input[l.pos])
+	if err != nil {
+		return token{}, err
+	}
+	if name.text == "" {
+		return token{}, errorAt(l.input, name.pos, "the name in the brackets is empty")
+	}
+
+	l.skipSpace()
+	if !l.nextIs(']') {
+		return token{}, errorAt(l.input, l.pos, "expected ']' after the property name")
+	}
+	l.pos++
+	return token{kind: tokSubscript, pos: start, text: name.text}, nil
+}
+
+// quoted reads a string. IoT Hub documents the escapes \' \" \\ and \uXXXX.
 func (l *lexer) quoted(quote byte) (token, *Error) {
 	start := l.pos
 	var b strings.Builder
+
 	for i := start + 1; i < len(l.input); {
 		switch c := l.input[i]; c {
 		case quote:
 			l.pos = i + 1
-			return token{kind: text, pos: start, text: b.String()}, nil
+			return token{kind: tokString, pos: start, text: b.String()}, nil
 		case '\\':
 			r, n, err := l.escape(i)
 			if err != nil {
@@ -212,7 +229,7 @@ func (l *lexer) quoted(quote byte) (token, *Error) {
 			b.WriteRune(r)
 			i += n
 		case 0:
-			return token{}, errorAt(l.input, i, "a string cannot contain the character 0")
+			return token{}, errorAt(l.input, i, "a string cannot contain U+0000")
 		default:
 			b.WriteByte(c)
 			i++
@@ -221,33 +238,32 @@ func (l *lexer) quoted(quote byte) (token, *Error) {
 	return token{}, errorAt(l.input, start, "the string has no closing %c", quote)
 }
 
-// escape reads the escape at i and returns the character and the length.
-func (l *lexer) escape(i int) (rune, int, *Error) {
+// escape reads the escape sequence at offset i. It returns the character and the
+// number of bytes that the sequence takes.
+func (l *lexer) escape(i int) (r rune, size int, e *Error) {
 	rest := l.input[i:]
-	if len(rest) > 1 {
-		switch rest[1] {
-		case '\'', '"', '\\':
-			return rune(rest[1]), 2, nil
-		case 'u':
-			r, ok := hex4(rest)
-			if !ok {
-				return 0, 0, errorAt(l.input, i, `want four hexadecimal digits after \u`)
-			}
-			if r == 0 {
-				return 0, 0, errorAt(l.input, i, "a string cannot contain the character 0")
-			}
-			if !utf16.IsSurrogate(r) {
-				return r, 6, nil
-			}
-			if low, ok := hex4(rest[6:]); ok {
-				if r = utf16.DecodeRune(r, low); r != unicode.ReplacementChar {
-					return r, 12, nil
-				}
-			}
-			return 0, 0, errorAt(l.input, i, `\u%s is half of a character; the other half does not follow`, rest[2:6])
-		}
+	if len(rest) > 1 && strings.IndexByte(`'"\`, rest[1]) >= 0 {
+		return rune(rest[1]), 2, nil
 	}
-	return 0, 0, errorAt(l.input, i, `unknown escape; allowed are \' \" \\ and \uXXXX`)
+	if !strings.HasPrefix(rest, `\u`) {
+		return 0, 0, errorAt(l.input, i, `unknown escape: allowed are \' \" \\ and \uXXXX`)
+	}
+
+	r, ok := hex4(rest)
+	switch {
+	case !ok:
+		return 0, 0, errorAt(l.input, i, `expected four hexadecimal digits after \u`)
+	case r == 0:
+		return 0, 0, errorAt(l.input, i, "a string cannot contain U+0000")
+	case !utf16.IsSurrogate(r):
+		return r, 6, nil
+	}
+
+	low, ok := hex4(rest[6:])
+	if r = utf16.DecodeRune(r, low); !ok || r == unicode.ReplacementChar {
+		return 0, 0, errorAt(l.input, i, `\u%s is half of a surrogate pair, and the other half is missing`, rest[2:6])
+	}
+	return r, 12, nil
 }
 
 // hex4 reads \uXXXX at the start of s.
@@ -259,8 +275,8 @@ func hex4(s string) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// number reads a decimal number, or a hexadecimal one after 0x. The sign is the
-// parser's.
+// number reads a decimal number, or a hexadecimal one after 0x. The parser reads the
+// sign.
 func (l *lexer) number() (token, *Error) {
 	start := l.pos
 	rest := l.input[start:]
@@ -270,6 +286,7 @@ func (l *lexer) number() (token, *Error) {
 		n++
 	}
 	lexeme := rest[:n]
+
 	var v float64
 	var err error
 	if isHex(lexeme) {
@@ -277,18 +294,19 @@ func (l *lexer) number() (token, *Error) {
 		u, err = strconv.ParseUint(lexeme[2:], 16, 64)
 		v = float64(u)
 	} else {
-		// ParseFloat alone would also take 0x1p-2, 1_000, inf and nan; only digits,
-		// a point and an exponent reach it here.
+		// ParseFloat also accepts 0x1p-2, 1_000, inf and nan, which the language
+		// does not have.
 		if strings.IndexFunc(lexeme, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) }) >= 0 {
 			return token{}, errorAt(l.input, start, "%q is not a number", lexeme)
 		}
 		v, err = strconv.ParseFloat(lexeme, 64)
 	}
 	if err != nil || math.IsInf(v, 0) {
-		return token{}, errorAt(l.input, start, "%q is not a number, or too large", lexeme)
+		return token{}, errorAt(l.input, start, "%q is not a number, or it is too large", lexeme)
 	}
+
 	l.pos += n
-	return token{kind: number, pos: start, value: v}, nil
+	return token{kind: tokNumber, pos: start, value: v}, nil
 }
 
 func isHex(s string) bool { return strings.HasPrefix(s, "0x") || strings.HasPrefix(s, "0X") }
@@ -297,6 +315,6 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isASCIILetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
-// isNameRune reports whether r can begin a name; digits can follow. A dash
-// cannot: tags.a-b is a subtraction, the name is written ['a-b'].
+// isNameRune reports whether a name can begin with r. Digits may follow. Names
+// cannot contain a dash, because tags.a-b is a subtraction; write tags['a-b'].
 func isNameRune(r rune) bool { return r == '_' || r == '$' || unicode.IsLetter(r) }

@@ -1,15 +1,15 @@
 package query
 
-// The bounds of a text. IoT Hub documents none; these keep the compiled
-// statement within SQLite's.
+// Bounds of a query's text. IoT Hub documents none; these keep the compiled
+// statement within SQLite's own limits.
 const (
 	MaxLength      = 256 << 10 // bytes of text
-	MaxDepth       = 50        // parentheses, NOT and calls within each other
-	MaxComparisons = 1000      // comparisons and calls; a list after IN is one
-	MaxColumns     = 100       // projections
+	MaxDepth       = 50        // nested parentheses, NOT and function calls
+	MaxComparisons = 1000      // comparisons and function calls; a list after IN counts as one
+	MaxColumns     = 100       // selected columns; also properties after GROUP BY
 )
 
-// Parse reads a whole SELECT. Errors are of type *Error.
+// Parse parses a whole SELECT statement. Its errors are of type *Error.
 func Parse(text string) (*Query, error) {
 	p, err := newParser(text)
 	if err != nil {
@@ -23,49 +23,50 @@ func Parse(text string) (*Query, error) {
 	return q, nil
 }
 
-// ParseCondition reads the condition of a job: what stands after WHERE. "*"
-// selects every device and gives nil. Errors are of type *Error.
+// ParseCondition parses the condition of a job: the text that would follow WHERE.
+// For "*", which selects every device, it returns nil. Its errors are of type *Error.
 func ParseCondition(text string) (*Condition, error) {
 	p, err := newParser(text)
 	if err != nil {
 		return nil, err
 	}
+
 	switch t := p.peek(); {
-	case t.kind == end:
-		return nil, p.errorf(t, `the condition is empty; "*" selects every device`)
-	case t.kind == symbol && t.text == "*":
+	case t.kind == tokEnd:
+		return nil, p.errorf(t, `the condition is empty: "*" selects every device`)
+	case t.isSymbol("*"):
 		p.advance()
-		if err := p.atEnd(); err != nil {
-			return nil, err
-		}
-		return nil, nil
+		return nil, p.expectEnd()
 	case t.is("SELECT"):
-		return nil, p.errorf(t, "want the condition alone: what stands after WHERE, without SELECT ... FROM")
+		return nil, p.errorf(t, "expected a condition, found a whole query: give only the part after WHERE")
 	case t.is("WHERE"):
-		return nil, p.errorf(t, "want the condition alone, without the word WHERE")
+		return nil, p.errorf(t, "expected a condition: leave out the word WHERE")
 	}
+
 	p.collection = Devices
-	c, err := p.condition()
+	root, err := p.condition()
 	if err != nil {
 		return nil, err
 	}
-	if err := p.atEnd(); err != nil {
+	if err := p.expectEnd(); err != nil {
 		return nil, err
 	}
-	return &Condition{c}, nil
+	return &Condition{root}, nil
 }
 
-// parser is a recursive-descent parser; each method reads what it is named after.
+// parser is a recursive-descent parser. Each of its grammar methods reads the
+// construct that it is named after, and its comment has the production.
 type parser struct {
 	text        string
 	tokens      []token
-	at          int
-	depth       int
-	comparisons int
-	collection  string
+	next        int    // index of the next token
+	depth       int    // current nesting, at most MaxDepth
+	comparisons int    // comparisons so far, at most MaxComparisons
+	collection  string // the collection after FROM; paths may begin with its name
 }
 
-// newParser's error is of the interface's type, so that nil is nil.
+// newParser splits the text into tokens. It returns error instead of *Error, because
+// a nil *Error in an error interface would not compare equal to nil.
 func newParser(text string) (*parser, error) {
 	tokens, err := lex(text)
 	if err != nil {
@@ -74,78 +75,110 @@ func newParser(text string) (*parser, error) {
 	return &parser{text: text, tokens: tokens}, nil
 }
 
-func (p *parser) peek() token { return p.tokens[p.at] }
+// peek returns the next token without consuming it.
+func (p *parser) peek() token { return p.tokens[p.next] }
 
+// peekSecond returns the token after the next one. The next token must not be the
+// end of the text.
+func (p *parser) peekSecond() token { return p.tokens[p.next+1] }
+
+// advance consumes the next token and returns it.
 func (p *parser) advance() token {
-	t := p.tokens[p.at]
-	if t.kind != end {
-		p.at++
+	t := p.tokens[p.next]
+	if t.kind != tokEnd {
+		p.next++
 	}
 	return t
 }
 
-// accept takes the keyword if it is next.
+// accept consumes the next token if it is the keyword.
 func (p *parser) accept(keyword string) bool {
-	if p.peek().is(keyword) {
-		p.at++
-		return true
+	if !p.peek().is(keyword) {
+		return false
 	}
-	return false
+	p.next++
+	return true
 }
 
-// acceptSymbol takes the symbol if it is next.
+// acceptSymbol consumes the next token if it is the symbol.
 func (p *parser) acceptSymbol(s string) bool {
-	if p.isSymbol(s) {
-		p.at++
-		return true
+	if !p.peek().isSymbol(s) {
+		return false
 	}
-	return false
+	p.next++
+	return true
 }
 
-func (p *parser) isSymbol(s string) bool {
-	t := p.peek()
-	return t.kind == symbol && t.text == s
-}
-
-func (p *parser) wantSymbol(s, where string) error {
-	if !p.acceptSymbol(s) {
-		return p.errorf(p.peek(), "want %q %s, not %s", s, where, p.peek().describe())
+// expect consumes the keyword, or refuses the next token.
+func (p *parser) expect(keyword string) error {
+	if t := p.peek(); !p.accept(keyword) {
+		return p.errorf(t, "expected %s, found %s", keyword, t.describe())
 	}
 	return nil
 }
 
+// expectSymbol consumes the symbol, or refuses the next token. The message says
+// where the symbol belongs.
+func (p *parser) expectSymbol(s, where string) error {
+	if t := p.peek(); !p.acceptSymbol(s) {
+		return p.errorf(t, "expected %q %s, found %s", s, where, t.describe())
+	}
+	return nil
+}
+
+// expectEnd refuses text after a complete query or condition.
+func (p *parser) expectEnd() error {
+	t := p.peek()
+	if t.kind == tokEnd {
+		return nil
+	}
+	if isArithmetic(t) {
+		return p.errorf(t, "arithmetic (%s) is not supported: write a name with this character as in tags['a-b']", t.text)
+	}
+	return p.errorf(t, "expected AND, OR or the end of the text, found %s", t.describe())
+}
+
+// errorf returns an error at the token's position.
 func (p *parser) errorf(t token, format string, args ...any) error {
 	return errorAt(p.text, t.pos, format, args...)
 }
 
-func (p *parser) atEnd() error {
-	if t := p.peek(); t.kind != end {
-		if t.kind == symbol && isArithmetic(t.text) {
-			return p.errorf(t, "arithmetic (%s) is not supported; a name with other characters is written as in tags['a-b']", t.text)
-		}
-		return p.errorf(t, "want AND, OR or the end, not %s", t.describe())
-	}
-	return nil
-}
-
-func isArithmetic(s string) bool {
-	return s == "+" || s == "-" || s == "*" || s == "/" || s == "%"
-}
-
-// enter counts one more level of nesting at t; leave takes it off.
+// enter counts one more level of nesting, which begins at t. Call leave at its end.
 func (p *parser) enter(t token) error {
 	if p.depth++; p.depth > MaxDepth {
-		return p.errorf(t, "nested too deep; at most %d levels are allowed", MaxDepth)
+		return p.errorf(t, "nested too deep: at most %d levels are allowed", MaxDepth)
 	}
 	return nil
 }
 
 func (p *parser) leave() { p.depth-- }
 
-// count counts one more comparison at t.
-func (p *parser) count(t token) error {
+// countComparison counts one more comparison, at t.
+func (p *parser) countComparison(t token) error {
 	if p.comparisons++; p.comparisons > MaxComparisons {
-		return p.errorf(t, "more than %d comparisons; use IN [...] with a list", MaxComparisons)
+		return p.errorf(t, "more than %d comparisons: use IN [...] with a list", MaxComparisons)
 	}
 	return nil
+}
+
+func isArithmetic(t token) bool {
+	if t.kind != tokSymbol {
+		return false
+	}
+	switch t.text {
+	case "+", "-", "*", "/", "%":
+		return true
+	}
+	return false
+}
+
+func isComparison(t token) bool {
+	if t.kind != tokSymbol {
+		return false
+	}
+	switch t.text {
+	case "=", "!=", "<", "<=", ">", ">=":
+		return true
+	}
+	return false
 }

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // queries has texts and the trees that they are parsed to, in the notation of
 // outline.
@@ -92,13 +93,15 @@ func TestParseCondition(t *testing.T) {
 	}
 }
 
-// What a person sees for each mistake. The texts stand in testdata/errors.txt,
-// one to a line, with \n for a line's end; a leading '?' marks a job's condition.
+// TestErrors compares the message for each mistake with testdata/errors.golden. Each
+// line of testdata/errors.txt is a query, in which \n stands for a line break. A leading
+// '?' marks the condition of a job.
 func TestErrors(t *testing.T) {
 	input, err := os.ReadFile(filepath.Join("testdata", "errors.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got strings.Builder
 	for line := range strings.Lines(string(input)) {
 		line = strings.TrimSuffix(line, "\n")
@@ -109,13 +112,15 @@ func TestErrors(t *testing.T) {
 		} else {
 			_, err = Parse(text)
 		}
-		var e *Error
-		if !errors.As(err, &e) {
+
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
 			t.Errorf("%s: error is %v, want an *Error", line, err)
 			continue
 		}
 		got.WriteString(line + "\n    " + e.Error() + "\n")
 	}
+
 	golden := filepath.Join("testdata", "errors.golden")
 	if *update {
 		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
@@ -127,26 +132,26 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
-		t.Errorf("errors are\n%s\nwant\n%s", got.String(), want)
+		t.Errorf("the errors are\n%s\nwant\n%s", got.String(), want)
 	}
 }
 
 func TestBounds(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat("(", n) + "a = 1" + strings.Repeat(")", n) }
 	for _, c := range []struct{ name, text, want string }{
-		{"as long as can be", "a = '" + strings.Repeat("x", MaxLength-6) + "'", ""},
-		{"too long", "a = '" + strings.Repeat("x", MaxLength-5) + "'", "the text has 262145 bytes; at most 262144 are allowed"},
-		{"as deep as can be", deep(MaxDepth), ""},
-		{"too deep", deep(MaxDepth + 1), "line 1:51: nested too deep; at most 50 levels are allowed"},
+		{"the longest text", "a = '" + strings.Repeat("x", MaxLength-6) + "'", ""},
+		{"too long", "a = '" + strings.Repeat("x", MaxLength-5) + "'", "the text has 262145 bytes: at most 262144 are allowed"},
+		{"the deepest nesting", deep(MaxDepth), ""},
+		{"too deep", deep(MaxDepth + 1), "line 1:51: nested too deep: at most 50 levels are allowed"},
 		{"NOT too deep", strings.Repeat("NOT ", MaxDepth+1) + "a", "nested too deep"},
-		{"as many as can be", strings.Repeat("a = 1 OR ", MaxComparisons-1) + "a = 1", ""},
-		{"too many", strings.Repeat("a = 1 OR ", MaxComparisons) + "a = 1", "more than 1000 comparisons; use IN [...] with a list"},
-		{"a long list is one", "a IN [" + strings.Repeat("1, ", 50_000) + "1]", ""},
+		{"the most comparisons", strings.Repeat("a = 1 OR ", MaxComparisons-1) + "a = 1", ""},
+		{"too many comparisons", strings.Repeat("a = 1 OR ", MaxComparisons) + "a = 1", "more than 1000 comparisons: use IN [...] with a list"},
+		{"a long list counts as one comparison", "a IN [" + strings.Repeat("1, ", 50_000) + "1]", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseCondition(c.text)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("error is %.200v, want %q", err, c.want)
+				t.Errorf("the error is %.200v, want %q", err, c.want)
 			}
 		})
 	}
@@ -161,7 +166,7 @@ func TestColumnsAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := Parse(text + ", b FROM devices"); err == nil || err.Error() != "line 1:8: more than 100 columns" {
-		t.Errorf("error is %v", err)
+		t.Errorf("the error is %v", err)
 	}
 }
 
@@ -170,21 +175,18 @@ func TestPositions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got []int
 	walk(q.Columns[0].Expr, func(e Expr) { got = append(got, e.Position()) })
 	walk(q.Where.Root, func(e Expr) { got = append(got, e.Position()) })
+
 	want := []int{7, 66, 51, 33, 44, 37, 48, 55, 63, 71, 69, 73}
-	if len(got) != len(want) {
-		t.Fatalf("positions are %v, want %v", got, want)
-	}
-	for i := range got {
-		if got[i] != want[i] {
-			t.Fatalf("positions are %v, want %v", got, want)
-		}
+	if !slices.Equal(got, want) {
+		t.Fatalf("the positions are %v, want %v", got, want)
 	}
 }
 
-// walk visits the tree from its root, operators before their sides.
+// walk visits a tree from its root, operators before their operands.
 func walk(e Expr, visit func(Expr)) {
 	visit(e)
 	switch e := e.(type) {
@@ -195,7 +197,8 @@ func walk(e Expr, visit func(Expr)) {
 			walk(t, visit)
 		}
 	case *Compare:
-		visit2(e.Left, e.Right, visit)
+		walk(e.Left, visit)
+		walk(e.Right, visit)
 	case *In:
 		walk(e.X, visit)
 		for _, l := range e.List {
@@ -207,5 +210,3 @@ func walk(e Expr, visit func(Expr)) {
 		}
 	}
 }
-
-func visit2(a, b Expr, visit func(Expr)) { walk(a, visit); walk(b, visit) }

@@ -8,14 +8,15 @@ func (p *parser) condition() (Expr, error) { return p.chain("OR", p.conjunction)
 // conjunction = negation { "AND" negation }.
 func (p *parser) conjunction() (Expr, error) { return p.chain("AND", p.negation) }
 
-// chain reads terms that one operator joins. They become one node, however many
-// they are, so that a long condition is not a deep tree.
+// chain reads terms that one operator joins. All terms become children of one node,
+// so that a long condition does not become a deep tree.
 func (p *parser) chain(op string, term func() (Expr, error)) (Expr, error) {
 	first, err := term()
 	if err != nil || !p.peek().is(op) {
 		return first, err
 	}
-	node := &Logic{Pos: p.peek().pos, Op: op, Terms: []Expr{first}}
+
+	node := &Logic{Pos: Pos(p.peek().pos), Op: op, Terms: []Expr{first}}
 	for p.accept(op) {
 		next, err := term()
 		if err != nil {
@@ -29,19 +30,21 @@ func (p *parser) chain(op string, term func() (Expr, error)) (Expr, error) {
 // negation = { "NOT" } predicate.
 func (p *parser) negation() (Expr, error) {
 	t := p.peek()
-	if !t.is("NOT") || p.continues() {
+	if !t.is("NOT") || p.startsPath() {
 		return p.predicate()
 	}
+
 	p.advance()
 	if err := p.enter(t); err != nil {
 		return nil, err
 	}
 	defer p.leave()
+
 	x, err := p.negation()
 	if err != nil {
 		return nil, err
 	}
-	return &Not{Pos: t.pos, X: x}, nil
+	return &Not{Pos: Pos(t.pos), X: x}, nil
 }
 
 // predicate = operand [ comparison operand | [ "NOT" ] "IN" list | "NIN" list ].
@@ -50,10 +53,12 @@ func (p *parser) predicate() (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	t := p.peek()
-	if err := p.count(t); err != nil {
+	if err := p.countComparison(t); err != nil {
 		return nil, err
 	}
+
 	switch {
 	case isComparison(t):
 		p.advance()
@@ -62,10 +67,11 @@ func (p *parser) predicate() (Expr, error) {
 			return nil, err
 		}
 		if next := p.peek(); isComparison(next) {
-			return nil, p.errorf(next, "comparisons do not chain; join them by AND")
+			return nil, p.errorf(next, "comparisons cannot be chained: join them with AND")
 		}
-		return &Compare{Pos: t.pos, Op: t.text, Left: left, Right: right}, nil
-	case t.is("IN"), t.is("NIN"), t.is("NOT") && p.tokens[p.at+1].is("IN"):
+		return &Compare{Pos: Pos(t.pos), Op: t.text, Left: left, Right: right}, nil
+
+	case t.is("IN"), t.is("NIN"), t.is("NOT") && p.peekSecond().is("IN"):
 		p.advance()
 		if t.is("NOT") {
 			p.advance()
@@ -74,7 +80,7 @@ func (p *parser) predicate() (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &In{Pos: t.pos, X: left, Not: !t.is("IN"), List: list}, nil
+		return &In{Pos: Pos(t.pos), X: left, Not: !t.is("IN"), List: list}, nil
 	}
 	return left, nil
 }
@@ -82,15 +88,18 @@ func (p *parser) predicate() (Expr, error) {
 // list = "[" [ literal { "," literal } ] "]".
 func (p *parser) list() ([]*Literal, error) {
 	if t := p.peek(); !p.acceptSymbol("[") {
-		if t.kind == symbol && t.text == "(" {
-			return nil, p.errorf(t, "want a list in brackets, such as ['a', 'b'], not in parentheses")
+		found := t.describe()
+		if t.isSymbol("(") {
+			found = "parentheses"
 		}
-		return nil, p.errorf(t, "want a list in brackets, such as ['a', 'b'], not %s", t.describe())
+		return nil, p.errorf(t, "expected a list in brackets, such as ['a', 'b'], found %s", found)
 	}
+
 	list := []*Literal{}
 	if p.acceptSymbol("]") {
 		return list, nil
 	}
+
 	for {
 		t := p.peek()
 		l, err := p.literal()
@@ -98,13 +107,14 @@ func (p *parser) list() ([]*Literal, error) {
 			return nil, err
 		}
 		if l == nil {
-			return nil, p.errorf(t, "want a constant in the list, not %s; text stands in quotes", t.describe())
+			return nil, p.errorf(t, "expected a constant in the list, found %s: put strings in quotes", t.describe())
 		}
 		list = append(list, l)
+
 		if p.acceptSymbol("]") {
 			return list, nil
 		}
-		if err := p.wantSymbol(",", `or "]" in the list`); err != nil {
+		if err := p.expectSymbol(",", `or "]" in the list`); err != nil {
 			return nil, err
 		}
 	}
@@ -113,46 +123,50 @@ func (p *parser) list() ([]*Literal, error) {
 // operand = literal | call | path | "(" condition ")".
 func (p *parser) operand() (Expr, error) {
 	t := p.peek()
-	if t.kind == symbol && t.text == "(" {
+	if t.isSymbol("(") {
 		if err := p.enter(t); err != nil {
 			return nil, err
 		}
 		defer p.leave()
+
 		p.advance()
 		x, err := p.condition()
 		if err != nil {
 			return nil, err
 		}
-		return x, p.wantSymbol(")", "here")
+		return x, p.expectSymbol(")", "here")
 	}
+
 	if l, err := p.literal(); l != nil || err != nil {
 		return l, err
 	}
-	if t.kind == word && p.tokens[p.at+1].kind == symbol && p.tokens[p.at+1].text == "(" && !isKeyword(t.text) {
+	if t.kind == tokWord && p.peekSecond().isSymbol("(") && !isKeyword(t.text) {
 		return p.call()
 	}
 	return p.path()
 }
 
-// literal returns nil if there is none.
+// literal reads a constant. It returns nil, and consumes nothing, if the next token
+// does not begin one.
 func (p *parser) literal() (*Literal, error) {
 	t := p.peek()
 	negative := false
-	if t.kind == symbol && (t.text == "-" || t.text == "+") && p.tokens[p.at+1].kind == number {
+	if (t.isSymbol("-") || t.isSymbol("+")) && p.peekSecond().kind == tokNumber {
 		negative = t.text == "-"
 		p.advance()
 	}
+
 	var v any
 	switch n := p.peek(); {
-	case n.kind == text:
+	case n.kind == tokString:
 		v = n.text
-	case n.kind == number:
+	case n.kind == tokNumber:
 		f := n.value
 		if negative {
 			f = -f
 		}
-		v = f + 0 // -0 is 0
-	case p.continues():
+		v = f + 0 // -0 becomes 0
+	case p.startsPath():
 		return nil, nil
 	case n.is("true"):
 		v = true
@@ -164,17 +178,19 @@ func (p *parser) literal() (*Literal, error) {
 	default:
 		return nil, nil
 	}
+
 	p.advance()
-	return &Literal{Pos: t.pos, Value: v}, nil
+	return &Literal{Pos: Pos(t.pos), Value: v}, nil
 }
 
-// continues reports whether the word that is next is the beginning of a path.
-func (p *parser) continues() bool {
-	if p.peek().kind == end {
+// startsPath reports whether the next token begins a path of several names. Such a
+// token is a name even if it reads like a keyword.
+func (p *parser) startsPath() bool {
+	if p.peek().kind == tokEnd {
 		return false
 	}
-	n := p.tokens[p.at+1]
-	return n.kind == symbol && n.text == "." || n.kind == subscript
+	second := p.peekSecond()
+	return second.isSymbol(".") || second.kind == tokSubscript
 }
 
 // call = name "(" condition { "," condition } ")".
@@ -183,18 +199,20 @@ func (p *parser) call() (Expr, error) {
 	name := strings.ToUpper(t.text)
 	f, ok := functions[name]
 	if !ok {
-		return nil, p.errorf(t, "there is no function %s; known are %s", t.text, functionNames())
+		return nil, p.errorf(t, "unknown function %s: use one of %s", t.text, functionNames())
 	}
-	if f.canonical != "" {
-		name = f.canonical
+	if f.alias != "" {
+		name = f.alias
 	}
+
 	if err := p.enter(t); err != nil {
 		return nil, err
 	}
 	defer p.leave()
+
 	p.advance() // "("
-	c := &Call{Pos: t.pos, Name: name}
-	for !p.isSymbol(")") {
+	c := &Call{Pos: Pos(t.pos), Name: name}
+	for !p.peek().isSymbol(")") {
 		arg, err := p.condition()
 		if err != nil {
 			return nil, err
@@ -204,31 +222,27 @@ func (p *parser) call() (Expr, error) {
 			break
 		}
 	}
-	if err := p.wantSymbol(")", "after the arguments of "+name); err != nil {
+	if err := p.expectSymbol(")", "after the arguments of "+name); err != nil {
 		return nil, err
 	}
+
 	if len(c.Args) != f.args {
-		return nil, p.errorf(t, "%s takes %d argument(s), not %d", name, f.args, len(c.Args))
+		return nil, p.errorf(t, "%s takes %d argument(s), found %d", name, f.args, len(c.Args))
 	}
 	return c, nil
 }
 
-// path = name { "." name | "['" name "']" }, where a name may be [[name]], and the
-// first ones may be those of the collection, which are dropped.
+// path = name { "." name | "['" name "']" }. A name may be in double brackets. The
+// collection's name at the start of a path is dropped.
 func (p *parser) path() (*Path, error) {
 	t := p.peek()
-	if t.kind != word && t.kind != name {
-		if t.kind == symbol && isArithmetic(t.text) {
-			return nil, p.errorf(t, "arithmetic (%s) is not supported", t.text)
-		}
-		return nil, p.errorf(t, "want a property or a constant, not %s", t.describe())
+	if err := p.checkPathStart(t); err != nil {
+		return nil, err
 	}
-	if t.kind == word && isKeyword(t.text) && !p.continues() {
-		return nil, p.errorf(t, "want a property or a constant, not the keyword %s", strings.ToUpper(t.text))
-	}
+
 	parts := []token{p.advance()}
 	for {
-		if n := p.peek(); n.kind == subscript {
+		if p.peek().kind == tokSubscript {
 			parts = append(parts, p.advance())
 			continue
 		}
@@ -236,35 +250,47 @@ func (p *parser) path() (*Path, error) {
 			break
 		}
 		n := p.peek()
-		if n.kind != word && n.kind != name {
-			return nil, p.errorf(n, "want a property's name after the '.', not %s; other characters are written as in tags['a b']", n.describe())
+		if n.kind != tokWord && n.kind != tokBracketed {
+			return nil, p.errorf(n, "expected a property name after the '.', found %s: write a name with special characters as in tags['a b']", n.describe())
 		}
 		parts = append(parts, p.advance())
 	}
-	prefix := strings.Split(p.collection, ".")
-	drop := len(parts) > len(prefix) && parts[len(prefix)].kind != subscript
-	for i := 0; drop && i < len(prefix); i++ {
-		drop = parts[i].is(prefix[i])
-	}
-	if drop {
-		parts = parts[len(prefix):]
-	}
-	path := &Path{Pos: t.pos}
-	for _, part := range parts {
+
+	path := &Path{Pos: Pos(t.pos)}
+	for _, part := range p.withoutCollection(parts) {
 		path.Names = append(path.Names, part.text)
 	}
 	return path, nil
 }
 
-func isComparison(t token) bool {
-	if t.kind != symbol {
-		return false
+// checkPathStart refuses a token that cannot begin a path. Such a token cannot begin
+// any other operand either.
+func (p *parser) checkPathStart(t token) error {
+	switch {
+	case isArithmetic(t):
+		return p.errorf(t, "arithmetic (%s) is not supported", t.text)
+	case t.kind != tokWord && t.kind != tokBracketed:
+		return p.errorf(t, "expected a property or a constant, found %s", t.describe())
+	case t.kind == tokWord && isKeyword(t.text) && !p.startsPath():
+		return p.errorf(t, "expected a property or a constant, found the keyword %s", strings.ToUpper(t.text))
 	}
-	switch t.text {
-	case "=", "!=", "<", "<=", ">", ">=":
-		return true
+	return nil
+}
+
+// withoutCollection removes the collection's name from the start of a path, unless
+// the path has no other name.
+func (p *parser) withoutCollection(parts []token) []token {
+	prefix := strings.Split(p.collection, ".")
+	if len(parts) <= len(prefix) || parts[len(prefix)].kind == tokSubscript {
+		return parts
 	}
-	return false
+
+	for i, word := range prefix {
+		if !parts[i].is(word) {
+			return parts
+		}
+	}
+	return parts[len(prefix):]
 }
 
 func isKeyword(s string) bool {

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// sql is a piece of SQL and the arguments of its '?' parameters in order.
+// sql is a piece of SQL with the arguments of its '?' parameters in order.
 type sql struct {
 	text string
 	args []any
 }
 
-// concat puts pieces together; strings are SQL of this package's own.
+// concat joins pieces of type string or sql. The strings must be constants of this
+// package, never text of a query.
 func concat(pieces ...any) sql {
 	var b strings.Builder
 	var args []any
@@ -27,15 +28,17 @@ func concat(pieces ...any) sql {
 	return sql{b.String(), args}
 }
 
+// bind passes a value to SQL as a parameter.
 func bind(v any) sql { return sql{"?", []any{v}} }
 
-// undefined is SQL's NULL: its logic of three values is that of the language.
+// undefined compiles to NULL, because SQL's three-valued logic treats NULL as the
+// language treats undefined.
 var undefined = sql{text: "NULL"}
 
-// SQL returns the condition as an expression of SQL that is 1, 0 or NULL for a
-// row of the collection, and the arguments of its '?' parameters in order. A nil
-// condition is true for every row. Tables have the names d (devices), or r and j
-// (device_jobs and jobs).
+// SQL returns the condition as an SQL expression, and the arguments of its '?'
+// parameters in order. The expression is 1 (true), 0 (false) or NULL (undefined) for
+// each row of the collection; a nil condition is always true. The expression names the
+// tables d (devices), or r and j (device_jobs and jobs).
 func (c *Condition) SQL(collection string) (where string, args []any) {
 	if c == nil {
 		return "1", nil
@@ -44,21 +47,22 @@ func (c *Condition) SQL(collection string) (where string, args []any) {
 	return s.text, s.args
 }
 
-// compiler turns expressions of one collection into SQL.
+// compiler turns expressions about one collection into SQL.
 type compiler struct{ collection string }
 
-// value is an operand: its class, the SQL of its value and, where the class is
-// dynamic, that of its JSON type.
+// value is a compiled operand.
 type value struct {
 	class   class
 	sql     sql
-	typ     sql
-	literal any    // of a constant
-	path    []any  // of a dynamic one: column and path, for projections
-	json    string // of an object
+	json    string // class object: SQL for the object's JSON text
+	literal any    // the constant, if the operand is one
+
+	// Class dynamic only: the place in a JSON column, and SQL for the JSON type there.
+	column, path string
+	typ          sql
 }
 
-// condition compiles an expression of which the truth is asked.
+// condition compiles an expression whose truth decides.
 func (c compiler) condition(e Expr) sql {
 	switch e := e.(type) {
 	case *Not:
@@ -68,7 +72,7 @@ func (c compiler) condition(e Expr) sql {
 		for i, t := range e.Terms {
 			terms[i] = c.condition(t)
 		}
-		return balance(e.Op, terms)
+		return joinBalanced(e.Op, terms)
 	case *Compare:
 		return compare(e.Op, c.value(e.Left), c.value(e.Right))
 	case *In:
@@ -80,6 +84,7 @@ func (c compiler) condition(e Expr) sql {
 	case *Call:
 		return c.call(e)
 	}
+
 	switch v := c.value(e); v.class {
 	case boolean:
 		return v.sql
@@ -89,16 +94,17 @@ func (c compiler) condition(e Expr) sql {
 	return undefined
 }
 
-// balance joins terms as a tree of little depth, for SQLite bounds the depth.
-func balance(op string, terms []sql) sql {
+// joinBalanced joins terms with AND or OR as a balanced tree, because SQLite limits
+// the depth of expressions.
+func joinBalanced(op string, terms []sql) sql {
 	if len(terms) == 1 {
 		return terms[0]
 	}
 	half := len(terms) / 2
-	return concat("(", balance(op, terms[:half]), " "+op+" ", balance(op, terms[half:]), ")")
+	return concat("(", joinBalanced(op, terms[:half]), " "+op+" ", joinBalanced(op, terms[half:]), ")")
 }
 
-// value compiles an expression of which the value is asked.
+// value compiles an expression whose value is compared or passed to a function.
 func (c compiler) value(e Expr) value {
 	switch e := e.(type) {
 	case *Literal:
@@ -119,49 +125,53 @@ func (c compiler) value(e Expr) value {
 	return value{class: boolean, sql: c.condition(e)}
 }
 
+// path compiles a property.
 func (c compiler) path(p *Path) value {
-	f, below, ok := find(c.collection, p.Names)
+	f, below, ok := findField(c.collection, p.Names)
 	if !ok {
 		return value{}
 	}
+
 	v := value{class: f.class, sql: sql{text: f.column}}
 	if len(below) == 0 {
 		v.json = f.json
 	}
 	if f.class == dynamic {
-		at := jsonPath(below)
-		v.sql = concat("json_extract("+f.column+", ", bind(at), ")")
-		v.typ = concat("json_type("+f.column+", ", bind(at), ")")
-		v.path = []any{f.column, at}
+		v.column = f.column
+		v.path = jsonPath(below)
+		v.sql = concat("json_extract("+v.column+", ", bind(v.path), ")")
+		v.typ = concat("json_type("+v.column+", ", bind(v.path), ")")
 	}
 	return v
 }
 
-// compare compiles a comparison. It is NULL unless both sides are of one type.
+// compare compiles a comparison. It gives NULL for operands of different types.
 func compare(op string, a, b value) sql {
-	if a.class == moment || b.class == moment {
-		a, b = asMoments(a, b)
+	if a.class == timestamp || b.class == timestamp {
+		a, b = timestampOperands(a, b)
 	}
+
 	switch {
 	case a.class == dynamic && b.class == dynamic:
-		return concat("(CASE WHEN ", family(a), " = ", family(b), " THEN CASE ", family(a),
-			" WHEN 4 THEN "+nulls(op)+" ELSE ", a.sql, " "+op+" ", b.sql, " END END)")
+		return concat("(CASE WHEN ", typeFamily(a), " = ", typeFamily(b), " THEN CASE ", typeFamily(a),
+			" WHEN 4 THEN "+compareNulls(op)+" ELSE ", a.sql, " "+op+" ", b.sql, " END END)")
 	case a.class == dynamic:
-		return guarded(a, b.class, concat(a.sql, " "+op+" ", b.sql), op)
+		return compareIfClass(a, b.class, concat(a.sql, " "+op+" ", b.sql), op)
 	case b.class == dynamic:
-		return guarded(b, a.class, concat(a.sql, " "+op+" ", b.sql), op)
+		return compareIfClass(b, a.class, concat(a.sql, " "+op+" ", b.sql), op)
 	case a.class != b.class:
 		return undefined
 	case a.class == null:
-		return sql{text: nulls(op)}
-	case a.class == str, a.class == num, a.class == boolean, a.class == moment:
+		return sql{text: compareNulls(op)}
+	case a.class == str, a.class == num, a.class == boolean, a.class == timestamp:
 		return concat("(", a.sql, " "+op+" ", b.sql, ")")
 	}
 	return undefined
 }
 
-// guarded compares only where v's JSON type is of the class.
-func guarded(v value, c class, comparison sql, op string) sql {
+// compareIfClass restricts a comparison to rows in which the JSON type of v belongs to
+// the class. For other rows it gives NULL.
+func compareIfClass(v value, c class, comparison sql, op string) sql {
 	var types string
 	switch c {
 	case str:
@@ -171,15 +181,15 @@ func guarded(v value, c class, comparison sql, op string) sql {
 	case boolean:
 		types = "('true', 'false')"
 	case null:
-		return concat("(CASE ", v.typ, " WHEN 'null' THEN "+nulls(op)+" END)")
+		return concat("(CASE ", v.typ, " WHEN 'null' THEN "+compareNulls(op)+" END)")
 	default:
 		return undefined
 	}
 	return concat("(CASE WHEN ", v.typ, " IN "+types+" THEN ", comparison, " END)")
 }
 
-// nulls compares null with null.
-func nulls(op string) string {
+// compareNulls compares null with null.
+func compareNulls(op string) string {
 	switch op {
 	case "=", "<=", ">=":
 		return "1"
@@ -187,43 +197,48 @@ func nulls(op string) string {
 	return "0"
 }
 
-// family numbers the types that compare with each other.
-func family(v value) sql {
+// typeFamily gives SQL for a number that is equal for JSON types whose values compare
+// with each other.
+func typeFamily(v value) sql {
 	return concat("CASE ", v.typ, " WHEN 'text' THEN 1 WHEN 'integer' THEN 2 WHEN 'real' THEN 2"+
 		" WHEN 'true' THEN 3 WHEN 'false' THEN 3 WHEN 'null' THEN 4 END")
 }
 
-// asMoments prepares the comparison of a time with something else: two times, or
-// a time with a constant that is one, compare as times, all else as text.
-func asMoments(a, b value) (value, value) {
-	if a.class == moment && b.class == moment {
+// timestampOperands prepares operands of which at least one is a time. Two times, or
+// a time and a constant that parses as one, compare as times. Other operands compare
+// with the time's text.
+func timestampOperands(a, b value) (value, value) {
+	if a.class == timestamp && b.class == timestamp {
 		return a, b
 	}
 	if t, ok := parseTime(b.literal); ok {
-		return a, value{class: moment, sql: bind(t.UnixMicro())}
+		return a, value{class: timestamp, sql: bind(t.UnixMicro())}
 	}
 	if t, ok := parseTime(a.literal); ok {
-		return value{class: moment, sql: bind(t.UnixMicro())}, b
+		return value{class: timestamp, sql: bind(t.UnixMicro())}, b
 	}
 	return asText(a), asText(b)
 }
 
+// asText turns a time into its text and leaves other values unchanged.
 func asText(v value) value {
-	if v.class != moment {
+	if v.class != timestamp {
 		return v
 	}
-	return value{class: str, sql: momentText(v.sql)}
+	return value{class: str, sql: timestampText(v.sql)}
 }
 
-// momentText gives a time as the documents show it, but always to the
-// microsecond. Division rounds towards zero, hence the two steps.
-func momentText(micros sql) sql {
-	return concat("(strftime('%Y-%m-%dT%H:%M:%S', (", micros, " - ((", micros, " % 1000000) + 1000000) % 1000000) / 1000000, 'unixepoch')",
-		" || printf('.%06dZ', ((", micros, " % 1000000) + 1000000) % 1000000))")
+// timestampText gives a time's text as in the documents, but always with
+// microseconds. SQLite's division and remainder round towards zero, so for times
+// before 1970 the fraction is made positive first.
+func timestampText(micros sql) sql {
+	fraction := concat("((", micros, " % 1000000) + 1000000) % 1000000")
+	return concat("(strftime('%Y-%m-%dT%H:%M:%S', (", micros, " - (", fraction, ")) / 1000000, 'unixepoch')",
+		" || printf('.%06dZ', (", fraction, ")))")
 }
 
-// parseTime reads the forms of ISO 8601 that the documentation's examples use;
-// without a zone it is UTC.
+// parseTime reads the ISO 8601 forms in the examples of IoT Hub's documentation. A
+// time without a zone is UTC.
 func parseTime(literal any) (time.Time, bool) {
 	s, _ := literal.(string)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {

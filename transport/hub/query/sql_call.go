@@ -5,32 +5,21 @@ import (
 	"strings"
 )
 
-// call compiles a function. A type check of an undefined value is false; the
-// functions of strings are undefined for anything else than strings.
+// call compiles a function call. A type check of an undefined value is false. The
+// string functions are undefined unless both arguments are strings.
 func (c compiler) call(e *Call) sql {
 	f := functions[e.Name]
 	if f.types != nil {
-		return c.typeCheck(c.value(e.Args[0]), f.types)
+		return typeCheck(c.value(e.Args[0]), f.types)
 	}
+
 	x, y := asText(c.value(e.Args[0])), asText(c.value(e.Args[1]))
-	var result sql
-	switch e.Name {
-	case "STARTS_WITH":
-		result = concat("instr(", x.sql, ", ", y.sql, ") = 1")
-	case "ENDS_WITH":
-		// As bytes: the length of text ends at a character 0. The lengths come first,
-		// for substr of an empty blob is NULL.
-		whole, tail := concat("CAST(", x.sql, " AS BLOB)"), concat("CAST(", y.sql, " AS BLOB)")
-		result = concat("length(", tail, ") = 0 OR length(", tail, ") <= length(", whole, ") AND substr(", whole, ", -length(", tail, ")) = ", tail)
-	case "CONTAINS":
-		result = concat("instr(", x.sql, ", ", y.sql, ") > 0")
-	}
-	result = concat("(", result, ")")
+	result := concat("(", stringFunction(e.Name, x.sql, y.sql), ")")
 	for _, v := range []value{y, x} {
 		switch v.class {
 		case str:
 		case dynamic:
-			result = guarded(v, str, result, "=")
+			result = compareIfClass(v, str, result, "=")
 		default:
 			return undefined
 		}
@@ -38,32 +27,48 @@ func (c compiler) call(e *Call) sql {
 	return result
 }
 
-func (c compiler) typeCheck(v value, types []string) sql {
-	has := func(t string) bool { return slices.Contains(types, t) }
-	present := func(is bool) sql {
-		if !is {
+// stringFunction compiles a function of two strings.
+func stringFunction(name string, x, y sql) sql {
+	switch name {
+	case "STARTS_WITH":
+		return concat("instr(", x, ", ", y, ") = 1")
+	case "ENDS_WITH":
+		// The strings are compared as blobs, because SQLite's length of text stops at
+		// U+0000. The length checks come first, because substr of an empty blob is NULL.
+		whole := concat("CAST(", x, " AS BLOB)")
+		tail := concat("CAST(", y, " AS BLOB)")
+		return concat("length(", tail, ") = 0 OR length(", tail, ") <= length(", whole, ") AND substr(", whole, ", -length(", tail, ")) = ", tail)
+	}
+	return concat("instr(", x, ", ", y, ") > 0") // CONTAINS
+}
+
+// typeCheck compiles the test whether a value has one of the JSON types.
+func typeCheck(v value, types []string) sql {
+	definedIf := func(jsonType string) sql {
+		if !slices.Contains(types, jsonType) {
 			return sql{text: "0"}
 		}
 		return concat("(", v.sql, " IS NOT NULL)")
 	}
+
 	switch v.class {
-	case str, moment:
-		return present(has("text"))
+	case str, timestamp:
+		return definedIf("text")
 	case num:
-		return present(has("integer"))
+		return definedIf("integer")
 	case boolean:
-		return present(has("true"))
+		return definedIf("true")
 	case null:
-		return boolText(has("null"))
+		return boolSQL(slices.Contains(types, "null"))
 	case object:
-		return boolText(has("object"))
+		return boolSQL(slices.Contains(types, "object"))
 	case dynamic:
 		return concat("(coalesce(", v.typ, ", '') IN ('"+strings.Join(types, "', '")+"'))")
 	}
 	return sql{text: "0"}
 }
 
-func boolText(b bool) sql {
+func boolSQL(b bool) sql {
 	if b {
 		return sql{text: "1"}
 	}

@@ -5,20 +5,21 @@ import (
 	"slices"
 )
 
-// in compiles membership: true if the value equals one of the list, false if it
-// equals none though its type occurs, else undefined. The strings and numbers of
-// the list are one parameter each, however long the list is.
+// in compiles membership in a list. It is true if the value equals a constant of the
+// list. Otherwise it is false if the list has a constant of the value's type, else
+// undefined. All strings of the list become one parameter, and so do all numbers.
 func (c compiler) in(e *In) sql {
 	v := c.value(e.X)
-	if v.class == moment {
-		return inMoments(v, e.List)
-	}
-	if v.class == boolean {
+	switch v.class {
+	case timestamp:
+		return inTimestamps(v, e.List)
+	case boolean:
 		return inBooleans(v.sql, e.List)
 	}
+
 	strs, nums := []string{}, []float64{}
 	var terms []sql
-	var seen []any
+	var others []any // constants that are neither strings nor numbers
 	for _, l := range e.List {
 		switch x := l.Value.(type) {
 		case string:
@@ -26,41 +27,43 @@ func (c compiler) in(e *In) sql {
 		case float64:
 			nums = append(nums, x)
 		default:
-			if !slices.Contains(seen, l.Value) {
-				seen = append(seen, l.Value)
+			if !slices.Contains(others, l.Value) {
+				others = append(others, l.Value)
 				terms = append(terms, compare("=", v, c.value(l)))
 			}
 		}
 	}
+
 	if len(strs) > 0 {
-		terms = append(terms, member(v, str, strs))
+		terms = append(terms, inList(v, str, strs))
 	}
 	if len(nums) > 0 {
-		terms = append(terms, member(v, num, nums))
+		terms = append(terms, inList(v, num, nums))
 	}
 	return anyOf(terms)
 }
 
-// inBooleans compiles the membership of a boolean. x may be a whole condition and
-// appears once only, or nested lists would grow without bound.
+// inBooleans compiles the membership of a boolean. The SQL contains x only once: x may
+// be a whole condition, and repeating it would let nested lists grow exponentially.
 func inBooleans(x sql, list []*Literal) sql {
-	is := func(b bool) bool {
+	listHas := func(b bool) bool {
 		return slices.ContainsFunc(list, func(l *Literal) bool { return l.Value == b })
 	}
+
 	switch {
-	case is(true) && is(false):
+	case listHas(true) && listHas(false):
 		return concat("(CASE WHEN ", x, " IS NOT NULL THEN 1 END)")
-	case is(true):
+	case listHas(true):
 		return x
-	case is(false):
+	case listHas(false):
 		return concat("(NOT ", x, ")")
 	}
 	return undefined
 }
 
-// inMoments compiles the membership of a time: constants that are times compare as
-// times, other strings as text.
-func inMoments(v value, list []*Literal) sql {
+// inTimestamps compiles the membership of a time. Constants that parse as times
+// compare as times, other strings as text.
+func inTimestamps(v value, list []*Literal) sql {
 	times, strs := []int64{}, []string{}
 	for _, l := range list {
 		if t, ok := parseTime(l.Value); ok {
@@ -69,31 +72,33 @@ func inMoments(v value, list []*Literal) sql {
 			strs = append(strs, s)
 		}
 	}
+
 	var terms []sql
 	if len(times) > 0 {
-		terms = append(terms, member(v, moment, times))
+		terms = append(terms, inList(v, timestamp, times))
 	}
 	if len(strs) > 0 {
-		terms = append(terms, member(asText(v), str, strs))
+		terms = append(terms, inList(asText(v), str, strs))
 	}
 	return anyOf(terms)
 }
 
-// member compiles the membership in a list of one class.
-func member(v value, c class, list any) sql {
-	text, _ := json.Marshal(list)
+// inList compiles the membership in a list whose constants are all of class c.
+func inList(v value, c class, list any) sql {
 	if v.class != dynamic && v.class != c {
 		return undefined
 	}
+
+	text, _ := json.Marshal(list)
 	in := concat(v.sql, " IN (SELECT value FROM json_each(", bind(string(text)), "))")
 	if v.class == dynamic {
-		return guarded(v, c, in, "=")
+		return compareIfClass(v, c, in, "=")
 	}
 	return concat("(", in, ")")
 }
 
-// anyOf is true if a term is, else false if a term is, else NULL: unlike OR, it
-// is not undefined because one of the list has another type.
+// anyOf is true if a term is true, else false if a term is false, else NULL. SQL's OR
+// would be NULL, not false, if one term is false and another NULL.
 func anyOf(terms []sql) sql {
 	switch len(terms) {
 	case 0:
@@ -101,6 +106,7 @@ func anyOf(terms []sql) sql {
 	case 1:
 		return terms[0]
 	}
+
 	pieces := []any{"(CASE"}
 	for _, t := range terms {
 		pieces = append(pieces, " WHEN ", t, " THEN 1")

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever the text is, it reaches SQLite as a parameter or not at all.
+// TestNothingOfTheTextIsInTheSQL checks that text of a query reaches SQLite only as
+// bound parameters.
 func TestNothingOfTheTextIsInTheSQL(t *testing.T) {
 	const mark = "xyzzy"
 	for _, text := range []string{
@@ -19,6 +20,7 @@ func TestNothingOfTheTextIsInTheSQL(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
+
 		where, args := c.SQL(Devices)
 		if strings.Contains(where, mark) || strings.ContainsAny(where, `"\`) {
 			t.Errorf("%s is compiled to %s", text, where)
@@ -27,6 +29,7 @@ func TestNothingOfTheTextIsInTheSQL(t *testing.T) {
 			t.Errorf("%s: %d parameters and %d arguments: %s", text, n, len(args), where)
 		}
 	}
+
 	q, err := Parse("SELECT tags.xyzzy AS xyzzy, properties.desired['xyzzy'] AS [[xyzzy 2]], xyzzy AS x FROM devices")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +55,7 @@ func TestSQL(t *testing.T) {
 			t.Errorf("%s: %v", c.text, err)
 			continue
 		}
+
 		where, args := condition.SQL(c.collection)
 		if got := fmt.Sprintf("%s %v", where, args); got != c.want {
 			t.Errorf("%s is compiled to\n%s\nwant\n%s", c.text, got, c.want)

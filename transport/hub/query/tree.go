@@ -1,6 +1,6 @@
 package query
 
-// The collections that can stand after FROM.
+// The collections that can follow FROM.
 const (
 	Devices    = "devices"
 	DeviceJobs = "devices.jobs"
@@ -10,17 +10,17 @@ const (
 type Query struct {
 	Text       string   // the text that Parse was given
 	Collection string   // Devices or DeviceJobs
-	Top        int      // at most so many rows; 0: all
-	Columns    []Column // what is selected, in order; none means *
+	Top        int      // the largest number of rows; 0 means all rows
+	Columns    []Column // the selected columns, in order; empty for SELECT *
 	Where      *Condition
-	GroupBy    []*Path // the properties whose values make a group
+	GroupBy    []*Path // documents with equal values of these properties form a group
 }
 
 // Star reports whether the query selects whole documents: SELECT *.
 func (q *Query) Star() bool { return len(q.Columns) == 0 }
 
-// Aggregates reports whether the query's rows are of groups of documents, or of
-// all of them, instead of one document each.
+// Aggregates reports whether each row of the result stands for several documents: for
+// a group, or for all documents together.
 func (q *Query) Aggregates() bool {
 	if len(q.GroupBy) > 0 {
 		return true
@@ -33,27 +33,34 @@ func (q *Query) Aggregates() bool {
 	return false
 }
 
-// Column is one projection: a value, and the member's name in the row.
+// Column is one selected column: a *Path or an *Aggregate, and the member's name in
+// the resulting JSON object.
 type Column struct {
 	Expr Expr
 	Name string
 }
 
-// Condition is what stands after WHERE. A nil *Condition selects everything.
+// Condition is the condition after WHERE. A nil *Condition selects every document.
 type Condition struct {
 	Root Expr
 }
 
-// Expr is a node of the tree. Pos is the offset of its first byte in the text;
-// of an operator with two sides, the offset of the operator.
+// Expr is a node of the tree.
 type Expr interface {
 	Position() int
 }
 
-// Literal is a constant: a string, a float64, a bool, nil for null, or
-// Undefined.
+// Pos is a node's byte offset in the query's text, from 0. For nodes with an operator
+// between two operands it is the operator's offset.
+type Pos int
+
+// Position returns the node's byte offset in the query's text.
+func (p Pos) Position() int { return int(p) }
+
+// Literal is a constant. Value is a string, a float64, a bool, nil for null, or
+// Undefined{}.
 type Literal struct {
-	Pos   int
+	Pos
 	Value any
 }
 
@@ -62,74 +69,51 @@ type Undefined struct{}
 
 // Path is a property's path in the document, without the name of the collection.
 type Path struct {
-	Pos   int
+	Pos
 	Names []string
 }
 
-// Not is the negation of a condition.
+// Not negates a condition.
 type Not struct {
-	Pos int
-	X   Expr
+	Pos
+	X Expr
 }
 
-// Logic joins two or more conditions by AND or OR.
+// Logic joins two or more conditions with AND or OR.
 type Logic struct {
-	Pos   int
+	Pos
 	Op    string // "AND" or "OR"
 	Terms []Expr
 }
 
 // Compare compares two values.
 type Compare struct {
-	Pos         int
+	Pos
 	Op          string // = != < <= > >=
 	Left, Right Expr
 }
 
-// In asks whether a value is one of a list of constants; Not turns it round.
+// In tests whether a value is in a list of constants, or with Not, whether it is
+// absent from the list.
 type In struct {
-	Pos  int
+	Pos
 	X    Expr
 	Not  bool
 	List []*Literal
 }
 
-// Call is a function call. Name is in upper case, as the documentation has it.
+// Call is a function call. Name is in upper case, as in IoT Hub's documentation.
 type Call struct {
-	Pos  int
+	Pos
 	Name string
 	Args []Expr
 }
 
-// Aggregate is an aggregate over a group of documents; it stands in a projection
-// only. X is nil for COUNT(), which counts documents; SUM, AVG, MIN and MAX take
-// the property's values that are numbers.
+// Aggregate computes one value from a group of documents. It occurs only as a column.
+// COUNT() counts the documents and has a nil X. SUM, AVG, MIN and MAX use the values
+// of X that are numbers.
 type Aggregate struct {
-	Pos  int
+	Pos
 	Name string
 	X    *Path
 }
-
-// Position returns where the node stands in the text.
-func (e *Literal) Position() int { return e.Pos }
-
-// Position returns where the node stands in the text.
-func (e *Path) Position() int { return e.Pos }
-
-// Position returns where the node stands in the text.
-func (e *Not) Position() int { return e.Pos }
-
-// Position returns where the operator stands in the text.
-func (e *Logic) Position() int { return e.Pos }
-
-// Position returns where the operator stands in the text.
-func (e *Compare) Position() int { return e.Pos }
-
-// Position returns where the operator stands in the text.
-func (e *In) Position() int { return e.Pos }
-
-// Position returns where the node stands in the text.
-func (e *Call) Position() int { return e.Pos }
-
-// Position returns where the node stands in the text.
-func (e *Aggregate) Position() int { return e.Pos }
