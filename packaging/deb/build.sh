@@ -52,9 +52,19 @@ for package in $packages; do programs "$package"; done | sed 's#^#./cmd/#' |
 	xargs env CGO_ENABLED=0 GOOS=linux "${target[@]}" go build -trimpath -buildvcs=false ${TAGS:+-tags "$TAGS"} \
 		-ldflags="-s -w -X main.version=$VERSION" -o "$STAGE/bin/"
 
-# Man pages, compressed; completions, which latchctl and latchhub know themselves.
-for page in packaging/man/*.[158]; do gzip -9nc "$page" >"$STAGE/man/${page##*/}.gz"; done
+# Tools for this machine's architecture. The tag "man" turns latchctl into the
+# generator of its own man pages.
 go build -buildvcs=false -o "$work/tools/" ./cmd/latchd ./cmd/latchctl ./cmd/latchhub ./packaging/deb/papers
+go build -buildvcs=false -tags man -o "$work/tools/latchctl-man" ./cmd/latchctl
+
+# Man pages, compressed: the pages of latchctl are generated, with the date
+# SOURCE_DATE_EPOCH; the others are in packaging/man.
+mkdir "$work/man"
+"$work/tools/latchctl-man" "$work/man"
+cp packaging/man/*.[158] "$work/man"
+for page in "$work"/man/*; do gzip -9nc "$page" >"$STAGE/man/${page##*/}.gz"; done
+
+# Completions, which latchctl and latchhub print themselves.
 for program in latchctl latchhub; do
 	for shell in bash zsh fish; do
 		"$work/tools/$program" completion "$shell" >"$STAGE/completion/$program.$shell"

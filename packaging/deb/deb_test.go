@@ -97,6 +97,7 @@ func TestPackages(t *testing.T) {
 		}
 		output(t, "", "lintian", args...)
 	})
+	t.Run("man pages", func(t *testing.T) { hasManPages(t, packages) })
 	for name, programs := range map[string][]string{"latchd": {"latchd"}, "latchctl": {"latchctl"}, "latchhub": {"latchhub", "latchsim"}} {
 		t.Run("bill of "+name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -106,7 +107,39 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// reproducible builds one package again, from a copy of the sources in a folder of
+// hasManPages checks that the packages have the pages of packaging/man and the
+// generated pages of latchctl, and that the generated pages have text.
+func hasManPages(t *testing.T, packages map[string]string) {
+	for name, want := range map[string][]string{
+		"latchd":   {"man8/latchd.8.gz", "man5/latchd.toml.5.gz"},
+		"latchhub": {"man8/latchhub.8.gz", "man1/latchsim.1.gz"},
+		"latchctl": {"man1/latchctl.1.gz", "man1/latchctl-lock.1.gz", "man1/latchctl-job-schedule-method.1.gz",
+			"man1/latchctl-output.1.gz", "man1/latchctl-connection.1.gz"},
+	} {
+		dir := t.TempDir()
+		output(t, "", "dpkg-deb", "-x", packages[name], dir)
+
+		pages, err := filepath.Glob(filepath.Join(dir, "usr/share/man/*/*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "latchctl" && len(pages) < 30 {
+			t.Errorf("the package latchctl has %d man pages, want 30 or more", len(pages))
+		}
+		if name != "latchctl" && len(pages) != len(want) {
+			t.Errorf("the package %s has the man pages %q, want %q", name, pages, want)
+		}
+
+		for _, page := range want {
+			text := output(t, dir, "gzip", "-dc", filepath.Join("usr/share/man", page))
+			if !strings.Contains(text, ".SH ") {
+				t.Errorf("the page %s of the package %s has no section:\n%.200s", page, name, text)
+			}
+		}
+	}
+}
+
+// reproducible builds two packages again, from a copy of the sources in a folder of
 // another name, without git, with another time zone, language and umask.
 func reproducible(t *testing.T, first map[string]string) {
 	need(t, "git")
@@ -131,7 +164,7 @@ func reproducible(t *testing.T, first map[string]string) {
 			t.Fatal(err)
 		}
 	}
-	second := build(t, root, "arm64", "PACKAGES=latchd", "TZ=Pacific/Kiritimati", "LC_ALL=C.UTF-8", "GIT_DIR=/nonexistent")
+	second := build(t, root, "arm64", "PACKAGES=latchd latchctl", "TZ=Pacific/Kiritimati", "LC_ALL=C.UTF-8", "GIT_DIR=/nonexistent")
 	compared := 0
 	for name, file := range second {
 		if name == "SHA256SUMS" {
@@ -150,8 +183,8 @@ func reproducible(t *testing.T, first map[string]string) {
 			t.Errorf("%s is not the same bytes when it is built again; look with diffoscope", name)
 		}
 	}
-	if compared != 2 {
-		t.Errorf("%d files were compared, want 2", compared)
+	if compared != 4 {
+		t.Errorf("%d files were compared, want 4", compared)
 	}
 }
 

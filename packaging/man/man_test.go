@@ -16,19 +16,24 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// What a page that is written by hand says is there is what the program's help says.
+// TestPagesNameAllCommandsAndFlags compares the pages that are written by hand with
+// the help of their programs: both must name the same commands and flags.
 func TestPagesNameAllCommandsAndFlags(t *testing.T) {
+	t.Parallel()
+
 	for page, program := range map[string]string{"latchd.8": "latchd", "latchhub.8": "latchhub", "latchsim.1": "latchsim"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Without what roff has between and before the words.
+
+		// Remove roff's fonts, escapes and macros, which stand before and between words.
 		plain := regexp.MustCompile(`\\f.|\\\||"|(?m:^\.[A-Z]+ )`).ReplaceAllString(strings.ReplaceAll(string(text), `\-`, "-"), "")
-		commands, flags := helped(t, program, nil)
+		commands, flags := commandsAndFlags(t, program, nil)
 		if len(commands)+len(flags) < 5 {
-			t.Fatalf("the help of %s is not understood: %q, %q", program, commands, flags)
+			t.Fatalf("the help of %s has too few commands and flags: %q, %q; does this test still parse it?", program, commands, flags)
 		}
+
 		for _, command := range commands {
 			if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(command) + `\b`).MatchString(plain) {
 				t.Errorf("%s does not describe the command %q", page, command)
@@ -39,7 +44,8 @@ func TestPagesNameAllCommandsAndFlags(t *testing.T) {
 				t.Errorf("%s does not describe the flag %s", page, flag)
 			}
 		}
-		// And nothing else.
+
+		// The page must not describe flags that the program does not have.
 		for _, m := range regexp.MustCompile(`(?m)^(--?[a-z][a-z-]+)\b`).FindAllStringSubmatch(plain, -1) {
 			if !slices.Contains(flags, m[1]) {
 				t.Errorf("%s describes %s, which %s does not have", page, m[1], program)
@@ -48,26 +54,34 @@ func TestPagesNameAllCommandsAndFlags(t *testing.T) {
 	}
 }
 
-// helped returns all commands of a program, each with its words, and all flags.
-func helped(t *testing.T, program string, command []string) (commands, flags []string) {
+// commandsAndFlags runs a program's command with --help, and the help of its
+// subcommands. It returns each command that has no subcommands, with all its words
+// ("device create"), and the flags of all commands.
+func commandsAndFlags(t *testing.T, program string, command []string) (commands, flags []string) {
+	t.Helper()
+
 	out, _ := exec.CommandContext(t.Context(), bin.Path(program), append(command, "--help")...).CombinedOutput()
 	for _, m := range regexp.MustCompile(`(?m)^(?:  |      )(?:-., )?(--?[a-z][a-z-]+)\b`).FindAllStringSubmatch(string(out), -1) {
 		flags = append(flags, m[1])
 	}
-	if !strings.Contains(string(out), "Commands:\n") {
+
+	_, list, hasCommands := strings.Cut(string(out), "Commands:\n")
+	if !hasCommands {
 		return nil, flags
 	}
-	_, list, _ := strings.Cut(string(out), "Commands:\n")
+
 	for line := range strings.Lines(list) {
 		m := regexp.MustCompile(`^  ([a-z]+) `).FindStringSubmatch(line)
 		if m == nil {
 			break
 		}
+
 		whole := append(slices.Clone(command), m[1])
-		below, more := []string(nil), []string(nil)
+		var below, more []string
 		if m[1] != "help" && m[1] != "version" {
-			below, more = helped(t, program, whole)
+			below, more = commandsAndFlags(t, program, whole)
 		}
+
 		flags = append(flags, more...)
 		if len(below) > 0 {
 			commands = append(commands, below...)
@@ -75,22 +89,23 @@ func helped(t *testing.T, program string, command []string) (commands, flags []s
 			commands = append(commands, strings.Join(whole, " "))
 		}
 	}
+
 	return commands, flags
 }
 
-// Each page is one that man shows without a complaint.
+// TestPagesAreWellFormed checks that man renders each page without a warning: the
+// pages of this folder, and those that latchctl's generator writes.
 func TestPagesAreWellFormed(t *testing.T) {
+	t.Parallel()
+
 	if _, err := exec.LookPath("man"); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("man is missing, and CI needs it; it comes with lintian")
+			t.Fatal("the command man is missing, and CI needs it; install it with lintian")
 		}
-		t.Skip("there is no man: the pages are not looked at")
+		t.Skip("the command man is missing, so no page is checked; install the package man-db")
 	}
-	pages, err := filepath.Glob("*.[0-9]")
-	if err != nil || len(pages) < 10 {
-		t.Fatalf("pages: %q, %v", pages, err)
-	}
-	for _, page := range pages {
+
+	for _, page := range append(writtenPages(t), generatedPages(t)...) {
 		cmd := exec.CommandContext(t.Context(), "man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page)
 		cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "MANROFFSEQ=", "MANWIDTH=80")
 		var complaints strings.Builder
@@ -99,4 +114,39 @@ func TestPagesAreWellFormed(t *testing.T) {
 			t.Errorf("%s: %v\n%s", page, err, &complaints)
 		}
 	}
+}
+
+// writtenPages returns the files of the pages that are written by hand.
+func writtenPages(t *testing.T) []string {
+	t.Helper()
+
+	pages, err := filepath.Glob("*.[0-9]")
+	if err != nil || len(pages) < 4 {
+		t.Fatalf("pages in packaging/man: %q, %v; want 4 or more", pages, err)
+	}
+	if generated, _ := filepath.Glob("latchctl*"); len(generated) > 0 {
+		t.Errorf("packaging/man has the files %q; the package build generates the pages of latchctl", generated)
+	}
+
+	return pages
+}
+
+// generatedPages generates the pages of latchctl into a temporary folder and
+// returns their files.
+func generatedPages(t *testing.T) []string {
+	t.Helper()
+
+	folder := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "-tags", "man", "github.com/latchd/latchd/cmd/latchctl", folder)
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1795500000")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("generate the man pages of latchctl: %v\n%s", err, out)
+	}
+
+	pages, err := filepath.Glob(filepath.Join(folder, "*.1"))
+	if err != nil || len(pages) < 30 {
+		t.Fatalf("generated pages: %q, %v; want 30 or more", pages, err)
+	}
+
+	return pages
 }

@@ -20,9 +20,12 @@ fi
 
 step 'go vet'
 go vet ./...
+go vet -tags man ./cmd/latchctl
 
 step 'staticcheck'
 go tool staticcheck ./...
+# The generator of the man pages does not use what only the shipped program needs.
+go tool staticcheck -tags man -checks inherit,-U1000 ./cmd/latchctl
 
 step 'programs for ARMv6 and arm64, without cgo'
 packaging/test/cross.sh
