@@ -1,12 +1,15 @@
-// Package systemd talks to the service manager that started the process, over
-// the interfaces that systemd documents as stable: the notification socket with
-// its file descriptor store, the watchdog, credentials and the journal's native
-// protocol. The unit files stand beside it.
+// Package systemd talks to the service manager that started the process. Use
+// [FromEnvironment] to get a [Manager], which sends notifications and stores open
+// files; [Feed] serves the watchdog, [Credential] finds secret files and
+// [JournalCore] writes logs. The unit files are in the same directory.
 //
-// What the package promises:
-//   - Without systemd all of it does nothing and is no error, so a program calls
-//     it in any case.
-//   - Nothing waits for systemd or the journal without a bound, so that neither
-//     can hold up a door.
-//   - The watchdog is fed by the main loop's answers, never by a timer alone.
+// The package uses only interfaces that systemd documents as stable.
+//
+// Guarantees:
+//   - Without systemd every function returns without effect and without an error,
+//     so programs need no checks.
+//   - No function waits for systemd or the journal without a bound, so neither of
+//     them can delay a door.
+//   - The watchdog is fed only when the main loop has answered, never by a timer
+//     alone.
 package systemd

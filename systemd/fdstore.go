@@ -7,14 +7,15 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// maxName is how long the name of a stored file may be.
+// maxName is the maximum length of a stored file's name in bytes.
 const maxName = 255
 
-// Store has systemd keep a duplicate of an open file beyond the process's life,
-// and hand it to the next process under this name. It outlives every kind of end
-// but the stop of the service. Names need not be unique. Systemd drops, without
-// a word, what is beyond the unit's FileDescriptorStoreMax, and a file that has
-// hung up or has an error, such as a pipe without its other end.
+// Store gives systemd a duplicate of an open file. systemd keeps the file open after
+// this process ends and hands it to the next process of the service under this name.
+// It closes the file when the service is stopped. Names need not be unique.
+//
+// systemd silently discards files beyond the unit's FileDescriptorStoreMax and files
+// that have hung up or have an error, such as a pipe whose other end is closed.
 func (m Manager) Store(fd int, name string) (sent bool, err error) {
 	if err := checkName(name); err != nil {
 		return false, err
@@ -22,8 +23,8 @@ func (m Manager) Store(fd int, name string) (sent bool, err error) {
 	return m.send("FDSTORE=1\nFDNAME="+name, fd)
 }
 
-// Remove has systemd close all files that it keeps under this name. Duplicates
-// that processes have stay open.
+// Remove makes systemd close all stored files with this name. Duplicates in processes
+// stay open.
 func (m Manager) Remove(name string) (sent bool, err error) {
 	if err := checkName(name); err != nil {
 		return false, err
@@ -31,19 +32,19 @@ func (m Manager) Remove(name string) (sent bool, err error) {
 	return m.send("FDSTOREREMOVE=1\nFDNAME=" + name)
 }
 
-// Stored returns the files that systemd has kept for this process; Name gives
-// what they were stored under. Only the first call returns them: it takes them
-// out of the environment, so that no child mistakes them for its own.
+// Stored returns the files that systemd stored for this process. File.Name returns the
+// name of each. Only the first call returns files: it also removes them from the
+// environment, so that a child process does not claim them.
 func Stored() []*os.File { return activation.Files(true) }
 
-// checkName accepts what systemd does: else it would store the file as "stored".
+// checkName refuses the names that systemd would replace by "stored".
 func checkName(name string) error {
 	if name == "" || len(name) > maxName {
-		return fmt.Errorf("name of a stored file: it has %d characters, want 1 to %d", len(name), maxName)
+		return fmt.Errorf("stored file: the name has %d bytes; use 1 to %d", len(name), maxName)
 	}
 	for _, c := range []byte(name) {
 		if c < ' ' || c >= 0x7f || c == ':' {
-			return fmt.Errorf("name of a stored file: %q has a colon or a character that is not printable ASCII", name)
+			return fmt.Errorf("stored file: invalid name %q; use printable ASCII without colons", name)
 		}
 	}
 	return nil

@@ -16,24 +16,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decode reads an entry as the journal does.
+// decode parses an entry of the native protocol, as the journal does.
 func decode(entry string) (fields []field, err error) {
 	for entry != "" {
 		line, rest, ok := strings.Cut(entry, "\n")
 		if !ok {
-			return nil, fmt.Errorf("no end of line: %q", entry)
+			return nil, fmt.Errorf("no line feed: %q", entry)
 		}
 		entry = rest
+
 		if name, value, ok := strings.Cut(line, "="); ok {
 			fields = append(fields, field{name, value})
 			continue
 		}
+
 		if len(rest) < 8 {
-			return nil, fmt.Errorf("%s: no length", line)
+			return nil, fmt.Errorf("%s: the length is missing", line)
 		}
 		n := binary.LittleEndian.Uint64([]byte(rest[:8]))
 		if rest = rest[8:]; uint64(len(rest)) <= n || rest[n] != '\n' {
-			return nil, fmt.Errorf("%s: the length %d is wrong", line, n)
+			return nil, fmt.Errorf("%s: the value does not have the length %d", line, n)
 		}
 		fields = append(fields, field{line, rest[:n]})
 		entry = rest[n+1:]
@@ -45,13 +47,13 @@ func FuzzJournalEntry(f *testing.F) {
 	f.Add("requestId", "7", "error", "line one\nline two\n")
 	f.Add("", "\n", "_PID", "1")
 	f.Add("a=b\n", "=", "MESSAGE", "\nMESSAGE=x")
-	f.Add("kept as", "\xff\x00", strings.Repeat("N", 100), strings.Repeat("v", 1000))
+	f.Add("two words", "\xff\x00", strings.Repeat("N", 100), strings.Repeat("v", 1000))
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		want := []field{{fieldName(key1), value1}, {fieldName(key2), value2}}
 		entry := appendField(appendField(nil, want[0].key, value1), want[1].key, value2)
 		got, err := decode(string(entry))
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q reads as %q, %v; want %q", entry, got, err, want)
+			t.Errorf("entry %q: decoded %q, %v; want %q", entry, got, err, want)
 		}
 		for _, f := range want {
 			name := strings.Trim(f.key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -63,11 +65,12 @@ func FuzzJournalEntry(f *testing.F) {
 }
 
 func TestFieldName(t *testing.T) {
+	t.Parallel()
 	for key, want := range map[string]string{
 		"device_id": "DEVICE_ID",
 		"requestId": "REQUEST_ID",
 		"method":    "METHOD",
-		"kept as":   "KEPT_AS",
+		"two words": "TWO_WORDS",
 		"message":   "FIELD_MESSAGE",
 		"priority":  "FIELD_PRIORITY",
 		"_pid":      "FIELD__PID",
@@ -80,10 +83,10 @@ func TestFieldName(t *testing.T) {
 	}
 }
 
-// logTo returns a logger that writes to the server.
-func logTo(t *testing.T, s *server, least zapcore.Level) *zap.Logger {
+// logTo returns a logger that writes to the test server.
+func logTo(t *testing.T, s *server, level zapcore.Level) *zap.Logger {
 	t.Helper()
-	core, err := newJournalCore(s.name, "latchd", least)
+	core, err := newJournalCore(s.name, "latchd", level)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,17 +106,17 @@ func TestJournalCore(t *testing.T) {
 		},
 		"method": {
 			func() {
-				log.With(zap.String("method", "lockDoor"), zap.String("requestId", "7")).Warn("refused", zap.Int("status", 409), zap.Duration("took", time.Second))
+				log.With(zap.String("method", "lockDoor"), zap.String("request_id", "7")).Warn("refused", zap.Int("status", 409), zap.Duration("took", time.Second))
 			},
 			[]field{{"PRIORITY", "4"}, {"MESSAGE", "refused (status=409, took=1s)"}, {"SYSLOG_IDENTIFIER", "latchd"}, {"DEVICE_ID", "door-1"},
 				{"METHOD", "lockDoor"}, {"REQUEST_ID", "7"}, {"STATUS", "409"}, {"TOOK", "1s"}},
 		},
 		"error of two lines": {
-			func() { log.Error("not on disk", zap.String("file", "a b"), zap.Error(errors.New("one\ntwo"))) },
-			[]field{{"PRIORITY", "3"}, {"MESSAGE", "not on disk: one\ntwo (file=\"a b\")"}, {"SYSLOG_IDENTIFIER", "latchd"}, {"DEVICE_ID", "door-1"},
+			func() { log.Error("save", zap.String("file", "a b"), zap.Error(errors.New("one\ntwo"))) },
+			[]field{{"PRIORITY", "3"}, {"MESSAGE", "save: one\ntwo (file=\"a b\")"}, {"SYSLOG_IDENTIFIER", "latchd"}, {"DEVICE_ID", "door-1"},
 				{"FILE", "a b"}, {"ERROR", "one\ntwo"}},
 		},
-		"of a named logger": {
+		"named logger": {
 			func() {
 				log.Named("mqtt").Info("up", zap.Any("list", []int{1, 2}), zap.ByteString("answer", []byte(`{"ok":1}`)))
 			},
@@ -122,7 +125,7 @@ func TestJournalCore(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log.Debug("not enabled, so not sent")
+			log.Debug("below the level, so not sent")
 			tc.write()
 			entry, _ := journal.next()
 			got, err := decode(entry)
@@ -134,6 +137,7 @@ func TestJournalCore(t *testing.T) {
 }
 
 func TestJournalLevels(t *testing.T) {
+	t.Parallel()
 	for level, want := range map[zapcore.Level]int{
 		zap.DebugLevel: 7, zap.InfoLevel: 6, zap.WarnLevel: 4, zap.ErrorLevel: 3, zap.DPanicLevel: 2, zap.PanicLevel: 2, zap.FatalLevel: 2,
 	} {
@@ -143,14 +147,14 @@ func TestJournalLevels(t *testing.T) {
 	}
 }
 
-// An entry that is too large for a message comes as a file that cannot change.
+// An entry that is too large for a datagram is sent as a sealed file.
 func TestJournalLargeEntry(t *testing.T) {
 	journal := serve(t, false)
 	large := strings.Repeat("0123456789abcdef", 64<<10)
 	logTo(t, journal, zap.InfoLevel).Info("large", zap.String("payload", large))
 	message, files := journal.next()
 	if message != "" || len(files) != 1 {
-		t.Fatalf("a message of %d bytes with %d files", len(message), len(files))
+		t.Fatalf("received a message of %d bytes with %d files", len(message), len(files))
 	}
 	seals, err := unix.FcntlInt(files[0].Fd(), unix.F_GET_SEALS, 0)
 	if want := unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL; err != nil || seals != want {
@@ -165,8 +169,8 @@ func TestJournalLargeEntry(t *testing.T) {
 	}
 }
 
-// A journal that does not read loses entries; it holds up no door.
-func TestJournalThatDoesNotRead(t *testing.T) {
+// If the journal does not read, the log drops and counts entries instead of waiting.
+func TestJournalDoesNotRead(t *testing.T) {
 	journal := serve(t, false)
 	core, err := newJournalCore(journal.name, "latchd", zap.InfoLevel)
 	if err != nil {
@@ -174,10 +178,10 @@ func TestJournalThatDoesNotRead(t *testing.T) {
 	}
 	state, log := core.(*journalCore).journal, zap.New(core)
 	for state.lost < 1000 {
-		log.Info("to whom")
+		log.Info("dropped")
 	}
 	if !state.stalled {
-		t.Fatal("it does not know that the journal does not read")
+		t.Fatal("the core has not noticed that the journal does not read")
 	}
 	journal.next()
 	log.Info("again")
@@ -189,7 +193,7 @@ func TestJournalThatDoesNotRead(t *testing.T) {
 		}
 		if slices.Contains(fields, field{"MESSAGE", "again"}) {
 			if !slices.Contains(fields, field{"LOST_ENTRIES", "1000"}) {
-				t.Errorf("it does not say what was lost: %q", fields)
+				t.Errorf("the entry does not count the lost ones: %q", fields)
 			}
 			break
 		}
@@ -199,7 +203,7 @@ func TestJournalThatDoesNotRead(t *testing.T) {
 	}
 }
 
-func TestJournalThatIsNotThere(t *testing.T) {
+func TestJournalMissing(t *testing.T) {
 	journal := serve(t, false)
 	core, err := newJournalCore(journal.name, "latchd", zap.InfoLevel)
 	if err != nil {
@@ -229,6 +233,6 @@ func TestIsJournal(t *testing.T) {
 	}
 	t.Setenv("JOURNAL_STREAM", own)
 	if ErrorPrefix(f) != "<3>" || ErrorPrefix(io.Discard) != "" {
-		t.Errorf("prefixes %q, %q", ErrorPrefix(f), ErrorPrefix(io.Discard))
+		t.Errorf("prefixes %q and %q", ErrorPrefix(f), ErrorPrefix(io.Discard))
 	}
 }

@@ -14,12 +14,14 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// JournalCore returns a log core that writes to the journal with native fields,
-// if stderr is the journal's stream; else nil and false. MESSAGE is readable by
-// itself: it ends with the entry's own fields, while those of the logger (zap's
-// With) are fields only. An entry is never written in part; a journal that does
-// not read holds up the log for 100 ms once, and then loses entries.
-func JournalCore(stderr io.Writer, identifier string, least zapcore.LevelEnabler) (zapcore.Core, bool) {
+// JournalCore returns a log core that writes native journal entries, or nil and false
+// if stderr is not connected to the journal.
+//
+// Each field of an entry and of its logger becomes a journal field. The text in MESSAGE
+// also ends with the fields of the entry, but not with those of the logger (zap's With).
+// The journal receives an entry whole or not at all. If the journal does not read,
+// logging waits once, for 100 ms, and then drops entries.
+func JournalCore(stderr io.Writer, identifier string, level zapcore.LevelEnabler) (zapcore.Core, bool) {
 	f, ok := stderr.(*os.File)
 	if !ok || !IsJournal(f, os.Getenv("JOURNAL_STREAM")) {
 		return nil, false
@@ -27,27 +29,27 @@ func JournalCore(stderr io.Writer, identifier string, least zapcore.LevelEnabler
 	if _, err := os.Stat(journalSocket); err != nil {
 		return nil, false
 	}
-	core, err := newJournalCore(journalSocket, identifier, least)
+	core, err := newJournalCore(journalSocket, identifier, level)
 	return core, err == nil
 }
 
-func newJournalCore(socket, identifier string, least zapcore.LevelEnabler) (zapcore.Core, error) {
+func newJournalCore(socket, identifier string, level zapcore.LevelEnabler) (zapcore.Core, error) {
 	j, err := openJournal(socket)
 	if err != nil {
 		return nil, err
 	}
 	return &journalCore{
-		LevelEnabler: least,
+		LevelEnabler: level,
 		journal:      j,
 		fields:       appendField(nil, "SYSLOG_IDENTIFIER", identifier),
 	}, nil
 }
 
-// journalCore is a zapcore.Core.
+// journalCore implements zapcore.Core. Its With returns a copy with more fields.
 type journalCore struct {
 	zapcore.LevelEnabler
 	journal *journal
-	fields  []byte // of all entries, encoded
+	fields  []byte // encoded; part of every entry
 }
 
 func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
@@ -68,6 +70,7 @@ func (c *journalCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zap
 
 func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	flat := flatten(fields)
+
 	entry := appendField(nil, "PRIORITY", strconv.Itoa(priority(e.Level)))
 	entry = appendField(entry, "MESSAGE", message(e.Message, flat))
 	if e.LoggerName != "" {
@@ -76,6 +79,7 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if e.Stack != "" {
 		entry = appendField(entry, "STACK", e.Stack)
 	}
+
 	entry = append(entry, c.fields...)
 	for _, f := range flat {
 		entry = appendField(entry, fieldName(f.key), f.value)
@@ -83,10 +87,10 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	return c.journal.write(entry)
 }
 
-// Sync has nothing to do: the journal has an entry once it is written.
+// Sync does nothing, because Write sends each entry at once.
 func (c *journalCore) Sync() error { return nil }
 
-// priority returns the syslog priority of a level.
+// priority returns the syslog priority that corresponds to a log level.
 func priority(level zapcore.Level) int {
 	switch {
 	case level >= zapcore.DPanicLevel:
@@ -101,10 +105,11 @@ func priority(level zapcore.Level) int {
 	return 7
 }
 
+// field is a log field whose value has been converted to text.
 type field struct{ key, value string }
 
-// flatten returns the fields as text, in their order. The verbose text that zap
-// adds to some errors is left out: it repeats the error.
+// flatten converts fields to text, in their order. It omits the verbose text that zap
+// adds to some errors, because that text repeats the error.
 func flatten(fields []zapcore.Field) []field {
 	flat := make([]field, 0, len(fields))
 	for _, f := range fields {
@@ -119,6 +124,7 @@ func flatten(fields []zapcore.Field) []field {
 	return flat
 }
 
+// text returns the value of a log field as a person would write it.
 func text(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -136,14 +142,14 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// message returns the text that a person reads: what happened, the error after a
-// colon, and the other fields in brackets.
-func message(what string, fields []field) string {
+// message returns the text that a person reads: the event, the error after a colon,
+// and the other fields in parentheses.
+func message(event string, fields []field) string {
 	var others []string
 	for _, f := range fields {
 		value := f.value
 		if f.key == "error" {
-			what += ": " + value
+			event += ": " + value
 			continue
 		}
 		if value == "" || strings.ContainsAny(value, " \t\n") {
@@ -152,7 +158,7 @@ func message(what string, fields []field) string {
 		others = append(others, f.key+"="+value)
 	}
 	if len(others) > 0 {
-		what += " (" + strings.Join(others, ", ") + ")"
+		event += " (" + strings.Join(others, ", ") + ")"
 	}
-	return what
+	return event
 }

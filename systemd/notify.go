@@ -10,42 +10,43 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Lines for Notify.
+// Lines for [Manager.Notify].
 const (
 	Ready    = daemon.SdNotifyReady    // the service has started, or has reloaded its configuration
-	Stopping = daemon.SdNotifyStopping // the service begins to end
-	Watchdog = daemon.SdNotifyWatchdog // the service lives; see Feed
+	Stopping = daemon.SdNotifyStopping // the service is shutting down
+	Watchdog = daemon.SdNotifyWatchdog // the service is alive; see Feed
 )
 
-// Status returns the line that 'systemctl status' shows as the service's state.
+// Status returns the line that makes 'systemctl status' show text as the service's
+// status. It replaces control characters in text by spaces.
 func Status(text string) string {
 	return "STATUS=" + strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' }), " ")
 }
 
-// Reloading returns the lines that say that the service begins to reload its
-// configuration, now. Ready ends the reload.
+// Reloading returns the lines that announce that the service starts to reload its
+// configuration now. Send Ready at the end of the reload.
 func Reloading() string {
 	return daemon.SdNotifyReloading + "\n" + strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n")
 }
 
-// notifyTimeout bounds how long a notification waits for room in the manager's
-// queue. The manager reads it at once, unless it is being executed anew.
+// notifyTimeout bounds how long a notification waits for space in systemd's queue.
+// systemd empties the queue at once, except while it re-executes itself.
 const notifyTimeout = 5 * time.Second
 
-// Manager is the service manager that started the process. The zero Manager is
-// none: all it is told goes nowhere.
+// Manager is the service manager that started the process. The zero Manager stands
+// for a process without a service manager; its methods do nothing.
 //
-// What tells it something returns one of three:
-//   - false, nil: there is no manager to tell
-//   - false, err: there is one, and it could not be told
-//   - true, nil: it was sent; see Barrier for whether it was read
+// The methods return one of three results:
+//   - false, nil: there is no service manager
+//   - false, err: there is a service manager, but the message could not be sent
+//   - true, nil: the message was sent; use Barrier to wait until it is processed
 type Manager struct {
-	// Socket is the path of the notification socket, or the name of an abstract
-	// one with an @ before it.
+	// Socket is the path of the notification socket, or @ and the name of an
+	// abstract socket.
 	Socket string
 }
 
-// FromEnvironment returns the manager that NOTIFY_SOCKET names.
+// FromEnvironment returns the service manager that NOTIFY_SOCKET names.
 func FromEnvironment() Manager { return Manager{os.Getenv("NOTIFY_SOCKET")} }
 
 // Notify sends the lines, such as Ready, in one message.
@@ -53,22 +54,22 @@ func (m Manager) Notify(lines ...string) (sent bool, err error) {
 	return m.send(strings.Join(lines, "\n"))
 }
 
-// send sends a message with open files.
+// send sends a message and duplicates of the open files fds.
 func (m Manager) send(message string, fds ...int) (sent bool, err error) {
 	if m.Socket == "" {
 		return false, nil
 	}
 	err = m.sendTo(message, fds)
 	if err != nil {
-		first, _, _ := strings.Cut(message, "=")
-		return false, fmt.Errorf("tell systemd %s over the socket %s: %w", first, m.Socket, err)
+		variable, _, _ := strings.Cut(message, "=")
+		return false, fmt.Errorf("notify systemd of %s through the socket %s: %w", variable, m.Socket, err)
 	}
 	return true, nil
 }
 
 func (m Manager) sendTo(message string, fds []int) error {
 	if m.Socket[0] != '/' && m.Socket[0] != '@' {
-		return errors.New("NOTIFY_SOCKET is neither a path nor an abstract name")
+		return errors.New("NOTIFY_SOCKET must be an absolute path, or @ and the name of an abstract socket")
 	}
 	s, err := openSocket(notifyTimeout)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The three results of telling systemd something.
+// A notification has one of three results: no manager, not sent, sent.
 func TestNotifyResults(t *testing.T) {
 	path, abstract := serve(t, false), serve(t, true)
 	for name, tc := range map[string]struct {
@@ -23,13 +23,13 @@ func TestNotifyResults(t *testing.T) {
 		sent   bool
 		err    string
 	}{
-		"no systemd":      {"", false, ""},
-		"path":            {path.name, true, ""},
-		"abstract":        {abstract.name, true, ""},
-		"nobody listens":  {filepath.Join(t.TempDir(), "none"), false, "no such file"},
-		"another kind":    {"vsock:2:1234", false, "neither a path nor an abstract name"},
-		"path too long":   {"/" + strings.Repeat("x", 200), false, "invalid argument"},
-		"nobody abstract": {"@latchd-test-nobody", false, "connection refused"},
+		"no systemd":     {"", false, ""},
+		"path":           {path.name, true, ""},
+		"abstract":       {abstract.name, true, ""},
+		"no such socket": {filepath.Join(t.TempDir(), "none"), false, "no such file"},
+		"unknown family": {"vsock:2:1234", false, "must be an absolute path"},
+		"path too long":  {"/" + strings.Repeat("x", 200), false, "invalid argument"},
+		"no such name":   {"@latchd-test-nobody", false, "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("NOTIFY_SOCKET", tc.socket)
@@ -37,7 +37,7 @@ func TestNotifyResults(t *testing.T) {
 			if sent != tc.sent || (err == nil) != (tc.err == "") {
 				t.Fatalf("sent %t, %v", sent, err)
 			}
-			if err != nil && (!strings.Contains(err.Error(), tc.err) || !strings.HasPrefix(err.Error(), "tell systemd READY over the socket "+tc.socket)) {
+			if err != nil && (!strings.Contains(err.Error(), tc.err) || !strings.HasPrefix(err.Error(), "notify systemd of READY through the socket "+tc.socket)) {
 				t.Errorf("err = %v", err)
 			}
 		})
@@ -46,7 +46,7 @@ func TestNotifyResults(t *testing.T) {
 	abstract.expect("READY=1\nSTATUS=locked")
 }
 
-// Off systemd everything may be called and does nothing.
+// Without systemd, all functions can be called and do nothing.
 func TestWithoutSystemd(t *testing.T) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM"} {
 		t.Setenv(name, "")
@@ -63,7 +63,7 @@ func TestWithoutSystemd(t *testing.T) {
 		}
 	}
 	if files := Stored(); files != nil {
-		t.Errorf("stored: %v", files)
+		t.Errorf("stored files: %v", files)
 	}
 	if interval, err := WatchdogInterval(); interval != 0 || err != nil {
 		t.Errorf("watchdog: %s, %v", interval, err)
@@ -72,31 +72,33 @@ func TestWithoutSystemd(t *testing.T) {
 		t.Errorf("credential: %s, %t", file, copied)
 	}
 	if core, ok := JournalCore(os.Stderr, "test", nil); ok || core != nil {
-		t.Error("there is a journal")
+		t.Error("JournalCore returned a core")
 	}
 	if prefix := ErrorPrefix(os.Stderr); prefix != "" {
-		t.Errorf("prefix %q", prefix)
+		t.Errorf("error prefix %q", prefix)
 	}
 }
 
 func TestStatusIsOneLine(t *testing.T) {
+	t.Parallel()
 	if got := Status("jammed\nREADY=1\x00"); got != "STATUS=jammed READY=1" {
 		t.Errorf("%q", got)
 	}
 }
 
-func TestReloadingSaysWhen(t *testing.T) {
+func TestReloadingHasATimestamp(t *testing.T) {
+	t.Parallel()
 	before := monotonic(t)
 	parts := regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=(\d+)$`).FindStringSubmatch(Reloading())
 	if parts == nil {
 		t.Fatalf("%q", Reloading())
 	}
 	if at, err := strconv.ParseInt(parts[1], 10, 64); err != nil || at < before || at > monotonic(t) {
-		t.Errorf("at %s, %v; it was %d before", parts[1], err, before)
+		t.Errorf("timestamp %s, %v; want %d or later", parts[1], err, before)
 	}
 }
 
-// monotonic returns microseconds on the clock that systemd compares with.
+// monotonic returns the time of the monotonic clock in microseconds.
 func monotonic(t *testing.T) int64 {
 	t.Helper()
 	var now unix.Timespec
@@ -120,10 +122,10 @@ func TestStoreSendsADuplicate(t *testing.T) {
 	w.Close()
 	files := systemd.expect("FDSTORE=1\nFDNAME=out gpiochip0/3 hold")
 	if len(files) != 1 {
-		t.Fatalf("%d files came along", len(files))
+		t.Fatalf("received %d files", len(files))
 	}
 	if _, err := io.WriteString(files[0], "open"); err != nil {
-		t.Errorf("the stored file was closed with the process's: %v", err)
+		t.Errorf("systemd's duplicate was closed with the original: %v", err)
 	}
 	files[0].Close()
 	if text, err := io.ReadAll(r); string(text) != "open" || err != nil {
@@ -134,14 +136,15 @@ func TestStoreSendsADuplicate(t *testing.T) {
 		t.Fatalf("%t, %v", sent, err)
 	}
 	if files := systemd.expect("FDSTOREREMOVE=1\nFDNAME=out gpiochip0/3 hold"); len(files) != 0 {
-		t.Errorf("%d files came along", len(files))
+		t.Errorf("received %d files", len(files))
 	}
 	if sent, err := m.Store(-1, "line"); sent || !errors.Is(err, unix.EBADF) {
-		t.Errorf("a file that is not open: %t, %v", sent, err)
+		t.Errorf("closed file: %t, %v", sent, err)
 	}
 }
 
 func TestStoreRefusesNamesThatSystemdWouldReplace(t *testing.T) {
+	t.Parallel()
 	m := Manager{serve(t, false).name}
 	for _, name := range []string{"", "a:b", "a\nREADY=1", "ä", "\x7f", strings.Repeat("x", 256)} {
 		if sent, err := m.Store(0, name); sent || err == nil {
@@ -153,7 +156,7 @@ func TestStoreRefusesNamesThatSystemdWouldReplace(t *testing.T) {
 	}
 }
 
-func TestBarrierWaitsUntilItIsRead(t *testing.T) {
+func TestBarrierWaitsForSystemd(t *testing.T) {
 	systemd := serve(t, false)
 	passed := make(chan error, 1)
 	go func() {
@@ -165,11 +168,11 @@ func TestBarrierWaitsUntilItIsRead(t *testing.T) {
 	}()
 	files := systemd.expect("BARRIER=1")
 	if len(files) != 1 {
-		t.Fatalf("%d files came along", len(files))
+		t.Fatalf("received %d files", len(files))
 	}
 	select {
 	case err := <-passed:
-		t.Fatalf("it passed before systemd had come to it: %v", err)
+		t.Fatalf("Barrier returned before systemd closed the file: %v", err)
 	default:
 	}
 	files[0].Close()
@@ -179,13 +182,13 @@ func TestBarrierWaitsUntilItIsRead(t *testing.T) {
 }
 
 func TestBarrierIsBounded(t *testing.T) {
-	systemd := serve(t, false) // which reads nothing
+	systemd := serve(t, false) // a server that reads nothing
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if sent, err := (Manager{systemd.name}).Barrier(ctx); sent || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%t, %v", sent, err)
 	}
 	if sent, err := (Manager{systemd.name + ".none"}).Barrier(t.Context()); sent || !errors.Is(err, unix.ENOENT) {
-		t.Errorf("without a socket: %t, %v", sent, err)
+		t.Errorf("missing socket: %t, %v", sent, err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TestMain is also the process that a test starts with stored files.
+// TestMain runs the tests, or child if a test has started this binary as a service
+// with stored files.
 func TestMain(m *testing.M) {
 	if os.Getenv("SYSTEMD_TEST_CHILD") != "" {
 		child()
@@ -22,14 +23,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child prints what it was handed.
+// child prints the stored files that it has received.
 func child() {
 	os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()+len(os.Getenv("OTHER_PID"))))
 	for _, f := range Stored() {
 		text, err := io.ReadAll(f)
 		fmt.Printf("%s: %s %v\n", f.Name(), text, err)
 	}
-	fmt.Printf("again: %d, %q\n", len(Stored()), os.Getenv("LISTEN_FDNAMES"))
+	fmt.Printf("second call: %d, %q\n", len(Stored()), os.Getenv("LISTEN_FDNAMES"))
 }
 
 func TestStoredReturnsNamedFilesOnce(t *testing.T) {
@@ -37,12 +38,13 @@ func TestStoredReturnsNamedFilesOnce(t *testing.T) {
 		environment []string
 		want        string
 	}{
-		"stored":      {[]string{"LISTEN_FDS=2", "LISTEN_FDNAMES=line one:line two"}, "line one: first <nil>\nline two: second <nil>\nagain: 0, \"\"\n"},
-		"for another": {[]string{"LISTEN_FDS=2", "LISTEN_FDNAMES=a:b", "OTHER_PID=1"}, "again: 0, \"\"\n"},
-		"none":        {[]string{"LISTEN_FDS=0"}, "again: 0, \"\"\n"},
-		"no number":   {[]string{"LISTEN_FDS=x"}, "again: 0, \"\"\n"},
+		"stored":      {[]string{"LISTEN_FDS=2", "LISTEN_FDNAMES=line one:line two"}, "line one: first <nil>\nline two: second <nil>\nsecond call: 0, \"\"\n"},
+		"another pid": {[]string{"LISTEN_FDS=2", "LISTEN_FDNAMES=a:b", "OTHER_PID=1"}, "second call: 0, \"\"\n"},
+		"none":        {[]string{"LISTEN_FDS=0"}, "second call: 0, \"\"\n"},
+		"bad number":  {[]string{"LISTEN_FDS=x"}, "second call: 0, \"\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var files []*os.File
 			for _, text := range []string{"first", "second"} {
 				f, err := os.CreateTemp(t.TempDir(), "")
@@ -54,6 +56,7 @@ func TestStoredReturnsNamedFilesOnce(t *testing.T) {
 				f.Seek(0, io.SeekStart)
 				files = append(files, f)
 			}
+
 			var out bytes.Buffer
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(append(os.Environ(), "SYSTEMD_TEST_CHILD=1"), tc.environment...)
@@ -78,7 +81,7 @@ func TestWatchdogInterval(t *testing.T) {
 		{"", "", 0, true},
 		{"2000000", own, 2 * time.Second, true},
 		{"2000000", "", 2 * time.Second, true},
-		{"2000000", "1", 0, true}, // it watches another process
+		{"2000000", "1", 0, true}, // systemd watches another process
 		{"0", own, 0, false},
 		{"soon", own, 0, false},
 		{"2000000", "me", 0, false},

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// server is what a test has instead of systemd or its journal: it reads what is
-// sent to its socket.
+// server stands in for systemd or the journal: a test reads the messages that the
+// package sends to the server's socket.
 type server struct {
 	t    *testing.T
 	conn *net.UnixConn
-	name string
+	name string // a path, or @ and an abstract name
 }
 
-// serve listens on a path, or on an abstract name.
+// serve starts a server at a path or at an abstract name.
 func serve(t *testing.T, abstract bool) *server {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "socket")
@@ -34,15 +34,17 @@ func serve(t *testing.T, abstract bool) *server {
 	return &server{t, conn, name}
 }
 
-// next returns the next message with the files that came along.
+// next returns the next message and the open files that it carries.
 func (s *server) next() (string, []*os.File) {
 	s.t.Helper()
 	s.conn.SetReadDeadline(time.Now().Add(time.Minute))
-	message, rights := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4*4))
+	message := make([]byte, 64<<10)
+	rights := make([]byte, unix.CmsgSpace(4*4))
 	n, rightsN, _, _, err := s.conn.ReadMsgUnix(message, rights)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	parts, err := unix.ParseSocketControlMessage(rights[:rightsN])
 	if err != nil {
 		s.t.Fatal(err)
@@ -62,12 +64,12 @@ func (s *server) next() (string, []*os.File) {
 	return string(message[:n]), files
 }
 
-// expect fails the test if the next message is not want.
+// expect checks that the next message is want, and returns its open files.
 func (s *server) expect(want string) []*os.File {
 	s.t.Helper()
 	got, files := s.next()
 	if got != want {
-		s.t.Errorf("sent %q, want %q", got, want)
+		s.t.Errorf("received %q, want %q", got, want)
 	}
 	return files
 }

@@ -7,12 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a datagram socket that is bound and connected to nothing: each
-// message names its receiver. So one that is made anew is reached, and open
-// files can go along, which Go's net package refuses on a connected socket.
+// socket is an unconnected datagram socket: each message names its receiver. Thus
+// messages still arrive after the receiver has created its socket again, and they
+// can carry open files, which Go's net package does not allow on connected sockets.
 type socket int
 
-// openSocket opens a socket whose sends wait for room for no longer than timeout.
+// openSocket opens a socket. A send waits at most this long for space in the
+// receiver's queue.
 func openSocket(timeout time.Duration) (socket, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -26,16 +27,17 @@ func openSocket(timeout time.Duration) (socket, error) {
 	return socket(fd), nil
 }
 
-// send sends one message with open files to the socket of that path, or of that
-// abstract name after an @. EAGAIN says that there was no room in time.
-func (s socket) send(to string, message []byte, fds []int, flags int) error {
+// send sends one message with duplicates of the open files fds. The receiver is a
+// path, or @ and the name of an abstract socket. The error is EAGAIN if the receiver's
+// queue stayed full until the timeout.
+func (s socket) send(receiver string, message []byte, fds []int, flags int) error {
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
 	for {
-		err := unix.Sendmsg(int(s), message, rights, &unix.SockaddrUnix{Name: to}, unix.MSG_NOSIGNAL|flags)
-		if !errors.Is(err, unix.EINTR) { // the runtime's own signals interrupt
+		err := unix.Sendmsg(int(s), message, rights, &unix.SockaddrUnix{Name: receiver}, unix.MSG_NOSIGNAL|flags)
+		if !errors.Is(err, unix.EINTR) { // Go's runtime sends signals to its own threads
 			return err
 		}
 	}

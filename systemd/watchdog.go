@@ -7,29 +7,33 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// WatchdogInterval returns within what time systemd wants to hear from this
-// process, by WATCHDOG_USEC and WATCHDOG_PID; 0 if it does not watch it.
+// WatchdogInterval returns the interval within which systemd expects a [Watchdog]
+// message from this process, from WATCHDOG_USEC and WATCHDOG_PID. It is 0 if systemd
+// does not watch the process.
 func WatchdogInterval() (time.Duration, error) { return daemon.SdWatchdogEnabled(false) }
 
-// Feed calls tell at once and then three times an interval, each time only after
-// it has received from alive, until ctx ends. Alive is to be an unbuffered
-// channel that the main loop sends to from its select statement, so that each
-// call stands for one answer of the loop: a loop that is stuck is told of no
-// more. With an interval of 0, where there is no watchdog, it is every second.
-func Feed(ctx context.Context, interval time.Duration, alive <-chan struct{}, tell func()) {
-	every := interval / 3
-	if every <= 0 {
-		every = time.Second
+// Feed calls notify at once, and then three times per interval, until ctx ends. An
+// interval of 0 means that there is no watchdog; Feed then calls notify once per second.
+//
+// Before each call Feed receives from alive. Pass an unbuffered channel to which the
+// main loop sends in its select statement: each receive then proves that the loop is
+// running, and a stuck loop stops the calls.
+func Feed(ctx context.Context, interval time.Duration, alive <-chan struct{}, notify func()) {
+	period := interval / 3
+	if period <= 0 {
+		period = time.Second
 	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
+
 	for {
 		select {
 		case <-alive:
-			tell()
+			notify()
 		case <-ctx.Done():
 			return
 		}
+
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// The loop of a Feed test answers, is stuck, and answers again.
+// Feed stops while the main loop is stuck and continues when the loop answers again.
 func TestFeedFollowsTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		alive, stuck := make(chan struct{}), make(chan time.Duration)
-		var told atomic.Int32
+		alive := make(chan struct{})
+		block := make(chan time.Duration)
+		var calls atomic.Int32
 		go func() { // the main loop
 			for {
 				select {
 				case alive <- struct{}{}:
-				case d := <-stuck:
+				case d := <-block:
 					<-time.After(d)
 				case <-ctx.Done():
 					return
@@ -28,24 +29,24 @@ func TestFeedFollowsTheLoop(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			Feed(ctx, 3*time.Second, alive, func() { told.Add(1) })
+			Feed(ctx, 3*time.Second, alive, func() { calls.Add(1) })
 		}()
 
 		expect := func(when string, want int32) {
 			t.Helper()
 			synctest.Wait()
-			if got := told.Load(); got != want {
-				t.Errorf("%s: told %d times, want %d", when, got, want)
+			if got := calls.Load(); got != want {
+				t.Errorf("%s: %d calls, want %d", when, got, want)
 			}
 		}
 		expect("at once", 1)
 		<-time.After(2500 * time.Millisecond)
-		expect("a third of the interval each", 3)
-		stuck <- 10 * time.Second
+		expect("three times per interval", 3)
+		block <- 10 * time.Second
 		<-time.After(9900 * time.Millisecond)
 		expect("while the loop is stuck", 3)
 		<-time.After(200 * time.Millisecond)
-		expect("when the loop answers again", 5) // the overdue one, then the present one
+		expect("when the loop answers again", 5) // an overdue call and a punctual one
 		cancel()
 		<-ended
 	})
@@ -55,7 +56,7 @@ func TestFeedEndsWhileTheLoopIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		Feed(ctx, time.Second, make(chan struct{}), func() { t.Error("told of a loop that never answered") })
+		Feed(ctx, time.Second, make(chan struct{}), func() { t.Error("notify was called although the loop never answered") })
 	})
 }
 
@@ -63,7 +64,7 @@ func TestFeedWithoutAWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
-		alive, told := make(chan struct{}), 0
+		alive, calls := make(chan struct{}), 0
 		go func() {
 			for ctx.Err() == nil {
 				select {
@@ -72,9 +73,9 @@ func TestFeedWithoutAWatchdog(t *testing.T) {
 				}
 			}
 		}()
-		Feed(ctx, 0, alive, func() { told++ })
-		if told != 3 {
-			t.Errorf("told %d times in 2.5 s, want 3", told)
+		Feed(ctx, 0, alive, func() { calls++ })
+		if calls != 3 {
+			t.Errorf("%d calls in 2.5 s, want 3", calls)
 		}
 	})
 }
