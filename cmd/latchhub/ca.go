@@ -15,31 +15,35 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newCA makes the commands for the authorities that vouch for devices. They
-// speak to the running hub with the owner's rights.
+// newCA makes the commands that manage the certificate authorities which the hub
+// trusts to sign device certificates. They send requests to the running hub.
 func newCA(stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var c ownerClient
 	cmd := &cobra.Command{
 		Use:   "ca",
-		Short: "say which authorities vouch for devices' certificates",
-		Long: `Say which certificate authorities vouch for devices. A device whose
-authentication is of the type certificateAuthority logs in by a certificate that
-one of them has signed, itself or through others that the device shows too, and
-whose subject has the device's id as its common name.
+		Short: "manage the certificate authorities that sign device certificates",
+		Long: `Manage the certificate authorities (CAs) that the hub trusts to sign device
+certificates.
 
-A removed authority counts for nothing at once: the links of all devices that
-log in by one are ended, and those that another vouches for come back.`,
+A device with the authentication type certificateAuthority logs in with a
+certificate whose common name is the device's id. One of these CAs must have
+signed the certificate, either directly or through intermediate certificates
+that the device sends too.
+
+Removing a CA disconnects all devices that log in with such a certificate. A
+device whose certificate another CA has signed can connect again.`,
 		Example: `  latchhub ca add site site-root.pem --data /var/lib/latchhub
   latchhub ca list --data /var/lib/latchhub
   latchhub ca remove site --data /var/lib/latchhub`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("say what to do: add, list or remove")}
+			return usageError{errors.New("missing command: add, list or remove")}
 		},
 	}
 	c.addFlags(cmd)
-	sub := func(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+
+	withHub := func(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.open(); err != nil {
 				return err
@@ -48,17 +52,18 @@ log in by one are ended, and those that another vouches for come back.`,
 		}}
 	}
 	cmd.AddCommand(
-		sub("add NAME FILE", "trust the authority whose certificate is in FILE (- is standard input)", exactArgs(2),
+		withHub("add NAME FILE", "trust the CA whose certificate is in FILE (- reads standard input)", exactArgs(2),
 			func(ctx context.Context, args []string) error { return c.addAuthority(ctx, stdin, args[0], args[1]) }),
-		sub("list", "print the authorities", noArgs,
+		withHub("list", "list the trusted CAs", noArgs,
 			func(ctx context.Context, _ []string) error { return c.listAuthorities(ctx, stdout) }),
-		sub("remove NAME", "trust an authority no more, and end the links of its devices", exactArgs(1),
+		withHub("remove NAME", "stop trusting a CA and disconnect its devices", exactArgs(1),
 			func(ctx context.Context, args []string) error {
 				return c.do(ctx, http.MethodDelete, "/certificates/"+url.PathEscape(args[0]), "", nil, nil)
 			}))
 	return cmd
 }
 
+// addAuthority uploads the certificate in file and makes the hub trust it.
 func (c *ownerClient) addAuthority(ctx context.Context, stdin io.Reader, name, file string) error {
 	text, err := readInput(stdin, file)
 	if err != nil {
@@ -71,6 +76,7 @@ func (c *ownerClient) addAuthority(ctx context.Context, stdin io.Reader, name, f
 	return c.do(ctx, http.MethodPut, "/certificates/"+url.PathEscape(name), "", body, nil)
 }
 
+// listAuthorities prints a table of the CAs that the hub trusts.
 func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) error {
 	var list struct {
 		Value []struct {
@@ -84,6 +90,7 @@ func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) err
 	if err := c.do(ctx, http.MethodGet, "/certificates", "", nil, &list); err != nil {
 		return err
 	}
+
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tUNTIL\tSUBJECT\tSHA-256")
 	for _, a := range list.Value {
@@ -93,7 +100,7 @@ func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) err
 	return table.Flush()
 }
 
-// readInput reads the file, or standard input if it is called "-".
+// readInput reads the file, or standard input if file is "-".
 func readInput(stdin io.Reader, file string) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(stdin)

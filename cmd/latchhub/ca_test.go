@@ -10,8 +10,8 @@ import (
 
 func TestCACommands(t *testing.T) {
 	dir, address := serving(t)
-	// The hub's own authority is as good a certificate as any here, and the
-	// server's is none of an authority.
+	// The hub's CA certificate can be added like any other. Its server certificate is
+	// not a CA certificate.
 	ca, server := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem")
 	text, err := os.ReadFile(ca)
 	if err != nil {
@@ -20,8 +20,8 @@ func TestCACommands(t *testing.T) {
 	for _, test := range []struct {
 		args, stdin string
 		code        int
-		stdout      string // part of it
-		stderr      string
+		stdout      string // expected part
+		stderr      string // expected part
 	}{
 		{"list", "", 0, "NAME  UNTIL  SUBJECT  SHA-256\n", ""},
 		{"add site " + ca, "", 0, "", ""},
@@ -36,7 +36,7 @@ func TestCACommands(t *testing.T) {
 		{"remove site", "", 1, "", "there is no authority site"},
 		{"add site -", string(text), 0, "", ""},
 		{"add site", "", 2, "", "accepts 2 arg(s)"},
-		{"", "", 2, "", "say what to do: add, list or remove"},
+		{"", "", 2, "", "missing command: add, list or remove"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			args := append([]string{"ca"}, strings.Fields(test.args)...)

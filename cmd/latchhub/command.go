@@ -18,10 +18,11 @@ import (
 	"github.com/latchd/latchd/transport/hub"
 )
 
+// run runs the command line args.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	root := &cobra.Command{
 		Use:   "latchhub",
-		Short: "an IoT hub in one process, for sites and tests without Azure",
+		Short: "run an IoT hub in one process, for sites and tests without Azure",
 		Example: `  latchhub serve --data /var/lib/latchhub
   latchctl --hub-file /var/lib/latchhub/service.connection-string --ca-file /var/lib/latchhub/ca.pem device list`,
 		SilenceUsage:  true,
@@ -30,79 +31,93 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(stderr)
 			cmd.Help()
-			return usageError{errors.New("say what to do: serve, ca, enrollment, policy or version")}
+			return usageError{errors.New("missing command: serve, ca, enrollment, policy or version")}
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true // the package installs what it prints
+	root.CompletionOptions.HiddenDefaultCmd = true // the package installs the completion scripts
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(stdout, stderr), newCA(stdin, stdout), newEnrollment(stdin, stdout), newPolicy(stdout), newVersion(stdout))
+
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
 }
 
-// garbage is how much may gather, in percent of what is in use, before the
-// collector runs. The stacks of the devices' goroutines count as in use, and are
-// more than the heap: with Go's 100 the heap grows to three times what is alive.
-// Half of it costs the hub 3 % of its CPU time during a job.
-const garbage = 50
+// gcPercent is the default of GOGC: the garbage collector runs when the heap has grown
+// by this percentage of the memory in use. Go's default is 100. The memory in use
+// includes the stacks of the devices' goroutines, which are larger than the heap, so
+// with 100 the heap would grow to three times its live size. The value 50 costs 3 % of
+// the hub's CPU time during a job.
+const gcPercent = 50
+
+// serveOptions holds the flags of latchhub serve.
+type serveOptions struct {
+	hub   hub.Options
+	level string // value of --log-level
+}
 
 func newServe(stdout, stderr io.Writer) *cobra.Command {
-	var opts hub.Options
-	var level string
+	var opts serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve --data DIR",
-		Short: "run the hub until it gets SIGTERM or SIGINT",
-		Long: `Run the hub. The first start makes a certificate authority (DIR/ca.pem, which
-clients are to trust) and the owner's connection string
-(DIR/service.connection-string). When the hub takes connections it says so in
-one line on standard output; its log goes to standard error.`,
+		Short: "run the hub until it receives SIGTERM or SIGINT",
+		Long: `Run the hub. The first start creates a certificate authority (DIR/ca.pem), which
+clients must trust, and the owner's connection string
+(DIR/service.connection-string). When the hub is ready for connections, it prints
+one line on standard output. It writes its log to standard error.`,
 		Example: `  latchhub serve --data /var/lib/latchhub --name hub.example.com
   latchhub serve --data ./hub --mqtt 127.0.0.1:0 --https 127.0.0.1:0`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			minimum, err := zapcore.ParseLevel(level)
-			if err != nil {
-				return usageError{fmt.Errorf("--log-level is %q, it can be debug, info, warn or error", level)}
-			}
-			if opts.DataDir == "" {
-				return usageError{errors.New("--data is missing: the directory for the hub's data")}
-			}
-			for flag, addr := range map[string]string{"--mqtt": opts.MQTTAddr, "--https": opts.HTTPSAddr} {
-				if _, _, err := net.SplitHostPort(addr); err != nil {
-					return usageError{fmt.Errorf("%s is %q, want HOST:PORT or :PORT", flag, addr)}
-				}
-			}
-			opts.Logger = newLogger(stderr, minimum)
-			defer opts.Logger.Sync()
-			opts.Ready = func(at hub.Addresses) {
-				fmt.Fprintf(stdout, "latchhub ready mqtt=%s https=%s data=%s\n", at.MQTT, at.HTTPS, opts.DataDir)
-				if at.Metrics != nil {
-					opts.Logger.Info("metrics", zap.Stringer("address", at.Metrics))
-				}
-				tell(opts.Logger, systemd.Ready, systemd.Status(fmt.Sprintf("devices at %s, services at %s", at.MQTT, at.HTTPS)))
-			}
-			defer context.AfterFunc(cmd.Context(), func() { tell(opts.Logger, systemd.Stopping) })()
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(garbage)
-			}
-			return hub.Run(cmd.Context(), opts)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return opts.serve(cmd.Context(), stdout, stderr) },
 	}
+
 	flags := cmd.Flags()
-	flags.StringVar(&opts.DataDir, "data", "", "directory for certificates, keys and the database (made if missing)")
-	flags.StringVar(&opts.MQTTAddr, "mqtt", ":8883", "address of the MQTT front; port 0 is any free one")
-	flags.StringVar(&opts.HTTPSAddr, "https", ":8443", "address of the service front; port 0 is any free one")
-	flags.StringVar(&opts.Metrics, "metrics", "", "loopback address for Prometheus, such as 127.0.0.1:9464 (none if empty)")
-	flags.StringVar(&opts.Tier, "tier", "", "throttle clients as IoT Hub's tier F1, S1, S2 or S3 does (not at all if empty)")
-	flags.IntVar(&opts.Units, "units", 0, "units of the tier (default 1)")
-	flags.StringVar(&opts.Name, "name", "localhost", "the hub's host name, as clients use it")
-	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&opts.hub.DataDir, "data", "", "directory for certificates, keys and the database; created if it does not exist")
+	flags.StringVar(&opts.hub.MQTTAddr, "mqtt", ":8883", "address for devices (MQTT over TLS); port 0 selects a free port")
+	flags.StringVar(&opts.hub.HTTPSAddr, "https", ":8443", "address for services and for MQTT over WebSocket; port 0 selects a free port")
+	flags.StringVar(&opts.hub.Metrics, "metrics", "", "loopback address for Prometheus metrics, such as 127.0.0.1:9464; empty disables metrics")
+	flags.StringVar(&opts.hub.Tier, "tier", "", "throttle clients like IoT Hub's tier F1, S1, S2 or S3; empty disables throttling")
+	flags.IntVar(&opts.hub.Units, "units", 0, "number of units of the tier (default 1)")
+	flags.StringVar(&opts.hub.Name, "name", "localhost", "host name that clients use for the hub")
+	flags.StringVar(&opts.level, "log-level", "info", "lowest level to log: debug, info, warn or error")
 	return cmd
 }
 
-// version is set when a release is linked.
+// serve checks the flags and runs the hub until ctx ends.
+func (o serveOptions) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	minimum, err := zapcore.ParseLevel(o.level)
+	if err != nil {
+		return usageError{fmt.Errorf("--log-level is %q, want debug, info, warn or error", o.level)}
+	}
+	if o.hub.DataDir == "" {
+		return usageError{errNoDataDir}
+	}
+	for flag, addr := range map[string]string{"--mqtt": o.hub.MQTTAddr, "--https": o.hub.HTTPSAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return usageError{fmt.Errorf("%s is %q, want HOST:PORT or :PORT", flag, addr)}
+		}
+	}
+
+	log := newLogger(stderr, minimum)
+	defer log.Sync()
+	o.hub.Logger = log
+	o.hub.Ready = func(at hub.Addresses) {
+		fmt.Fprintf(stdout, "latchhub ready mqtt=%s https=%s data=%s\n", at.MQTT, at.HTTPS, o.hub.DataDir)
+		if at.Metrics != nil {
+			log.Info("serving metrics", zap.Stringer("address", at.Metrics))
+		}
+		notifySystemd(log, systemd.Ready, systemd.Status(fmt.Sprintf("devices at %s, services at %s", at.MQTT, at.HTTPS)))
+	}
+	defer context.AfterFunc(ctx, func() { notifySystemd(log, systemd.Stopping) })()
+
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	return hub.Run(ctx, o.hub)
+}
+
+// version is the version of the program. The linker sets it in a release build.
 var version = "devel"
 
 func newVersion(stdout io.Writer) *cobra.Command {
@@ -132,12 +147,13 @@ func exactArgs(n int) cobra.PositionalArgs {
 	}
 }
 
-// newLogger writes to the journal if stderr leads there, else lines that a
-// person can read.
+// newLogger returns a logger that writes to the journal if stderr is connected to it,
+// and otherwise readable lines to stderr.
 func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
 	if core, ok := systemd.JournalCore(stderr, "latchhub", minimum); ok {
 		return zap.New(core)
 	}
+
 	config := zap.NewProductionEncoderConfig()
 	config.EncodeTime = zapcore.ISO8601TimeEncoder
 	config.EncodeLevel = zapcore.CapitalLevelEncoder
@@ -145,9 +161,9 @@ func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(stderr)), minimum))
 }
 
-// tell tells systemd, if it started the hub.
-func tell(log *zap.Logger, lines ...string) {
+// notifySystemd sends a notification to systemd if systemd started the hub.
+func notifySystemd(log *zap.Logger, lines ...string) {
 	if _, err := systemd.FromEnvironment().Notify(lines...); err != nil {
-		log.Warn("systemd does not know how the hub is", zap.Error(err))
+		log.Warn("cannot notify systemd", zap.Error(err))
 	}
 }

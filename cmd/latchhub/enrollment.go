@@ -13,75 +13,71 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newEnrollment makes the commands for enrolments. They speak to the running hub
-// with the owner's rights, over the API that Azure's provisioning service has.
+// newEnrollment makes the commands that manage enrollments. They send requests to the
+// running hub, which has the API of Azure's Device Provisioning Service.
 func newEnrollment(stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var c ownerClient
 	cmd := &cobra.Command{
 		Use:   "enrollment",
-		Short: "say which devices may register themselves",
-		Long: `Say which devices may register themselves with the running hub, by the Device
-Provisioning Service's protocol on its MQTT front. A device needs the id scope
-("latchhub enrollment scope"), a registration id and a secret: a key of its own,
-a key derived from a group's, or a certificate.
+		Short: "manage which devices may register themselves",
+		Long: `Manage which devices may register themselves with the running hub. A device
+registers with the protocol of the Device Provisioning Service, at the address
+for devices (serve --mqtt). It needs the ID scope (latchhub enrollment scope), a
+registration ID and one of these secrets: its own key, a key derived from the
+key of a group, or a certificate.
 
-An enrolment is JSON as Azure's provisioning service has it: registrationId or
-enrollmentGroupId, attestation, and if need be deviceId, provisioningStatus
-(enabled or disabled) and initialTwin. Keys that are left out are made, or left
-as they were.`,
+An enrollment is a JSON object as in Azure's provisioning service. It has a
+registrationId or an enrollmentGroupId, and an attestation. Optional members are
+deviceId, provisioningStatus (enabled or disabled) and initialTwin. If you leave
+out the keys, apply generates them for a new enrollment and keeps those of an
+existing one.`,
 		Example: `  echo '{"registrationId":"door1","attestation":{"type":"symmetricKey"}}' | latchhub enrollment apply - --data /var/lib/latchhub
   echo '{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey"}}' | latchhub enrollment apply - --data /var/lib/latchhub
   latchhub enrollment show site --group --data /var/lib/latchhub`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("say what to do: apply, list, show, delete or scope")}
+			return usageError{errors.New("missing command: apply, list, show, delete or scope")}
 		},
 	}
 	c.addFlags(cmd)
 
-	var group bool
-	one := func(use, short string, run func(ctx context.Context, path string) error) *cobra.Command {
-		sub := &cobra.Command{Use: use, Short: short, Args: exactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	withHub := func(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.open(); err != nil {
 				return err
 			}
-			return run(cmd.Context(), kind(group)+"/"+url.PathEscape(args[0]))
+			return run(cmd.Context(), args)
 		}}
-		sub.Flags().BoolVar(&group, "group", false, "the id is a group's")
+	}
+
+	var group bool
+	withEnrollment := func(use, short string, run func(ctx context.Context, path string) error) *cobra.Command {
+		sub := withHub(use, short, exactArgs(1), func(ctx context.Context, args []string) error {
+			return run(ctx, collection(group)+"/"+url.PathEscape(args[0]))
+		})
+		sub.Flags().BoolVar(&group, "group", false, "ID is the ID of an enrollment group")
 		return sub
 	}
-	none := func(use, short string, run func(ctx context.Context) error) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := c.open(); err != nil {
-				return err
-			}
-			return run(cmd.Context())
-		}}
-	}
-	apply := &cobra.Command{Use: "apply FILE", Short: "make or change the enrolment in FILE (- is standard input)", Args: exactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.open(); err != nil {
-				return err
-			}
-			return c.apply(cmd.Context(), stdin, args[0], stdout)
-		}}
-	cmd.AddCommand(apply,
-		one("show ID", "print an enrolment, with its keys", func(ctx context.Context, path string) error {
+
+	cmd.AddCommand(
+		withHub("apply FILE", "create or change the enrollment in FILE (- reads standard input)", exactArgs(1),
+			func(ctx context.Context, args []string) error { return c.apply(ctx, stdin, args[0], stdout) }),
+		withEnrollment("show ID", "print an enrollment with its keys", func(ctx context.Context, path string) error {
 			return c.show(ctx, path, stdout)
 		}),
-		one("delete ID", "remove an enrolment; its devices stay", func(ctx context.Context, path string) error {
+		withEnrollment("delete ID", "delete an enrollment and keep its devices", func(ctx context.Context, path string) error {
 			return c.do(ctx, http.MethodDelete, path, "", nil, nil)
 		}),
-		none("list", "print all enrolments, without their keys", func(ctx context.Context) error {
+		withHub("list", "print all enrollments without their keys", noArgs, func(ctx context.Context, _ []string) error {
 			for _, group := range []bool{false, true} {
-				if err := c.list(ctx, kind(group), stdout); err != nil {
+				if err := c.list(ctx, collection(group), stdout); err != nil {
 					return err
 				}
 			}
 			return nil
 		}),
-		none("scope", "print the id scope", func(ctx context.Context) error {
+		withHub("scope", "print the ID scope", noArgs, func(ctx context.Context, _ []string) error {
 			var scope struct{ IDScope string }
 			if err := c.do(ctx, http.MethodGet, "/idScope", "", nil, &scope); err != nil {
 				return err
@@ -92,19 +88,21 @@ as they were.`,
 	return cmd
 }
 
-func kind(group bool) string {
+// collection returns the API's path for single enrollments or for enrollment groups.
+func collection(group bool) string {
 	if group {
 		return "/enrollmentGroups"
 	}
 	return "/enrollments"
 }
 
-// apply makes the enrolment, or changes it if it is there.
+// apply creates the enrollment in file, or changes it if it exists, and prints it.
 func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, stdout io.Writer) error {
 	text, err := readInput(stdin, file)
 	if err != nil {
 		return err
 	}
+
 	var ids struct {
 		RegistrationID    string
 		EnrollmentGroupID string
@@ -113,22 +111,24 @@ func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, s
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if (ids.RegistrationID == "") == (ids.EnrollmentGroupID == "") {
-		return fmt.Errorf("%s: give one of registrationId and enrollmentGroupId", file)
+		return fmt.Errorf("%s: want exactly one of registrationId and enrollmentGroupId", file)
 	}
-	path := kind(ids.EnrollmentGroupID != "") + "/" + url.PathEscape(ids.RegistrationID+ids.EnrollmentGroupID)
+
+	path := collection(ids.EnrollmentGroupID != "") + "/" + url.PathEscape(ids.RegistrationID+ids.EnrollmentGroupID)
 	ifMatch := "*"
 	if err := c.do(ctx, http.MethodGet, path, "", nil, nil); isNotFound(err) {
 		ifMatch = ""
 	} else if err != nil {
 		return err
 	}
+
 	if err := c.do(ctx, http.MethodPut, path, ifMatch, text, nil); err != nil {
 		return err
 	}
 	return c.show(ctx, path, stdout)
 }
 
-// show prints an enrolment with its keys, which the hub gives separately.
+// show prints an enrollment with its keys, which the hub returns in a separate answer.
 func (c *ownerClient) show(ctx context.Context, path string, stdout io.Writer) error {
 	var enrollment map[string]any
 	if err := c.do(ctx, http.MethodGet, path, "", nil, &enrollment); err != nil {
@@ -142,6 +142,7 @@ func (c *ownerClient) show(ctx context.Context, path string, stdout io.Writer) e
 	return printJSON(stdout, enrollment)
 }
 
+// list prints the enrollments of a collection.
 func (c *ownerClient) list(ctx context.Context, path string, stdout io.Writer) error {
 	var list []any
 	if err := c.do(ctx, http.MethodPost, path+"/query", "", []byte(`{"query":"*"}`), &list); err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// serving runs a hub for the test and returns its data directory and the address
-// of its service front.
+// serving runs a hub until the test ends. It returns the hub's data directory and the
+// address of its service API.
 func serving(t *testing.T) (dir, https string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -27,6 +27,7 @@ func serving(t *testing.T) (dir, https string) {
 			t.Errorf("the hub ended with %v", err)
 		}
 	})
+
 	line, err := bufio.NewReader(out).ReadString('\n')
 	address := regexp.MustCompile(`https=(\S+)`).FindStringSubmatch(line)
 	if err != nil || address == nil {
@@ -41,15 +42,15 @@ func TestEnrollmentCommands(t *testing.T) {
 	for _, test := range []struct {
 		args, stdin string
 		code        int
-		stdout      string // part of it
-		stderr      string
+		stdout      string // expected part
+		stderr      string // expected part
 	}{
 		{"scope", "", 0, "0ne", ""},
 		{"list", "", 0, "", ""},
 		{"apply -", `{"registrationId":"door1","attestation":{"type":"symmetricKey"}}`, 0, `"primaryKey": "`, ""},
 		{"apply -", `{"registrationId":"door1","provisioningStatus":"disabled","attestation":{"type":"symmetricKey"}}`, 0, `"provisioningStatus": "disabled"`, ""},
 		{"apply -", `{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"` + key + `"}}}`, 0, key, ""},
-		{"apply -", `{"attestation":{"type":"symmetricKey"}}`, 1, "", "give one of registrationId and enrollmentGroupId"},
+		{"apply -", `{"attestation":{"type":"symmetricKey"}}`, 1, "", "want exactly one of registrationId and enrollmentGroupId"},
 		{"apply -", `{"registrationId":"x","attestation":{"type":"tpm"}}`, 1, "", "it can be symmetricKey or x509"},
 		{"apply -", `{`, 1, "", "unexpected end of JSON input"},
 		{"apply /nonexistent", "", 1, "", "no such file"},
@@ -76,9 +77,9 @@ func TestEnrollmentCommands(t *testing.T) {
 
 func TestEnrollmentWithoutAHub(t *testing.T) {
 	for args, want := range map[string]string{
-		"enrollment":                                   "say what to do: apply, list, show, delete or scope",
+		"enrollment":                                   "missing command: apply, list, show, delete or scope",
 		"enrollment scope":                             "--data is missing",
-		"enrollment scope --data " + t.TempDir():       "run this as the hub's user",
+		"enrollment scope --data " + t.TempDir():       "run this command as the hub's user",
 		"enrollment bogus --data " + t.TempDir():       `unknown command "bogus"`,
 		"enrollment scope extra --data " + t.TempDir(): `unknown command "extra"`,
 	} {

@@ -1,5 +1,5 @@
-// Command latchhub is the embedded IoT hub: it serves devices over MQTT and
-// services over HTTPS, and keeps everything in one directory.
+// Command latchhub is an IoT hub in one process. It serves devices over MQTT and
+// services over HTTPS, and stores all its data in one directory.
 package main
 
 import (
@@ -20,22 +20,21 @@ func main() {
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
 }
 
-// usageError is a wrong use of the command line.
+// usageError is an error in the arguments of the command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode says on stderr what went wrong, and returns 0 if nothing did, 2 for a
-// wrong use, 1 for everything else.
+// exitCode prints err on stderr and returns the exit code: 0 without an error, 2 for a
+// usage error and 1 for any other error.
 func exitCode(err error, stderr io.Writer) int {
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, new(usageError)):
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
 		fmt.Fprintf(stderr, "%slatchhub: %v\nTry 'latchhub --help'.\n", systemd.ErrorPrefix(stderr), err)
 		return 2
-	default:
-		fmt.Fprintf(stderr, "%slatchhub: %v\n", systemd.ErrorPrefix(stderr), err)
-		return 1
 	}
+	fmt.Fprintf(stderr, "%slatchhub: %v\n", systemd.ErrorPrefix(stderr), err)
+	return 1
 }

@@ -26,23 +26,23 @@ func TestUsage(t *testing.T) {
 	for name, test := range map[string]struct {
 		args   string
 		code   int
-		stdout string // part of it
-		stderr string // part of the last lines
+		stdout string // expected part
+		stderr string // expected part
 	}{
-		"nothing":          {"", 2, "", "say what to do: serve, ca, enrollment, policy or version"},
-		"help":             {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
-		"version":          {"version", 0, "latchhub ", ""},
-		"unknown command":  {"bogus", 2, "", `unknown command "bogus"`},
-		"unknown flag":     {"serve --colour", 2, "", "unknown flag: --colour"},
-		"no data":          {"serve", 2, "", "--data is missing"},
-		"stray argument":   {"serve --data x y", 2, "", `unknown command "y"`},
-		"bad address":      {"serve --data x --mqtt 8883", 2, "", `--mqtt is "8883", want HOST:PORT or :PORT`},
-		"bad level":        {"serve --data x --log-level loud", 2, "", "debug, info, warn or error"},
-		"data is a file":   {"serve --data " + file, 1, "", "choose another with --data"},
-		"bad name":         {"serve --name a/b --data " + t.TempDir(), 1, "", "want a host name"},
-		"no such tier":     {"serve --tier B1 --data " + t.TempDir(), 1, "", "tier \"B1\": want F1, S1, S2 or S3"},
-		"units of no tier": {"serve --units 2 --data " + t.TempDir(), 1, "", "set one with --tier"},
-		"port in use":      {"serve --mqtt " + busy.Addr().String() + " --data " + t.TempDir(), 1, "", "choose another port with --mqtt"},
+		"nothing":              {"", 2, "", "missing command: serve, ca, enrollment, policy or version"},
+		"help":                 {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
+		"version":              {"version", 0, "latchhub ", ""},
+		"unknown command":      {"bogus", 2, "", `unknown command "bogus"`},
+		"unknown flag":         {"serve --colour", 2, "", "unknown flag: --colour"},
+		"no data":              {"serve", 2, "", "--data is missing"},
+		"stray argument":       {"serve --data x y", 2, "", `unknown command "y"`},
+		"bad address":          {"serve --data x --mqtt 8883", 2, "", `--mqtt is "8883", want HOST:PORT or :PORT`},
+		"bad level":            {"serve --data x --log-level loud", 2, "", "debug, info, warn or error"},
+		"data is a file":       {"serve --data " + file, 1, "", "choose another with --data"},
+		"bad name":             {"serve --name a/b --data " + t.TempDir(), 1, "", "want a host name"},
+		"no such tier":         {"serve --tier B1 --data " + t.TempDir(), 1, "", "tier \"B1\": want F1, S1, S2 or S3"},
+		"units without a tier": {"serve --units 2 --data " + t.TempDir(), 1, "", "set one with --tier"},
+		"port in use":          {"serve --mqtt " + busy.Addr().String() + " --data " + t.TempDir(), 1, "", "choose another port with --mqtt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -19,34 +19,37 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// ownerClient speaks to a running hub with the key and the certificate that are
-// in its data directory.
+// ownerClient sends requests to a running hub with the owner's key. It reads the key
+// and the hub's CA certificate from the data directory.
 type ownerClient struct {
-	data, address string // as the flags have them
+	dataDir string // value of --data
+	address string // value of --https
 
 	owner iothub.Service
 	http  *http.Client
 }
 
-// addFlags gives a command and those below it the flags that say where the hub is.
+// addFlags adds the flags --data and --https to a command and its subcommands.
 func (c *ownerClient) addFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&c.data, "data", "", "the hub's data directory, which has the owner's key")
-	flags.StringVar(&c.address, "https", "localhost:8443", "address of the hub's service front")
+	flags.StringVar(&c.dataDir, "data", "", "data directory of the hub, which contains the owner's key")
+	flags.StringVar(&c.address, "https", "localhost:8443", "address of the hub's service API")
 }
 
+// open reads the owner's key and the CA certificate from the data directory.
 func (c *ownerClient) open() error {
-	if c.data == "" {
-		return usageError{errors.New("--data is missing: the hub's data directory")}
+	if c.dataDir == "" {
+		return usageError{errNoDataDir}
 	}
-	text, err := os.ReadFile(filepath.Join(c.data, "service.connection-string"))
+	text, err := os.ReadFile(filepath.Join(c.dataDir, "service.connection-string"))
 	if err != nil {
-		return fmt.Errorf("the owner's key: %w; run this as the hub's user, with the hub's --data", err)
+		return fmt.Errorf("cannot read the owner's key: %w; run this command as the hub's user and with the hub's --data", err)
 	}
 	if c.owner, err = iothub.ParseService(string(text)); err != nil {
 		return err
 	}
-	roots, err := trust.ReadCAFile(filepath.Join(c.data, "ca.pem"))
+
+	roots, err := trust.ReadCAFile(filepath.Join(c.dataDir, "ca.pem"))
 	if err != nil {
 		return err
 	}
@@ -56,7 +59,9 @@ func (c *ownerClient) open() error {
 	return nil
 }
 
-// do makes one request, and reads the answer into out if there is one.
+var errNoDataDir = errors.New("--data is missing; it names the hub's data directory")
+
+// do sends one request. It decodes the JSON answer into out unless out is nil.
 func (c *ownerClient) do(ctx context.Context, method, path, ifMatch string, body []byte, out any) error {
 	request, err := http.NewRequestWithContext(ctx, method,
 		"https://"+c.address+path+"?api-version=2021-10-01", bytes.NewReader(body))
@@ -67,15 +72,17 @@ func (c *ownerClient) do(ctx context.Context, method, path, ifMatch string, body
 	if ifMatch != "" {
 		request.Header.Set("If-Match", ifMatch)
 	}
+
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("the hub does not answer at %s: %w; is it running? --https says where", c.address, err)
+		return fmt.Errorf("no answer from the hub at %s: %w; start the hub or give its address with --https", c.address, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return err
 	}
+
 	if answer.StatusCode >= 300 {
 		return iothub.ParseError(answer.StatusCode, text)
 	}

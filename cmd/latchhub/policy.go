@@ -11,46 +11,47 @@ import (
 	"github.com/latchd/latchd/transport/hub/credentials"
 )
 
-// newPolicy makes the commands for shared access policies. They work on the data
-// directory alone.
+// newPolicy makes the commands that show and replace the keys of shared access
+// policies. They read and write the data directory and need no running hub.
 func newPolicy(stdout io.Writer) *cobra.Command {
-	var data string
+	var dataDir string
 	var secondary bool
 	names := strings.Join(credentials.PolicyNames(), ", ")
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "show and change the keys of services",
-		Long: `Show and change the keys of the shared access policies: ` + names + `.
-Each has the rights that it has in IoT Hub, and two keys, so that one can be
-changed while the other is in use.`,
+		Short: "show and replace the keys of shared access policies",
+		Long: `Show and replace the keys of the shared access policies: ` + names + `.
+Each policy has the same rights as in IoT Hub. It has two keys, so that you can
+replace one key while clients use the other.`,
 		Example: `  latchhub policy show service --data /var/lib/latchhub
   latchhub policy roll service --secondary --data /var/lib/latchhub`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("say what to do: show or roll")}
+			return usageError{errors.New("missing command: show or roll")}
 		},
 	}
-	cmd.PersistentFlags().StringVar(&data, "data", "", "the hub's data directory")
-	cmd.PersistentFlags().BoolVar(&secondary, "secondary", false, "the secondary key, not the primary")
-	one := func(use, short string, run func(name string) error) *cobra.Command {
+	cmd.PersistentFlags().StringVar(&dataDir, "data", "", "data directory of the hub")
+	cmd.PersistentFlags().BoolVar(&secondary, "secondary", false, "use the policy's secondary key instead of the primary key")
+
+	withPolicy := func(use, short string, run func(name string) error) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: exactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			if data == "" {
-				return usageError{errors.New("--data is missing: the hub's data directory")}
+			if dataDir == "" {
+				return usageError{errNoDataDir}
 			}
 			return run(args[0])
 		}}
 	}
 	cmd.AddCommand(
-		one("show POLICY", "print the connection string of a policy", func(name string) error {
-			text, err := credentials.PolicyConnectionString(data, name, secondary)
+		withPolicy("show POLICY", "print the connection string of a policy", func(name string) error {
+			text, err := credentials.PolicyConnectionString(dataDir, name, secondary)
 			if err == nil {
 				_, err = fmt.Fprintln(stdout, text)
 			}
 			return err
 		}),
-		one("roll POLICY", "make a new key, which counts from the hub's next start", func(name string) error {
-			return credentials.RollPolicyKey(data, name, secondary)
+		withPolicy("roll POLICY", "replace a key of a policy; restart the hub to apply it", func(name string) error {
+			return credentials.RollPolicyKey(dataDir, name, secondary)
 		}))
 	return cmd
 }

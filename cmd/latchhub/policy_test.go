@@ -25,13 +25,13 @@ func TestPolicyCommands(t *testing.T) {
 	_, primary, _ := command("show service" + in)
 	_, secondary, _ := command("show service --secondary" + in)
 	if !strings.HasPrefix(primary, "HostName=localhost;SharedAccessKeyName=service;SharedAccessKey=") || primary == secondary {
-		t.Errorf("shown are %q and %q", primary, secondary)
+		t.Errorf("the connection strings are %q and %q", primary, secondary)
 	}
 	if code, _, stderr := command("roll service" + in); code != 0 {
 		t.Errorf("roll: exit %d, %s", code, stderr)
 	}
 	if _, rolled, _ := command("show service" + in); rolled == primary {
-		t.Error("the primary key is as it was")
+		t.Error("the primary key has not changed")
 	}
 	if _, kept, _ := command("show service --secondary" + in); kept != secondary {
 		t.Error("the secondary key has changed")
@@ -40,7 +40,7 @@ func TestPolicyCommands(t *testing.T) {
 		code int
 		text string
 	}{
-		"":                                   {2, "say what to do: show or roll"},
+		"":                                   {2, "missing command: show or roll"},
 		"show service":                       {2, "--data is missing"},
 		"show" + in:                          {2, "accepts 1 arg(s)"},
 		"show nobody" + in:                   {1, "the policies are iothubowner, service, device, registryRead, registryReadWrite"},

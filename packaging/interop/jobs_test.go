@@ -65,7 +65,7 @@ func TestJobs(t *testing.T) {
 		{"condition with a text that does not end",
 			`ArgumentError: queryCondition, line 1:12: the string has no closing ' [400 ArgumentInvalid]`},
 		{"twin job without a change",
-			`ArgumentError: updateTwin: it has neither tags nor desired properties [400 ArgumentInvalid]`},
+			`ArgumentError: updateTwin: the patch has neither tags nor desired properties [400 ArgumentInvalid]`},
 		{"none of these was made", `Error: Not found [404 JobNotFound]`},
 		{"id in use", `DeviceAlreadyExistsError: job lock exists already, take another id [409 JobAlreadyExists]`},
 		{"id that no job can have",
