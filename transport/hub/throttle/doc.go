@@ -1,13 +1,17 @@
-// Package throttle bounds what clients may ask of the hub, as the tiers of IoT
-// Hub do, so that a job or a rollout can be rehearsed as it will go in the cloud.
+// Package throttle limits what clients may do with the hub. It applies the limits of
+// an IoT Hub tier, so that you can rehearse a job or a rollout at the speed that it
+// has in the cloud. Use [New], and call [Throttle.Take] before each operation.
 //
-// Rates are those of Azure's page "IoT Hub quotas and throttling" (2023). Each is
-// a bucket that holds a minute's worth: who asks for more than the rate is served
-// until the minute's worth is used up, as IoT Hub does for bursts, and is then
-// refused with 429 ThrottlingException and told when to come again. Two things
-// are not refused but slowed down: messages of devices, for a while, and the
-// devices that jobs work on.
+// The rates are those of Azure's page "IoT Hub quotas and throttling" (2023). Each
+// kind of operation has a token bucket that holds one minute's worth of operations.
 //
-// Not bounded are the number of messages a day, of devices, and what latchhub
-// adds of its own.
+// Guarantees:
+//   - Short bursts above the rate are allowed, as in IoT Hub, until the bucket is empty.
+//   - An operation above the limit is refused with 429 ThrottlingException and the
+//     time after which to try again.
+//   - Device-to-cloud messages wait for up to 10 s before they are refused.
+//   - Devices of jobs always wait. Their bucket holds one second's worth.
+//
+// There is no limit on the number of devices, on messages per day, or on the requests
+// that only latchhub has.
 package throttle

@@ -8,11 +8,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxDelay is how long a device's message may wait before it is refused.
+// maxDelay is how long a device-to-cloud message may wait before it is refused.
 const maxDelay = 10 * time.Second
 
-// Throttle keeps account of what was done. A nil Throttle bounds nothing. Its
-// methods can be called from any goroutine.
+// Throttle counts operations against a tier's limits. A nil Throttle limits nothing.
+// Its methods may be called concurrently.
 type Throttle struct {
 	tier  iothub.Tier
 	rates [numberOfKinds]iothub.Rate
@@ -23,21 +23,23 @@ type Throttle struct {
 	buckets [numberOfKinds]bucket
 }
 
-// New makes a Throttle for a tier with a number of units; its buckets are full.
+// New returns a Throttle with the limits of the tier and a number of units. Its
+// buckets are full.
 func New(tier iothub.Tier, units int, now func() time.Time) *Throttle {
 	t := &Throttle{tier: tier, rates: rates(tier), units: units, now: now}
+
 	for kind := range t.buckets {
 		perSecond := t.rates[kind].PerSecond(units)
 		size := 60 * perSecond
 		if Kind(kind) == JobDevices {
-			size = perSecond // a job is paced from its beginning
+			size = perSecond
 		}
-		t.buckets[kind] = bucket{rate: perSecond, size: size, tokens: size, at: now()}
+		t.buckets[kind] = bucket{rate: perSecond, size: size, tokens: size, updated: now()}
 	}
 	return t
 }
 
-// Take lets n operations be done, or refuses them all with ThrottlingException.
+// Take allows all n operations, or refuses all of them with ThrottlingException.
 func (t *Throttle) Take(kind Kind, n int) error {
 	if t == nil {
 		return nil
@@ -48,12 +50,13 @@ func (t *Throttle) Take(kind Kind, n int) error {
 	return nil
 }
 
-// Delay lets one operation be done after a delay, which the caller has to wait,
-// or refuses it if that would be long.
+// Delay allows one operation and returns how long the caller must wait before it. It
+// refuses the operation if the wait would be longer than 10 s.
 func (t *Throttle) Delay(kind Kind) (time.Duration, error) {
 	if t == nil {
 		return 0, nil
 	}
+
 	wait := t.reserve(kind, 1, maxDelay)
 	if wait > maxDelay {
 		return 0, t.refusal(kind, wait)
@@ -61,13 +64,14 @@ func (t *Throttle) Delay(kind Kind) (time.Duration, error) {
 	return wait, nil
 }
 
-// TakeSome lets as many of n operations be done as may be now.
+// TakeSome returns how many of n operations are allowed now, and counts them.
 func (t *Throttle) TakeSome(kind Kind, n int) int {
 	if t == nil {
 		return n
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	b := &t.buckets[kind]
 	b.fill(t.now())
 	n = max(0, min(n, int(b.tokens+rounding)))
@@ -75,19 +79,20 @@ func (t *Throttle) TakeSome(kind Kind, n int) int {
 	return n
 }
 
-// Until returns how long it is until TakeSome lets one be done.
+// Until returns how long it takes until TakeSome allows one operation.
 func (t *Throttle) Until(kind Kind) time.Duration {
 	if t == nil {
 		return 0
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	b := &t.buckets[kind]
 	b.fill(t.now())
 	return b.wait(1)
 }
 
-// ActiveJobs is how many jobs can be active at a time; 0: any number.
+// ActiveJobs returns how many jobs may be active at the same time; 0 means any number.
 func (t *Throttle) ActiveJobs() int {
 	if t == nil {
 		return 0
@@ -95,20 +100,22 @@ func (t *Throttle) ActiveJobs() int {
 	return t.tier.ActiveJobs
 }
 
-// reserve takes n tokens, unless they are further away than most. It returns how
-// far away they are.
-func (t *Throttle) reserve(kind Kind, n int, most time.Duration) time.Duration {
+// reserve returns how long it takes until n tokens are available. It takes the tokens
+// if that is at most maxWait.
+func (t *Throttle) reserve(kind Kind, n int, maxWait time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	b := &t.buckets[kind]
 	b.fill(t.now())
 	wait := b.wait(float64(n))
-	if wait <= most {
+	if wait <= maxWait {
 		b.tokens -= float64(n)
 	}
 	return wait
 }
 
+// refusal returns the error for an operation that is allowed only after wait.
 func (t *Throttle) refusal(kind Kind, wait time.Duration) error {
 	rate := t.rates[kind]
 	period := "second"
@@ -119,36 +126,9 @@ func (t *Throttle) refusal(kind Kind, wait time.Duration) error {
 	if t.units == 1 {
 		units = "unit"
 	}
+
 	err := iothub.Errorf(iothub.CodeThrottling, "a hub of tier %s with %d %s allows %g %s a %s, try again in %d s",
 		t.tier.Name, t.units, units, rate.Limit(t.units), kindNames[kind], period, int(math.Ceil(wait.Seconds())))
 	err.RetryAfter = wait
 	return err
-}
-
-// rounding is what sums of fractions may leave of a token.
-const rounding = 1e-9
-
-// bucket holds what may be done now. It may be in debt.
-type bucket struct {
-	rate   float64 // tokens that come in a second
-	size   float64 // tokens at most
-	tokens float64
-	at     time.Time // when tokens was right
-}
-
-func (b *bucket) fill(now time.Time) {
-	if passed := now.Sub(b.at).Seconds(); passed > 0 {
-		b.tokens = min(b.size, b.tokens+passed*b.rate)
-	}
-	b.at = now // also if the clock was set back
-}
-
-// wait returns how long it is until there are n tokens. More than the bucket
-// holds are there when it is full.
-func (b *bucket) wait(n float64) time.Duration {
-	missing := min(n, b.size) - b.tokens
-	if missing <= rounding {
-		return 0
-	}
-	return time.Duration(math.Ceil(missing / b.rate * float64(time.Second)))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// clock is a time that passes when the test says so.
+// clock is a simulated clock. Tests advance it.
 type clock struct{ now time.Time }
 
 func (c *clock) read() time.Time         { return c.now }
@@ -17,23 +17,25 @@ func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
 func start(t *testing.T, tier string, units int) (*throttle.Throttle, *clock) {
 	t.Helper()
-	found, err := iothub.ParseTier(tier)
+	limits, err := iothub.ParseTier(tier)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	return throttle.New(found, units, c.read), c
+	return throttle.New(limits, units, c.read), c
 }
 
-// TestRates counts what goes through in the first moment, and in the ten minutes
-// after it if somebody asks all the time: a minute's worth, and ten.
+// TestRates checks that a full bucket allows one minute's worth of operations at
+// once, and then ten minutes' worth in the next ten minutes.
 func TestRates(t *testing.T) {
+	t.Parallel()
+
 	const S1, S2, S3, F1 = "S1", "S2", "S3", "F1"
 	for _, test := range []struct {
 		tier   string
 		units  int
 		kind   throttle.Kind
-		minute int // documented, as a number for each minute
+		minute int // documented limit per minute
 	}{
 		{F1, 1, throttle.Registry, 100},
 		{S1, 1, throttle.Registry, 100},
@@ -66,12 +68,12 @@ func TestRates(t *testing.T) {
 		drain := func() int {
 			n := th.TakeSome(test.kind, 1e9)
 			if th.Take(test.kind, 1) == nil {
-				t.Fatalf("%s: one more than is there of kind %d", test.tier, test.kind)
+				t.Fatalf("%s: kind %d: an operation beyond the limit is allowed", test.tier, test.kind)
 			}
 			return n
 		}
 		if n := drain(); n != test.minute {
-			t.Errorf("%s with %d units: %d of kind %d at first, want %d", test.tier, test.units, n, test.kind, test.minute)
+			t.Errorf("%s with %d units: a full bucket allows %d of kind %d, want %d", test.tier, test.units, n, test.kind, test.minute)
 		}
 		n := 0
 		for range 600 {
@@ -85,6 +87,8 @@ func TestRates(t *testing.T) {
 }
 
 func TestRefusal(t *testing.T) {
+	t.Parallel()
+
 	th, c := start(t, "S1", 1)
 	if err := th.Take(throttle.Registry, 50); err != nil {
 		t.Fatal(err)
@@ -92,36 +96,38 @@ func TestRefusal(t *testing.T) {
 	if err := th.Take(throttle.Registry, 50); err != nil {
 		t.Fatal(err)
 	}
-	// The documentation's example: of bulk changes of 50 devices, two a minute go through.
+	// This is the documentation's example: two bulk changes of 50 devices per minute.
 	err := th.Take(throttle.Registry, 50)
-	var refusal *iothub.Error
-	if !errors.As(err, &refusal) || refusal.Status != 429 || refusal.Code.Number() != 429001 || refusal.RetryAfter != 30*time.Second ||
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if !ok || refusal.Status != 429 || refusal.Code.Number() != 429001 || refusal.RetryAfter != 30*time.Second ||
 		refusal.Message != "a hub of tier S1 with 1 unit allows 100 identity operations a minute, try again in 30 s" {
 		t.Errorf("refused with %#v", err)
 	}
 	c.advance(30*time.Second - 1)
 	if th.Take(throttle.Registry, 50) == nil {
-		t.Error("let through before the time it was told")
+		t.Error("allowed before the announced time")
 	}
 	c.advance(1)
 	if err := th.Take(throttle.Registry, 50); err != nil {
-		t.Errorf("refused at the time it was told: %v", err)
+		t.Errorf("refused at the announced time: %v", err)
 	}
 	c.advance(-time.Hour)
 	if th.Take(throttle.Registry, 1) == nil {
-		t.Error("a clock that was set back has filled the bucket")
+		t.Error("setting the clock back has filled the bucket")
 	}
 	c.advance(time.Hour)
 	if err := th.Take(throttle.Registry, 1000); err != nil {
-		t.Errorf("more than the bucket holds is never let through: %v", err)
+		t.Errorf("a full bucket refuses a request for more than its size: %v", err)
 	}
 }
 
 func TestDelay(t *testing.T) {
+	t.Parallel()
+
 	th, c := start(t, "S1", 1)
 	for range 6000 {
 		if wait, err := th.Delay(throttle.Events); wait != 0 || err != nil {
-			t.Fatalf("in the first minute's worth: %v, %v", wait, err)
+			t.Fatalf("within the bucket's size: %v, %v", wait, err)
 		}
 	}
 	for i := range 1000 {
@@ -131,7 +137,7 @@ func TestDelay(t *testing.T) {
 		}
 	}
 	if _, err := th.Delay(throttle.Events); !errors.Is(err, &iothub.Error{Code: iothub.CodeThrottling}) {
-		t.Errorf("a message that would wait for more than 10 s: %v", err)
+		t.Errorf("a message that must wait for more than 10 s: %v", err)
 	}
 	c.advance(5 * time.Second)
 	if wait, err := th.Delay(throttle.Events); err != nil || wait < 5*time.Second || wait > 6*time.Second {
@@ -140,6 +146,8 @@ func TestDelay(t *testing.T) {
 }
 
 func TestJobsArePacedFromTheBeginning(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		tier             string
 		units, perSecond int
@@ -152,7 +160,7 @@ func TestJobsArePacedFromTheBeginning(t *testing.T) {
 		for range 100 {
 			c.advance(th.Until(throttle.JobDevices))
 			if some := th.TakeSome(throttle.JobDevices, 1); some != 1 {
-				t.Fatalf("%s: nothing at the time that Until told", test.tier)
+				t.Fatalf("%s: no operation is allowed at the time that Until returned", test.tier)
 			}
 		}
 		passed := c.now.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).Seconds()
@@ -166,10 +174,12 @@ func TestJobsArePacedFromTheBeginning(t *testing.T) {
 }
 
 func TestNoThrottle(t *testing.T) {
+	t.Parallel()
+
 	var none *throttle.Throttle
 	wait, err := none.Delay(throttle.Events)
 	if none.Take(throttle.Registry, 1e9) != nil || wait != 0 || err != nil ||
 		none.TakeSome(throttle.JobDevices, 1e9) != 1e9 || none.Until(throttle.JobDevices) != 0 || none.ActiveJobs() != 0 {
-		t.Error("something is bounded where nothing should be")
+		t.Error("a nil Throttle limits something")
 	}
 }
