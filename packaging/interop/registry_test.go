@@ -46,7 +46,7 @@ func TestRegistry(t *testing.T) {
 			`{"isSuccessful":false,"errors":[{"deviceId":"b1","errorCode":"DeviceAlreadyExists","errorStatus":"the device b1 exists already"}],
 			"warnings":[]}`},
 		{"add devices, one twice",
-			`ArgumentError: the device b5 stands more than once in the list, nothing was changed [400 ArgumentInvalid]`},
+			`ArgumentError: device b5 occurs more than once in the list, nothing was changed [400 ArgumentInvalid]`},
 		{"add a device with a twin", `{"tags":{"floor":3},"mode":"night"}`},
 		{"update devices", `[{"isSuccessful":true,"errors":[],"warnings":[]},"disabled","enabled"]`},
 		{"update devices, unforced, with an old etag",

@@ -41,7 +41,7 @@ func TestTwins(t *testing.T) {
 		{"unknown device", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
 		{"update of an unknown device", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
 		{"tags that are no object",
-			`ArgumentError: the request's body: tags: a JSON string does not fit here [400 ArgumentInvalid]`},
+			`ArgumentError: the request's body: tags: unexpected JSON string [400 ArgumentInvalid]`},
 		{"a name with a dot", `ArgumentError: tags has the name "a.b", in which '.' is not allowed [400 ArgumentInvalid]`},
 		{"too large", `ArgumentError: desired would have 48011 bytes, at most 32768 are allowed [400 ArgumentInvalid]`},
 	})

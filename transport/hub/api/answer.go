@@ -16,36 +16,40 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBody is the largest request body. The largest documented request is a bulk
-// change of 100 identities with their twins.
+// maxBody is the size of the largest request body, in bytes. The largest documented
+// request changes 100 device identities with their twins.
 const maxBody = 1 << 20
 
 const jsonType = "application/json; charset=utf-8"
 
-// methodError is a refusal of a direct method, which has a body of its own form.
+// methodError marks the error of a direct method. IoT Hub answers it with another
+// body than other errors.
 type methodError struct{ error }
 
 func (e methodError) Unwrap() error { return e.error }
 
-// refuse writes an error as the answer. What is no *iothub.Error is the hub's own
-// failure: the client learns no more than where to find it in the log.
+// refuse writes err as the answer. If err is not an *iothub.Error, the hub itself has
+// failed: refuse logs the error, and tells the client only the id of the request.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return // nobody is left to read it
+		return // the client has gone
 	}
-	id := w.Header().Get("x-ms-request-id")
-	var refusal *iothub.Error
-	if !errors.As(err, &refusal) {
+
+	requestID := w.Header().Get("x-ms-request-id")
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if !ok {
 		a.Logger.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
-			zap.String("request", id), zap.Error(err))
-		refusal = iothub.Errorf(iothub.CodeServerError, "the hub could not do this, its log says why (request %s)", id)
+			zap.String("request_id", requestID), zap.Error(err))
+		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub, see its log (request_id %s)", requestID)
 	}
-	answer := *refusal // it may be shared
-	answer.TrackingID = id
+
+	answer := *refusal // a copy, because other requests may share the error
+	answer.TrackingID = requestID
 	body := answer.Body(a.Now())
-	if errors.As(err, new(methodError)) {
+	if _, ok := errors.AsType[methodError](err); ok {
 		body = answer.MethodBody(a.Now())
 	}
+
 	w.Header().Set("iothub-errorcode", string(answer.Code))
 	if answer.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(answer.RetryAfter.Seconds()+0.999)))
@@ -67,6 +71,7 @@ func (a *api) answerStatus(w http.ResponseWriter, status int, value any) error {
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
+
 	a.answerJSON(w, status, body.Bytes())
 	return nil
 }
@@ -78,54 +83,65 @@ func (a *api) answerJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body)
 }
 
-// read takes the request's body, which must be one JSON value, into value.
+// read parses the request's body, which must be one JSON value, into value.
 func read(w http.ResponseWriter, r *http.Request, value any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return iothub.Errorf(iothub.CodeMessageTooLarge, "the request's body is larger than %d bytes", maxBody)
-	case err != nil:
+	}
+	if err != nil {
 		return invalid("the request's body ends early")
-	case len(bytes.TrimSpace(body)) == 0:
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
 		return invalid("the request has no body, want JSON")
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // from now on it is watched whether the client goes
+
+	// After the body, net/http reads from the connection to notice that the client has
+	// gone. That must not end with the body's deadline.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+
 	if err := json.Unmarshal(body, value); err != nil {
-		return invalid("the request's body: %s", jsonProblem(body, err))
+		return invalid("the request's body: %s", describeJSONError(body, err))
 	}
 	return nil
 }
 
-func jsonProblem(body []byte, err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+// describeJSONError describes an error of json.Unmarshal without Go's type names.
+func describeJSONError(body []byte, err error) string {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line := 1 + bytes.Count(body[:min(int(syntax.Offset), len(body))], []byte("\n"))
 		return "line " + strconv.Itoa(line) + ", byte " + strconv.FormatInt(syntax.Offset, 10) + ": " + syntax.Error()
 	}
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		// The name before the first dot may be one of Go's, of an embedded type.
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		// The first part of the field's path may be the Go name of an embedded type.
 		field := strings.TrimPrefix(mismatch.Field, "plain.")
-		return strings.TrimSpace(field + ": a JSON " + mismatch.Value + " does not fit here")
+		return strings.TrimSpace(field + ": unexpected JSON " + mismatch.Value)
 	}
-	var notTime *time.ParseError
-	if errors.As(err, &notTime) {
-		return notTime.Value + " is not a time such as 2026-11-23T12:00:00Z"
+	if badTime, ok := errors.AsType[*time.ParseError](err); ok {
+		return badTime.Value + " is not a time such as 2026-11-23T12:00:00Z"
 	}
 	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
-// ifMatch returns the If-Match header without its quotes, and whether it is there.
-// Empty quotes are left: they match nothing, unlike no header.
+// ifMatch returns the If-Match header without its quotes, and whether the header is
+// present. A header with empty quotes keeps them, so that it matches no etag.
 func ifMatch(r *http.Request) (etag string, given bool) {
 	etag = strings.TrimSpace(r.Header.Get("If-Match"))
 	given = etag != ""
+
 	etag = strings.TrimPrefix(etag, "W/")
 	if n := len(etag); n > 2 && etag[0] == '"' && etag[n-1] == '"' {
 		etag = etag[1 : n-1]
 	}
 	return etag, given
+}
+
+// ifMatchOrAny returns the If-Match header, or "*" if the request has none.
+func ifMatchOrAny(r *http.Request) string {
+	if etag, given := ifMatch(r); given {
+		return etag
+	}
+	return "*"
 }
 
 func setETag(w http.ResponseWriter, etag string) {

@@ -2,13 +2,9 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"regexp"
-	"runtime/debug"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/access"
@@ -20,7 +16,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Broker is what the service front asks of the device front.
+// Broker is the part of the MQTT broker that the API needs. See package broker for
+// what the methods do.
 type Broker interface {
 	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
 	Wait(ctx context.Context, deviceID string) error
@@ -29,19 +26,18 @@ type Broker interface {
 	Forget(ctx context.Context, deviceID string) error
 }
 
-// Options are what the service front needs. All but the last three must be set.
+// Options are the parts of the hub that the API needs. All but Throttle, Logger and
+// Now are required.
 type Options struct {
-	Access access.Checker
-	Store  *store.Store
-	Broker Broker
-	Jobs   *jobs.Engine
-	// Provisioning has the enrolments.
-	Provisioning *provisioning.Service
-	// Feed has what happens in the hub, for those who listen.
-	Feed     *feed.Feed
-	Throttle *throttle.Throttle // nil: nothing is throttled
-	Logger   *zap.Logger        // nil: none
-	Now      func() time.Time   // nil: time.Now
+	Access       access.Checker
+	Store        *store.Store
+	Broker       Broker
+	Jobs         *jobs.Engine
+	Provisioning *provisioning.Service // manages enrollments
+	Feed         *feed.Feed            // streams the hub's events
+	Throttle     *throttle.Throttle    // nil means no limits
+	Logger       *zap.Logger           // nil disables logging
+	Now          func() time.Time      // nil means time.Now
 }
 
 type api struct {
@@ -58,11 +54,37 @@ func New(opts Options) http.Handler {
 		opts.Now = time.Now
 	}
 	a := &api{Options: opts, mux: http.NewServeMux()}
-	devices, groups := enrollments{a, false}, enrollments{a, true}
-	for pattern, route := range map[string]struct {
-		right  access.Right
-		handle handler
-	}{
+
+	for pattern, route := range a.routes() {
+		a.mux.Handle(pattern, a.guard(route.right, route.handle))
+	}
+	for path, reason := range notServed {
+		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+			return iothub.Errorf(iothub.CodeNotImplemented, "%s %s: %s", r.Method, r.URL.Path, reason)
+		}))
+	}
+	for _, path := range servedPaths {
+		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+			return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s does not support the method %s", r.URL.Path, r.Method)
+		}))
+	}
+	a.mux.Handle("/", a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+		return iothub.Errorf(iothub.CodeNotFound, "this hub has no resource %s", r.URL.Path)
+	}))
+	return a
+}
+
+// route is a handler and the right that its requests need.
+type route struct {
+	right  access.Right
+	handle handler
+}
+
+// routes returns the API's routes by their patterns.
+func (a *api) routes() map[string]route {
+	individual, groups := enrollments{a, false}, enrollments{a, true}
+
+	return map[string]route{
 		"PUT /devices/{id}":             {access.RegistryWrite, a.limited(throttle.Registry, a.putDevice)},
 		"GET /devices/{id}":             {access.RegistryRead, a.limited(throttle.Registry, a.getDevice)},
 		"DELETE /devices/{id}":          {access.RegistryWrite, a.limited(throttle.Registry, a.deleteDevice)},
@@ -89,121 +111,27 @@ func New(opts Options) http.Handler {
 		"GET /events": {access.ServiceConnect, a.events},
 
 		"GET /idScope":                                     {access.RegistryRead, a.idScope},
-		"PUT /enrollments/{id}":                            {access.RegistryWrite, devices.put},
-		"GET /enrollments/{id}":                            {access.RegistryRead, devices.get},
-		"DELETE /enrollments/{id}":                         {access.RegistryWrite, devices.delete},
-		"POST /enrollments/query":                          {access.RegistryRead, devices.query},
-		"POST /enrollments/{id}/attestationmechanism":      {access.RegistryWrite, devices.attestation},
+		"PUT /enrollments/{id}":                            {access.RegistryWrite, individual.put},
+		"GET /enrollments/{id}":                            {access.RegistryRead, individual.get},
+		"DELETE /enrollments/{id}":                         {access.RegistryWrite, individual.delete},
+		"POST /enrollments/query":                          {access.RegistryRead, individual.query},
+		"POST /enrollments/{id}/attestationmechanism":      {access.RegistryWrite, individual.attestation},
 		"PUT /enrollmentGroups/{id}":                       {access.RegistryWrite, groups.put},
 		"GET /enrollmentGroups/{id}":                       {access.RegistryRead, groups.get},
 		"DELETE /enrollmentGroups/{id}":                    {access.RegistryWrite, groups.delete},
 		"POST /enrollmentGroups/query":                     {access.RegistryRead, groups.query},
 		"POST /enrollmentGroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
-		// The official SDK writes it so, here alone.
+		// The official SDK uses lower case in this one path.
 		"POST /enrollmentgroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
-	} {
-		a.mux.Handle(pattern, a.guard(route.right, route.handle))
-	}
-	for path, what := range notServed {
-		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
-			return iothub.Errorf(iothub.CodeNotImplemented, "%s %s: %s", r.Method, r.URL.Path, what)
-		}))
-	}
-	for _, path := range []string{
-		"/devices", "/devices/{$}", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
-		"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
-		"/events", "/certificates", "/certificates/{name}",
-		"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
-		"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",
-	} {
-		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
-			return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s is not possible on %s", r.Method, r.URL.Path)
-		}))
-	}
-	a.mux.Handle("/", a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
-		return iothub.Errorf(iothub.CodeNotFound, "this hub has no resource %s", r.URL.Path)
-	}))
-	return a
-}
-
-// How long a request's body and its answer may take on the way. What is done in
-// between bounds itself.
-const (
-	bodyTime   = time.Minute
-	answerTime = time.Minute
-)
-
-// ServeHTTP answers one request.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Time{}) // a former request on the connection has left its own
-	if r.Body != http.NoBody {
-		_ = control.SetReadDeadline(time.Now().Add(bodyTime))
-	}
-	w = &timedWriter{w, control}
-	// The identifier is in every answer and stands in the log beside a failure.
-	w.Header().Set("x-ms-request-id", uuid.NewString())
-	a.mux.ServeHTTP(w, r)
-}
-
-// timedWriter gives an answer its time from when it begins.
-type timedWriter struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (w *timedWriter) WriteHeader(status int) {
-	_ = w.control.SetWriteDeadline(time.Now().Add(answerTime))
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// handler answers a request, or returns the error that is the answer.
-type handler func(w http.ResponseWriter, r *http.Request) error
-
-var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
-
-// guard lets a handler see only requests with the right and an api-version.
-func (a *api) guard(right access.Right, handle handler) http.Handler {
-	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
-			return err
-		}
-		if v := r.URL.Query().Get("api-version"); !apiVersion.MatchString(v) {
-			return iothub.Errorf(iothub.CodeArgumentInvalid, "api-version is %q, want a date such as %s", v, iothub.APIVersion)
-		}
-		return handle(w, r)
-	})
-}
-
-// limited is a handler whose every request is one operation of a kind.
-func (a *api) limited(kind throttle.Kind, handle handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.Throttle.Take(kind, 1); err != nil {
-			return err
-		}
-		return handle(w, r)
 	}
 }
 
-// wrap turns a handler's error, or its panic, into an answer.
-func (a *api) wrap(handle handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			switch p := recover(); p {
-			case nil:
-			case http.ErrAbortHandler:
-				panic(p)
-			default:
-				a.Logger.Error("panic in a request", zap.String("path", r.URL.Path), zap.Any("panic", p),
-					zap.ByteString("stack", debug.Stack()))
-				a.refuse(w, r, fmt.Errorf("panic"))
-			}
-		}()
-		if err := handle(w, r); err != nil {
-			a.refuse(w, r, err)
-		}
-	})
+// servedPaths are the paths on which all methods without a route are refused with
+// 405 MethodNotAllowed. On other paths they are refused with 404 NotFound.
+var servedPaths = []string{
+	"/devices", "/devices/{$}", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
+	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
+	"/events", "/certificates", "/certificates/{name}",
+	"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
+	"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",
 }

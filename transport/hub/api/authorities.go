@@ -9,32 +9,36 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// shownAuthority is a certificate authority as Azure Resource Manager shows one,
-// which has the API for them in IoT Hub's place.
-type shownAuthority struct {
-	Name       string `json:"name"`
-	Properties struct {
-		Subject     string    `json:"subject"`
-		Expiry      time.Time `json:"expiry"`
-		Thumbprint  string    `json:"thumbprint"`
-		IsVerified  bool      `json:"isVerified"`
-		Created     time.Time `json:"created"`
-		Certificate []byte    `json:"certificate"`
-	} `json:"properties"`
+// authorityBody is a certificate authority in the JSON form of Azure Resource
+// Manager, which manages the authorities of an IoT Hub.
+type authorityBody struct {
+	Name       string              `json:"name"`
+	Properties authorityProperties `json:"properties"`
 }
 
-func shownAs(a store.Authority) shownAuthority {
-	s := shownAuthority{Name: a.Name}
-	p := &s.Properties
-	p.Subject, p.Expiry, p.Thumbprint = a.Certificate.Subject.String(), a.Certificate.NotAfter.UTC(), access.Thumbprint(a.Certificate)
-	// Whoever may add one is believed to know whose it is.
-	p.IsVerified, p.Created, p.Certificate = true, a.Created, a.Certificate.Raw
-	return s
+type authorityProperties struct {
+	Subject     string    `json:"subject"`
+	Expiry      time.Time `json:"expiry"`
+	Thumbprint  string    `json:"thumbprint"`
+	IsVerified  bool      `json:"isVerified"`
+	Created     time.Time `json:"created"`
+	Certificate []byte    `json:"certificate"`
+}
+
+func newAuthorityBody(a store.Authority) authorityBody {
+	return authorityBody{Name: a.Name, Properties: authorityProperties{
+		Subject:     a.Certificate.Subject.String(),
+		Expiry:      a.Certificate.NotAfter.UTC(),
+		Thumbprint:  access.Thumbprint(a.Certificate),
+		IsVerified:  true, // latchhub trusts a service that may add authorities
+		Created:     a.Created,
+		Certificate: a.Certificate.Raw,
+	}}
 }
 
 var authorityName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// putAuthority adds an authority for the certificates of devices.
+// putAuthority adds a certificate authority for the certificates of devices.
 func (a *api) putAuthority(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Properties struct {
@@ -44,6 +48,7 @@ func (a *api) putAuthority(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
+
 	name := r.PathValue("name")
 	if !authorityName.MatchString(name) {
 		return invalid("the authority's name is %q, want 1 to 64 ASCII letters, digits and -._, with a letter or a digit first", name)
@@ -55,11 +60,12 @@ func (a *api) putAuthority(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return invalid("properties.certificate: %v", err)
 	}
+
 	added, err := a.Store.AddAuthority(r.Context(), name, cert)
 	if err != nil {
 		return err
 	}
-	return a.answer(w, shownAs(added))
+	return a.answer(w, newAuthorityBody(added))
 }
 
 func (a *api) listAuthorities(w http.ResponseWriter, r *http.Request) error {
@@ -67,20 +73,23 @@ func (a *api) listAuthorities(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := make([]shownAuthority, len(stored))
+
+	list := make([]authorityBody, len(stored))
 	for i, authority := range stored {
-		list[i] = shownAs(authority)
+		list[i] = newAuthorityBody(authority)
 	}
 	return a.answer(w, map[string]any{"value": list})
 }
 
-// deleteAuthority removes an authority and ends the links of all devices that
-// come by one. Those that another vouches for come back.
+// deleteAuthority deletes a certificate authority and disconnects every device that
+// logs in by an authority. Devices that another authority vouches for can connect
+// again.
 func (a *api) deleteAuthority(w http.ResponseWriter, r *http.Request) error {
 	devices, err := a.Store.RemoveAuthority(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}
+
 	for _, id := range devices {
 		a.Broker.Disconnect(id)
 	}

@@ -11,10 +11,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// maxBulk is the documented maximum number of devices in a bulk change.
 const maxBulk = 100
 
-// bulkDevice is an entry of a bulk change: an identity whose id is called "id",
-// and what is wanted of its twin.
+// bulkDevice is an entry of a bulk change: a device identity, whose id is called "id"
+// here, and a patch for its twin.
 type bulkDevice struct {
 	ID             string                 `json:"id"`
 	ETag           string                 `json:"eTag"`
@@ -28,6 +29,13 @@ type bulkDevice struct {
 	Properties     struct {
 		Desired iothub.Object `json:"desired"`
 	} `json:"properties"`
+}
+
+func (d bulkDevice) identity() iothub.DeviceIdentity {
+	return iothub.DeviceIdentity{
+		DeviceID: d.ID, Status: d.Status, StatusReason: d.StatusReason,
+		Authentication: d.Authentication, Capabilities: d.Capabilities,
+	}
 }
 
 func (d bulkDevice) twin() iothub.TwinPatch {
@@ -46,9 +54,9 @@ type bulkResult struct {
 	Warnings     []struct{}  `json:"warnings"`
 }
 
-// bulkDevices changes up to 100 identities, each by itself: one that fails does
-// not hold up the others, and is named in the answer, which is then a 400. Nothing
-// is done if a device stands twice in the list.
+// bulkDevices changes up to 100 device identities. Each change succeeds or fails by
+// itself. If any fails, the answer has status 400 and lists the failed devices. If a
+// device occurs twice in the list, nothing is changed.
 func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 	var entries []bulkDevice
 	if err := read(w, r, &entries); err != nil {
@@ -59,76 +67,83 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 	}
 	for i, entry := range entries {
 		if slices.ContainsFunc(entries[:i], func(e bulkDevice) bool { return e.ID == entry.ID }) {
-			return invalid("the device %s stands more than once in the list, nothing was changed", entry.ID)
+			return invalid("device %s occurs more than once in the list, nothing was changed", entry.ID)
 		}
 	}
 	if err := a.Throttle.Take(throttle.Registry, len(entries)); err != nil {
 		return err
 	}
+
 	result := bulkResult{IsSuccessful: true, Errors: []bulkError{}, Warnings: []struct{}{}}
 	for _, entry := range entries {
-		err := a.change(r.Context(), entry)
-		var refusal *iothub.Error
-		switch {
-		case err == nil:
+		err := a.changeInBulk(r.Context(), entry)
+		if err == nil {
 			continue
-		case !errors.As(err, &refusal):
+		}
+		refusal, ok := errors.AsType[*iothub.Error](err)
+		if !ok {
 			return err
 		}
 		result.IsSuccessful = false
 		result.Errors = append(result.Errors, bulkError{entry.ID, refusal.Code, refusal.Message})
 	}
+
 	if !result.IsSuccessful {
 		return a.answerStatus(w, http.StatusBadRequest, result)
 	}
 	return a.answer(w, result)
 }
 
-func (a *api) change(ctx context.Context, entry bulkDevice) (err error) {
-	d := iothub.DeviceIdentity{
-		DeviceID: entry.ID, Status: entry.Status, StatusReason: entry.StatusReason,
-		Authentication: entry.Authentication, Capabilities: entry.Capabilities,
+// changeInBulk makes the change that the entry's import mode asks for.
+func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
+	mode, etag, err := entry.parseMode()
+	if err != nil {
+		return err
 	}
-	mode, matches := strings.CutSuffix(strings.ToLower(entry.ImportMode), "ifmatchetag")
-	unknown := invalid("importMode is %q, it can be create, createOrUpdate, update, updateTwin or delete, "+
-		"and all but create also with IfMatchETag at the end", entry.ImportMode)
-	etag := "*"
-	switch {
-	case matches && (mode == "create" || mode == ""):
-		return unknown
-	case matches && mode == "updatetwin":
-		etag = strings.Trim(entry.TwinETag, `"`)
-	case matches:
-		etag = strings.Trim(entry.ETag, `"`)
-	}
+
 	if mode == "createorupdate" {
-		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
+		_, err = a.Store.CreateDeviceWithTwin(ctx, entry.identity(), entry.twin())
 		if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
 			return err
 		}
 		mode = "update"
 	}
 	if etag == "" {
-		return invalid("importMode is %s, and the etag to match is missing (eTag, or twinETag of a twin)", entry.ImportMode)
+		return invalid("importMode is %s, but the etag is missing, want eTag for the device or twinETag for the twin", entry.ImportMode)
 	}
+
 	switch mode {
 	case "create", "":
-		_, err = a.Store.CreateDeviceWithTwin(ctx, d, entry.twin())
+		_, err = a.Store.CreateDeviceWithTwin(ctx, entry.identity(), entry.twin())
 	case "update":
-		_, err = a.updateDevice(ctx, d, etag)
+		_, err = a.updateDevice(ctx, entry.identity(), etag)
 	case "updatetwin":
-		err = a.updateTwin(ctx, entry, etag)
+		_, err = a.Store.UpdateTwin(ctx, entry.ID, entry.twin(), etag, false, func(desired iothub.Object) {
+			a.Broker.SendDesired(entry.ID, desired)
+		})
 	case "delete":
 		err = a.removeDevice(ctx, entry.ID, etag)
-	default:
-		err = unknown
 	}
 	return err
 }
 
-func (a *api) updateTwin(ctx context.Context, entry bulkDevice, etag string) error {
-	_, err := a.Store.UpdateTwin(ctx, entry.ID, entry.twin(), etag, false, func(desired iothub.Object) {
-		a.Broker.SendDesired(entry.ID, desired)
-	})
-	return err
+// parseMode returns the import mode in lower case, without the suffix IfMatchETag, and
+// the etag that the device or the twin must have. The etag is "*" for any etag, and
+// empty if the mode needs one that the entry does not have.
+func (d bulkDevice) parseMode() (mode, etag string, err error) {
+	mode, mustMatch := strings.CutSuffix(strings.ToLower(d.ImportMode), "ifmatchetag")
+	known := slices.Contains([]string{"", "create", "createorupdate", "update", "updatetwin", "delete"}, mode)
+	if !known || mustMatch && (mode == "create" || mode == "") {
+		return "", "", invalid("importMode is %q, want create, createOrUpdate, update, updateTwin or delete, "+
+			"optionally followed by IfMatchETag except after create", d.ImportMode)
+	}
+
+	switch {
+	case !mustMatch:
+		return mode, "*", nil
+	case mode == "updatetwin":
+		return mode, strings.Trim(d.TwinETag, `"`), nil
+	default:
+		return mode, strings.Trim(d.ETag, `"`), nil
+	}
 }

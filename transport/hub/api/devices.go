@@ -8,22 +8,24 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxDevices is the longest list of identities, as documented.
+// maxDevices is the documented maximum number of identities in a list.
 const maxDevices = 1000
 
-// putDevice creates an identity, or with If-Match updates it.
+// putDevice creates a device identity. With If-Match it updates the identity.
 func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	var d iothub.DeviceIdentity
 	if err := read(w, r, &d); err != nil {
 		return err
 	}
+
 	id := r.PathValue("id")
 	if d.DeviceID == "" {
 		d.DeviceID = id
 	}
 	if d.DeviceID != id {
-		return invalid("deviceId in the body is %q, the address says %q", d.DeviceID, id)
+		return invalid("deviceId is %q in the body and %q in the URL", d.DeviceID, id)
 	}
+
 	var err error
 	if etag, given := ifMatch(r); given {
 		d, err = a.updateDevice(r.Context(), d, etag)
@@ -33,12 +35,13 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+
 	setETag(w, d.ETag)
-	return a.answer(w, shown(d))
+	return a.answer(w, newDeviceBody(d))
 }
 
-// updateDevice changes an identity, and ends the device's link if it would not
-// get one any more as it did.
+// updateDevice updates a device identity. It disconnects the device if the device is
+// now disabled or has other credentials.
 func (a *api) updateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
 	before, err := a.Store.Device(ctx, d.DeviceID)
 	if err != nil {
@@ -48,6 +51,7 @@ func (a *api) updateDevice(ctx context.Context, d iothub.DeviceIdentity, etag st
 	if err != nil {
 		return d, err
 	}
+
 	if after.Status != iothub.Enabled || !sameCredentials(before.Authentication, after.Authentication) {
 		a.Broker.Disconnect(d.DeviceID)
 	}
@@ -60,21 +64,19 @@ func (a *api) getDevice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setETag(w, d.ETag)
-	return a.answer(w, shown(d))
+	return a.answer(w, newDeviceBody(d))
 }
 
 func (a *api) deleteDevice(w http.ResponseWriter, r *http.Request) error {
-	etag, given := ifMatch(r)
-	if !given {
-		etag = "*"
-	}
-	if err := a.removeDevice(r.Context(), r.PathValue("id"), etag); err != nil {
+	if err := a.removeDevice(r.Context(), r.PathValue("id"), ifMatchOrAny(r)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
+// removeDevice deletes a device identity, disconnects the device and deletes its
+// MQTT session.
 func (a *api) removeDevice(ctx context.Context, id, etag string) error {
 	if err := a.Store.DeleteDevice(ctx, id, etag); err != nil {
 		return err
@@ -91,13 +93,15 @@ func (a *api) listDevices(w http.ResponseWriter, r *http.Request) error {
 		}
 		top = n
 	}
+
 	devices, err := a.Store.Devices(r.Context(), top)
 	if err != nil {
 		return err
 	}
-	list := make([]shownDevice, len(devices))
+
+	list := make([]deviceBody, len(devices))
 	for i, d := range devices {
-		list[i] = shown(d)
+		list[i] = newDeviceBody(d)
 	}
 	return a.answer(w, list)
 }

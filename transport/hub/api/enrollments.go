@@ -2,42 +2,45 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/latchd/latchd/transport/hub/provisioning"
 )
 
-// maxEnrollments is the longest page of a list.
+// maxEnrollments is the maximum number of enrollments in one page of a list.
 const maxEnrollments = 1000
 
-// enrollments serves the enrolments of one kind, as Azure's provisioning service
-// does.
+// enrollments serves individual enrollments or, if group is true, enrollment groups.
+// It implements the API of Azure's provisioning service.
 type enrollments struct {
 	*api
 	group bool
 }
 
+// put creates an enrollment. With If-Match it changes the enrollment.
 func (e enrollments) put(w http.ResponseWriter, r *http.Request) error {
 	var body provisioning.Enrollment
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	id, given, name := r.PathValue("id"), &body.RegistrationID, "registrationId"
+
+	id := r.PathValue("id")
+	field, name := &body.RegistrationID, "registrationId"
 	if e.group {
-		given, name = &body.GroupID, "enrollmentGroupId"
+		field, name = &body.GroupID, "enrollmentGroupId"
 	}
-	if *given != "" && *given != id {
-		return invalid("%s in the body is %q, the address says %q", name, *given, id)
+	if *field != "" && *field != id {
+		return invalid("%s is %q in the body and %q in the URL", name, *field, id)
 	}
 	body.RegistrationID, body.GroupID = "", ""
-	*given = id
+	*field = id
+
 	etag, _ := ifMatch(r)
 	stored, err := e.Provisioning.Put(r.Context(), body, etag)
 	if err != nil {
 		return err
 	}
-	return e.show(w, stored)
+	return e.answerWithoutKeys(w, stored)
 }
 
 func (e enrollments) get(w http.ResponseWriter, r *http.Request) error {
@@ -45,17 +48,18 @@ func (e enrollments) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return e.show(w, stored)
+	return e.answerWithoutKeys(w, stored)
 }
 
-// show answers an enrolment without its keys: those are an answer of their own,
-// which takes the right to write.
-func (e enrollments) show(w http.ResponseWriter, shown provisioning.Enrollment) error {
-	shown.Attestation.SymmetricKey = nil
-	setETag(w, shown.ETag)
-	return e.answer(w, shown)
+// answerWithoutKeys answers with an enrollment but not its keys. A client that may
+// write the registry gets the keys from attestation.
+func (e enrollments) answerWithoutKeys(w http.ResponseWriter, enrollment provisioning.Enrollment) error {
+	enrollment.Attestation.SymmetricKey = nil
+	setETag(w, enrollment.ETag)
+	return e.answer(w, enrollment)
 }
 
+// attestation answers with the keys or the certificates of an enrollment.
 func (e enrollments) attestation(w http.ResponseWriter, r *http.Request) error {
 	stored, err := e.Provisioning.Get(r.Context(), e.group, r.PathValue("id"))
 	if err != nil {
@@ -73,32 +77,31 @@ func (e enrollments) delete(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// query lists all enrolments; conditions are not served. A page goes on where
-// x-ms-continuation says: after that id.
+// query lists all enrollments without their keys. It supports no conditions. The
+// continuation token of a page is the id of its last enrollment.
 func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 	var body struct{ Query string }
 	if err := read(w, r, &body); err != nil {
 		return err
 	}
-	from := "enrollments"
+
+	query := "SELECT * FROM enrollments"
 	if e.group {
-		from = "enrollmentGroups"
+		query = "SELECT * FROM enrollmentGroups"
 	}
-	if text := strings.Join(strings.Fields(body.Query), " "); text != "*" && !strings.EqualFold(text, "SELECT * FROM "+from) {
-		return invalid("query: of enrolments, all can be listed: SELECT * FROM %s", from)
+	if text := strings.Join(strings.Fields(body.Query), " "); text != "*" && !strings.EqualFold(text, query) {
+		return invalid("query: want %s, this hub supports no other query of enrollments", query)
 	}
-	size := maxEnrollments
-	if text := r.Header.Get("x-ms-max-item-count"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return invalid("x-ms-max-item-count is %q, want a number from 1 on", text)
-		}
-		size = min(n, maxEnrollments)
+
+	size, err := pageSize(r, maxEnrollments, maxEnrollments)
+	if err != nil {
+		return err
 	}
 	list, err := e.Provisioning.List(r.Context(), e.group)
 	if err != nil {
 		return err
 	}
+
 	after := r.Header.Get("x-ms-continuation")
 	page := []provisioning.Enrollment{}
 	for _, stored := range list {
@@ -117,8 +120,8 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 	return e.answer(w, page)
 }
 
-// idScope tells what devices are to be given beside their secret. Azure shows it
-// in the description of the service, which is another API.
+// idScope answers with the id scope that devices need to register. In Azure it is
+// part of the service's description, which has another API.
 func (a *api) idScope(w http.ResponseWriter, _ *http.Request) error {
 	return a.answer(w, map[string]string{"idScope": a.Store.IDScope()})
 }

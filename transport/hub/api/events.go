@@ -6,9 +6,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// events answers with what happens in the hub from now on, until the token runs out.
+// events streams the hub's events to the client until the client's token expires.
+// guard has checked the token already.
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
-	token, err := iothub.ParseSignature(r.Header.Get("Authorization")) // it was found good before
+	token, err := iothub.ParseSignature(r.Header.Get("Authorization"))
 	if err != nil {
 		return err
 	}

@@ -7,16 +7,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// putJob creates a job.
 func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
 	var job iothub.Job
 	if err := read(w, r, &job); err != nil {
 		return err
 	}
+
 	id := r.PathValue("id")
 	if job.JobID != "" && job.JobID != id {
-		return invalid("jobId in the body is %q, the address says %q", job.JobID, id)
+		return invalid("jobId is %q in the body and %q in the URL", job.JobID, id)
 	}
 	job.JobID = id
+
 	job, err := a.Jobs.Create(r.Context(), job)
 	if err != nil {
 		return err
@@ -40,13 +43,14 @@ func (a *api) cancelJob(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, job)
 }
 
-// queryJobs lists jobs by type and status. A value that no job can have selects
-// none, so that clients with a longer list of types are not refused.
+// queryJobs lists jobs by type and status. An unknown type or status selects no jobs
+// and is not an error, because clients may know more types than the hub.
 func (a *api) queryJobs(w http.ResponseWriter, r *http.Request) error {
-	limit, err := pageSize(r)
+	limit, err := pageSize(r, defaultPage, maxPage)
 	if err != nil {
 		return err
 	}
+
 	filter := store.JobFilter{
 		Type:   iothub.JobType(r.URL.Query().Get("jobType")),
 		Status: iothub.JobStatus(r.URL.Query().Get("jobStatus")),
@@ -55,8 +59,11 @@ func (a *api) queryJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+
 	if jobs == nil {
 		jobs = []iothub.Job{}
 	}
-	return a.page(w, "JobResponse", jobs, next)
+
+	setPageHeaders(w, "JobResponse", next)
+	return a.answer(w, jobs)
 }

@@ -8,12 +8,14 @@ import (
 	"github.com/latchd/latchd/transport/hub/query"
 )
 
+// defaultPage is the number of rows in a page if the client does not ask for another
+// number, and maxPage is the maximum.
 const (
 	defaultPage = 100
 	maxPage     = 1000
 )
 
-// query runs SELECT ... FROM devices or devices.jobs, a page at a time.
+// query runs a query of devices or devices.jobs and answers with one page of its rows.
 func (a *api) query(w http.ResponseWriter, r *http.Request) error {
 	var request struct {
 		Query string `json:"query"`
@@ -24,70 +26,71 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) error {
 	if request.Query == "" {
 		return invalid(`query is missing, want {"query": "SELECT * FROM devices"}`)
 	}
+
 	q, err := query.Parse(request.Query)
 	if err != nil {
 		return invalid("query, %v", err)
 	}
-	limit, err := pageSize(r)
+	limit, err := pageSize(r, defaultPage, maxPage)
 	if err != nil {
 		return err
 	}
-	var rows []json.RawMessage
-	var next string
-	itemType := "Twin"
+
+	itemType, run := "Twin", a.Store.QueryTwins
 	if q.Collection == query.DeviceJobs {
-		itemType = "DeviceJob"
-		rows, next, err = a.Store.QueryDeviceJobs(r.Context(), q, limit, r.Header.Get("x-ms-continuation"))
-	} else {
-		rows, next, err = a.Store.QueryTwins(r.Context(), q, limit, r.Header.Get("x-ms-continuation"))
-	}
-	if err != nil {
-		return err
+		itemType, run = "DeviceJob", a.Store.QueryDeviceJobs
 	}
 	if !q.Star() {
 		itemType = "Raw"
 	}
-	if rows == nil {
-		rows = []json.RawMessage{}
+
+	rows, next, err := run(r.Context(), q, limit, r.Header.Get("x-ms-continuation"))
+	if err != nil {
+		return err
 	}
-	return a.page(w, itemType, rows, next)
+	setPageHeaders(w, itemType, next)
+	a.answerJSON(w, http.StatusOK, joinRows(rows))
+	return nil
 }
 
-// page answers with one page of a list.
-func (a *api) page(w http.ResponseWriter, itemType string, rows any, next string) error {
+// setPageHeaders describes one page of a list: the type of its items, and the
+// continuation token of the next page, which is empty on the last page.
+func setPageHeaders(w http.ResponseWriter, itemType, next string) {
 	w.Header().Set("x-ms-item-type", itemType)
 	if next != "" {
 		w.Header().Set("x-ms-continuation", next)
 	}
-	list, ok := rows.([]json.RawMessage)
-	if !ok {
-		return a.answer(w, rows)
-	}
-	// The store's rows are JSON already. An encoder would read all of it again.
-	size := 3
-	for _, row := range list {
+}
+
+// joinRows joins rows of JSON to a JSON array. Unlike a JSON encoder, it does not
+// parse the rows again.
+func joinRows(rows []json.RawMessage) []byte {
+	size := len("[]\n")
+	for _, row := range rows {
 		size += len(row) + 1
 	}
+
 	body := append(make([]byte, 0, size), '[')
-	for i, row := range list {
+	for i, row := range rows {
 		if i > 0 {
 			body = append(body, ',')
 		}
 		body = append(body, row...)
 	}
-	a.answerJSON(w, http.StatusOK, append(body, "]\n"...))
-	return nil
+	return append(body, "]\n"...)
 }
 
-// pageSize reads x-ms-max-item-count. More than the hub gives is cut down.
-func pageSize(r *http.Request) (int, error) {
+// pageSize returns how many rows the client wants in a page, from the header
+// x-ms-max-item-count. Higher numbers than maximum are reduced to it.
+func pageSize(r *http.Request, otherwise, maximum int) (int, error) {
 	text := r.Header.Get("x-ms-max-item-count")
 	if text == "" {
-		return defaultPage, nil
+		return otherwise, nil
 	}
+
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, invalid("x-ms-max-item-count is %q, want a number from 1 on", text)
+		return 0, invalid("x-ms-max-item-count is %q, want a number of at least 1", text)
 	}
-	return min(n, maxPage), nil
+	return min(n, maximum), nil
 }

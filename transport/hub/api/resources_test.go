@@ -128,7 +128,7 @@ func TestBulkChangesTwins(t *testing.T) {
 func TestBulkTakesADeviceOnce(t *testing.T) {
 	f := newFront(t)
 	a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d2","importMode":"create"},{"id":"d1","importMode":"delete"}]`, nil)
-	if !strings.Contains(a.body, "d1 stands more than once") {
+	if !strings.Contains(a.body, "d1 occurs more than once") {
 		t.Errorf("answered %s", a.body)
 	}
 	f.must(404, "GET /devices/d2", "", nil)

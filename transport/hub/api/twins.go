@@ -15,10 +15,12 @@ func (a *api) getTwin(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, twin)
 }
 
+// patchTwin merges the patch in the body into a twin.
 func (a *api) patchTwin(w http.ResponseWriter, r *http.Request) error {
 	return a.changeTwin(w, r, false)
 }
 
+// putTwin replaces the tags and desired properties of a twin.
 func (a *api) putTwin(w http.ResponseWriter, r *http.Request) error {
 	return a.changeTwin(w, r, true)
 }
@@ -28,17 +30,15 @@ func (a *api) changeTwin(w http.ResponseWriter, r *http.Request, replace bool) e
 	if err := read(w, r, &patch); err != nil {
 		return err
 	}
-	etag, given := ifMatch(r)
-	if !given {
-		etag = "*"
-	}
+
 	id := r.PathValue("id")
-	twin, err := a.Store.UpdateTwin(r.Context(), id, patch, etag, replace, func(desired iothub.Object) {
+	twin, err := a.Store.UpdateTwin(r.Context(), id, patch, ifMatchOrAny(r), replace, func(desired iothub.Object) {
 		a.Broker.SendDesired(id, desired)
 	})
 	if err != nil {
 		return err
 	}
+
 	setETag(w, twin.ETag)
 	return a.answer(w, twin)
 }
