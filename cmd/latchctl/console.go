@@ -59,7 +59,7 @@ func runConsole(ctx context.Context, o *consoleOptions) error {
 		return err
 	}
 	server, err := console.Listen(o.listen, o.app.consoleOptions(client, o.refresh))
-	if console.IsAddress(err) {
+	if console.IsNotLoopback(err) {
 		return usagef(o.cmd, "--listen %s: %w", o.listen, err)
 	}
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// doorQuery asks for what the list shows of each device and no more: IoT Hub
-// counts an answer's bytes.
+// doorQuery reads the properties that the list shows, and no others, because the size of
+// the answer counts against IoT Hub's quota.
 const doorQuery = "SELECT deviceId, status, connectionState, " +
 	"properties.reported.lock.position AS position, properties.reported.lock.source AS source, " +
 	"properties.reported.lock.confirmed AS confirmed, properties.reported.lock.fault AS fault, " +
@@ -23,40 +23,41 @@ const doorQuery = "SELECT deviceId, status, connectionState, " +
 	"properties.reported.building AS reportedBuilding, properties.reported.floor AS reportedFloor, properties.reported.room AS reportedRoom " +
 	"FROM devices"
 
-// maxShown is how much is shown of a text that a device has made.
+// maxShown limits the length of a device's text in the list, in characters.
 const maxShown = 160
 
-// door is a device as the list shows it.
+// door is a device in the list.
 type door struct {
 	ID        string `json:"id"`
 	Building  place  `json:"building"`
 	Floor     place  `json:"floor"`
 	Room      place  `json:"room"`
-	Position  string `json:"position"`            // locked, unlocked, moving, unknown, jammed; empty: it has reported none
-	Assumed   bool   `json:"assumed,omitempty"`   // no sensor says so
-	Confirmed bool   `json:"confirmed,omitempty"` // the sensor has said so after the last command
-	Fault     string `json:"fault,omitempty"`
-	Open      bool   `json:"open,omitempty"` // its door sensor says open
+	Position  string `json:"position"`            // locked, unlocked, moving, unknown, jammed, or empty if never reported
+	Assumed   bool   `json:"assumed,omitempty"`   // the position is assumed, not measured by a bolt sensor
+	Confirmed bool   `json:"confirmed,omitempty"` // the bolt sensor confirmed the last command
+	Fault     string `json:"fault,omitempty"`     // fault that the device reports
+	Open      bool   `json:"open,omitempty"`      // the door sensor says that the door is open
 	Connected bool   `json:"connected"`
 	Disabled  bool   `json:"disabled,omitempty"`
 }
 
-// place is a part of where a door is: what the device has acknowledged, else
-// what it is told, else a tag.
+// place is the building, floor or room of a door. Its text is the value that the device
+// acknowledged, else the desired value, else the tag.
 type place struct {
 	Text    string `json:"text,omitempty"`
-	Number  bool   `json:"number,omitempty"`  // the text is a number in the twin
-	Tag     bool   `json:"tag,omitempty"`     // it is a tag, and not a desired property
-	Pending string `json:"pending,omitempty"` // what the device is told and has not taken
+	Number  bool   `json:"number,omitempty"`  // the twin has a number, not a string
+	Tag     bool   `json:"tag,omitempty"`     // the text comes from a tag, not from a property
+	Pending string `json:"pending,omitempty"` // desired value that the device has not applied
 }
 
-// parseDoor reads a row of doorQuery. All but the id may be missing, or of
-// another kind than a door reports: devices report what they like.
+// parseDoor parses a row of doorQuery. Every property except the id may be missing or
+// have an unexpected type, because a device can report anything.
 func parseDoor(row json.RawMessage) (door, error) {
 	var v map[string]json.RawMessage
 	if err := json.Unmarshal(row, &v); err != nil {
-		return door{}, fmt.Errorf("the hub's answer is no device: %s", ui.Cut(ui.Clean(string(row)), 80))
+		return door{}, fmt.Errorf("the hub's answer is not a device: %s", ui.Cut(ui.Clean(string(row)), 80))
 	}
+
 	d := door{
 		ID:        scalar(v["deviceId"]),
 		Position:  position(scalar(v["position"])),
@@ -70,13 +71,14 @@ func parseDoor(row json.RawMessage) (door, error) {
 		Floor:     placeOf(v["reportedFloor"], v["desiredFloor"], v["tagFloor"]),
 		Room:      placeOf(v["reportedRoom"], v["desiredRoom"], v["tagRoom"]),
 	}
+
 	if d.ID == "" {
-		return d, fmt.Errorf("the hub's answer names no device: %s", ui.Cut(ui.Clean(string(row)), 80))
+		return d, fmt.Errorf("the hub's answer has no device id: %s", ui.Cut(ui.Clean(string(row)), 80))
 	}
 	return d, nil
 }
 
-// position is one of those that a lock can have.
+// position returns the position of a lock. Any other text becomes "unknown".
 func position(text string) string {
 	switch text {
 	case "", "locked", "unlocked", "moving", "jammed":
@@ -85,12 +87,14 @@ func position(text string) string {
 	return "unknown"
 }
 
-// placeOf prefers what the device says is in force.
+// placeOf chooses a place from the value that the device acknowledged, the desired value
+// and the tag, in this order.
 func placeOf(reported, desired, tag json.RawMessage) place {
 	var ack struct {
 		Value json.RawMessage `json:"value"`
 	}
 	want := shown(scalar(desired))
+
 	if json.Unmarshal(reported, &ack) == nil {
 		if p := newPlace(ack.Value); p.Text != "" {
 			if want != p.Text {
@@ -99,21 +103,25 @@ func placeOf(reported, desired, tag json.RawMessage) place {
 			return p
 		}
 	}
+
 	if p := newPlace(desired); p.Text != "" {
 		return p
 	}
+
 	p := newPlace(tag)
 	p.Tag = p.Text != ""
 	return p
 }
 
+// newPlace returns the place with the given JSON value, a string or a number.
 func newPlace(value json.RawMessage) place {
 	p := place{Text: shown(scalar(value))}
 	p.Number = p.Text != "" && value[0] != '"'
 	return p
 }
 
-// scalar writes a text, a number or a truth value as text; all else is empty.
+// scalar returns a JSON string, number or boolean as text. For any other value it
+// returns "".
 func scalar(value json.RawMessage) string {
 	value = bytes.TrimSpace(value)
 	switch {
@@ -122,6 +130,7 @@ func scalar(value json.RawMessage) string {
 	case value[0] != '"':
 		return string(value)
 	}
+
 	var text string
 	if json.Unmarshal(value, &text) != nil {
 		return ""
@@ -129,21 +138,22 @@ func scalar(value json.RawMessage) string {
 	return text
 }
 
+// shown removes the control characters from a device's text and limits its length.
 func shown(text string) string { return ui.Cut(ui.Clean(text), maxShown) }
 
-// samePlace reports whether both stand at the same place in the list.
+// samePlace reports whether two doors have the same building, floor and room.
 func (d door) samePlace(e door) bool {
 	return d.Building == e.Building && d.Floor == e.Floor && d.Room == e.Room
 }
 
-// compare is the order of the list: by building, floor, room and id, numbers in
-// them by their size. What has no building or floor comes last.
+// compare orders the list by building, floor, room and id. Numbers in them compare by
+// value. Doors without a building, floor or room come last.
 func (d door) compare(e door) int {
 	return cmp.Or(natural(d.Building.Text, e.Building.Text), natural(d.Floor.Text, e.Floor.Text),
 		natural(d.Room.Text, e.Room.Text), natural(d.ID, e.ID), strings.Compare(d.ID, e.ID))
 }
 
-// natural compares texts with the numbers in them by size; the empty one is last.
+// natural compares two texts. Numbers in them compare by value. An empty text comes last.
 func natural(a, b string) int {
 	if a == "" || b == "" {
 		return cmp.Compare(len(b), len(a))
@@ -153,33 +163,38 @@ func natural(a, b string) int {
 			return cmp.Compare(x, y)
 		}
 	}
+
 	for a != "" && b != "" {
-		x, restA := run(a)
-		y, restB := run(b)
+		x, restA := firstRun(a)
+		y, restB := firstRun(b)
 		if c := compareRuns(x, y); c != 0 {
 			return c
 		}
 		a, b = restA, restB
 	}
+
 	return cmp.Compare(len(a), len(b))
 }
 
-// run cuts off the digits, or the one other byte, that a text starts with.
-func run(text string) (string, string) {
+// firstRun splits a text after its leading digits, or after the first byte if the text
+// does not start with a digit.
+func firstRun(text string) (run, rest string) {
 	n := 0
-	for n < len(text) && digit(text[n]) {
+	for n < len(text) && isDigit(text[n]) {
 		n++
 	}
+
 	n = max(n, 1)
 	return text[:n], text[n:]
 }
 
+// compareRuns compares two runs of digits by value, and other runs byte by byte.
 func compareRuns(a, b string) int {
-	if !digit(a[0]) || !digit(b[0]) {
+	if !isDigit(a[0]) || !isDigit(b[0]) {
 		return strings.Compare(a, b)
 	}
 	x, y := strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y))
 }
 
-func digit(b byte) bool { return b >= '0' && b <= '9' }
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }

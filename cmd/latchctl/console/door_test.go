@@ -9,25 +9,26 @@ import (
 )
 
 func TestParseDoor(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, row string
 		want      door
 	}{
-		{"as latchd reports", `{"deviceId":"front","status":"enabled","connectionState":"Connected","position":"locked","source":"sensor","confirmed":true,
+		{"report of latchd", `{"deviceId":"front","status":"enabled","connectionState":"Connected","position":"locked","source":"sensor","confirmed":true,
 			"doorOpen":false,"desiredBuilding":"43","reportedBuilding":{"value":"43","ac":200,"av":3},"desiredFloor":3,"reportedFloor":{"value":3,"ac":200,"av":3}}`,
 			door{ID: "front", Position: "locked", Confirmed: true, Connected: true, Building: place{Text: "43"}, Floor: place{Text: "3", Number: true}}},
-		{"without a sensor, in trouble", `{"deviceId":"a","connectionState":"Disconnected","position":"jammed","source":"assumed","fault":"bolt stuck","doorOpen":true}`,
+		{"jammed, no sensor", `{"deviceId":"a","connectionState":"Disconnected","position":"jammed","source":"assumed","fault":"bolt stuck","doorOpen":true}`,
 			door{ID: "a", Position: "jammed", Assumed: true, Fault: "bolt stuck", Open: true}},
 		{"never connected, with tags", `{"deviceId":"a","status":"disabled","tagBuilding":"7","tagFloor":2}`,
 			door{ID: "a", Disabled: true, Building: place{Text: "7", Tag: true}, Floor: place{Text: "2", Number: true, Tag: true}}},
-		{"told and not yet acknowledged", `{"deviceId":"a","desiredRoom":"12","tagRoom":"9"}`, door{ID: "a", Room: place{Text: "12"}}},
-		{"a refused value: the old one is in force", `{"deviceId":"a","desiredFloor":"three","reportedFloor":{"value":2,"ac":400,"ad":"want an integer"}}`,
+		{"desired but not acknowledged", `{"deviceId":"a","desiredRoom":"12","tagRoom":"9"}`, door{ID: "a", Room: place{Text: "12"}}},
+		{"refused value, old value in force", `{"deviceId":"a","desiredFloor":"three","reportedFloor":{"value":2,"ac":400,"ad":"want an integer"}}`,
 			door{ID: "a", Floor: place{Text: "2", Number: true, Pending: "three"}}},
-		{"a refused first value", `{"deviceId":"a","desiredFloor":"three","reportedFloor":{"ac":400}}`, door{ID: "a", Floor: place{Text: "three"}}},
-		{"of other kinds than documented", `{"deviceId":"a","position":{"x":1},"confirmed":"yes","fault":[1],"reportedBuilding":"43","desiredBuilding":null,"tagFloor":{}}`,
+		{"refused first value", `{"deviceId":"a","desiredFloor":"three","reportedFloor":{"ac":400}}`, door{ID: "a", Floor: place{Text: "three"}}},
+		{"unexpected types", `{"deviceId":"a","position":{"x":1},"confirmed":"yes","fault":[1],"reportedBuilding":"43","desiredBuilding":null,"tagFloor":{}}`,
 			door{ID: "a"}},
-		{"a position that nobody knows", `{"deviceId":"a","position":"<b>open</b>"}`, door{ID: "a", Position: "unknown"}},
-		{"control characters and directions", `{"deviceId":"a","fault":"x\u001b[31m\u202ey\nz"}`, door{ID: "a", Fault: "x?[31m?y z"}},
+		{"unknown position", `{"deviceId":"a","position":"<b>open</b>"}`, door{ID: "a", Position: "unknown"}},
+		{"control characters and text direction", `{"deviceId":"a","fault":"x\u001b[31m\u202ey\nz"}`, door{ID: "a", Fault: "x?[31m?y z"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := parseDoor(json.RawMessage(tt.row))
@@ -36,15 +37,17 @@ func TestParseDoor(t *testing.T) {
 			}
 		})
 	}
+
 	for _, row := range []string{``, `[]`, `1`, `{}`, `{"deviceId":""}`, `{"deviceId":{}}`} {
 		if d, err := parseDoor(json.RawMessage(row)); err == nil {
-			t.Errorf("%s is taken as %+v", row, d)
+			t.Errorf("%s was accepted as %+v", row, d)
 		}
 	}
 }
 
-// The longest text that a device can report does not make a longer row.
+// A long text from a device is cut, so that its row stays short.
 func TestLongTextsAreCut(t *testing.T) {
+	t.Parallel()
 	long, _ := json.Marshal(strings.Repeat("é", 4000))
 	d, err := parseDoor(json.RawMessage(`{"deviceId":"a","fault":` + string(long) + `,"desiredRoom":` + string(long) + `}`))
 	if err != nil || utf8.RuneCountInString(d.Fault) != maxShown || utf8.RuneCountInString(d.Room.Text) != maxShown {
@@ -53,16 +56,18 @@ func TestLongTextsAreCut(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	want := []string{"7/0//x", "7/2//x", "7/10//x", "7//1/x", "43/-1//x", "43/1/9/x", "43/1/10/x", "43/1/A 2/x", "43/1/A 10/x", "43/1//d2", "43/1//d10", "A/1//x", "//R/x", "///x1"}
 	doors := make([]door, len(want))
 	for i, text := range want {
 		p := strings.Split(text, "/")
 		doors[len(want)-1-i] = door{ID: p[3], Building: place{Text: p[0]}, Floor: place{Text: p[1]}, Room: place{Text: p[2]}}
 	}
+
 	slices.SortFunc(doors, door.compare)
 	for i, d := range doors {
 		if got := strings.Join([]string{d.Building.Text, d.Floor.Text, d.Room.Text, d.ID}, "/"); got != want[i] {
-			t.Errorf("number %d is %s, want %s", i, got, want[i])
+			t.Errorf("door %d is %s, want %s", i, got, want[i])
 		}
 	}
 }
@@ -76,12 +81,13 @@ func FuzzParseDoor(f *testing.F) {
 		if errA != nil || errB != nil {
 			return
 		}
+
 		if a.compare(b) != -b.compare(a) || a.compare(a) != 0 {
-			t.Errorf("the order of %+v and %+v is not one", a, b)
+			t.Errorf("%+v and %+v have no consistent order", a, b)
 		}
 		for _, text := range []string{a.Fault, a.Building.Text, a.Floor.Pending} {
 			if strings.ContainsAny(text, "\n\r\x1b\u202e") || utf8.RuneCountInString(text) > maxShown {
-				t.Errorf("%q is shown", text)
+				t.Errorf("the list shows %q", text)
 			}
 		}
 		if _, err := json.Marshal(a); err != nil {

@@ -17,15 +17,16 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// fakeHub has rows of devices as a query gives them, and jobs.
+// fakeHub is a hub in memory.
 type fakeHub struct {
-	mu    sync.Mutex
-	rows  []string
-	err   error
-	jobs  map[string]iothub.Job
-	told  map[string][]iothub.DeviceJob
-	asked chan string     // each query
-	tell  chan rest.Event // what the hub tells; nil: it has no events
+	mu         sync.Mutex
+	rows       []string // answer to each query, one row for each device
+	err        error    // error of each query; nil for success
+	jobs       map[string]iothub.Job
+	deviceJobs map[string][]iothub.DeviceJob // rows of each job
+
+	queries chan string     // receives the text of each query
+	events  chan rest.Event // events to send; nil for a hub without events
 }
 
 func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessage, error] {
@@ -33,7 +34,7 @@ func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessag
 		h.mu.Lock()
 		rows, err := h.rows, h.err
 		h.mu.Unlock()
-		h.asked <- text
+		h.queries <- text
 		if err != nil {
 			yield(nil, err)
 			return
@@ -46,16 +47,16 @@ func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessag
 	}
 }
 
-// Events are those of tell; without it the hub has none, as IoT Hub.
+// Events sends the events of h.events. Without them the request fails, as on IoT Hub.
 func (h *fakeHub) Events(ctx context.Context, _ ...string) iter.Seq2[rest.Event, error] {
 	return func(yield func(rest.Event, error) bool) {
-		if h.tell == nil {
+		if h.events == nil {
 			yield(rest.Event{}, &iothub.Error{Status: 404})
 			return
 		}
 		for {
 			select {
-			case e := <-h.tell:
+			case e := <-h.events:
 				if !yield(e, nil) {
 					return
 				}
@@ -95,7 +96,7 @@ func (h *fakeHub) Jobs(context.Context, rest.JobFilter) iter.Seq2[iothub.Job, er
 
 func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.DeviceJob, error] {
 	return func(yield func(iothub.DeviceJob, error) bool) {
-		for _, row := range h.told[id] {
+		for _, row := range h.deviceJobs[id] {
 			if !yield(row, nil) {
 				return
 			}
@@ -103,7 +104,7 @@ func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.Devi
 	}
 }
 
-// create is the commands' way to make a job.
+// create adds a job.
 func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,6 +113,7 @@ func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	return j, nil
 }
 
+// set calls f, which may change the hub.
 func (h *fakeHub) set(f func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -122,13 +124,14 @@ func (h *fakeHub) set(f func()) {
 type harness struct {
 	*Server
 	hub  *fakeHub
-	tick chan struct{} // each lets one sleep of a job's watching pass
-	base string
+	tick chan struct{} // each value ends one pause of followToEnd or followEvents
+	base string        // address of the console, without a path
 }
 
+// start starts a console. The functions in change adapt its hub and options.
 func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	t.Helper()
-	hub := &fakeHub{jobs: map[string]iothub.Job{}, told: map[string][]iothub.DeviceJob{}, asked: make(chan string, 100)}
+	hub := &fakeHub{jobs: map[string]iothub.Job{}, deviceJobs: map[string][]iothub.DeviceJob{}, queries: make(chan string, 100)}
 	h := &harness{hub: hub, tick: make(chan struct{})}
 	opts := Options{
 		Hub: hub, HubName: "hub.example", ConfirmAbove: 10, Refresh: time.Hour, Now: time.Now,
@@ -162,14 +165,17 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	for _, c := range change {
 		c(hub, &opts)
 	}
+
 	server, err := Listen("127.0.0.1:0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Server, h.base = server, "http://"+server.guard.hosts[0]
+
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- server.Serve(ctx) }()
+
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -179,7 +185,7 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	return h
 }
 
-// request is one request, with changes made to it.
+// request sends a request to which the functions in change are applied.
 func (h *harness) request(t *testing.T, method, path, body string, change ...func(*http.Request)) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, h.base+path, strings.NewReader(body))
@@ -197,16 +203,17 @@ func (h *harness) request(t *testing.T, method, path, body string, change ...fun
 	return res
 }
 
+// header returns a change that sets a header.
 func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-// cookie is the session's, as the browser has it once the token is used.
+// cookie adds the session cookie to a request.
 func (h *harness) cookie(r *http.Request) {
-	r.AddCookie(&http.Cookie{Name: h.guard.name, Value: h.guard.cookie})
+	r.AddCookie(&http.Cookie{Name: h.guard.cookieName, Value: h.guard.cookie})
 }
 
-// own makes a request one of the page's own.
+// own adds the headers with which the console's page sends a change.
 func (h *harness) own(r *http.Request) {
 	h.cookie(r)
 	r.Header.Set(changeHeader, h.guard.change)

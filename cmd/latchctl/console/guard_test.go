@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// The table is who may ask for what.
-func TestWhoMayAsk(t *testing.T) {
+// Which requests the guard permits, and the status of those that it refuses.
+func TestGuard(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	without := func(name string) func(*http.Request) { return func(r *http.Request) { r.Header.Del(name) } }
 	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
@@ -24,22 +25,22 @@ func TestWhoMayAsk(t *testing.T) {
 		{"a script, no session", "GET", "/app.js", nil, 403},
 		{"data, no session", "GET", "/api/session", nil, 403},
 		{"events, no session", "GET", "/api/stream", nil, 403},
-		{"another's cookie", "GET", "/", []func(*http.Request){header("Cookie", h.guard.name+"=x")}, 403},
-		{"an empty cookie", "GET", "/", []func(*http.Request){header("Cookie", h.guard.name+"=")}, 403},
+		{"a wrong cookie", "GET", "/", []func(*http.Request){header("Cookie", h.guard.cookieName+"=x")}, 403},
+		{"an empty cookie", "GET", "/", []func(*http.Request){header("Cookie", h.guard.cookieName+"=")}, 403},
 		{"a wrong token", "GET", "/?token=x", nil, 403},
 		{"an empty token", "GET", "/?token=", nil, 403},
-		{"the token, looked ahead", "GET", strings.TrimPrefix(h.URL(), h.base), []func(*http.Request){header("Sec-Purpose", "prefetch;prerender")}, 503},
-		{"the token, at another name", "GET", strings.TrimPrefix(h.URL(), h.base), []func(*http.Request){host("evil.example")}, 421},
-		{"looks for the page without a session", "GET", "/style.css", nil, 200},
+		{"the token, prefetched", "GET", strings.TrimPrefix(h.URL(), h.base), []func(*http.Request){header("Sec-Purpose", "prefetch;prerender")}, 503},
+		{"the token, at another host", "GET", strings.TrimPrefix(h.URL(), h.base), []func(*http.Request){host("evil.example")}, 421},
+		{"style sheet of the refusal", "GET", "/style.css", nil, 200},
 
 		{"the page", "GET", "/", []func(*http.Request){h.cookie}, 200},
 		{"data", "GET", "/api/session", []func(*http.Request){h.cookie}, 200},
 		{"by localhost", "GET", "/", []func(*http.Request){h.cookie, host("localhost:" + port)}, 200},
-		{"another name that leads here", "GET", "/api/session", []func(*http.Request){h.cookie, host("evil.example:" + port)}, 421},
-		{"a name that begins as this one", "GET", "/", []func(*http.Request){h.cookie, host(h.guard.hosts[0] + ".evil.example")}, 421},
-		{"another port in the name", "GET", "/", []func(*http.Request){h.cookie, host("127.0.0.1:1")}, 421},
-		{"data, for another site", "GET", "/api/session", []func(*http.Request){h.cookie, header("Sec-Fetch-Site", "cross-site")}, 403},
-		{"data, for another port of this computer", "GET", "/api/session", []func(*http.Request){h.cookie, header("Sec-Fetch-Site", "same-site")}, 403},
+		{"another host name", "GET", "/api/session", []func(*http.Request){h.cookie, host("evil.example:" + port)}, 421},
+		{"a host name with the right prefix", "GET", "/", []func(*http.Request){h.cookie, host(h.guard.hosts[0] + ".evil.example")}, 421},
+		{"another port", "GET", "/", []func(*http.Request){h.cookie, host("127.0.0.1:1")}, 421},
+		{"data, from another site", "GET", "/api/session", []func(*http.Request){h.cookie, header("Sec-Fetch-Site", "cross-site")}, 403},
+		{"data, from another port of this computer", "GET", "/api/session", []func(*http.Request){h.cookie, header("Sec-Fetch-Site", "same-site")}, 403},
 
 		{"a change by the page", "POST", "/api/jobs", []func(*http.Request){h.own}, 200},
 		{"no cookie", "POST", "/api/jobs", []func(*http.Request){h.own, without("Cookie")}, 403},
@@ -48,11 +49,11 @@ func TestWhoMayAsk(t *testing.T) {
 		{"the cookie as change header", "POST", "/api/jobs", []func(*http.Request){h.own, header(changeHeader, h.guard.cookie)}, 403},
 		{"no origin", "POST", "/api/jobs", []func(*http.Request){h.own, without("Origin")}, 403},
 		{"another origin", "POST", "/api/jobs", []func(*http.Request){h.own, header("Origin", "http://127.0.0.1:1")}, 403},
-		{"no origin to tell", "POST", "/api/jobs", []func(*http.Request){h.own, header("Origin", "null")}, 403},
+		{"opaque origin", "POST", "/api/jobs", []func(*http.Request){h.own, header("Origin", "null")}, 403},
 		{"https in the origin", "POST", "/api/jobs", []func(*http.Request){h.own, header("Origin", "https://"+h.guard.hosts[0])}, 403},
 		{"across sites", "POST", "/api/jobs", []func(*http.Request){h.own, header("Sec-Fetch-Site", "cross-site")}, 403},
 		{"from the address bar", "POST", "/api/jobs", []func(*http.Request){h.own, header("Sec-Fetch-Site", "none")}, 403},
-		{"another name", "POST", "/api/jobs", []func(*http.Request){h.own, host("evil.example"), header("Origin", "http://evil.example")}, 421},
+		{"a change at another host name", "POST", "/api/jobs", []func(*http.Request){h.own, host("evil.example"), header("Origin", "http://evil.example")}, 421},
 		{"another method", "DELETE", "/api/jobs", []func(*http.Request){h.cookie}, 403},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestWhoMayAsk(t *testing.T) {
 			}
 			h.hub.set(func() {
 				if len(h.hub.jobs) != jobs {
-					t.Errorf("%d jobs were made, want %d", len(h.hub.jobs), jobs)
+					t.Errorf("%d jobs were created, want %d", len(h.hub.jobs), jobs)
 				}
 			})
 			if c := res.Cookies(); len(c) > 0 {
@@ -82,6 +83,7 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// checkHeaders checks the security headers of a response.
 func checkHeaders(t *testing.T, h http.Header) {
 	t.Helper()
 	for name, want := range map[string]string{
@@ -95,6 +97,7 @@ func checkHeaders(t *testing.T, h http.Header) {
 }
 
 func TestTokenOpensOneSession(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	path := strings.TrimPrefix(h.URL(), h.base)
 	res := h.request(t, "GET", path, "")
@@ -110,13 +113,14 @@ func TestTokenOpensOneSession(t *testing.T) {
 		t.Errorf("the token opened a second session: status %d, cookies %v", res.StatusCode, res.Cookies())
 	}
 	if res := h.request(t, "GET", path, "", func(r *http.Request) { r.AddCookie(c) }); res.StatusCode != 303 || len(res.Cookies()) > 0 {
-		t.Errorf("the same browser again: status %d, cookies %v; want it sent to the page", res.StatusCode, res.Cookies())
+		t.Errorf("the same browser again: status %d, cookies %v; want a redirect to the page", res.StatusCode, res.Cookies())
 	}
 }
 
-// What the browser gets has neither the session's cookie nor anything from
-// another address, and its markup runs nothing.
-func TestPageIsItsOwnFiles(t *testing.T) {
+// The page's files contain no secret, load nothing from another address, and never turn
+// text into markup or code.
+func TestPageFiles(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	entries, err := files.ReadDir("page")
 	if err != nil || len(entries) < 5 {
@@ -136,16 +140,17 @@ func TestPageIsItsOwnFiles(t *testing.T) {
 		for _, bad := range []string{"http:", "https:", "//cdn", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "<style", " style=",
 			" onclick=", "javascript:", "localStorage", h.guard.cookie, h.guard.change} {
 			if strings.Contains(text, bad) {
-				t.Errorf("%s has %q", e.Name(), bad)
+				t.Errorf("%s contains %q", e.Name(), bad)
 			}
 		}
 	}
 }
 
 func TestListensOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:80", "example.org:80", "127.0.0.1", "", "127.0.0.1.evil:1"} {
-		if s, err := Listen(address, Options{}); !IsAddress(err) {
-			t.Errorf("%q: %v, want it refused as an address", address, err)
+		if s, err := Listen(address, Options{}); !IsNotLoopback(err) {
+			t.Errorf("%q: error %v, want that it is not a loopback address", address, err)
 			if s != nil {
 				s.listener.Close()
 			}
@@ -158,15 +163,16 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 			continue
 		}
 		if !strings.HasPrefix(s.URL(), "http://127.") && !strings.HasPrefix(s.URL(), "http://[::1]") {
-			t.Errorf("%q gives %s", address, s.URL())
+			t.Errorf("the URL of %q is %s", address, s.URL())
 		}
 		s.listener.Close()
 	}
 }
 
-// A browser sends the cookies of a host to all of its ports: one console must not
-// end the session of another.
+// A browser sends the cookies of a host to all of its ports. A second console must not
+// end the session of the first.
 func TestTwoConsolesInOneBrowser(t *testing.T) {
+	t.Parallel()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -182,6 +188,7 @@ func TestTwoConsolesInOneBrowser(t *testing.T) {
 		defer res.Body.Close()
 		return res.StatusCode
 	}
+
 	first, second := start(t), start(t)
 	for _, h := range []*harness{first, second} {
 		if got := status(h.URL()); got != 200 {

@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	// maxJobs is how many jobs the list shows, the newest ones.
+	// maxJobs limits the list of jobs to the newest ones.
 	maxJobs = 100
-	// maxEnded is how many of the jobs that have ended are kept with their results.
+	// maxEnded is the number of ended jobs whose results are kept.
 	maxEnded = 20
 )
 
-// job is a job as the page shows it, with the hub's own counts.
+// job is a job on the page, with the hub's own counts.
 type job struct {
 	ID      string           `json:"id"`
-	What    string           `json:"what"`
+	What    string           `json:"what"` // action, such as "Lock"
 	Where   string           `json:"where"`
 	Status  iothub.JobStatus `json:"status"`
 	Ended   bool             `json:"ended"`
-	Reason  string           `json:"reason,omitempty"` // why it failed
+	Reason  string           `json:"reason,omitempty"` // why the job failed
 	Created *time.Time       `json:"created,omitempty"`
 	Start   *time.Time       `json:"start,omitempty"`
 	End     *time.Time       `json:"end,omitempty"`
 	Counts  *counts          `json:"counts,omitempty"`
-	Verdict *verdict         `json:"verdict,omitempty"` // once the devices' rows are judged
-	Note    string           `json:"note,omitempty"`    // what is wrong with following it
+	Verdict *verdict         `json:"verdict,omitempty"` // set once the devices' rows are judged
+	Note    string           `json:"note,omitempty"`    // problem with following the job
 }
 
-// counts are the hub's: a device that has answered may have refused.
+// counts holds the hub's counts. A device that has answered may have refused the command.
 type counts struct {
 	Devices  int `json:"devices"`
 	Answered int `json:"answered"`
@@ -44,29 +44,33 @@ type counts struct {
 	Pending  int `json:"pending"`
 }
 
-// verdict is what became of a job's devices, by the one judgement that there is.
+// verdict counts the devices that really succeeded, as judged from their rows.
 type verdict struct {
 	Devices   int `json:"devices"`
 	Succeeded int `json:"succeeded"`
 }
 
-// followed is a job that is watched, or was.
-type followed struct {
+// trackedJob is a job that the console follows or has followed.
+type trackedJob struct {
 	job    job
-	report any // what became of each device; nil until it is known
+	report any // result of each device; nil until the job has ended
 }
 
 func newJob(j iothub.Job) job {
-	v := job{ID: j.JobID, What: workText(j), Where: j.QueryCondition, Status: j.Status, Ended: j.Status.Ended(),
-		Reason: shown(j.FailureReason), Created: j.CreatedTime, Start: j.StartTime, End: j.EndTime}
+	v := job{
+		ID: j.JobID, What: actionName(j), Where: j.QueryCondition,
+		Status: j.Status, Ended: j.Status.Ended(), Reason: shown(j.FailureReason),
+		Created: j.CreatedTime, Start: j.StartTime, End: j.EndTime,
+	}
 	if s := j.DeviceJobStatistics; s != nil {
 		v.Counts = &counts{s.DeviceCount, s.SucceededCount, s.FailedCount, s.RunningCount, s.PendingCount}
 	}
+
 	return v
 }
 
-// workText says what a job does.
-func workText(j iothub.Job) string {
+// actionName returns the action of a job in words, such as "Lock".
+func actionName(j iothub.Job) string {
 	switch m := j.CloudToDeviceMethod; {
 	case j.Type == iothub.ScheduleUpdateTwin:
 		return "Change twins"
@@ -81,7 +85,7 @@ func workText(j iothub.Job) string {
 	}
 }
 
-// listJobs answers with the hub's jobs, the newest first.
+// listJobs answers with the hub's jobs, newest first.
 func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	jobs := []job{}
 	for j, err := range s.opts.Hub.Jobs(r.Context(), rest.JobFilter{}) {
@@ -90,19 +94,22 @@ func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 		}
 		jobs = append(jobs, newJob(j))
 	}
-	slices.SortStableFunc(jobs, func(a, b job) int { return newest(a.Created, b.Created) })
+
+	slices.SortStableFunc(jobs, func(a, b job) int { return compareNewest(a.Created, b.Created) })
 	jobs = jobs[:min(len(jobs), maxJobs)]
-	s.board.do(r.Context(), func(b *board) {
+
+	s.feed.do(r.Context(), func(f *feed) {
 		for i, j := range jobs {
-			if f := b.jobs[j.ID]; f != nil && f.job.Ended {
-				jobs[i].Verdict = f.job.Verdict
+			if tracked := f.jobs[j.ID]; tracked != nil && tracked.job.Ended {
+				jobs[i].Verdict = tracked.job.Verdict
 			}
 		}
 	})
-	return answer(w, jobs)
+	return respond(w, jobs)
 }
 
-func newest(a, b *time.Time) int {
+// compareNewest orders times from newest to oldest. A missing time comes last.
+func compareNewest(a, b *time.Time) int {
 	switch {
 	case a == nil && b == nil:
 		return 0
@@ -114,28 +121,30 @@ func newest(a, b *time.Time) int {
 	return b.Compare(*a)
 }
 
-// shownJob is a job with what became of its devices, as far as it is known.
-type shownJob struct {
+// jobDetail is a job with the result of each device.
+type jobDetail struct {
 	Job    job `json:"job"`
 	Report any `json:"report"`
 }
 
-// showJob answers with a job and its devices' rows as they are, and follows it
-// if it has not ended.
+// showJob answers with a job and the current results of its devices. If the job has not
+// ended, the console starts to follow it.
 func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	if err := iothub.CheckJobID(id); err != nil {
 		return badRequest(err)
 	}
-	var known followed
-	s.board.do(r.Context(), func(b *board) {
-		if f := b.jobs[id]; f != nil {
-			known = *f
+
+	var tracked trackedJob
+	s.feed.do(r.Context(), func(f *feed) {
+		if t := f.jobs[id]; t != nil {
+			tracked = *t
 		}
 	})
-	if known.report != nil {
-		return answer(w, shownJob{known.job, known.report})
+	if tracked.report != nil {
+		return respond(w, jobDetail{tracked.job, tracked.report})
 	}
+
 	j, err := s.opts.Hub.Job(r.Context(), id)
 	if err != nil {
 		return err
@@ -144,77 +153,88 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.pace.spend(report.Total(), s.opts.Now())
+	s.budget.spend(report.Total(), s.opts.Now())
+
 	v := newJob(j)
-	if !v.Ended {
-		s.follow(j)
+	if v.Ended {
+		v.Verdict = newVerdict(report)
 	} else {
-		v.Verdict = &verdict{report.Total(), report.Succeeded()}
+		s.follow(j)
 	}
-	return answer(w, shownJob{v, s.opts.Report(report)})
+	return respond(w, jobDetail{v, s.opts.Report(report)})
 }
 
-// follow watches a job to its end and tells the pages, unless that is done
-// already. It pauses while no page looks.
+func newVerdict(r watch.Report) *verdict { return &verdict{r.Total(), r.Succeeded()} }
+
+// follow starts to follow a job, unless the console already does.
 func (s *Server) follow(j iothub.Job) {
-	fresh := false
-	s.board.do(s.ctx, func(b *board) {
-		if b.jobs[j.JobID] == nil {
-			fresh = true
-			b.setJob(newJob(j), nil)
+	isNew := false
+	s.feed.do(s.ctx, func(f *feed) {
+		if f.jobs[j.JobID] == nil {
+			isNew = true
+			f.setJob(newJob(j), nil)
 		}
 	})
-	if !fresh {
+
+	if isNew {
+		s.running.Go(func() { s.followToEnd(newJob(j)) })
+	}
+}
+
+// followToEnd publishes each change of a job until the job has ended and its devices are
+// judged. It pauses while no page is open.
+func (s *Server) followToEnd(current job) {
+	publish := func() { s.feed.do(s.ctx, func(f *feed) { f.setJob(current, nil) }) }
+
+	report, err := watch.Job(s.ctx, s.opts.Hub, current.ID, watch.Options{
+		Now:   s.opts.Now,
+		Known: true,
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			_, err := s.feed.awaitSubscriber(ctx)
+			return errors.Join(s.opts.Sleep(ctx, d), err)
+		},
+		Progress: func(j iothub.Job) {
+			current = newJob(j)
+			current.Ended = false // the job ends for the page when its rows are judged
+			publish()
+		},
+		Note: func(text string) { current.Note = shown(text); publish() },
+	})
+
+	if err != nil {
+		current.Note = shown(err.Error())
+		s.feed.do(s.ctx, func(f *feed) {
+			f.setJob(current, nil)
+			delete(f.jobs, current.ID) // opening the job on the page follows it again
+		})
 		return
 	}
-	s.running.Go(func() {
-		last := newJob(j)
-		tell := func() { s.board.do(s.ctx, func(b *board) { b.setJob(last, nil) }) }
-		report, err := watch.Job(s.ctx, s.opts.Hub, j.JobID, watch.Options{
-			Now: s.opts.Now, Known: true,
-			Sleep: func(ctx context.Context, d time.Duration) error {
-				_, err := s.board.await(ctx)
-				return errors.Join(s.opts.Sleep(ctx, d), err)
-			},
-			Progress: func(j iothub.Job) {
-				last = newJob(j)
-				last.Ended = false // until the rows are judged
-				tell()
-			},
-			Note: func(text string) { last.Note = shown(text); tell() },
-		})
-		if err != nil {
-			last.Note = shown(err.Error())
-			s.board.do(s.ctx, func(b *board) {
-				b.setJob(last, nil)
-				delete(b.jobs, last.ID) // it is followed anew when it is looked at
-			})
-			return
-		}
-		last = newJob(report.Job)
-		last.Verdict = &verdict{report.Total(), report.Succeeded()}
-		s.pace.spend(report.Total(), s.opts.Now())
-		live := false
-		s.board.do(s.ctx, func(b *board) {
-			b.setJob(last, s.opts.Report(report))
-			live = b.live
-		})
-		if !live {
-			s.refreshNow(1)
-		}
+
+	s.budget.spend(report.Total(), s.opts.Now())
+	current = newJob(report.Job)
+	current.Verdict = newVerdict(report)
+
+	live := false
+	s.feed.do(s.ctx, func(f *feed) {
+		f.setJob(current, s.opts.Report(report))
+		live = f.live
 	})
+	if !live {
+		s.refreshNow(1)
+	}
 }
 
-// setJob keeps a job as it is now, and tells the pages. Of those that have ended
-// only the last ones are kept: the hub has them all.
-func (b *board) setJob(j job, report any) {
-	b.jobs[j.ID] = &followed{j, report}
-	b.tell("job", j)
+// setJob stores the state of a job and publishes it. It keeps only the last ended jobs,
+// because the hub has all of them.
+func (f *feed) setJob(j job, report any) {
+	f.jobs[j.ID] = &trackedJob{j, report}
+	f.publish("job", j)
+
 	if j.Ended {
-		b.ended = append(b.ended, j.ID)
+		f.ended = append(f.ended, j.ID)
 	}
-	if len(b.ended) > maxEnded {
-		delete(b.jobs, b.ended[0])
-		b.ended = b.ended[1:]
+	if len(f.ended) > maxEnded {
+		delete(f.jobs, f.ended[0])
+		f.ended = f.ended[1:]
 	}
 }

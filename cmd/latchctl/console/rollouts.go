@@ -11,64 +11,76 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// listedRollout is a rollout as the page lists it.
-type listedRollout struct {
+// rolloutSummary is a rollout in the page's list.
+type rolloutSummary struct {
 	ID      string         `json:"id"`
 	What    string         `json:"what"`
 	Where   string         `json:"where"`
 	Status  rollout.Status `json:"status"`
-	Reason  string         `json:"reason,omitempty"` // why it does not run
+	Reason  string         `json:"reason,omitempty"` // why the rollout was aborted or stopped
 	Created time.Time      `json:"created"`
-	Wave    int            `json:"wave"` // the first that has not passed, from 1
+	Wave    int            `json:"wave"` // number of the current wave, starting at 1
 	Waves   int            `json:"waves"`
 	Counts  rollout.Counts `json:"counts"`
 }
 
-// shownRollout is a rollout with its waves.
-type shownRollout struct {
-	listedRollout
-	AbortAbove string        `json:"abortAbove"`
-	Require    string        `json:"require,omitempty"`
-	Soak       int           `json:"soak"` // seconds
-	SoakUntil  *time.Time    `json:"soakUntil,omitempty"`
-	Parts      []wave        `json:"parts"`
-	Failed     []failedInOne `json:"failed"`
+// rolloutDetail is a rollout with its waves and its failed devices.
+type rolloutDetail struct {
+	rolloutSummary
+	AbortAbove string         `json:"abortAbove"`
+	Require    string         `json:"require,omitempty"`
+	Soak       int            `json:"soak"` // seconds to wait after each wave
+	SoakUntil  *time.Time     `json:"soakUntil,omitempty"`
+	Parts      []wave         `json:"parts"`
+	Failed     []failedDevice `json:"failed"`
 }
 
+// wave is one wave of a rollout.
 type wave struct {
-	State  string         `json:"state"` // passed, waiting, or what it is at
+	State  string         `json:"state"` // passed, waiting, or the state of the current wave
 	Counts rollout.Counts `json:"counts"`
 }
 
-type failedInOne struct {
+// failedDevice is a device that failed in a wave.
+type failedDevice struct {
 	DeviceID string         `json:"deviceId"`
 	Wave     int            `json:"wave"`
 	Result   iothub.Outcome `json:"result"`
 	Reason   string         `json:"reason"`
 }
 
-func newListedRollout(r rollout.Rollout) listedRollout {
-	return listedRollout{
-		ID: r.ID, What: workText(iothub.Job{Type: r.Work.Type, CloudToDeviceMethod: r.Work.Method}), Where: r.Where, Status: r.Status,
+func newRolloutSummary(r rollout.Rollout) rolloutSummary {
+	work := iothub.Job{Type: r.Work.Type, CloudToDeviceMethod: r.Work.Method}
+
+	return rolloutSummary{
+		ID: r.ID, What: actionName(work), Where: r.Where, Status: r.Status,
 		Reason: shown(r.Reason), Created: r.Created, Wave: min(r.At()+1, len(r.Waves)), Waves: len(r.Waves), Counts: r.Counts(),
 	}
 }
 
-func newShownRollout(r rollout.Rollout) shownRollout {
-	v := shownRollout{listedRollout: newListedRollout(r), AbortAbove: r.Rules.AbortAbove.String(), Require: r.Rules.Require,
-		Soak: int(r.Rules.Soak), Failed: []failedInOne{}}
-	if r.Status == rollout.Running {
-		v.SoakUntil = r.SoakUntil
+func newRolloutDetail(r rollout.Rollout) rolloutDetail {
+	detail := rolloutDetail{
+		rolloutSummary: newRolloutSummary(r),
+		AbortAbove:     r.Rules.AbortAbove.String(),
+		Require:        r.Rules.Require,
+		Soak:           int(r.Rules.Soak),
+		Failed:         []failedDevice{},
 	}
+	if r.Status == rollout.Running {
+		detail.SoakUntil = r.SoakUntil
+	}
+
 	for i, w := range r.Waves {
-		v.Parts = append(v.Parts, wave{waveState(r, i), w.Counts()})
+		detail.Parts = append(detail.Parts, wave{waveState(r, i), w.Counts()})
 		for _, id := range slices.Sorted(maps.Keys(w.Failed)) {
-			v.Failed = append(v.Failed, failedInOne{id, i + 1, w.Failed[id].Outcome, shown(w.Failed[id].Reason)})
+			detail.Failed = append(detail.Failed, failedDevice{id, i + 1, w.Failed[id].Outcome, shown(w.Failed[id].Reason)})
 		}
 	}
-	return v
+
+	return detail
 }
 
+// waveState returns the state of wave i. The current wave has the state of the rollout.
 func waveState(r rollout.Rollout, i int) string {
 	switch {
 	case r.Waves[i].Passed:
@@ -81,43 +93,45 @@ func waveState(r rollout.Rollout, i int) string {
 	return string(r.Phase)
 }
 
-// listRollouts answers with the rollouts on this hub that were begun on this
-// computer, the newest first. They are only looked at: what runs one is a command
-// on a terminal.
+// listRollouts answers with the rollouts on this hub that were started from this
+// computer, newest first. The console only shows rollouts; latchctl rollout runs them.
 func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
-	list := []listedRollout{}
+	list := []rolloutSummary{}
 	if s.opts.Rollouts != "" {
 		ids, err := s.opts.Rollouts.List()
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
-			// One whose file cannot be read is left out; rollout list says why.
+			// An unreadable file is skipped here; latchctl rollout list reports it.
 			if one, err := s.opts.Rollouts.Load(id); err == nil && one.Hub == s.opts.HubName {
-				list = append(list, newListedRollout(one))
+				list = append(list, newRolloutSummary(one))
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b listedRollout) int { return b.Created.Compare(a.Created) })
-	return answer(w, list)
+
+	slices.SortStableFunc(list, func(a, b rolloutSummary) int { return b.Created.Compare(a.Created) })
+	return respond(w, list)
 }
 
-// showRollout answers with a rollout and its waves.
+// showRollout answers with the details of a rollout.
 func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	if err := iothub.CheckJobID(id); err != nil {
 		return badRequest(err)
 	}
+
 	var one rollout.Rollout
 	err := rollout.ErrNone
 	if s.opts.Rollouts != "" {
 		one, err = s.opts.Rollouts.Load(id)
 	}
+
 	if errors.Is(err, rollout.ErrNone) || err == nil && one.Hub != s.opts.HubName {
-		return &problem{http.StatusNotFound, "there is no rollout " + id + " on this hub, begun on this computer"}
+		return &httpError{http.StatusNotFound, "no rollout " + id + " was started from this computer on this hub"}
 	}
 	if err != nil {
 		return err
 	}
-	return answer(w, newShownRollout(one))
+	return respond(w, newRolloutDetail(one))
 }

@@ -8,24 +8,26 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The page shows the rollouts of its own hub as their files have them.
-func TestRolloutsAreShown(t *testing.T) {
+// The page shows the rollouts of its own hub, as stored in their files.
+func TestRollouts(t *testing.T) {
+	t.Parallel()
 	store := rollout.Store(t.TempDir())
-	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	created := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	work := rollout.Work{Type: iothub.ScheduleDeviceMethod, Method: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15}}
 	save := func(id, hub string, change func(*rollout.Rollout)) {
-		r := rollout.New(id, hub, "*", work, rollout.Rules{Soak: 60}, [][]string{{"a"}, {"b", "c"}}, at)
-		at = at.Add(time.Minute)
+		r := rollout.New(id, hub, "*", work, rollout.Rules{Soak: 60}, [][]string{{"a"}, {"b", "c"}}, created)
+		created = created.Add(time.Minute)
 		change(&r)
 		if err := store.Save(r); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	save("first", "hub.example", func(r *rollout.Rollout) {
 		r.Waves[0].Passed = true
 		for i := range r.Waves {
 			for j := range r.Waves[i].Jobs {
-				begun := at
+				begun := created
 				r.Waves[i].Jobs[j].Begun, r.Waves[i].Jobs[j].Ended = &begun, true
 			}
 		}
@@ -36,15 +38,16 @@ func TestRolloutsAreShown(t *testing.T) {
 	save("other", "other.example", func(*rollout.Rollout) {})
 
 	h := start(t, func(_ *fakeHub, o *Options) { o.Rollouts = store })
-	list := decoded[[]listedRollout](t, body(t, h.request(t, "GET", "/api/rollouts", "", h.cookie)))
+	list := decoded[[]rolloutSummary](t, body(t, h.request(t, "GET", "/api/rollouts", "", h.cookie)))
 	if len(list) != 2 || list[0].ID != "second" || list[1].ID != "first" || list[1].What != "Lock" || list[1].Wave != 2 || list[1].Counts.Failed != 1 {
 		t.Errorf("listed %+v", list)
 	}
-	one := decoded[shownRollout](t, body(t, h.request(t, "GET", "/api/rollouts/first", "", h.cookie)))
+
+	one := decoded[rolloutDetail](t, body(t, h.request(t, "GET", "/api/rollouts/first", "", h.cookie)))
 	if one.Status != rollout.Aborted || len(one.Parts) != 2 || one.Parts[0].State != "passed" || one.Parts[1].State != "aborted" || one.Soak != 60 {
 		t.Errorf("shown %+v", one)
 	}
-	if len(one.Failed) != 1 || one.Failed[0] != (failedInOne{"c", 2, iothub.Refused, "500 jammed"}) {
+	if len(one.Failed) != 1 || one.Failed[0] != (failedDevice{"c", 2, iothub.Refused, "500 jammed"}) {
 		t.Errorf("failed %+v", one.Failed)
 	}
 	for id, want := range map[string]int{"none": 404, "other": 404, "..%2Fx": 400} {
@@ -55,6 +58,7 @@ func TestRolloutsAreShown(t *testing.T) {
 }
 
 func TestNoRollouts(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	if text := body(t, h.request(t, "GET", "/api/rollouts", "", h.cookie)); string(text) != "[]" {
 		t.Errorf("listed %s", text)

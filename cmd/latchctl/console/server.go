@@ -18,11 +18,10 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// DefaultRefresh is how often the doors are read at the most, if that is not
-// said otherwise.
+// DefaultRefresh is the default for Options.Refresh.
 const DefaultRefresh = 10 * time.Second
 
-// Hub is what the console needs of the service API. [*rest.Client] has it.
+// Hub is the part of the service API that the console uses. [*rest.Client] implements it.
 type Hub interface {
 	watch.Hub
 	Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error]
@@ -31,43 +30,44 @@ type Hub interface {
 	Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error]
 }
 
-// Options are what a console gets from the world around it, and from the
-// commands that do the same on a terminal.
+// Options configures a console. The functions come from latchctl's commands, so that the
+// console and the commands behave alike.
 type Options struct {
 	Hub          Hub
-	HubName      string        // for the page's head
-	ConfirmAbove int           // unlocking more devices than this takes more than one press
-	Refresh      time.Duration // between two readings of the doors, at least
-	Rollouts     rollout.Store // where the rollouts' files are; empty: nowhere
+	HubName      string        // host name that the page shows
+	ConfirmAbove int           // to unlock more devices than this, the user must type their number
+	Refresh      time.Duration // minimum time between two periodic reads of the doors
+	Rollouts     rollout.Store // folder of the rollouts' files; empty if there is none
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error
 
-	// CheckCondition says what is wrong with a condition before a hub sees it.
+	// CheckCondition returns an error for a condition that no hub would accept.
 	CheckCondition func(where string) error
-	// Select returns the ids of the devices that a condition selects.
+	// Select returns the ids of the devices that match a condition.
 	Select func(ctx context.Context, where string) ([]string, error)
-	// NewID makes up a job's id that begins with name.
+	// NewID returns a new job id that starts with name.
 	NewID func(name string) string
-	// CreateJob sends a new job to the hub.
+	// CreateJob creates a job on the hub.
 	CreateJob func(ctx context.Context, job iothub.Job) (iothub.Job, error)
-	// Report is what became of a job's devices, as -o json has it.
+	// Report converts the results of a job to the form that -o json prints.
 	Report func(watch.Report) any
 }
 
-// Server is a console on one address.
+// Server is a console that listens on one address.
 type Server struct {
 	opts     Options
 	listener net.Listener
 	guard    *guard
-	board    *board
-	pace     pace
-	refresh  chan int        // how often again soon after
-	told     chan struct{}   // the hub has told of a change
-	ctx      context.Context // ends with Serve
+	feed     *feed
+	budget   queryBudget
+	refresh  chan int        // requests to read all doors; the value is the number of extra reads
+	changes  chan struct{}   // signals that the hub reported a change
+	ctx      context.Context // ends when Serve ends
 	running  sync.WaitGroup
 }
 
-// Listen opens a console at a loopback address, such as 127.0.0.1:8090.
+// Listen opens a console on a loopback address, such as 127.0.0.1:8090. Port 0 chooses a
+// free port.
 func Listen(address string, opts Options) (*Server, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -76,84 +76,101 @@ func Listen(address string, opts Options) (*Server, error) {
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, errNotLoopback
 	}
+
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // localhost may name anything
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // localhost can resolve to any address
 		l.Close()
 		return nil, errNotLoopback
 	}
-	return &Server{opts: opts, listener: l, guard: newGuard(l.Addr()), board: newBoard(),
-		refresh: make(chan int, 1), told: make(chan struct{}, 1)}, nil
+
+	return &Server{
+		opts:     opts,
+		listener: l,
+		guard:    newGuard(l.Addr()),
+		feed:     newFeed(),
+		refresh:  make(chan int, 1),
+		changes:  make(chan struct{}, 1),
+	}, nil
 }
 
-var errNotLoopback = errors.New("a console listens on this computer only: want a loopback address with a port, such as 127.0.0.1:8090")
+var errNotLoopback = errors.New("not a loopback address with a port; want an address of this computer, such as 127.0.0.1:8090")
 
-// IsAddress reports whether Listen refused the address as such.
-func IsAddress(err error) bool { return errors.Is(err, errNotLoopback) }
+// IsNotLoopback reports whether Listen refused an address because it is not a loopback
+// address with a port.
+func IsNotLoopback(err error) bool { return errors.Is(err, errNotLoopback) }
 
-// URL is the address that opens the console in a browser, once.
+// URL returns the address that opens the console in one browser, once.
 func (s *Server) URL() string { return s.guard.url() }
 
-// Serve answers until ctx ends.
+// Serve answers requests until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	s.ctx = ctx
+
 	server := &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	s.running.Go(func() { s.board.run(ctx) })
-	s.running.Go(func() { s.read(ctx) })
-	s.running.Go(func() { s.listen(ctx) })
+
+	s.running.Go(func() { s.feed.run(ctx) })
+	s.running.Go(func() { s.pollDoors(ctx) })
+	s.running.Go(func() { s.followEvents(ctx) })
 	s.running.Go(func() {
 		<-ctx.Done()
 		server.Close()
 	})
+
 	err := server.Serve(s.listener)
 	stop()
 	s.running.Wait()
+
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
+// files holds the page: HTML, style sheet and scripts.
+//
 //go:embed page
 var files embed.FS
 
-// handler is all that the console answers.
+// handler returns the handler for all of the console's paths.
 func (s *Server) handler() http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // the folder is embedded
 	}
+
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(page))
 	mux.Handle("GET /api/session", s.api(s.session))
 	mux.HandleFunc("GET /api/stream", s.stream)
-	mux.Handle("GET /api/select", s.api(s.selects))
+	mux.Handle("GET /api/select", s.api(s.listMatches))
 	mux.Handle("GET /api/door", s.api(s.showDoor))
 	mux.Handle("GET /api/jobs", s.api(s.listJobs))
 	mux.Handle("GET /api/jobs/{id}", s.api(s.showJob))
 	mux.Handle("GET /api/rollouts", s.api(s.listRollouts))
 	mux.Handle("GET /api/rollouts/{id}", s.api(s.showRollout))
 	mux.Handle("POST /api/jobs", s.api(s.createJob))
-	mux.Handle("POST /api/refresh", s.api(s.readAgain))
+	mux.Handle("POST /api/refresh", s.api(s.refreshDoors))
+
 	refused := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(http.StatusForbidden)
 		text, _ := fs.ReadFile(page, "refused.html")
 		w.Write(text)
 	}
+
 	return s.guard.protect(mux, refused, "/style.css", "/icon.svg")
 }
 
-// session tells the page what it has to know, and the secret that its changes
-// carry.
+// session answers with the page's settings and the secret for its changes.
 func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
-	return answer(w, struct {
+	return respond(w, struct {
 		Hub          string `json:"hub"`
 		Change       string `json:"change"`
 		ConfirmAbove int    `json:"confirmAbove"`

@@ -6,30 +6,32 @@ import (
 	"time"
 )
 
-// sendPatience is how long a page may take to take an event.
-const sendPatience = 10 * time.Second
+// writeTimeout is how long the write of one event to a page may take.
+const writeTimeout = 10 * time.Second
 
-// stream tells a page what there is and then what changes, as server-sent
-// events: doors (the whole list), changes (of some of them), status and job.
+// stream sends a page the current state and then every change, as server-sent events:
+// doors (the whole list), changes (the changed doors), status and job.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
-	p := s.board.join(r.Context())
-	if p == nil {
-		fail(w, http.StatusServiceUnavailable, "too many pages look at this console")
+	sub := s.feed.subscribe(r.Context())
+	if sub == nil {
+		respondError(w, http.StatusServiceUnavailable, fmt.Sprintf("too many open pages; close one (the limit is %d)", maxSubscribers))
 		return
 	}
-	defer s.board.leave(s.ctx, p)
+	defer s.feed.unsubscribe(s.ctx, sub)
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	control := http.NewResponseController(w)
 	if control.Flush() != nil {
 		return
 	}
+
 	for {
 		select {
-		case e, more := <-p.events:
-			if !more {
+		case e, ok := <-sub.events:
+			if !ok {
 				return
 			}
-			control.SetWriteDeadline(time.Now().Add(sendPatience))
+			control.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e.name, e.data); err != nil || control.Flush() != nil {
 				return
 			}

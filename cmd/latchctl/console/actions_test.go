@@ -11,12 +11,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-func canceled(t *testing.T) context.Context {
+// cancelled returns a context that is already cancelled.
+func cancelled(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	return ctx
 }
 
+// body reads a response's body.
 func body(t *testing.T, res *http.Response) json.RawMessage {
 	t.Helper()
 	text, err := io.ReadAll(res.Body)
@@ -26,48 +29,53 @@ func body(t *testing.T, res *http.Response) json.RawMessage {
 	return text
 }
 
-func TestWhatAPageMayDo(t *testing.T) {
+// The job that each request creates, or the error that refuses it.
+func TestCreateJob(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, body string
 		status     int
-		want       string // of the job, or the error
+		want       string // method or patch of the job, or the error
 	}{
 		{"lock", `{"do":"lock","where":"*","ids":["c","b","a"],"reason":"closing time"}`, 200,
 			`{"methodName":"lockDoor","payload":{"reason":"closing time"},"responseTimeoutInSeconds":15}`},
-		{"lock, nothing to say", `{"do":"lock","where":"*","ids":["c","b","a"]}`, 200, `{"methodName":"lockDoor","payload":null,"responseTimeoutInSeconds":15}`},
+		{"lock without a reason", `{"do":"lock","where":"*","ids":["c","b","a"]}`, 200, `{"methodName":"lockDoor","payload":null,"responseTimeoutInSeconds":15}`},
 		{"unlock for a time", `{"do":"unlock","where":"*","ids":["c","b","a"],"forSeconds":30}`, 200,
 			`{"methodName":"unlockDoor","payload":{"forSeconds":30},"responseTimeoutInSeconds":15}`},
 		{"change twins", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"floor":3,"room":null},"tags":null}`, 200,
 			`{"etag":"*","properties":{"desired":{"floor":3,"room":null}}}`},
 		{"change tags", `{"do":"twin","where":"*","ids":["c","b","a"],"tags":{"n":9007199254740993}}`, 200, `{"etag":"*","tags":{"n":9007199254740993}}`},
-		{"lock for a time", `{"do":"lock","where":"*","ids":["c","b","a"],"forSeconds":30}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
-		{"unlock for less than no time", `{"do":"unlock","where":"*","ids":["c","b","a"],"forSeconds":-1}`, 400, `{"error":"only an unlock is for a time, of a second or more"}`},
-		{"change nothing", `{"do":"twin","where":"*","ids":["c","b","a"]}`, 400, `{"error":"there is nothing to change"}`},
-		{"change what is the hub's", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"$version":1}}`, 400, `{"error":"$version belongs to the hub; leave it out"}`},
-		{"reboot", `{"do":"reboot","where":"*","ids":["c","b","a"]}`, 400, `{"error":"\"reboot\" is nothing to do; want lock, unlock or twin"}`},
+		{"lock for a time", `{"do":"lock","where":"*","ids":["c","b","a"],"forSeconds":30}`, 400, `{"error":"only an unlock can have a time limit, of at least 1 second"}`},
+		{"unlock for a negative time", `{"do":"unlock","where":"*","ids":["c","b","a"],"forSeconds":-1}`, 400, `{"error":"only an unlock can have a time limit, of at least 1 second"}`},
+		{"change nothing", `{"do":"twin","where":"*","ids":["c","b","a"]}`, 400, `{"error":"nothing to change; give desired properties or tags"}`},
+		{"change a property of the hub", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"$version":1}}`, 400, `{"error":"$version is reserved for the hub; remove it"}`},
+		{"unknown action", `{"do":"reboot","where":"*","ids":["c","b","a"]}`, 400, `{"error":"unknown action \"reboot\"; want lock, unlock or twin"}`},
 		{"no condition", `{"do":"lock","where":"","ids":["c","b","a"]}`, 400, `{"error":"this box is empty"}`},
 		{"a condition that the hub refuses", `{"do":"lock","where":"?","ids":["c","b","a"]}`, 400,
 			`{"error":"the hub does not take the condition: line 1: what is this (ArgumentInvalid 400004)"}`},
-		{"fewer doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","c","d"]}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 4 confirmed"}`},
-		{"more doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b"]}`, 409, `{"error":"nothing was sent: the condition now selects 3 doors, and 2 confirmed"}`},
-		{"other doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","d"]}`, 409, `{"error":"nothing was sent: the condition now selects other doors than those confirmed"}`},
-		{"no door", `{"do":"lock","where":"none","ids":[]}`, 409, `{"error":"nothing was sent: the condition now selects 0 doors, and 0 confirmed"}`},
-		{"another id", `{"do":"lock","where":"*","ids":["c","b","a"],"id":"x"}`, 400, `{"error":"the request is not as the page sends it: json: unknown field \"id\""}`},
-		{"no JSON", `lock`, 400, `{"error":"the request is not as the page sends it: invalid character 'l' looking for beginning of value"}`},
+		{"fewer doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","c","d"]}`, 409, `{"error":"nothing was sent: you confirmed 4 doors, but the condition now matches 3; check the list and try again"}`},
+		{"more doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b"]}`, 409, `{"error":"nothing was sent: you confirmed 2 doors, but the condition now matches 3; check the list and try again"}`},
+		{"other doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","d"]}`, 409, `{"error":"nothing was sent: the condition now matches other doors than you confirmed; check the list and try again"}`},
+		{"no door", `{"do":"lock","where":"none","ids":[]}`, 409, `{"error":"nothing was sent: no door matches the condition"}`},
+		{"unknown field", `{"do":"lock","where":"*","ids":["c","b","a"],"id":"x"}`, 400, `{"error":"invalid request: json: unknown field \"id\""}`},
+		{"not JSON", `lock`, 400, `{"error":"invalid request: invalid character 'l' looking for beginning of value"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			h := start(t)
 			res := h.request(t, "POST", "/api/jobs", tt.body, h.own)
 			text := body(t, res)
 			if res.StatusCode != tt.status {
 				t.Fatalf("status %d: %s", res.StatusCode, text)
 			}
+
 			var jobs []iothub.Job
 			h.hub.set(func() {
 				for _, j := range h.hub.jobs {
 					jobs = append(jobs, j)
 				}
 			})
+
 			if tt.status != 200 {
 				if string(text) != tt.want || len(jobs) > 0 {
 					t.Errorf("answer %s, want %s; %d jobs", text, tt.want, len(jobs))
@@ -77,6 +85,7 @@ func TestWhatAPageMayDo(t *testing.T) {
 			if len(jobs) != 1 || jobs[0].QueryCondition != "*" || jobs[0].MaxExecutionTimeInSeconds != 3600 {
 				t.Fatalf("jobs %+v", jobs)
 			}
+
 			got := string(jobs[0].UpdateTwin)
 			if m := jobs[0].CloudToDeviceMethod; m != nil {
 				method, _ := json.Marshal(m)
@@ -89,18 +98,21 @@ func TestWhatAPageMayDo(t *testing.T) {
 	}
 }
 
-// A job is told from its beginning to the judgement of its devices: the hub
-// counts a refusal as success, the console does not.
-func TestJobIsFollowed(t *testing.T) {
+// The console follows a job until its devices are judged. The hub counts a refusal as
+// succeeded; the console does not.
+func TestFollowJob(t *testing.T) {
+	t.Parallel()
 	h := start(t)
-	v := h.look(t)
+	page := h.openPage(t)
+
 	res := h.request(t, "POST", "/api/jobs", `{"do":"lock","where":"*","ids":["c","b","a"]}`, h.own)
 	if j := decoded[job](t, body(t, res)); j.ID != "lock-1" || j.What != "Lock" || j.Ended {
 		t.Errorf("created %+v", j)
 	}
-	if j := decoded[job](t, v.next("job")); j.Status != iothub.JobQueued {
-		t.Errorf("told %+v", j)
+	if j := decoded[job](t, page.next("job")); j.Status != iothub.JobQueued {
+		t.Errorf("event %+v", j)
 	}
+
 	answer := func(status int) *iothub.DeviceJobOutcome {
 		return &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status}}
 	}
@@ -108,49 +120,56 @@ func TestJobIsFollowed(t *testing.T) {
 		j := h.hub.jobs["lock-1"]
 		j.Status, j.DeviceJobStatistics = iothub.JobCompleted, &iothub.JobStatistics{DeviceCount: 2, SucceededCount: 2}
 		h.hub.jobs["lock-1"] = j
-		h.hub.told["lock-1"] = []iothub.DeviceJob{
+		h.hub.deviceJobs["lock-1"] = []iothub.DeviceJob{
 			{DeviceID: "a", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(200)},
 			{DeviceID: "b", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(500)}}
 	})
 	close(h.tick)
-	last := decoded[job](t, v.next("job"))
+
+	last := decoded[job](t, page.next("job"))
 	for !last.Ended {
-		last = decoded[job](t, v.next("job"))
+		last = decoded[job](t, page.next("job"))
 	}
 	if last.Verdict == nil || *last.Verdict != (verdict{Devices: 2, Succeeded: 1}) || last.Counts.Answered != 2 {
 		t.Errorf("at the end %+v, verdict %+v", last, last.Verdict)
 	}
+
 	shown := body(t, h.request(t, "GET", "/api/jobs/lock-1", "", h.cookie))
-	if s := decoded[shownJob](t, shown); s.Report.(map[string]any)["succeeded"] != 1.0 || !s.Job.Ended {
+	if s := decoded[jobDetail](t, shown); s.Report.(map[string]any)["succeeded"] != 1.0 || !s.Job.Ended {
 		t.Errorf("shown %s", shown)
 	}
 	list := decoded[[]job](t, body(t, h.request(t, "GET", "/api/jobs", "", h.cookie)))
 	if len(list) != 1 || list[0].Verdict == nil || list[0].Verdict.Succeeded != 1 {
 		t.Errorf("listed %+v", list)
 	}
-	// A page that comes later is told of it too.
-	if j := decoded[job](t, h.look(t).next("job")); !j.Ended {
-		t.Errorf("a later page is told %+v", j)
+
+	// A page that is opened later receives the job too.
+	if j := decoded[job](t, h.openPage(t).next("job")); !j.Ended {
+		t.Errorf("a later page receives %+v", j)
 	}
 }
 
-// What is kept of jobs that have ended does not grow without end.
-func TestEndedJobsAreForgotten(t *testing.T) {
-	b := newBoard()
-	go b.run(t.Context())
-	b.do(t.Context(), func(b *board) {
-		b.setJob(job{ID: "running"}, nil)
+// The feed keeps a bounded number of ended jobs.
+func TestOldJobsAreDropped(t *testing.T) {
+	t.Parallel()
+	f := newFeed()
+	go f.run(t.Context())
+
+	f.do(t.Context(), func(f *feed) {
+		f.setJob(job{ID: "running"}, nil)
 		for i := range 3 * maxEnded {
-			b.setJob(job{ID: fmt.Sprint(i), Ended: true}, nil)
+			f.setJob(job{ID: fmt.Sprint(i), Ended: true}, nil)
 		}
-		if len(b.jobs) != maxEnded+1 || b.jobs["running"] == nil || b.jobs[fmt.Sprint(3*maxEnded-1)] == nil {
-			t.Errorf("%d jobs are kept", len(b.jobs))
+		if len(f.jobs) != maxEnded+1 || f.jobs["running"] == nil || f.jobs[fmt.Sprint(3*maxEnded-1)] == nil {
+			t.Errorf("the feed keeps %d jobs", len(f.jobs))
 		}
 	})
 }
 
-func TestErrorsOfTheHub(t *testing.T) {
+func TestErrorStatus(t *testing.T) {
+	t.Parallel()
 	h := start(t)
+
 	for path, want := range map[string]int{
 		"/api/door?id=a": 404, "/api/door?id=": 400, "/api/door?id=%3Cb%3E": 400, "/api/jobs/none": 404, "/api/jobs/a%20b": 400, "/api/select?where=": 400,
 		"/api/select?where=?": 400, "/api/nothing": 404,
@@ -159,7 +178,8 @@ func TestErrorsOfTheHub(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", path, res.StatusCode, want)
 		}
 	}
+
 	if text := body(t, h.request(t, "GET", "/api/select?where=none", "", h.cookie)); string(text) != `{"ids":[]}` {
-		t.Errorf("no device is %s", text)
+		t.Errorf("the answer without a device is %s", text)
 	}
 }

@@ -1,0 +1,189 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+const (
+	// maxTicks limits the number of doors that can be ticked one by one. It keeps the
+	// condition that names them short enough for a hub.
+	maxTicks = 100
+
+	// answerTimeout is how long a door has to answer a method, in seconds. It equals the
+	// default of latchctl lock and unlock.
+	answerTimeout = 15
+	// maxExecution is how long a job may run, in seconds. It equals the default of
+	// latchctl lock and unlock.
+	maxExecution = 3600
+)
+
+// jobRequest is a page's request to create a job.
+type jobRequest struct {
+	Do         string        `json:"do"` // lock, unlock or twin
+	Where      string        `json:"where"`
+	IDs        []string      `json:"ids"` // ids of the devices that the user confirmed
+	Reason     string        `json:"reason"`
+	ForSeconds int           `json:"forSeconds"`
+	Desired    iothub.Object `json:"desired"`
+	Tags       iothub.Object `json:"tags"`
+}
+
+// job returns the requested job, without an id.
+func (r jobRequest) job() (iothub.Job, error) {
+	j := iothub.Job{QueryCondition: r.Where, MaxExecutionTimeInSeconds: maxExecution}
+
+	switch r.Do {
+	case "lock", "unlock":
+		payload, err := r.payload()
+		if err != nil {
+			return j, err
+		}
+		j.Type = iothub.ScheduleDeviceMethod
+		j.CloudToDeviceMethod = &iothub.MethodRequest{MethodName: r.Do + "Door", Payload: payload, ResponseTimeoutInSeconds: answerTimeout}
+		return j, j.CloudToDeviceMethod.Check()
+
+	case "twin":
+		patch, err := r.twinPatch()
+		j.Type = iothub.ScheduleUpdateTwin
+		j.UpdateTwin = patch
+		return j, err
+	}
+
+	return j, fmt.Errorf("unknown action %q; want lock, unlock or twin", r.Do)
+}
+
+// payload returns the payload of lockDoor or unlockDoor. It is nil if the request has
+// neither a reason nor a time limit.
+func (r jobRequest) payload() (json.RawMessage, error) {
+	switch {
+	case r.ForSeconds < 0 || r.ForSeconds > 0 && r.Do == "lock":
+		return nil, errors.New("only an unlock can have a time limit, of at least 1 second")
+	case r.Reason == "" && r.ForSeconds == 0:
+		return nil, nil
+	}
+
+	return json.Marshal(struct {
+		Reason     string `json:"reason,omitempty"`
+		ForSeconds int    `json:"forSeconds,omitempty"`
+	}{r.Reason, r.ForSeconds})
+}
+
+// twinPatch returns the change of the twins.
+func (r jobRequest) twinPatch() (json.RawMessage, error) {
+	if len(r.Desired) == 0 && len(r.Tags) == 0 {
+		return nil, errors.New("nothing to change; give desired properties or tags")
+	}
+	for _, section := range []iothub.Object{r.Desired, r.Tags} {
+		for name := range section {
+			if strings.HasPrefix(name, "$") {
+				return nil, fmt.Errorf("%s is reserved for the hub; remove it", name)
+			}
+		}
+	}
+
+	patch := iothub.TwinPatch{ETag: "*", Tags: r.Tags} // IoT Hub requires an etag in a twin job
+	if len(r.Desired) > 0 {
+		patch.Properties = &iothub.TwinPatchProperties{Desired: r.Desired}
+	}
+	return json.Marshal(patch)
+}
+
+// createJob creates the job that a page requests. It refuses if the condition no longer
+// matches exactly the devices that the user confirmed.
+func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
+	var request jobRequest
+	if err := decode(w, r, &request); err != nil {
+		return err
+	}
+	j, err := request.job()
+	if err != nil {
+		return badRequest(err)
+	}
+
+	ids, err := s.selectDevices(r, request.Where)
+	if err != nil {
+		return err
+	}
+	if err := checkConfirmed(request.IDs, ids); err != nil {
+		return err
+	}
+
+	j.JobID = s.opts.NewID(request.Do)
+	created, err := s.opts.CreateJob(r.Context(), j)
+	if err != nil {
+		return err
+	}
+	created.QueryCondition = j.QueryCondition
+	s.follow(created)
+
+	return respond(w, newJob(created))
+}
+
+// checkConfirmed compares the devices that the user confirmed with those that the
+// condition matches now.
+func checkConfirmed(confirmed, matching []string) error {
+	switch {
+	case len(matching) == 0:
+		return &httpError{http.StatusConflict, "nothing was sent: no door matches the condition"}
+	case len(matching) != len(confirmed):
+		return &httpError{http.StatusConflict, fmt.Sprintf("nothing was sent: you confirmed %s, but the condition now matches %d; check the list and try again",
+			plural(len(confirmed), "door"), len(matching))}
+	case !slices.Equal(slices.Sorted(slices.Values(matching)), slices.Sorted(slices.Values(confirmed))):
+		return &httpError{http.StatusConflict, "nothing was sent: the condition now matches other doors than you confirmed; check the list and try again"}
+	}
+	return nil
+}
+
+// listMatches answers with the ids of the devices that match a condition.
+func (s *Server) listMatches(w http.ResponseWriter, r *http.Request) error {
+	ids, err := s.selectDevices(r, r.URL.Query().Get("where"))
+	if err != nil {
+		return err
+	}
+
+	return respond(w, struct {
+		IDs []string `json:"ids"`
+	}{ids})
+}
+
+// selectDevices checks a condition and returns the ids of the devices that match it. The
+// query counts against the query budget.
+func (s *Server) selectDevices(r *http.Request, where string) ([]string, error) {
+	if err := s.opts.CheckCondition(where); err != nil {
+		return nil, badRequest(err)
+	}
+
+	ids, err := s.opts.Select(r.Context(), where)
+	s.budget.spend(len(ids), s.opts.Now())
+	if ids == nil {
+		ids = []string{} // JSON needs an empty list, not null
+	}
+	return ids, err
+}
+
+// showDoor answers with the whole twin of a device.
+func (s *Server) showDoor(w http.ResponseWriter, r *http.Request) error {
+	id := r.URL.Query().Get("id")
+	if err := iothub.CheckDeviceID(id); err != nil {
+		return badRequest(err)
+	}
+
+	twin, err := s.opts.Hub.Twin(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return respond(w, twin)
+}
+
+// refreshDoors starts a read of all doors.
+func (s *Server) refreshDoors(w http.ResponseWriter, r *http.Request) error {
+	s.refreshNow(0)
+	return respond(w, struct{}{})
+}

@@ -1,0 +1,215 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+const (
+	// maxSubscribers limits the number of pages that are open at the same time.
+	maxSubscribers = 16
+	// maxQueued is the number of events that a slow page may have queued before the feed
+	// drops it. The page then reconnects and receives the complete state.
+	maxQueued = 256
+)
+
+// event is a message to the pages.
+type event struct {
+	name string
+	data json.RawMessage
+}
+
+// subscriber is one open page.
+type subscriber struct {
+	events chan event // the feed closes the channel when it drops the subscriber
+}
+
+// status tells a page how fresh the list of doors is.
+type status struct {
+	ReadAt *time.Time `json:"readAt,omitempty"` // time of the last successful read
+	Error  string     `json:"error,omitempty"`  // error of the last read, if it failed
+	Every  int        `json:"every"`            // seconds between two reads while the hub sends no events
+	Live   bool       `json:"live"`             // true while the hub sends events
+}
+
+// feed holds the doors and jobs that the pages show, and sends each change to every
+// page. The goroutine that calls run owns the feed; other goroutines use do.
+type feed struct {
+	calls chan func(*feed)
+
+	doors       []door // in display order; nil until the first read
+	status      status
+	jobs        map[string]*trackedJob
+	ended       []string // ids of the ended jobs in jobs, oldest first
+	subscribers map[*subscriber]bool
+	subscribed  chan struct{} // closed while at least one page is open
+
+	live    bool            // true while the hub sends events
+	changed map[string]bool // ids of the devices that changed since the last read
+}
+
+func newFeed() *feed {
+	return &feed{
+		calls:       make(chan func(*feed)),
+		jobs:        make(map[string]*trackedJob),
+		subscribers: make(map[*subscriber]bool),
+		subscribed:  make(chan struct{}),
+		changed:     make(map[string]bool),
+	}
+}
+
+// run executes the functions that are passed to do, until ctx ends.
+func (f *feed) run(ctx context.Context) {
+	for {
+		select {
+		case call := <-f.calls:
+			call(f)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// do runs call on the owner's goroutine and waits for it. It returns false if ctx ends
+// first.
+func (f *feed) do(ctx context.Context, call func(*feed)) bool {
+	done := make(chan struct{})
+
+	select {
+	case f.calls <- func(f *feed) { call(f); close(done) }:
+		<-done
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// awaitSubscriber returns as soon as a page is open. It reports whether it had to wait.
+func (f *feed) awaitSubscriber(ctx context.Context) (waited bool, err error) {
+	var subscribed chan struct{}
+	if !f.do(ctx, func(f *feed) { subscribed = f.subscribed }) {
+		return false, ctx.Err()
+	}
+
+	select {
+	case <-subscribed:
+		return false, nil
+	default:
+	}
+
+	select {
+	case <-subscribed:
+		return true, nil
+	case <-ctx.Done():
+		return true, ctx.Err()
+	}
+}
+
+// subscribe adds a page and queues the complete state for it. It returns nil if too many
+// pages are open.
+func (f *feed) subscribe(ctx context.Context) *subscriber {
+	var sub *subscriber
+	f.do(ctx, func(f *feed) {
+		if len(f.subscribers) == maxSubscribers {
+			return
+		}
+
+		sub = &subscriber{make(chan event, maxQueued+len(f.jobs))}
+		if len(f.subscribers) == 0 {
+			close(f.subscribed)
+		}
+		f.subscribers[sub] = true
+
+		if f.doors != nil {
+			sub.events <- newEvent("doors", f.doors)
+			sub.events <- newEvent("status", f.status)
+		}
+		for _, tracked := range f.jobs {
+			sub.events <- newEvent("job", tracked.job)
+		}
+	})
+
+	return sub
+}
+
+// unsubscribe removes a page.
+func (f *feed) unsubscribe(ctx context.Context, sub *subscriber) {
+	f.do(ctx, func(f *feed) { f.drop(sub) })
+}
+
+// drop removes a page and closes its channel. A page that is already removed is ignored.
+func (f *feed) drop(sub *subscriber) {
+	if !f.subscribers[sub] {
+		return
+	}
+
+	delete(f.subscribers, sub)
+	close(sub.events)
+	if len(f.subscribers) == 0 {
+		f.subscribed = make(chan struct{})
+	}
+}
+
+// publish sends an event to every page, and drops the pages whose queue is full.
+func (f *feed) publish(name string, v any) {
+	e := newEvent(name, v)
+	for sub := range f.subscribers {
+		select {
+		case sub.events <- e:
+		default:
+			f.drop(sub)
+		}
+	}
+}
+
+// setDoors stores the result of a successful read. It publishes the changed doors, or the
+// whole list if a door was added, removed or moved.
+func (f *feed) setDoors(doors []door, s status) {
+	slices.SortFunc(doors, door.compare)
+	changed, moved := changes(f.doors, doors)
+	first := f.doors == nil
+	f.doors, f.status = doors, s
+
+	switch {
+	case first || moved:
+		f.publish("doors", doors)
+	case len(changed) > 0:
+		f.publish("changes", changed)
+	}
+	f.publish("status", s)
+}
+
+// changes compares two sorted lists of doors. It returns the doors of after that differ
+// from before. moved is true if the lists do not have the same doors in the same places.
+func changes(before, after []door) (changed []door, moved bool) {
+	if len(before) != len(after) {
+		return nil, true
+	}
+
+	for i, d := range after {
+		switch {
+		case d.ID != before[i].ID || !d.samePlace(before[i]):
+			return nil, true
+		case d != before[i]:
+			changed = append(changed, d)
+		}
+	}
+	return changed, false
+}
+
+// setError publishes that a read failed. interval is the number of seconds until the next.
+func (f *feed) setError(text string, interval int) {
+	f.status.Error, f.status.Every = text, interval
+	f.status.Live = f.live
+	f.publish("status", f.status)
+}
+
+func newEvent(name string, v any) event {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // events consist of texts, numbers and times, which always marshal
+	}
+	return event{name, text}
+}

@@ -1,0 +1,166 @@
+package console
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/latchd/latchd/transport/rest"
+)
+
+const (
+	// settleDelay is the time between the end of a job and the second read after it.
+	// Devices report their new state shortly after they have answered.
+	settleDelay = 2 * time.Second
+
+	// gatherDelay is how long the console collects the hub's events before it reads the
+	// changed devices. No other pause applies: only the embedded hub sends events, and
+	// if it enforces a tier's limits it throttles its clients itself.
+	gatherDelay = 200 * time.Millisecond
+
+	// liveRefresh is the time between two reads of all doors while the hub sends events.
+	liveRefresh = time.Minute
+
+	// maxChanged is the largest number of changed devices that are read by id. If more
+	// devices have changed, all doors are read.
+	maxChanged = 100
+)
+
+// pollDoors keeps the feed's doors up to date until ctx ends. While a page is open it
+// reads the doors periodically, on request, and when the hub reports changes.
+func (s *Server) pollDoors(ctx context.Context) {
+	extraReads := 0  // number of further reads that are due after settleDelay
+	var ids []string // devices to read; nil means all
+
+	for {
+		waited, err := s.feed.awaitSubscriber(ctx)
+		if err != nil {
+			return
+		}
+		if waited {
+			ids = nil // the list is out of date
+		}
+
+		pause, err := s.updateDoors(ctx, ids)
+		if ctx.Err() != nil {
+			return
+		}
+		if extraReads > 0 {
+			pause = settleDelay
+			extraReads--
+		}
+
+		ids = s.awaitNextRead(ctx, pause, &extraReads)
+		if err != nil {
+			ids = nil
+		}
+	}
+}
+
+// updateDoors reads the devices with the given ids (nil means all) and publishes the
+// result. It returns the pause before the next periodic read.
+func (s *Server) updateDoors(ctx context.Context, ids []string) (pause time.Duration, err error) {
+	doors, err := s.queryDoors(ctx, ids)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+
+	interval := s.interval(len(doors))
+	now := s.opts.Now()
+	live := false
+	s.feed.do(ctx, func(f *feed) {
+		live = f.live
+		if err != nil {
+			f.setError(err.Error(), int(interval/time.Second))
+			return
+		}
+
+		if ids != nil {
+			doors = replaceDoors(f.doors, ids, doors)
+		}
+		f.setDoors(doors, status{ReadAt: &now, Every: int(s.interval(len(doors)) / time.Second), Live: live})
+	})
+
+	if live {
+		return liveRefresh, err
+	}
+	return max(interval, s.budget.wait(now)), err
+}
+
+// interval returns the time between two reads of so many doors.
+func (s *Server) interval(doors int) time.Duration {
+	return max(s.opts.Refresh, time.Duration(queriesFor(doors))*timePerQuery)
+}
+
+// awaitNextRead waits until doors must be read again. It returns the ids of the devices
+// to read; nil means all. A request sets extraReads.
+func (s *Server) awaitNextRead(ctx context.Context, pause time.Duration, extraReads *int) []string {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+
+	var gathered <-chan time.Time
+	for {
+		select {
+		case <-s.changes:
+			if gathered == nil {
+				gathered = time.After(gatherDelay)
+			}
+			continue
+
+		case <-gathered:
+			var ids []string
+			s.feed.do(ctx, func(f *feed) { ids = f.takeChanged() })
+			if ids != nil && len(ids) == 0 {
+				gathered = nil // an earlier read included these changes
+				continue
+			}
+			return ids
+
+		case <-timer.C:
+		case *extraReads = <-s.refresh:
+		case <-ctx.Done():
+		}
+
+		s.feed.do(ctx, func(f *feed) { f.takeChanged() }) // reading all doors includes them
+		return nil
+	}
+}
+
+// refreshNow requests a read of all doors, and extraReads more reads after settleDelay
+// for devices that report late.
+func (s *Server) refreshNow(extraReads int) {
+	select {
+	case s.refresh <- extraReads:
+	default: // a request is already waiting
+	}
+}
+
+// queryDoors reads the devices with the given ids from the hub; nil means all.
+func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
+	query := doorQuery
+	if ids != nil {
+		query += " WHERE " + rest.DevicesIn(ids)
+	}
+
+	doors := []door{}
+	for row, err := range s.opts.Hub.Query(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		d, err := parseDoor(row)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, d)
+	}
+	s.budget.spend(len(doors), s.opts.Now())
+
+	return doors, nil
+}
+
+// replaceDoors returns doors with the devices of ids replaced by those in current. A
+// device that is missing in current was deleted.
+func replaceDoors(doors []door, ids []string, current []door) []door {
+	others := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return slices.Contains(ids, d.ID) })
+	return append(others, current...)
+}

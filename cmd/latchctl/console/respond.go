@@ -1,0 +1,90 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// maxBody limits a request body, in bytes. A job request lists the id of every door.
+const maxBody = 4 << 20
+
+// httpError is an error of the console itself, with its HTTP status.
+type httpError struct {
+	status int
+	text   string
+}
+
+func (e *httpError) Error() string { return e.text }
+
+// badRequest turns err into an error with status 400.
+func badRequest(err error) error { return &httpError{http.StatusBadRequest, err.Error()} }
+
+// api returns a handler that calls f and sends its error, if any, as JSON.
+func (s *Server) api(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			respondError(w, statusOf(err), err.Error())
+		}
+	})
+}
+
+// statusOf returns the HTTP status for an error. A refusal of the user's request by the
+// hub keeps the hub's status. Every other failure of the hub, including a refused login,
+// becomes 502.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*httpError](err); ok {
+		return e.status
+	}
+
+	e, ok := errors.AsType[*iothub.Error](err)
+	if ok && e.Status >= 400 && e.Status < 500 && e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden {
+		return e.Status
+	}
+	return http.StatusBadGateway
+}
+
+// respond sends v as JSON.
+func respond(w http.ResponseWriter, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(text)
+	return nil
+}
+
+// respondError sends the text of an error as JSON.
+func respondError(w http.ResponseWriter, status int, text string) {
+	body, _ := json.Marshal(struct {
+		Error string `json:"error"`
+	}{ui.Clean(text)})
+
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+// decode reads a JSON request body into v. It refuses unknown fields.
+func decode(w http.ResponseWriter, r *http.Request, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return badRequest(fmt.Errorf("invalid request: %w", err))
+	}
+	return nil
+}
+
+// plural returns a count with its noun, such as "1 door" or "2 doors".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
