@@ -19,17 +19,18 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// browser is where Chromium is, on Debian and elsewhere.
+// browser returns the path of Chromium or Chrome.
 func browser() (string, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", errors.New("there is no chromium")
+	return "", errors.New("chromium is not installed")
 }
 
-// needBrowser skips the test where there is no browser or nothing to lead it.
+// needBrowser returns the path of the browser. It skips the test if the browser, Node or
+// playwright-core is missing; in CI the test fails instead.
 func needBrowser(t *testing.T) string {
 	t.Helper()
 	path, err := browser()
@@ -39,15 +40,15 @@ func needBrowser(t *testing.T) string {
 	switch {
 	case err == nil:
 	case os.Getenv("CI") != "":
-		t.Fatalf("the browser or what leads it is not here, and in CI no test is skipped: %v", err)
+		t.Fatalf("cannot run the browser, and CI must not skip this test: %v", err)
 	default:
 		t.Skipf("SKIPPED: install chromium and Node, and run 'npm ci' in packaging/test/console: %v", err)
 	}
 	return path
 }
 
-// user is a user's folder, with a configuration that asks twice for more than two
-// doors.
+// user creates a configuration folder. The configuration requires typed confirmation to
+// unlock more than two doors.
 func user(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -60,7 +61,7 @@ func user(t *testing.T) string {
 	return folder
 }
 
-// ctl is latchctl for the hub and the user.
+// ctl returns a latchctl command for the hub and the user's configuration folder.
 func ctl(h *harness.Hub, user string, args ...string) *exec.Cmd {
 	cmd := h.Command(args...)
 	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+user, "XDG_STATE_HOME="+user)
@@ -74,8 +75,8 @@ func startConsole(t *testing.T, h *harness.Hub, user string) (*harness.Process, 
 	return p, "http" + p.Expect(t, "http")
 }
 
-// runCases runs a file of cases in the browser: each is one of the subtests, and
-// all that are wanted have to be run.
+// runCases runs a file of cases in the browser, each as a subtest. The file must have
+// exactly the wanted cases, in this order.
 func runCases(t *testing.T, file string, env []string, want ...string) {
 	t.Helper()
 	cmd := exec.Command("node", "run.js", file)
@@ -100,11 +101,11 @@ func runCases(t *testing.T, file string, env []string, want ...string) {
 		}
 	}
 	if code := p.Wait(t); code != 0 {
-		t.Errorf("the browser's program ended with %d", code)
+		t.Errorf("run.js exited with status %d", code)
 	}
 }
 
-// Three real agents, one of which has a bolt that jams.
+// The page with three real agents. The bolt of one of them jams.
 func TestPage(t *testing.T) {
 	needBrowser(t)
 	t.Parallel()
@@ -115,9 +116,10 @@ func TestPage(t *testing.T) {
 		door.Start(t)
 		h.Invoke(t, id, "ping", nil)
 	}
-	// What a device reports may be hostile.
+
+	// A device can report hostile text.
 	h.UpdateDesired(t, "side", `{"room":"<img src=x onerror=alert(1)>"}`)
-	harness.Await(t, "the places to be acknowledged", func() error {
+	harness.Await(t, "the acknowledgement of building, floor and room", func() error {
 		for _, id := range []string{"front", "side", "cellar"} {
 			r := h.Twin(t, id).Properties.Reported
 			if r["floor"] == nil || id == "side" && r["room"] == nil {
@@ -126,46 +128,49 @@ func TestPage(t *testing.T) {
 		}
 		return nil
 	})
-	// A rollout that stops at its first wave, and moves nothing.
+
+	// A rollout that aborts at its first wave and moves no bolt.
 	me := user(t)
 	harness.Run(t, ctl(h, me, "rollout", "method", "nothing", "--where", "*", "--waves", "1,100%", "--abort-above", "0%", "--id", "r1", "--yes")).Want(t, 4)
+
 	console, url := startConsole(t, h, me)
 	runCases(t, "./doors", []string{"CONSOLE=" + url},
-		"refused without a session", "log in by the token", "the token again", "across sites", "three doors", "hostile text stays text",
-		"hidden, it asks for nothing",
-		"a condition that the hub refuses", "lock by condition", "a failed device's reason", "the list is live", "unlock asks",
-		"unlock many asks twice", "change a twin", "keyboard only", "a rollout", "no serious finding of axe", "phone", "nothing from elsewhere")
+		"refused without a session", "log in with the token", "token used twice", "cross-site requests", "three doors", "hostile text stays text",
+		"hidden page stops the stream",
+		"refused condition", "lock by condition", "reason of a failed device", "the list is live", "unlock asks for confirmation",
+		"unlocking many doors asks for their number", "change a twin", "keyboard only", "rollout", "no serious finding by axe", "phone", "nothing from other addresses")
 
 	if code := console.Stop(t); code != 0 {
-		t.Errorf("the console ended with %d, want 0: it was asked to", code)
+		t.Errorf("the console exited with status %d, want 0 after a requested stop", code)
 	}
 
-	// The page has made the jobs that it was led to make, and no other.
-	made := map[string]int{}
+	// The page created the expected jobs and no others.
+	created := map[string]int{}
 	for job, err := range h.Client(t).Jobs(t.Context(), rest.JobFilter{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		name, _, _ := strings.Cut(job.JobID, "-")
-		made[name]++
+		created[name]++
 	}
-	if made["lock"] != 2 || made["unlock"] != 2 || made["twin"] != 1 || made["r1"] != 1 || len(made) != 4 {
-		t.Errorf("jobs by kind: %v, want 2 lock, 2 unlock, 1 twin, and the rollout's", made)
+	if created["lock"] != 2 || created["unlock"] != 2 || created["twin"] != 1 || created["r1"] != 1 || len(created) != 4 {
+		t.Errorf("jobs by kind: %v, want 2 lock, 2 unlock, 1 twin, and one of the rollout", created)
 	}
+
 	last := h.Twin(t, "front").Properties.Reported["lock"].(map[string]any)["lastCommand"]
 	if command, _ := last.(map[string]any); command["reason"] != "by keyboard" {
 		t.Errorf("the door's last command is %v, want the reason that was typed", last)
 	}
 }
 
-// Ten thousand doors that are in the registry and are not connected, in four
-// buildings of five floors.
+// The page with 10,000 registered but unconnected doors, in four buildings of five floors.
 func TestManyDoors(t *testing.T) {
 	needBrowser(t)
 	t.Parallel()
 	h := harness.StartHub(t, bin)
 	client := h.Client(t)
 	const many, floors = 10000, 20
+
 	devices := make([]iothub.DeviceIdentity, many)
 	for i := range devices {
 		devices[i].DeviceID = fmt.Sprintf("door-%02d-%03d", i%floors, i/floors)
@@ -177,6 +182,7 @@ func TestManyDoors(t *testing.T) {
 		h.Ctl(t, "job", "schedule", "twin", "--yes", "--watch", "--where", fmt.Sprintf("STARTSWITH(deviceId, 'door-%02d-')", i),
 			"--tags", fmt.Sprintf(`{"building":"%d","floor":%d}`, 40+i/5, i%5)).Want(t, 0)
 	}
+
 	_, url := startConsole(t, h, user(t))
-	runCases(t, "./many", []string{"CONSOLE=" + url}, "listed and filtered within 200 ms of script time", "the last door by the End key")
+	runCases(t, "./many", []string{"CONSOLE=" + url}, "listed and filtered within 200 ms of script time", "End key shows the last door")
 }

@@ -1,7 +1,8 @@
-// Package console tests latchctl's page in a real browser: Debian's Chromium, led
-// by playwright-core, in front of a latchhub and real agents.
+// Package console tests the page of latchctl console in a real browser, with a real
+// latchhub and real agents. The browser is Debian's Chromium, controlled by
+// playwright-core.
 //
-// "npm ci" in this folder installs what leads the browser. Without it, or
-// without Chromium, the tests are skipped, loudly; where CI is set that is a
-// failure. SHOTS names a folder for pictures of the page, to be looked at.
+// Run "npm ci" in this folder to install playwright-core. Without it, or without
+// Chromium, the tests are skipped with a message; if CI is set, they fail instead. Set
+// SHOTS to a folder to save screenshots of the page there.
 package console

@@ -1,34 +1,37 @@
 'use strict';
-// The page in front of three doors: front and side are well, cellar jams.
+// Cases for a page with three doors. The bolts of front and side work; the bolt of cellar jams.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const http = require('node:http');
 
 const building = "properties.desired.building = '43'";
-const elsewhere = []; // requests to other addresses, and what the page complained about
+const violations = []; // requests to other addresses, script errors and native dialogs
 
-// watch keeps what a page must not do.
+// watch records what the page must not do.
 function watch(page, base) {
-  page.on('request', (r) => { if (!r.url().startsWith(`${base}/`)) elsewhere.push(r.url()); });
-  page.on('pageerror', (err) => elsewhere.push(String(err)));
-  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('status of 400')) elsewhere.push(m.text()); });
-  page.on('dialog', (d) => { elsewhere.push(`a dialog: ${d.message()}`); d.dismiss(); });
+  page.on('request', (r) => { if (!r.url().startsWith(`${base}/`)) violations.push(r.url()); });
+  page.on('pageerror', (err) => violations.push(String(err)));
+  page.on('console', (m) => { if (m.type() === 'error' && !m.text().includes('status of 400')) violations.push(m.text()); });
+  page.on('dialog', (d) => { violations.push(`a dialog: ${d.message()}`); d.dismiss(); });
 }
 
 const row = (page, id) => page.locator(`.door[data-id="${id}"]`);
 
-async function choose(page, condition, count) {
+// filter enters a condition and waits for the count of matching doors.
+async function filter(page, condition, count) {
   await page.fill('#where', condition);
   await page.locator('#count', { hasText: count }).waitFor();
 }
 
+// confirm clicks a button, fills in the dialog's fields and submits it.
 async function confirm(page, button, fill = {}) {
   await page.click(button);
   for (const [name, text] of Object.entries(fill)) await page.fill(`dialog [name=${name}]`, text);
   await page.click('dialog button[type=submit]');
 }
 
+// jobResult returns the summary of the job in the panel.
 const jobResult = (page) => page.locator('#panel .result').textContent();
 
 module.exports = {
@@ -36,13 +39,13 @@ module.exports = {
     const page = await w.browser.newPage();
     const answer = await page.goto(`${w.base}/`);
     assert.equal(answer.status(), 403);
-    assert.match(await page.textContent('main'), /Open the address that latchctl console has printed/);
+    assert.match(await page.textContent('main'), /Open the address that latchctl console printed/);
     assert.equal((await page.request.get(`${w.base}/api/session`)).status(), 403);
     await w.shot(page, 'refused');
     await page.close();
   },
 
-  'log in by the token': async (w) => {
+  'log in with the token': async (w) => {
     w.context = await w.browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' });
     w.page = await w.context.newPage();
     watch(w.page, w.base);
@@ -54,7 +57,7 @@ module.exports = {
     assert.equal(await w.page.evaluate(() => document.cookie), '');
   },
 
-  'the token again': async (w) => {
+  'token used twice': async (w) => {
     const context = await w.browser.newContext();
     const page = await context.newPage();
     const answer = await page.goto(w.url);
@@ -63,12 +66,12 @@ module.exports = {
     await context.close();
   },
 
-  // A page of another site, and one of another port of this computer, which is
-  // of the same site: neither gets in, with the session's cookie in the browser.
-  'across sites': async (w) => {
+  // Neither a page of another site nor a page on another port of this computer (which is
+  // the same site) can use the session, although the browser has its cookie.
+  'cross-site requests': async (w) => {
     const server = http.createServer((req, res) => {
       res.setHeader('Content-Type', 'text/html');
-      res.end('<h1>elsewhere</h1>');
+      res.end('<h1>another site</h1>');
     });
     await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
     const { port } = server.address();
@@ -95,7 +98,7 @@ module.exports = {
         try { inside = frame.contentDocument?.title ?? null; } catch { /* another origin */ }
         return { tried, inside };
       }, w.base);
-      assert.ok(!seen.tried.includes(200), `it was let in: ${seen.tried}`);
+      assert.ok(!seen.tried.includes(200), `a request was accepted: ${seen.tried}`);
       assert.equal(seen.inside, null);
       assert.ok(statuses.length > 0 && statuses.every((s) => s >= 400), `the console answered ${statuses}`);
       await page.close();
@@ -113,7 +116,7 @@ module.exports = {
     assert.match(await page.textContent('.building .tally'), /3 doors: 3 unlocked/);
     assert.match(await page.textContent('.floor h3'), /Floor 3/);
     assert.equal(await page.textContent('#count'), '3 doors');
-    assert.equal(await page.isDisabled('#lock'), true, 'nothing is chosen yet');
+    assert.equal(await page.isDisabled('#lock'), true, 'no door is selected yet');
     await w.shot(page, 'doors-light');
   },
 
@@ -130,24 +133,24 @@ module.exports = {
     await page.locator('#panel').waitFor({ state: 'hidden' });
   },
 
-  // As when its tab is behind another: the stream ends, and begins anew.
-  'hidden, it asks for nothing': async (w) => {
+  // A page in a background tab closes its stream, and opens it again when it becomes visible.
+  'hidden page stops the stream': async (w) => {
     const { page } = w;
     const seen = (state) => page.evaluate((s) => {
       Object.defineProperty(document, 'visibilityState', { value: s, configurable: true });
       document.dispatchEvent(new Event('visibilitychange'));
     }, state);
     const stream = (r) => r.url().endsWith('/api/stream');
-    const ended = page.waitForEvent('requestfailed', stream);
+    const closed = page.waitForEvent('requestfailed', stream);
     await seen('hidden');
-    await ended;
-    const begun = page.waitForEvent('request', stream);
+    await closed;
+    const opened = page.waitForEvent('request', stream);
     await seen('visible');
-    await begun;
+    await opened;
     await row(page, 'front').waitFor();
   },
 
-  'a condition that the hub refuses': async (w) => {
+  'refused condition': async (w) => {
     const { page } = w;
     await page.fill('#where', 'building === 43');
     await page.locator('#where-fault', { hasText: 'the hub does not take the condition: query, line 1:' }).waitFor();
@@ -155,14 +158,14 @@ module.exports = {
     await w.shot(page, 'fault-light');
     await page.fill('#where', 'SELECT * FROM devices WHERE floor = 3');
     await page.locator('#where-fault', { hasText: 'takes only the condition, what stands after WHERE: floor = 3' }).waitFor();
-    await choose(page, "tags.site = 'nowhere'", '0 of 3 doors');
-    assert.match(await page.textContent('#list'), /No door meets the condition/);
+    await filter(page, "tags.site = 'nowhere'", '0 of 3 doors');
+    assert.match(await page.textContent('#list'), /No door matches the condition/);
     assert.equal(await page.isDisabled('#unlock'), true);
   },
 
   'lock by condition': async (w) => {
     const { page } = w;
-    await choose(page, building, '3 of 3 doors');
+    await filter(page, building, '3 of 3 doors');
     await confirm(page, '#lock', { reason: 'closing time' });
     await page.locator('#panel h2', { hasText: 'Lock' }).waitFor();
     await page.locator('#panel .result').waitFor();
@@ -171,7 +174,7 @@ module.exports = {
     await w.shot(page, 'job-light');
   },
 
-  "a failed device's reason": async (w) => {
+  'reason of a failed device': async (w) => {
     const first = w.page.locator('#panel .results li').first();
     assert.match(await first.textContent(), /cellar.*refused.*500 jammed: the bolt sensor did not say locked within 1s/);
     assert.match(await w.page.textContent('#panel .advice'), /cellar.*look at bolt, strike and frame/);
@@ -184,7 +187,7 @@ module.exports = {
     await row(page, 'front').locator('.is-locked', { hasText: 'Locked' }).waitFor();
     await row(page, 'cellar').locator('.is-jammed', { hasText: 'Jammed' }).waitFor();
     await page.locator('#kind-jammed', { hasText: '1' }).waitFor();
-    assert.match(await row(page, 'cellar').textContent(), /bolt/, 'its fault is told');
+    assert.match(await row(page, 'cellar').textContent(), /bolt/, 'the row shows the fault');
     await w.shot(page, 'live-light');
     await page.click('#kind-jammed');
     await page.locator('#count', { hasText: '1 of 3 doors' }).waitFor();
@@ -193,10 +196,10 @@ module.exports = {
     await page.locator('#count', { hasText: /^3 doors/ }).waitFor();
   },
 
-  'unlock asks': async (w) => {
+  'unlock asks for confirmation': async (w) => {
     const { page } = w;
     await row(page, 'front').locator('input').check();
-    await page.locator('#target', { hasText: '1 door ticked' }).waitFor();
+    await page.locator('#target', { hasText: '1 door selected' }).waitFor();
     await page.click('#unlock');
     await page.locator('dialog', { hasText: 'Unlock 1 door?' }).waitFor();
     assert.match(await page.textContent('dialog .which'), /front.*deviceId IN \['front'\]/);
@@ -212,9 +215,9 @@ module.exports = {
     await row(page, 'side').locator('.is-locked').waitFor();
   },
 
-  'unlock many asks twice': async (w) => {
+  'unlocking many doors asks for their number': async (w) => {
     const { page } = w;
-    await choose(page, building, '3 of 3 doors');
+    await filter(page, building, '3 of 3 doors');
     await confirm(page, '#unlock', { typed: '2' });
     await page.locator('dialog [role=alert]', { hasText: 'Type 3' }).waitFor();
     await page.fill('dialog [name=typed]', '3');
@@ -230,7 +233,7 @@ module.exports = {
     await page.click('#panel button:has-text("Change twin")');
     await page.fill('dialog [name=desired]', '{"room": 12');
     await page.click('dialog button[type=submit]');
-    await page.locator('dialog [role=alert]', { hasText: 'no JSON' }).waitFor();
+    await page.locator('dialog [role=alert]', { hasText: 'not valid JSON' }).waitFor();
     await page.fill('dialog [name=desired]', '{"room": "Reception"}');
     await page.click('dialog button[type=submit]');
     await page.locator('#panel .result').waitFor();
@@ -239,7 +242,7 @@ module.exports = {
     await row(page, 'front').locator('.room', { hasText: 'Room Reception' }).waitFor();
   },
 
-  // Reload, and lock a door without ever touching the mouse.
+  // Reload the page and lock a door without the mouse.
   'keyboard only': async (w) => {
     const { page } = w;
     await page.goto(`${w.base}/`);
@@ -253,7 +256,7 @@ module.exports = {
         await page.keyboard.press('Tab');
         if (await focus() === name) return;
       }
-      assert.fail(`the Tab key does not come to ${name}, but to ${await focus()}`);
+      assert.fail(`the Tab key does not reach ${name}; the focus is on ${await focus()}`);
     };
     await tabTo('side'); // the first door of the list
     await page.keyboard.press('ArrowDown');
@@ -263,9 +266,9 @@ module.exports = {
     assert.equal(await focus(), 'panel');
     await page.locator('#panel details').waitFor();
     await page.keyboard.press('Escape');
-    assert.equal(await focus(), 'front', 'the focus comes back');
+    assert.equal(await focus(), 'front', 'the focus returns');
     await page.keyboard.press('Space');
-    await page.locator('#target', { hasText: '1 door ticked' }).waitFor();
+    await page.locator('#target', { hasText: '1 door selected' }).waitFor();
     await page.keyboard.press('Tab');
     assert.ok(!['side', 'front', 'cellar'].includes(await focus()), 'the Tab key leaves the list');
     await page.keyboard.press('Shift+Tab');
@@ -279,8 +282,8 @@ module.exports = {
     assert.equal(await jobResult(page), '1 succeeded, 0 failed, of 1 device');
   },
 
-  // One that was begun on a terminal before, and has stopped at its first wave.
-  'a rollout': async (w) => {
+  // A rollout that was started in a terminal and stopped at its first wave.
+  'rollout': async (w) => {
     const { page } = w;
     await page.click('#nav-rollouts');
     await page.locator('#rollouts li', { hasText: 'Call nothing: 3 doors' }).waitFor();
@@ -294,7 +297,7 @@ module.exports = {
     assert.equal(new URL(page.url()).hash, '#rollouts');
   },
 
-  'no serious finding of axe': async (w) => {
+  'no serious finding by axe': async (w) => {
     const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
     const storageState = await w.context.storageState();
     const findings = [];
@@ -304,9 +307,9 @@ module.exports = {
       const check = async (name) => {
         await w.shot(page, `${name}-${colorScheme}-axe`);
         await page.evaluate(axe);
-        const rules = colorScheme === 'dark' ? { runOnly: ['color-contrast'] } : {}; // nothing else differs
-        const { violations } = await page.evaluate((options) => axe.run(options), rules);
-        for (const v of violations) {
+        const rules = colorScheme === 'dark' ? { runOnly: ['color-contrast'] } : {}; // only colours differ from the light scheme
+        const { violations: broken } = await page.evaluate((options) => axe.run(options), rules);
+        for (const v of broken) {
           if (v.impact === 'serious' || v.impact === 'critical') findings.push(`${colorScheme}, ${name}: ${v.id}: ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join('; ')}`);
         }
       };
@@ -346,7 +349,7 @@ module.exports = {
     await page.goto(`${w.base}/`);
     await row(page, 'front').waitFor();
     const wide = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.equal(await wide(), 0, 'it does not scroll sideways');
+    assert.equal(await wide(), 0, 'the page does not scroll sideways');
     await w.shot(page, 'phone-dark');
     await row(page, 'front').locator('.tick').tap();
     for (const id of ['lock', 'unlock', 'twin']) {
@@ -371,5 +374,5 @@ module.exports = {
     await context.close();
   },
 
-  'nothing from elsewhere': () => assert.deepEqual(elsewhere, []),
+  'nothing from other addresses': () => assert.deepEqual(violations, []),
 };

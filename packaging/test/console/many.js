@@ -1,10 +1,10 @@
 'use strict';
-// The page in front of 10,000 doors.
+// Cases for a page with 10,000 doors.
 
 const assert = require('node:assert/strict');
 
-const bound = 200; // ms of script time
-const rounds = 5; // at the most: the machine may be busy with other tests, so the best counts
+const bound = 200; // maximum script time, in milliseconds
+const rounds = 5; // maximum number of attempts; the best counts, because other tests may keep the machine busy
 
 const floor = "tags.building = '42' AND tags.floor = 3";
 
@@ -26,9 +26,9 @@ module.exports = {
       await act();
       best[name] = Math.min(best[name], await scripts() - before);
     };
-    const good = () => Object.values(best).every((ms) => ms <= bound);
+    const isWithinBound = () => Object.values(best).every((ms) => ms <= bound);
     let round = 0;
-    for (; round < rounds && !good(); round += 1) {
+    for (; round < rounds && !isWithinBound(); round += 1) {
       await page.goto('about:blank');
       await spent('listed', async () => {
         await page.goto(`${w.base}/`);
@@ -47,15 +47,15 @@ module.exports = {
     }
     await w.shot(page, 'many');
     const figures = Object.entries(best).map(([name, ms]) => `${name} ${ms.toFixed(0)} ms`).join(', ');
-    assert.ok(good(), figures);
+    assert.ok(isWithinBound(), figures);
     assert.equal(await page.locator('.building').count(), 4);
     assert.equal(await page.locator('.floor').count(), 20);
     assert.match(await page.locator('.floor .tally').first().textContent(), /500 unknown/);
-    assert.ok(await page.locator('.door').count() < 400, 'only rows near what is looked at exist');
+    assert.ok(await page.locator('.door').count() < 400, 'only rows near the visible part exist');
     return `script time, best of ${round}: ${figures}`;
   },
 
-  'the last door by the End key': async (w) => {
+  'End key shows the last door': async (w) => {
     const { page } = w;
     await page.locator('.door .name').first().focus();
     await page.keyboard.press('End');

@@ -1,9 +1,11 @@
 'use strict';
-// Runs a file of cases in a browser: node run.js ./doors. Each case prints one
-// line, "case {...}", with an error if it failed; the first that fails ends it.
+// Runs the cases of a file in a browser: node run.js ./doors. Each case prints a line,
+// "case {...}", which contains the error of a failed case. The first failure stops the run.
 //
-// Environment: BROWSER, the browser's program; CONSOLE, the address that the
-// console has printed; SHOTS, a folder for pictures (none if it is not set).
+// Environment:
+//   BROWSER  path of the browser
+//   CONSOLE  address that latchctl console printed
+//   SHOTS    folder for screenshots; without it no screenshots are taken
 
 const { chromium } = require('playwright-core');
 const path = require('node:path');
@@ -11,7 +13,7 @@ const path = require('node:path');
 async function main() {
   const browser = await chromium.launch({
     executablePath: process.env.BROWSER,
-    args: process.getuid() === 0 ? ['--no-sandbox'] : [], // Chromium's sandbox does not run for root
+    args: process.getuid() === 0 ? ['--no-sandbox'] : [], // Chromium's sandbox does not work for root
   });
   const world = {
     browser,

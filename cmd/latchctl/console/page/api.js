@@ -1,56 +1,61 @@
-// Speaks to the console's own server, and to nothing else.
+// Sends requests to the console's own server.
 
-let change = '';
+let changeSecret = ''; // proves that a change comes from this page
 
-async function ask(path, options) {
+async function request(path, options) {
   let response;
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error('the console does not answer: has latchctl console ended?');
+    throw new Error('Cannot reach the console. Is latchctl console still running?');
   }
+
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
-  throw Object.assign(new Error(body.error ?? `the console answered ${response.status}`), { status: response.status });
+  throw Object.assign(new Error(body.error ?? `the console answered with status ${response.status}`), { status: response.status });
 }
 
-export const get = (path, signal) => ask(path, { signal });
+export const get = (path, signal) => request(path, { signal });
 
-export const post = (path, body) => ask(path, {
+export const post = (path, body) => request(path, {
   method: 'POST',
-  headers: { 'Content-Type': 'application/json', 'X-Latchctl-Change': change },
+  headers: { 'Content-Type': 'application/json', 'X-Latchctl-Change': changeSecret },
   body: JSON.stringify(body),
 });
 
-// enter asks for what the page has to know.
-export async function enter() {
+// openSession reads the page's settings and the secret for its changes.
+export async function openSession() {
   const session = await get('/api/session');
-  change = session.change;
+  changeSecret = session.change;
   return session;
 }
 
-// listen tells the listeners of each event while the page is looked at. Their
-// key lost is told when the stream breaks, and over when it will not come back.
-export function listen(listeners) {
+// listen passes each event of the console's stream to the listener with the event's name.
+// It listens only while the page is visible. onLost is called when the stream breaks, and
+// onEnded when the session has ended and the browser will not reconnect.
+export function listen(listeners, { onLost, onEnded }) {
   let source = null;
+
   const open = () => {
     source = new EventSource('/api/stream');
-    for (const [name, heard] of Object.entries(listeners)) {
-      if (name !== 'lost' && name !== 'over') source.addEventListener(name, (e) => heard(JSON.parse(e.data)));
+    for (const [name, listener] of Object.entries(listeners)) {
+      source.addEventListener(name, (e) => listener(JSON.parse(e.data)));
     }
     source.addEventListener('error', () => {
-      if (source.readyState !== EventSource.CLOSED) listeners.lost();
-      else listeners.over();
+      if (source.readyState === EventSource.CLOSED) onEnded();
+      else onLost();
     });
   };
-  const look = () => {
-    if (document.visibilityState === 'visible') {
-      if (source === null || source.readyState === EventSource.CLOSED) open();
-    } else {
+
+  const followVisibility = () => {
+    if (document.visibilityState !== 'visible') {
       source?.close();
       source = null;
+    } else if (source === null || source.readyState === EventSource.CLOSED) {
+      open();
     }
   };
-  document.addEventListener('visibilitychange', look);
-  look();
+
+  document.addEventListener('visibilitychange', followVisibility);
+  followVisibility();
 }

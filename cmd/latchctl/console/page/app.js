@@ -1,157 +1,185 @@
-// Starts the page: keeps what it knows, and puts its parts together.
+// Starts the page, holds its state and connects its parts.
 
 import { $, announce, count, h, icon, plural, quote, setText, when } from './dom.js';
-import { enter, get, listen, post } from './api.js';
+import { get, listen, openSession, post } from './api.js';
 import { List } from './list.js';
 import { kinds } from './state.js';
-import { askLock, askTwin } from './ask.js';
+import { confirmLock, confirmTwin } from './ask.js';
 import { readRollouts, showRollout } from './rollouts.js';
 import { closePanel, doorFacts, openPanel, progress, jobContent, jobTitle, showJob, stateBadge } from './panel.js';
 
-const typingPause = 500; // after the last key, before the hub is asked: each question counts
-const jobsPause = 15000; // between two readings of the jobs, while they are looked at
-const rolloutsPause = 2000; // the same of rollouts, which are files of this computer
+const typingPause = 500; // pause after the last key before the hub checks the condition; each check is a query
+const jobsPause = 15000; // pause between two reads of the visible list of jobs
+const rolloutsPause = 2000; // pause between two reads of the visible rollouts, which are local files
 
 let session = null;
-let doors = []; // all, in order
-let selected = null; // the ids that the condition selects; null: there is none
-let checked = ''; // the condition that selected stands for
-const jobs = new Map(); // those that the console follows
+let doors = []; // all doors, sorted
+let matches = null; // ids of the doors that match the condition; null without a checked condition
+let checkedCondition = ''; // condition to which matches belongs
+const jobs = new Map(); // jobs that the console follows, by id
 let list = null;
-let opened = null; // what the panel shows: {door: id}, {job: id} or {rollout: id}
+let panelItem = null; // item in the panel: {door: id}, {job: id} or {rollout: id}; null if closed
 
 // Doors.
 
-function take(all) {
+// replaceDoors replaces the list of doors.
+function replaceDoors(all) {
   doors = all;
   $('list').setAttribute('aria-busy', 'false');
   render();
 }
 
-function merge(changed) {
-  const now = new Map(changed.map((d) => [d.id, d]));
-  doors = doors.map((d) => now.get(d.id) ?? d);
+// updateDoors replaces the doors that have changed. Their places stay the same.
+function updateDoors(changed) {
+  const byId = new Map(changed.map((d) => [d.id, d]));
+  doors = doors.map((d) => byId.get(d.id) ?? d);
   list.update(changed);
   summarize();
-  if (opened?.door && now.has(opened.door)) openDoor(opened.door, false);
+  if (panelItem?.door && byId.has(panelItem.door)) openDoor(panelItem.door, false);
 }
 
 function render() {
-  list.show(doors, selected);
+  list.show(doors, matches);
   if (list.order.length === 0) {
     $('list').replaceChildren(doors.length === 0
-      ? h('p', { class: 'empty' }, 'This hub has no devices yet. ', h('code', {}, 'latchctl device create ID'), ' makes one.')
-      : h('p', { class: 'empty' }, 'No door meets the condition.'));
+      ? h('p', { class: 'empty' }, 'This hub has no devices yet. Create one with ', h('code', {}, 'latchctl device create ID'), '.')
+      : h('p', { class: 'empty' }, 'No door matches the condition.'));
   }
+
   $('keys').hidden = list.order.length === 0;
   summarize();
 }
 
+// summarize updates the counts above the list and the state of the buttons.
 function summarize() {
+  const where = $('where').value.trim();
   for (const kind of kinds) {
-    const chip = $(`kind-${kind.name}`);
+    const button = $(`kind-${kind.name}`);
     const n = doors.filter(kind.is).length;
-    setText(chip.querySelector('b'), count(n));
-    chip.setAttribute('aria-pressed', String($('where').value.trim() === kind.where));
-    chip.hidden = n === 0 && kind.name !== 'all' && chip.getAttribute('aria-pressed') === 'false';
+    setText(button.querySelector('b'), count(n));
+    button.setAttribute('aria-pressed', String(where === kind.where));
+    button.hidden = n === 0 && kind.name !== 'all' && where !== kind.where;
   }
-  const chosen = target();
-  setText($('count'), !$('where').value.trim() ? plural(doors.length, 'door')
-    : selected ? `${count(selected.size)} of ${plural(doors.length, 'door')}` : '');
-  setText($('target'), list.ticks.size ? `${plural(list.ticks.size, 'door')} ticked${list.ticks.size >= session.maxTicks ? ', no more can be' : ''}`
-    : chosen ? `${plural(chosen.ids.length, 'door')} by the condition` : 'Tick doors, or give a condition');
+
+  let countText = '';
+  if (where === '') countText = plural(doors.length, 'door');
+  else if (matches) countText = `${count(matches.size)} of ${plural(doors.length, 'door')}`;
+  setText($('count'), countText);
+
+  const target = currentTarget();
+  let targetText = 'Select doors, or enter a condition';
+  if (list.ticks.size > 0) {
+    targetText = `${plural(list.ticks.size, 'door')} selected${list.ticks.size >= session.maxTicks ? ' (maximum)' : ''}`;
+  } else if (target) {
+    targetText = matchText(target.ids.length);
+  }
+  setText($('target'), targetText);
   $('untick').hidden = list.ticks.size === 0;
-  for (const id of ['lock', 'unlock', 'twin']) $(id).disabled = !chosen || chosen.ids.length === 0;
+  for (const id of ['lock', 'unlock', 'twin']) $(id).disabled = !target || target.ids.length === 0;
 }
 
-// target is what the buttons are for: the ticked doors, else what the condition
-// selects. Without either there is none.
-function target() {
+const matchText = (n) => `${plural(n, 'door')} ${n === 1 ? 'matches' : 'match'} the condition`;
+
+// currentTarget returns the doors on which the buttons act: the ticked doors, else the
+// doors that match the condition. It returns null if there is neither.
+function currentTarget() {
   if (list.ticks.size > 0) {
     const ids = [...list.ticks].sort();
     return { ids, where: `deviceId IN [${ids.map(quote).join(', ')}]` };
   }
-  return selected ? { ids: [...selected], where: checked } : null;
+  return matches ? { ids: [...matches], where: checkedCondition } : null;
 }
 
 // The condition.
 
-let typing = 0;
-let asking = null;
+let typingTimer = 0;
+let pendingCheck = null; // AbortController of the check that is running
 
 function setCondition(text) {
   $('where').value = text;
-  choose();
+  checkCondition();
 }
 
-// choose asks the hub which doors the condition selects.
-async function choose(quiet = false) {
-  clearTimeout(typing);
-  asking?.abort();
+function setMatches(ids, condition) {
+  matches = ids;
+  checkedCondition = condition;
+}
+
+// checkCondition asks the hub which doors match the condition. A repeated check does not
+// redraw the list if the result is the same.
+async function checkCondition(isRepeated = false) {
+  clearTimeout(typingTimer);
+  pendingCheck?.abort();
   const where = $('where').value.trim();
   $('clear').hidden = where === '';
   if (where === '') {
-    [selected, checked] = [null, ''];
-    fault('');
+    setMatches(null, '');
+    showConditionError('');
     render();
     return;
   }
-  asking = new AbortController();
-  const { signal } = asking;
+
+  pendingCheck = new AbortController();
+  const { signal } = pendingCheck;
   try {
     const { ids } = await get(`/api/select?where=${encodeURIComponent(where)}`, signal);
-    const same = quiet && checked === where && selected?.size === ids.length && ids.every((id) => selected.has(id));
-    [selected, checked] = [new Set(ids), where];
-    fault('');
-    if (!same) {
+    const isSame = isRepeated && checkedCondition === where && matches?.size === ids.length && ids.every((id) => matches.has(id));
+    setMatches(new Set(ids), where);
+    showConditionError('');
+    if (!isSame) {
       render();
-      announce(`${plural(ids.length, 'door')} by the condition`);
+      announce(matchText(ids.length));
     }
   } catch (err) {
     if (signal.aborted) return;
-    [selected, checked] = [null, ''];
-    fault(err.message);
+    setMatches(null, '');
+    showConditionError(err.message);
     render();
   }
 }
 
-function fault(text) {
+function showConditionError(text) {
   setText($('where-fault'), text);
   $('where-fault').hidden = !text;
   $('where').setAttribute('aria-invalid', String(Boolean(text)));
 }
 
-// What is done.
+// Actions.
 
-const send = (wish) => post('/api/jobs', wish);
+const send = (jobRequest) => post('/api/jobs', jobRequest);
 
-async function act(what, chosen = target()) {
-  const created = what === 'twin' ? await askTwin({ chosen, send })
-    : await askLock({ unlock: what === 'unlock', chosen, confirmAbove: session.confirmAbove, send });
+// act asks for confirmation, creates a job and shows it. The action is lock, unlock or twin.
+async function act(action, target = currentTarget()) {
+  const created = action === 'twin' ? await confirmTwin({ target, send })
+    : await confirmLock({ unlock: action === 'unlock', target, confirmAbove: session.confirmAbove, send });
   if (!created) return;
-  list.untick();
-  hear(created);
+
+  list.clearTicks();
+  updateJob(created);
   go(`#jobs/${created.id}`);
 }
 
 // Jobs.
 
-function hear(job) {
+// updateJob shows a change of a job wherever the job appears.
+function updateJob(job) {
   jobs.set(job.id, job);
   const active = [...jobs.values()].filter((j) => !j.ended).length;
   setText($('active-jobs'), active ? String(active) : '');
   $('active-jobs').hidden = active === 0;
   $('active-jobs').setAttribute('aria-label', `${active} running`);
+
   const row = document.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
   if (row) row.replaceWith(jobRow(job));
-  if (opened?.job !== job.id) return;
-  if (job.ended) showJob(job.id, home, (id) => openDoor(id), false);
-  else openPanel(jobTitle(job), home, ...jobContent({ job, report: null }, openDoor));
+
+  if (panelItem?.job !== job.id) return;
+  if (job.ended) showJob(job.id, closeItem, (id) => openDoor(id), false);
+  else openPanel(jobTitle(job), closeItem, ...jobContent({ job, report: null }, openDoor));
 }
 
 function jobRow(job) {
   return h('li', { 'data-job': job.id },
-    h('a', { href: `#jobs/${job.id}`, class: 'name', 'aria-current': opened?.job === job.id && 'true' }, jobTitle(job)),
+    h('a', { href: `#jobs/${job.id}`, class: 'name', 'aria-current': panelItem?.job === job.id && 'true' }, jobTitle(job)),
     stateBadge(job), h('span', { class: 'where' }, h('code', {}, job.where)), h('span', { class: 'time' }, when(job.start ?? job.created)),
     !job.ended && progress(job));
 }
@@ -160,11 +188,11 @@ async function readJobs() {
   try {
     const all = await get('/api/jobs');
     for (const job of all) {
-      const known = jobs.get(job.id);
-      if (known && (known.verdict || !known.ended)) Object.assign(job, { verdict: known.verdict, ended: known.ended });
+      const followed = jobs.get(job.id);
+      if (followed && (followed.verdict || !followed.ended)) Object.assign(job, { verdict: followed.verdict, ended: followed.ended });
     }
     $('jobs').replaceChildren(all.length ? h('ul', { class: 'jobs' }, all.map(jobRow))
-      : h('p', { class: 'empty' }, 'There are no jobs yet. Lock or unlock doors, and they are here.'));
+      : h('p', { class: 'empty' }, 'No jobs yet. A job appears here when you lock or unlock doors.'));
   } catch (err) {
     $('jobs').replaceChildren(h('p', { class: 'fault', role: 'alert' }, err.message));
   }
@@ -172,132 +200,157 @@ async function readJobs() {
 
 // The panel.
 
-async function openDoor(id, fresh = true) {
+const buttonTexts = { lock: 'Lock', unlock: 'Unlock…', twin: 'Change twin…' };
+
+// openDoor shows a door in the panel. isNew means that the user has just opened the door.
+async function openDoor(id, isNew = true) {
   const door = doors.find((d) => d.id === id);
   if (!door) return;
-  opened = { door: id };
-  const buttons = h('div', { class: 'buttons' }, ['lock', 'unlock', 'twin'].map((what) => h('button', {
-    type: 'button', class: what === 'lock' ? 'primary' : null,
-    onclick: () => act(what, { ids: [id], where: `deviceId = ${quote(id)}` }),
-  }, what === 'twin' ? 'Change twin…' : [icon(`${what}ed`), what === 'lock' ? 'Lock' : 'Unlock…'])));
-  const show = (twin, ...more) => openPanel(id, home, buttons, ...doorFacts(door, twin), ...more);
-  if (fresh) {
-    show(null, h('p', { class: 'loading' }, 'Reading the twin…'));
+
+  panelItem = { door: id };
+  const target = { ids: [id], where: `deviceId = ${quote(id)}` };
+  const buttons = h('div', { class: 'buttons' }, Object.keys(buttonTexts).map((action) => h('button', {
+    type: 'button', class: action === 'lock' ? 'primary' : null, onclick: () => act(action, target),
+  }, action !== 'twin' && icon(`${action}ed`), buttonTexts[action])));
+  const show = (twin, ...more) => openPanel(id, closeItem, buttons, ...doorFacts(door, twin), ...more);
+  if (isNew) {
+    show(null, h('p', { class: 'loading' }, 'Loading twin…'));
     $('panel').focus();
   }
+
   try {
     const twin = await get(`/api/door?id=${encodeURIComponent(id)}`);
-    if (opened?.door === id) show(twin);
+    if (panelItem?.door === id) show(twin);
   } catch (err) {
-    if (opened?.door === id) show(null, h('p', { class: 'fault', role: 'alert' }, err.message));
+    if (panelItem?.door === id) show(null, h('p', { class: 'fault', role: 'alert' }, err.message));
   }
 }
 
-function home() {
-  opened = null;
+// closeItem closes the panel and removes the item's id from the address.
+function closeItem() {
+  panelItem = null;
   closePanel();
+
   const [view, id] = location.hash.split('/');
   if (!id) return;
   history.pushState(null, '', view);
   for (const link of document.querySelectorAll('.jobs [aria-current]')) link.removeAttribute('aria-current');
 }
 
-// Where one is: #doors, #jobs, #rollouts, or with an id, as #jobs/ID.
+// Navigation. The address's hash names a view and perhaps an item, such as #doors or
+// #jobs/ID.
 
 const views = { doors: 'Doors', jobs: 'Jobs', rollouts: 'Rollouts' };
 
-const viewed = (name) => !$(`view-${name}`).hidden && document.visibilityState === 'visible';
+const isVisible = (view) => !$(`view-${view}`).hidden && document.visibilityState === 'visible';
 
 function go(hash) {
   if (location.hash === hash) route();
   else location.hash = hash;
 }
 
+// route shows the view and the item that the hash names.
 function route() {
-  if (location.hash === '#list') return; // the skip link
-  const [asked, id] = location.hash.slice(1).split('/');
-  const view = views[asked] ? asked : 'doors';
-  for (const name of Object.keys(views)) {
-    $(`view-${name}`).hidden = name !== view;
-    if (name === view) $(`nav-${name}`).setAttribute('aria-current', 'page');
-    else $(`nav-${name}`).removeAttribute('aria-current');
+  if (location.hash === '#list') return; // target of the skip link
+
+  const [name, id] = location.hash.slice(1).split('/');
+  const view = views[name] ? name : 'doors';
+  for (const v of Object.keys(views)) {
+    $(`view-${v}`).hidden = v !== view;
+    if (v === view) $(`nav-${v}`).setAttribute('aria-current', 'page');
+    else $(`nav-${v}`).removeAttribute('aria-current');
   }
   document.title = `${views[view]} – latchctl console`;
+
   if (id && view === 'jobs') {
-    opened = { job: id };
-    showJob(id, home, (door) => openDoor(door));
+    panelItem = { job: id };
+    showJob(id, closeItem, (door) => openDoor(door));
   } else if (id && view === 'rollouts') {
-    opened = { rollout: id };
-    showRollout(id, home, (door) => openDoor(door), true);
+    panelItem = { rollout: id };
+    showRollout(id, closeItem, (door) => openDoor(door), true);
   } else {
-    opened = null;
+    panelItem = null;
     closePanel();
   }
+
   if (view === 'jobs') readJobs();
   if (view === 'rollouts') readRollouts(id);
 }
 
-// How fresh it is.
+// Freshness of the list.
 
-function fresh(status) {
-  const text = status.readAt ? `${status.live ? 'Live, as' : 'As'} of ${when(status.readAt)}${status.live ? '' : `, read every ${status.every} s`}` : '';
+function showStatus(status) {
+  let text = '';
+  if (status.readAt && status.live) text = `Live, updated ${when(status.readAt)}`;
+  else if (status.readAt) text = `Updated ${when(status.readAt)}, every ${status.every} s`;
   setText($('freshness'), text);
   $('freshness').classList.toggle('is-live', status.live);
-  trouble(status.error ? `The hub cannot be read: ${status.error}. Trying again in ${status.every} s.` : '');
-  if (doors.length === 0 && status.error) $('list').replaceChildren(h('p', { class: 'empty' }, 'The doors are not known: the hub cannot be read.'));
+
+  showTrouble(status.error ? `Cannot read from the hub: ${status.error}. Retrying in ${status.every} s.` : '');
+  if (doors.length === 0 && status.error) {
+    $('list').replaceChildren(h('p', { class: 'empty' }, 'No doors to show, because the console cannot read from the hub.'));
+  }
 }
 
-function trouble(text) {
+function showTrouble(text) {
   setText($('trouble'), text);
   $('trouble').hidden = !text;
   document.body.classList.toggle('stale', Boolean(text));
 }
 
+function addListeners() {
+  $('where').addEventListener('input', () => {
+    clearTimeout(typingTimer);
+    setMatches(null, ''); // an unchecked condition must not select doors for an action
+    summarize();
+    typingTimer = setTimeout(checkCondition, typingPause);
+  });
+  $('search').addEventListener('submit', (e) => { e.preventDefault(); checkCondition(); });
+  $('clear').addEventListener('click', () => { setCondition(''); $('where').focus(); });
+  $('refresh').addEventListener('click', () => post('/api/refresh', {}).catch((err) => showTrouble(err.message)));
+  $('untick').addEventListener('click', () => { list.clearTicks(); $('list').focus(); });
+  for (const action of ['lock', 'unlock', 'twin']) $(action).addEventListener('click', () => act(action));
+  document.addEventListener('keydown', (e) => { if (e.key === 'Escape' && panelItem && !$('ask').open) closeItem(); });
+  window.addEventListener('hashchange', route);
+}
+
 async function start() {
   try {
-    session = await enter();
+    session = await openSession();
   } catch (err) {
-    trouble(err.message);
+    showTrouble(err.message);
     return;
   }
+
   setText($('hub'), session.hub);
   list = new List($('list'), {
-    maxTicks: session.maxTicks, open: (id) => openDoor(id), filter: setCondition, ticked: () => { if (list) summarize(); },
+    maxTicks: session.maxTicks, onOpen: (id) => openDoor(id), onFilter: setCondition, onTicksChanged: summarize,
   });
   $('summary').replaceChildren(...kinds.map((kind) => h('button', {
     type: 'button', id: `kind-${kind.name}`, class: `kind is-${kind.name}`, 'aria-pressed': 'false', hidden: kind.name !== 'all',
     onclick: () => setCondition(kind.where),
   }, kind.icon && icon(kind.icon), h('b', {}, '–'), kind.text)));
-  $('where').addEventListener('input', () => {
-    clearTimeout(typing);
-    [selected, checked] = [null, '']; // nothing is done by a condition that is not checked
-    summarize();
-    typing = setTimeout(choose, typingPause);
-  });
-  $('search').addEventListener('submit', (e) => { e.preventDefault(); choose(); });
-  $('clear').addEventListener('click', () => { setCondition(''); $('where').focus(); });
-  $('refresh').addEventListener('click', () => post('/api/refresh', {}).catch((err) => trouble(err.message)));
-  $('untick').addEventListener('click', () => { list.untick(); $('list').focus(); });
-  for (const what of ['lock', 'unlock', 'twin']) $(what).addEventListener('click', () => act(what));
-  document.addEventListener('keydown', (e) => { if (e.key === 'Escape' && opened && !$('ask').open) home(); });
-  window.addEventListener('hashchange', route);
+  addListeners();
   route();
+
   listen({
-    doors: take,
-    changes: merge,
+    doors: replaceDoors,
+    changes: updateDoors,
     status: (status) => {
-      fresh(status);
-      if (checked && !status.error) choose(true);
+      showStatus(status);
+      if (checkedCondition && !status.error) checkCondition(true);
     },
-    job: hear,
-    lost: () => trouble('The console does not answer: has latchctl console ended? Trying again.'),
-    over: () => trouble('This session is over: open the address that latchctl console has printed.'),
+    job: updateJob,
+  }, {
+    onLost: () => showTrouble('Cannot reach the console. Is latchctl console still running? Retrying.'),
+    onEnded: () => showTrouble('This session has ended. Open the address that latchctl console printed.'),
   });
-  setInterval(() => { if (viewed('jobs')) readJobs(); }, jobsPause);
+
+  setInterval(() => { if (isVisible('jobs')) readJobs(); }, jobsPause);
   setInterval(() => {
-    if (!viewed('rollouts')) return;
-    readRollouts(opened?.rollout);
-    if (opened?.rollout) showRollout(opened.rollout, home, (door) => openDoor(door), false);
+    if (!isVisible('rollouts')) return;
+    readRollouts(panelItem?.rollout);
+    if (panelItem?.rollout) showRollout(panelItem.rollout, closeItem, (door) => openDoor(door), false);
   }, rolloutsPause);
 }
 

@@ -1,8 +1,8 @@
-// Makes elements. All text becomes text nodes: what a device has written is
-// never read as markup.
+// Creates elements. All text becomes text nodes, so that text from a device is never
+// parsed as markup.
 
-// h makes an element. Properties that start with on are listeners; the others
-// are attributes, left out where they are null or false.
+// h creates an element. Properties that start with "on" become event listeners. The other
+// properties become attributes, unless they are null, undefined or false.
 export function h(name, attributes, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes ?? {})) {
@@ -10,17 +10,19 @@ export function h(name, attributes, ...children) {
     else if (value === true) element.setAttribute(key, '');
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value);
   }
+
   element.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
   return element;
 }
 
-// icon shows one of the page's symbols. What it says stands beside it as text.
+// icon creates one of the page's symbols. Screen readers skip it, so the text beside it
+// must say the same.
 export function icon(name) {
-  const space = 'http://www.w3.org/2000/svg';
-  const svg = document.createElementNS(space, 'svg');
+  const namespace = 'http://www.w3.org/2000/svg';
+  const svg = document.createElementNS(namespace, 'svg');
   svg.setAttribute('class', 'icon');
   svg.setAttribute('aria-hidden', 'true');
-  const use = document.createElementNS(space, 'use');
+  const use = document.createElementNS(namespace, 'use');
   use.setAttribute('href', `#i-${name}`);
   svg.append(use);
   return svg;
@@ -28,27 +30,28 @@ export function icon(name) {
 
 export const $ = (id) => document.getElementById(id);
 
-// setText changes an element's text only if it differs, so that a live region
-// says nothing twice.
+// setText changes the text of an element only if it differs, so that a screen reader does
+// not read a live region twice.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 const numbers = new Intl.NumberFormat('en');
 
-// count writes a number with its thousands apart.
+// count formats a number with separators, such as "10,000".
 export const count = (n) => numbers.format(n);
 
-export function plural(n, what) {
-  return n === 1 ? `1 ${what}` : `${count(n)} ${what}s`;
+// plural formats a number with its noun, such as "1 door" or "10,000 doors".
+export function plural(n, noun) {
+  return n === 1 ? `1 ${noun}` : `${count(n)} ${noun}s`;
 }
 
-// announce says a text to who listens to the page.
+// announce makes screen readers say a text.
 export function announce(text) {
   $('announce').textContent = text;
 }
 
-// quote writes a text as a literal of the conditions' language.
+// quote formats a text as a string literal of a condition.
 export function quote(text) {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
@@ -56,9 +59,11 @@ export function quote(text) {
 const times = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-// when writes a time: today's without its date.
+// when formats a time. It omits the date of today, and returns "" for a missing time.
 export function when(text) {
-  const at = new Date(text);
-  if (!text || Number.isNaN(at.getTime()) || at.getUTCFullYear() < 2000) return '';
-  return (at.toDateString() === new Date().toDateString() ? times : dates).format(at);
+  const time = new Date(text);
+  if (!text || Number.isNaN(time.getTime()) || time.getUTCFullYear() < 2000) return '';
+
+  const isToday = time.toDateString() === new Date().toDateString();
+  return (isToday ? times : dates).format(time);
 }

@@ -1,108 +1,121 @@
-// The list of doors, grouped by building and floor. Of a long list only the rows
-// near what is looked at exist: a floor is cut into chunks, and a chunk has its
-// rows while it is near.
+// The list of doors, grouped by building and floor. A floor is divided into chunks of
+// rows. To keep a long list fast, a chunk creates its rows only while it is near the
+// visible part of the page.
 
 import { h, icon, plural, quote, setText } from './dom.js';
 import { positionOf, positionText, tally } from './state.js';
 
 const chunkRows = 50;
-const longest = 7000; // characters of ids: a hub takes no query of more than 8192
-const margin = 800; // how far from what is seen rows exist, in pixels
+const maxIdLength = 7000; // total length of the ticked ids; a hub refuses queries of more than 8192 characters
+const margin = 800; // distance from the visible part within which chunks have rows, in pixels
 
 export class List {
-  constructor(element, { open, ticked, filter, maxTicks }) {
-    Object.assign(this, { element, open, ticked, filter, maxTicks });
-    this.doors = new Map();
-    this.order = []; // the ids that are shown, as they stand
-    this.ticks = new Set();
-    this.closed = new Set(); // the buildings that are folded
-    this.active = null; // the id of the row that the Tab key comes to
+  // onOpen is called with the id of a door to show, onFilter with a condition, and
+  // onTicksChanged when the ticked doors have changed.
+  constructor(element, { onOpen, onTicksChanged, onFilter, maxTicks }) {
+    Object.assign(this, { element, onOpen, onTicksChanged, onFilter, maxTicks });
+    this.doors = new Map(); // all doors, by id
+    this.order = []; // ids of the listed doors, from top to bottom
+    this.ticks = new Set(); // ids of the ticked doors
+    this.folded = new Set(); // names of the folded buildings
+    this.active = null; // id of the door that the Tab key reaches
     this.chunks = [];
-    this.near = new IntersectionObserver((entries) => {
+    this.groups = []; // buildings and floors that show counts
+    this.locations = new Map(); // chunk and position of each listed door, by id
+    this.observer = new IntersectionObserver((entries) => {
       for (const e of entries) e.target.chunk.show(e.isIntersecting);
     }, { rootMargin: `${margin}px 0px` });
     element.addEventListener('keydown', (e) => this.#key(e));
   }
 
-  // show lists doors, in their order, of which selection, if any, chooses.
-  show(doors, selection) {
+  // show lists the doors in the given order. If matches is a set of ids, only these doors
+  // are listed. A door that is not listed loses its tick.
+  show(doors, matches) {
     this.doors = new Map(doors.map((d) => [d.id, d]));
-    const shown = selection ? doors.filter((d) => selection.has(d.id)) : doors;
-    for (const id of this.ticks) if (!this.doors.has(id) || selection && !selection.has(id)) this.ticks.delete(id);
-    this.#build(shown);
+    const listed = matches ? doors.filter((d) => matches.has(d.id)) : doors;
+    for (const id of this.ticks) {
+      if (!this.doors.has(id) || matches && !matches.has(id)) this.ticks.delete(id);
+    }
+
+    this.#build(listed);
   }
 
-  // update takes doors that have changed and stand where they stood.
+  // update redraws doors that have changed but stay in the same place.
   update(changed) {
     for (const d of changed) this.doors.set(d.id, d);
-    for (const d of changed) this.chunks[this.place?.get(d.id)?.chunk]?.refresh(d.id);
+    for (const d of changed) this.chunks[this.locations.get(d.id)?.chunk]?.refresh(d.id);
     for (const group of this.groups) group.count();
   }
 
-  #build(shown) {
+  // #build creates the list again and restores the focus.
+  #build(listed) {
     const focused = this.element.contains(document.activeElement) ? document.activeElement.closest('[data-id]')?.dataset.id : null;
-    this.near.disconnect();
+
+    this.observer.disconnect();
     this.chunks = [];
     this.groups = [];
     this.order = [];
-    this.place = new Map();
-    if (!shown.some((d) => d.id === this.active)) this.active = shown[0]?.id ?? null;
+    this.locations = new Map();
+    if (!listed.some((d) => d.id === this.active)) this.active = listed[0]?.id ?? null;
+
     const body = document.createDocumentFragment();
-    for (const building of split(shown, 'building')) body.append(this.#building(building));
+    for (const building of split(listed, 'building')) body.append(this.#building(building));
     this.element.replaceChildren(body);
+
+    // Measure all chunks before creating rows, so that the browser computes the layout
+    // once. The observer would show the visible chunks only a moment later.
     const bottom = window.innerHeight + margin;
-    for (const c of this.chunks) { // what is seen is there at once, the observer comes a moment later
-      const box = c.element.getBoundingClientRect();
-      if (box.height > 0 && box.top < bottom && box.bottom > -margin) c.seen = true;
-    }
-    for (const c of this.chunks) {
-      if (c.seen) c.show(true);
-      this.near.observe(c.element);
-    }
-    if (focused && this.place.has(focused)) this.#focus(this.place.get(focused).index, 'name');
+    const visible = this.chunks.filter((chunk) => {
+      const box = chunk.element.getBoundingClientRect();
+      return box.height > 0 && box.top < bottom && box.bottom > -margin;
+    });
+    for (const chunk of visible) chunk.show(true);
+    for (const chunk of this.chunks) this.observer.observe(chunk.element);
+
+    if (focused && this.locations.has(focused)) this.#focus(this.locations.get(focused).index, 'name');
   }
 
+  // #building creates the section of a building.
   #building(doors) {
     const { building } = doors[0];
     const name = building.text ?? '';
     const title = name ? `Building ${name}` : 'No building';
-    const count = h('span', { class: 'tally' });
-    this.groups.push({ count: () => setText(count, `${plural(doors.length, 'door')}: ${tally(this.#now(doors))}`) });
-    this.groups.at(-1).count();
-    const folded = this.closed.has(name);
-    const floors = h('div', { class: 'floors', hidden: folded });
-    const fold = h('button', {
-      type: 'button', class: 'fold', 'aria-expanded': String(!folded),
+    const counts = h('span', { class: 'tally' });
+    this.#addGroup(() => setText(counts, `${plural(doors.length, 'door')}: ${tally(this.#current(doors))}`));
+
+    const floors = h('div', { class: 'floors', hidden: this.folded.has(name) });
+    for (const floor of split(doors, 'floor')) floors.append(this.#floor(floor));
+
+    const foldButton = h('button', {
+      type: 'button', class: 'fold', 'aria-expanded': String(!this.folded.has(name)),
       onclick: () => {
-        if (!this.closed.delete(name)) this.closed.add(name);
-        fold.setAttribute('aria-expanded', String(!this.closed.has(name)));
-        floors.hidden = this.closed.has(name);
+        if (!this.folded.delete(name)) this.folded.add(name);
+        foldButton.setAttribute('aria-expanded', String(!this.folded.has(name)));
+        floors.hidden = this.folded.has(name);
       },
     }, icon('down'), title);
-    for (const floor of split(doors, 'floor')) floors.append(this.#floor(floor));
-    return h('section', { class: 'building' }, h('div', { class: 'head' }, h('h2', {}, fold), count,
-      name && h('button', { type: 'button', class: 'quiet only', onclick: () => this.filter(condition(doors, 'building')) },
-        'Only these', h('span', { class: 'unseen' }, ` of ${title}`))), floors);
+
+    return h('section', { class: 'building' },
+      h('div', { class: 'head' }, h('h2', {}, foldButton), counts, name && this.#showOnly(title, condition(doors, 'building'))),
+      floors);
   }
 
+  // #floor creates the section of a floor, with empty chunks.
   #floor(doors) {
     const { building, floor } = doors[0];
     const title = floor.text ? `Floor ${floor.text}` : 'No floor';
-    const count = h('span', { class: 'tally' });
-    if (floor.text || building.text) {
-      this.groups.push({ count: () => setText(count, tally(this.#now(doors))) });
-      this.groups.at(-1).count();
-    }
-    const section = h('section', { class: 'floor' }, h('div', { class: 'head' }, h('h3', {}, title), count,
-      floor.text && h('button', {
-        type: 'button', class: 'quiet only',
-        onclick: () => this.filter([building.text && condition(doors, 'building'), condition(doors, 'floor')].filter(Boolean).join(' AND ')),
-      }, 'Only these', h('span', { class: 'unseen' }, ` of ${title}`))));
+    const counts = h('span', { class: 'tally' });
+    if (floor.text || building.text) this.#addGroup(() => setText(counts, tally(this.#current(doors))));
+
+    const parts = [building.text && condition(doors, 'building'), floor.text && condition(doors, 'floor')];
+    const section = h('section', { class: 'floor' }, h('div', { class: 'head' }, h('h3', {}, title), counts,
+      floor.text && this.#showOnly(title, parts.filter(Boolean).join(' AND '))));
+
     for (let i = 0; i < doors.length; i += chunkRows) {
-      const part = doors.slice(i, i + chunkRows).map((d) => d.id);
-      const chunk = new Chunk(this, part, i, doors.length);
-      for (const id of part) {
-        this.place.set(id, { chunk: this.chunks.length, index: this.order.length });
+      const ids = doors.slice(i, i + chunkRows).map((d) => d.id);
+      const chunk = new Chunk(this, ids, i, doors.length);
+      for (const id of ids) {
+        this.locations.set(id, { chunk: this.chunks.length, index: this.order.length });
         this.order.push(id);
       }
       this.chunks.push(chunk);
@@ -111,37 +124,53 @@ export class List {
     return section;
   }
 
-  // #now are the doors of a group as they are now.
-  #now(doors) {
+  // #addGroup registers a function that shows the counts of a building or floor.
+  #addGroup(count) {
+    this.groups.push({ count });
+    count();
+  }
+
+  // #showOnly creates the button that lists only the doors of a building or floor.
+  #showOnly(title, where) {
+    return h('button', { type: 'button', class: 'quiet only', onclick: () => this.onFilter(where) },
+      'Show only', h('span', { class: 'unseen' }, ` ${title}`));
+  }
+
+  // #current returns the latest state of the given doors.
+  #current(doors) {
     return doors.map((d) => this.doors.get(d.id) ?? d);
   }
 
-  // tick takes or gives a door's tick, up to the most that a condition can name.
+  // tick ticks or unticks a door. It returns false if one condition could not name another
+  // door.
   tick(id, on) {
-    if (on && (this.ticks.size >= this.maxTicks || [...this.ticks, id].join("', '").length > longest)) return false;
+    if (on && (this.ticks.size >= this.maxTicks || [...this.ticks, id].join("', '").length > maxIdLength)) return false;
+
     if (on) this.ticks.add(id);
     else this.ticks.delete(id);
-    this.ticked();
+    this.onTicksChanged();
     return true;
   }
 
-  untick() {
+  // clearTicks unticks all doors.
+  clearTicks() {
     this.ticks.clear();
-    for (const c of this.chunks) c.refreshAll();
-    this.ticked();
+    for (const chunk of this.chunks) chunk.refreshAll();
+    this.onTicksChanged();
   }
 
-  // #key moves through the doors by the arrow keys, so that the Tab key leaves
-  // the list.
+  // #key handles the keys that move between doors. The Tab key therefore leaves the list.
   #key(e) {
     const row = e.target.closest('[data-id]');
     if (!row || e.altKey || e.ctrlKey || e.metaKey) return;
-    const index = this.place.get(row.dataset.id).index;
+
+    const { index } = this.locations.get(row.dataset.id);
     const part = e.target.type === 'checkbox' ? 'tick' : 'name';
-    const to = {
+    const target = {
       ArrowDown: index + 1, ArrowUp: index - 1, PageDown: index + 10, PageUp: index - 10, Home: 0, End: this.order.length - 1,
     }[e.key];
-    if (to !== undefined) this.#focus(Math.max(0, Math.min(to, this.order.length - 1)), part);
+
+    if (target !== undefined) this.#focus(Math.max(0, Math.min(target, this.order.length - 1)), part);
     else if (e.key === 'ArrowLeft') this.#focus(index, 'tick');
     else if (e.key === 'ArrowRight') this.#focus(index, 'name');
     else if (e.key === ' ' && part === 'name') row.querySelector('input').click();
@@ -149,31 +178,39 @@ export class List {
     e.preventDefault();
   }
 
+  // #focus moves the focus to the checkbox or the name of a listed door. It unfolds the
+  // door's building.
   #focus(index, part) {
     const id = this.order[index];
-    const chunk = this.chunks[this.place.get(id).chunk];
-    const folded = chunk.element.closest('.floors');
-    if (folded.hidden) folded.parentElement.querySelector('.fold').click();
-    const before = this.active;
+    const chunk = this.chunks[this.locations.get(id).chunk];
+    const floors = chunk.element.closest('.floors');
+    if (floors.hidden) floors.parentElement.querySelector('.fold').click();
+
+    const previous = this.active;
     this.active = id;
     chunk.show(true);
-    this.chunks[this.place.get(before)?.chunk]?.refresh(before);
+    this.chunks[this.locations.get(previous)?.chunk]?.refresh(previous);
     chunk.refresh(id);
+
     const row = chunk.rows.get(id);
     row.querySelector(part === 'tick' ? 'input' : '.name').focus();
     row.scrollIntoView({ block: 'nearest' });
   }
 }
 
-// Chunk is some rows of a floor, which exist while they are near.
+// Chunk is a part of a floor. It has rows only while it is near the visible part.
 class Chunk {
+  // first is the position of the chunk's first door on its floor, and total the number of
+  // doors on the floor.
   constructor(list, ids, first, total) {
-    Object.assign(this, { list, ids, first, total, rows: null, seen: false });
+    Object.assign(this, { list, ids, first, total, rows: null });
     this.element = h('ul', { class: 'rows' });
     this.element.style.setProperty('--rows', ids.length);
     this.element.chunk = this;
   }
 
+  // show creates the rows if near is true. Otherwise it removes them, unless one of them has
+  // the focus.
   show(near) {
     if (near && !this.rows) {
       this.rows = new Map(this.ids.map((id, i) => [id, this.#row(id, i)]));
@@ -188,11 +225,11 @@ class Chunk {
     if (this.rows) for (const id of this.ids) this.refresh(id);
   }
 
-  // refresh puts a row's present state in its place and leaves what has the
-  // focus where it is.
+  // refresh redraws a row without replacing its elements, so that the focus stays.
   refresh(id) {
     const row = this.rows?.get(id);
     if (!row) return;
+
     const { list } = this;
     fill(row, list.doors.get(id));
     row.querySelector('input').checked = list.ticks.has(id);
@@ -201,15 +238,17 @@ class Chunk {
 
   #row(id, i) {
     const { list } = this;
-    const name = h('button', { type: 'button', class: 'name', tabindex: '-1', onclick: () => list.open(id) }, id);
+    const name = h('button', { type: 'button', class: 'name', tabindex: '-1', onclick: () => list.onOpen(id) }, id);
     const tick = h('input', {
-      type: 'checkbox', tabindex: '-1', 'aria-label': `Tick ${id}`,
+      type: 'checkbox', tabindex: '-1', 'aria-label': `Select ${id}`,
       onchange: (e) => { if (!list.tick(id, e.target.checked)) e.target.checked = false; },
     });
+
     const row = h('li', { class: 'door', 'data-id': id, 'aria-setsize': this.total, 'aria-posinset': this.first + i + 1 },
       h('label', { class: 'tick' }, tick), name,
       h('span', { class: 'room' }), h('span', { class: 'position' }), h('span', { class: 'remark' }), h('span', { class: 'link' }));
     this.rows?.set(id, row);
+
     fill(row, list.doors.get(id));
     tick.checked = list.ticks.has(id);
     if (id === list.active) name.tabIndex = 0;
@@ -217,6 +256,7 @@ class Chunk {
   }
 }
 
+// fill shows the state of a door in its row.
 function fill(row, door) {
   const [, , room, position, remark, link] = row.children;
   room.replaceChildren(door.room.text ? `Room ${door.room.text}` : '');
@@ -227,18 +267,18 @@ function fill(row, door) {
   link.replaceChildren(icon(door.connected ? 'online' : 'offline'), door.connected ? 'Connected' : 'Offline');
 }
 
-// remarks are what is out of the ordinary about a door.
+// remarks lists the problems of a door.
 export function remarks(door) {
   const pending = ['building', 'floor', 'room'].filter((p) => door[p].pending);
   return [
     door.fault && h('span', { class: 'fault' }, door.fault),
     door.open && h('span', { class: 'note' }, icon('open'), 'Door open'),
     door.disabled && h('span', { class: 'note' }, 'Disabled'),
-    pending.length > 0 && h('span', { class: 'note' }, `${pending.join(', ')} not taken over`),
+    pending.length > 0 && h('span', { class: 'note' }, `${pending.join(', ')} not applied yet`),
   ].filter(Boolean);
 }
 
-// split cuts doors, which are in order, where a part of their place changes.
+// split divides a sorted list of doors into groups with the same building, floor or room.
 function split(doors, part) {
   const groups = [];
   for (const d of doors) {
@@ -248,13 +288,15 @@ function split(doors, part) {
   return groups;
 }
 
-// condition chooses the doors of a group by what their place comes from.
+// condition returns a condition for the building, floor or room of the given doors. It
+// tests a tag or a property, depending on the source of each door's place.
 function condition(doors, part) {
-  const ways = new Set();
+  const tests = new Set();
   for (const d of doors) {
     const { text, number, tag } = d[part];
-    ways.add(`${tag ? 'tags' : 'properties.desired'}.${part} = ${number ? text : quote(text)}`);
+    tests.add(`${tag ? 'tags' : 'properties.desired'}.${part} = ${number ? text : quote(text)}`);
   }
-  const all = [...ways];
+
+  const all = [...tests];
   return all.length === 1 ? all[0] : `(${all.join(' OR ')})`;
 }

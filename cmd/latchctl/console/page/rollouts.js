@@ -1,5 +1,5 @@
-// Rollouts that were begun on this computer. They are looked at here, and led by
-// latchctl rollout.
+// Shows the rollouts that were started from this computer. Only latchctl rollout can
+// start, stop and resume them.
 
 import { $, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
@@ -9,48 +9,52 @@ const states = {
   running: ['busy', 'moving'], done: ['good', 'done'], aborted: ['bad', 'jammed'], stopped: ['warn', 'unknown'],
 };
 
-// badge says how a rollout stands; one that is done may have failed devices.
+// badge shows the status of a rollout. A rollout that is done may have failed devices.
 function badge(r) {
-  let [tone, sign] = states[r.status] ?? ['plain', null];
-  let word = r.status[0].toUpperCase() + r.status.slice(1);
-  if (r.status === 'done' && r.counts.failed > 0) [tone, sign, word] = ['bad', 'jammed', `Done, ${r.counts.failed} failed`];
-  return h('span', { class: `badge is-${tone}` }, sign && icon(sign), word);
+  let [tone, symbol] = states[r.status] ?? ['plain', null];
+  let text = r.status[0].toUpperCase() + r.status.slice(1);
+  if (r.status === 'done' && r.counts.failed > 0) {
+    [tone, symbol] = ['bad', 'jammed'];
+    text = `Done, ${r.counts.failed} failed`;
+  }
+
+  return h('span', { class: `badge is-${tone}` }, symbol && icon(symbol), text);
 }
 
-const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.pending > 0 && `${c.pending} to go`].filter(Boolean).join(', ');
+const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.pending > 0 && `${c.pending} pending`].filter(Boolean).join(', ');
 
 const title = (r) => `${r.what}: ${plural(r.counts.devices, 'door')}`;
 
-// readRollouts lists them anew, with that of the id marked.
+// readRollouts refreshes the list of rollouts and marks the rollout with the given id.
 export async function readRollouts(id) {
   try {
     const all = await get('/api/rollouts');
     $('rollouts').replaceChildren(all.length ? h('ul', { class: 'jobs' }, all.map((r) => h('li', {},
       h('a', { href: `#rollouts/${r.id}`, class: 'name', 'aria-current': r.id === id && 'true' }, title(r)), badge(r),
       h('span', { class: 'where' }, `Wave ${r.wave} of ${r.waves}: ${countsText(r.counts)}`), h('span', { class: 'time' }, when(r.created)))))
-      : h('p', { class: 'empty' }, 'No rollout was begun on this computer for this hub. ', h('code', {}, 'latchctl rollout --help'), ' says how.'));
+      : h('p', { class: 'empty' }, 'No rollout was started from this computer on this hub. To start one, see ', h('code', {}, 'latchctl rollout --help'), '.'));
   } catch (err) {
     $('rollouts').replaceChildren(h('p', { class: 'fault', role: 'alert' }, err.message));
   }
 }
 
-// showRollout shows one with its waves, and moves the focus there if it is new.
-export async function showRollout(id, close, openDoor, fresh) {
+// showRollout shows the details of a rollout. If moveFocus is true, the panel gets the focus.
+export async function showRollout(id, close, openDoor, moveFocus) {
   try {
     const r = await get(`/api/rollouts/${encodeURIComponent(id)}`);
     openPanel(title(r), close,
       h('p', {}, badge(r), r.reason && ` ${r.reason}`),
       h('ol', { class: 'waves' }, r.parts.map((w, i) => h('li', { class: `is-${w.state}` },
         h('b', {}, `Wave ${i + 1}`), h('span', {}, w.state), h('span', { class: 'tally' }, `${plural(w.counts.devices, 'door')}: ${countsText(w.counts)}`)))),
-      r.failed.length > 0 && h('ul', { class: 'results', 'aria-label': 'Devices without success' }, r.failed.map((d) => h('li', {},
+      r.failed.length > 0 && h('ul', { class: 'results', 'aria-label': 'Failed devices' }, r.failed.map((d) => h('li', {},
         h('button', { type: 'button', class: 'name', onclick: () => openDoor(d.deviceId) }, d.deviceId),
         h('span', { class: 'badge is-bad' }, icon('jammed'), d.result), h('span', { class: 'reason' }, d.reason)))),
-      h('dl', {}, fact('Condition', h('code', {}, r.where)), fact('Begun', when(r.created)), fact('Stops above', r.abortAbove),
-        fact('Requires', r.require && h('code', {}, r.require)), fact('Soak', r.soak > 0 && `${r.soak} s`), fact('Soaks until', when(r.soakUntil)),
+      h('dl', {}, fact('Condition', h('code', {}, r.where)), fact('Started', when(r.created)), fact('Abort above', r.abortAbove),
+        fact('Required condition', r.require && h('code', {}, r.require)), fact('Soak', r.soak > 0 && `${r.soak} s`), fact('Soaking until', when(r.soakUntil)),
         fact('Rollout', h('code', {}, r.id))),
-      (r.status === 'aborted' || r.status === 'stopped') && h('p', {}, 'To go on, on a terminal: ', h('code', {}, `latchctl rollout resume ${r.id}`)));
+      (r.status === 'aborted' || r.status === 'stopped') && h('p', {}, 'To resume this rollout, run ', h('code', {}, `latchctl rollout resume ${r.id}`), '.'));
   } catch (err) {
     openPanel('Rollout', close, h('p', { class: 'fault', role: 'alert' }, err.message));
   }
-  if (fresh) $('panel').focus();
+  if (moveFocus) $('panel').focus();
 }
