@@ -44,7 +44,7 @@ func TestReadEvents(t *testing.T) {
 		t.Errorf("events %+v", all)
 	}
 	for _, tt := range []struct{ name, stream, want string }{
-		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has run out\"}\n\nevent: ready\ndata: {}\n\n", "EOF"},
+		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has expired\"}\n\nevent: ready\ndata: {}\n\n", "EOF"},
 		{"no JSON", "event: twin\ndata: x\n\n", `an event "twin" is not as documented`},
 		{"no data", "event: twin\n\n", "not as documented"},
 		{"an endless line", "data: " + strings.Repeat("x", maxEvent+1), "token too long"},

@@ -1,26 +1,30 @@
-// Package feed tells whoever listens what happens in the hub, as server-sent
-// events. It is latchhub's own: of IoT Hub the same is read from an Event Hub.
+// Package feed streams the hub's events to HTTP clients as server-sent events. Create a
+// feed with [New], report events with [Feed.Telemetry], [Feed.Change] and [Feed.Job], and
+// answer each client's request with [Feed.Serve]. The feed exists only in latchhub; IoT
+// Hub delivers the same events through an Event Hub.
 //
 //	event: lifecycle
 //	data: {"time":"2026-01-01T12:00:00Z","deviceId":"front","operation":"deviceConnected"}
 //
-// The kinds of events, and what they have beside their time:
+// Every event has a time. The kinds of events and their other members:
 //
-//   - telemetry: a message of a device: deviceId, properties, and the body as
-//     body if it is JSON, else as text, else as base64;
-//   - twin: a change that is stored: deviceId, operation (updateTwin, replaceTwin),
-//     and twin, with the part that was changed, as in a patch, and the new
-//     version of what has one;
-//   - lifecycle: deviceId, and operation: createDeviceIdentity,
+//   - telemetry, a message from a device: deviceId, properties, and the message's body
+//     as body (if it is JSON), text (if it is UTF-8) or base64;
+//   - twin, a stored change of a twin: deviceId, operation (updateTwin or replaceTwin),
+//     and twin, which has the changed sections as patches, with their new versions;
+//   - lifecycle: deviceId, and operation, which is createDeviceIdentity,
 //     deleteDeviceIdentity, deviceConnected or deviceDisconnected;
-//   - job: job, as the service API shows it, without what it does.
+//   - job: job, in the service API's form without its method or twin patch.
 //
-// A listener first gets the event ready: what happens from then on it is told, or
-// told that it was not. The last event is end, with the reason: a listener that
-// reads too slowly, a token that has run out, a hub that stops. There is no
-// replay: who comes back reads the state anew from the API.
+// Guarantees:
 //
-// Events of one device come in the order in which they happened. Of a job's
-// progress a listener may get only the latest. A listener costs no more than its
-// bound, and nobody who makes events ever waits for one.
+//   - The first event is ready. The client receives every later event, or an end event
+//     that tells it that events were lost.
+//   - The last event is end, with the reason: the client reads too slowly, its token
+//     has expired, or the hub is stopping. Events are not stored; a client that
+//     reconnects must read the current state from the API.
+//   - A device's events arrive in the order in which they happened. Of several progress
+//     events of one job, a slow client may receive only the latest.
+//   - A slow client never delays the hub. The number of clients and the bytes that wait
+//     for each of them are bounded.
 package feed

@@ -24,33 +24,34 @@ const (
 
 var kinds = []string{telemetry, twin, lifecycle, job}
 
-// maxReaders is how many can listen at a time.
-const maxReaders = 32
+// maxListeners is the largest number of clients that can listen at the same time.
+const maxListeners = 32
 
-// Feed takes events and hands them to those who listen. Its methods may be called
-// from any goroutine and do not block.
+// Feed distributes events to its listeners. Its methods may be called from any
+// goroutine. Only Serve blocks.
 type Feed struct {
 	now func() time.Time
 
-	wanted [4]atomic.Int32 // by the place in kinds: how many listen to it
+	// listenerCounts[i] is the number of listeners to kinds[i].
+	listenerCounts [4]atomic.Int32
 
-	mu      sync.Mutex
-	readers map[*reader]struct{}
-	closed  bool
+	mu        sync.Mutex
+	listeners map[*listener]struct{}
+	closed    bool
 }
 
-// New makes a feed that nobody listens to.
+// New returns a feed without listeners.
 func New(now func() time.Time) *Feed {
-	return &Feed{now: now, readers: make(map[*reader]struct{})}
+	return &Feed{now: now, listeners: make(map[*listener]struct{})}
 }
 
-// Close ends all listening.
+// Close ends all streams and refuses new ones.
 func (f *Feed) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
-	for r := range f.readers {
-		r.end("the hub is stopping")
+	for l := range f.listeners {
+		l.end("the hub is stopping")
 	}
 }
 
@@ -63,15 +64,17 @@ type telemetryEvent struct {
 	Base64     []byte            `json:"base64,omitempty"`
 }
 
-// Telemetry tells of a message of a device.
+// Telemetry reports a device's message. The bag holds the message's properties.
 func (f *Feed) Telemetry(deviceID string, bag iothub.Bag, payload []byte) {
-	if !f.listening(telemetry) {
+	if !f.hasListener(telemetry) {
 		return
 	}
+
 	e := telemetryEvent{Time: f.now().UTC(), DeviceID: deviceID, Properties: make(map[string]string, len(bag))}
 	for _, p := range bag {
 		e.Properties[p.Name] = p.Value
 	}
+
 	switch {
 	case iothub.ValidJSON(payload):
 		e.Body = payload
@@ -106,11 +109,11 @@ type lifecycleEvent struct {
 	Operation string    `json:"operation"`
 }
 
-// Change tells of what was stored of a device.
+// Change reports a stored change of a device: a twin event or a lifecycle event.
 func (f *Feed) Change(c store.Change) {
 	switch c.Operation {
 	case store.TwinUpdated, store.TwinReplaced:
-		if !f.listening(twin) {
+		if !f.hasListener(twin) {
 			return
 		}
 		e := twinEvent{Time: c.At.UTC(), DeviceID: c.DeviceID, Operation: string(c.Operation)}
@@ -118,7 +121,7 @@ func (f *Feed) Change(c store.Change) {
 		e.Twin.Properties.Desired, e.Twin.Properties.Reported = c.Desired, c.Reported
 		f.publish(twin, "", e)
 	default:
-		if f.listening(lifecycle) {
+		if f.hasListener(lifecycle) {
 			f.publish(lifecycle, "", lifecycleEvent{c.At.UTC(), c.DeviceID, string(c.Operation)})
 		}
 	}
@@ -129,38 +132,43 @@ type jobEvent struct {
 	Job  iothub.Job `json:"job"`
 }
 
-// Job tells how a job stands.
+// Job reports the current state of a job.
 func (f *Feed) Job(j iothub.Job) {
-	if !f.listening(job) {
+	if !f.hasListener(job) {
 		return
 	}
 	j.CloudToDeviceMethod, j.UpdateTwin = nil, nil
 	f.publish(job, j.JobID, jobEvent{f.now().UTC(), j})
 }
 
-func (f *Feed) listening(kind string) bool {
-	return f.wanted[slices.Index(kinds, kind)].Load() > 0
+// hasListener reports whether a client listens to the kind. Without one, the caller
+// need not build the event.
+func (f *Feed) hasListener(kind string) bool {
+	return f.listenerCounts[slices.Index(kinds, kind)].Load() > 0
 }
 
-// publish hands an event to all who listen to its kind. Of events with the same
-// key only the latest counts.
+// publish queues an event for every listener to its kind. A key other than "" lets the
+// event replace a queued event with the same key.
 func (f *Feed) publish(kind, key string, event any) {
-	made := frame(kind, event)
+	encoded := encodeEvent(kind, event)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for r := range f.readers {
-		if slices.Contains(r.kinds, kind) {
-			r.add(key, made)
+	for l := range f.listeners {
+		if slices.Contains(l.kinds, kind) {
+			l.add(key, encoded)
 		}
 	}
 }
 
-// frame makes an event as it goes out: its data is one line.
-func frame(name string, data any) []byte {
+// encodeEvent returns an event in the format of server-sent events. Its data is one
+// line of JSON.
+func encodeEvent(name string, data any) []byte {
 	text, err := json.Marshal(data)
 	if err != nil {
-		text = []byte(`{"error":"the event cannot be shown"}`) // it cannot happen: all of it comes from JSON
+		// This does not happen: every value in an event was decoded from JSON.
+		text = []byte(`{"error":"the event cannot be encoded as JSON"}`)
 	}
+
 	var b bytes.Buffer
 	b.Grow(len(name) + len(text) + 16)
 	b.WriteString("event: " + name + "\ndata: ")
@@ -169,19 +177,20 @@ func frame(name string, data any) []byte {
 	return b.Bytes()
 }
 
-// parseKinds reads what a listener asks for: names with commas between them, or
-// nothing for all.
+// parseKinds reads the values of the query parameter kind, which are lists of kinds
+// separated by commas. Without any kind it returns all kinds.
 func parseKinds(values []string) ([]string, error) {
 	var wanted []string
 	for _, name := range strings.Split(strings.Join(values, ","), ",") {
 		switch name = strings.TrimSpace(name); {
 		case name == "":
 		case !slices.Contains(kinds, name):
-			return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "kind is %q, it can be %s", name, strings.Join(kinds, ", "))
+			return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "unknown kind %q: use %s", name, strings.Join(kinds, ", "))
 		case !slices.Contains(wanted, name):
 			wanted = append(wanted, name)
 		}
 	}
+
 	if wanted == nil {
 		return kinds, nil
 	}

@@ -16,30 +16,34 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// listener is an http.ResponseWriter whose client reads what the test lets it.
-type listener struct {
+// response is an http.ResponseWriter that writes the body to a writer of the test.
+type response struct {
 	io.Writer
 	header http.Header
 }
 
-func (l *listener) Header() http.Header              { return l.header }
-func (l *listener) WriteHeader(int)                  {}
-func (l *listener) Flush()                           {}
-func (l *listener) SetWriteDeadline(time.Time) error { return nil }
-func listen(w io.Writer) *listener                   { return &listener{w, http.Header{}} }
+func (r *response) Header() http.Header              { return r.header }
+func (r *response) WriteHeader(int)                  {}
+func (r *response) Flush()                           {}
+func (r *response) SetWriteDeadline(time.Time) error { return nil }
+
+// responseTo returns a response whose body goes to w.
+func responseTo(w io.Writer) *response { return &response{w, http.Header{}} }
+
+// request returns a request for events with a query string.
 func request(t *testing.T, query string) *http.Request {
 	return httptest.NewRequest(http.MethodGet, "/events?"+query, nil).WithContext(t.Context())
 }
 
-// collect lets a listener read all that comes while do runs, and returns it
-// without the times.
+// collect returns the whole stream of a client that listens while do runs. Times are
+// replaced by NOW.
 func collect(t *testing.T, query string, do func(*Feed)) string {
 	t.Helper()
 	var text strings.Builder
 	synctest.Test(t, func(t *testing.T) {
 		f := New(time.Now)
 		ended := make(chan error)
-		go func() { ended <- f.Serve(listen(&text), request(t, query), time.Now().Add(time.Hour)) }()
+		go func() { ended <- f.Serve(responseTo(&text), request(t, query), time.Now().Add(time.Hour)) }()
 		synctest.Wait()
 		do(f)
 		synctest.Wait()
@@ -52,7 +56,7 @@ func collect(t *testing.T, query string, do func(*Feed)) string {
 }
 
 func TestEvents(t *testing.T) {
-	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // where a bubble's time begins
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the time at which synctest starts its clock
 	all := func(f *Feed) {
 		f.Telemetry("d1", iothub.Bag{{Name: "a b", Value: "c"}, {Name: "$.mid", Value: "1"}}, []byte("{\n\"t\": 21}"))
 		f.Telemetry("d1", nil, []byte("two\nlines"))
@@ -68,6 +72,7 @@ func TestEvents(t *testing.T) {
 		f.Change(store.Change{DeviceID: "d1", Operation: store.DeviceDeleted, At: now})
 		f.Job(iothub.Job{JobID: "j1", Status: iothub.JobRunning, CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "m"}})
 	}
+
 	const (
 		ready     = "event: ready\ndata: {\"kinds\":[%s],\"time\":\"NOW\"}\n\n"
 		telemetry = `event: telemetry
@@ -113,6 +118,7 @@ data: {"time":"NOW","job":{"jobId":"j1","type":"","status":"running"}}
 `
 		end = "event: end\ndata: {\"reason\":\"the hub is stopping\",\"time\":\"NOW\"}\n\n"
 	)
+
 	for query, want := range map[string]string{
 		"":                         fmt.Sprintf(ready, `"telemetry","twin","lifecycle","job"`) + telemetry + created + twins + gone + jobs + end,
 		"kind=telemetry":           fmt.Sprintf(ready, `"telemetry"`) + telemetry + end,
@@ -120,12 +126,13 @@ data: {"time":"NOW","job":{"jobId":"j1","type":"","status":"running"}}
 		"kind=lifecycle&kind=job,": fmt.Sprintf(ready, `"lifecycle","job"`) + created + gone + jobs + end,
 	} {
 		if got := collect(t, query, all); got != want {
-			t.Errorf("with the query %q came\n%s\nwant\n%s", query, got, want)
+			t.Errorf("the stream for the query %q is\n%s\nwant\n%s", query, got, want)
 		}
 	}
 }
 
-// Of a job's progress, a reader that is late gets the latest; other events all.
+// TestLatestOfAJob checks that a slow client receives the latest progress of each job,
+// and all events of other kinds.
 func TestLatestOfAJob(t *testing.T) {
 	got := collect(t, "", func(f *Feed) {
 		for i := range int64(5) {
@@ -135,43 +142,46 @@ func TestLatestOfAJob(t *testing.T) {
 		}
 	})
 	if n := strings.Count(got, "event: telemetry"); n != 5 {
-		t.Errorf("%d messages of 5", n)
+		t.Errorf("the client received %d messages, want 5", n)
 	}
 	for _, id := range []string{"j1", "j2"} {
 		last := strings.LastIndex(got, `"jobId":"`+id)
 		if last < 0 || !strings.Contains(got[last:], `"maxExecutionTimeInSeconds":4`) {
-			t.Errorf("the latest of %s did not come: %s", id, got)
+			t.Errorf("the client did not receive the latest progress of %s: %s", id, got)
 		}
 	}
 }
 
-func TestAReaderThatIsTooSlow(t *testing.T) {
+func TestSlowClientIsDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New(time.Now)
 		out, in := io.Pipe()
 		ended := make(chan error, 1)
 		go func() {
-			ended <- f.Serve(listen(in), request(t, ""), time.Now().Add(time.Hour))
+			ended <- f.Serve(responseTo(in), request(t, ""), time.Now().Add(time.Hour))
 			in.Close()
 		}()
 		if _, err := out.Read(make([]byte, 1000)); err != nil { // ready
 			t.Fatal(err)
 		}
-		// It reads no more. One message is on its way, and others wait.
+
+		// The client stops reading, so the feed blocks on one message and queues the
+		// others.
 		message := []byte(strings.Repeat("x", 256<<10))
 		for range 100 {
 			f.Telemetry("d1", nil, message)
 			synctest.Wait()
-			for r := range f.readers {
-				if r.size > maxWaiting {
-					t.Fatalf("%d bytes wait for one reader", r.size)
+			for l := range f.listeners {
+				if l.size > maxQueuedBytes {
+					t.Fatalf("%d bytes wait for one client", l.size)
 				}
 			}
 		}
+
 		rest, err := io.ReadAll(out)
 		if err != nil || strings.Count(string(rest), "event: telemetry") > 1 || !strings.HasSuffix(string(rest),
-			`,"time":"2000-01-01T00:00:00Z"}`+"\n\n") || !strings.Contains(string(rest), `event: end`+"\n"+`data: {"reason":"too slow: events were lost`) {
-			t.Errorf("the reader got at last %.300q, %v", rest[max(0, len(rest)-300):], err)
+			`,"time":"2000-01-01T00:00:00Z"}`+"\n\n") || !strings.Contains(string(rest), `event: end`+"\n"+`data: {"reason":"too slow: events were lost, so reconnect`) {
+			t.Errorf("the stream ends with %.300q, %v", rest[max(0, len(rest)-300):], err)
 		}
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -179,33 +189,35 @@ func TestAReaderThatIsTooSlow(t *testing.T) {
 	})
 }
 
-func TestHowItEnds(t *testing.T) {
+func TestStreamEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New(time.Now)
 		var text strings.Builder
-		begun := time.Now()
-		if err := f.Serve(listen(&text), request(t, "kind=job"), begun.Add(59*time.Second)); err != nil {
+		started := time.Now()
+		if err := f.Serve(responseTo(&text), request(t, "kind=job"), started.Add(59*time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		if passed := time.Since(begun); passed != 59*time.Second {
-			t.Errorf("the stream of a token for 59 s has lasted %v", passed)
+		if passed := time.Since(started); passed != 59*time.Second {
+			t.Errorf("the token was valid for 59 s, but the stream lasted %v", passed)
 		}
-		if got := text.String(); !strings.Contains(got, "the token has run out") || strings.Count(got, ":\n\n") != 3 {
-			t.Errorf("the stream was %q, want comments each 15 s", got)
+		if got := text.String(); !strings.Contains(got, "the token has expired") || strings.Count(got, ":\n\n") != 3 {
+			t.Errorf("the stream was %q, want a comment every 15 s and the reason", got)
 		}
 
 		ctx, leave := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- f.Serve(listen(io.Discard), request(t, "").WithContext(ctx), begun.Add(time.Hour)) }()
+		go func() {
+			ended <- f.Serve(responseTo(io.Discard), request(t, "").WithContext(ctx), started.Add(time.Hour))
+		}()
 		synctest.Wait()
 		leave()
-		if err := <-ended; err != nil || len(f.readers) != 0 || f.listening(job) {
-			t.Errorf("after the client left: %v, %d readers", err, len(f.readers))
+		if err := <-ended; err != nil || len(f.listeners) != 0 || f.hasListener(job) {
+			t.Errorf("after the client left: error %v, %d listeners", err, len(f.listeners))
 		}
 	})
 }
 
-func TestWhoMayNotListen(t *testing.T) {
+func TestRefusedClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New(time.Now)
 		refused := func(query string, want iothub.Code) {
@@ -215,15 +227,16 @@ func TestWhoMayNotListen(t *testing.T) {
 				t.Errorf("%q: %v, want %s; written: %s", query, err, want, w.Body)
 			}
 		}
+
 		refused("kind=twins", iothub.CodeArgumentInvalid)
 		ended := make(chan error)
-		for range maxReaders {
-			go func() { ended <- f.Serve(listen(io.Discard), request(t, ""), time.Now().Add(time.Hour)) }()
+		for range maxListeners {
+			go func() { ended <- f.Serve(responseTo(io.Discard), request(t, ""), time.Now().Add(time.Hour)) }()
 		}
 		synctest.Wait()
 		refused("", iothub.CodeThrottling)
 		f.Close()
-		for range maxReaders {
+		for range maxListeners {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}

@@ -6,73 +6,82 @@ import (
 )
 
 const (
-	// A comment goes out this often if nothing else does, so that both ends notice
-	// a line that is dead.
+	// heartbeat is the interval of comments on an idle stream. They let both ends
+	// detect a dead connection.
 	heartbeat = 15 * time.Second
-	// writeTime is how long one write may take.
-	writeTime = 30 * time.Second
+
+	// writeTimeout bounds one write to a client.
+	writeTimeout = 30 * time.Second
 )
 
-// Serve answers a request with events, of the kinds that its query names (kind=),
-// until the client goes, or until expires. The caller has checked the client's
-// rights. An error says why there is no stream; nothing was written then.
-func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, expires time.Time) error {
+// Serve streams events to a client until the client disconnects, its token expires or
+// the feed closes. The query parameter kind selects the kinds of events. The caller must
+// have checked the client's rights. If Serve returns an error, it has written nothing,
+// and the caller must answer the request.
+func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires time.Time) error {
 	wanted, err := parseKinds(request.URL.Query()["kind"])
 	if err != nil {
 		return err
 	}
-	r, err := f.open(wanted)
+	l, err := f.open(wanted)
 	if err != nil {
 		return err
 	}
-	defer f.close(r)
+	defer f.close(l)
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	if request.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close") // its deadlines are for no other request
+		// The stream sets write deadlines, which must not apply to another request on
+		// the same connection.
+		w.Header().Set("Connection", "close")
 	}
 	out := stream{w, http.NewResponseController(w)}
-	if out.write(frame("ready", map[string]any{"time": f.now().UTC(), "kinds": wanted})) != nil {
+	if out.write(encodeEvent("ready", map[string]any{"time": f.now().UTC(), "kinds": wanted})) != nil {
 		return nil
 	}
+
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	expiry := time.NewTimer(expires.Sub(f.now()))
+	expiry := time.NewTimer(tokenExpires.Sub(f.now()))
 	defer expiry.Stop()
+
 	for {
 		var comment []byte
 		select {
-		case <-r.wake:
+		case <-l.wake:
 		case <-beat.C:
 			comment = []byte(":\n\n")
 		case <-expiry.C:
-			r.end("the token has run out")
+			l.end("the token has expired")
 		case <-request.Context().Done():
 			return nil
 		}
-		events, reason := r.take()
+
+		events, endReason := l.take()
 		if comment != nil && len(events) == 0 {
 			events = append(events, comment)
 		}
-		if reason != "" {
-			events = append(events, frame("end", map[string]any{"time": f.now().UTC(), "reason": reason}))
+		if endReason != "" {
+			events = append(events, encodeEvent("end", map[string]any{"time": f.now().UTC(), "reason": endReason}))
 		}
-		if len(events) > 0 && out.write(events...) != nil || reason != "" {
+		if len(events) > 0 && out.write(events...) != nil || endReason != "" {
 			return nil
 		}
 	}
 }
 
-// stream writes to a client at once, or not at all.
+// stream writes events to a client without delay.
 type stream struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
 
+// write sends the events and flushes them. It fails if one write takes longer than
+// writeTimeout.
 func (s stream) write(events ...[]byte) error {
 	for _, event := range events {
-		if err := s.control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err
 		}
 		if _, err := s.Write(event); err != nil {
