@@ -64,7 +64,7 @@ func methodRequest(cmd *cobra.Command, name, payload string, timeout, connect se
 // checkMethod holds a method to IoT Hub's bounds before it is sent.
 func checkMethod(cmd *cobra.Command, m iothub.MethodRequest) error {
 	if m.ResponseTimeoutInSeconds == 0 {
-		return usagef(cmd, "--timeout is 0; it can be %d to %d s", iothub.MinResponseTimeout, iothub.MaxResponseTimeout)
+		return usagef(cmd, "--timeout is 0; want %d to %d s", iothub.MinResponseTimeout, iothub.MaxResponseTimeout)
 	}
 	if err := m.Check(); err != nil {
 		return usagef(cmd, "%w", err)

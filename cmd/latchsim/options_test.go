@@ -16,7 +16,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"share is no number", "--devices 1 --hub-file f --late many", `invalid value "many" for flag -late: want 0% to 100%`},
 		{"share is not a number", "--devices 1 --hub-file f --late NaN", `invalid value "NaN" for flag -late: want 0% to 100%`},
 		{"shares above all", "--devices 1 --hub-file f --jam 50 --late 40 --offline 20", "--jam, --late and --offline are 110 % together; want 100 % or less"},
-		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id has '/'; allowed are ASCII letters, digits and -.+%_#*?!(),:=@$'`},
+		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id contains '/'; allowed are ASCII letters, digits and -.+%_#*?!(),:=@$'`},
 		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: want locked or unlocked`},
 		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: json: cannot unmarshal array into Go value of type map[string]interface {}`},
 		{"endpoint", "--devices 1 --hub-file f --endpoint http://h", `invalid value "http://h" for flag -endpoint: endpoint "http://h": the scheme is http; the service API is https only`},

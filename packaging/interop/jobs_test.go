@@ -69,7 +69,7 @@ func TestJobs(t *testing.T) {
 		{"none of these was made", `Error: Not found [404 JobNotFound]`},
 		{"id in use", `DeviceAlreadyExistsError: job lock exists already, take another id [409 JobAlreadyExists]`},
 		{"id that no job can have",
-			`ArgumentError: the job id has ' ', allowed are ASCII letters, digits and '-' [400 ArgumentInvalid]`},
+			`ArgumentError: the job id contains ' ', allowed are ASCII letters, digits and '-' [400 ArgumentInvalid]`},
 		{"unknown id", `Error: Not found [404 JobNotFound]`},
 		{"cancel of an unknown id", `Error: Not found [404 JobNotFound]`},
 		{"list by type and status, in pages", `[["plan-5","plan-4"],["plan-3","plan-2"],["plan-1"]]`},

@@ -28,7 +28,7 @@ func TestMethods(t *testing.T) {
 		{"an unknown device",
 			`DeviceNotFoundError: {"errorCode":404001,"trackingId":"UUID","message":"the device none is not registered","info":null,"timestampUtc":"TIME"} [404 DeviceNotFound]`},
 		{"a response timeout that is not allowed",
-			`ArgumentError: {"errorCode":400004,"trackingId":"UUID","message":"the response timeout is 4 s, it can be 5 to 300 s","info":null,"timestampUtc":"TIME"} [400 ArgumentInvalid]`},
+			`ArgumentError: {"errorCode":400004,"trackingId":"UUID","message":"the response timeout is 4 s, want 5 to 300 s","info":null,"timestampUtc":"TIME"} [400 ArgumentInvalid]`},
 		{"a device that comes within the connect timeout", `{"status":201,"payload":1}`},
 		{"a device that does not answer",
 			`GatewayTimeoutError: 504101 device right did not answer within 5s, in time [504 GatewayTimeout]`},

@@ -1,28 +1,31 @@
 package iothub
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 )
 
-// Property is one name and value of a property bag.
+// Property is one name and value in a property bag.
 type Property struct{ Name, Value string }
 
-// Bag is a property bag as it stands at the end of a topic: names and values in
-// their order, decoded. System properties have names that start with "$.".
+// Bag is the decoded property bag at the end of a message's topic. It keeps the
+// order of the properties. The names of system properties start with "$.".
 type Bag []Property
 
-// ParseBag reads "a=b&c=d" with percent-encoding on both sides. A name without
-// '=' has the empty value. The empty text is the empty bag.
+// ParseBag decodes a property bag such as "a=b&c=d", whose names and values are
+// percent-encoded. A name without '=' has an empty value. Empty text is an empty bag.
 func ParseBag(text string) (Bag, error) {
 	var bag Bag
+
 	for text != "" {
 		var field string
 		field, text, _ = strings.Cut(text, "&")
 		if field == "" {
 			continue
 		}
+
 		rawName, rawValue, _ := strings.Cut(field, "=")
 		name, err := url.PathUnescape(rawName)
 		if err != nil {
@@ -33,25 +36,28 @@ func ParseBag(text string) (Bag, error) {
 			return nil, fmt.Errorf("property bag: the value of %q is not percent-encoded", name)
 		}
 		if name == "" {
-			return nil, fmt.Errorf("property bag: a property has no name")
+			return nil, errors.New("property bag: a property has no name")
 		}
+
 		bag = append(bag, Property{name, value})
 	}
+
 	return bag, nil
 }
 
-// Get returns the first value of name, and whether it is there.
+// Get returns the first value of the property, and whether the bag has the property.
 func (b Bag) Get(name string) (string, bool) {
 	for _, p := range b {
 		if p.Name == name {
 			return p.Value, true
 		}
 	}
+
 	return "", false
 }
 
-// Encode returns the text that ParseBag reads, with names and values encoded as
-// the official SDKs do.
+// Encode returns the text that ParseBag decodes. It encodes names and values as the
+// official SDKs do.
 func (b Bag) Encode() string {
 	var s strings.Builder
 	for i, p := range b {
@@ -60,14 +66,19 @@ func (b Bag) Encode() string {
 		}
 		s.WriteString(Escape(p.Name) + "=" + Escape(p.Value))
 	}
+
 	return s.String()
 }
 
-const upperHex, lowerHex = "0123456789ABCDEF", "0123456789abcdef"
+const (
+	upperHex = "0123456789ABCDEF"
+	lowerHex = "0123456789abcdef"
+)
 
-// Escape percent-encodes all but ASCII letters, digits and -._~, with upper-case
-// hexadecimal digits but for !'()* which the official Node SDK writes in lower
-// case: a token's resource is signed as written, so the case matters.
+// Escape percent-encodes every byte except ASCII letters, digits and -._~. It writes
+// the same text as the official Node SDK, which uses lower-case hexadecimal digits
+// for !'()* and upper-case digits for all other bytes. The case matters because a
+// token's signature covers the encoded text.
 func Escape(text string) string {
 	var s strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -81,5 +92,6 @@ func Escape(text string) string {
 			s.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
 		}
 	}
+
 	return s.String()
 }

@@ -9,6 +9,8 @@ import (
 )
 
 func TestParseBag(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name, text string
 		want       iothub.Bag
@@ -20,7 +22,7 @@ func TestParseBag(t *testing.T) {
 		{"a name without a value", "a&b=", iothub.Bag{{"a", ""}, {"b", ""}}},
 		{"an equals sign in the value", "a=b=c", iothub.Bag{{"a", "b=c"}}},
 		{"nothing between two ampersands", "&a=1&&b=2&", iothub.Bag{{"a", "1"}, {"b", "2"}}},
-		{"a plus sign is no blank: the SDKs percent-encode, they do not form-encode",
+		{"a plus sign stays a plus sign, because the SDKs percent-encode",
 			"a+b=c+d", iothub.Bag{{"a+b", "c+d"}}},
 		{"lower-case hexadecimal", "%24.on=a%2fb", iothub.Bag{{"$.on", "a/b"}}},
 		{"UTF-8", "k=%C3%A9", iothub.Bag{{"k", "é"}}},
@@ -42,6 +44,8 @@ func TestParseBag(t *testing.T) {
 }
 
 func TestParseBagRefuses(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ text, want string }{
 		{"a%zz=1", "name"},
 		{"a=%", `value of "a"`},
@@ -49,7 +53,7 @@ func TestParseBagRefuses(t *testing.T) {
 	} {
 		got, err := iothub.ParseBag(test.text)
 		if err == nil {
-			t.Errorf("%q is taken as %q; want an error", test.text, got)
+			t.Errorf("%q was accepted as %q; want an error", test.text, got)
 			continue
 		}
 		checkErrorText(t, err)
@@ -60,6 +64,8 @@ func TestParseBagRefuses(t *testing.T) {
 }
 
 func TestBagEncode(t *testing.T) {
+	t.Parallel()
+
 	bag := iothub.Bag{{"$.mid", "m 1"}, {"$.ct", "application/json"}, {"a b", "c&d+e"}}
 	const want = "%24.mid=m%201&%24.ct=application%2Fjson&a%20b=c%26d%2Be"
 	if got := bag.Encode(); got != want {
@@ -71,6 +77,8 @@ func TestBagEncode(t *testing.T) {
 }
 
 func TestBagGet(t *testing.T) {
+	t.Parallel()
+
 	bag := iothub.Bag{{"a", "1"}, {"b", ""}, {"a", "2"}}
 	for _, test := range []struct {
 		name, want string
@@ -82,8 +90,11 @@ func TestBagGet(t *testing.T) {
 	}
 }
 
-// The right-hand side is what the official Node SDK's encodeUriComponentStrict gives.
+// TestEscape compares with the output of encodeUriComponentStrict of the official
+// Node SDK.
 func TestEscape(t *testing.T) {
+	t.Parallel()
+
 	const text, want = "a b+c/d:e=f&g%h;i~j-k.l_m!'()*é",
 		"a%20b%2Bc%2Fd%3Ae%3Df%26g%25h%3Bi~j-k.l_m%21%27%28%29%2a%C3%A9"
 	if got := iothub.Escape(text); got != want {

@@ -11,6 +11,8 @@ import (
 const keyPart = ";SharedAccessKey=" + testKeyText
 
 func TestParseDevice(t *testing.T) {
+	t.Parallel()
+
 	key := testKey(t)
 	for _, test := range []struct {
 		name, text string
@@ -52,7 +54,7 @@ func TestParseDevice(t *testing.T) {
 			}
 			again, err := iothub.ParseDevice(got.ConnectionString())
 			if err != nil {
-				t.Fatalf("its own text is refused: %v", err)
+				t.Fatalf("ConnectionString returns a text that ParseDevice refuses: %v", err)
 			}
 			if !reflect.DeepEqual(again, got) {
 				t.Errorf("round trip: got %+v, want %+v", again, got)
@@ -62,6 +64,8 @@ func TestParseDevice(t *testing.T) {
 }
 
 func TestParseService(t *testing.T) {
+	t.Parallel()
+
 	text := "HostName=h;SharedAccessKeyName=iothubowner" + keyPart
 	got, err := iothub.ParseService("  " + text + "\n")
 	if err != nil {
@@ -72,14 +76,16 @@ func TestParseService(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if got.ConnectionString() != text {
-		t.Errorf("round trip: got another text")
+		t.Errorf("ConnectionString returns another text")
 	}
 }
 
-// badKey is no base64, and must not be quoted all the same.
+// badKey is a key that is not base64. Errors must not quote it.
 const badKey = "hunter2-hunter2"
 
 func TestConnectionStringErrors(t *testing.T) {
+	t.Parallel()
+
 	device := func(s string) error { _, err := iothub.ParseDevice(s); return err }
 	service := func(s string) error { _, err := iothub.ParseService(s); return err }
 	for _, test := range []struct {
@@ -93,29 +99,29 @@ func TestConnectionStringErrors(t *testing.T) {
 		{"no host", device, "DeviceId=d1" + keyPart, "HostName is missing"},
 		{"no host", service, "SharedAccessKeyName=n" + keyPart, "HostName is missing"},
 		{"empty host", device, "HostName=;DeviceId=d1" + keyPart, "HostName is empty"},
-		{"scheme in the host", device, "HostName=https://h;DeviceId=d1" + keyPart, `HostName has '/' in it`},
-		{"path in the host", service, "HostName=h/x;SharedAccessKeyName=n" + keyPart, `HostName has '/' in it`},
-		{"key in the host's place", service, "HostName=" + testKeyText + ";SharedAccessKeyName=n" + keyPart, `HostName has '='`},
-		{"path in the gateway", device, "HostName=h;GatewayHostName=g/x;DeviceId=d1" + keyPart, `GatewayHostName has '/'`},
+		{"scheme in the host", device, "HostName=https://h;DeviceId=d1" + keyPart, `HostName contains '/'`},
+		{"path in the host", service, "HostName=h/x;SharedAccessKeyName=n" + keyPart, `HostName contains '/'`},
+		{"key in the host's place", service, "HostName=" + testKeyText + ";SharedAccessKeyName=n" + keyPart, `HostName contains '='`},
+		{"path in the gateway", device, "HostName=h;GatewayHostName=g/x;DeviceId=d1" + keyPart, `GatewayHostName contains '/'`},
 		{"no device", device, "HostName=h" + keyPart, "DeviceId is missing"},
-		{"a service's string for a device", device, "HostName=h;SharedAccessKeyName=n" + keyPart, "give the device's own"},
+		{"a service's string for a device", device, "HostName=h;SharedAccessKeyName=n" + keyPart, "use the device's own"},
 		{"a device's string for a service", service, "HostName=h;DeviceId=d1" + keyPart, "part 2 has a name that does not belong here"},
-		{"a blank in the device", device, "HostName=h;DeviceId=d 1" + keyPart, `DeviceId: the device id has ' '`},
-		{"a slash in the device", device, "HostName=h;DeviceId=d/1" + keyPart, `the device id has '/'`},
-		{"a letter that is not ASCII", device, "HostName=h;DeviceId=é" + keyPart, `the device id has 'é'`},
+		{"a blank in the device", device, "HostName=h;DeviceId=d 1" + keyPart, `DeviceId: the device id contains ' '`},
+		{"a slash in the device", device, "HostName=h;DeviceId=d/1" + keyPart, `the device id contains '/'`},
+		{"a letter that is not ASCII", device, "HostName=h;DeviceId=é" + keyPart, `the device id contains 'é'`},
 		{"a device id too long", device, "HostName=h;DeviceId=" + strings.Repeat("x", 129) + keyPart, "129 characters; at most 128"},
 		{"a slash in the module", device, "HostName=h;DeviceId=d;ModuleId=a/b" + keyPart, "ModuleId: "},
 		{"no key", device, "HostName=h;DeviceId=d1", "SharedAccessKey is missing"},
 		{"no key", service, "HostName=h;SharedAccessKeyName=n", "SharedAccessKey is missing"},
 		{"x509=false is no proof", device, "HostName=h;DeviceId=d1;x509=false", "SharedAccessKey is missing"},
-		{"x509 neither true nor false", device, "HostName=h;DeviceId=d1;x509=" + badKey, "x509 can be true or false"},
+		{"x509 neither true nor false", device, "HostName=h;DeviceId=d1;x509=" + badKey, "x509 must be true or false"},
 		{"no policy", service, "HostName=h" + keyPart, "SharedAccessKeyName is missing"},
 		{"key is no base64", device, "HostName=h;DeviceId=d1;SharedAccessKey=" + badKey, "SharedAccessKey: the key is not base64"},
 		{"key is no base64", service, "HostName=h;SharedAccessKeyName=n;SharedAccessKey=" + badKey, "SharedAccessKey: the key is not base64"},
 		{"key cut short", device, "HostName=h;DeviceId=d1;SharedAccessKey=" + testKeyText[:42], "SharedAccessKey: the key is not base64"},
 		{"empty key", device, "HostName=h;DeviceId=d1;SharedAccessKey=", "SharedAccessKey is empty"},
-		{"key and certificate", device, "HostName=h;DeviceId=d1;x509=true" + keyPart, "give one of"},
-		{"key and token", device, "HostName=h;DeviceId=d1;SharedAccessSignature=x" + keyPart, "give one of"},
+		{"key and certificate", device, "HostName=h;DeviceId=d1;x509=true" + keyPart, "use only one of"},
+		{"key and token", device, "HostName=h;DeviceId=d1;SharedAccessSignature=x" + keyPart, "use only one of"},
 		{"a part without =", device, "HostName=h;" + badKey + keyPart, "part 2 has no '='"},
 		{"an empty part", device, "HostName=h;;DeviceId=d1" + keyPart, "part 2 has no '='"},
 		{"a blank before a name", device, "HostName=h; DeviceId=d1" + keyPart, "part 2 has a name that does not belong"},
@@ -126,7 +132,7 @@ func TestConnectionStringErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.parse(test.text)
 			if err == nil {
-				t.Fatal("it is taken; want an error")
+				t.Fatal("the text was accepted; want an error")
 			}
 			checkErrorText(t, err)
 			if !strings.HasPrefix(err.Error(), "connection string: ") || !strings.Contains(err.Error(), test.want) {
@@ -141,7 +147,8 @@ func TestConnectionStringErrors(t *testing.T) {
 	}
 }
 
-// checkErrorText holds an error to one line that a log or a terminal can show.
+// checkErrorText fails the test unless the error is one line that a log or a terminal
+// can show.
 func checkErrorText(t testing.TB, err error) {
 	t.Helper()
 	text := err.Error()

@@ -2,7 +2,7 @@ package iothub
 
 import "time"
 
-// Connection states and statuses of an identity.
+// Values of DeviceIdentity.ConnectionState and DeviceIdentity.Status.
 const (
 	Connected    = "Connected"
 	Disconnected = "Disconnected"
@@ -10,7 +10,7 @@ const (
 	Disabled     = "disabled"
 )
 
-// DeviceIdentity is an entry of the hub's registry, as the service API has it.
+// DeviceIdentity is an entry of the hub's registry in the form of the service API.
 type DeviceIdentity struct {
 	DeviceID                   string          `json:"deviceId"`
 	GenerationID               string          `json:"generationId,omitempty"`
@@ -26,7 +26,7 @@ type DeviceIdentity struct {
 	Capabilities               Capabilities    `json:"capabilities"`
 }
 
-// Authentication is how a device proves who it is. Type is sas, selfSigned,
+// Authentication says how a device proves its identity. Type is sas, selfSigned,
 // certificateAuthority or none.
 type Authentication struct {
 	Type           string         `json:"type,omitempty"`
@@ -34,8 +34,8 @@ type Authentication struct {
 	X509Thumbprint X509Thumbprint `json:"x509Thumbprint"`
 }
 
-// SymmetricKey holds a device's two keys in base64. Empty keys ask the hub to
-// make them.
+// SymmetricKey holds a device's two keys in base64. If a client creates a device
+// with empty keys, the hub generates them.
 type SymmetricKey struct {
 	PrimaryKey   string `json:"primaryKey"`
 	SecondaryKey string `json:"secondaryKey"`
@@ -47,7 +47,7 @@ type X509Thumbprint struct {
 	SecondaryThumbprint *string `json:"secondaryThumbprint"`
 }
 
-// Capabilities of a device.
+// Capabilities says whether a device is an IoT Edge device.
 type Capabilities struct {
 	IotEdge bool `json:"iotEdge"`
 }

@@ -1,10 +1,11 @@
-// Package iothub is the vocabulary that the device side, the service side and
-// the embedded hub share: connection strings, shared access signatures, MQTT
-// topics and user names, twins, direct methods, jobs and error codes, each as
-// Azure IoT Hub has it on the wire.
+// Package iothub holds the parts of Azure IoT Hub's protocol that devices, service
+// clients and the embedded hub share: connection strings, shared access signatures,
+// MQTT topics and user names, twins, direct methods, jobs, error codes and the limits
+// of the tiers.
 //
-// The package does no I/O and keeps no state. Everything in it is a value or a
-// pure function, so that both ends of a link are held to one reading of the
-// protocol. Parsers reject what they do not understand with an error that names
-// the part at fault and never quotes a secret.
+// Guarantees:
+//   - The package does no I/O and keeps no state. It consists of values and pure
+//     functions, so that both ends of a connection read the protocol in the same way.
+//   - Parsers refuse input that they do not understand. Their errors name the faulty
+//     part and never quote a secret.
 package iothub

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// Code names an error of the service API, as it stands after "ErrorCode:".
+// Code is the name of an error of the service API. In an answer it follows
+// "ErrorCode:".
 type Code string
 
-// The codes that the hub uses and clients tell apart. Numbers and statuses are
-// those of the public tables of IoT Hub's error codes.
+// The error codes that the embedded hub sends and clients distinguish. They come from
+// IoT Hub's public tables of error codes.
 const (
 	CodeInvalidOperation    Code = "InvalidOperation"
 	CodeArgumentInvalid     Code = "ArgumentInvalid"
@@ -41,8 +42,9 @@ const (
 	CodeGatewayTimeout      Code = "GatewayTimeout"
 )
 
-// numbers gives each code its number; the first three digits are the HTTP
-// status. Numbers that end in 000 are this project's: no public table has one.
+// numbers holds the number of each code. The first three digits of a number are the
+// HTTP status. No public table has a number for the codes whose number ends in 000;
+// the project chose those itself.
 var numbers = map[Code]int{
 	CodeInvalidOperation:    400003,
 	CodeArgumentInvalid:     400004,
@@ -70,30 +72,33 @@ var numbers = map[Code]int{
 	CodeGatewayTimeout:      504101,
 }
 
-// Number returns the code's six-digit number, or 0 for a code that is not known.
+// Number returns the code's six-digit number, or 0 for an unknown code.
 func (c Code) Number() int { return numbers[c] }
 
-// Error is a refusal by the service API.
+// Error is the answer of a hub that refused a request.
 type Error struct {
-	Status     int    // HTTP status
-	Code       Code   // name; empty if the answer had none
-	Message    string // for people
-	TrackingID string
-	RetryAfter time.Duration // what the hub asked to wait; 0 if it did not say
+	Status     int           // HTTP status
+	Code       Code          // empty if the answer had no code
+	Message    string        // the hub's reason, for people
+	TrackingID string        // identifies the answer in the hub's log
+	RetryAfter time.Duration // how long the hub asked the client to wait; 0 if it did not ask
 }
 
-// Errorf makes an error with the status that belongs to its code.
+// Errorf returns an error with the given code and the HTTP status of the code. It
+// replaces semicolons in the message by commas, because the SDKs split an answer at
+// semicolons and show only the second part.
 func Errorf(code Code, format string, args ...any) *Error {
-	// The SDKs split the text at semicolons and take the second part.
 	message := strings.ReplaceAll(fmt.Sprintf(format, args...), ";", ",")
+
 	status := code.Number() / 1000
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
+
 	return &Error{Status: status, Code: code, Message: message}
 }
 
-// Error gives the message with the code's name and number.
+// Error returns the message, followed by the name and number of the code.
 func (e *Error) Error() string {
 	name := string(e.Code)
 	if name == "" {
@@ -101,24 +106,26 @@ func (e *Error) Error() string {
 	} else if n := e.Code.Number(); n%1000 != 0 {
 		name += " " + strconv.Itoa(n)
 	}
+
 	if e.Message == "" {
 		return name
 	}
 	return fmt.Sprintf("%s (%s)", e.Message, name)
 }
 
-// Is makes errors.Is compare by code, so that errors.Is(err, &Error{Code: c}) works.
+// Is lets errors.Is(err, &Error{Code: c}) find errors with the code c.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code != "" && t.Code == e.Code
 }
 
+// errorBody is the body of an answer that refuses a request.
 type errorBody struct {
 	Message          string `json:"Message"`
 	ExceptionMessage string `json:"ExceptionMessage"`
 }
 
-// methodErrorText is what stands in Message when a direct method fails.
+// methodErrorText is the JSON object in errorBody.Message after a direct method failed.
 type methodErrorText struct {
 	ErrorCode    int       `json:"errorCode"`
 	TrackingID   string    `json:"trackingId"`
@@ -127,8 +134,8 @@ type methodErrorText struct {
 	TimestampUTC time.Time `json:"timestampUtc"`
 }
 
-// Body returns the body of the answer: {"Message":"ErrorCode:NAME;TEXT",
-// "ExceptionMessage":"Tracking ID:...-TimeStamp:..."}, which is what the SDKs take apart.
+// Body returns the body of the answer in the form that the SDKs parse:
+// {"Message":"ErrorCode:NAME;TEXT","ExceptionMessage":"Tracking ID:...-TimeStamp:..."}.
 func (e *Error) Body(now time.Time) []byte {
 	body, _ := json.Marshal(errorBody{
 		Message:          "ErrorCode:" + string(e.Code) + ";" + e.Message,
@@ -137,30 +144,37 @@ func (e *Error) Body(now time.Time) []byte {
 	return body
 }
 
-// MethodBody is Body for a failed direct method, where IoT Hub puts a JSON
-// object with the code's number into the message.
+// MethodBody returns the body of the answer to a failed direct method. Like IoT Hub,
+// it puts a JSON object with the code's number into the message.
 func (e *Error) MethodBody(now time.Time) []byte {
 	text, _ := json.Marshal(methodErrorText{
-		ErrorCode: e.Code.Number(), TrackingID: e.TrackingID, Message: e.Message, TimestampUTC: now.UTC(),
+		ErrorCode:    e.Code.Number(),
+		TrackingID:   e.TrackingID,
+		Message:      e.Message,
+		TimestampUTC: now.UTC(),
 	})
+
 	body, _ := json.Marshal(errorBody{Message: "ErrorCode:" + string(e.Code) + ";" + string(text)})
 	return body
 }
 
-// ParseError reads the answer to a refused request. It always returns an
-// error; where the body is of no known form, its beginning is the message.
+// ParseError parses the answer to a refused request. It always returns an error. If
+// it cannot parse the body, the message is the beginning of the body.
 func ParseError(status int, body []byte) *Error {
 	e := &Error{Status: status}
+
 	var b errorBody
 	if json.Unmarshal(body, &b) != nil || b.Message == "" {
 		e.Message = firstLine(string(body))
 		return e
 	}
+
 	text := b.Message
 	if rest, ok := strings.CutPrefix(text, "ErrorCode:"); ok {
 		name, message, _ := strings.Cut(rest, ";")
 		e.Code, text = Code(strings.TrimSpace(name)), message
 	}
+
 	var m methodErrorText
 	if json.Unmarshal([]byte(text), &m) == nil && m.ErrorCode != 0 {
 		text, e.TrackingID = m.Message, m.TrackingID
@@ -169,12 +183,14 @@ func ParseError(status int, body []byte) *Error {
 		}
 	}
 	e.Message = firstLine(text)
+
 	if _, after, ok := strings.Cut(b.ExceptionMessage, "Tracking ID:"); ok {
 		e.TrackingID, _, _ = strings.Cut(after, "-TimeStamp:")
 	}
 	return e
 }
 
+// codeOf returns the code with the given number, or "" for an unknown number.
 func codeOf(number int) Code {
 	for code, n := range numbers {
 		if n == number {
@@ -184,10 +200,12 @@ func codeOf(number int) Code {
 	return ""
 }
 
+// firstLine returns the first line of text, cut after 300 bytes.
 func firstLine(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	if len(text) > 300 {
 		text = strings.ToValidUTF8(text[:300], "") + "..."
 	}
+
 	return strings.TrimSpace(text)
 }

@@ -13,6 +13,8 @@ import (
 )
 
 func TestErrorf(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		code   iothub.Code
 		status int
@@ -40,21 +42,25 @@ func TestErrorf(t *testing.T) {
 }
 
 func TestErrorIs(t *testing.T) {
+	t.Parallel()
+
 	err := fmt.Errorf("job j1: %w", iothub.Errorf(iothub.CodeDeviceNotFound, "no device d1"))
 	if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound}) {
-		t.Error("errors.Is does not find the code")
+		t.Error("errors.Is does not match the code")
 	}
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeJobNotFound}) {
-		t.Error("errors.Is finds another code")
+		t.Error("errors.Is matches another code")
 	}
 	if errors.Is(&iothub.Error{Status: 404}, &iothub.Error{}) {
-		t.Error("errors.Is finds a code where there is none")
+		t.Error("errors.Is matches errors that have no code")
 	}
 }
 
 var bodyTime = time.Date(2026, 11, 23, 13, 4, 5, 0, time.FixedZone("CET", 3600))
 
 func TestErrorBody(t *testing.T) {
+	t.Parallel()
+
 	err := iothub.Errorf(iothub.CodeDeviceNotFound, "no device d1; sorry")
 	err.TrackingID = "T1"
 	const want = `{"Message":"ErrorCode:DeviceNotFound;no device d1, sorry","ExceptionMessage":"Tracking ID:T1-TimeStamp:11/23/2026 12:04:05"}`
@@ -63,9 +69,11 @@ func TestErrorBody(t *testing.T) {
 	}
 }
 
-// The official Node SDK splits Message at semicolons: the first part names the
-// code, the second is the text, which here must be one JSON object.
+// The official Node SDK splits Message at semicolons. The first part names the code.
+// The second part is the text, which must be one JSON object after a failed method.
 func TestErrorMethodBody(t *testing.T) {
+	t.Parallel()
+
 	err := iothub.Errorf(iothub.CodeDeviceNotOnline, "d1 is offline; try later")
 	err.TrackingID = "T1"
 	var body struct{ Message, ExceptionMessage string }
@@ -83,6 +91,8 @@ func TestErrorMethodBody(t *testing.T) {
 }
 
 func TestParseError(t *testing.T) {
+	t.Parallel()
+
 	own := iothub.Errorf(iothub.CodeJobNotFound, "no job j1")
 	own.TrackingID = "T9"
 	for _, test := range []struct {

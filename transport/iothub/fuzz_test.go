@@ -10,9 +10,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// What a parser takes, it must give back: each target parses, prints and parses
-// again. What it refuses, it must refuse in one line that shows no secret.
-
+// fuzzSecret is a key that no error may show. The fuzz targets of this file parse a
+// text, print the result and parse it again: both results must be equal. If a parser
+// refuses a text, its error must be one line without the secret.
 const fuzzSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 
 func FuzzConnectionString(f *testing.F) {
@@ -25,7 +25,7 @@ func FuzzConnectionString(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		// The secret comes last, under whatever name the text ends with.
+		// The fuzzed text often ends with "NAME=", so that the secret becomes a value.
 		text += fuzzSecret
 		if d, err := iothub.ParseDevice(text); err != nil {
 			checkRefusal(t, err)
@@ -60,17 +60,17 @@ func FuzzSignature(f *testing.F) {
 			return
 		}
 		if s.SignedBy(iothub.NewKey()) {
-			t.Errorf("%q: signed by a key that was made after it", token)
+			t.Errorf("%q: SignedBy accepts a key that did not exist when the token was made", token)
 		}
 		if !s.Covers(s.Resource) || s.Covers("x"+s.Resource) {
-			t.Errorf("%q: its scope must cover itself, and no other host", token)
+			t.Errorf("%q: the token must cover its own resource and no other host", token)
 		}
 		again, err := iothub.ParseSignature(iothub.Sign(iothub.Escape(s.Resource), key, s.KeyName, s.Expiry))
 		if err != nil {
-			t.Fatalf("%q: signed again, it is refused: %v", token, err)
+			t.Fatalf("%q: ParseSignature refuses the token after it is signed again: %v", token, err)
 		}
 		if again.Resource != s.Resource || again.KeyName != s.KeyName || !again.Expiry.Equal(s.Expiry) || !again.SignedBy(key) {
-			t.Errorf("%q: signed again, it is %+v", token, again)
+			t.Errorf("%q: after it is signed again, the token is %+v", token, again)
 		}
 	})
 }
@@ -91,7 +91,8 @@ func FuzzUserName(f *testing.F) {
 		if u.HostName == "" || u.DeviceID == "" || u.APIVersion == "" {
 			t.Errorf("%q: a part is empty in %+v", text, u)
 		}
-		// The model id and the date are not encoded on the wire, so only plain ones come back.
+		// String does not encode the model id and the version, so that only values without
+		// special characters survive the round trip.
 		if strings.ContainsAny(u.ModelID+u.APIVersion, "%&") {
 			return
 		}
@@ -177,14 +178,14 @@ func FuzzTopics(f *testing.F) {
 			return err == nil && d == device && m == "" && reflect.DeepEqual(b, bag)
 		})
 		if taken > 1 {
-			t.Errorf("%q is taken for %d kinds of topic", topic, taken)
+			t.Errorf("%q is accepted as %d kinds of topic", topic, taken)
 		}
 	})
 }
 
-// FuzzMerge holds Merge to the rules of a twin's patch: what the patch removes
-// is gone, what it does not name stays, no null is stored, and a second time
-// changes nothing.
+// FuzzMerge checks the rules of twin patches. A null in the patch removes a member.
+// Members that are not in the patch stay unchanged. The result contains no null from
+// the patch, and merging the patch a second time changes nothing.
 func FuzzMerge(f *testing.F) {
 	f.Add(`{"a":{"x":1,"y":2},"b":1}`, `{"a":{"y":null,"z":{"n":null}},"c":[null]}`)
 	f.Add(`{"a":1}`, `{"a":{"b":1}}`)
@@ -207,17 +208,17 @@ func FuzzMerge(f *testing.F) {
 		}
 		for name, value := range base {
 			if _, named := patch[name]; !named && !reflect.DeepEqual(merged[name], value) {
-				t.Errorf("%s: it was not named and has changed", name)
+				t.Errorf("%s: the member is not in the patch but has changed", name)
 			}
 		}
 		if !reflect.DeepEqual(merged.Merge(patch), merged) {
-			t.Errorf("%s onto %s: a second time changes it", patchText, baseText)
+			t.Errorf("%s merged into %s: a second merge changes the result", patchText, baseText)
 		}
 		if clean := (iothub.Object{}).Merge(patch); hasNull(map[string]any(clean)) {
-			t.Errorf("%s: a null was stored: %s", patchText, toJSON(t, clean))
+			t.Errorf("%s: the result contains a null: %s", patchText, toJSON(t, clean))
 		}
 		if toJSON(t, base)+toJSON(t, patch) != before {
-			t.Error("an argument was changed")
+			t.Error("Merge changed an argument")
 		}
 	})
 }
@@ -245,7 +246,7 @@ func FuzzTwinPatch(f *testing.F) {
 		if json.Unmarshal([]byte(text), &patch) != nil {
 			return
 		}
-		// Empty tags say nothing and are left out.
+		// Marshalling omits empty tags.
 		if len(patch.Tags) == 0 {
 			patch.Tags = nil
 		}
@@ -269,7 +270,7 @@ func FuzzParseError(f *testing.F) {
 			t.Fatalf("got %+v; want an error of status %d", err, status)
 		}
 		if strings.Contains(err.Message, "\n") || len(err.Message) > 303 {
-			t.Errorf("the message %q is no short line", err.Message)
+			t.Errorf("the message %q is too long or has several lines", err.Message)
 		}
 		if utf8.Valid(body) && !utf8.ValidString(err.Error()) {
 			t.Errorf("%q is not UTF-8 any more", err.Error())

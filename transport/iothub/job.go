@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// JobType is what a job does to its devices.
+// JobType is the kind of work that a job does on its devices.
 type JobType string
 
-// The two kinds of jobs on devices.
+// The two types of jobs.
 const (
 	ScheduleDeviceMethod JobType = "scheduleDeviceMethod"
 	ScheduleUpdateTwin   JobType = "scheduleUpdateTwin"
@@ -19,7 +19,7 @@ const (
 // JobStatus is the state of a job.
 type JobStatus string
 
-// The states of a job. Enqueued is what IoT Hub's model has beside queued.
+// The states of a job. IoT Hub's documentation has both "enqueued" and "queued".
 const (
 	JobUnknown   JobStatus = "unknown"
 	JobEnqueued  JobStatus = "enqueued"
@@ -31,12 +31,12 @@ const (
 	JobCancelled JobStatus = "cancelled"
 )
 
-// Ended reports whether the job will not change any more.
+// Ended reports whether the job is over, so that it will not change any more.
 func (s JobStatus) Ended() bool {
 	return s == JobCompleted || s == JobFailed || s == JobCancelled
 }
 
-// Job is a job as the service API has it, both asked for and answered.
+// Job is a job in the form of the service API, both in requests and in answers.
 type Job struct {
 	JobID                     string          `json:"jobId"`
 	Type                      JobType         `json:"type"`
@@ -46,15 +46,16 @@ type Job struct {
 	EndTime                   *time.Time      `json:"endTime,omitempty"`
 	MaxExecutionTimeInSeconds int64           `json:"maxExecutionTimeInSeconds,omitempty"`
 	CloudToDeviceMethod       *MethodRequest  `json:"cloudToDeviceMethod,omitempty"`
-	UpdateTwin                json.RawMessage `json:"updateTwin,omitempty"` // a TwinPatch, as it was given
+	UpdateTwin                json.RawMessage `json:"updateTwin,omitempty"` // a TwinPatch, unchanged from the request
 	Status                    JobStatus       `json:"status,omitempty"`
 	FailureReason             string          `json:"failureReason,omitempty"`
 	StatusMessage             string          `json:"statusMessage,omitempty"`
 	DeviceJobStatistics       *JobStatistics  `json:"deviceJobStatistics,omitempty"`
 }
 
-// JobStatistics counts a job's devices. A device counts as succeeded once it
-// has answered, whatever its answer's status; see [DeviceJob.Judge].
+// JobStatistics counts the devices of a job by state. IoT Hub counts a device as
+// succeeded as soon as it has answered, even with a status that means failure; use
+// [DeviceJob.Judge] to find the failures.
 type JobStatistics struct {
 	DeviceCount    int `json:"deviceCount"`
 	FailedCount    int `json:"failedCount"`
@@ -63,8 +64,8 @@ type JobStatistics struct {
 	PendingCount   int `json:"pendingCount"`
 }
 
-// DeviceJobStatus is the state of one device in a job. Note the spelling of
-// canceled, which is IoT Hub's here.
+// DeviceJobStatus is the state of one device in a job. IoT Hub spells a device's
+// state "canceled" but a job's state "cancelled".
 type DeviceJobStatus string
 
 // The states of a device in a job.
@@ -77,7 +78,8 @@ const (
 	DeviceCanceled  DeviceJobStatus = "canceled"
 )
 
-// DeviceJob is one device's row of a job, as SELECT * FROM devices.jobs gives it.
+// DeviceJob is the row of one device in a job. The query SELECT * FROM devices.jobs
+// returns such rows.
 type DeviceJob struct {
 	DeviceID               string            `json:"deviceId"`
 	JobID                  string            `json:"jobId"`
@@ -91,19 +93,19 @@ type DeviceJob struct {
 	Error                  *DeviceJobError   `json:"error,omitempty"`
 }
 
-// DeviceJobOutcome holds a device's answer.
+// DeviceJobOutcome holds a device's answer to the method of a job.
 type DeviceJobOutcome struct {
 	DeviceMethodResponse *MethodResponse `json:"deviceMethodResponse"`
 }
 
-// DeviceJobError says why a device failed.
+// DeviceJobError says why a job failed on a device.
 type DeviceJobError struct {
 	Code        string `json:"code"`
 	Description string `json:"description"`
 }
 
-// CheckJobID reports whether id can name a job: 1 to 64 letters, digits and
-// dashes, all ASCII.
+// CheckJobID returns an error if id cannot be the id of a job. IoT Hub allows 1 to 64
+// ASCII letters, digits and dashes.
 func CheckJobID(id string) error {
 	if id == "" {
 		return errors.New("the job id is empty")
@@ -111,10 +113,12 @@ func CheckJobID(id string) error {
 	if len(id) > 64 {
 		return fmt.Errorf("the job id has %d characters; at most 64 are allowed", len(id))
 	}
+
 	for _, r := range id {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-') {
-			return fmt.Errorf("the job id has %q; allowed are ASCII letters, digits and '-'", r)
+			return fmt.Errorf("the job id contains %q; allowed are ASCII letters, digits and '-'", r)
 		}
 	}
+
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 )
 
 func TestJobStatusEnded(t *testing.T) {
+	t.Parallel()
+
 	for status, want := range map[iothub.JobStatus]bool{
 		iothub.JobCompleted: true, iothub.JobFailed: true, iothub.JobCancelled: true,
 		iothub.JobUnknown: false, iothub.JobEnqueued: false, iothub.JobQueued: false,
@@ -22,8 +24,10 @@ func TestJobStatusEnded(t *testing.T) {
 	}
 }
 
-// The bodies are those that the official Node SDK sends.
+// The request bodies come from the official Node SDK.
 func TestJobFromTheSDK(t *testing.T) {
+	t.Parallel()
+
 	start := time.Date(2026, 11, 23, 11, 36, 56, 126e6, time.UTC)
 	for _, test := range []struct {
 		name, text string
@@ -51,6 +55,8 @@ func TestJobFromTheSDK(t *testing.T) {
 }
 
 func TestCheckJobID(t *testing.T) {
+	t.Parallel()
+
 	for _, id := range []string{"a", "job-1", "0b5d9b5e-8c8e-4a3a-9f5e-1c2d3e4f5a6b", strings.Repeat("x", 64)} {
 		if err := iothub.CheckJobID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
@@ -70,6 +76,8 @@ func TestCheckJobID(t *testing.T) {
 }
 
 func TestDeviceJobJudge(t *testing.T) {
+	t.Parallel()
+
 	const method, twin = iothub.ScheduleDeviceMethod, iothub.ScheduleUpdateTwin
 	answer := func(status int, payload string) *iothub.DeviceJobOutcome {
 		return &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status, Payload: json.RawMessage(payload)}}
@@ -92,7 +100,7 @@ func TestDeviceJobJudge(t *testing.T) {
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "status 300"}},
 		{"answered 199", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(199, `{"x":1}`)},
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "status 199"}},
-		{"jammed: the hub counts it as succeeded, a technician must not",
+		{"jammed: the hub counts the row as succeeded, but the door is open",
 			iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(500, `{"error":{"code":"jammed","message":"the bolt did not move"}}`)},
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "500 jammed: the bolt did not move"}},
 		{"a code without a message", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(409, `{"error":{"code":"busy"}}`)},
@@ -100,9 +108,9 @@ func TestDeviceJobJudge(t *testing.T) {
 		{"an answer that is no JSON", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(500, ``)},
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "status 500"}},
 		{"completed without an answer", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted},
-			iothub.Verdict{Outcome: iothub.Uncertain, Reason: "the hub has no answer of the device"}},
+			iothub.Verdict{Outcome: iothub.Uncertain, Reason: "the hub has no answer from the device"}},
 		{"completed with an empty outcome", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: &iothub.DeviceJobOutcome{}},
-			iothub.Verdict{Outcome: iothub.Uncertain, Reason: "the hub has no answer of the device"}},
+			iothub.Verdict{Outcome: iothub.Uncertain, Reason: "the hub has no answer from the device"}},
 		{"twin updated", iothub.DeviceJob{JobType: twin, Status: iothub.DeviceCompleted},
 			iothub.Verdict{Outcome: iothub.Succeeded}},
 		{"offline", iothub.DeviceJob{JobType: method, Status: iothub.DeviceFailed, Error: fault("DeviceNotOnline", "d1 is not connected")},
@@ -123,9 +131,9 @@ func TestDeviceJobJudge(t *testing.T) {
 			iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(200, `null`), Error: fault("ServerError", "x")},
 			iothub.Verdict{Outcome: iothub.Failed, Reason: "x"}},
 		{"failed without an error", iothub.DeviceJob{JobType: method, Status: iothub.DeviceFailed},
-			iothub.Verdict{Outcome: iothub.Failed, Reason: "the hub gives no reason"}},
+			iothub.Verdict{Outcome: iothub.Failed, Reason: "the hub gave no reason"}},
 		{"canceled", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCanceled},
-			iothub.Verdict{Outcome: iothub.Canceled, Reason: "canceled before the device was called"}},
+			iothub.Verdict{Outcome: iothub.Canceled, Reason: "the job was cancelled before the hub called the device"}},
 		{"pending", iothub.DeviceJob{JobType: method, Status: iothub.DevicePending}, iothub.Verdict{Outcome: iothub.Unfinished}},
 		{"scheduled", iothub.DeviceJob{JobType: method, Status: iothub.DeviceScheduled}, iothub.Verdict{Outcome: iothub.Unfinished}},
 		{"running", iothub.DeviceJob{JobType: twin, Status: iothub.DeviceRunning}, iothub.Verdict{Outcome: iothub.Unfinished}},

@@ -6,13 +6,16 @@ import (
 	"slices"
 )
 
-// room is how many levels of JSON are put around what a device says, at most.
-const room = 100
+// maxSurroundingLevels is the largest number of JSON levels that the hub or a client
+// wraps around a device's JSON.
+const maxSurroundingLevels = 100
 
-// ValidJSON reports whether text is JSON that can be put into other JSON. A
-// decoder goes 10,000 levels deep, so that an answer which uses them all would make
-// every list unreadable that it stands in.
+// ValidJSON reports whether text is JSON that can be embedded in other JSON. Go's
+// decoder refuses more than 10,000 levels. An answer with exactly that many levels
+// would be valid alone, but would make every list that contains it unreadable.
 func ValidJSON(text []byte) bool {
-	return json.Valid(text) &&
-		json.Valid(slices.Concat(bytes.Repeat([]byte("["), room), text, bytes.Repeat([]byte("]"), room)))
+	opening := bytes.Repeat([]byte("["), maxSurroundingLevels)
+	closing := bytes.Repeat([]byte("]"), maxSurroundingLevels)
+
+	return json.Valid(text) && json.Valid(slices.Concat(opening, text, closing))
 }

@@ -6,8 +6,10 @@ import (
 	"testing"
 )
 
-// What is JSON can be put into the JSON of others, and read from there.
+// Text that ValidJSON accepts must be readable after it is embedded in a list of rows.
 func TestValidJSON(t *testing.T) {
+	t.Parallel()
+
 	nested := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
 	for _, test := range []struct {
 		name, text string
@@ -16,10 +18,10 @@ func TestValidJSON(t *testing.T) {
 		{"an object", `{"a":[1,null]}`, true},
 		{"a number", " 1\n", true},
 		{"deep", nested(9_000), true},
-		{"as deep as a decoder goes by itself", nested(10_000), false},
+		{"the most levels that a decoder reads", nested(10_000), false},
 		{"nothing", "", false},
 		{"half", `{"a":`, false},
-		{"two halves of others", `1],[2`, false},
+		{"the inner part of a larger list", `1],[2`, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := ValidJSON([]byte(test.text)); got != test.want {

@@ -5,63 +5,66 @@ import (
 	"fmt"
 )
 
-// Outcome is what became of one device in a job, for a person.
+// Outcome is the result of a job for one device, in the words that people read.
 type Outcome string
 
-// The outcomes that are told apart.
+// The outcomes of a job for one device.
 const (
-	Unfinished Outcome = "unfinished" // not ended yet
-	Succeeded  Outcome = "succeeded"
-	Refused    Outcome = "refused"   // the device answered, and its answer was not 2xx
-	Offline    Outcome = "offline"   // the device was not connected
-	TimedOut   Outcome = "timed out" // the device was called and did not answer
-	Uncertain  Outcome = "uncertain" // the device may have been called; its answer is lost
-	Gone       Outcome = "gone"      // the device does not exist any more
-	Canceled   Outcome = "canceled"
-	Failed     Outcome = "failed" // any other error
+	Unfinished Outcome = "unfinished" // the job still works on the device
+	Succeeded  Outcome = "succeeded"  // the device did what the job asked
+	Refused    Outcome = "refused"    // the device answered with a status other than 2xx
+	Offline    Outcome = "offline"    // the device was not connected
+	TimedOut   Outcome = "timed out"  // the hub called the device and got no answer
+	Uncertain  Outcome = "uncertain"  // the hub may have called the device, but its answer is lost
+	Gone       Outcome = "gone"       // the device was deleted
+	Canceled   Outcome = "canceled"   // the job was cancelled before the hub called the device
+	Failed     Outcome = "failed"     // the hub reports another error
 )
 
-// CodeOutcomeUnknown marks a device that was called, and whose answer was not
-// stored before the hub ended. It is the embedded hub's own code.
+// CodeOutcomeUnknown is the error of a device that the hub called shortly before the
+// hub stopped, so that its answer was never stored. Only the embedded hub uses it.
 const CodeOutcomeUnknown Code = "OutcomeUnknown"
 
-// Verdict is the judgement of a device's row, with the reason where it failed.
+// Verdict is the outcome of a job for one device, and the reason if it failed.
 type Verdict struct {
 	Outcome Outcome
 	Reason  string
 }
 
-// Judge says what became of the device. It has succeeded only if the row ended
-// without an error and a method's status is 2xx: to IoT Hub an answer of 500 is
-// an answer and counts as succeeded, but the door is still open. Everything
-// that decides on success decides by this function.
+// Judge decides whether a job succeeded on a device. The device has succeeded only if
+// its row has no error and the status of its method is 2xx. IoT Hub's own statistics
+// count every answer as a success, even a 500, after which the door is still open.
+// All code that depends on success must call Judge.
 func (r DeviceJob) Judge() Verdict {
 	if r.Error != nil {
 		return Verdict{errorOutcome(r.Error.Code), errorReason(*r.Error)}
 	}
+
 	switch r.Status {
 	case DeviceCompleted:
 	case DeviceCanceled:
-		return Verdict{Canceled, "canceled before the device was called"}
+		return Verdict{Canceled, "the job was cancelled before the hub called the device"}
 	case DeviceFailed:
-		return Verdict{Failed, "the hub gives no reason"}
+		return Verdict{Failed, "the hub gave no reason"}
 	default:
 		return Verdict{Outcome: Unfinished}
 	}
+
 	if r.JobType != ScheduleDeviceMethod {
 		return Verdict{Outcome: Succeeded}
 	}
 	if r.Outcome == nil || r.Outcome.DeviceMethodResponse == nil {
-		return Verdict{Uncertain, "the hub has no answer of the device"}
+		return Verdict{Uncertain, "the hub has no answer from the device"}
 	}
 	return r.Outcome.DeviceMethodResponse.Judge()
 }
 
-// Judge says whether a device's answer to a direct method is a success.
+// Judge decides whether a device's answer to a direct method is a success.
 func (m MethodResponse) Judge() Verdict {
 	if m.Status >= 200 && m.Status <= 299 {
 		return Verdict{Outcome: Succeeded}
 	}
+
 	reason := fmt.Sprintf("status %d", m.Status)
 	var answer struct {
 		Error struct{ Code, Message string }
@@ -72,9 +75,12 @@ func (m MethodResponse) Judge() Verdict {
 			reason += ": " + answer.Error.Message
 		}
 	}
+
 	return Verdict{Refused, reason}
 }
 
+// errorOutcome returns the outcome for the error code in a device's row. IoT Hub
+// writes the code as a name or as a number.
 func errorOutcome(code string) Outcome {
 	switch code {
 	case string(CodeDeviceNotOnline), "404103":
@@ -86,6 +92,7 @@ func errorOutcome(code string) Outcome {
 	case string(CodeDeviceNotFound), "404001":
 		return Gone
 	}
+
 	return Failed
 }
 
@@ -93,5 +100,6 @@ func errorReason(e DeviceJobError) string {
 	if e.Description == "" {
 		return e.Code
 	}
+
 	return firstLine(e.Description)
 }

@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// Key is a shared access key. It prints as "[key]" wherever it is formatted or
-// marshalled, so that it cannot reach a log by accident; Base64 gives its text.
+// Key is a shared access key. Formatting or marshalling it yields "[key]", so that it
+// never appears in a log by accident. Use Base64 to get the key itself.
 type Key []byte
 
-// ParseKey reads a key from its base64 text.
+// ParseKey decodes a key from base64.
 func ParseKey(text string) (Key, error) {
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -21,24 +21,25 @@ func ParseKey(text string) (Key, error) {
 	if len(key) == 0 {
 		return nil, errors.New("the key is empty")
 	}
+
 	return key, nil
 }
 
-// NewKey makes a key of 32 random bytes, the length that IoT Hub generates.
+// NewKey returns a key of 32 random bytes. IoT Hub generates keys of the same length.
 func NewKey() Key {
 	key := make(Key, 32)
 	rand.Read(key)
 	return key
 }
 
-// Base64 returns the text that stands in connection strings.
+// Base64 returns the key in the form that connection strings use.
 func (k Key) Base64() string { return base64.StdEncoding.EncodeToString(k) }
 
-// String hides the key.
+// String returns "[key]" instead of the key.
 func (k Key) String() string { return "[key]" }
 
-// Format hides the key from every verb.
+// Format writes "[key]" instead of the key, whatever the verb.
 func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
-// MarshalText hides the key from encoders, such as a logger's.
+// MarshalText returns "[key]" instead of the key, for example in structured logs.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

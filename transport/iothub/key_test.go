@@ -9,7 +9,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// testKeyText is a key of the bytes 0 to 31, as it stands in connection strings.
+// testKeyText is a key with the bytes 0 to 31 in base64.
 const testKeyText = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 func testKey(t testing.TB) iothub.Key {
@@ -22,6 +22,8 @@ func testKey(t testing.TB) iothub.Key {
 }
 
 func TestKeyRoundTrip(t *testing.T) {
+	t.Parallel()
+
 	key := testKey(t)
 	if len(key) != 32 || key[31] != 31 {
 		t.Errorf("the key's bytes are not 0 to 31")
@@ -30,11 +32,13 @@ func TestKeyRoundTrip(t *testing.T) {
 		t.Errorf("Base64() = %q, want %q", got, testKeyText)
 	}
 	if a, b := iothub.NewKey(), iothub.NewKey(); len(a) != 32 || a.Base64() == b.Base64() {
-		t.Error("NewKey: want 32 bytes, new ones each time")
+		t.Error("NewKey: want 32 bytes that differ at each call")
 	}
 }
 
 func TestParseKeyRefuses(t *testing.T) {
+	t.Parallel()
+
 	for _, text := range []string{"", "no base64!", "AAEC AwQF", "AAECAw"} {
 		if key, err := iothub.ParseKey(text); err == nil {
 			t.Errorf("ParseKey(%q) has %d bytes, want an error", text, len(key))
@@ -43,6 +47,8 @@ func TestParseKeyRefuses(t *testing.T) {
 }
 
 func TestKeyNeverPrints(t *testing.T) {
+	t.Parallel()
+
 	service := iothub.Service{HostName: "h", KeyName: "n", Key: testKey(t)}
 	asJSON, err := json.Marshal(service)
 	if err != nil {

@@ -2,20 +2,20 @@ package iothub
 
 import "slices"
 
-// MaxMessage is how many bytes the body of a device-to-cloud message may have.
+// MaxMessage is the largest body of a device-to-cloud message, in bytes.
 const MaxMessage = 256 << 10
 
-// Message is a device-to-cloud message. The empty system properties are not sent.
+// Message is a device-to-cloud message. Empty system properties are not sent.
 type Message struct {
-	ID              string // for who receives it to find a repetition
+	ID              string // lets receivers recognize a repeated message
 	ContentType     string // such as application/json
 	ContentEncoding string // such as utf-8
-	Properties      Bag    // the application's own
+	Properties      Bag    // properties of the application
 	Body            []byte
 }
 
-// Bag returns the message's properties as they stand at the end of its topic:
-// the system's, then the application's.
+// Bag returns the system properties and the application's properties, in the order in
+// which they appear in the topic.
 func (m Message) Bag() Bag {
 	var bag Bag
 	for _, p := range []Property{{"$.mid", m.ID}, {"$.ct", m.ContentType}, {"$.ce", m.ContentEncoding}} {
@@ -23,13 +23,16 @@ func (m Message) Bag() Bag {
 			bag = append(bag, p)
 		}
 	}
+
 	return slices.Concat(bag, m.Properties)
 }
 
-// Topic returns where a device, or one of its modules, sends the message.
+// Topic returns the topic to which a device or one of its modules publishes the
+// message. moduleID is empty for a device.
 func (m Message) Topic(deviceID, moduleID string) string {
 	if moduleID != "" {
 		deviceID += "/modules/" + moduleID
 	}
+
 	return EventTopic(deviceID, m.Bag())
 }

@@ -2,8 +2,10 @@ package iothub
 
 import "testing"
 
-// The first is what the official Node SDK sends for the same message.
+// The first topic is the one that the official Node SDK uses for the same message.
 func TestMessageTopic(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name, device, module string
 		message              Message

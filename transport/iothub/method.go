@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Bounds of a direct method, from IoT Hub's documentation. Times are in seconds.
+// Limits of direct methods from IoT Hub's documentation. Timeouts are in seconds,
+// the payload is in bytes.
 const (
 	MinResponseTimeout     = 5
 	MaxResponseTimeout     = 300
@@ -16,8 +17,8 @@ const (
 	MaxMethodPayload       = 128 << 10
 )
 
-// MethodRequest is a direct method as the service API takes it, alone or in a
-// job. A nil Payload goes to the device as null.
+// MethodRequest is a request to call a direct method, alone or in a job, in the form
+// of the service API. The device receives null if Payload is nil.
 type MethodRequest struct {
 	MethodName               string          `json:"methodName"`
 	Payload                  json.RawMessage `json:"payload"`
@@ -25,24 +26,26 @@ type MethodRequest struct {
 	ConnectTimeoutInSeconds  int             `json:"connectTimeoutInSeconds,omitempty"`
 }
 
-// Check reports what is wrong with the request, if anything is.
+// Check returns an error if the request exceeds a limit of IoT Hub.
 func (m MethodRequest) Check() error {
 	if err := CheckMethodName(m.MethodName); err != nil {
 		return err
 	}
+
 	if t := m.ResponseTimeoutInSeconds; t != 0 && (t < MinResponseTimeout || t > MaxResponseTimeout) {
-		return fmt.Errorf("the response timeout is %d s; it can be %d to %d s", t, MinResponseTimeout, MaxResponseTimeout)
+		return fmt.Errorf("the response timeout is %d s; want %d to %d s", t, MinResponseTimeout, MaxResponseTimeout)
 	}
 	if t := m.ConnectTimeoutInSeconds; t < 0 || t > MaxConnectTimeout {
-		return fmt.Errorf("the connect timeout is %d s; it can be 0 to %d s", t, MaxConnectTimeout)
+		return fmt.Errorf("the connect timeout is %d s; want 0 to %d s", t, MaxConnectTimeout)
 	}
 	if n := len(m.Payload); n > MaxMethodPayload {
 		return fmt.Errorf("the payload has %d bytes; at most %d are allowed", n, MaxMethodPayload)
 	}
+
 	return nil
 }
 
-// CheckMethodName reports whether name can stand in a method's topic.
+// CheckMethodName returns an error if name cannot be part of a method's topic.
 func CheckMethodName(name string) error {
 	if name == "" {
 		return errors.New("the method's name is empty")
@@ -50,11 +53,13 @@ func CheckMethodName(name string) error {
 	if len(name) > 100 {
 		return fmt.Errorf("the method's name has %d characters; at most 100 are allowed", len(name))
 	}
+
 	for _, r := range name {
 		if r <= ' ' || r > '~' || strings.ContainsRune("/#+?%&", r) {
-			return fmt.Errorf("the method's name has %q, which cannot stand in a topic", r)
+			return fmt.Errorf("the method's name contains %q, which a topic cannot contain", r)
 		}
 	}
+
 	return nil
 }
 
@@ -64,10 +69,9 @@ type MethodResponse struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// Method is a direct method as it reaches a device. RequestID belongs to the
-// link that it came by.
+// Method is a direct method that a device received.
 type Method struct {
-	RequestID string
+	RequestID string // identifies the request on its MQTT connection
 	Name      string
 	Payload   []byte // JSON, or empty
 }

@@ -10,6 +10,8 @@ import (
 )
 
 func TestMethodRequestCheck(t *testing.T) {
+	t.Parallel()
+
 	payload := func(n int) json.RawMessage { return bytes.Repeat([]byte("1"), n) }
 	for _, test := range []struct {
 		name string
@@ -22,10 +24,10 @@ func TestMethodRequestCheck(t *testing.T) {
 		{"shortest answer time", iothub.MethodRequest{MethodName: "m", ResponseTimeoutInSeconds: 5}, ""},
 		{"no name", iothub.MethodRequest{}, "name is empty"},
 		{"name too long", iothub.MethodRequest{MethodName: strings.Repeat("m", 101)}, "101 characters; at most 100"},
-		{"answer time too short", iothub.MethodRequest{MethodName: "m", ResponseTimeoutInSeconds: 4}, "response timeout is 4 s; it can be 5 to 300 s"},
+		{"answer time too short", iothub.MethodRequest{MethodName: "m", ResponseTimeoutInSeconds: 4}, "response timeout is 4 s; want 5 to 300 s"},
 		{"answer time too long", iothub.MethodRequest{MethodName: "m", ResponseTimeoutInSeconds: 301}, "response timeout is 301 s"},
 		{"answer time negative", iothub.MethodRequest{MethodName: "m", ResponseTimeoutInSeconds: -1}, "response timeout is -1 s"},
-		{"connect time too long", iothub.MethodRequest{MethodName: "m", ConnectTimeoutInSeconds: 301}, "connect timeout is 301 s; it can be 0 to 300 s"},
+		{"connect time too long", iothub.MethodRequest{MethodName: "m", ConnectTimeoutInSeconds: 301}, "connect timeout is 301 s; want 0 to 300 s"},
 		{"connect time negative", iothub.MethodRequest{MethodName: "m", ConnectTimeoutInSeconds: -1}, "connect timeout is -1 s"},
 		{"payload too large", iothub.MethodRequest{MethodName: "m", Payload: payload(128<<10 + 1)}, "131073 bytes; at most 131072"},
 	} {
@@ -41,9 +43,11 @@ func TestMethodRequestCheck(t *testing.T) {
 	}
 }
 
-// A name that passes must come through the topic as it is: no separators, no
-// wildcards, nothing that either end would decode.
+// A valid method name must survive the topic unchanged. It therefore contains no
+// separators, no wildcards and nothing that a client or hub would decode.
 func TestCheckMethodName(t *testing.T) {
+	t.Parallel()
+
 	for _, name := range []string{"lockDoor", "lock-door_2.x", "$edge:~!()*'@"} {
 		if err := iothub.CheckMethodName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -57,7 +61,7 @@ func TestCheckMethodName(t *testing.T) {
 	for _, name := range []string{"", "a/b", "a#", "+", "a?b", "a%41", "a&b", "a b", "a\n", "a\x00", "a\x7f", "é"} {
 		err := iothub.CheckMethodName(name)
 		if err == nil {
-			t.Errorf("%q is taken; want an error", name)
+			t.Errorf("%q was accepted; want an error", name)
 			continue
 		}
 		checkErrorText(t, err)
@@ -65,6 +69,8 @@ func TestCheckMethodName(t *testing.T) {
 }
 
 func TestMethodResponseOnTheWire(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		response iothub.MethodResponse
 		want     string

@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Tokens signed with testKeyText by the official Node SDK, and for the forms
-// that it does not write by OpenSSL's HMAC.
+// Tokens signed with testKeyText. The official Node SDK made most of them. OpenSSL made
+// the signatures of the tokens in forms that the SDK does not write.
 const (
 	deviceToken  = "SharedAccessSignature sr=localhost%2Fdevices%2Fd1&sig=LxqMOgDXQug55pDsSpIRBcoD%2Fq82xxjlGgmdqWUGHSI%3D&se=1795437432"
 	moduleToken  = "SharedAccessSignature sr=localhost%2Fdevices%2Fd1%2Fmodules%2Fm1&sig=eERO23Gmhd7oenvsh858N9R4aVhrNbbtIqFmrOP1F4o%3D&se=1795437432"
@@ -21,6 +21,8 @@ const (
 )
 
 func TestSign(t *testing.T) {
+	t.Parallel()
+
 	expiry := time.Unix(1795437432, 999).UTC()
 	for _, test := range []struct {
 		name, resource, keyName string
@@ -43,6 +45,8 @@ func TestSign(t *testing.T) {
 }
 
 func TestParseSignature(t *testing.T) {
+	t.Parallel()
+
 	const reordered = "SharedAccessSignature sig=LxqMOgDXQug55pDsSpIRBcoD%2fq82xxjlGgmdqWUGHSI%3d&se=1795437432&sr=localhost%2Fdevices%2Fd1"
 	for _, test := range []struct {
 		name, token, resource, keyName string
@@ -66,18 +70,20 @@ func TestParseSignature(t *testing.T) {
 				t.Errorf("got resource %q, policy %q, expiry %d", s.Resource, s.KeyName, s.Expiry.Unix())
 			}
 			if !s.SignedBy(testKey(t)) {
-				t.Error("SignedBy says no to the key that made it")
+				t.Error("SignedBy refuses the key that made the signature")
 			}
 			if s.SignedBy(iothub.NewKey()) || s.SignedBy(nil) || s.SignedBy(iothub.Key{}) {
-				t.Error("SignedBy says yes to another key or to none")
+				t.Error("SignedBy accepts another key or an empty key")
 			}
 		})
 	}
 }
 
-// What is signed is the resource and the expiry as they are written: another
-// spelling of the same resource is another text, and so a forgery.
+// The signature covers the resource and the expiry exactly as they are written. A
+// token that spells the same resource in another way must be refused.
 func TestSignatureIsOverTheTextAsWritten(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ name, old, new string }{
 		{"resource in the other case", "%2F", "%2f"},
 		{"resource decoded", "localhost%2Fdevices%2Fd1", "localhost/devices/d1"},
@@ -95,16 +101,18 @@ func TestSignatureIsOverTheTextAsWritten(t *testing.T) {
 				token = strings.Replace(deviceToken, test.old, test.new, 1)
 			}
 			if token == deviceToken {
-				t.Fatal("the case changes nothing")
+				t.Fatal("the test case does not change the token")
 			}
 			if s, err := iothub.ParseSignature(token); err == nil && s.SignedBy(testKey(t)) {
-				t.Errorf("%s is taken as signed", token)
+				t.Errorf("the signature of %s was accepted", token)
 			}
 		})
 	}
 }
 
 func TestParseSignatureRefuses(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ name, token, want string }{
 		{"nothing", "", "does not start with"},
 		{"a password of another kind", "hunter2", "does not start with"},
@@ -115,7 +123,7 @@ func TestParseSignatureRefuses(t *testing.T) {
 		{"no expiry", "SharedAccessSignature sr=h&sig=eA%3D%3D", "se is missing"},
 		{"empty signature", "SharedAccessSignature sr=h&sig=&se=1", "not of the form"},
 		{"resource twice", "SharedAccessSignature sr=h&sr=i&sig=eA%3D%3D&se=1", "sr is given twice"},
-		{"unknown field", "SharedAccessSignature sr=h&sig=eA%3D%3D&se=1&x=y", "none of sr, sig, se and skn"},
+		{"unknown field", "SharedAccessSignature sr=h&sig=eA%3D%3D&se=1&x=y", "allowed: sr, sig, se, skn"},
 		{"resource not decodable", "SharedAccessSignature sr=%zz&sig=eA%3D%3D&se=1", "sr is not percent-encoded"},
 		{"policy not decodable", "SharedAccessSignature sr=h&sig=eA%3D%3D&skn=%zz&se=1", "skn is not percent-encoded"},
 		{"signature no base64", "SharedAccessSignature sr=h&sig=hunter2&se=1", "sig is not percent-encoded base64"},
@@ -126,7 +134,7 @@ func TestParseSignatureRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := iothub.ParseSignature(test.token)
 			if err == nil {
-				t.Fatal("it is taken; want an error")
+				t.Fatal("the token was accepted; want an error")
 			}
 			checkErrorText(t, err)
 			if !strings.HasPrefix(err.Error(), "token: ") || !strings.Contains(err.Error(), test.want) {
@@ -139,8 +147,10 @@ func TestParseSignatureRefuses(t *testing.T) {
 	}
 }
 
-// An expiry that no clock can show must not come out as a long life.
+// An expiry too large for time.Time must not turn into a token that is valid for long.
 func TestSignatureExpiry(t *testing.T) {
+	t.Parallel()
+
 	now := time.Unix(1795437432, 0)
 	for _, test := range []struct {
 		se      string
@@ -150,7 +160,7 @@ func TestSignatureExpiry(t *testing.T) {
 		{"1795437431", true},
 		{"1795437433", false},
 		{"253402300799", false},       // the last second of the year 9999
-		{"9223372036854775807", true}, // no time.Time can hold it
+		{"9223372036854775807", true}, // too large for time.Time
 	} {
 		s, err := iothub.ParseSignature("SharedAccessSignature sr=h&sig=eA%3D%3D&se=" + test.se)
 		if err != nil {
@@ -163,6 +173,8 @@ func TestSignatureExpiry(t *testing.T) {
 }
 
 func TestSignatureCovers(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		scope, resource string
 		want            bool

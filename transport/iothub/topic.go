@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// The filters that a device may subscribe to, besides DeviceboundFilter.
+// Topic filters to which a device may subscribe. A device may also subscribe to its
+// DeviceboundFilter.
 const (
 	MethodsFilter       = "$iothub/methods/POST/#"
 	TwinResponsesFilter = "$iothub/twin/res/#"
 	DesiredFilter       = "$iothub/twin/PATCH/properties/desired/#"
 )
 
+// The beginnings of the topics that devices and the hub publish to.
 const (
 	methodRequest  = "$iothub/methods/POST/"
 	methodResponse = "$iothub/methods/res/"
@@ -23,55 +25,62 @@ const (
 	twinResponse   = "$iothub/twin/res/"
 )
 
-// DeviceboundFilter is the filter for cloud-to-device messages.
+// DeviceboundFilter returns the topic filter for cloud-to-device messages.
 func DeviceboundFilter(deviceID string) string {
 	return "devices/" + deviceID + "/messages/devicebound/#"
 }
 
-// MethodRequestTopic is where the hub sends a direct method to a device.
+// MethodRequestTopic returns the topic to which the hub publishes a direct method. rid
+// is the request id.
 func MethodRequestTopic(name, rid string) string { return methodRequest + name + "/?$rid=" + rid }
 
-// ParseMethodRequest reads the topic of a direct method.
+// ParseMethodRequest parses the topic of a direct method.
 func ParseMethodRequest(topic string) (name, rid string, err error) {
 	path, props, err := splitTopic(topic, methodRequest)
 	if err != nil {
 		return "", "", err
 	}
-	if name = strings.TrimSuffix(path, "/"); name == "" || strings.Contains(name, "/") {
+
+	name = strings.TrimSuffix(path, "/")
+	if name == "" || strings.Contains(name, "/") {
 		return "", "", errors.New("topic: the method's name is missing")
 	}
+
 	rid, err = requestID(props)
 	return name, rid, err
 }
 
-// MethodResponseTopic is where a device answers a direct method.
+// MethodResponseTopic returns the topic to which a device publishes its answer to a
+// direct method.
 func MethodResponseTopic(status int, rid string) string {
 	return methodResponse + strconv.Itoa(status) + "/?$rid=" + rid
 }
 
-// ParseMethodResponse reads the topic of a device's answer to a direct method.
+// ParseMethodResponse parses the topic of a device's answer to a direct method.
 func ParseMethodResponse(topic string) (status int, rid string, err error) {
 	path, props, err := splitTopic(topic, methodResponse)
 	if err != nil {
 		return 0, "", err
 	}
+
 	if status, err = strconv.Atoi(strings.TrimSuffix(path, "/")); err != nil {
 		return 0, "", errors.New("topic: the method's status is not a whole number")
 	}
+
 	rid, err = requestID(props)
 	return status, rid, err
 }
 
-// TwinRequest tells what a device asks of its twin.
+// TwinRequest is the kind of request that a device makes for its twin.
 type TwinRequest int
 
-// The requests that a device makes of its twin.
+// The requests that a device makes for its twin.
 const (
-	TwinGet TwinRequest = iota + 1
-	TwinReport
+	TwinGet    TwinRequest = iota + 1 // read the twin
+	TwinReport                        // change the reported properties
 )
 
-// TwinRequestTopic is where a device asks for its twin or reports properties.
+// TwinRequestTopic returns the topic to which a device publishes a twin request.
 func TwinRequestTopic(request TwinRequest, rid string) string {
 	if request == TwinReport {
 		return twinReported + "?$rid=" + rid
@@ -79,45 +88,50 @@ func TwinRequestTopic(request TwinRequest, rid string) string {
 	return twinGet + "?$rid=" + rid
 }
 
-// ParseTwinRequest reads the topic of a device's twin request.
+// ParseTwinRequest parses the topic of a twin request.
 func ParseTwinRequest(topic string) (request TwinRequest, rid string, err error) {
 	prefix, request := twinGet, TwinGet
 	if strings.HasPrefix(topic, twinReported) {
 		prefix, request = twinReported, TwinReport
 	}
+
 	path, props, err := splitTopic(topic, prefix)
 	if err != nil {
 		return 0, "", err
 	}
 	if path != "" {
-		return 0, "", fmt.Errorf("topic: %q does not belong into a twin request", path)
+		return 0, "", fmt.Errorf("topic: unexpected %q in a twin request", path)
 	}
+
 	rid, err = requestID(props)
 	return request, rid, err
 }
 
-// TwinResponse is what the topic of the hub's answer to a twin request says.
+// TwinResponse holds the contents of the topic to which the hub publishes its answer
+// to a twin request.
 type TwinResponse struct {
 	Status    int
 	RequestID string
-	Version   int64 // of the reported properties, after they were changed; else 0
+	Version   int64 // new version of the reported properties; 0 if the request was a TwinGet
 }
 
-// Topic returns the topic of the answer.
+// Topic returns the topic that ParseTwinResponse parses.
 func (r TwinResponse) Topic() string {
 	topic := twinResponse + strconv.Itoa(r.Status) + "/?$rid=" + r.RequestID
 	if r.Version != 0 {
 		topic += "&$version=" + strconv.FormatInt(r.Version, 10)
 	}
+
 	return topic
 }
 
-// ParseTwinResponse reads the topic of the hub's answer to a twin request.
+// ParseTwinResponse parses the topic of the hub's answer to a twin request.
 func ParseTwinResponse(topic string) (TwinResponse, error) {
 	path, props, err := splitTopic(topic, twinResponse)
 	if err != nil {
 		return TwinResponse{}, err
 	}
+
 	r := TwinResponse{}
 	if r.Status, err = strconv.Atoi(strings.TrimSuffix(path, "/")); err != nil {
 		return TwinResponse{}, errors.New("topic: the twin's status is not a whole number")
@@ -130,33 +144,38 @@ func ParseTwinResponse(topic string) (TwinResponse, error) {
 			return TwinResponse{}, errors.New("topic: $version is not a whole number")
 		}
 	}
+
 	return r, nil
 }
 
-// DesiredTopic is where the hub sends a change of the desired properties.
+// DesiredTopic returns the topic to which the hub publishes a change of the desired
+// properties. version is their new version.
 func DesiredTopic(version int64) string {
 	return twinDesired + "?$version=" + strconv.FormatInt(version, 10)
 }
 
-// ParseDesired reads the topic of a change of the desired properties.
+// ParseDesired parses the topic of a change of the desired properties.
 func ParseDesired(topic string) (version int64, err error) {
 	path, props, err := splitTopic(topic, twinDesired)
 	if err != nil {
 		return 0, err
 	}
+
 	v, _ := props.Get("$version")
 	if version, err = strconv.ParseInt(v, 10, 64); err != nil || path != "" {
 		return 0, errors.New("topic: $version is not a whole number")
 	}
+
 	return version, nil
 }
 
-// EventTopic is where a device sends a device-to-cloud message.
+// EventTopic returns the topic to which a device publishes a device-to-cloud message.
 func EventTopic(deviceID string, bag Bag) string {
 	return "devices/" + deviceID + "/messages/events/" + bag.Encode()
 }
 
-// ParseEvent reads the topic of a device-to-cloud message, of a device or of a module.
+// ParseEvent parses the topic of a device-to-cloud message. moduleID is empty if a
+// device, not a module, published the message.
 func ParseEvent(topic string) (deviceID, moduleID string, bag Bag, err error) {
 	parts := strings.SplitN(topic, "/", 7)
 	switch {
@@ -165,31 +184,35 @@ func ParseEvent(topic string) (deviceID, moduleID string, bag Bag, err error) {
 	case len(parts) >= 6 && parts[0] == "devices" && parts[2] == "modules" && parts[3] != "" && parts[4] == "messages" && parts[5] == "events":
 		deviceID, moduleID, parts = parts[1], parts[3], parts[6:]
 	default:
-		return "", "", nil, errors.New("topic: it is not one for device-to-cloud messages")
+		return "", "", nil, errors.New("topic: want devices/ID/messages/events/")
 	}
 	if deviceID == "" {
 		return "", "", nil, errors.New("topic: the device id is empty")
 	}
+
 	bag, err = ParseBag(strings.TrimSuffix(strings.Join(parts, "/"), "/"))
 	return deviceID, moduleID, bag, err
 }
 
-// splitTopic takes prefix off topic and returns what is before the '?' and the
-// properties after it.
+// splitTopic removes prefix from topic. It returns the text before the '?' and the
+// properties after the '?'.
 func splitTopic(topic, prefix string) (path string, props Bag, err error) {
 	rest, ok := strings.CutPrefix(topic, prefix)
 	if !ok {
 		return "", nil, fmt.Errorf("topic: it does not start with %s", prefix)
 	}
+
 	path, query, _ := strings.Cut(rest, "?")
 	props, err = ParseBag(query)
 	return path, props, err
 }
 
+// requestID returns the request id among the properties of a topic.
 func requestID(props Bag) (string, error) {
 	rid, _ := props.Get("$rid")
 	if rid == "" {
 		return "", errors.New("topic: $rid is missing")
 	}
+
 	return rid, nil
 }

@@ -8,8 +8,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The topics are as the official Node SDK was seen to use them.
+// The expected topics were recorded from the official Node SDK.
 func TestTopicsAsBuilt(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ got, want string }{
 		{iothub.MethodsFilter, "$iothub/methods/POST/#"},
 		{iothub.TwinResponsesFilter, "$iothub/twin/res/#"},
@@ -32,6 +34,8 @@ func TestTopicsAsBuilt(t *testing.T) {
 }
 
 func TestParseMethodRequest(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ topic, name, rid string }{
 		{"$iothub/methods/POST/lockDoor/?$rid=1", "lockDoor", "1"},
 		{"$iothub/methods/POST/lockDoor/?$rid=a-b%20c", "lockDoor", "a-b c"},
@@ -50,6 +54,8 @@ func TestParseMethodRequest(t *testing.T) {
 }
 
 func TestParseMethodResponse(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		topic  string
 		status int
@@ -72,6 +78,8 @@ func TestParseMethodResponse(t *testing.T) {
 }
 
 func TestParseTwinRequest(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		topic   string
 		request iothub.TwinRequest
@@ -92,6 +100,8 @@ func TestParseTwinRequest(t *testing.T) {
 }
 
 func TestParseTwinResponse(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		topic string
 		want  iothub.TwinResponse
@@ -114,6 +124,8 @@ func TestParseTwinResponse(t *testing.T) {
 }
 
 func TestParseDesired(t *testing.T) {
+	t.Parallel()
+
 	version, err := iothub.ParseDesired("$iothub/twin/PATCH/properties/desired/?$version=2")
 	if err != nil || version != 2 {
 		t.Errorf("got %d, %v; want 2", version, err)
@@ -125,6 +137,8 @@ func TestParseDesired(t *testing.T) {
 }
 
 func TestParseEvent(t *testing.T) {
+	t.Parallel()
+
 	bag := iothub.Bag{{"$.mid", "m 1"}, {"$.ct", "application/json"}, {"a b", "c&d"}}
 	for _, test := range []struct {
 		topic, device, module string
@@ -150,18 +164,18 @@ func TestParseEvent(t *testing.T) {
 		"devices/d1/messages/events/%zz=1")
 }
 
-// refuse checks that parse takes none of topics, and says so in one line.
+// refuse checks that parse refuses each of the topics with an error of one line.
 func refuse(t *testing.T, parse func(topic string) error, topics ...string) {
 	t.Helper()
 	for _, topic := range topics {
 		err := parse(topic)
 		if err == nil {
-			t.Errorf("%q is taken; want an error", topic)
+			t.Errorf("%q was accepted; want an error", topic)
 			continue
 		}
 		checkErrorText(t, err)
 		if !strings.HasPrefix(err.Error(), "topic: ") && !strings.HasPrefix(err.Error(), "property bag: ") {
-			t.Errorf("%q: the error %q does not say that the topic is at fault", topic, err)
+			t.Errorf("%q: the error %q does not name the topic", topic, err)
 		}
 	}
 }

@@ -8,26 +8,29 @@ import (
 	"time"
 )
 
-// Object is a JSON object: a twin's tags or properties, or a patch of them.
-// Numbers in it are json.Number, so that they leave as they came.
+// Object is a JSON object that holds the tags or properties of a twin, or a patch of
+// them. Its numbers are json.Number, so that marshalling writes them unchanged.
 type Object map[string]any
 
-// ParseObject reads one JSON object and nothing else.
+// ParseObject parses a JSON object. It refuses null and text after the object.
 func ParseObject(text []byte) (Object, error) {
 	var o Object
-	if err := o.UnmarshalJSON(text); err != nil { // json.Unmarshal would scan the text twice
+	// UnmarshalJSON is called directly because json.Unmarshal would scan the text twice.
+	if err := o.UnmarshalJSON(text); err != nil {
 		return nil, err
 	}
 	if o == nil {
 		return nil, errors.New("want a JSON object")
 	}
+
 	return o, nil
 }
 
-// UnmarshalJSON reads an object; null leaves it nil.
+// UnmarshalJSON parses a JSON object. It sets o to nil if text is null.
 func (o *Object) UnmarshalJSON(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
+
 	var m map[string]any
 	if err := d.Decode(&m); err != nil {
 		return err
@@ -35,11 +38,12 @@ func (o *Object) UnmarshalJSON(text []byte) error {
 	if _, err := d.Token(); err != io.EOF {
 		return errors.New("text after the JSON object")
 	}
+
 	*o = m
 	return nil
 }
 
-// Version returns the object's $version, or 0.
+// Version returns the object's $version, or 0 if it has none.
 func (o Object) Version() int64 {
 	switch v := o["$version"].(type) {
 	case json.Number:
@@ -48,11 +52,13 @@ func (o Object) Version() int64 {
 	case int64:
 		return v
 	}
+
 	return 0
 }
 
-// Merge returns o with patch laid over it: members of objects are merged, null
-// removes a member, everything else replaces. Neither argument is changed.
+// Merge returns a copy of o with the changes of patch: a null in patch removes the
+// member, an object is merged into the member, and any other value replaces it. Merge
+// changes neither o nor patch.
 func (o Object) Merge(patch Object) Object {
 	return merge(o, patch)
 }
@@ -62,6 +68,7 @@ func merge(base, patch map[string]any) map[string]any {
 	for k, v := range base {
 		merged[k] = v
 	}
+
 	for k, v := range patch {
 		switch v := v.(type) {
 		case nil:
@@ -76,17 +83,19 @@ func merge(base, patch map[string]any) map[string]any {
 			merged[k] = v
 		}
 	}
+
 	return merged
 }
 
-// DeviceTwin is the twin as a device sees it over MQTT: no tags, no metadata.
+// DeviceTwin is the twin in the form that a device receives over MQTT, without tags
+// and metadata.
 type DeviceTwin struct {
 	Desired  Object `json:"desired"`
 	Reported Object `json:"reported"`
 }
 
-// Twin is the twin as the service API has it. The property objects carry
-// $metadata and $version members.
+// Twin is a device's twin in the form of the service API. Its desired and reported
+// properties contain $metadata and $version.
 type Twin struct {
 	DeviceID                  string         `json:"deviceId"`
 	ETag                      string         `json:"etag,omitempty"`
@@ -106,27 +115,28 @@ type Twin struct {
 	Properties                TwinProperties `json:"properties"`
 }
 
-// TwinProperties are the two halves of a twin.
+// TwinProperties holds the desired and the reported properties of a twin.
 type TwinProperties struct {
 	Desired  Object `json:"desired"`
 	Reported Object `json:"reported"`
 }
 
-// TwinPatch is a change of a twin by the service: of its tags, of its desired
-// properties, or of both. Null removes.
+// TwinPatch is a change that a service makes to a twin: to its tags, its desired
+// properties or both. A null removes a tag or property.
 type TwinPatch struct {
 	ETag       string               `json:"etag,omitempty"`
 	Tags       Object               `json:"tags,omitempty"`
 	Properties *TwinPatchProperties `json:"properties,omitempty"`
 }
 
-// TwinPatchProperties holds the desired half; the service cannot write the other.
+// TwinPatchProperties holds the change of the desired properties. A service cannot
+// change the reported properties.
 type TwinPatchProperties struct {
 	Desired Object `json:"desired"`
 }
 
-// UnmarshalJSON also takes the form of early tutorials, with "desired" at the
-// top instead of under "properties".
+// UnmarshalJSON parses a patch. It also accepts the form of early tutorials, which have
+// "desired" at the top level instead of under "properties".
 func (p *TwinPatch) UnmarshalJSON(text []byte) error {
 	type plain TwinPatch
 	var v struct {
@@ -136,12 +146,14 @@ func (p *TwinPatch) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &v); err != nil {
 		return err
 	}
+
 	*p = TwinPatch(v.plain)
 	if v.Desired != nil {
 		if p.Properties != nil && p.Properties.Desired != nil {
-			return errors.New("desired stands both at the top and under properties")
+			return errors.New("desired is given twice: at the top level and under properties")
 		}
 		p.Properties = &TwinPatchProperties{Desired: v.Desired}
 	}
+
 	return nil
 }

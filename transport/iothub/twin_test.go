@@ -28,6 +28,8 @@ func toJSON(t testing.TB, v any) string {
 }
 
 func TestObjectMerge(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ name, base, patch, want string }{
 		{"nothing to change", `{"a":1}`, `{}`, `{"a":1}`},
 		{"a new member", `{"a":1}`, `{"b":2}`, `{"a":1,"b":2}`},
@@ -49,7 +51,7 @@ func TestObjectMerge(t *testing.T) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 			if toJSON(t, base) != test.base || toJSON(t, patch) != test.patch {
-				t.Errorf("an argument was changed: %s, %s", toJSON(t, base), toJSON(t, patch))
+				t.Errorf("Merge changed an argument: %s, %s", toJSON(t, base), toJSON(t, patch))
 			}
 		})
 	}
@@ -67,8 +69,10 @@ func TestObjectMerge(t *testing.T) {
 	})
 }
 
-// A number leaves as it came: not as the nearest float64.
+// Marshalling must write a number unchanged, not as the nearest float64.
 func TestObjectKeepsNumbers(t *testing.T) {
+	t.Parallel()
+
 	const text = `{"big":9007199254740993,"deep":[{"x":1.10}],"exp":1e400,"small":0.1}`
 	if got := toJSON(t, object(t, text)); got != text {
 		t.Errorf("got %s, want %s", got, text)
@@ -84,6 +88,8 @@ func TestObjectKeepsNumbers(t *testing.T) {
 }
 
 func TestObjectVersion(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		object iothub.Object
 		want   int64
@@ -102,14 +108,18 @@ func TestObjectVersion(t *testing.T) {
 }
 
 func TestParseObjectRefuses(t *testing.T) {
+	t.Parallel()
+
 	for _, text := range []string{"", " ", "null", "1", `"x"`, "[]", "{", `{"a":1}{}`, `{"a":1} x`, `{"a":}`, `{a:1}`, "[{}]"} {
 		if o, err := iothub.ParseObject([]byte(text)); err == nil {
-			t.Errorf("%q is taken as %s; want an error", text, toJSON(t, o))
+			t.Errorf("%q was accepted as %s; want an error", text, toJSON(t, o))
 		}
 	}
 }
 
 func TestTwinPatchForms(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name, text    string
 		etag          string
@@ -122,7 +132,7 @@ func TestTwinPatchForms(t *testing.T) {
 		{"tags only", `{"tags":{"t":null}}`, "", object(t, `{"t":null}`), nil},
 		{"an empty change", `{}`, "", nil, nil},
 		{"desired is null", `{"desired":null}`, "", nil, nil},
-		{"read-only parts of a whole twin are passed over", `{"deviceId":"d","version":3,"properties":{"desired":{"a":1},"reported":{"b":2}}}`,
+		{"read-only parts of a whole twin are ignored", `{"deviceId":"d","version":3,"properties":{"desired":{"a":1},"reported":{"b":2}}}`,
 			"", nil, object(t, `{"a":1}`)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -146,19 +156,24 @@ func TestTwinPatchForms(t *testing.T) {
 }
 
 func TestTwinPatchRefuses(t *testing.T) {
+	t.Parallel()
+
 	for _, text := range []string{
 		`{"desired":{"a":1},"properties":{"desired":{"a":2}}}`,
 		`{"desired":1}`, `{"tags":[]}`, `{"tags":"x"}`, `{"properties":{"desired":[]}}`, `{"properties":1}`, `[]`,
 	} {
 		var patch iothub.TwinPatch
 		if err := json.Unmarshal([]byte(text), &patch); err == nil {
-			t.Errorf("%s is taken as %+v; want an error", text, patch)
+			t.Errorf("%s was accepted as %+v; want an error", text, patch)
 		}
 	}
 }
 
-// Members that IoT Hub always sends stand in the text even if they are empty.
+// IoT Hub sends some members even if they are empty. A marshalled twin must contain
+// them too.
 func TestTwinOnTheWire(t *testing.T) {
+	t.Parallel()
+
 	got := toJSON(t, iothub.Twin{DeviceID: "d1", Version: 2, Properties: iothub.TwinProperties{
 		Desired: object(t, `{"$version":1}`), Reported: object(t, `{"$version":1}`)}})
 	for _, part := range []string{`"deviceId":"d1"`, `"statusUpdateTime":"0001-01-01T00:00:00Z"`, `"lastActivityTime":"0001-01-01T00:00:00Z"`,

@@ -7,35 +7,38 @@ import (
 	"strings"
 )
 
-// APIVersion is the protocol date that this project's clients send, the one of
-// the official SDKs. The hub accepts any date.
+// APIVersion is the protocol version that the project's clients send. The official
+// SDKs send the same. The embedded hub accepts any version.
 const APIVersion = "2021-04-12"
 
-// UserName is what a device says of itself in the user name of its CONNECT.
+// UserName holds the contents of the MQTT user name that a device sends when it
+// connects.
 type UserName struct {
-	HostName   string // the hub's, never a gateway's
+	HostName   string // the hub's name, never a gateway's
 	DeviceID   string
-	ModuleID   string
-	APIVersion string
-	ModelID    string // Plug and Play model
-	ClientType string // DeviceClientType: the SDK's user agent
+	ModuleID   string // empty for a device
+	APIVersion string // date of the protocol version; String defaults to APIVersion
+	ModelID    string // id of the device's IoT Plug and Play model
+	ClientType string // DeviceClientType: name and version of the client's software
 }
 
-// ClientID returns the MQTT client id that belongs to the user name.
+// ClientID returns the MQTT client id that the device must send with the user name.
 func (u UserName) ClientID() string {
 	if u.ModuleID != "" {
 		return u.DeviceID + "/" + u.ModuleID
 	}
+
 	return u.DeviceID
 }
 
-// String returns the user name as it goes on the wire:
+// String returns the user name in the form that the device sends:
 // HOST/CLIENTID/?api-version=...[&model-id=...]&DeviceClientType=...
 func (u UserName) String() string {
 	version := u.APIVersion
 	if version == "" {
 		version = APIVersion
 	}
+
 	s := u.HostName + "/" + u.ClientID() + "/?api-version=" + version
 	if u.ModelID != "" {
 		s += "&model-id=" + u.ModelID
@@ -43,20 +46,22 @@ func (u UserName) String() string {
 	if u.ClientType != "" {
 		s += "&DeviceClientType=" + Escape(u.ClientType)
 	}
+
 	return s
 }
 
-// ParseUserName reads both forms that are in use: HOST/CLIENTID/?api-version=...
-// and the older HOST/CLIENTID/api-version=...
+// ParseUserName parses the form HOST/CLIENTID/?api-version=... and the older form
+// HOST/CLIENTID/api-version=...
 func ParseUserName(text string) (UserName, error) {
 	parts := strings.SplitN(text, "/", 4)
 	if len(parts) < 3 || parts[0] == "" || parts[1] == "" {
 		return UserName{}, errors.New("user name: want HOST/DEVICE/?api-version=DATE")
 	}
+
 	u := UserName{HostName: parts[0], DeviceID: parts[1]}
 	query := parts[2]
 	if len(parts) == 4 {
-		// A slash may also stand inside a value, unencoded.
+		// The third slash separates the module id, or belongs to an unencoded value.
 		if isQuery(parts[2]) {
 			query = parts[2] + "/" + parts[3]
 		} else {
@@ -69,6 +74,7 @@ func ParseUserName(text string) (UserName, error) {
 	if !isQuery(query) {
 		return UserName{}, errors.New("user name: it does not end in ?api-version=DATE")
 	}
+
 	for _, field := range strings.Split(strings.TrimPrefix(query, "?"), "&") {
 		name, raw, _ := strings.Cut(field, "=")
 		value, err := url.PathUnescape(raw)
@@ -84,12 +90,15 @@ func ParseUserName(text string) (UserName, error) {
 			u.ClientType = value
 		}
 	}
+
 	if u.APIVersion == "" {
 		return UserName{}, errors.New("user name: api-version is missing")
 	}
+
 	return u, nil
 }
 
+// isQuery reports whether s is the last part of a user name, which follows the ids.
 func isQuery(s string) bool {
 	return strings.HasPrefix(s, "?") || strings.HasPrefix(s, "api-version=")
 }

@@ -8,6 +8,8 @@ import (
 )
 
 func TestParseUserName(t *testing.T) {
+	t.Parallel()
+
 	const sdkAgent = "azure-iot-device/1.18.4 (node v20.20.2; Debian 12; x64)(mine)"
 	for _, test := range []struct {
 		name, text string
@@ -38,10 +40,10 @@ func TestParseUserName(t *testing.T) {
 		{"a plus sign is a plus sign",
 			"h/d1/?api-version=2021-04-12&DeviceClientType=a+b",
 			iothub.UserName{HostName: "h", DeviceID: "d1", APIVersion: "2021-04-12", ClientType: "a+b"}, "d1"},
-		{"fields that nobody knows",
+		{"unknown fields",
 			"h/d1/?api-version=2021-04-12&digital-twin-model-id=x&product-info=y",
 			iothub.UserName{HostName: "h", DeviceID: "d1", APIVersion: "2021-04-12"}, "d1"},
-		{"a device id with a percent sign, which is not encoded here",
+		{"a percent sign in a device id is not decoded",
 			"h/d%41?/?api-version=2021-04-12",
 			iothub.UserName{HostName: "h", DeviceID: "d%41?", APIVersion: "2021-04-12"}, "d%41?"},
 	} {
@@ -65,12 +67,14 @@ func TestParseUserName(t *testing.T) {
 }
 
 func TestUserNameString(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name string
 		user iothub.UserName
 		want string
 	}{
-		{"the date is the project's own by default", iothub.UserName{HostName: "h", DeviceID: "d"},
+		{"the default version", iothub.UserName{HostName: "h", DeviceID: "d"},
 			"h/d/?api-version=2021-04-12"},
 		{"the model comes before the client type and is not encoded",
 			iothub.UserName{HostName: "h", DeviceID: "d", ModelID: "dtmi:a:B;1", ClientType: "latchd/1 (x; y)"},
@@ -87,6 +91,8 @@ func TestUserNameString(t *testing.T) {
 }
 
 func TestParseUserNameRefuses(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct{ name, text, want string }{
 		{"nothing", "", "want HOST/DEVICE/"},
 		{"a name of another kind", "admin", "want HOST/DEVICE/"},
@@ -96,14 +102,14 @@ func TestParseUserNameRefuses(t *testing.T) {
 		{"empty module", "h/d1//?api-version=2021-04-12", "module id is empty"},
 		{"no date", "h/d1/?", "api-version is missing"},
 		{"empty date", "h/d1/?api-version=", "api-version is missing"},
-		{"something else in the query's place", "h/d1/m1", "does not end in"},
+		{"something else in place of the query", "h/d1/m1", "does not end in"},
 		{"too many parts", "h/d1/m1/x/?api-version=2021-04-12", "does not end in"},
 		{"not percent-encoded", "h/d1/?api-version=2021-04-12&DeviceClientType=%zz", "not percent-encoded"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := iothub.ParseUserName(test.text)
 			if err == nil {
-				t.Fatalf("it is taken as %+v; want an error", got)
+				t.Fatalf("the text was accepted as %+v; want an error", got)
 			}
 			checkErrorText(t, err)
 			if !strings.HasPrefix(err.Error(), "user name: ") || !strings.Contains(err.Error(), test.want) {

@@ -175,7 +175,7 @@ func TestRegisterEnds(t *testing.T) {
 		{"unknown authority", func(_ *service, o *Options) { _, o.RootCAs = certificate(t, "other") },
 			"provisioning service at service.example:8883: its certificate was issued by an authority that this computer does not trust", 0},
 		{"no device", func(s *service, _ *Options) { s.answers = []answer{assigned("h", "a b")} },
-			`provisioning service: in the assignment the device id has ' '; allowed are`, 0},
+			`provisioning service: in the assignment the device id contains ' '; allowed are`, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

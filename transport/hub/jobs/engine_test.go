@@ -288,7 +288,7 @@ func TestRefusedJobs(t *testing.T) {
 			text   string
 		}{
 			"id in use":         {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken exists already"},
-			"bad id":            {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id has ' '"},
+			"bad id":            {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id contains ' '"},
 			"no type":           {func(j *iothub.Job) { j.Type = "" }, iothub.CodeArgumentInvalid, "type is"},
 			"unknown type":      {func(j *iothub.Job) { j.Type = "rebootDevice" }, iothub.CodeArgumentInvalid, `type is "rebootDevice"`},
 			"no condition":      {func(j *iothub.Job) { j.QueryCondition = " " }, iothub.CodeArgumentInvalid, "use '*' to select every device"},

@@ -44,7 +44,7 @@ func TestIdentitiesThatAreRefused(t *testing.T) {
 		d    iothub.DeviceIdentity
 		want string
 	}{
-		{"id", iothub.DeviceIdentity{DeviceID: "a/b"}, "the device id has"},
+		{"id", iothub.DeviceIdentity{DeviceID: "a/b"}, "the device id contains"},
 		{"status", iothub.DeviceIdentity{DeviceID: "d", Status: "off"}, `status is "off"`},
 		{"reason", iothub.DeviceIdentity{DeviceID: "d", StatusReason: text(strings.Repeat("x", 129))}, "statusReason has 129 characters"},
 		{"type", iothub.DeviceIdentity{DeviceID: "d", Authentication: &iothub.Authentication{Type: "tpm"}}, `authentication.type is "tpm"`},
