@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	starts  = 5
-	methods = 1000
-	idle    = time.Minute
+	starts     = 5    // starts of each agent
+	methods    = 1000 // methods called on each agent
+	idlePeriod = time.Minute
 )
 
-// subject is a kind of device, with a method that it answers at once.
-type subject struct {
+// agentKind is an implementation of a device, with a method that it answers at once.
+type agentKind struct {
 	name, method string
 	start        func(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process
 }
 
-var subjects = []subject{
+var agentKinds = []agentKind{
 	{"latchd", "ping", func(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process {
 		d := harness.NewDoor(b, h, device, "")
 		d.Start(b)
@@ -34,8 +34,8 @@ var subjects = []subject{
 	{"node", "lockDoor", startNode},
 }
 
-// startNode starts the device of packaging/interop on the official Node SDK,
-// which simulates a door as the tutorial of IoT Hub's jobs does.
+// startNode starts packaging/interop/device.js, which uses the official Node SDK and
+// simulates the door of IoT Hub's tutorial on jobs.
 func startNode(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process {
 	b.Helper()
 	_, port, err := net.SplitHostPort(h.MQTT)
@@ -48,63 +48,68 @@ func startNode(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Proc
 	return harness.Start(b, "official device "+device.DeviceID, cmd)
 }
 
-// figures are what is measured of a subject.
+// figures holds the measurements of one agent.
 type figures struct {
-	start      []time.Duration
-	idle, used memory // after the minute, and after the methods
-	effort     effort // of the idle minute
-	trips      []time.Duration
+	start  []time.Duration // from the start of the process to its first answer
+	idle   memory          // memory after the idle period
+	used   memory          // memory after the methods
+	cpuUse cpuUse          // CPU use during the idle period
+	trips  []time.Duration // round trips of the methods
 }
 
-// BenchmarkAgent measures latchd with a mock lock beside the official SDK's
-// device, on the same hub: starts in turn, an idle minute of both at the same
-// time, and then methods of one after the other. The idle figures are those of
-// a device that has just started and connected.
+// BenchmarkAgent compares latchd, with a mock lock, with a device on the official Node
+// SDK. Both use the same hub. They start in turn, are idle for a minute at the same
+// time, and then receive methods one after the other. The idle figures are those of an
+// agent that has just connected.
 func BenchmarkAgent(b *testing.B) {
 	if _, err := os.Stat("../interop/node_modules/azure-iot-device"); err != nil {
 		b.Skipf("the official Node SDK is not installed; run 'npm ci' in packaging/interop: %v", err)
 	}
 	for b.Loop() {
 		for i, f := range measureAgents(b) {
-			f.report(b, subjects[i].name)
+			f.report(b, agentKinds[i].name)
 		}
 	}
-	b.ReportMetric(0, "ns/op") // the others say it
+	b.ReportMetric(0, "ns/op") // hide it; the other metrics are the result
 }
 
 func measureAgents(b *testing.B) []figures {
 	b.Helper()
 	h := harness.StartHub(b, bin)
 	client := h.Client(b)
-	measured := make([]figures, len(subjects))
-	running := make([]*harness.Process, len(subjects))
+	measured := make([]figures, len(agentKinds))
+	running := make([]*harness.Process, len(agentKinds))
+
 	for n := range starts {
-		for i, s := range subjects {
+		for i, k := range agentKinds {
 			if running[i] != nil {
 				running[i].Kill()
 			}
 			var took time.Duration
-			running[i], took = s.startAndCall(b, h, client, n)
+			running[i], took = k.startAndCall(b, h, client, n)
 			measured[i].start = append(measured[i].start, took)
 		}
 	}
-	before := make([]effort, len(subjects))
+
+	before := make([]cpuUse, len(agentKinds))
 	for i, p := range running {
-		before[i] = readEffort(b, p)
+		before[i] = readCPUUse(b, p)
 	}
-	time.Sleep(idle) // what is measured is that nothing happens
+	time.Sleep(idlePeriod)
 	for i, p := range running {
-		measured[i].effort = readEffort(b, p).since(before[i])
+		measured[i].cpuUse = readCPUUse(b, p).since(before[i])
 		measured[i].idle = readMemory(b, p)
 	}
-	for i, s := range subjects {
+
+	for i, k := range agentKinds {
 		for range methods {
 			began := time.Now()
-			call(b, client, s.id(starts-1), s.method)
+			call(b, client, k.id(starts-1), k.method)
 			measured[i].trips = append(measured[i].trips, time.Since(began))
 		}
 		measured[i].used = readMemory(b, running[i])
 	}
+
 	for _, p := range running {
 		p.Kill()
 	}
@@ -112,19 +117,19 @@ func measureAgents(b *testing.B) []figures {
 	return measured
 }
 
-func (s subject) id(n int) string { return fmt.Sprintf("%s-%d", s.name, n) }
+func (k agentKind) id(n int) string { return fmt.Sprintf("%s-%d", k.name, n) }
 
-// startAndCall starts a new device and returns how long it took until the
-// answer to a method that was called before: the hub holds the call back until
-// the device has subscribed to methods.
-func (s subject) startAndCall(b *testing.B, h *harness.Hub, client *rest.Client, n int) (*harness.Process, time.Duration) {
+// startAndCall calls a method of a new device and then starts the device. The hub sends
+// the call when the device has subscribed to methods. startAndCall returns the time from
+// the call to the answer.
+func (k agentKind) startAndCall(b *testing.B, h *harness.Hub, client *rest.Client, n int) (*harness.Process, time.Duration) {
 	b.Helper()
-	id := s.id(n)
+	id := k.id(n)
 	device := h.CreateDevice(b, id)
 	answered := make(chan error, 1)
 	began := time.Now()
-	go func() { answered <- invoke(b, client, id, s.method) }()
-	p := s.start(b, h, device)
+	go func() { answered <- invoke(b, client, id, k.method) }()
+	p := k.start(b, h, device)
 	if err := <-answered; err != nil {
 		b.Fatal(err)
 	}
@@ -142,7 +147,7 @@ func invoke(b *testing.B, client *rest.Client, id, method string) error {
 	response, err := client.InvokeMethod(b.Context(), id, iothub.MethodRequest{
 		MethodName: method, ResponseTimeoutInSeconds: 30, ConnectTimeoutInSeconds: 60})
 	if err == nil && response.Status != 200 {
-		err = fmt.Errorf("the status is %d", response.Status)
+		err = fmt.Errorf("the device answered with status %d", response.Status)
 	}
 	if err != nil {
 		return fmt.Errorf("method %s of %s: %w", method, id, err)
@@ -150,18 +155,19 @@ func invoke(b *testing.B, client *rest.Client, id, method string) error {
 	return nil
 }
 
-// report names the figures so that those of all subjects sort side by side.
-func (f figures) report(b *testing.B, subject string) {
+// report reports the figures. The agent's name is the last part of each unit, so that
+// sorted output shows the same figure of all agents together.
+func (f figures) report(b *testing.B, agent string) {
 	for unit, value := range map[string]float64{
 		"start-ms":    milliseconds(quantile(f.start, 0.5)),
 		"idle-MiB":    float64(f.idle.rss) / 1024,
 		"idlePss-MiB": float64(f.idle.pss) / 1024,
 		"used-MiB":    float64(f.used.rss) / 1024,
-		"cpu-ms/min":  milliseconds(f.effort.cpu),
-		"wakes/min":   float64(f.effort.wakes),
+		"cpu-ms/min":  milliseconds(f.cpuUse.cpu),
+		"wakes/min":   float64(f.cpuUse.wakes),
 		"trip-ms":     milliseconds(quantile(f.trips, 0.5)),
 		"trip99-ms":   milliseconds(quantile(f.trips, 0.99)),
 	} {
-		b.ReportMetric(value, unit+"-"+subject)
+		b.ReportMetric(value, unit+"-"+agent)
 	}
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the machine, the sizes of latchd for gateways, and each benchmark's
-# figures COUNT times (default 5), then their medians.
+# Prints a description of the machine and the sizes of latchd for gateways. Then runs
+# each benchmark COUNT times (default 5) and prints the figures and their medians.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +13,7 @@ printf 'machine: %s cores, %s memory, %s\n' "$(nproc)" "$(awk '/MemTotal/ { prin
 printf 'go:      %s\n' "$(go env GOVERSION)"
 printf 'node:    %s\n' "$(node --version 2>/dev/null || echo none)"
 
-build() { # GOARCH FOLDER PROGRAMS, as they are released
+build() { # GOARCH FOLDER PROGRAMS: builds the programs with the flags of a release
 	CGO_ENABLED=0 GOOS=linux GOARCH=$1 GOARM=6 go build -trimpath -ldflags='-s -w' -o "$2/" "$3"
 }
 for arch in arm64 arm; do
@@ -30,7 +30,7 @@ LATCHD_BIN=$out/bin go test -run '^$' -bench "${BENCH:-.}" -benchtime 1x -count 
 	tee "$out/figures"
 
 printf '\nmedians of %s:\n' "${COUNT:-5}"
-# A line is the benchmark's name, its runs, and pairs of figure and unit.
+# Each line of figures has the benchmark's name, its number of runs, and pairs of value and unit.
 awk '/^Benchmark/ { sub(/-[0-9]+$/, "", $1); for (i = 3; i < NF; i += 2) print $1, $(i + 1), $i }' "$out/figures" |
 	sort -k1,1V -k2,2 -k3,3g |
 	awk '

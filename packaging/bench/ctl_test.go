@@ -15,8 +15,8 @@ const (
 	ctlJobs = 50
 )
 
-// BenchmarkCtl measures latchctl from its start to its end: its help, and the
-// list of a hub's jobs.
+// BenchmarkCtl measures the run time of two latchctl commands: the help, and the list
+// of a hub's jobs.
 func BenchmarkCtl(b *testing.B) {
 	h := harness.StartHub(b, bin)
 	client := h.Client(b)
@@ -27,6 +27,7 @@ func BenchmarkCtl(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+
 	for b.Loop() {
 		for _, command := range []struct {
 			name string
@@ -48,5 +49,5 @@ func BenchmarkCtl(b *testing.B) {
 			b.ReportMetric(milliseconds(quantile(times, 0.99)), command.name+"-p99-ms")
 		}
 	}
-	b.ReportMetric(0, "ns/op") // the others say it
+	b.ReportMetric(0, "ns/op") // hide it; the other metrics are the result
 }

@@ -1,4 +1,4 @@
-// Package bench measures the project's real programs together, each in a process
-// of its own, over TLS. "make bench" runs it and prints the machine beside the
-// figures.
+// Package bench measures the project's real programs together. Each program runs in its
+// own process, and all connections use TLS. "make bench" runs the benchmarks and prints
+// a description of the machine with the figures.
 package bench

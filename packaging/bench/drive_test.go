@@ -19,49 +19,50 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// watch notes the first bytes that come after a method was asked for, and the call
-// that drives the line. What comes first may be of something else, so the time
-// between is rather too long than too short.
-type watch struct {
-	asked  atomic.Bool
-	came   atomic.Int64 // nanoseconds since began; 0 is not yet
-	driven chan time.Duration
-	began  time.Time
+// stopwatch measures the time from the first bytes that arrive after arm was called to
+// the call that drives the line. The first bytes may belong to another packet than the
+// method, so the measured time may be too long but never too short.
+type stopwatch struct {
+	armed   atomic.Bool
+	arrival atomic.Int64 // arrival of the first bytes, in nanoseconds since origin
+	driven  chan time.Duration
+	origin  time.Time
 }
 
-func (w *watch) ask() {
-	w.came.Store(0)
-	w.asked.Store(true)
+func (w *stopwatch) arm() {
+	w.arrival.Store(0)
+	w.armed.Store(true)
 }
 
-// watchedConn is the agent's connection below TLS.
-type watchedConn struct {
+// timedConn is the agent's TCP connection, below TLS. It records the arrival of the
+// first bytes.
+type timedConn struct {
 	net.Conn
-	*watch
+	*stopwatch
 }
 
-func (c watchedConn) Read(p []byte) (int, error) {
+func (c timedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.asked.CompareAndSwap(true, false) {
-		c.came.Store(int64(time.Since(c.began)))
+	if n > 0 && c.armed.CompareAndSwap(true, false) {
+		c.arrival.Store(int64(time.Since(c.origin)))
 	}
 	return n, err
 }
 
-// watchedLine is a lock whose line is not there.
-type watchedLine struct {
+// timedLine is a mock lock that reports each call of Drive to the stopwatch.
+type timedLine struct {
 	*mock.Driver
-	*watch
+	*stopwatch
 }
 
-func (l watchedLine) Drive(target actuator.Position) error {
-	l.driven <- time.Since(l.began) - time.Duration(l.came.Load())
+func (l timedLine) Drive(target actuator.Position) error {
+	l.driven <- time.Since(l.origin) - time.Duration(l.arrival.Load())
 	return l.Driver.Drive(target)
 }
 
 // BenchmarkDrive measures the time from the first byte of a method on the agent's
-// connection to the call that sets the line: TLS, MQTT, the agent and the lock's
-// state machine, with its state on disk. The agent runs in this process.
+// connection to the call that drives the line. This time covers TLS, MQTT, the agent and
+// the lock's state machine, whose state is on disk. The agent runs in this process.
 func BenchmarkDrive(b *testing.B) {
 	for b.Loop() {
 		took := measureDrives(b)
@@ -75,20 +76,21 @@ func measureDrives(b *testing.B) []time.Duration {
 	b.Helper()
 	h := harness.StartHub(b, bin)
 	defer h.Kill()
-	w := &watch{driven: make(chan time.Duration, 1), began: time.Now()}
-	defer startWatched(b, h, w)()
+	w := &stopwatch{driven: make(chan time.Duration, 1), origin: time.Now()}
+	defer startTimedAgent(b, h, w)()
 	client := h.Client(b)
+
 	var took []time.Duration
 	for i := range methods {
-		w.ask()
-		call(b, client, "watched", []string{"unlockDoor", "lockDoor"}[i%2])
+		w.arm()
+		call(b, client, "timed", []string{"unlockDoor", "lockDoor"}[i%2])
 		took = append(took, <-w.driven)
 	}
 	return took
 }
 
-// startWatched has an agent serve the device until it is stopped.
-func startWatched(b *testing.B, h *harness.Hub, w *watch) (stop func()) {
+// startTimedAgent runs an agent for a new device until stop is called.
+func startTimedAgent(b *testing.B, h *harness.Hub, w *stopwatch) (stop func()) {
 	b.Helper()
 	authority, err := os.ReadFile(h.CA())
 	if err != nil {
@@ -104,15 +106,15 @@ func startWatched(b *testing.B, h *harness.Hub, w *watch) (stop func()) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	line := watchedLine{mock.New(mock.Config{}, actuator.Locked), w}
+	line := timedLine{mock.New(mock.Config{}, actuator.Locked), w}
 	set := actuator.Config{Mode: actuator.Hold, AtPowerOn: actuator.Locked, ConfirmTimeout: time.Second}
 	lock := actuator.New(set, line, store, actuator.Record{}, clock, zap.NewNop())
 	a := agent.New(agent.Config{Driver: "mock", Mode: set.Mode, BootID: clock.BootID, Now: time.Now, Log: zap.NewNop()}, lock, store)
 	options := mqtt.Options{
-		Device: h.CreateDevice(b, "watched"), Endpoint: h.MQTT, RootCAs: roots, ModelID: agent.ModelID,
+		Device: h.CreateDevice(b, "timed"), Endpoint: h.MQTT, RootCAs: roots, ModelID: agent.ModelID,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, network, address)
-			return watchedConn{conn, w}, err
+			return timedConn{conn, w}, err
 		},
 	}
 	ctx, cancel := context.WithCancel(b.Context())

@@ -16,18 +16,21 @@ import (
 const (
 	jobID   = "lock-all"
 	queries = 10
-	// settle is what the hub gets after the fleet has connected, before what it
-	// holds is read.
+	// settle is the pause between the connection of the fleet and the reading of the
+	// hub's memory.
 	settle = 5 * time.Second
 )
 
-// BenchmarkFleet measures the hub with simulated gateways, the real agents with
-// mock locks whose bolts take 50 ms, in one process of their own: the memory
-// that each takes of the hub, registry and twin included, queries that read every
-// twin and find none of them, count them, and return them whole, a page of 100, one
-// of 1,000 and all; and a lockDoor job from the request that creates it until the last device's row is durable.
-// As hub and fleet share the machine, the job's CPU time is told apart. Hub and
-// fleet are new each time, and every bolt moves.
+// BenchmarkFleet measures the hub with simulated gateways. latchsim runs the real agents
+// in one process, with mock locks whose bolts move in 50 ms. The benchmark reports:
+//
+//   - the hub's memory for each device, including its identity and twin;
+//   - the times of queries that read every twin: one finds none, one counts them all,
+//     and the others return them in pages of 100, 1,000 and all devices;
+//   - the time of a lockDoor job, from the request that creates it until the last
+//     device's row is durable, and the CPU time of the hub and of the fleet meanwhile.
+//
+// Each iteration starts a new hub and a new fleet, and every bolt moves.
 func BenchmarkFleet(b *testing.B) {
 	for _, devices := range []int{100, 1000, 10000} {
 		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) {
@@ -35,10 +38,12 @@ func BenchmarkFleet(b *testing.B) {
 				h := harness.StartHub(b, bin)
 				client := h.Client(b)
 				empty := readMemory(b, h.Process)
+
 				fleet := startFleet(b, h, devices)
 				time.Sleep(settle)
 				full := readMemory(b, h.Process)
 				b.ReportMetric(float64(full.rss-empty.rss)/float64(devices), "KiB/device")
+
 				for unit, q := range map[string]query{
 					"find-ms":     {"SELECT * FROM devices WHERE properties.reported.lock.position = 'locked'", 0},
 					"count-ms":    {"SELECT COUNT() AS n FROM devices WHERE properties.reported.lock.position = 'unlocked'", 1},
@@ -48,29 +53,31 @@ func BenchmarkFleet(b *testing.B) {
 				} {
 					b.ReportMetric(milliseconds(q.time(b, client)), unit)
 				}
-				hubBefore, fleetBefore := readEffort(b, h.Process), readEffort(b, fleet)
+
+				hubBefore, fleetBefore := readCPUUse(b, h.Process), readCPUUse(b, fleet)
 				took := runJob(b, client, devices)
-				b.ReportMetric(readEffort(b, h.Process).since(hubBefore).cpu.Seconds(), "job-hub-cpu-s")
-				b.ReportMetric(readEffort(b, fleet).since(fleetBefore).cpu.Seconds(), "job-fleet-cpu-s")
+				b.ReportMetric(readCPUUse(b, h.Process).since(hubBefore).cpu.Seconds(), "job-hub-cpu-s")
+				b.ReportMetric(readCPUUse(b, fleet).since(fleetBefore).cpu.Seconds(), "job-fleet-cpu-s")
 				b.ReportMetric(took.Seconds(), "job-s")
 				b.ReportMetric(float64(devices)/took.Seconds(), "devices/s")
+
 				checkRows(b, h, devices)
 				fleet.Kill()
 				h.Kill()
 			}
-			b.ReportMetric(0, "ns/op") // the others say it
+			b.ReportMetric(0, "ns/op") // hide it; the other metrics are the result
 		})
 	}
 }
 
-// startFleet starts latchsim and waits until all its devices have reported, with
-// new patience for each line that says how many have.
+// startFleet starts latchsim and waits until all its devices have reported. The timeout
+// starts again with each line of progress.
 func startFleet(b *testing.B, h *harness.Hub, devices int) *harness.Process {
 	b.Helper()
 	fleet := harness.Start(b, "latchsim", exec.Command(bin.Path("latchsim"), "--devices", fmt.Sprint(devices),
 		"--hub-file", h.ServiceFile(), "--ca-file", h.CA(), "--endpoint", h.Endpoint(), "--mqtt", h.MQTT))
 	for ready := false; !ready; {
-		fleet.ExpectFunc(b, "a line that all have connected", func(line string) (string, bool) {
+		fleet.ExpectFunc(b, "a line of progress", func(line string) (string, bool) {
 			ready = strings.HasPrefix(line, "latchsim ready ")
 			return line, ready || strings.HasPrefix(line, "latchsim: ")
 		})
@@ -78,13 +85,13 @@ func startFleet(b *testing.B, h *harness.Hub, devices int) *harness.Process {
 	return fleet
 }
 
-// query is asked of the service front; rows is how many it must find.
+// query is a query for the service API.
 type query struct {
 	text string
-	rows int
+	rows int // number of rows that the query must return
 }
 
-// time returns the median of some runs of the query, each after the other.
+// time runs the query several times, one after the other, and returns the median time.
 func (q query) time(b *testing.B, client *rest.Client) time.Duration {
 	b.Helper()
 	took := make([]time.Duration, queries)
@@ -104,9 +111,9 @@ func (q query) time(b *testing.B, client *rest.Client) time.Duration {
 	return quantile(took, 0.5)
 }
 
-// runJob runs a lockDoor job on all devices to its end and returns how long it
-// took. The more devices, the rarer it looks for the end, which makes the figure
-// longer than the truth by up to half a percent.
+// runJob runs a lockDoor job on all devices and returns the time until it has ended. It
+// polls the job less often if there are more devices, which makes the result up to half a
+// percent too long.
 func runJob(b *testing.B, client *rest.Client, devices int) time.Duration {
 	b.Helper()
 	began := time.Now()
@@ -114,10 +121,11 @@ func runJob(b *testing.B, client *rest.Client, devices int) time.Duration {
 		JobID: jobID, Type: iothub.ScheduleDeviceMethod, QueryCondition: "*",
 		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", Payload: json.RawMessage("null"), ResponseTimeoutInSeconds: 60},
 	})
-	again := time.NewTicker(max(time.Millisecond, time.Duration(devices)*2*time.Microsecond))
-	defer again.Stop()
+
+	poll := time.NewTicker(max(time.Millisecond, time.Duration(devices)*2*time.Microsecond))
+	defer poll.Stop()
 	for err == nil && !job.Status.Ended() {
-		<-again.C
+		<-poll.C
 		job, err = client.Job(b.Context(), jobID)
 	}
 	if err != nil {
@@ -126,8 +134,8 @@ func runJob(b *testing.B, client *rest.Client, devices int) time.Duration {
 	return time.Since(began)
 }
 
-// checkRows checks that every door was moved, and says so: a figure for a job
-// that has failed would be worth nothing.
+// checkRows checks that the job has locked every door. The time of a failed job would be
+// meaningless.
 func checkRows(b *testing.B, h *harness.Hub, devices int) {
 	b.Helper()
 	rows := h.Rows(b, jobID)

@@ -13,9 +13,8 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// memory is what a process holds, in KiB as the kernel counts it: resident in
-// all, and its proportional share of it, in which pages that it has in common
-// with others count in part.
+// memory is the memory of a process in KiB, as the kernel counts it: rss is its resident
+// memory, and pss counts pages that it shares with other processes only in part.
 type memory struct{ rss, pss int64 }
 
 func readMemory(b *testing.B, p *harness.Process) memory {
@@ -24,31 +23,32 @@ func readMemory(b *testing.B, p *harness.Process) memory {
 	return memory{field(b, text, "Rss:"), field(b, text, "Pss:")}
 }
 
-// effort is what a process has cost since its start.
-type effort struct {
+// cpuUse is the CPU use of a process since its start.
+type cpuUse struct {
 	cpu   time.Duration
-	wakes int64 // how often one of its threads has waited, and so was woken
+	wakes int64 // number of times that one of its threads has waited and was woken
 }
 
-func readEffort(b *testing.B, p *harness.Process) effort {
+func readCPUUse(b *testing.B, p *harness.Process) cpuUse {
 	b.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.Pid()))
 	if err != nil || len(tasks) == 0 {
 		b.Fatalf("%s has no threads: %v", p.Name, err)
 	}
-	var e effort
+	var use cpuUse
 	for _, task := range tasks {
 		tid := filepath.Base(task)
+
 		var ran int64
 		scan(b, readProc(b, p.Pid(), "task", tid, "schedstat"), &ran)
-		e.cpu += time.Duration(ran)
-		e.wakes += field(b, readProc(b, p.Pid(), "task", tid, "status"), "voluntary_ctxt_switches:")
+		use.cpu += time.Duration(ran)
+		use.wakes += field(b, readProc(b, p.Pid(), "task", tid, "status"), "voluntary_ctxt_switches:")
 	}
-	return e
+	return use
 }
 
-func (e effort) since(before effort) effort {
-	return effort{e.cpu - before.cpu, e.wakes - before.wakes}
+func (u cpuUse) since(before cpuUse) cpuUse {
+	return cpuUse{u.cpu - before.cpu, u.wakes - before.wakes}
 }
 
 func readProc(b *testing.B, pid int, name ...string) string {
@@ -60,7 +60,7 @@ func readProc(b *testing.B, pid int, name ...string) string {
 	return string(text)
 }
 
-// field returns the number that follows the name at the start of a line.
+// field returns the number after name in the line that starts with name.
 func field(b *testing.B, text, name string) int64 {
 	b.Helper()
 	for line := range strings.Lines(text) {
@@ -70,18 +70,20 @@ func field(b *testing.B, text, name string) int64 {
 			return n
 		}
 	}
-	b.Fatalf("the kernel does not say %q", name)
+	b.Fatalf("the kernel reports no %q", name)
 	return 0
 }
 
+// scan parses the number at the start of text.
 func scan(b *testing.B, text string, to *int64) {
 	b.Helper()
 	if _, err := fmt.Sscan(text, to); err != nil {
-		b.Fatalf("%q is no number: %v", text, err)
+		b.Fatalf("%q is not a number: %v", text, err)
 	}
 }
 
-// quantile returns the value that the share q of them does not exceed.
+// quantile returns the smallest value that at least the share q of the values does not
+// exceed.
 func quantile(values []time.Duration, q float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]

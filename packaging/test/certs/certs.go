@@ -1,4 +1,4 @@
-// Package certs makes certificates for tests.
+// Package certs issues certificates for tests. Use Issue to make one.
 package certs
 
 import (
@@ -14,26 +14,28 @@ import (
 	"time"
 )
 
-// Pair is a certificate and its key.
+// Pair is a certificate and its private key.
 type Pair struct {
 	Cert *x509.Certificate
 	Key  *ecdsa.PrivateKey
 }
 
-// Issue makes a certificate that is good for an hour before and after at. A nil
-// parent makes it sign itself.
+// Issue makes a certificate that is valid from one hour before to one hour after at. The
+// parent signs it; a nil parent makes the certificate self-signed.
 func Issue(t testing.TB, parent *Pair, commonName string, isCA bool, at time.Time) *Pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: commonName}, IsCA: isCA,
 		BasicConstraintsValid: true, NotBefore: at.Add(-time.Hour), NotAfter: at.Add(time.Hour)}
 	signer := &Pair{template, key}
 	if parent != nil {
 		signer = parent
 	}
+
 	raw, err := x509.CreateCertificate(rand.Reader, template, signer.Cert, key.Public(), signer.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -45,16 +47,17 @@ func Issue(t testing.TB, parent *Pair, commonName string, isCA bool, at time.Tim
 	return &Pair{cert, key}
 }
 
-// PEM is the certificate.
+// PEM returns the certificate in PEM.
 func (p *Pair) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Cert.Raw})
 }
 
-// TLS is what logs in by the certificate, shown with those that lead to its authority.
-func (p *Pair) TLS(with ...*Pair) tls.Certificate {
-	shown := tls.Certificate{Certificate: [][]byte{p.Cert.Raw}, PrivateKey: p.Key}
-	for _, w := range with {
-		shown.Certificate = append(shown.Certificate, w.Cert.Raw)
+// TLS returns the certificate with its key and its intermediate certificates, for use in
+// a TLS configuration.
+func (p *Pair) TLS(intermediates ...*Pair) tls.Certificate {
+	chain := tls.Certificate{Certificate: [][]byte{p.Cert.Raw}, PrivateKey: p.Key}
+	for _, i := range intermediates {
+		chain.Certificate = append(chain.Certificate, i.Cert.Raw)
 	}
-	return shown
+	return chain
 }

@@ -1,3 +1,4 @@
-// Package guard tests what the project has decided about its own structure:
-// which package may link which, and that each says what it is for.
+// Package guard tests the structure of the project: which packages and modules each part
+// may link, which directories exist at the top level, and that every package has a doc
+// comment.
 package guard

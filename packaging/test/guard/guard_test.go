@@ -18,25 +18,26 @@ const (
 	azure     = "github.com/Azure"
 )
 
-// Each rule says what a part of the project must not link, tests excepted.
+// TestImports checks which packages each part of the project must not link. Test files
+// are exempt.
 func TestImports(t *testing.T) {
 	packages := list(t)
 	for _, rule := range []struct {
 		part, because string
 		forbidden     []string
 	}{
-		{"agent", "the agent reaches its hub and its system by interfaces that main wires",
+		{"agent", "the agent uses its hub and its system through interfaces that main connects",
 			[]string{module + "/transport/hub", module + "/transport/mqtt", module + "/transport/rest", module + "/systemd", goSystemd}},
-		{"transport/hub", "the hub knows devices by the protocol alone", []string{module + "/agent", module + "/actuator"}},
-		{"actuator", "a lock knows nothing of hubs, nor of who keeps its lines open",
+		{"transport/hub", "the hub knows devices only by the protocol", []string{module + "/agent", module + "/actuator"}},
+		{"actuator", "the lock must not depend on hubs or on systemd",
 			[]string{module + "/transport", module + "/agent", module + "/systemd", goSystemd}},
-		{"transport", "the wire is the same on every system", []string{module + "/systemd", goSystemd, azure}},
-		{"systemd", "it talks to the service manager, of whatever service", []string{module + "/agent", module + "/actuator", module + "/transport"}},
-		{"cmd/latchd", "a gateway carries nothing of the command line's or of the hub's",
+		{"transport", "the protocol code must work on every system", []string{module + "/systemd", goSystemd, azure}},
+		{"systemd", "this package must serve any program that runs under systemd", []string{module + "/agent", module + "/actuator", module + "/transport"}},
+		{"cmd/latchd", "a gateway must not contain code of latchctl or of the hub",
 			[]string{"github.com/spf13/cobra", "github.com/mochi-mqtt/server", "modernc.org/sqlite", module + "/transport/hub", module + "/transport/rest", azure}},
-		{"cmd/latchctl", "the command line carries nothing of the agent's or of the hub's",
+		{"cmd/latchctl", "latchctl must not contain code of the agent or of the hub",
 			[]string{"github.com/mochi-mqtt/server", "modernc.org/sqlite", module + "/transport/hub", module + "/transport/mqtt", module + "/agent"}},
-		{"cmd/latchhub", "the hub carries nothing of the agent's", []string{module + "/agent", module + "/actuator", module + "/transport/mqtt", azure}},
+		{"cmd/latchhub", "the hub must not contain code of the agent", []string{module + "/agent", module + "/actuator", module + "/transport/mqtt", azure}},
 	} {
 		seen := false
 		for _, p := range packages {
@@ -53,12 +54,13 @@ func TestImports(t *testing.T) {
 			}
 		}
 		if !seen {
-			t.Errorf("there is no package %s: does the rule still say what it means?", rule.part)
+			t.Errorf("there is no package %s; adapt the rule to the new layout", rule.part)
 		}
 	}
 }
 
-// The shared vocabulary is usable by everyone, so it brings nothing along.
+// All parts use the package iothub, so it must link only the standard library and must
+// not do input or output.
 func TestVocabularyImportsTheStandardLibraryOnly(t *testing.T) {
 	for _, p := range list(t) {
 		if p.ImportPath != module+"/transport/iothub" {
@@ -71,7 +73,7 @@ func TestVocabularyImportsTheStandardLibraryOnly(t *testing.T) {
 		}
 		for _, dep := range []string{"net", "os", "time/tzdata"} {
 			if slices.Contains(p.Imports, dep) {
-				t.Errorf("%s imports %s: it is to do no input and output", p.ImportPath, dep)
+				t.Errorf("%s imports %s, but it must not do input or output", p.ImportPath, dep)
 			}
 		}
 		return
@@ -79,7 +81,7 @@ func TestVocabularyImportsTheStandardLibraryOnly(t *testing.T) {
 	t.Error("there is no transport/iothub")
 }
 
-func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+func TestEveryPackageHasADocComment(t *testing.T) {
 	for _, p := range list(t) {
 		if strings.TrimSpace(p.Doc) == "" {
 			t.Errorf("%s has no doc comment", p.ImportPath)
@@ -87,9 +89,10 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 }
 
-// The top level is a map of the project: a new folder there is a decision.
+// TestTopLevel checks the directories at the top level, which show the structure of the
+// project. Add a new one to the list only on purpose.
 func TestTopLevel(t *testing.T) {
-	// bin and dist are what the Makefile makes.
+	// The Makefile creates bin and dist.
 	allowed := []string{"actuator", "agent", "bin", "cmd", "dist", "packaging", "systemd", "transport"}
 	entries, err := os.ReadDir(root(t))
 	if err != nil {
@@ -97,7 +100,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	for _, e := range entries {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(allowed, e.Name()) {
-			t.Errorf("the folder %s does not belong at the top level, which has %v", e.Name(), allowed)
+			t.Errorf("unexpected directory %s at the top level; allowed are %v", e.Name(), allowed)
 		}
 	}
 }
@@ -107,8 +110,7 @@ type goPackage struct {
 	Imports, Deps   []string
 }
 
-// list asks the go command for all packages of the module, as they are linked
-// into the programs that are shipped.
+// list runs go list and returns all packages of the module, without cgo as in a release.
 func list(t *testing.T) []goPackage {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,Deps", "./...")
@@ -121,6 +123,7 @@ func list(t *testing.T) []goPackage {
 		}
 		t.Fatal(err)
 	}
+
 	var packages []goPackage
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p goPackage
@@ -133,6 +136,7 @@ func list(t *testing.T) []goPackage {
 	}
 }
 
+// root returns the root directory of the module.
 func root(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOMOD").Output()
@@ -142,7 +146,7 @@ func root(t *testing.T) string {
 	return filepath.Dir(strings.TrimSpace(string(out)))
 }
 
-// within reports whether path is tree or below it.
+// within reports whether path is tree or lies below it.
 func within(path, tree string) bool {
 	return path == tree || strings.HasPrefix(path, tree+"/")
 }

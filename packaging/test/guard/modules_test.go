@@ -8,58 +8,58 @@ import (
 	"testing"
 )
 
-// What each program links, module by module, with what for. A new one is a decision:
-// it is more to download, to licence and to patch on every gateway.
+// linked lists the modules that each program links, with their purpose. Add a module only
+// on purpose: it must be downloaded, licensed and patched on every machine.
 var linked = map[string][]string{
 	"latchd": {
-		"github.com/coreos/go-systemd/v22",    // stored files and the watchdog's interval
+		"github.com/coreos/go-systemd/v22",    // stored descriptors and the watchdog interval
 		"github.com/eclipse/paho.mqtt.golang", // MQTT
-		"github.com/godbus/dbus/v5",           // the method reboot
-		"github.com/gorilla/websocket",        // MQTT where only port 443 is open
+		"github.com/godbus/dbus/v5",           // the method reboot, through logind
+		"github.com/gorilla/websocket",        // MQTT over WebSocket on port 443
 		"github.com/pelletier/go-toml/v2",     // the configuration
-		"github.com/warthog618/go-gpiocdev",   // lines
-		"go.uber.org/multierr",                // by zap
-		"go.uber.org/zap",                     // the log
-		"golang.org/x/net",                    // proxies, by paho too
-		"golang.org/x/sync",                   // by paho
-		"golang.org/x/sys",                    // the kernel's calls
+		"github.com/warthog618/go-gpiocdev",   // GPIO lines
+		"go.uber.org/multierr",                // used by zap
+		"go.uber.org/zap",                     // logging
+		"golang.org/x/net",                    // proxies; also used by paho
+		"golang.org/x/sync",                   // used by paho
+		"golang.org/x/sys",                    // system calls
 	},
 	"latchctl": {
 		"github.com/Azure/azure-sdk-for-go/sdk/azcore",
-		"github.com/Azure/azure-sdk-for-go/sdk/azidentity", // the login by Entra ID
+		"github.com/Azure/azure-sdk-for-go/sdk/azidentity", // login with Entra ID
 		"github.com/Azure/azure-sdk-for-go/sdk/internal",
-		"github.com/AzureAD/microsoft-authentication-library-for-go", // by azidentity
-		"github.com/golang-jwt/jwt/v5",                               // by azidentity
-		"github.com/google/uuid",                                     // ids of requests
-		"github.com/kylelemons/godebug",                              // by azidentity's library
+		"github.com/AzureAD/microsoft-authentication-library-for-go", // used by azidentity
+		"github.com/golang-jwt/jwt/v5",                               // used by azidentity
+		"github.com/google/uuid",                                     // request ids
+		"github.com/kylelemons/godebug",                              // used by azidentity's library
 		"github.com/pelletier/go-toml/v2",                            // the named hubs
-		"github.com/pkg/browser",                                     // by azidentity's library
+		"github.com/pkg/browser",                                     // used by azidentity's library
 		"github.com/spf13/cobra",                                     // commands
-		"github.com/spf13/pflag",                                     // by cobra
-		"golang.org/x/crypto",                                        // by azidentity
-		"golang.org/x/net",                                           // by azcore
-		"golang.org/x/sys",                                           // by term
+		"github.com/spf13/pflag",                                     // used by cobra
+		"golang.org/x/crypto",                                        // used by azidentity
+		"golang.org/x/net",                                           // used by azcore
+		"golang.org/x/sys",                                           // used by term
 		"golang.org/x/term",                                          // the width of the terminal
-		"golang.org/x/text",                                          // by net
+		"golang.org/x/text",                                          // used by net
 	},
 	"latchhub": {
 		"github.com/coreos/go-systemd/v22",
-		"github.com/dustin/go-humanize", // by sqlite
-		"github.com/godbus/dbus/v5",     // by the package systemd
+		"github.com/dustin/go-humanize", // used by sqlite
+		"github.com/godbus/dbus/v5",     // used by the package systemd
 		"github.com/google/uuid",
 		"github.com/gorilla/websocket",
 		"github.com/mochi-mqtt/server/v2",  // the broker
-		"github.com/remyoudompheng/bigfft", // by sqlite
-		"github.com/rs/xid",                // by mochi
+		"github.com/remyoudompheng/bigfft", // used by sqlite
+		"github.com/rs/xid",                // used by mochi
 		"github.com/spf13/cobra",
 		"github.com/spf13/pflag",
 		"go.uber.org/multierr",
 		"go.uber.org/zap",
 		"golang.org/x/sync",
 		"golang.org/x/sys",
-		"modernc.org/libc",     // by sqlite
-		"modernc.org/mathutil", // by sqlite
-		"modernc.org/memory",   // by sqlite
+		"modernc.org/libc",     // used by sqlite
+		"modernc.org/mathutil", // used by sqlite
+		"modernc.org/memory",   // used by sqlite
 		"modernc.org/sqlite",   // the store
 	},
 	"latchsim": {
@@ -84,17 +84,18 @@ func TestLinkedModules(t *testing.T) {
 			if err != nil {
 				t.Fatalf("go list: %v", err)
 			}
+
 			got := strings.Fields(string(out))
 			slices.Sort(got)
 			got = slices.DeleteFunc(slices.Compact(got), func(path string) bool { return path == module })
 			for _, path := range got {
 				if !slices.Contains(want, path) {
-					t.Errorf("%s links %s, which it was not meant to", program, path)
+					t.Errorf("%s links %s, which is not on the list", program, path)
 				}
 			}
 			for _, path := range want {
 				if !slices.Contains(got, path) {
-					t.Errorf("%s does not link %s any more: take it off the list", program, path)
+					t.Errorf("%s no longer links %s; remove it from the list", program, path)
 				}
 			}
 		})

@@ -5,21 +5,23 @@ import (
 	"time"
 )
 
-// Await waits until check finds nothing to complain about. It is for what only
-// asking again can show, such as a twin as the service sees it.
+// Await calls check repeatedly until it returns nil, and fails the test after Patience.
+// Use it for conditions that the test can observe only by polling, such as a twin. what
+// names the condition in the error message.
 func Await(t testing.TB, what string, check func() error) {
 	t.Helper()
-	again := time.NewTicker(25 * time.Millisecond)
-	defer again.Stop()
-	late := time.After(Patience)
+	poll := time.NewTicker(25 * time.Millisecond)
+	defer poll.Stop()
+	timeout := time.After(Patience)
+
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		select {
-		case <-again.C:
-		case <-late:
+		case <-poll.C:
+		case <-timeout:
 			t.Fatalf("waited %s for %s: %v", Patience, what, err)
 		case <-t.Context().Done():
 			t.Fatalf("waiting for %s: %v", what, err)

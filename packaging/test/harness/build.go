@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// Binaries is a folder with the project's programs, built as they are shipped:
-// without cgo.
+// Binaries is the directory of the project's programs, which are built without cgo as in
+// a release.
 type Binaries string
 
-// Path returns the file of the program of that name.
+// Path returns the path of a program.
 func (b Binaries) Path(name string) string { return filepath.Join(string(b), name) }
 
-// Main runs a package's tests with the programs built once, before the first
-// test, into a folder that is removed afterwards. LATCHD_BIN names a folder of
-// programs that are built already, which are then used as they are.
+// Main builds the programs into a temporary directory, runs the tests of a package and
+// exits. If the environment variable LATCHD_BIN names a directory with programs, Main
+// uses these and builds none.
 //
 //	var bin harness.Binaries
 //
@@ -29,6 +29,7 @@ func run(m *testing.M, bin *Binaries) int {
 		*bin = Binaries(dir)
 		return m.Run()
 	}
+
 	dir, err := os.MkdirTemp("", "latchd-bin-")
 	if err == nil {
 		defer os.RemoveAll(dir)

@@ -1,8 +1,10 @@
-// Package harness runs the project's real binaries for tests: it builds them,
-// starts them, waits for the lines that say they are ready, ends them in the
-// way that a test wants, and shows what they printed if the test fails.
+// Package harness runs the project's real programs in tests. Use Main to build them, then
+// StartHub and StartDoor to run a hub and an agent.
 //
-// Nothing in it waits by sleeping: a test waits for a line, for a process to
-// end, or for the hub to show what is expected of it. Every process dies with
-// the test, also if the test is killed.
+// Guarantees:
+//   - A program is started completely: StartHub and StartDoor wait until it is ready.
+//   - No function sleeps. Tests wait for a line of output, for the end of a process, or
+//     until the hub shows the expected state.
+//   - Every process ends with the test, even if the test itself is killed.
+//   - If a test fails, the output of its processes is logged.
 package harness

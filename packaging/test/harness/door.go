@@ -10,17 +10,17 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Door is a latchd with a mock lock.
+// Door is a latchd process with a mock lock.
 type Door struct {
 	*Process
 	ID     string
-	Config string // its configuration file
-	State  string // its state folder
+	Config string // path of the configuration file
+	State  string // path of the state directory
 	bin    Binaries
 }
 
 // StartDoor registers a device, starts latchd for it and waits until the hub
-// can call its methods. fault is the mock's, such as "jam", or empty.
+// can call its methods. fault is a fault of the mock lock, such as "jam", or empty.
 func StartDoor(t testing.TB, h *Hub, id, fault string) *Door {
 	t.Helper()
 	d := NewDoor(t, h, h.CreateDevice(t, id), fault)
@@ -29,13 +29,14 @@ func StartDoor(t testing.TB, h *Hub, id, fault string) *Door {
 	return d
 }
 
-// NewDoor writes a configuration for latchd and starts nothing.
+// NewDoor writes a configuration for latchd but does not start it.
 func NewDoor(t testing.TB, h *Hub, device iothub.Device, fault string) *Door {
 	t.Helper()
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "connection-string")
 	d := &Door{ID: device.DeviceID, Config: filepath.Join(dir, "latchd.toml"), State: filepath.Join(dir, "state"), bin: h.bin}
 	write(t, secret, device.ConnectionString()+"\n")
+
 	config := fmt.Sprintf(`state_dir = %q
 
 [hub]
@@ -56,12 +57,12 @@ min_interval = "0s"
 	return d
 }
 
-// Command is latchd with its configuration.
+// Command returns the command that runs latchd with the door's configuration.
 func (d *Door) Command() *exec.Cmd {
 	return exec.Command(d.bin.Path("latchd"), "run", "--config", d.Config)
 }
 
-// Start starts the agent, again after Kill or Stop.
+// Start starts latchd. It can be called again after Kill or Stop.
 func (d *Door) Start(t testing.TB) {
 	t.Helper()
 	d.Process = Start(t, "latchd of "+d.ID, d.Command())

@@ -14,25 +14,25 @@ import (
 	"time"
 )
 
-// Patience bounds every wait. It is far beyond what anything takes, so that a
-// busy machine fails no test; a test that runs into it has found a fault.
+// Patience is the timeout of every wait. It is so long that a busy machine does not fail
+// a test: a test that reaches it has found a bug.
 const Patience = 60 * time.Second
 
-// Process is a running program. Its lines of both outputs are kept.
+// Process is a running program. It stores the lines of standard output and standard error.
 type Process struct {
 	Name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	done  chan struct{} // closed when it has ended and its output is read
+	done  chan struct{} // closed when the process has ended and all output is read
 
 	mu    sync.Mutex
 	lines []string
-	next  int           // the first line that Expect has not passed
-	more  chan struct{} // closed with each new line, and made anew
+	next  int           // index of the first line that Expect has not examined
+	more  chan struct{} // closed and replaced at each new line
 }
 
-// Start runs cmd. The process is killed at the end of the test, and what it
-// printed is shown if the test has failed.
+// Start starts cmd. At the end of the test it kills the process and, if the test has
+// failed, logs the output of the process.
 func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{Name: name, cmd: cmd, done: make(chan struct{}), more: make(chan struct{})}
@@ -41,21 +41,23 @@ func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	if err := <-started; err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
+
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("what %s printed:\n%s", name, p.Output())
+			t.Logf("output of %s:\n%s", name, p.Output())
 		}
 	})
 	return p
 }
 
-// run starts the process and reads its output to the end. Pdeathsig kills the
-// process with the thread that started it, so the thread is kept until then.
+// run starts the process, reads its output and waits for its end. The kernel kills the
+// process (Pdeathsig) when the thread that started it ends, so run locks its thread.
 func (p *Process) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+
 	stdout, err1 := p.cmd.StdoutPipe()
 	stderr, err2 := p.cmd.StderrPipe()
 	stdin, err3 := p.cmd.StdinPipe()
@@ -68,6 +70,7 @@ func (p *Process) run(started chan<- error) {
 	if err != nil {
 		return
 	}
+
 	var readers sync.WaitGroup
 	for _, output := range []io.Reader{stdout, stderr} {
 		readers.Go(func() {
@@ -91,37 +94,40 @@ func (p *Process) add(line string) {
 	p.more = make(chan struct{})
 }
 
-// Expect waits for the next line, after the one that it returned before, that
-// starts with prefix, and returns what follows the prefix.
+// Expect waits for a line that starts with prefix and returns the rest of the line. It
+// examines only lines after the one that it found last.
 func (p *Process) Expect(t testing.TB, prefix string) string {
 	t.Helper()
 	return p.ExpectFunc(t, "a line that starts with "+prefix, func(line string) (string, bool) { return strings.CutPrefix(line, prefix) })
 }
 
-// ExpectFunc is Expect for lines that match says are the right ones; what tells
-// a failed test's reader what was waited for.
+// ExpectFunc is like Expect, but waits for a line for which match returns true, and returns
+// the text that match returns. what names the line in the error message.
 func (p *Process) ExpectFunc(t testing.TB, what string, match func(line string) (string, bool)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
+
 	for ended := false; ; {
 		found, text, more := p.search(match)
 		if found {
 			return text
 		}
 		if ended {
-			t.Fatalf("%s ended without %s", p.Name, what)
+			t.Fatalf("%s ended and did not print %s", p.Name, what)
 		}
 		select {
 		case <-more:
 		case <-p.done:
 			ended = true
 		case <-ctx.Done():
-			t.Fatalf("%s: %s has not come in %s", p.Name, what, Patience)
+			t.Fatalf("%s: %s did not appear within %s", p.Name, what, Patience)
 		}
 	}
 }
 
+// search looks for a matching line among the lines that were not examined yet. If there is
+// none, it returns a channel that is closed at the next line.
 func (p *Process) search(match func(string) (string, bool)) (found bool, text string, more <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +140,7 @@ func (p *Process) search(match func(string) (string, bool)) (found bool, text st
 	return false, "", p.more
 }
 
-// Count returns how many lines so far start with prefix.
+// Count returns the number of lines so far that start with prefix.
 func (p *Process) Count(prefix string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,7 +153,7 @@ func (p *Process) Count(prefix string) int {
 	return n
 }
 
-// Output returns all that the process has printed so far.
+// Output returns the output of the process so far.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,31 +171,30 @@ func (p *Process) Send(t testing.TB, line string) {
 // Pid returns the process's id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Signal sends a signal.
+// Signal sends a signal to the process.
 func (p *Process) Signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 
-// Kill ends the process by SIGKILL, with all that it started, and waits for it.
+// Kill kills the process and its children with SIGKILL and waits for its end.
 func (p *Process) Kill() {
 	syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	<-p.done
 }
 
-// Stop asks the process to end by SIGTERM, waits for it and returns its exit
-// code.
+// Stop sends SIGTERM to the process, waits for its end and returns its exit code.
 func (p *Process) Stop(t testing.TB) int {
 	t.Helper()
 	p.Signal(syscall.SIGTERM)
 	return p.Wait(t)
 }
 
-// Wait waits for the process to end and returns its exit code; -1 if a signal
-// ended it.
+// Wait waits for the end of the process and returns its exit code, or -1 if a signal
+// killed it.
 func (p *Process) Wait(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-p.done:
 	case <-time.After(Patience):
-		t.Fatalf("%s has not ended in %s", p.Name, Patience)
+		t.Fatalf("%s did not end within %s", p.Name, Patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }

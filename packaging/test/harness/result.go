@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// Result is what a program left behind that has run to its end.
+// Result is the output and the exit code of a program that has ended.
 type Result struct {
 	Command        string
 	Stdout, Stderr string
 	Code           int
 }
 
-// Run runs cmd to its end, whatever its exit code.
+// Run runs cmd and waits for its end. Any exit code is accepted.
 func Run(t testing.TB, cmd *exec.Cmd) Result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -29,6 +29,7 @@ func Run(t testing.TB, cmd *exec.Cmd) Result {
 			cmd.Process.Kill()
 		}
 	})()
+
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		t.Fatalf("run %s: %v", cmd, err)
@@ -38,19 +39,19 @@ func Run(t testing.TB, cmd *exec.Cmd) Result {
 	return Result{strings.Join(cmd.Args, " "), stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// Want ends the test unless the program's exit code is code.
+// Want fails the test unless the program's exit code is code.
 func (r Result) Want(t testing.TB, code int) Result {
 	t.Helper()
 	if r.Code != code {
-		t.Fatalf("%s\nended with %d, want %d\nstandard output:\n%s\nstandard error:\n%s", r.Command, r.Code, code, r.Stdout, r.Stderr)
+		t.Fatalf("%s\nexit code %d, want %d\nstandard output:\n%s\nstandard error:\n%s", r.Command, r.Code, code, r.Stdout, r.Stderr)
 	}
 	return r
 }
 
-// JSON reads the program's standard output into v.
+// JSON decodes the program's standard output into v.
 func (r Result) JSON(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(r.Stdout), v); err != nil {
-		t.Fatalf("%s\nstandard output is not the JSON that is wanted: %v\n%s", r.Command, err, r.Stdout)
+		t.Fatalf("%s\ncannot decode the standard output: %v\n%s", r.Command, err, r.Stdout)
 	}
 }

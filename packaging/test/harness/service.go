@@ -11,8 +11,8 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// Client is the service API's client, for what a test needs around the thing
-// that it tests.
+// Client returns a client of the hub's service API. Tests use it to prepare and to check
+// the hub's state.
 func (h *Hub) Client(t testing.TB) *rest.Client {
 	t.Helper()
 	service, err := iothub.ParseService(h.Service(t))
@@ -23,12 +23,13 @@ func (h *Hub) Client(t testing.TB) *rest.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	client := rest.New(service, rest.Options{Endpoint: endpoint, RootCAs: h.Roots(t)})
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
 
-// Roots are the certificates that the hub's clients must trust.
+// Roots returns the CA certificates that the hub's clients must trust.
 func (h *Hub) Roots(t testing.TB) *x509.CertPool {
 	t.Helper()
 	pem, err := os.ReadFile(h.CA())
@@ -42,7 +43,7 @@ func (h *Hub) Roots(t testing.TB) *x509.CertPool {
 	return roots
 }
 
-// CreateDevice registers a device and returns what it connects with.
+// CreateDevice registers a device and returns its host name, id and key.
 func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
 	t.Helper()
 	client := h.Client(t)
@@ -57,7 +58,7 @@ func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
 	return iothub.Device{HostName: client.HostName(), DeviceID: id, Key: key}
 }
 
-// Twin returns the device's twin as the service sees it.
+// Twin returns the device's twin, read with the service API.
 func (h *Hub) Twin(t testing.TB, id string) iothub.Twin {
 	t.Helper()
 	twin, err := h.Client(t).Twin(t.Context(), id)
@@ -67,8 +68,8 @@ func (h *Hub) Twin(t testing.TB, id string) iothub.Twin {
 	return twin
 }
 
-// UpdateDesired lays a patch, in JSON, over the device's desired properties and
-// returns their version once the hub has acknowledged it.
+// UpdateDesired applies a JSON patch to the device's desired properties and returns their
+// new version.
 func (h *Hub) UpdateDesired(t testing.TB, id, patch string) int64 {
 	t.Helper()
 	desired, err := iothub.ParseObject([]byte(patch))
@@ -82,14 +83,15 @@ func (h *Hub) UpdateDesired(t testing.TB, id, patch string) int64 {
 	return twin.Properties.Desired.Version()
 }
 
-// Invoke calls a method of the device; the hub waits up to a minute for the
-// device to be there and to have subscribed to methods.
+// Invoke calls a method of the device. The hub waits up to a minute until the device is
+// connected and subscribed to methods.
 func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.MethodResponse {
 	t.Helper()
 	text, err := json.Marshal(payload)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 2*Patience)
 	defer cancel()
 	response, err := h.Client(t).InvokeMethod(ctx, id, iothub.MethodRequest{
@@ -100,7 +102,7 @@ func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.Method
 	return response
 }
 
-// Rows returns a job's rows, by device, and fails the test if a device has two.
+// Rows returns a job's rows by device id. It fails the test if a device has two rows.
 func (h *Hub) Rows(t testing.TB, jobID string) map[string]iothub.DeviceJob {
 	t.Helper()
 	rows := make(map[string]iothub.DeviceJob)
