@@ -15,27 +15,25 @@ import (
 	"github.com/latchd/latchd/actuator/gpio"
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
-	wallclock "github.com/latchd/latchd/cmd/latchd/clock"
+	"github.com/latchd/latchd/cmd/latchd/clock"
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// finding is what a check has found of one thing.
+// finding is the result of one check.
 type finding struct {
 	What     string   `json:"what"`
 	OK       bool     `json:"ok"`
 	Detail   string   `json:"detail"`
-	Problems []string `json:"problems,omitempty"` // each with what to do
+	Problems []string `json:"problems,omitempty"` // each with its remedy
 }
 
-// errProblems is the error of a check that has found something.
-var errProblems = errors.New("there are problems")
+// errProblems is the error of 'latchd check' if a check found a problem.
+var errProblems = errors.New("the check found problems")
 
-// loginTimeout bounds the attempt to log in.
+// loginTimeout bounds the test login at the hub.
 const loginTimeout = time.Minute
 
-// checkCommand says all that is wrong, by the same steps as a start. If the agent
-// runs it is asked instead of the hub and the lock: a second login would cut its
-// link.
+// checkCommand runs all checks and prints their findings as text or JSON.
 func checkCommand(ctx context.Context, file, format string, stdout io.Writer) error {
 	findings := check(ctx, file)
 	var err error
@@ -44,9 +42,11 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 			err = errProblems
 		}
 	}
+
 	if format == "json" {
 		return errors.Join(writeJSON(stdout, findings), err)
 	}
+
 	for _, f := range findings {
 		mark := "ok"
 		if !f.OK {
@@ -60,54 +60,62 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 	return err
 }
 
+// check takes the same steps as a start of the agent. If the agent is running, check
+// asks it for the state of lock and hub: a second login would cut the agent's
+// connection, and the agent holds the lock's lines.
 func check(ctx context.Context, file string) []finding {
 	c, err := config.Load(file)
 	if err != nil {
-		return []finding{{What: "configuration", Detail: "it cannot be used", Problems: strings.Split(err.Error(), "\n")}}
+		return []finding{{What: "configuration", Detail: "invalid", Problems: strings.Split(err.Error(), "\n")}}
 	}
-	findings := []finding{{What: "configuration", OK: true, Detail: file}}
-	who, credentials := checkCredentials(c)
-	findings = append(findings, credentials)
+	id, credentials := checkCredentials(c)
+	findings := []finding{{What: "configuration", OK: true, Detail: file}, credentials}
+
 	status, err := askStatus(c.StateDir)
-	if err == nil {
-		running := finding{What: "agent", OK: true, Detail: "it runs, and was asked for what follows"}
-		lock := finding{What: "lock", OK: textAt(status, "lock", "fault") == "", Detail: textAt(status, "lock", "position")}
-		if !lock.OK {
-			lock.Problems = []string{textAt(status, "lock", "fault")}
-		}
-		hub := finding{What: "hub", OK: textAt(status, "connected") == "true", Detail: "connected"}
-		if !hub.OK {
-			hub.Detail = "not connected; the journal says why: journalctl -u latchd"
-		}
-		return append(findings, running, lock, hub, checkClock())
+	switch {
+	case err == nil:
+		return append(findings, checkRunning(status)...)
+	case !errors.Is(err, errNotRunning):
+		// The agent may be running, so neither its lines nor its connection is touched.
+		return append(findings, finding{What: "agent", Detail: "it may be running, but it cannot be asked", Problems: []string{err.Error()}})
 	}
-	agentFinding := finding{What: "agent", OK: errors.Is(err, errNotRunning), Detail: "it does not run"}
-	if !agentFinding.OK {
-		agentFinding.Detail, agentFinding.Problems = "it may run, and cannot be asked", []string{err.Error()}
-		return append(findings, agentFinding) // so neither its line nor its link is touched
+
+	findings = append(findings, finding{What: "agent", OK: true, Detail: "not running"}, checkLock(c.Lock), checkClock())
+	if credentials.OK {
+		findings = append(findings, checkHub(ctx, id))
 	}
-	findings = append(findings, agentFinding, checkLock(c.Lock), checkClock())
-	if !credentials.OK {
-		return findings
-	}
-	return append(findings, checkHub(ctx, who))
+	return findings
 }
 
-// checkCredentials reads what the agent logs in with. What the start only warns of
-// is a problem here.
+// checkRunning judges the status of the running agent.
+func checkRunning(status map[string]any) []finding {
+	running := finding{What: "agent", OK: true, Detail: "running; it reports the lock and the hub"}
+
+	lock := finding{What: "lock", OK: true, Detail: textAt(status, "lock", "position")}
+	if fault := textAt(status, "lock", "fault"); fault != "" {
+		lock.OK, lock.Problems = false, []string{fault}
+	}
+
+	hub := finding{What: "hub", OK: true, Detail: "connected"}
+	if textAt(status, "connected") != "true" {
+		hub.OK, hub.Detail = false, "not connected; see the journal for the reason: journalctl -u latchd"
+	}
+	return []finding{running, lock, hub, checkClock()}
+}
+
+// checkCredentials reads the device's credentials. It counts the warnings of a start,
+// such as files that others can read, as problems.
 func checkCredentials(c config.Config) (identity, finding) {
 	f := finding{What: "credentials"}
-	log := zap.New(noted{&f.Problems})
-	who, err := readIdentity(c, log)
+	id, err := readIdentity(c, zap.New(warningCollector{&f.Problems}))
 	if err != nil {
+		f.Detail = "not usable"
 		f.Problems = append(f.Problems, err.Error())
+	} else {
+		f.Detail = fmt.Sprintf("device %s at %s", id.name, id.hub)
 	}
 	f.OK = len(f.Problems) == 0
-	f.Detail = fmt.Sprintf("of %s at %s", who.name, who.hub)
-	if err != nil {
-		f.Detail = "they cannot be used"
-	}
-	return who, f
+	return id, f
 }
 
 func checkLock(l config.Lock) finding {
@@ -115,58 +123,61 @@ func checkLock(l config.Lock) finding {
 	if l.Driver != "gpio" {
 		return f
 	}
+
 	if err := gpio.Check(l.GPIOConfig()); err != nil {
 		f.OK, f.Problems = false, strings.Split(err.Error(), "\n")
 	}
 	if l.ActuatorConfig().Mode != actuator.Hold {
-		f.Detail += "; the idle level must be what the line falls to when nobody drives it: check that there is a resistor that pulls it there"
+		f.Detail += "; make sure that a resistor pulls the line to its idle level while nothing drives it"
 	}
 	return f
 }
 
 func checkClock() finding {
-	f := finding{What: "clock", OK: wallclock.System().Set(), Detail: "set by the network"}
-	if !f.OK {
-		f.Detail = time.Now().Format(time.RFC3339)
-		f.Problems = []string{"the time may be wrong, and with it certificates and tokens are refused: see 'timedatectl status'"}
+	if clock.System().Set() {
+		return finding{What: "clock", OK: true, Detail: "set by the network"}
 	}
-	return f
+	return finding{What: "clock", Detail: time.Now().Format(time.RFC3339), Problems: []string{
+		"nothing has set the clock since boot; with a wrong time, certificates and tokens are refused; see 'timedatectl status'",
+	}}
 }
 
 // checkHub logs in as the agent does.
-func checkHub(ctx context.Context, who identity) finding {
+func checkHub(ctx context.Context, id identity) finding {
 	ctx, stop := context.WithTimeout(ctx, loginTimeout)
 	defer stop()
-	store, err := agent.OpenStore("", zap.NewNop()) // nothing of it is to last
+
+	store, err := agent.OpenStore("", zap.NewNop()) // in memory: the check leaves no state
 	if err == nil {
-		err = mqtt.Try(ctx, who.options(store, time.Now, zap.NewNop()))
+		err = mqtt.Try(ctx, id.options(store, time.Now, zap.NewNop()))
 	}
 	if err != nil {
 		return finding{What: "hub", Detail: "the login failed", Problems: []string{err.Error()}}
 	}
-	return finding{What: "hub", OK: true, Detail: "logged in at " + who.hub}
+	return finding{What: "hub", OK: true, Detail: "logged in at " + id.hub}
 }
 
-// noted is a log that takes warnings down.
-type noted struct{ warnings *[]string }
+// warningCollector is a zap core that appends the texts of warnings to a slice.
+type warningCollector struct{ warnings *[]string }
 
-func (n noted) Enabled(l zapcore.Level) bool      { return l >= zapcore.WarnLevel }
-func (n noted) With([]zapcore.Field) zapcore.Core { return n }
-func (n noted) Sync() error                       { return nil }
-func (n noted) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if n.Enabled(e.Level) {
-		return c.AddCore(e, n)
+func (w warningCollector) Enabled(l zapcore.Level) bool      { return l >= zapcore.WarnLevel }
+func (w warningCollector) With([]zapcore.Field) zapcore.Core { return w }
+func (w warningCollector) Sync() error                       { return nil }
+func (w warningCollector) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if w.Enabled(e.Level) {
+		return c.AddCore(e, w)
 	}
 	return c
 }
 
-func (n noted) Write(e zapcore.Entry, fields []zapcore.Field) error {
+// Write appends the entry's message, preceded by its field "file".
+func (w warningCollector) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	text := e.Message
 	for _, f := range fields {
 		if f.Key == "file" {
 			text = f.String + ": " + text
 		}
 	}
-	*n.warnings = append(*n.warnings, text)
+	*w.warnings = append(*w.warnings, text)
 	return nil
 }

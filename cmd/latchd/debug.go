@@ -10,9 +10,9 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// debugDriver makes a lock that SIGUSR1 blocks: its goroutine then stops for
-// good wherever it is, as by a fault in the program, and only the watchdog can
-// end that. For tests; it is not in any release.
+// debugDriver wraps a driver so that SIGUSR1 blocks the lock's goroutine forever, as a
+// bug could. Only the watchdog can end a process in that state. Tests build latchd
+// with this file; no release contains it.
 func debugDriver(d actuator.Driver) actuator.Driver {
 	blocked := make(chan struct{})
 	signals := make(chan os.Signal, 1)
@@ -29,7 +29,8 @@ type blockable struct {
 	blocked <-chan struct{}
 }
 
-// Bolt is called each time that the lock waits for something.
+// Bolt blocks forever once SIGUSR1 has come. The lock calls it each time it waits for
+// an event.
 func (b blockable) Bolt() <-chan actuator.Reading {
 	select {
 	case <-b.blocked:

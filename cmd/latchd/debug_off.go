@@ -4,5 +4,6 @@ package main
 
 import "github.com/latchd/latchd/actuator"
 
-// debugDriver returns the driver as it is; see debug.go.
+// debugDriver returns the driver unchanged. See debug.go for the version that tests
+// use.
 func debugDriver(d actuator.Driver) actuator.Driver { return d }

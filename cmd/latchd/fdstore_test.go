@@ -25,6 +25,7 @@ func TestRemoveAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	store := &fdStore{systemd.Manager{Socket: socket}, map[string]*os.File{"latchd/hold": file}}
 	received := make(chan []string)
 	go func() {
@@ -44,8 +45,10 @@ func TestRemoveAll(t *testing.T) {
 				}
 			}
 		}
+
 		received <- all
 	}()
+
 	store.removeAll(zap.NewNop())
 	if got, want := <-received, []string{"FDSTOREREMOVE=1\nFDNAME=latchd/hold", "BARRIER=1"}; !slices.Equal(got, want) {
 		t.Errorf("systemd received %q, want %q", got, want)

@@ -22,19 +22,19 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// identity is who the device is, whom it trusts and how it reaches its hub.
+// identity holds the device's credentials and the way to its hub.
 type identity struct {
-	name string // the device's, or its registration's
-	hub  string // the hub's name, or how it is found
+	name string // the device ID or, with provisioning, the registration ID
+	hub  string // for messages: the hub's name, or a description of how it is assigned
 	mqtt mqtt.Options
-	dps  *provisioning.Options // nil for a device that knows its hub
+	dps  *provisioning.Options // nil if the configuration names the hub
 }
 
-// productInfo is what the hub is told of the program.
+// productInfo names this program and its version to the hub.
 func productInfo() string { return "latchd/" + version }
 
-// readIdentity reads what the configuration names. Secrets that others can read
-// are warned of.
+// readIdentity reads the files that the configuration names for the login. It logs a
+// warning for each secret that other users can read.
 func readIdentity(c config.Config, log *zap.Logger) (identity, error) {
 	var roots *x509.CertPool // nil means the system's CA certificates
 	if c.Hub.CAFile != "" {
@@ -44,51 +44,63 @@ func readIdentity(c config.Config, log *zap.Logger) (identity, error) {
 		}
 		roots = pool
 	}
-
 	proxy, err := readProxy(c.Hub, log)
 	if err != nil {
 		return identity{}, err
 	}
-	i := identity{mqtt: mqtt.Options{
+
+	id := identity{mqtt: mqtt.Options{
 		Endpoint: c.Hub.Endpoint, RootCAs: roots, WebSocket: c.Hub.WebSocket, Proxy: proxy,
 		ModelID: agent.ModelID, ProductInfo: productInfo(),
 	}}
 	if c.Hub.CertificateFile != "" {
-		i.mqtt.Certificate = certificate(c.Hub)
-		if _, err := i.mqtt.Certificate(); err != nil {
+		id.mqtt.Certificate = certificateReader(c.Hub)
+		if _, err := id.mqtt.Certificate(); err != nil {
 			return identity{}, err
 		}
 	}
+
 	if c.Provisioning.IDScope != "" {
-		return i.provisioned(c.Provisioning, log)
+		return id.provisioned(c.Provisioning, log)
 	}
-	text, err := readSecret("the connection string", c.Hub.ConnectionStringFile, log)
+	return id.connected(c.Hub, log)
+}
+
+// connected completes the identity of a device that has a connection string.
+func (id identity) connected(hub config.Hub, log *zap.Logger) (identity, error) {
+	file := hub.ConnectionStringFile
+	text, err := readSecret("the connection string", file, log)
 	if err != nil {
 		return identity{}, err
 	}
 	device, err := iothub.ParseDevice(text)
 	if err != nil {
-		return identity{}, fmt.Errorf("%s: %w", c.Hub.ConnectionStringFile, err)
+		return identity{}, fmt.Errorf("%s: %w", file, err)
 	}
-	if device.X509 && i.mqtt.Certificate == nil {
-		return identity{}, fmt.Errorf("%s: it says x509=true, so hub.certificate_file and hub.certificate_key_file are needed", c.Hub.ConnectionStringFile)
+
+	if device.X509 && id.mqtt.Certificate == nil {
+		return identity{}, fmt.Errorf("%s: the connection string has x509=true but no certificate is configured; set hub.certificate_file and hub.certificate_key_file", file)
 	}
-	if !device.X509 && i.mqtt.Certificate != nil {
-		return identity{}, fmt.Errorf("%s: there is a certificate_file, and the connection string has a key; want one of them (x509=true in place of the key)", c.Hub.ConnectionStringFile)
+	if !device.X509 && id.mqtt.Certificate != nil {
+		return identity{}, fmt.Errorf("%s: the connection string has a key although hub.certificate_file is set; replace the key by x509=true, or remove hub.certificate_file", file)
 	}
-	i.name, i.hub, i.mqtt.Device = device.DeviceID, device.HostName, device
-	return i, nil
+
+	id.name, id.hub = device.DeviceID, device.HostName
+	id.mqtt.Device = device
+	return id, nil
 }
 
-// provisioned is the identity of a device that asks for its hub.
-func (i identity) provisioned(p config.Provisioning, log *zap.Logger) (identity, error) {
-	i.name, i.hub = p.RegistrationID, "the hub that "+p.IDScope+" assigns"
-	i.dps = &provisioning.Options{
+// provisioned completes the identity of a device that asks a provisioning service for
+// its hub.
+func (id identity) provisioned(p config.Provisioning, log *zap.Logger) (identity, error) {
+	id.name, id.hub = p.RegistrationID, "the hub that "+p.IDScope+" assigns"
+	id.dps = &provisioning.Options{
 		Endpoint: p.Endpoint, IDScope: p.IDScope, RegistrationID: p.RegistrationID,
-		Certificate: i.mqtt.Certificate, ProductInfo: productInfo(),
-		RootCAs: i.mqtt.RootCAs, WebSocket: i.mqtt.WebSocket, Proxy: i.mqtt.Proxy,
+		Certificate: id.mqtt.Certificate, ProductInfo: productInfo(),
+		RootCAs: id.mqtt.RootCAs, WebSocket: id.mqtt.WebSocket, Proxy: id.mqtt.Proxy,
 	}
-	file := p.KeyFile + p.GroupKeyFile // one of them, or none with a certificate
+
+	file := p.KeyFile + p.GroupKeyFile // at most one is set; none with a certificate
 	if file != "" {
 		text, err := readSecret("the provisioning key", file, log)
 		if err != nil {
@@ -101,23 +113,26 @@ func (i identity) provisioned(p config.Provisioning, log *zap.Logger) (identity,
 		if p.GroupKeyFile != "" {
 			key = provisioning.DeriveKey(key, p.RegistrationID)
 		}
-		i.dps.Key = key
+		id.dps.Key = key
 	}
-	return i, i.dps.Check()
+
+	return id, id.dps.Check()
 }
 
-// options returns the options of the link. An assignment to a hub is kept in store.
-func (i identity) options(store *agent.Store, now func() time.Time, log *zap.Logger) mqtt.Options {
-	o := i.mqtt
+// options returns the options for connecting to the hub. With provisioning, the
+// assigned hub is kept in store.
+func (id identity) options(store *agent.Store, now func() time.Time, log *zap.Logger) mqtt.Options {
+	o := id.mqtt
 	o.Now, o.Logger = now, log
-	if i.dps == nil {
+	if id.dps == nil {
 		return o
 	}
-	i.dps.Now = now
-	keeper := &provisioning.Keeper{Options: *i.dps, Keep: keepAssignment(store), Logger: log}
+
+	id.dps.Now = now
+	keeper := &provisioning.Keeper{Options: *id.dps, Keep: keepAssignment(store), Logger: log}
 	if kept := store.Get().Assignment; kept != nil {
 		if err := json.Unmarshal(kept, &keeper.Assignment); err != nil {
-			log.Warn("the hub that was assigned before cannot be read; it is asked for again", zap.Error(err))
+			log.Warn("cannot read the saved hub assignment; asking the provisioning service again", zap.Error(err))
 		}
 	}
 	o.Locate = keeper.Locate
@@ -130,15 +145,17 @@ func keepAssignment(store *agent.Store) func(provisioning.Assignment) error {
 		if err != nil {
 			return err
 		}
-		onDisk := make(chan error, 1)
-		store.Update(func(s *agent.State) { s.Assignment = text }, func(err error) { onDisk <- err })
-		return <-onDisk
+
+		saved := make(chan error, 1)
+		store.Update(func(s *agent.State) { s.Assignment = text }, func(err error) { saved <- err })
+		return <-saved
 	}
 }
 
-// certificate returns what reads the device's certificate. It does so at each
-// login, so that one which was renewed on disk is taken.
-func certificate(hub config.Hub) func() (tls.Certificate, error) {
+// certificateReader returns a function that reads the device's certificate and key.
+// It is called for each login, so that a renewed certificate takes effect without a
+// restart.
+func certificateReader(hub config.Hub) func() (tls.Certificate, error) {
 	return func() (tls.Certificate, error) {
 		chain, _ := systemd.Credential(hub.CertificateFile)
 		key, _ := systemd.Credential(hub.CertificateKeyFile)
@@ -150,6 +167,7 @@ func certificate(hub config.Hub) func() (tls.Certificate, error) {
 	}
 }
 
+// readProxy returns the configured proxy, or nil if there is none.
 func readProxy(hub config.Hub, log *zap.Logger) (*url.URL, error) {
 	text, where := hub.Proxy, "hub.proxy"
 	if hub.ProxyFile != "" {
@@ -162,6 +180,7 @@ func readProxy(hub config.Hub, log *zap.Logger) (*url.URL, error) {
 	if text == "" {
 		return nil, nil
 	}
+
 	proxy, err := dial.ParseProxy(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
@@ -169,16 +188,17 @@ func readProxy(hub config.Hub, log *zap.Logger) (*url.URL, error) {
 	return proxy, nil
 }
 
-// readSecret reads a file that only its owner should be able to read, or the copy
-// that systemd has made of it.
+// readSecret reads a secret from a file, or from the copy that systemd made of the
+// file. It logs a warning if other users can read the file.
 func readSecret(what, path string, log *zap.Logger) (string, error) {
 	file, copied := systemd.Credential(path)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", what, err)
 	}
+
 	if info, err := os.Stat(file); err == nil && !copied && info.Mode().Perm()&0o077 != 0 {
-		log.Warn("others can read "+what+"; run chmod 600 on it", zap.String("file", path), zap.Stringer("mode", info.Mode()))
+		log.Warn("others can read "+what+"; run chmod 600 on the file", zap.String("file", path), zap.Stringer("mode", info.Mode()))
 	}
 	return string(text), nil
 }

@@ -17,44 +17,53 @@ import (
 	"github.com/latchd/latchd/agent/config"
 )
 
-// noteLines puts on disk which lines are to be let go after this process. The
-// configuration may be another one, or not be readable, by then. What is there
-// already is not written again: the disk may be full.
-func noteLines(lock config.Lock, store *agent.Store) error {
+// recordLines saves which lines 'latchd release' must release after this process. By
+// then the configuration may have changed or be unreadable. If the lines are already
+// on disk, recordLines writes nothing, so that a full disk does not stop the agent.
+func recordLines(lock config.Lock, store *agent.Store) error {
 	var lines json.RawMessage
 	if lock.Driver == "gpio" && lock.ActuatorConfig().Mode != actuator.Hold {
 		text, err := json.Marshal(lock.GPIOConfig())
 		if err != nil {
-			return fmt.Errorf("note the lock's lines: %w", err)
+			return fmt.Errorf("record the lock's lines: %w", err)
 		}
 		lines = text
 	}
-	var there bytes.Buffer
-	if noted := store.Get().Lines; noted != nil && json.Compact(&there, noted) == nil && bytes.Equal(there.Bytes(), lines) {
+
+	var recorded bytes.Buffer
+	if saved := store.Get().Lines; saved != nil && json.Compact(&recorded, saved) == nil && bytes.Equal(recorded.Bytes(), lines) {
 		return nil
 	}
-	onDisk := make(chan error, 1)
-	store.Update(func(s *agent.State) { s.Lines = lines }, func(err error) { onDisk <- err })
-	if err := <-onDisk; err != nil && lines != nil {
-		return fmt.Errorf("note the lock's lines, so that they can be let go after a crash: %w", err)
+
+	saved := make(chan error, 1)
+	store.Update(func(s *agent.State) { s.Lines = lines }, func(err error) { saved <- err })
+	if err := <-saved; err != nil && lines != nil {
+		return fmt.Errorf("record the lock's lines, so that they can be released after a crash: %w", err)
 	}
 	return nil
 }
 
-// release lets go the lines of a lock that moves by pulses, whatever the process
-// that held them has left. systemd runs it after every kind of end. It goes by
-// what that process has noted, and by the configuration only where that is lost.
+// errLinesUnknown means that neither the state nor the configuration says which lines
+// to release.
+var errLinesUnknown = errors.New("cannot tell which lines to release")
+
+// release drives the lines of a lock in mode pulse or dual to their idle level.
+// systemd runs it after the agent has ended for any reason. It releases the lines that
+// the agent recorded, and those of the configuration only if there is no record.
 func release(file string) error {
 	c, configErr := config.Load(file)
 	dir := c.StateDir
 	if configErr != nil {
-		if dir = os.Getenv("STATE_DIRECTORY"); dir == "" { // the working directory may be anybody's
-			return fmt.Errorf("which lines to let go is not known: %w", configErr)
+		// Never read a state file from the working directory: anybody may have put it there.
+		if dir = os.Getenv("STATE_DIRECTORY"); dir == "" {
+			return fmt.Errorf("%w: %w", errLinesUnknown, configErr)
 		}
 	}
+
 	if err := becomeOwner(dir); err != nil {
-		return fmt.Errorf("give up root's rights: %w", err)
+		return fmt.Errorf("drop root's privileges: %w", err)
 	}
+
 	state, err := agent.ReadState(dir)
 	switch {
 	case err == nil && state.Lines == nil:
@@ -62,26 +71,26 @@ func release(file string) error {
 	case err == nil:
 		var lines gpio.Config
 		if err := json.Unmarshal(state.Lines, &lines); err != nil {
-			return fmt.Errorf("read which lines to let go: %w", err)
+			return fmt.Errorf("read which lines to release: %w", err)
 		}
-		return letGo(lines)
+		return releaseLines(lines)
 	case configErr != nil:
-		return fmt.Errorf("which lines to let go is not known: %w, and %w", err, configErr)
+		return fmt.Errorf("%w: %w, and %w", errLinesUnknown, err, configErr)
 	case c.Lock.Driver == "gpio":
-		return letGo(c.Lock.GPIOConfig())
+		return releaseLines(c.Lock.GPIOConfig())
 	}
 	return nil
 }
 
-func letGo(lines gpio.Config) error {
+func releaseLines(lines gpio.Config) error {
 	if err := gpio.Release(lines); err != nil {
-		return fmt.Errorf("let the lock's lines go: %w", err)
+		return fmt.Errorf("release the lock's lines: %w", err)
 	}
 	return nil
 }
 
-// becomeOwner gives up root's rights for those of whom the directory belongs to. A
-// directory that is not there leaves nothing to read.
+// becomeOwner permanently changes a root process to the user and groups of the owner
+// of dir. It does nothing if dir does not exist: then there is no state to read.
 func becomeOwner(dir string) error {
 	info, err := os.Stat(dir)
 	if os.Getuid() != 0 || errors.Is(err, fs.ErrNotExist) {
@@ -90,24 +99,16 @@ func becomeOwner(dir string) error {
 	if err != nil {
 		return err
 	}
+
 	owner := info.Sys().(*syscall.Stat_t)
 	if owner.Uid == 0 {
 		return nil
 	}
-	name, err := user.LookupId(strconv.Itoa(int(owner.Uid)))
+	groups, err := groupsOf(owner.Uid)
 	if err != nil {
 		return err
 	}
-	ids, err := name.GroupIds() // among them the one that has the chips
-	if err != nil {
-		return err
-	}
-	groups := make([]int, len(ids))
-	for i, id := range ids {
-		if groups[i], err = strconv.Atoi(id); err != nil {
-			return err
-		}
-	}
+
 	if err := syscall.Setgroups(groups); err != nil {
 		return err
 	}
@@ -115,4 +116,24 @@ func becomeOwner(dir string) error {
 		return err
 	}
 	return syscall.Setuid(int(owner.Uid))
+}
+
+// groupsOf returns the groups of a user. One of them gives access to the GPIO chips.
+func groupsOf(uid uint32) ([]int, error) {
+	account, err := user.LookupId(strconv.Itoa(int(uid)))
+	if err != nil {
+		return nil, err
+	}
+	ids, err := account.GroupIds()
+	if err != nil {
+		return nil, err
+	}
+
+	groups := make([]int, len(ids))
+	for i, id := range ids {
+		if groups[i], err = strconv.Atoi(id); err != nil {
+			return nil, err
+		}
+	}
+	return groups, nil
 }

@@ -28,22 +28,23 @@ chip = "CHIP"
 line = 3
 `
 
-// What a process held is let go, whatever the configuration says by then. There
-// is no chip here, and its name in the error tells which lines were meant.
-func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
+// 'latchd release' releases the lines that the agent recorded, even if the
+// configuration has changed since. The test machine has no such chips: the chip's name
+// in the error tells which lines release tried.
+func TestReleaseUsesTheRecord(t *testing.T) {
 	strike := func(chip string) string { return strings.Replace(strikeConfig, "CHIP", chip, 1) }
 	hold := strings.NewReplacer(`"pulse"`, "\"hold\"\nat_power_on = \"locked\"", "line = 3", "line = 3\nactive = \"locked\"").Replace(strike("held"))
 	for name, tc := range map[string]struct {
-		ran, now string // configurations; none ran if the first is empty
-		want     string // in the error; empty is no error
+		ran, now string // configuration of the agent, and at the time of release; ran is empty if no agent ran
+		want     string // part of the error; empty if release succeeds
 	}{
-		"the same":                      {strike("first"), strike("first"), "chip first"},
-		"another one by now":            {strike("first"), strike("second"), "chip first"},
-		"one that cannot be read":       {strike("first"), "lock = 7", "chip first"},
-		"one that holds":                {strike("first"), hold, "chip first"},
-		"a line that was held stays":    {hold, strike("second"), ""},
-		"nothing is known of a process": {"", strike("second"), "chip second"},
-		"nothing is known at all":       {"", "lock = 7", "which lines to let go is not known"},
+		"unchanged":             {strike("first"), strike("first"), "chip first"},
+		"changed":               {strike("first"), strike("second"), "chip first"},
+		"unreadable now":        {strike("first"), "lock = 7", "chip first"},
+		"mode hold now":         {strike("first"), hold, "chip first"},
+		"mode hold recorded":    {hold, strike("second"), ""},
+		"no record":             {"", strike("second"), "chip second"},
+		"no record, unreadable": {"", "lock = 7", "cannot tell which lines to release"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -55,6 +56,7 @@ func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if tc.ran != "" {
 				write(tc.ran)
 				c, err := config.Load(file)
@@ -68,11 +70,12 @@ func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := noteLines(c.Lock, store); err != nil {
+				if err := recordLines(c.Lock, store); err != nil {
 					t.Fatal(err)
 				}
 				store.Close()
 			}
+
 			write(tc.now)
 			err := release(file)
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
@@ -82,8 +85,9 @@ func TestReleaseGoesByWhatTheProcessHeld(t *testing.T) {
 	}
 }
 
-// What lies in the working directory of who runs it says nothing of the agent's lines.
-func TestReleaseReadsNoStateOfAnywhere(t *testing.T) {
+// Without STATE_DIRECTORY, release does not read a state file in the working directory:
+// anybody may have put it there.
+func TestReleaseIgnoresWorkingDirectory(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", "")
 	t.Chdir(t.TempDir())
 	for file, text := range map[string]string{
@@ -94,52 +98,58 @@ func TestReleaseReadsNoStateOfAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := release("latchd.toml"); err == nil || !strings.Contains(err.Error(), "which lines to let go is not known") {
+
+	if err := release("latchd.toml"); err == nil || !strings.Contains(err.Error(), "cannot tell which lines to release") {
 		t.Errorf("err = %v", err)
 	}
 }
 
-// What is on disk already need not be written: a full disk does not keep a strike from
-// its agent, as long as its lines are known.
-func TestLinesThatAreNotedAlready(t *testing.T) {
+// Lines that are already on disk are not written again, so an agent in mode pulse
+// starts even if the disk is full.
+func TestRecordedLinesAreNotWrittenAgain(t *testing.T) {
 	dir := t.TempDir()
-	note := func(chip string) error {
+	record := func(chip string) error {
 		t.Helper()
 		file := filepath.Join(dir, "latchd.toml")
 		if err := os.WriteFile(file, []byte(strings.Replace(strikeConfig, "CHIP", chip, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		c, err := config.Load(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		store, err := agent.OpenStore(dir, zap.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		return noteLines(c.Lock, store)
+		return recordLines(c.Lock, store)
 	}
-	if err := note("first"); err != nil {
+
+	if err := record("first"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // nothing can be written
+
+	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // blocks writes
 		t.Fatal(err)
 	}
-	if err := note("first"); err != nil {
+
+	if err := record("first"); err != nil {
 		t.Errorf("the same lines: %v", err)
 	}
-	if err := note("second"); err == nil || !strings.Contains(err.Error(), "note the lock's lines") {
+	if err := record("second"); err == nil || !strings.Contains(err.Error(), "record the lock's lines") {
 		t.Errorf("other lines: %v", err)
 	}
 }
 
-// Root's rights are given up for good, and with them the groups; who is not root has
-// none to give up.
-func TestReleaseGivesUpRoot(t *testing.T) {
+// becomeOwner drops root's user, group and supplementary groups for good. A process that
+// is not root stays as it is.
+func TestReleaseDropsRoot(t *testing.T) {
 	dir := os.Getenv("LATCHD_TEST_OWNED")
 	if dir == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestReleaseGivesUpRoot$")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestReleaseDropsRoot$")
 		owned := t.TempDir()
 		if os.Getuid() == 0 {
 			if err := os.Chown(owned, 65534, 65534); err != nil {
@@ -147,19 +157,22 @@ func TestReleaseGivesUpRoot(t *testing.T) {
 			}
 		}
 		cmd.Env = append(os.Environ(), "LATCHD_TEST_OWNED="+owned)
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "given up") {
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "dropped") {
 			t.Errorf("%v\n%s", err, out)
 		}
 		return
 	}
+
 	before := os.Getuid()
 	if err := becomeOwner(dir); err != nil {
 		t.Fatal(err)
 	}
+
 	groups, err := os.Getgroups()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if before != 0 && os.Getuid() != before {
 		t.Errorf("the user is %d", os.Getuid())
 	}
@@ -167,10 +180,11 @@ func TestReleaseGivesUpRoot(t *testing.T) {
 		t.Errorf("user %d, group %d, groups %v", os.Getuid(), os.Getgid(), groups)
 	}
 	if err := syscall.Setuid(0); err == nil {
-		t.Error("root's rights can be had back")
+		t.Error("the process can become root again")
 	}
+
 	if !t.Failed() {
-		fmt.Println("given up")
-		os.Exit(0) // testscript's folder is root's, so that it could not be removed
+		fmt.Println("dropped")
+		os.Exit(0) // skips testscript's cleanup, which cannot remove root's directory
 	}
 }

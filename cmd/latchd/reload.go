@@ -13,12 +13,12 @@ import (
 	"github.com/latchd/latchd/systemd"
 )
 
-// reloader takes a new configuration when SIGHUP comes, as far as that does not
-// touch the lock or the link.
+// reloader reads the configuration again on SIGHUP. It applies the changes that do not
+// affect the lock or the connection, and logs which others need a restart.
 type reloader struct {
 	file    string
-	running config.Config // what the lock and the link were made of
-	applied config.Config // what was read last
+	running config.Config // configuration that the process started with
+	applied config.Config // configuration that was read last
 	agent   *agent.Agent
 	manager systemd.Manager
 	log     *zap.Logger
@@ -36,34 +36,37 @@ func (r *reloader) watch(ctx context.Context, signals <-chan os.Signal) {
 	}
 }
 
-// reload reads the file. One that is not good changes nothing.
+// reload reads the configuration. A file with an error changes nothing.
 func (r *reloader) reload() {
 	r.tell(systemd.Reloading())
 	defer r.tell(systemd.Ready)
+
 	c, err := config.Load(r.file)
 	if err != nil {
-		r.log.Error("the configuration is not taken, and nothing is changed", zap.Error(err))
+		r.log.Error("the configuration has errors; the previous one stays in force", zap.Error(err))
 		return
 	}
-	taken := slices.DeleteFunc(config.Changed(r.applied, c), func(key string) bool { return !config.Reloadable(key) })
-	later := slices.DeleteFunc(config.Changed(r.running, c), config.Reloadable)
+
+	applied := slices.DeleteFunc(config.Changed(r.applied, c), func(key string) bool { return !config.Reloadable(key) })
+	pending := slices.DeleteFunc(config.Changed(r.running, c), config.Reloadable)
 	r.applied = c
 	r.agent.SetDefaults(c.Settings())
-	r.log.Info("the configuration was read again", zap.String("taken", orNone(taken)))
-	if len(later) > 0 {
-		r.log.Warn("some changes need a restart: systemctl restart latchd", zap.String("keys", orNone(later)))
+
+	r.log.Info("the configuration was reloaded", zap.String("applied", joinKeys(applied)))
+	if len(pending) > 0 {
+		r.log.Warn("some changes need a restart: systemctl restart latchd", zap.String("keys", joinKeys(pending)))
 	}
 }
 
 func (r *reloader) tell(line string) {
 	if _, err := r.manager.Notify(line); err != nil {
-		r.log.Warn("systemd does not know of the reload", zap.Error(err))
+		r.log.Warn("cannot notify systemd of the reload", zap.Error(err))
 	}
 }
 
-func orNone(keys []string) string {
+func joinKeys(keys []string) string {
 	if len(keys) == 0 {
-		return "nothing has changed"
+		return "no changes"
 	}
 	return strings.Join(keys, ", ")
 }

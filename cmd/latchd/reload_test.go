@@ -14,8 +14,8 @@ import (
 	"github.com/latchd/latchd/agent/config"
 )
 
-// A reload takes what touches neither lock nor link, says what needs a restart,
-// and takes nothing of a bad file.
+// A reload applies changes that affect neither the lock nor the connection, logs which
+// others need a restart, and applies nothing from a file with an error.
 func TestReload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "latchd.toml")
 	text := strings.Replace(testConfig, "ENDPOINT", "localhost", 1)
@@ -25,15 +25,18 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	write(text)
 	c, err := config.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	store, err := agent.OpenStore("", zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	level := zap.NewAtomicLevel()
 	core, logged := observer.New(zap.InfoLevel)
 	r := &reloader{
@@ -43,12 +46,13 @@ func TestReload(t *testing.T) {
 			SetLogLevel: func(name string) { level.SetLevel(logLevel(name)) },
 		}, nil, store),
 	}
+
 	for _, tc := range []struct {
-		name, text, taken, restart, refused string
-		level                               string
+		name, text, applied, restart, refused string
+		level                                 string
 	}{
-		{"nothing has changed", text, "nothing has changed", "", "", "info"},
-		{"settings are taken", "log_level = \"debug\"\n" + text + "auto_relock = \"30s\"\n[place]\nfloor = 3\n",
+		{"no changes", text, "no changes", "", "", "info"},
+		{"settings are applied", "log_level = \"debug\"\n" + text + "auto_relock = \"30s\"\n[place]\nfloor = 3\n",
 			"log_level, lock.auto_relock, place.floor", "", "", "debug"},
 		{"the lock needs a restart", "log_level = \"debug\"\nallow_reboot = true\n" + text + "min_interval = \"2s\"\n",
 			"lock.auto_relock, place.floor", "allow_reboot, lock.min_interval", "", "debug"},
@@ -56,23 +60,23 @@ func TestReload(t *testing.T) {
 	} {
 		write(tc.text)
 		r.reload()
-		var taken, restart, refused string
+		var applied, restart, refused string
 		for _, entry := range logged.TakeAll() {
 			fields := entry.ContextMap()
 			switch {
-			case fields["taken"] != nil:
-				taken = fields["taken"].(string)
+			case fields["applied"] != nil:
+				applied = fields["applied"].(string)
 			case fields["keys"] != nil:
 				restart = fields["keys"].(string)
 			case fields["error"] != nil:
 				refused = fields["error"].(string)
 			}
 		}
-		if taken != tc.taken || restart != tc.restart || (tc.refused == "") != (refused == "") || !strings.Contains(refused, tc.refused) {
-			t.Errorf("%s: took %q, left %q, refused %q", tc.name, taken, restart, refused)
+		if applied != tc.applied || restart != tc.restart || (tc.refused == "") != (refused == "") || !strings.Contains(refused, tc.refused) {
+			t.Errorf("%s: applied %q, needs a restart for %q, refused with %q", tc.name, applied, restart, refused)
 		}
 		if level.String() != tc.level {
-			t.Errorf("%s: the log's level is %s", tc.name, level)
+			t.Errorf("%s: the log level is %s", tc.name, level)
 		}
 	}
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// selftest moves the lock away and back, as methods of the hub would, and says how
-// each motion went. It ends at the first that went wrong, where the lock then is.
+// selftest moves the lock to its other position and back with methods of the running
+// agent, and prints the result of each motion. It stops at the first failure and leaves
+// the lock where it is then.
 func selftest(ctx context.Context, file string, yes bool, stdin io.Reader, stdout io.Writer) error {
 	c, err := config.Load(file)
 	if err != nil {
@@ -26,66 +27,84 @@ func selftest(ctx context.Context, file string, yes bool, stdin io.Reader, stdou
 	if err != nil {
 		return err
 	}
+
 	if textAt(status, "door", "open") == "true" {
-		return errors.New("the door is open; close it, so that the lock can come back to where it is")
+		return errors.New("the door is open; close it first, because latchd does not lock an open door")
 	}
+
 	position := textAt(status, "lock", "position")
-	fmt.Fprintf(stdout, "The lock of %s is %s (%s). It will be moved twice: %s.\n", textAt(status, "deviceId"),
-		position, textAt(status, "lock", "source"), strings.Join(selftestSteps(position), ", "))
+	methods := selftestMethods(position)
+	fmt.Fprintf(stdout, "The lock of %s is %s (%s). The test will move it twice: %s.\n", textAt(status, "deviceId"),
+		position, textAt(status, "lock", "source"), strings.Join(methods, ", "))
 	if !yes {
-		fmt.Fprint(stdout, "Type yes to move it: ")
-		if answer, err := bufio.NewReader(stdin).ReadString('\n'); strings.TrimSpace(answer) != "yes" {
-			if err != nil {
-				fmt.Fprintln(stdout)
-			}
-			return errors.New("nothing was moved; type yes, or give --yes")
+		if err := confirm(stdin, stdout); err != nil {
+			return err
 		}
 	}
-	for i, method := range selftestSteps(position) {
-		if i > 0 { // an unlock would be refused as too soon
+
+	for i, method := range methods {
+		if i > 0 { // within the minimum interval an unlock would be refused
 			select {
 			case <-time.After(time.Duration(c.Lock.MinInterval)):
 			case <-ctx.Done():
-				return fmt.Errorf("%s was not tried: %w", method, ctx.Err())
+				return fmt.Errorf("%s was not tested: %w", method, ctx.Err())
 			}
 		}
-		if err := selftestStep(c.StateDir, method, stdout); err != nil {
+		if err := testMethod(c.StateDir, method, stdout); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// selftestSteps ends where the lock is, and locked if that is not known.
-func selftestSteps(position string) []string {
+// confirm asks the user to agree to the motion.
+func confirm(stdin io.Reader, stdout io.Writer) error {
+	fmt.Fprint(stdout, "Type yes to move it: ")
+	answer, err := bufio.NewReader(stdin).ReadString('\n')
+	if strings.TrimSpace(answer) == "yes" {
+		return nil
+	}
+
+	if err != nil { // end of input: the prompt's line is not complete
+		fmt.Fprintln(stdout)
+	}
+	return errors.New("the lock was not moved; type yes, or give --yes")
+}
+
+// selftestMethods returns the methods that move a lock to its other position and back.
+// A lock with an unknown position ends up locked.
+func selftestMethods(position string) []string {
 	if position == "unlocked" {
 		return []string{"lockDoor", "unlockDoor"}
 	}
 	return []string{"unlockDoor", "lockDoor"}
 }
 
-func selftestStep(stateDir, method string, stdout io.Writer) error {
-	answer, err := ask(stateDir, iothub.MethodRequest{MethodName: method, Payload: json.RawMessage(`{"reason":"selftest"}`)})
+// testMethod invokes one method of the running agent and prints its result.
+func testMethod(stateDir, method string, stdout io.Writer) error {
+	response, err := ask(stateDir, iothub.MethodRequest{MethodName: method, Payload: json.RawMessage(`{"reason":"selftest"}`)})
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	var said struct {
+
+	var answer struct {
 		Position  string
 		Confirmed bool
 		TookMs    int64
 		Message   string
 		Error     struct{ Code, Message string }
 	}
-	if err := json.Unmarshal(answer.Payload, &said); err != nil {
-		return fmt.Errorf("%s: the agent's answer: %w", method, err)
+	if err := json.Unmarshal(response.Payload, &answer); err != nil {
+		return fmt.Errorf("%s: read the agent's answer: %w", method, err)
 	}
-	if answer.Status != http.StatusOK {
-		return fmt.Errorf("%s: %d %s: %s%s", method, answer.Status, said.Error.Code, said.Error.Message, said.Message)
+	if response.Status != http.StatusOK {
+		return fmt.Errorf("%s: %d %s: %s%s", method, response.Status, answer.Error.Code, answer.Error.Message, answer.Message)
 	}
-	saw := "no sensor has seen it: look at the bolt"
-	if said.Confirmed {
-		saw = "seen by the sensor"
+
+	confirmation := "not confirmed by a sensor: look at the bolt"
+	if answer.Confirmed {
+		confirmation = "confirmed by the sensor"
 	}
-	fmt.Fprintf(stdout, "%-10s  ok: %s after %d ms, %s\n", method, said.Position, said.TookMs, saw)
+	fmt.Fprintf(stdout, "%-10s  ok: %s after %d ms, %s\n", method, answer.Position, answer.TookMs, confirmation)
 	return nil
 }

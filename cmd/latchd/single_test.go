@@ -5,16 +5,18 @@ import (
 	"testing"
 )
 
-// A state directory is one agent's, and is free as soon as that has ended.
+// Only one agent can use a state directory. Another can use it once the first has ended.
 func TestOneAgentForAStateDirectory(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := lockStateDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := lockStateDir(dir); !errors.Is(err, errAlreadyRunning) {
-		t.Errorf("a second one: %v", err)
+		t.Errorf("second agent: %v, want errAlreadyRunning", err)
 	}
+
 	unlock()
 	if unlock, err = lockStateDir(dir); err != nil {
 		t.Fatal(err)

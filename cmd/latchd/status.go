@@ -13,7 +13,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// statusCommand shows how the running agent is.
+// statusCommand prints the status of the running agent as text or JSON.
 func statusCommand(file, format string, stdout io.Writer) error {
 	c, err := config.Load(file)
 	if err != nil {
@@ -23,6 +23,7 @@ func statusCommand(file, format string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+
 	if format == "json" {
 		return writeJSON(stdout, status)
 	}
@@ -35,7 +36,7 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// showStatus writes the status for a person. What is not known is left out.
+// showStatus prints the status as a table. It omits lines without a value.
 func showStatus(w io.Writer, status iothub.Object) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, text string) {
@@ -43,44 +44,45 @@ func showStatus(w io.Writer, status iothub.Object) error {
 			fmt.Fprintf(table, "%s:\t%s\n", name, text)
 		}
 	}
-	at := func(path ...string) string { return textAt(status, path...) }
+	value := func(path ...string) string { return textAt(status, path...) }
 	since := func(path ...string) string {
-		t, err := time.Parse(time.RFC3339Nano, at(path...))
+		t, err := time.Parse(time.RFC3339Nano, value(path...))
 		if err != nil {
 			return ""
 		}
 		return " since " + t.Local().Format("2006-01-02 15:04:05")
 	}
-	line("Bolt", fmt.Sprintf("%s (%s)%s", at("lock", "position"), at("lock", "source"), since("lock", "changedAt")))
-	line("Fault", at("lock", "fault"))
-	line("Door", map[string]string{"true": "open" + since("door", "changedAt"), "false": "closed" + since("door", "changedAt")}[at("door", "open")])
-	line("Lock", fmt.Sprintf("driver %s, mode %s", at("lock", "driver"), at("lock", "mode")))
-	if name := at("lock", "lastCommand", "name"); name != "" {
-		line("Last command", fmt.Sprintf("%s: %s%s %s", name, at("lock", "lastCommand", "status"), since("lock", "lastCommand", "at"), at("lock", "lastCommand", "reason")))
+
+	line("Bolt", fmt.Sprintf("%s (%s)%s", value("lock", "position"), value("lock", "source"), since("lock", "changedAt")))
+	line("Fault", value("lock", "fault"))
+	switch value("door", "open") {
+	case "true":
+		line("Door", "open"+since("door", "changedAt"))
+	case "false":
+		line("Door", "closed"+since("door", "changedAt"))
 	}
-	if at("connected") == "true" {
+	line("Lock", fmt.Sprintf("driver %s, mode %s", value("lock", "driver"), value("lock", "mode")))
+	if name := value("lock", "lastCommand", "name"); name != "" {
+		line("Last command", fmt.Sprintf("%s: %s%s %s", name, value("lock", "lastCommand", "status"), since("lock", "lastCommand", "at"), value("lock", "lastCommand", "reason")))
+	}
+
+	if value("connected") == "true" {
 		line("Hub", "connected"+since("link", "connectedAt"))
 	} else {
 		line("Hub", "not connected")
 	}
-	line("Last link ended", at("link", "lastError"))
-	line("Place", strings.Join(strings.Fields(fmt.Sprint(at("building", "value"), " ", at("floor", "value"), " ", at("room", "value"))), ", "))
-	line("Agent", fmt.Sprintf("%s%s", at("agent", "version"), since("agent", "startedAt")))
-	line("Methods", fmt.Sprintf("%s, %s refused", at("counters", "methods"), at("counters", "methodsRefused")))
-	line("Links", at("counters", "links"))
+	line("Last link ended", value("link", "lastError"))
+
+	line("Place", strings.Join(strings.Fields(fmt.Sprint(value("building", "value"), " ", value("floor", "value"), " ", value("room", "value"))), ", "))
+	line("Agent", fmt.Sprintf("%s%s", value("agent", "version"), since("agent", "startedAt")))
+	line("Methods", fmt.Sprintf("%s, %s refused", value("counters", "methods"), value("counters", "methodsRefused")))
+	line("Links", value("counters", "links"))
 	return table.Flush()
 }
 
-// printed is r, or nothing for what is not printed.
-func printed(r rune) rune {
-	if unicode.IsPrint(r) {
-		return r
-	}
-	return -1
-}
-
-// textAt returns the text of a member of a member of an object, for a terminal: some
-// of it came over the hub, and what is not printed in it is left out.
+// textAt returns the text of a nested member of an object, or "" if there is none. It
+// removes non-printable characters, because some texts come from the hub and must not
+// control the terminal.
 func textAt(o map[string]any, path ...string) string {
 	var v any = o
 	for _, name := range path {
@@ -90,11 +92,17 @@ func textAt(o map[string]any, path ...string) string {
 		}
 		v = m[name]
 	}
+
 	switch v := v.(type) {
 	case nil, map[string]any:
 		return ""
 	case string:
-		return strings.Map(printed, v)
+		return strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return r
+			}
+			return -1
+		}, v)
 	default:
 		return fmt.Sprint(v)
 	}

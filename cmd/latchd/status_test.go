@@ -7,8 +7,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// What came over the hub does not command the terminal of who looks at it.
-func TestStatusShowsTextOnly(t *testing.T) {
+// 'latchd status' prints no control characters from the hub, which could control the
+// technician's terminal.
+func TestStatusPrintsNoControlCharacters(t *testing.T) {
 	var out strings.Builder
 	err := showStatus(&out, iothub.Object{
 		"lock":     map[string]any{"lastCommand": map[string]any{"name": "lockDoor", "status": 200, "reason": "night\x1b]0;x\x07\nHub: \u009bm"}},

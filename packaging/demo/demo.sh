@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A technician's session on parts that are all real but the locks: a hub, three
-# doors, and the two jobs of the well-known tutorial. Everything runs on this
-# machine, on free ports, in a temporary folder; nothing is left behind, also
-# when it is interrupted. The programs are those of LATCHD_BIN, by default bin/.
+# The demo shows a technician's session with a hub, three doors with mock locks, and
+# the two jobs of the IoT Hub tutorial. Everything runs on this machine, on free ports,
+# in a temporary directory. The demo removes all of it at the end, even when it is
+# interrupted. LATCHD_BIN names the directory of the programs; the default is bin/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 bin=$(cd "${LATCHD_BIN:-bin}" && pwd) || { echo "demo: build the programs first: make build" >&2; exit 1; }
 export PATH="$bin:$PATH"
 
-# ---- leaving nothing behind ------------------------------------------------
+# ---- cleaning up ------------------------------------------------
 
 cleanup() {
 	trap '' INT TERM HUP
@@ -28,7 +28,7 @@ cleanup() {
 	rm -rf "$dir"
 }
 
-# No signal comes between making the folder and promising to remove it.
+# Ignore signals until the trap that removes the directory is set.
 trap '' INT TERM HUP
 dir=$(mktemp -d "${TMPDIR:-/tmp}/latchd-demo.XXXXXX")
 trap cleanup EXIT
@@ -37,51 +37,52 @@ trap 'printf "\ndemo: interrupted, cleaning up\n" >&2; exit 130' INT
 trap 'exit 143' TERM
 cd "$dir"
 
-# Only the demo's hub, whatever the technician has configured.
+# Use the demo's hub only, even if the technician has configured another.
 unset LATCHCTL_HUB
 export XDG_CONFIG_HOME="$dir"
 
-# ---- showing and running ---------------------------------------------------
+# ---- showing and running commands ---------------------------------------------------
 
 bold='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; fi
 say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 
-# In the background, and waited for, so that an interrupt acts at once; by exec,
-# so that the job is the program itself.
+# spawn COMMAND: starts a command in the background, so that an interrupt acts while
+# the script waits for it. exec makes the job the program itself, not a subshell.
 spawn() { eval "exec $1" & }
 
-# run COMMAND [CODE]: shows a command as it is typed, runs it, and wants the code.
+# run COMMAND [CODE]: prints a command as a prompt would show it, runs it, and ends the
+# demo if its exit code is not CODE (default 0).
 run() {
 	printf '%s$ %s%s\n' "$bold" "$1" "$plain"
 	code=0
 	spawn "$1"
 	wait $! || code=$?
 	if [ "$code" != "${2:-0}" ]; then
-		printf 'demo: this ended with %d, and should have ended with %d; the log of the hub:\n' "$code" "${2:-0}" >&2
+		printf 'demo: the command ended with %d instead of %d; log of the hub:\n' "$code" "${2:-0}" >&2
 		cat hub.log >&2
 		exit 1
 	fi
 }
 
-# reported COUNT CONDITION: waits until COUNT devices have reported it. A report
-# follows a method's answer by a moment.
+# reported COUNT CONDITION: waits until COUNT devices satisfy a query condition. A
+# device reports its new state shortly after it has answered a method.
 reported() {
 	for _ in {1..100}; do
 		[ "$(latchctl -o jsonl query "SELECT deviceId FROM devices WHERE $2" | wc -l)" = "$1" ] && return
 		sleep 0.1
 	done
-	echo "demo: $1 devices should have reported $2" >&2
+	echo "demo: timed out waiting until $1 devices report $2" >&2
 	exit 1
 }
 
 # ---- the session -----------------------------------------------------------
 
-say 'A hub of our own, on free ports. Its first start makes its keys and certificates.'
+say 'Start a hub on free ports. At its first start it makes its keys and certificates.'
 echo "${bold}\$ latchhub serve --data hub --mqtt 127.0.0.1:0 --https 127.0.0.1:0 2> hub.log &${plain}"
 coproc HUB { exec latchhub serve --data hub --mqtt 127.0.0.1:0 --https 127.0.0.1:0 2>hub.log; }
 if ! read -r ready <&"${HUB[0]}" || ! [[ $ready =~ ^latchhub\ ready\ mqtt=([^ ]+)\ https=([^ ]+)\  ]]; then
-	echo 'demo: the hub did not start:' >&2
+	echo 'demo: the hub did not start; its log:' >&2
 	cat hub.log >&2
 	exit 1
 fi
@@ -92,12 +93,12 @@ for v in LATCHCTL_HUB_FILE=hub/service.connection-string LATCHCTL_CA_FILE=hub/ca
 	echo "${bold}\$ export $v${plain}"
 done
 
-say 'Three doors. Each gets an identity, and a tag that says where it is.'
+say 'Create three doors. Each gets an identity and a tag for its site.'
 umask 077
 echo "${bold}\$ umask 077${plain}"
 quiet=''
-# Doors that need no rest between motions: by default one that is told to move
-# within a second of its last motion refuses, and this session may be quicker.
+# min_interval is 0s because by default a door refuses to move again within a second,
+# and this session may be faster.
 for door in front side cellar; do
 	run "latchctl device create $door$quiet"
 	run "latchctl twin update $door --tags '{\"site\":\"north\"}'$quiet"
@@ -123,7 +124,7 @@ for door in front side cellar; do
 	END
 done
 
-say 'Each gets its agent, with a mock lock.'
+say 'Start an agent with a mock lock for each door.'
 run 'cat front.toml'
 start_agent() {
 	echo "${bold}\$ latchd run --config $1.toml 2> $1.log &${plain}"
@@ -135,24 +136,24 @@ cellar=$agent
 for door in front side cellar; do run "latchctl method invoke $door ping --connect-timeout 30s"; done
 doors='latchctl query "SELECT deviceId, properties.desired.building, properties.desired.floor, properties.reported.lock.position FROM devices"'
 
-say 'The twins before: unlocked, and nobody has said where they are.'
+say 'The twins before the jobs: all doors are unlocked, and no building or floor is set.'
 reported 3 "properties.reported.lock.position = 'unlocked'"
 run "$doors"
 run 'latchctl twin show front'
 
-say 'Job 1: lock the doors of a list.'
+say 'Job 1: lock three doors by their device IDs.'
 run "latchctl job schedule method lockDoor --where \"deviceId IN ['front', 'side', 'cellar']\" --watch"
 
-say 'Job 2: say where they are, for all doors with a tag.'
+say 'Job 2: set building and floor of all doors that have a tag.'
 run "latchctl job schedule twin --where \"tags.site = 'north'\" --desired '{\"building\":\"43\",\"floor\":3}' --watch"
 run 'latchctl job list'
 
-say 'The twins after: locked, and each agent has acknowledged its place.'
+say 'The twins after the jobs: all doors are locked, and each agent has acknowledged building and floor.'
 reported 3 "properties.reported.lock.position = 'locked' AND properties.reported.building.ac = 200 AND properties.reported.floor.ac = 200"
 run "$doors"
 run 'latchctl twin show front'
 
-say 'Now the bolt of the cellar door jams, half way through the day.'
+say 'Simulate a jam: the bolt of the cellar door will not lock.'
 run 'latchctl unlock front side cellar --yes'
 run "sed -i 's/fault = \"none\"/fault = \"jam\"/' cellar.toml"
 echo "${bold}\$ kill $cellar${plain}"
@@ -161,11 +162,11 @@ wait "$cellar" || true
 start_agent cellar
 run 'latchctl method invoke cellar ping --connect-timeout 30s'
 
-say 'One door of three does not lock. To the hub it has answered; to latchctl it has failed.'
+say 'One of three doors does not lock. The hub counts its answer as a success; latchctl counts it as a failure.'
 run "latchctl lock --where \"tags.site = 'north'\"" 3
 echo "${bold}\$ echo \$?${plain}"
 echo "$code"
 reported 1 "properties.reported.lock.position = 'jammed'"
 run "$doors"
 
-say 'That is all. Hub and agents are stopped, and the temporary folder is removed.'
+say 'The demo ends: it stops the hub and the agents and removes the temporary directory.'

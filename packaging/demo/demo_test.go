@@ -18,8 +18,8 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// start starts the demo with a temporary folder of its own, and a mark in the
-// environment by which all that it starts can be found.
+// start runs the demo with its own temporary directory. All of its processes have the
+// string mark in their environment, by which checkNothingLeft finds them.
 func start(t *testing.T) (p *harness.Process, temp, mark string) {
 	t.Helper()
 	temp = t.TempDir()
@@ -32,8 +32,9 @@ func start(t *testing.T) (p *harness.Process, temp, mark string) {
 func TestDemo(t *testing.T) {
 	p, temp, mark := start(t)
 	if code := p.Wait(t); code != 0 {
-		t.Errorf("it ended with %d", code)
+		t.Errorf("the demo ended with %d, want 0", code)
 	}
+
 	out := p.Output()
 	for _, want := range []string{
 		"\n3 devices: 3 succeeded, 0 failed\n",
@@ -43,14 +44,15 @@ func TestDemo(t *testing.T) {
 		`"building": "43"`,
 	} {
 		if !strings.Contains(out, want) {
-			t.Errorf("it does not show %q", want)
+			t.Errorf("the demo does not print %q", want)
 		}
 	}
+
 	checkNothingLeft(t, temp, mark)
 }
 
-// The interrupt comes after a random line of the output: by the terminal, to
-// every process of the demo, or to the script alone.
+// A signal after a random line of output ends the demo, and nothing stays behind. The
+// signal goes to all processes of the demo, as from a terminal, or to the script only.
 func TestInterruptedDemoLeavesNothing(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -73,40 +75,48 @@ func TestInterruptedDemoLeavesNothing(t *testing.T) {
 			for range after + 1 {
 				p.Expect(t, "")
 			}
+
 			pid := p.Pid()
 			if test.group {
 				pid = -pid
 			}
+
 			if err := syscall.Kill(pid, test.signal); err != nil {
 				t.Fatal(err)
 			}
+
 			if code := p.Wait(t); code != test.code {
-				t.Errorf("it ended with %d, want %d", code, test.code)
+				t.Errorf("the demo ended with %d, want %d", code, test.code)
 			}
+
 			checkNothingLeft(t, temp, mark)
 		})
 	}
 }
 
+// checkNothingLeft checks that the demo left no file and no process.
 func checkNothingLeft(t *testing.T, temp, mark string) {
 	t.Helper()
 	left, err := os.ReadDir(temp)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if len(left) > 0 {
-		t.Errorf("it left %v in the temporary folder", left)
+		t.Errorf("the demo left %v in the temporary directory", left)
 	}
+
 	environments, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, file := range environments {
 		text, err := os.ReadFile(file)
 		if err != nil || !bytes.Contains(text, []byte(mark+"\x00")) {
-			continue // ended in between, or not the demo's
+			continue // the process has ended, or is not part of the demo
 		}
 		command, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
-		t.Errorf("it left a process: %s %q", file, command)
+		t.Errorf("the demo left a process: %s %q", file, command)
 	}
 }

@@ -1,3 +1,4 @@
-// Package demo holds the demonstration, demo.sh, and tests that it shows what it
-// promises and leaves nothing behind, whenever it is interrupted.
+// Package demo tests demo.sh, which demonstrates the system on one machine: the demo
+// shows the expected results, and leaves no process and no file behind, even when it is
+// interrupted.
 package demo

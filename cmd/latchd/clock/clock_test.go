@@ -37,6 +37,7 @@ func TestRestartWithoutHardwareClock(t *testing.T) {
 		if err := Open(dir, c.source(), zap.NewNop()).Confirm(); err != nil {
 			t.Fatal(err)
 		}
+
 		confirmed := time.Now()
 		time.Sleep(48 * time.Hour) // the computer is off
 		*c = computer{booted: time.Now(), step: -30 * 365 * 24 * time.Hour}
@@ -45,10 +46,12 @@ func TestRestartWithoutHardwareClock(t *testing.T) {
 		if before.Sub(confirmed).Abs() > time.Second {
 			t.Errorf("with a clock in the past: Now = %s, want the last confirmed time %s", before, confirmed)
 		}
+
 		time.Sleep(time.Hour)
 		if later := clock.Now(); later.Sub(before) != time.Hour || later.Round(0).Sub(before.Round(0)) != time.Hour {
 			t.Errorf("an hour later: Now = %s, want %s plus 1h", later, before)
 		}
+
 		c.step = 0
 		if now := clock.Now(); !now.Equal(time.Now()) {
 			t.Errorf("after the clock was set: Now = %s, want %s", now, time.Now())
@@ -83,12 +86,14 @@ func TestSteps(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+
 				time.Sleep(time.Hour)
 				c.step, c.set = test.step, test.set
 				want := time.Now()
 				if test.follows {
 					want = want.Add(test.step)
 				}
+
 				if got := clock.Now(); !got.Equal(want) {
 					t.Errorf("Now = %s, want %s", got, want)
 				}
@@ -120,11 +125,13 @@ func TestWait(t *testing.T) {
 				if test.change != nil {
 					test.change(c)
 				}
+
 				source := c.source()
 				began := time.Now()
 				if test.set > 0 {
 					source.Set = func() bool { return time.Since(began) >= test.set }
 				}
+
 				Open("", source, zap.NewNop()).Wait(t.Context())
 				if waited := time.Since(began); waited != test.want {
 					t.Errorf("waited %s, want %s", waited, test.want)
@@ -132,6 +139,7 @@ func TestWait(t *testing.T) {
 			})
 		})
 	}
+
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -152,6 +160,7 @@ func TestConfirm(t *testing.T) {
 		}
 		os.Chtimes(filepath.Join(dir, "clock"), time.Time{}, time.Unix(1, 0))
 	}
+
 	if err := Open(filepath.Join(dir, "gone"), System(), zap.NewNop()).Confirm(); err == nil {
 		t.Error("Confirm succeeds in a directory that does not exist")
 	}

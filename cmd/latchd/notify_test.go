@@ -24,8 +24,9 @@ driver = "mock"
 at_power_on = "locked"
 `
 
-// Under systemd the agent is ready without a hub, is watched, says how it stands
-// and when it begins to end; its secret is the copy that systemd made.
+// Under systemd, the agent reads its secret from systemd's copy, reports that it is ready
+// although the hub does not answer, feeds the watchdog, and reports its status and the
+// start of its shutdown.
 func TestRunUnderSystemd(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "notify")
@@ -35,7 +36,7 @@ func TestRunUnderSystemd(t *testing.T) {
 	}
 	defer systemd.Close()
 	systemd.SetReadDeadline(time.Now().Add(time.Minute))
-	// A hub that takes connections and says nothing.
+	// A hub that accepts connections and never answers.
 	hub, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +55,7 @@ func TestRunUnderSystemd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	t.Setenv("NOTIFY_SOCKET", socket)
 	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(dir, "given"))
 	t.Setenv("WATCHDOG_PID", "")
@@ -71,6 +73,7 @@ func TestRunUnderSystemd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if messages, err := unix.ParseSocketControlMessage(rights[:oob]); err == nil {
 			for _, m := range messages {
 				files, _ := unix.ParseUnixRights(&m)
@@ -79,55 +82,65 @@ func TestRunUnderSystemd(t *testing.T) {
 				}
 			}
 		}
+
 		return string(message[:n])
 	}
+
 	if got := next(); got != "BARRIER=1" {
-		t.Errorf("before it is ready it says %q: a line that is to be kept may not be kept yet", got)
+		t.Errorf("the first message is %q, want a barrier, so that the stored line survives a crash", got)
 	}
+
 	message := next()
 	if !strings.HasPrefix(message, "READY=1\nWATCHDOG=1\nSTATUS=") {
-		t.Errorf("the first message is %q", message)
+		t.Errorf("the message after the barrier is %q", message)
 	}
+
 	for !strings.HasSuffix(message, "STATUS=locked (sensor, driver mock), not connected to localhost") {
 		message = next()
 	}
+
 	for range 3 {
 		if message = next(); message != "WATCHDOG=1" {
-			t.Errorf("with nothing new the message is %q", message)
+			t.Errorf("without news the message is %q, want WATCHDOG=1", message)
 		}
 	}
-	showsItself(t, filepath.Join(dir, "latchd.toml"))
+
+	checkCommands(t, filepath.Join(dir, "latchd.toml"))
 	stop()
 	for message != "STOPPING=1" {
 		message = next()
 	}
+
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 }
 
-// showsItself checks what the commands for technicians say of a running agent that
-// has no link.
-func showsItself(t *testing.T, file string) {
+// checkCommands checks the output of 'latchd status' and 'latchd check' for a running
+// agent that is not connected.
+func checkCommands(t *testing.T, file string) {
 	t.Helper()
 	var status, check strings.Builder
 	if err := statusCommand(file, "text", &status); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, want := range []string{"Bolt:     locked (sensor) since 20", "Lock:     driver mock, mode hold", "Hub:      not connected", "Methods:  0, 0 refused"} {
 		if !strings.Contains(status.String(), want) {
-			t.Errorf("status has no %q:\n%s", want, &status)
+			t.Errorf("status does not print %q:\n%s", want, &status)
 		}
 	}
+
 	if err := checkCommand(t.Context(), file, "text", &check); !errors.Is(err, errProblems) {
 		t.Errorf("check: %v", err)
 	}
+
 	for _, want := range []string{
-		"ok       configuration: " + file, "ok       credentials: of door-1 at localhost", "ok       agent: it runs",
-		"ok       lock: locked", "PROBLEM  hub: not connected; the journal says why",
+		"ok       configuration: " + file, "ok       credentials: device door-1 at localhost", "ok       agent: running",
+		"ok       lock: locked", "PROBLEM  hub: not connected; see the journal for the reason",
 	} {
 		if !strings.Contains(check.String(), want) {
-			t.Errorf("check has no %q:\n%s", want, &check)
+			t.Errorf("check does not print %q:\n%s", want, &check)
 		}
 	}
 }
