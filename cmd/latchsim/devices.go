@@ -13,62 +13,69 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// requestsAtOnce bounds the requests to the service front.
-const requestsAtOnce = 16
+// maxRequests bounds the concurrent requests to the hub's service API.
+const maxRequests = 16
 
-// register makes sure that the hub has the devices, and returns their keys in
-// order. Devices that it makes get keys that follow from the service's, as a
-// hub does not return the keys of a bulk request; of those that were there
-// before the key is asked for.
-func register(ctx context.Context, hub *rest.Client, secret iothub.Key, doors []planned) ([]iothub.Key, error) {
+// register creates the devices that the hub does not have yet, and returns the primary
+// keys of all devices, in the order of doors. A bulk request does not return keys, so
+// register derives the keys of new devices from the service's key. It asks the hub for
+// the keys of existing devices.
+func register(ctx context.Context, hub *rest.Client, serviceKey iothub.Key, doors []door) ([]iothub.Key, error) {
 	keys := make([]iothub.Key, len(doors))
-	index := make(map[string]int, len(doors))
+	index := make(map[string]int, len(doors)) // of each device id in doors
 	devices := make([]iothub.DeviceIdentity, len(doors))
 	for i, d := range doors {
-		keys[i], index[d.id] = deviceKey(secret, d.id), i
+		keys[i] = deriveKey(serviceKey, d.id)
+		index[d.id] = i
 		devices[i] = iothub.DeviceIdentity{DeviceID: d.id, Authentication: &iothub.Authentication{
 			Type: "sas",
 			SymmetricKey: iothub.SymmetricKey{
 				PrimaryKey:   keys[i].Base64(),
-				SecondaryKey: deviceKey(secret, d.id+" secondary").Base64(),
+				SecondaryKey: deriveKey(serviceKey, d.id+" secondary").Base64(),
 			},
 		}}
 	}
+
 	refused, err := hub.CreateDevices(ctx, devices)
 	if err != nil {
 		return nil, fmt.Errorf("register the devices: %w", err)
 	}
+
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(requestsAtOnce)
+	group.SetLimit(maxRequests)
 	for _, r := range refused {
 		i, ours := index[r.DeviceID]
-		if !ours || !existed(r) {
+		if !ours || !alreadyExists(r) {
 			group.Wait()
 			return nil, fmt.Errorf("register %s: %s (%s)", r.DeviceID, r.Message, r.Code)
 		}
 		group.Go(func() (err error) {
-			keys[i], err = existingKey(ctx, hub, r.DeviceID)
+			keys[i], err = readKey(ctx, hub, r.DeviceID)
 			return err
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return keys, nil
 }
 
-func existed(e rest.BulkError) bool {
+// alreadyExists reports whether the hub refused to create a device because it has it.
+func alreadyExists(e rest.BulkError) bool {
 	return e.Code == string(iothub.CodeDeviceAlreadyExists) || e.Code == strconv.Itoa(iothub.CodeDeviceAlreadyExists.Number())
 }
 
-func existingKey(ctx context.Context, hub *rest.Client, id string) (iothub.Key, error) {
+// readKey asks the hub for the primary key of a device.
+func readKey(ctx context.Context, hub *rest.Client, id string) (iothub.Key, error) {
 	d, err := hub.Device(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("read the key of %s: %w", id, err)
 	}
 	if d.Authentication == nil || d.Authentication.SymmetricKey.PrimaryKey == "" {
-		return nil, fmt.Errorf("%s is there already and logs in without a key; choose another --prefix", id)
+		return nil, fmt.Errorf("the hub already has a device %s, which has no key; choose another --prefix", id)
 	}
+
 	key, err := iothub.ParseKey(d.Authentication.SymmetricKey.PrimaryKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the key of %s: %w", id, err)
@@ -76,16 +83,17 @@ func existingKey(ctx context.Context, hub *rest.Client, id string) (iothub.Key, 
 	return key, nil
 }
 
-func deviceKey(secret iothub.Key, id string) iothub.Key {
-	mac := hmac.New(sha256.New, secret)
+// deriveKey derives a device's key from the service's key.
+func deriveKey(serviceKey iothub.Key, id string) iothub.Key {
+	mac := hmac.New(sha256.New, serviceKey)
 	mac.Write([]byte("latchsim " + id))
 	return mac.Sum(nil)
 }
 
-// tag lays tags over the twin of each device.
-func tag(ctx context.Context, hub *rest.Client, doors []planned, tags iothub.Object) error {
+// setTags merges tags into the twin of each device.
+func setTags(ctx context.Context, hub *rest.Client, doors []door, tags iothub.Object) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(requestsAtOnce)
+	group.SetLimit(maxRequests)
 	for _, d := range doors {
 		group.Go(func() error {
 			if _, err := hub.UpdateTwin(ctx, d.id, iothub.TwinPatch{Tags: tags}, ""); err != nil {

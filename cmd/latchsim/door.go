@@ -14,33 +14,34 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// What a lock has by latchd's default configuration.
+// The lock's timing in latchd's default configuration.
 const (
 	confirmTimeout = 4 * time.Second
 	minInterval    = time.Second
 )
 
-// runDoor simulates one gateway until ctx ends: agent, lock and link as latchd
-// has them, but nothing on disk. ready is called once, when the hub has taken
-// the first report.
-func (c *common) runDoor(ctx context.Context, device iothub.Device, f fault, ready func()) {
-	log := c.log.WithLazy(zap.String("device", device.DeviceID))
+// runDoor simulates one gateway until ctx ends. It wires agent, lock and connection as
+// latchd does, but stores nothing on disk. It calls ready once, when the hub has
+// accepted the door's first report.
+func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, ready func()) {
+	log := f.log.WithLazy(zap.String("device_id", device.DeviceID))
 	store, err := agent.OpenStore("", log)
 	if err != nil {
-		log.Error("the door could not be started", zap.Error(err))
+		log.Error("cannot start the door", zap.Error(err))
 		return
 	}
 	defer store.Close()
-	driver := mock.New(mock.Config{Travel: c.travel, Fault: mockFault(f)}, c.start)
+
+	driver := mock.New(mock.Config{Travel: f.travel, Fault: mockFault(fault)}, f.start)
 	defer driver.Close()
 	lock := actuator.New(actuator.Config{
-		AtPowerOn: c.start, ConfirmTimeout: confirmTimeout, MinInterval: minInterval,
-	}, driver, store, store.Get().Lock, c.clock, log)
+		AtPowerOn: f.start, ConfirmTimeout: confirmTimeout, MinInterval: minInterval,
+	}, driver, store, store.Get().Lock, f.clock, log)
 	a := agent.New(agent.Config{
-		Driver: "mock", Mode: actuator.Hold, System: c.system, Version: "latchsim", Now: time.Now, Log: log,
+		Driver: "mock", Mode: actuator.Hold, System: f.system, Version: "latchsim", Now: time.Now, Log: log,
 	}, lock, store)
 
-	// The lock outlives the link: a motion that has begun is followed to its end.
+	// The lock must outlive the connection, so that a motion in progress can end.
 	lockCtx, stopLock := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { lock.Run(lockCtx) })
@@ -49,16 +50,17 @@ func (c *common) runDoor(ctx context.Context, device iothub.Device, f fault, rea
 
 	ready = sync.OnceFunc(ready)
 	err = mqtt.Run(ctx, mqtt.Options{
-		Device: device, Endpoint: c.mqtt, RootCAs: c.roots,
+		Device: device, Endpoint: f.mqtt, RootCAs: f.roots,
 		ModelID: agent.ModelID, ProductInfo: "latchsim", Logger: log,
 	}, func(ctx context.Context, link *mqtt.Link) error {
 		return a.Serve(ctx, watchedLink{link, ready})
 	})
 	if err != nil {
-		log.Error("the door could not be connected", zap.Error(err))
+		log.Error("cannot connect the door", zap.Error(err))
 	}
 }
 
+// mockFault returns the mock lock's fault for a door. Offline is not a fault of the lock.
 func mockFault(f fault) mock.Fault {
 	switch f {
 	case jam:
@@ -69,7 +71,7 @@ func mockFault(f fault) mock.Fault {
 	return mock.None
 }
 
-// watchedLink is a link that tells of the first report that the hub took.
+// watchedLink is a link that calls reported after each report that the hub has accepted.
 type watchedLink struct {
 	*mqtt.Link
 	reported func()

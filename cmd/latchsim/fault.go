@@ -8,56 +8,59 @@ import (
 	"io"
 )
 
-// fault is how a simulated device fails.
+// fault is the way in which a simulated door fails.
 type fault string
 
 const (
-	sound   fault = ""
-	jam     fault = "jam"     // its bolt does not move
-	late    fault = "late"    // its bolt takes 3 s
-	offline fault = "offline" // it never connects
+	healthy fault = ""
+	jam     fault = "jam"     // the bolt does not move
+	late    fault = "late"    // the bolt needs 3 s to move
+	offline fault = "offline" // the door never connects
 )
 
-// shares are the parts of the fleet that fail, from 0 to 1.
+// shares are the fractions of the fleet that have each fault, from 0 to 1.
 type shares struct{ jam, late, offline float64 }
 
 func (s shares) sum() float64 { return s.jam + s.late + s.offline }
 
-// of returns how a device fails. It depends on nothing but its arguments.
-func (s shares) of(seed int64, id string) fault {
+// pick returns the fault of a device. The same arguments always give the same fault.
+func (s shares) pick(seed int64, id string) fault {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", seed, id))
-	chance := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+	random := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53) // from 0 to 1
 	switch {
-	case chance < s.jam:
+	case random < s.jam:
 		return jam
-	case chance < s.jam+s.late:
+	case random < s.jam+s.late:
 		return late
-	case chance < s.sum():
+	case random < s.sum():
 		return offline
 	}
-	return sound
+	return healthy
 }
 
-// plan is the fleet to be simulated.
+// plan lists the doors of the fleet.
 type plan struct {
-	doors []planned
+	doors []door
 	seed  int64
 }
 
-type planned struct {
-	id    string
+// door is one simulated door.
+type door struct {
+	id    string // the device id
 	fault fault
 }
 
+// plan decides which doors fail.
 func (o options) plan() plan {
-	p := plan{doors: make([]planned, o.devices), seed: o.seed}
+	p := plan{doors: make([]door, o.devices), seed: o.seed}
 	for i := range p.doors {
 		id := o.id(i + 1)
-		p.doors[i] = planned{id, o.shares.of(o.seed, id)}
+		p.doors[i] = door{id, o.shares.pick(o.seed, id)}
 	}
 	return p
 }
 
+// count returns the number of doors with the fault f.
 func (p plan) count(f fault) int {
 	n := 0
 	for _, d := range p.doors {
@@ -68,17 +71,17 @@ func (p plan) count(f fault) int {
 	return n
 }
 
-// String says what is in the plan, in one line.
+// String summarises the plan in one line.
 func (p plan) String() string {
-	return fmt.Sprintf("%d devices, %s to %s; with seed %d %d jam, %d are late, %d stay offline",
+	return fmt.Sprintf("%d devices, %s to %s; with seed %d, %d jam, %d are late and %d stay offline",
 		len(p.doors), p.doors[0].id, p.doors[len(p.doors)-1].id, p.seed, p.count(jam), p.count(late), p.count(offline))
 }
 
-// list writes a line with id and fault for each device that fails.
+// list writes one line for each door that fails: its device id and its fault.
 func (p plan) list(to io.Writer) error {
 	w := bufio.NewWriter(to)
 	for _, d := range p.doors {
-		if d.fault != sound {
+		if d.fault != healthy {
 			fmt.Fprintf(w, "%s %s\n", d.id, d.fault)
 		}
 	}

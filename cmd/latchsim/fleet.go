@@ -21,30 +21,26 @@ import (
 )
 
 const (
-	// startsAtOnce bounds the devices that connect at the same time.
-	startsAtOnce = 64
-	// startPatience is how long a device may take before the next one starts
-	// beside it.
-	startPatience = 10 * time.Second
-	// progressEvery is how often it is said how many are connected.
-	progressEvery = 5 * time.Second
+	// maxConnecting bounds the number of devices that connect at the same time.
+	maxConnecting = 64
+	// connectTimeout is the time after which a device that is still connecting no
+	// longer counts towards maxConnecting.
+	connectTimeout = 10 * time.Second
+	// progressInterval is the time between two progress messages.
+	progressInterval = 5 * time.Second
 )
 
 // simulate registers, connects and runs the fleet until ctx ends.
 func simulate(ctx context.Context, o options, p plan, stdout, stderr io.Writer) error {
-	common, service, err := o.open(stderr)
+	fleet, service, err := o.open(stderr)
 	if err != nil {
 		return err
 	}
 	if err := checkFileLimit(len(p.doors)); err != nil {
 		return err
 	}
-	hub := rest.New(service, rest.Options{Endpoint: o.endpoint, RootCAs: common.roots, UserAgent: "latchsim"})
-	keys, err := register(ctx, hub, service.Key, p.doors)
-	if err == nil && len(o.tags) > 0 {
-		err = tag(ctx, hub, p.doors, o.tags)
-	}
-	hub.CloseIdleConnections()
+
+	keys, err := fleet.prepare(ctx, service, p.doors)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -52,46 +48,70 @@ func simulate(ctx context.Context, o options, p plan, stdout, stderr io.Writer) 
 		return err
 	}
 
+	ready := make(chan struct{}, len(p.doors))
 	var running sync.WaitGroup
 	defer running.Wait()
-	ready := make(chan struct{}, len(p.doors))
-	running.Go(func() {
-		slots := make(chan struct{}, startsAtOnce)
-		for i, d := range p.doors {
-			if d.fault == offline {
-				continue
-			}
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			device := iothub.Device{HostName: service.HostName, DeviceID: d.id, Key: keys[i]}
-			release := sync.OnceFunc(func() { <-slots })
-			patience := time.AfterFunc(startPatience, release)
-			running.Go(func() {
-				common.runDoor(ctx, device, d.fault, func() {
-					patience.Stop()
-					release()
-					ready <- struct{}{}
-				})
-				patience.Stop()
-				release()
-			})
-		}
-	})
-	if awaitAll(ctx, ready, len(p.doors)-p.count(offline), stderr) {
-		fmt.Fprintf(stdout, "latchsim ready devices=%d connected=%d\n", len(p.doors), len(p.doors)-p.count(offline))
+	running.Go(func() { fleet.runDoors(ctx, service.HostName, p.doors, keys, ready) })
+
+	online := len(p.doors) - p.count(offline)
+	if awaitAll(ctx, ready, online, stderr) {
+		fmt.Fprintf(stdout, "latchsim ready devices=%d connected=%d\n", len(p.doors), online)
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// awaitAll waits until want devices are ready, and says how it goes if it takes
-// long. It returns false if ctx ends before.
+// prepare registers the devices, sets their tags and returns their keys.
+func (f *fleet) prepare(ctx context.Context, service iothub.Service, doors []door) ([]iothub.Key, error) {
+	hub := rest.New(service, rest.Options{Endpoint: f.endpoint, RootCAs: f.roots, UserAgent: "latchsim"})
+	defer hub.CloseIdleConnections()
+
+	keys, err := register(ctx, hub, service.Key, doors)
+	if err == nil && len(f.tags) > 0 {
+		err = setTags(ctx, hub, doors, f.tags)
+	}
+	return keys, err
+}
+
+// runDoors runs all doors that are not offline, and returns when all of them have
+// ended. It sends to ready once for each door that has reported.
+func (f *fleet) runDoors(ctx context.Context, hostName string, doors []door, keys []iothub.Key, ready chan<- struct{}) {
+	var running sync.WaitGroup
+	defer running.Wait()
+
+	connecting := make(chan struct{}, maxConnecting)
+	for i, d := range doors {
+		if d.fault == offline {
+			continue
+		}
+
+		select {
+		case connecting <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+
+		device := iothub.Device{HostName: hostName, DeviceID: d.id, Key: keys[i]}
+		release := sync.OnceFunc(func() { <-connecting })
+		timeout := time.AfterFunc(connectTimeout, release)
+		running.Go(func() {
+			defer release()
+			defer timeout.Stop()
+			f.runDoor(ctx, device, d.fault, func() {
+				timeout.Stop()
+				release()
+				ready <- struct{}{}
+			})
+		})
+	}
+}
+
+// awaitAll waits until want doors are ready. It prints the progress at intervals. It
+// returns false if ctx ends first.
 func awaitAll(ctx context.Context, ready <-chan struct{}, want int, stderr io.Writer) bool {
-	progress := time.NewTicker(progressEvery)
+	progress := time.NewTicker(progressInterval)
 	defer progress.Stop()
+
 	for have := 0; have < want; {
 		select {
 		case <-ready:
@@ -105,8 +125,8 @@ func awaitAll(ctx context.Context, ready <-chan struct{}, want int, stderr io.Wr
 	return true
 }
 
-// common is what the doors share.
-type common struct {
+// fleet is what all doors have in common.
+type fleet struct {
 	options
 	roots  *x509.CertPool
 	clock  actuator.Clock
@@ -114,33 +134,36 @@ type common struct {
 	log    *zap.Logger
 }
 
-// open reads the files that the options name.
-func (o options) open(stderr io.Writer) (common, iothub.Service, error) {
-	c := common{options: o, log: newLogger(stderr)}
+// open reads the files that the options name and the state of this machine.
+func (o options) open(stderr io.Writer) (*fleet, iothub.Service, error) {
+	f := &fleet{options: o, log: newLogger(stderr)}
+
 	text, err := os.ReadFile(o.hubFile)
 	if err != nil {
-		return c, iothub.Service{}, fmt.Errorf("read the service connection string: %w", err)
+		return nil, iothub.Service{}, fmt.Errorf("read the service connection string: %w", err)
 	}
 	service, err := iothub.ParseService(string(text))
 	if err != nil {
-		return c, service, fmt.Errorf("%s: %w", o.hubFile, err)
+		return nil, service, fmt.Errorf("%s: %w", o.hubFile, err)
 	}
+
 	if o.caFile != "" {
-		if c.roots, err = trust.ReadCAFile(o.caFile); err != nil {
-			return c, service, err
+		if f.roots, err = trust.ReadCAFile(o.caFile); err != nil {
+			return nil, service, err
 		}
-	} else if c.roots, err = x509.SystemCertPool(); err != nil {
-		return c, service, fmt.Errorf("read the system's certificates: %w", err)
+	} else if f.roots, err = x509.SystemCertPool(); err != nil {
+		return nil, service, fmt.Errorf("read the system's certificates: %w", err)
 	}
-	if c.clock, err = actuator.SystemClock(); err != nil {
-		return c, service, err
+
+	if f.clock, err = actuator.SystemClock(); err != nil {
+		return nil, service, err
 	}
-	c.system = agent.ReadSystem(time.Now(), c.clock.Uptime())
-	return c, service, nil
+	f.system = agent.ReadSystem(time.Now(), f.clock.Uptime())
+	return f, service, nil
 }
 
-// newLogger writes what goes wrong, but no more than three of a kind in ten
-// seconds: what happens to one of a fleet mostly happens to all.
+// newLogger returns a logger for warnings and errors. It writes at most three entries
+// with the same message in ten seconds, because a problem mostly affects all doors.
 func newLogger(to io.Writer) *zap.Logger {
 	encoding := zap.NewDevelopmentEncoderConfig()
 	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
@@ -148,16 +171,17 @@ func newLogger(to io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewSamplerWithOptions(core, 10*time.Second, 3, 0))
 }
 
-// checkFileLimit reports whether the process may have a connection for each
-// device. Go has raised the limit as far as it may.
+// checkFileLimit returns an error if the process may not open one connection for each
+// device. Go's runtime has already raised the soft limit to the hard limit.
 func checkFileLimit(devices int) error {
-	const besides = 64
+	const otherFiles = 64
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("read the limit of open files: %w", err)
 	}
-	if need := uint64(devices + besides); limit.Cur < need {
-		return fmt.Errorf("%d devices need %d open files, and this process may have %d; raise the limit with ulimit -n %d",
+
+	if need := uint64(devices + otherFiles); limit.Cur < need {
+		return fmt.Errorf("%d devices need %d open files, but the limit is %d; raise it with: ulimit -n %d",
 			devices, need, limit.Cur, need)
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,14 +17,16 @@ import (
 	"github.com/latchd/latchd/transport/hub"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
-// testHub is an embedded hub with a client of its service front.
+// testHub is an embedded hub and a client of its service API.
 type testHub struct {
 	*rest.Client
-	args []string // for latchsim to reach it
+	args []string // the flags with which latchsim reaches the hub
 }
 
+// startHub starts a hub in a temporary directory. The hub ends with the test.
 func startHub(t *testing.T) *testHub {
 	t.Helper()
 	dir := t.TempDir()
@@ -37,13 +38,14 @@ func startHub(t *testing.T) *testHub {
 			Ready: func(a hub.Addresses) { ready <- a },
 		})
 	}()
-	var at hub.Addresses
+	var addresses hub.Addresses
 	select {
-	case at = <-ready:
+	case addresses = <-ready:
 	case err := <-ended:
 		t.Fatal(err)
 	}
-	hubFile, caFile := filepath.Join(dir, "service.connection-string"), filepath.Join(dir, "ca.pem")
+
+	hubFile := filepath.Join(dir, "service.connection-string")
 	text, err := os.ReadFile(hubFile)
 	if err != nil {
 		t.Fatal(err)
@@ -52,13 +54,14 @@ func startHub(t *testing.T) *testHub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pem, err := os.ReadFile(caFile)
+
+	caFile := filepath.Join(dir, "ca.pem")
+	roots, err := trust.ReadCAFile(caFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	client := rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: at.HTTPS.String()}, RootCAs: roots})
+
+	client := rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: addresses.HTTPS.String()}, RootCAs: roots})
 	t.Cleanup(func() {
 		client.CloseIdleConnections()
 		stop()
@@ -67,10 +70,10 @@ func startHub(t *testing.T) *testHub {
 		}
 	})
 	return &testHub{client, []string{"--hub-file", hubFile, "--ca-file", caFile,
-		"--mqtt", at.MQTT.String(), "--endpoint", "https://" + at.HTTPS.String()}}
+		"--mqtt", addresses.MQTT.String(), "--endpoint", "https://" + addresses.HTTPS.String()}}
 }
 
-// startFleet runs latchsim and returns its ready line, and what ends it.
+// startFleet runs latchsim. It returns the ready line and a function that ends latchsim.
 func (h *testHub) startFleet(t *testing.T, args ...string) (ready string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -92,7 +95,7 @@ func (h *testHub) startFleet(t *testing.T, args ...string) (ready string, stop f
 
 func TestFleet(t *testing.T) {
 	h := startHub(t)
-	// One device was there before, with keys of its own.
+	// The hub already has one of the devices, with keys that latchsim did not derive.
 	if _, err := h.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "door-00002"}); err != nil {
 		t.Fatal(err)
 	}
@@ -102,9 +105,10 @@ func TestFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := o.plan()
-	if p.count(jam) == 0 || p.count(offline) == 0 || p.count(sound) == 0 {
-		t.Fatalf("the plan has not all that is to be tested: %s", p)
+	if p.count(jam) == 0 || p.count(offline) == 0 || p.count(healthy) == 0 {
+		t.Fatalf("the plan must have healthy, jammed and offline doors: %s", p)
 	}
+
 	ready, stop := h.startFleet(t, args...)
 	if want := fmt.Sprintf("latchsim ready devices=12 connected=%d", 12-p.count(offline)); ready != want {
 		t.Errorf("got %q, want %q", ready, want)
@@ -118,18 +122,19 @@ func TestFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Started again it finds its devices.
+	// A second run uses the devices of the first one.
 	ready, stop = h.startFleet(t, "--devices", "12", "--prefix", "door-")
 	if want := "latchsim ready devices=12 connected=12"; ready != want {
-		t.Errorf("the second time: got %q, want %q", ready, want)
+		t.Errorf("second run: got %q, want %q", ready, want)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// checkDoor locks one door and compares what happens with its fault.
-func (h *testHub) checkDoor(t *testing.T, d planned) {
+// checkDoor locks one door and checks that the result matches the door's fault.
+func (h *testHub) checkDoor(t *testing.T, d door) {
+	t.Helper()
 	twin, err := h.Twin(t.Context(), d.id)
 	if err != nil || twin.Tags["building"] != "43" {
 		t.Errorf("%s: tags %v, %v", d.id, twin.Tags, err)
@@ -142,11 +147,11 @@ func (h *testHub) checkDoor(t *testing.T, d planned) {
 	switch d.fault {
 	case offline:
 		if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotOnline}) {
-			t.Errorf("%s is offline: %+v, %v", d.id, answer, err)
+			t.Errorf("%s, which is offline: %+v, %v", d.id, answer, err)
 		}
 	case jam:
 		if err != nil || answer.Status != 500 || !strings.Contains(string(answer.Payload), `"code":"jammed"`) {
-			t.Errorf("%s jams: %+v, %v", d.id, answer, err)
+			t.Errorf("%s, which jams: %+v, %v", d.id, answer, err)
 		}
 	default:
 		if err != nil || answer.Status != 200 || !strings.Contains(string(answer.Payload), `"position":"locked","confirmed":true,"changed":true`) {
@@ -164,11 +169,11 @@ func TestLateDoorAnswers(t *testing.T) {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	if took := time.Since(began); took < 2*time.Second {
-		t.Errorf("it answered after %s", took)
+		t.Errorf("the door answered after %s, want 2 s or more", took)
 	}
 }
 
-// A fleet that has not connected yet is ended as well.
+// A fleet can be ended before it has connected.
 func TestEndBeforeReady(t *testing.T) {
 	h := startHub(t)
 	args := append([]string{"--devices", "3"}, h.args...)

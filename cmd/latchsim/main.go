@@ -1,8 +1,8 @@
-// Latchsim is a fleet of simulated gateways in one process: the real agent with
-// mock locks, each on its own MQTT link over TLS.
+// Latchsim simulates a fleet of door locks in one process. Each door runs the real
+// agent with a mock lock and has its own MQTT connection over TLS.
 //
-// Which doors fail, and how, follows from the seed and the device ids alone, so
-// that a test knows what to expect of each.
+// The seed and the device id alone decide whether and how a door fails, so a test can
+// predict the result of each door.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop) // a second signal ends it the hard way
+	context.AfterFunc(ctx, stop) // a second signal kills the process
 	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], os.Stdout, os.Stderr)))
 }
 
@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return usageError{err}
 	}
+
 	plan := o.plan()
 	if o.listFaults {
 		return plan.list(stdout)
@@ -39,9 +40,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return simulate(ctx, o, plan, stdout, stderr)
 }
 
-// usageError is an error of the command line: the exit code is 2.
+// usageError is an error in the command line. It makes the exit code 2.
 type usageError struct{ error }
 
+// exitCode prints err and returns the exit code of the process.
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0

@@ -9,21 +9,22 @@ import (
 
 func TestBadCommandLines(t *testing.T) {
 	for _, test := range []struct{ name, args, want string }{
-		{"no number", "--hub-file f", "--devices is 0; want 1 to 99999"},
-		{"too many", "--devices 100000 --hub-file f", "--devices is 100000; want 1 to 99999"},
-		{"no hub", "--devices 1", "--hub-file is missing: the file with the hub's service connection string"},
-		{"share above all", "--devices 1 --hub-file f --jam 101%", `invalid value "101%" for flag -jam: want 0% to 100%`},
-		{"share is no number", "--devices 1 --hub-file f --late many", `invalid value "many" for flag -late: want 0% to 100%`},
-		{"share is not a number", "--devices 1 --hub-file f --late NaN", `invalid value "NaN" for flag -late: want 0% to 100%`},
-		{"shares above all", "--devices 1 --hub-file f --jam 50 --late 40 --offline 20", "--jam, --late and --offline are 110 % together; want 100 % or less"},
+		{"devices missing", "--hub-file f", "--devices is 0; use 1 to 99999"},
+		{"too many", "--devices 100000 --hub-file f", "--devices is 100000; use 1 to 99999"},
+		{"hub file missing", "--devices 1", "--hub-file is missing; give the file with the hub's service connection string"},
+		{"share above 100 %", "--devices 1 --hub-file f --jam 101%", `invalid value "101%" for flag -jam: use 0% to 100%`},
+		{"share is no number", "--devices 1 --hub-file f --late many", `invalid value "many" for flag -late: use 0% to 100%`},
+		{"share is not a number", "--devices 1 --hub-file f --late NaN", `invalid value "NaN" for flag -late: use 0% to 100%`},
+		{"shares above 100 % together", "--devices 1 --hub-file f --jam 50 --late 40 --offline 20", "--jam, --late and --offline add up to 110 %; use 100 % or less"},
 		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id contains '/'; allowed are ASCII letters, digits and -.+%_#*?!(),:=@$'`},
-		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: want locked or unlocked`},
+		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: use locked or unlocked`},
 		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: json: cannot unmarshal array into Go value of type map[string]interface {}`},
 		{"endpoint", "--devices 1 --hub-file f --endpoint http://h", `invalid value "http://h" for flag -endpoint: endpoint "http://h": the scheme is http; the service API is https only`},
-		{"argument", "--devices 1 --hub-file f 5", `"5" is one argument too many; see latchsim --help`},
+		{"argument", "--devices 1 --hub-file f 5", `unexpected argument "5"; see latchsim --help`},
 		{"flag", "--device 1", "flag provided but not defined: -device"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			var stderr bytes.Buffer
 			err := run(t.Context(), strings.Fields(test.args), io.Discard, &stderr)
 			if err == nil || err.Error() != test.want {
@@ -37,19 +38,22 @@ func TestBadCommandLines(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"--help"}, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"latchsim --devices 1000", "-list-faults", "latchsim ready devices="} {
+	for _, want := range []string{"latchsim --devices 1000", "\n  --list-faults\n", "latchsim ready devices="} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("the help does not have %q", want)
+			t.Errorf("the help does not contain %q", want)
 		}
 	}
 }
 
-// The faults are a promise: a test that names devices relies on them.
+// The faults must not change between versions, because tests rely on the devices that
+// fail with a given seed.
 func TestFaultsGolden(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	args := strings.Fields("--devices 130 --jam 5% --late 4.5% --offline 3 --list-faults")
 	if err := run(t.Context(), args, &out, io.Discard); err != nil {
@@ -77,33 +81,38 @@ sim-00128 offline
 }
 
 func TestFaultsFollowTheirShares(t *testing.T) {
+	t.Parallel()
 	count := func(o options) [3]int {
 		p := o.plan()
 		return [3]int{p.count(jam), p.count(late), p.count(offline)}
 	}
+
 	o := options{devices: 20000, prefix: "d", shares: shares{jam: 0.10, late: 0.05, offline: 0.01}}
 	for seed := range int64(3) {
 		o.seed = seed
 		got := count(o)
 		for i, want := range []int{2000, 1000, 200} {
 			if got[i] < want*8/10 || got[i] > want*12/10 {
-				t.Errorf("seed %d: %v of 20000 jam, are late, stay offline; want about 2000, 1000, 200", seed, got)
+				t.Errorf("seed %d: %v of 20000 devices jam, are late, stay offline; want about 2000, 1000, 200", seed, got)
 			}
 		}
 	}
+
 	o.shares = shares{jam: 1}
 	if got := count(o); got[0] != o.devices {
-		t.Errorf("100 %% of %d jam: %d", o.devices, got[0])
+		t.Errorf("with --jam 100%%, %d of %d devices jam", got[0], o.devices)
 	}
 	o.shares = shares{}
 	if got := count(o); got != [3]int{} {
-		t.Errorf("no share, and yet %v", got)
+		t.Errorf("without shares, %v devices fail", got)
 	}
-	a, b := options{devices: 50, prefix: "d", seed: 1, shares: shares{jam: 0.5}}, options{devices: 50, prefix: "d", seed: 2, shares: shares{jam: 0.5}}
+
+	a := options{devices: 50, prefix: "d", seed: 1, shares: shares{jam: 0.5}}
+	b := options{devices: 50, prefix: "d", seed: 2, shares: shares{jam: 0.5}}
 	var listA, listB bytes.Buffer
 	a.plan().list(&listA)
 	b.plan().list(&listB)
 	if listA.String() == listB.String() {
-		t.Error("another seed chooses the same devices")
+		t.Error("two seeds select the same devices")
 	}
 }
