@@ -26,34 +26,35 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var ownerKey = iothub.Key("the owner's key")
 
-// front is the service front over a real store and engine; its devices are a table.
-type front struct {
+// testAPI is the API with a real store, a real jobs engine and a fake broker.
+type testAPI struct {
 	t      *testing.T
 	server *httptest.Server
 	store  *store.Store
-	broker *table
+	broker *fakeBroker
 	feed   *feed.Feed
 }
 
-// table is a device front without devices, but for the answers that it is given.
-type table struct {
+// fakeBroker answers methods from a table and records all calls. A device that is not
+// in the table is not connected.
+type fakeBroker struct {
 	mu      sync.Mutex
 	answers map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error)
-	log     []string // what was asked of it
+	calls   []string
 }
 
-func (b *table) note(what string) {
+func (b *fakeBroker) record(call string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.log = append(b.log, what)
+	b.calls = append(b.calls, call)
 }
 
-func (b *table) Invoke(id string, m iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
-	b.note("invoke " + id + " " + m.MethodName + " " + string(m.Payload))
+func (b *fakeBroker) Invoke(id string, m iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
+	b.record("invoke " + id + " " + m.MethodName + " " + string(m.Payload))
 	answer, ok := b.answers[id]
 	if !ok {
 		answer = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
@@ -63,8 +64,8 @@ func (b *table) Invoke(id string, m iothub.MethodRequest, done func(iothub.Metho
 	go done(answer(m))
 }
 
-func (b *table) Wait(ctx context.Context, id string) error {
-	b.note("wait " + id)
+func (b *fakeBroker) Wait(ctx context.Context, id string) error {
+	b.record("wait " + id)
 	if b.answers[id] != nil {
 		return nil
 	}
@@ -72,40 +73,40 @@ func (b *table) Wait(ctx context.Context, id string) error {
 	return iothub.Errorf(iothub.CodeDeviceNotOnline, "the device %s is not connected", id)
 }
 
-func (b *table) SendDesired(id string, desired iothub.Object) {
+func (b *fakeBroker) SendDesired(id string, desired iothub.Object) {
 	text, _ := json.Marshal(desired)
-	b.note("desired " + id + " " + string(text))
+	b.record("desired " + id + " " + string(text))
 }
 
-func (b *table) Disconnect(id string) { b.note("disconnect " + id) }
+func (b *fakeBroker) Disconnect(id string) { b.record("disconnect " + id) }
 
-func (b *table) Forget(_ context.Context, id string) error {
-	b.note("forget " + id)
+func (b *fakeBroker) Forget(_ context.Context, id string) error {
+	b.record("forget " + id)
 	return nil
 }
 
-// took returns what was asked of the device front since the last time.
-func (b *table) took() string {
+// takeCalls returns the calls since the previous takeCalls, one per line.
+func (b *fakeBroker) takeCalls() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	log := strings.Join(b.log, "\n")
-	b.log = nil
-	return log
+	calls := strings.Join(b.calls, "\n")
+	b.calls = nil
+	return calls
 }
 
-func newFront(t *testing.T, devices ...string) *front {
+func start(t *testing.T, devices ...string) *testAPI {
 	t.Helper()
-	return newThrottledFront(t, nil, devices...)
+	return startThrottled(t, nil, devices...)
 }
 
-func newThrottledFront(t *testing.T, limits *throttle.Throttle, devices ...string) *front {
+func startThrottled(t *testing.T, limits *throttle.Throttle, devices ...string) *testAPI {
 	t.Helper()
 	s, err := store.Open(filepath.Join(t.TempDir(), "hub.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	f := &front{t: t, store: s, feed: feed.New(time.Now), broker: &table{answers: map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error){}}}
+	f := &testAPI{t: t, store: s, feed: feed.New(time.Now), broker: &fakeBroker{answers: map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error){}}}
 	engine, err := jobs.Start(t.Context(), jobs.Options{Store: s, Devices: f.broker, Throttle: limits})
 	if err != nil {
 		t.Fatal(err)
@@ -133,9 +134,9 @@ type answer struct {
 	body   string
 }
 
-// ask sends "METHOD /path" with a body; headers are "Name: value" lines. Without
-// a query of its own a request has the api-version, and it comes from the owner.
-func (f *front) ask(request, body string, headers ...string) answer {
+// ask sends the request "METHOD /path" with a body. Headers are "Name: value" lines.
+// The request has the owner's token, and an api-version if its path has no query.
+func (f *testAPI) ask(request, body string, headers ...string) answer {
 	f.t.Helper()
 	method, path, _ := strings.Cut(request, " ")
 	if !strings.Contains(path, "?") {
@@ -160,16 +161,17 @@ func (f *front) ask(request, body string, headers ...string) answer {
 		f.t.Fatal(err)
 	}
 	if len(text) > 0 && response.Header.Get("Content-Type") != "application/json; charset=utf-8" {
-		f.t.Errorf("%s is answered with %q", request, response.Header.Get("Content-Type"))
+		f.t.Errorf("%s has Content-Type %q", request, response.Header.Get("Content-Type"))
 	}
 	if response.Header.Get("x-ms-request-id") == "" {
-		f.t.Errorf("%s is answered without x-ms-request-id", request)
+		f.t.Errorf("%s has no x-ms-request-id", request)
 	}
 	return answer{response.StatusCode, response.Header, string(text)}
 }
 
-// must is ask for what has to succeed; it reads the answer into out.
-func (f *front) must(status int, request, body string, out any, headers ...string) answer {
+// must is like ask, but fails the test if the answer has another status. It parses the
+// answer into out if that is not nil.
+func (f *testAPI) must(status int, request, body string, out any, headers ...string) answer {
 	f.t.Helper()
 	a := f.ask(request, body, headers...)
 	if a.status != status {
@@ -189,9 +191,9 @@ var (
 	aUUID  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 )
 
-// TestRefusals holds the exact form of every refusal in testdata/refusals.txt.
+// TestRefusals compares the exact form of each refusal with testdata/refusals.txt.
 func TestRefusals(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	f.broker.answers["slow"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{}, iothub.Errorf(iothub.CodeGatewayTimeout, "the device slow did not answer within 30s")
 	}
@@ -204,6 +206,7 @@ func TestRefusals(t *testing.T) {
 	f.must(200, "PUT /jobs/v2/taken", `{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m"}}`, nil)
 	expired := "Authorization: " + iothub.Sign("hub.test", ownerKey, "iothubowner", time.Unix(1700000000, 0))
 	reader := "Authorization: " + iothub.Sign("hub.test", ownerKey, "registryRead", time.Now().Add(time.Hour))
+
 	var got bytes.Buffer
 	for _, test := range []struct {
 		request, body string
@@ -284,7 +287,7 @@ func TestRefusals(t *testing.T) {
 		body = anETag.ReplaceAllString(body, "its etag is ETAG")
 		got.WriteString("  -> " + http.StatusText(a.status) + ", iothub-errorcode: " + a.header.Get("iothub-errorcode") + "\n  " + body + "\n\n")
 		if e := iothub.ParseError(a.status, []byte(a.body)); e.Code.Number()/1000 != a.status || string(e.Code) != a.header.Get("iothub-errorcode") || e.TrackingID != a.header.Get("x-ms-request-id") {
-			t.Errorf("%s: status %d, header %q, body %s do not fit together", test.request, a.status, a.header.Get("iothub-errorcode"), a.body)
+			t.Errorf("%s: status %d, header %q and body %s contradict each other", test.request, a.status, a.header.Get("iothub-errorcode"), a.body)
 		}
 	}
 	golden(t, "refusals.txt", got.Bytes())
@@ -309,6 +312,6 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s has changed (go test -update writes it anew):\n%s", file, got)
+		t.Errorf("%s differs (go test -update rewrites it), got:\n%s", file, got)
 	}
 }

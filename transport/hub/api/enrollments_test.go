@@ -10,14 +10,14 @@ import (
 )
 
 func TestEnrollments(t *testing.T) {
-	f := newFront(t)
-	var made struct {
+	f := start(t)
+	var created struct {
 		ETag        string
 		Attestation struct{ SymmetricKey any }
 	}
-	a := f.must(200, "PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, &made)
-	if a.header.Get("ETag") != `"`+made.ETag+`"` || made.Attestation.SymmetricKey != nil {
-		t.Errorf("made: %s, ETag %s", a.body, a.header.Get("ETag"))
+	a := f.must(200, "PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, &created)
+	if a.header.Get("ETag") != `"`+created.ETag+`"` || created.Attestation.SymmetricKey != nil {
+		t.Errorf("created: %s, ETag %s", a.body, a.header.Get("ETag"))
 	}
 	f.must(200, "PUT /enrollmentGroups/one", `{"enrollmentGroupId":"one","attestation":{"type":"symmetricKey"}}`, nil)
 	for _, test := range []struct {
@@ -51,7 +51,7 @@ func TestEnrollments(t *testing.T) {
 }
 
 func TestEnrollmentPages(t *testing.T) {
-	f := newFront(t)
+	f := start(t)
 	for i := range 5 {
 		f.must(200, fmt.Sprintf("PUT /enrollments/e%d", i), `{"attestation":{"type":"symmetricKey"}}`, nil)
 	}
@@ -66,13 +66,13 @@ func TestEnrollmentPages(t *testing.T) {
 		token = a.header.Get("x-ms-continuation")
 	}
 	if fmt.Sprint(ids) != "[e0 e1 e2 e3 e4]" || token != "" {
-		t.Errorf("got %v, and at the end the token %q", ids, token)
+		t.Errorf("got %v, and the last page has the token %q", ids, token)
 	}
 }
 
-// Who may read the registry may read who is enrolled, and no key.
+// A client with the right RegistryRead may read enrollments but not their keys.
 func TestEnrollmentRights(t *testing.T) {
-	f := newFront(t)
+	f := start(t)
 	f.must(200, "PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, nil)
 	reader := "Authorization: " + iothub.Sign("hub.test", ownerKey, "registryRead", time.Now().Add(time.Hour))
 	for request, want := range map[string]int{

@@ -20,9 +20,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// FuzzRequests sends what an owner might send. Whatever it is, the answer is
-// whole and of the documented form, none is the hub's own failure, and what is
-// stored can be read.
+// FuzzRequests sends random requests with the owner's token. Each answer must be complete
+// and have the documented form, the hub must not fail, and the store must stay readable.
 func FuzzRequests(f *testing.F) {
 	for _, seed := range []struct{ method, target, header, body string }{
 		{"PUT", "/devices/d2", "", `{"deviceId":"d2","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`},
@@ -55,7 +54,7 @@ func FuzzRequests(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { s.Close() })
-	devices := atOnce{&table{}}
+	devices := impatientBroker{&fakeBroker{}}
 	engine, err := jobs.Start(f.Context(), jobs.Options{Store: s, Devices: devices})
 	if err != nil {
 		f.Fatal(err)
@@ -65,7 +64,7 @@ func FuzzRequests(f *testing.F) {
 		f.Fatal(err)
 	}
 	events := feed.New(time.Now)
-	events.Close() // its answers have no end
+	events.Close() // an open stream of events would never end
 	handler := api.New(api.Options{
 		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}},
 		Store:  s, Broker: devices, Jobs: engine, Feed: events,
@@ -75,7 +74,7 @@ func FuzzRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, header, body string) {
 		request, err := http.NewRequestWithContext(t.Context(), method, "http://hub.test"+target, strings.NewReader(body))
 		if err != nil || !strings.HasPrefix(target, "/") {
-			return // no request
+			return // not a valid request
 		}
 		query := request.URL.Query()
 		query.Set("api-version", iothub.APIVersion)
@@ -90,25 +89,25 @@ func FuzzRequests(f *testing.F) {
 			t.Fatalf("%s %s\n%s\n%s\nanswered with %d %s", method, target, header, body, w.Code, w.Body)
 		}
 		if w.Body.Len() > 0 && w.Header().Get("Content-Type") == "application/json; charset=utf-8" && !json.Valid(w.Body.Bytes()) {
-			t.Fatalf("%s %s\nis answered with %d and what is no JSON: %s", method, target, w.Code, w.Body)
+			t.Fatalf("%s %s\nis answered with %d and invalid JSON: %s", method, target, w.Code, w.Body)
 		}
 		if w.Code >= 400 && !strings.Contains(w.Body.String(), `"Message":"ErrorCode:`) && !strings.Contains(w.Body.String(), `"isSuccessful":false`) {
 			t.Fatalf("%s %s\nis refused with %d %s", method, target, w.Code, w.Body)
 		}
 		if _, err := s.Twin(t.Context(), "d1"); err != nil && !isNotFound(err) {
-			t.Fatalf("after %s %s\n%s\nthe twin cannot be read: %v", method, target, body, err)
+			t.Fatalf("after %s %s\n%s\nreading the twin fails: %v", method, target, body, err)
 		}
 	})
 }
 
-// atOnce is a device front that nobody waits for.
-type atOnce struct{ *table }
+// impatientBroker is a fakeBroker that does not wait for devices to connect.
+type impatientBroker struct{ *fakeBroker }
 
-func (atOnce) Wait(context.Context, string) error {
+func (impatientBroker) Wait(context.Context, string) error {
 	return iothub.Errorf(iothub.CodeDeviceNotOnline, "the device is not connected")
 }
 
-// isNotFound reports whether the device is not there any more.
+// isNotFound reports whether err means that the device was deleted.
 func isNotFound(err error) bool {
 	return errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound})
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Each of these is refused, and the hub is as it was before.
+// The hub refuses each hostile request and stays unchanged.
 func TestHostileBodies(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	before := f.must(200, "GET /twins/d1", "", nil).body
 	deep := func(n int) string {
 		return `{"tags":` + strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) + "}"
@@ -54,15 +54,15 @@ func TestHostileBodies(t *testing.T) {
 			}
 		})
 	}
-	// As a text, SQL is a text.
+	// SQL in a string literal is only a string.
 	a := f.must(200, "POST /devices/query", `{"query":"SELECT * FROM devices WHERE deviceId = 'x\\' OR 1=1 --'"}`, nil)
 	if strings.TrimSpace(a.body) != "[]" {
-		t.Errorf("it selects %s", a.body)
+		t.Errorf("SQL in a string literal selects %s", a.body)
 	}
 }
 
 func TestForgedTokens(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	later := time.Now().Add(time.Hour)
 	good := iothub.Sign("hub.test", ownerKey, "iothubowner", later)
 	for name, token := range map[string]string{
@@ -88,9 +88,9 @@ func TestForgedTokens(t *testing.T) {
 	}
 }
 
-// A body that ends before its length is refused, and changes nothing.
+// A body that is shorter than its Content-Length is refused and changes nothing.
 func TestTruncatedBody(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(f.server.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -114,36 +114,36 @@ func TestTruncatedBody(t *testing.T) {
 	}
 }
 
-// timed notes the deadlines of a request.
-type timed struct {
+// deadlineRecorder is a ResponseRecorder that records the deadlines of its connection.
+type deadlineRecorder struct {
 	*httptest.ResponseRecorder
-	reading, writing time.Time
-	answered         time.Time // the deadline for writing when the answer begins
+	read, write time.Time // current deadlines
+	answer      time.Time // write deadline when the answer began
 }
 
-func (w *timed) SetReadDeadline(t time.Time) error  { w.reading = t; return nil }
-func (w *timed) SetWriteDeadline(t time.Time) error { w.writing = t; return nil }
-func (w *timed) WriteHeader(status int) {
-	w.answered = w.writing
+func (w *deadlineRecorder) SetReadDeadline(t time.Time) error  { w.read = t; return nil }
+func (w *deadlineRecorder) SetWriteDeadline(t time.Time) error { w.write = t; return nil }
+func (w *deadlineRecorder) WriteHeader(status int) {
+	w.answer = w.write
 	w.ResponseRecorder.WriteHeader(status)
 }
 
-// timedBody notes the deadline at which it is read.
+// timedBody records the read deadline at the time when the body is read.
 type timedBody struct {
 	io.Reader
-	w    *timed
+	w    *deadlineRecorder
 	read time.Time
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
-	b.read = b.w.reading
+	b.read = b.w.read
 	return b.Reader.Read(p)
 }
 
-// Nobody can hold a request open by sending no body, or by not reading the answer.
-// What happens between the two may take its time.
-func TestSlowClientsAreNotWaitedFor(t *testing.T) {
-	f := newFront(t, "d1", "d2")
+// The hub does not wait for a client that does not send the body or does not read the
+// answer. Its own work on the request has no deadline.
+func TestSlowClientsAreCutOff(t *testing.T) {
+	f := start(t, "d1", "d2")
 	f.broker.answers["d1"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{Status: 200}, nil
 	}
@@ -161,7 +161,7 @@ func TestSlowClientsAreNotWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, path, _ := strings.Cut(test.request, " ")
-			w := &timed{ResponseRecorder: httptest.NewRecorder(), writing: time.Now().Add(-time.Hour)} // left by a former request
+			w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder(), write: time.Now().Add(-time.Hour)} // left by the previous request
 			body := &timedBody{Reader: strings.NewReader(test.body), w: w}
 			r := httptest.NewRequest(method, path+"?api-version=2021-04-12", body)
 			r.Header.Set("Authorization", test.token)
@@ -173,16 +173,16 @@ func TestSlowClientsAreNotWaitedFor(t *testing.T) {
 			bounded := func(deadline time.Time) bool {
 				return deadline.After(begun) && deadline.Before(begun.Add(5*time.Minute))
 			}
-			if !bounded(w.answered) {
-				t.Errorf("the answer may take until %v", w.answered)
+			if !bounded(w.answer) {
+				t.Errorf("the write deadline is %v", w.answer)
 			}
 			switch {
-			case test.unread && !bounded(w.reading):
-				t.Errorf("the body may take until %v", w.reading)
+			case test.unread && !bounded(w.read):
+				t.Errorf("the read deadline is %v", w.read)
 			case !test.unread && !bounded(body.read):
-				t.Errorf("the body was read until %v", body.read)
-			case !test.unread && !w.reading.IsZero():
-				t.Errorf("the client's going is watched for until %v", w.reading)
+				t.Errorf("the read deadline of the body was %v", body.read)
+			case !test.unread && !w.read.IsZero():
+				t.Errorf("after the body the read deadline is %v, want none", w.read)
 			}
 		})
 	}

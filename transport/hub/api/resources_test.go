@@ -15,9 +15,9 @@ import (
 )
 
 func TestDevices(t *testing.T) {
-	f := newFront(t)
+	f := start(t)
 	var d iothub.DeviceIdentity
-	// As the official Node SDK writes it: an encoded id, empty keys.
+	// The official Node SDK encodes the id and sends empty keys.
 	a := f.must(200, "PUT /devices/dev%2B1%25",
 		`{"deviceId":"dev+1%","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`, &d)
 	if d.DeviceID != "dev+1%" || d.Status != iothub.Enabled || d.Authentication.SymmetricKey.PrimaryKey == "" {
@@ -37,7 +37,7 @@ func TestDevices(t *testing.T) {
 	if again.Status != iothub.Disabled || again.ETag == d.ETag || again.Authentication.SymmetricKey != d.Authentication.SymmetricKey {
 		t.Errorf("updated: %+v", again)
 	}
-	if log := f.broker.took(); log != "disconnect dev+1%" {
+	if log := f.broker.takeCalls(); log != "disconnect dev+1%" {
 		t.Errorf("a device that is disabled: %q", log)
 	}
 	var list []iothub.DeviceIdentity
@@ -59,29 +59,29 @@ func TestDevices(t *testing.T) {
 	if a := f.must(204, "DELETE /devices/dev%2B1%25", "", nil, `If-Match: "*"`); a.body != "" {
 		t.Errorf("a 204 has the body %q", a.body)
 	}
-	if log := f.broker.took(); log != "forget dev+1%" {
+	if log := f.broker.takeCalls(); log != "forget dev+1%" {
 		t.Errorf("a device that is deleted: %q", log)
 	}
 	if a := f.must(200, "GET /devices/", "", nil); strings.TrimSpace(a.body) != "[]" {
-		t.Errorf("no devices are %s", a.body)
+		t.Errorf("the empty list is %s", a.body)
 	}
 }
 
 func TestUpdateThatChangesNoCredentialsKeepsTheLink(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	f.must(200, "PUT /devices/d1", `{"deviceId":"d1","statusReason":"new hinge"}`, nil, `If-Match: "*"`)
-	if log := f.broker.took(); log != "" {
-		t.Errorf("the device front was asked to %q", log)
+	if log := f.broker.takeCalls(); log != "" {
+		t.Errorf("the broker was called: %q", log)
 	}
 	key := iothub.NewKey().Base64()
 	f.must(200, "PUT /devices/d1", `{"deviceId":"d1","authentication":{"type":"sas","symmetricKey":{"primaryKey":"`+key+`"}}}`, nil, `If-Match: "*"`)
-	if log := f.broker.took(); log != "disconnect d1" {
-		t.Errorf("after a change of keys the device front was asked to %q", log)
+	if log := f.broker.takeCalls(); log != "disconnect d1" {
+		t.Errorf("after a change of keys the broker was called: %q", log)
 	}
 }
 
 func TestBulk(t *testing.T) {
-	f := newFront(t, "d1", "d2")
+	f := start(t, "d1", "d2")
 	type result struct {
 		IsSuccessful bool
 		Errors       []struct{ DeviceID, ErrorCode, ErrorStatus string }
@@ -92,30 +92,30 @@ func TestBulk(t *testing.T) {
 	if !r.IsSuccessful || len(r.Errors) != 0 || r.Warnings == nil {
 		t.Errorf("got %+v", r)
 	}
-	if log := f.broker.took(); log != "disconnect d1\nforget d2" {
-		t.Errorf("the device front was asked to %q", log)
+	if log := f.broker.takeCalls(); log != "disconnect d1\nforget d2" {
+		t.Errorf("the broker was called: %q", log)
 	}
 	f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d4","importMode":"create"},{"id":"d5","importMode":"paint"}]`, &r)
 	if r.IsSuccessful || len(r.Errors) != 2 || r.Errors[0].DeviceID != "d1" || r.Errors[0].ErrorCode != "DeviceAlreadyExists" || r.Errors[1].ErrorCode != "ArgumentInvalid" {
 		t.Errorf("got %+v", r)
 	}
-	f.must(200, "GET /devices/d4", "", nil) // the others were done
+	f.must(200, "GET /devices/d4", "", nil) // the other changes were made
 }
 
 func TestBulkChangesTwins(t *testing.T) {
-	f := newFront(t)
+	f := start(t)
 	const refused = `[{"id":"d1","importMode":"create","tags":{"floor":3},"properties":{"desired":{"mode":"night"}}},
 		{"id":"d2","importMode":"create","tags":{"a.b":1}}]`
 	f.must(400, "POST /devices", refused, nil)
-	f.must(404, "GET /devices/d2", "", nil) // a twin that is refused leaves no device
+	f.must(404, "GET /devices/d2", "", nil) // no device is created if its twin is refused
 	var twin iothub.Twin
 	f.must(200, "GET /twins/d1", "", &twin)
 	if twin.Tags["floor"] != json.Number("3") || twin.Properties.Desired["mode"] != "night" {
 		t.Errorf("created with tags %v, desired %v", twin.Tags, twin.Properties.Desired)
 	}
 	f.must(200, "POST /devices", `[{"id":"d1","importMode":"updateTwinIfMatchETag","twinETag":"`+twin.ETag+`","properties":{"desired":{"mode":null}}}]`, nil)
-	if log := f.broker.took(); log != `desired d1 {"$version":3,"mode":null}` {
-		t.Errorf("the device front was asked to %q", log)
+	if log := f.broker.takeCalls(); log != `desired d1 {"$version":3,"mode":null}` {
+		t.Errorf("the broker was called: %q", log)
 	}
 	f.must(400, "POST /devices", `[{"id":"d1","importMode":"updateTwinIfMatchETag","twinETag":"`+twin.ETag+`","tags":{"floor":4}}]`, nil)
 	f.must(200, "POST /devices", `[{"id":"d1","importMode":"updateTwin","tags":{"floor":5}}]`, nil)
@@ -125,17 +125,17 @@ func TestBulkChangesTwins(t *testing.T) {
 	}
 }
 
-func TestBulkTakesADeviceOnce(t *testing.T) {
-	f := newFront(t)
+func TestBulkRefusesDuplicates(t *testing.T) {
+	f := start(t)
 	a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d2","importMode":"create"},{"id":"d1","importMode":"delete"}]`, nil)
 	if !strings.Contains(a.body, "d1 occurs more than once") {
-		t.Errorf("answered %s", a.body)
+		t.Errorf("the answer is %s", a.body)
 	}
 	f.must(404, "GET /devices/d2", "", nil)
 }
 
 func TestBulkMatchesETags(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	var d iothub.DeviceIdentity
 	f.must(200, "GET /devices/d1", "", &d)
 	for _, mode := range []string{"createOrUpdateIfMatchETag", "updateIfMatchETag", "deleteIfMatchETag"} {
@@ -151,24 +151,24 @@ func TestBulkMatchesETags(t *testing.T) {
 	f.must(404, "GET /devices/d1", "", nil)
 }
 
-// An etag that is asked for and not given is not any etag.
+// A missing etag does not match any etag if the import mode requires one.
 func TestBulkMissesETags(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	for _, mode := range []string{"createOrUpdateIfMatchETag", "updateIfMatchETag", "updateTwinIfMatchETag", "deleteIfMatchETag", "createIfMatchETag"} {
 		a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"`+mode+`","status":"disabled","tags":{"floor":1}}]`, nil)
 		if !strings.Contains(a.body, "ArgumentInvalid") {
 			t.Errorf("%s without an etag: %s", mode, a.body)
 		}
 	}
-	if log := f.broker.took(); log != "" {
-		t.Errorf("the device front was asked to %q", log)
+	if log := f.broker.takeCalls(); log != "" {
+		t.Errorf("the broker was called: %q", log)
 	}
 	f.must(200, "POST /devices", `[{"id":"d2","importMode":"createOrUpdateIfMatchETag"}]`, nil)
 }
 
-// An empty etag in quotes is an etag, and nobody's.
+// An empty etag in quotes is an etag that matches nothing.
 func TestEmptyETag(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	for request, body := range map[string]string{
 		"PUT /devices/d1": `{"status":"disabled"}`, "PATCH /twins/d1": `{"tags":{"a":1}}`, "PUT /twins/d1": `{"tags":{}}`, "DELETE /devices/d1": "",
 	} {
@@ -178,10 +178,10 @@ func TestEmptyETag(t *testing.T) {
 }
 
 func TestTwins(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	var twin iothub.Twin
 	f.must(200, "GET /twins/d1", "", &twin)
-	// Both places of desired are in use.
+	// SDKs put desired either at the top level or into properties.
 	f.must(200, "PATCH /twins/d1", `{"tags":{"building":"43"},"properties":{"desired":{"floor":3}}}`, &twin, `If-Match: "`+twin.ETag+`"`)
 	a := f.must(200, "PATCH /twins/d1", `{"desired":{"floor":null,"room":"1a"}}`, &twin)
 	if a.header.Get("ETag") != `"`+twin.ETag+`"` {
@@ -192,33 +192,33 @@ func TestTwins(t *testing.T) {
 		t.Errorf("the twin: tags %v, desired %v", twin.Tags, twin.Properties.Desired)
 	}
 	want := "desired d1 {\"$version\":2,\"floor\":3}\ndesired d1 {\"$version\":3,\"floor\":null,\"room\":\"1a\"}"
-	if log := f.broker.took(); log != want {
+	if log := f.broker.takeCalls(); log != want {
 		t.Errorf("the device was sent %s, want %s", log, want)
 	}
 	twin = iothub.Twin{}
 	f.must(200, "PUT /twins/d1", `{"tags":{},"properties":{"desired":{"floor":4}}}`, &twin)
 	if _, room := twin.Properties.Desired["room"]; room || len(twin.Tags) != 0 {
-		t.Errorf("the twin that was replaced: tags %v, desired %v", twin.Tags, twin.Properties.Desired)
+		t.Errorf("the replaced twin: tags %v, desired %v", twin.Tags, twin.Properties.Desired)
 	}
 }
 
 func TestMethods(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	f.broker.answers["d1"] = func(m iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed"}}`)}, nil
 	}
-	// What a device answers is an answer, whatever its status.
+	// The API returns the device's answer with 200, whatever status the device sent.
 	a := f.must(200, "POST /twins/d1/methods", `{"methodName":"lockDoor","payload":{"z":1},"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":5}`, nil)
 	if strings.TrimSpace(a.body) != `{"status":500,"payload":{"error":{"code":"jammed"}}}` {
-		t.Errorf("answered %s", a.body)
+		t.Errorf("the answer is %s", a.body)
 	}
-	if log := f.broker.took(); log != "wait d1\ninvoke d1 lockDoor {\"z\":1}" {
-		t.Errorf("the device front was asked to %q", log)
+	if log := f.broker.takeCalls(); log != "wait d1\ninvoke d1 lockDoor {\"z\":1}" {
+		t.Errorf("the broker was called: %q", log)
 	}
 }
 
 func TestQueryPages(t *testing.T) {
-	f := newFront(t, "d1", "d2", "d3")
+	f := start(t, "d1", "d2", "d3")
 	const query = `{"query":"SELECT * FROM devices"}`
 	var got []string
 	next := ""
@@ -236,7 +236,7 @@ func TestQueryPages(t *testing.T) {
 		}
 	}
 	if strings.Join(got, " ") != "d1 d2 d3" {
-		t.Errorf("pages have %v", got)
+		t.Errorf("the pages have %v", got)
 	}
 	for query, itemType := range map[string]string{
 		"SELECT deviceId FROM devices":     "Raw",
@@ -251,7 +251,7 @@ func TestQueryPages(t *testing.T) {
 }
 
 func TestJobs(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	start := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
 	var job iothub.Job
 	f.must(200, "PUT /jobs/v2/job-1", `{"jobId":"job-1","type":"scheduleDeviceMethod","cloudToDeviceMethod":{"methodName":"m","payload":null,
@@ -277,8 +277,8 @@ func TestJobs(t *testing.T) {
 }
 
 func TestPanicIsA500(t *testing.T) {
-	f := newFront(t)
-	// A front without a store panics in every request that needs it.
+	f := start(t)
+	// An API without a store panics in every request that uses the store.
 	broken := httptest.NewServer(api.New(api.Options{Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
 	defer broken.Close()
 	f.server.Config.Handler = broken.Config.Handler
@@ -290,14 +290,14 @@ func TestPanicIsA500(t *testing.T) {
 }
 
 func TestPurge(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	if a := f.must(200, "DELETE /devices/d1/commands", "", nil); a.body != `{"deviceId":"d1","moduleId":null,"totalMessagesPurged":0}`+"\n" {
 		t.Errorf("answered with %s", a.body)
 	}
 }
 
 func TestEveryPathNeedsAToken(t *testing.T) {
-	f := newFront(t, "d1")
+	f := start(t, "d1")
 	for _, request := range []string{
 		"PUT /devices/d1", "GET /devices/d1", "DELETE /devices/d1", "GET /devices", "GET /devices/", "POST /devices", "POST /devices/query",
 		"GET /statistics/devices", "GET /statistics/service", "GET /twins/d1", "PATCH /twins/d1", "PUT /twins/d1", "POST /twins/d1/methods",

@@ -11,8 +11,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestThrottled uses up each of S1's buckets but for what one request takes, and
-// sends that request twice.
+// TestThrottled leaves room for exactly one request in each bucket of tier S1, and sends
+// that request twice.
 func TestThrottled(t *testing.T) {
 	tier, err := iothub.ParseTier("S1")
 	if err != nil {
@@ -26,7 +26,7 @@ func TestThrottled(t *testing.T) {
 	large := `"` + strings.Repeat("x", 100<<10) + `"` // 26 times 4 KiB
 	for _, test := range []struct {
 		kind    throttle.Kind
-		used    int // before
+		used    int // operations before the request
 		request string
 		body    string
 		retry   int // Retry-After
@@ -43,14 +43,14 @@ func TestThrottled(t *testing.T) {
 		{throttle.TwinUpdates, 2999, "PUT /twins/d1", `{"tags":{}}`, 1},
 		{throttle.Methods, 2399, "POST /twins/d1/methods", `{"methodName":"m"}`, 1},
 		{throttle.Methods, 2374, "POST /twins/d1/methods", `{"methodName":"m","payload":` + large + `}`, 1},
-		{throttle.JobOperations, 99, "PUT /jobs/v2/new", `{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m"}}`, 1},
+		{throttle.JobOperations, 99, "PUT /jobs/v2/new", `{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m"},"startTime":"2099-01-01T00:00:00Z"}`, 1},
 		{throttle.JobOperations, 99, "GET /jobs/v2/query", "", 1},
 		{throttle.JobOperations, 99, "GET /jobs/v2/none", "", 1},
 		{throttle.JobOperations, 99, "POST /jobs/v2/none/cancel", "", 1},
 	} {
 		t.Run(test.request, func(t *testing.T) {
 			limits := throttle.New(tier, 1, func() time.Time { return now })
-			f := newThrottledFront(t, limits, "d1")
+			f := startThrottled(t, limits, "d1")
 			f.broker.answers["d1"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
 				return iothub.MethodResponse{Status: 200}, nil
 			}
@@ -58,18 +58,18 @@ func TestThrottled(t *testing.T) {
 				t.Fatal(err)
 			}
 			if a := f.ask(test.request, test.body); a.status == 429 {
-				t.Errorf("within the bound: %d %s", a.status, a.body)
+				t.Errorf("within the limit: %d %s", a.status, a.body)
 			}
-			// A refused request, as one without a token, is not counted.
+			// Refused requests, such as one without a token, do not count.
 			f.must(401, test.request, test.body, nil, "Authorization: none")
-			f.broker.took()
+			f.broker.takeCalls()
 			a := f.ask(test.request, test.body)
 			if a.status != 429 || a.header.Get("iothub-errorcode") != "ThrottlingException" || !strings.Contains(a.body, "ErrorCode:ThrottlingException;") ||
 				a.header.Get("Retry-After") != strconv.Itoa(test.retry) {
-				t.Errorf("beyond it: %d, Retry-After %s, %s", a.status, a.header.Get("Retry-After"), a.body)
+				t.Errorf("above the limit: %d, Retry-After %s, %s", a.status, a.header.Get("Retry-After"), a.body)
 			}
-			if took := f.broker.took(); took != "" {
-				t.Errorf("beyond it the devices were asked for %q", took)
+			if calls := f.broker.takeCalls(); calls != "" {
+				t.Errorf("above the limit the broker was called: %q", calls)
 			}
 		})
 	}
