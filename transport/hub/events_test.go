@@ -13,13 +13,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// listener reads events as they come.
-type listener struct {
+// eventReader reads the events of a stream.
+type eventReader struct {
 	t     *testing.T
 	lines *bufio.Reader
 }
 
-// listen opens the stream of events with a policy's token.
+// listen opens the stream of events with a token of the policy.
 func (r *running) listen(query, policy string, key iothub.Key) *http.Response {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet,
@@ -36,13 +36,13 @@ func (r *running) listen(query, policy string, key iothub.Key) *http.Response {
 	return answer
 }
 
-// next returns the next event.
-func (l *listener) next() (kind string, data map[string]any) {
+// next waits for the next event and returns it.
+func (l *eventReader) next() (kind string, data map[string]any) {
 	l.t.Helper()
 	for {
 		line, err := l.lines.ReadString('\n')
 		if err != nil {
-			l.t.Fatalf("the stream has ended: %v", err)
+			l.t.Fatalf("the stream of events ended: %v", err)
 		}
 		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": "); name {
 		case "event":
@@ -59,14 +59,16 @@ func (l *listener) next() (kind string, data map[string]any) {
 	}
 }
 
-// TestEventsOfADay follows a device from its making to its end.
-func TestEventsOfADay(t *testing.T) {
+// TestDeviceLifeInEvents follows the events of a device from its creation to its deletion.
+func TestDeviceLifeInEvents(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	answer := r.listen("", "iothubowner", r.owner.Key)
 	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || kind != "text/event-stream" {
-		t.Fatalf("answered with %d, %s", answer.StatusCode, kind)
+		t.Fatalf("the answer is %d, %s", answer.StatusCode, kind)
 	}
-	events := &listener{t, bufio.NewReader(answer.Body)}
+	events := &eventReader{t, bufio.NewReader(answer.Body)}
 	want := func(kind, operation string) map[string]any {
 		t.Helper()
 		got, data := events.next()
@@ -85,7 +87,7 @@ func TestEventsOfADay(t *testing.T) {
 	want("lifecycle", "deviceConnected")
 	d.Publish("devices/door1/messages/events/event=locked", 1, false, `{"n":1}`).Wait()
 	if e := want("telemetry", ""); e["deviceId"] != "door1" || e["properties"].(map[string]any)["event"] != "locked" || e["body"].(map[string]any)["n"] != 1.0 {
-		t.Errorf("the message is %v", e)
+		t.Errorf("the telemetry event is %v", e)
 	}
 	r.do(http.MethodPatch, "/twins/door1", map[string]any{"tags": map[string]any{"site": "a"}}, nil)
 	want("twin", "updateTwin")
@@ -93,7 +95,7 @@ func TestEventsOfADay(t *testing.T) {
 	e := want("twin", "updateTwin")
 	reported := e["twin"].(map[string]any)["properties"].(map[string]any)["reported"].(map[string]any)
 	if reported["lock"] != "locked" || reported["$version"] != 2.0 {
-		t.Errorf("the report is %v", e)
+		t.Errorf("the event of the reported property is %v", e)
 	}
 	r.do(http.MethodPut, "/jobs/v2/j1", iothub.Job{JobID: "j1", Type: iothub.ScheduleUpdateTwin, QueryCondition: "*",
 		UpdateTwin: json.RawMessage(`{"properties":{"desired":{"floor":3}}}`)}, nil)
@@ -109,11 +111,11 @@ func TestEventsOfADay(t *testing.T) {
 		case "twin":
 			twins++
 		default:
-			t.Fatalf("during the job came %s %v", kind, data)
+			t.Fatalf("unexpected event during the job: %s %v", kind, data)
 		}
 	}
 	if statuses[len(statuses)-1] != "completed" || twins != 1 {
-		t.Errorf("the job's states were %q, and %d twins have changed", statuses, twins)
+		t.Errorf("the job's statuses were %q, and %d twins changed", statuses, twins)
 	}
 	d.Disconnect(100)
 	want("lifecycle", "deviceDisconnected")
@@ -121,11 +123,13 @@ func TestEventsOfADay(t *testing.T) {
 	want("lifecycle", "deleteDeviceIdentity")
 	go r.end()
 	if e := want("end", ""); e["reason"] != "the hub is stopping" {
-		t.Errorf("at the end came %v", e)
+		t.Errorf("the last event is %v", e)
 	}
 }
 
 func TestWhoMayListen(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	for policy, want := range map[string]int{"service": 200, "device": 401, "registryRead": 401, "registryReadWrite": 401} {
 		text, err := credentials.PolicyConnectionString(r.dir, policy, false)
@@ -137,10 +141,10 @@ func TestWhoMayListen(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := r.listen("", policy, service.Key).StatusCode; got != want {
-			t.Errorf("by policy %s: %d, want %d", policy, got, want)
+			t.Errorf("policy %s: %d, want %d", policy, got, want)
 		}
 	}
 	if got := r.listen("&kind=all", "iothubowner", r.owner.Key).StatusCode; got != 400 {
-		t.Errorf("with a kind that is none: %d", got)
+		t.Errorf("with an unknown kind: %d", got)
 	}
 }

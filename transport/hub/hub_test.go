@@ -21,7 +21,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// running is a hub on free ports, and its owner's way in.
+// running is a hub on free ports, with a client that has the owner's key.
 type running struct {
 	t     *testing.T
 	dir   string
@@ -54,7 +54,7 @@ func startWith(t *testing.T, dir string, change func(*hub.Options)) *running {
 	select {
 	case r.at = <-ready:
 	case err := <-r.ended:
-		t.Fatalf("the hub does not start: %v", err)
+		t.Fatalf("start the hub: %v", err)
 	}
 	t.Cleanup(r.stop)
 	text, err := os.ReadFile(filepath.Join(dir, "service.connection-string"))
@@ -74,7 +74,7 @@ func startWith(t *testing.T, dir string, change func(*hub.Options)) *running {
 	return r
 }
 
-// stop ends the hub as SIGTERM does.
+// stop stops the hub and checks that it ends without an error.
 func (r *running) stop() {
 	if r.end == nil {
 		return
@@ -91,7 +91,7 @@ func (r *running) tls() *tls.Config {
 	return &tls.Config{RootCAs: r.roots, ServerName: "hub.test"}
 }
 
-// do makes a request as the owner and reads the answer into out.
+// do sends a request with the owner's token and parses the answer into out.
 func (r *running) do(method, path string, in, out any) {
 	r.t.Helper()
 	var body io.Reader
@@ -131,7 +131,7 @@ func (r *running) do(method, path string, in, out any) {
 	}
 }
 
-// createDevice returns the new device's key.
+// createDevice creates a device and returns its primary key.
 func (r *running) createDevice(id string) iothub.Key {
 	r.t.Helper()
 	var d iothub.DeviceIdentity
@@ -143,7 +143,7 @@ func (r *running) createDevice(id string) iothub.Key {
 	return key
 }
 
-// job waits for a job's end.
+// job waits until the job has ended, and returns it.
 func (r *running) job(id string) (job iothub.Job) {
 	r.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -161,8 +161,8 @@ func (r *running) job(id string) (job iothub.Job) {
 	}
 }
 
-// device is a device on the real MQTT client. Methods are answered with what
-// was called; desired patches come out of a channel.
+// device is a device that uses the real MQTT client. It answers each method with the
+// method's name, and passes the patches of desired properties to a channel.
 type device struct {
 	mqtt.Client
 	desired chan iothub.Object
@@ -206,12 +206,15 @@ func (d *device) subscribe(t *testing.T) {
 	}
 }
 
-func method(id, condition string) iothub.Job {
+// methodJob returns a job that calls lockDoor on the devices that the condition selects.
+func methodJob(id, condition string) iothub.Job {
 	return iothub.Job{JobID: id, Type: iothub.ScheduleDeviceMethod, QueryCondition: condition,
 		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15}}
 }
 
 func TestBothJobsOnARealDevice(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	key := r.createDevice("door1")
 	r.createDevice("door2") // stays offline
@@ -221,11 +224,11 @@ func TestBothJobsOnARealDevice(t *testing.T) {
 	}
 	d.subscribe(t)
 
-	r.do(http.MethodPut, "/jobs/v2/lock", method("lock", "deviceId IN ['door1','door2']"), nil)
+	r.do(http.MethodPut, "/jobs/v2/lock", methodJob("lock", "deviceId IN ['door1','door2']"), nil)
 	job := r.job("lock")
 	want := iothub.JobStatistics{DeviceCount: 2, SucceededCount: 1, FailedCount: 1}
 	if job.Status != iothub.JobCompleted || *job.DeviceJobStatistics != want {
-		t.Errorf("the method job ended as %s %+v", job.Status, *job.DeviceJobStatistics)
+		t.Errorf("the method job ended with %s %+v", job.Status, *job.DeviceJobStatistics)
 	}
 	var rows []iothub.DeviceJob
 	r.do(http.MethodPost, "/devices/query", map[string]string{"query": "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'lock'"}, &rows)
@@ -240,10 +243,10 @@ func TestBothJobsOnARealDevice(t *testing.T) {
 	r.do(http.MethodPut, "/jobs/v2/floor", json.RawMessage(
 		`{"type":"scheduleUpdateTwin","queryCondition":"deviceId = 'door1'","updateTwin":{"etag":"*","desired":{"building":"43","floor":3}}}`), nil)
 	if job := r.job("floor"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 1 {
-		t.Errorf("the twin job ended as %s %+v", job.Status, *job.DeviceJobStatistics)
+		t.Errorf("the twin job ended with %s %+v", job.Status, *job.DeviceJobStatistics)
 	}
 	if patch := <-d.desired; patch["building"] != "43" || patch.Version() != 2 {
-		t.Errorf("the device was sent %v", patch)
+		t.Errorf("the device received %v", patch)
 	}
 	var twin iothub.Twin
 	r.do(http.MethodGet, "/twins/door1", nil, &twin)
@@ -253,11 +256,13 @@ func TestBothJobsOnARealDevice(t *testing.T) {
 	var answer iothub.MethodResponse
 	r.do(http.MethodPost, "/twins/door1/methods", iothub.MethodRequest{MethodName: "ping"}, &answer)
 	if answer.Status != 200 || string(answer.Payload) != `{"did":"ping"}` {
-		t.Errorf("the method was answered %d %s", answer.Status, answer.Payload)
+		t.Errorf("the answer to the method is %d %s", answer.Status, answer.Payload)
 	}
 }
 
-func TestDisabledDeviceIsCutOff(t *testing.T) {
+func TestDisabledDeviceIsDisconnected(t *testing.T) {
+	t.Parallel()
+
 	for name, change := range map[string]iothub.DeviceIdentity{
 		"disabled": {Status: iothub.Disabled},
 		"new keys": {Authentication: &iothub.Authentication{Type: "sas", SymmetricKey: iothub.SymmetricKey{
@@ -276,14 +281,16 @@ func TestDisabledDeviceIsCutOff(t *testing.T) {
 			}}, nil)
 			<-d.lost
 			if _, err := r.connect("door1", key, true); err == nil || !strings.Contains(strings.ToLower(err.Error()), "not authorized") {
-				t.Errorf("it comes in again: %v", err)
+				t.Errorf("the device can log in again: %v", err)
 			}
 		})
 	}
 }
 
-// A device's keys are changed one after the other, and one of them is always good.
-func TestRollOverOfKeys(t *testing.T) {
+// A device's two keys can be replaced one after the other. One of them always works.
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	old := r.createDevice("door1")
 	change := func(primary, secondary iothub.Key) {
@@ -296,7 +303,7 @@ func TestRollOverOfKeys(t *testing.T) {
 		t.Helper()
 		d, err := r.connect("door1", key, true)
 		if (err == nil) != want {
-			t.Errorf("by the %s key: %v", what, err)
+			t.Errorf("login with the %s key: %v", what, err)
 		}
 		d.Disconnect(0)
 	}
@@ -310,7 +317,9 @@ func TestRollOverOfKeys(t *testing.T) {
 	in("new primary", primary, true)
 }
 
-func TestEverythingLivesThroughARestart(t *testing.T) {
+func TestEverythingSurvivesARestart(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 	r := start(t, dir)
 	key := r.createDevice("door1")
@@ -331,7 +340,7 @@ func TestEverythingLivesThroughARestart(t *testing.T) {
 	if again, _ := os.ReadFile(filepath.Join(dir, "ca.pem")); !bytes.Equal(ca, again) {
 		t.Error("the CA has changed")
 	}
-	// The device does not subscribe again, as the official SDK does not.
+	// Like the official SDK, the device does not subscribe again.
 	d, err = r.connect("door1", key, false)
 	if err != nil {
 		t.Fatal(err)
@@ -339,19 +348,23 @@ func TestEverythingLivesThroughARestart(t *testing.T) {
 	var answer iothub.MethodResponse
 	r.do(http.MethodPost, "/twins/door1/methods", iothub.MethodRequest{MethodName: "ping", ConnectTimeoutInSeconds: 5}, &answer)
 	if answer.Status != 200 || <-d.calls != "ping" {
-		t.Errorf("the method was answered %d %s", answer.Status, answer.Payload)
+		t.Errorf("the answer to the method is %d %s", answer.Status, answer.Payload)
 	}
 }
 
-func TestOneHubADirectory(t *testing.T) {
+func TestOneHubPerDirectory(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	err := hub.Run(t.Context(), hub.Options{DataDir: r.dir, MQTTAddr: "127.0.0.1:0", HTTPSAddr: "127.0.0.1:0"})
 	if err == nil || !strings.Contains(err.Error(), "in use by another hub") {
-		t.Errorf("a second hub on the directory: %v", err)
+		t.Errorf("a second hub with the same data directory: %v", err)
 	}
 }
 
-func TestWhyAHubDoesNotStart(t *testing.T) {
+func TestStartErrors(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -28,6 +28,8 @@ func scrape(t *testing.T, r *running) string {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
+
 	r := startWith(t, t.TempDir(), func(o *hub.Options) { o.Metrics = "127.0.0.1:0" })
 	key := r.createDevice("door1")
 	r.createDevice("door2")
@@ -37,7 +39,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := r.connect("door1", iothub.NewKey(), true); err == nil {
-		t.Fatal("a wrong key lets in")
+		t.Fatal("a device can log in with a wrong key")
 	}
 	if token := d.Publish(iothub.EventTopic("door1", nil), 1, false, "x"); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())
@@ -50,13 +52,13 @@ func TestMetrics(t *testing.T) {
 		"latchhub_device_messages_total 1",
 	} {
 		if !strings.Contains(text, want+"\n") {
-			t.Errorf("the metrics do not have %q:\n%s", want, text)
+			t.Errorf("the metrics lack %q:\n%s", want, text)
 		}
 	}
 	line := regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[a-z0-9]+"\})? [0-9]+)$`)
 	for l := range strings.Lines(text) {
 		if !line.MatchString(strings.TrimSuffix(l, "\n")) {
-			t.Errorf("a line has another form: %q", l)
+			t.Errorf("malformed line %q", l)
 		}
 	}
 	if !regexp.MustCompile(`(?m)^latchhub_api_requests_total\{code="200"\} [1-9]`).MatchString(text) {
@@ -64,6 +66,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// awaitConnected waits until the hub shows the device as connected.
 func awaitConnected(t *testing.T, r *running, id string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -78,8 +81,10 @@ func awaitConnected(t *testing.T, r *running, id string) {
 	}
 }
 
-// Who asks for metrics is not asked who they are, so they are for this machine.
+// Metrics need no login, so the hub refuses to serve them to other machines.
 func TestMetricsStayOnTheMachine(t *testing.T) {
+	t.Parallel()
+
 	for addr, want := range map[string]string{
 		":9464": "not a loopback address", "0.0.0.0:9464": "not a loopback address", "192.0.2.1:1": "not a loopback address",
 		"[::]:1": "not a loopback address", "example.com:1": "not a loopback address", "127.0.0.1": "want HOST:PORT",

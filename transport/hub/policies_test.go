@@ -15,7 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// status makes a request with a policy's key and returns the answer's status.
+// status sends a request with a policy's key and returns the status of the answer.
 func (r *running) status(t *testing.T, policy iothub.Service, method, path string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, "https://"+r.at.HTTPS.String()+path+"?api-version=2021-04-12", strings.NewReader("{}"))
@@ -31,8 +31,8 @@ func (r *running) status(t *testing.T, policy iothub.Service, method, path strin
 	return answer.StatusCode
 }
 
-// comesIn reports whether a device gets in by a policy's key.
-func (r *running) comesIn(policy iothub.Service, id string) bool {
+// canLogIn reports whether a device can log in with a policy's key.
+func (r *running) canLogIn(policy iothub.Service, id string) bool {
 	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("ssl://" + r.at.MQTT.String()).SetTLSConfig(r.tls()).
 		SetProtocolVersion(4).SetClientID(id).SetAutoReconnect(false).SetConnectRetry(false).
 		SetUsername(iothub.UserName{HostName: "hub.test", DeviceID: id}.String()).
@@ -43,6 +43,7 @@ func (r *running) comesIn(policy iothub.Service, id string) bool {
 	return token.Error() == nil
 }
 
+// policy returns the connection string of a policy, with its primary or secondary key.
 func policy(t *testing.T, dir, name string, secondary bool) iothub.Service {
 	t.Helper()
 	text, err := credentials.PolicyConnectionString(dir, name, secondary)
@@ -56,11 +57,13 @@ func policy(t *testing.T, dir, name string, secondary bool) iothub.Service {
 	return service
 }
 
-// Each policy has the rights that IoT Hub gives it, and no others.
+// Each policy has exactly the rights that it has in IoT Hub.
 func TestPolicyRights(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	r.createDevice("door1")
-	requests := []string{ // with their right
+	requests := []string{ // each with the right that it needs
 		"GET /devices/door1",        // RegistryRead
 		"GET /statistics/devices",   // RegistryRead
 		"PUT /devices/door2",        // RegistryWrite
@@ -71,8 +74,8 @@ func TestPolicyRights(t *testing.T) {
 	}
 	for _, test := range []struct {
 		policy string
-		may    string // for each request, y or n
-		device bool   // may log devices in
+		may    string // y or n for each request
+		device bool   // a device can log in with the policy's key
 	}{
 		{"iothubowner", "yyyyyyy", true},
 		{"service", "nnnyyyy", false},
@@ -92,16 +95,18 @@ func TestPolicyRights(t *testing.T) {
 				}
 			}
 			if may != test.may {
-				t.Errorf("%s, secondary %v: of %q it may %s, want %s", test.policy, secondary, requests, may, test.may)
+				t.Errorf("%s, secondary %v: of %q the policy may %s, want %s", test.policy, secondary, requests, may, test.may)
 			}
-			if in := r.comesIn(p, "door1"); in != test.device {
-				t.Errorf("%s, secondary %v: lets a device in: %v, want %v", test.policy, secondary, in, test.device)
+			if in := r.canLogIn(p, "door1"); in != test.device {
+				t.Errorf("%s, secondary %v: a device can log in: %v, want %v", test.policy, secondary, in, test.device)
 			}
 		}
 	}
 }
 
 func TestRollPolicy(t *testing.T) {
+	t.Parallel()
+
 	for _, name := range credentials.PolicyNames() {
 		for _, secondary := range []bool{false, true} {
 			dir := t.TempDir()
@@ -110,8 +115,8 @@ func TestRollPolicy(t *testing.T) {
 			if err := credentials.RollPolicyKey(dir, name, secondary); err != nil {
 				t.Fatal(err)
 			}
-			if fresh := policy(t, dir, name, secondary); fresh.Key.Base64() == old.Key.Base64() {
-				t.Errorf("%s, secondary %v: the key is as it was", name, secondary)
+			if changed := policy(t, dir, name, secondary); changed.Key.Base64() == old.Key.Base64() {
+				t.Errorf("%s, secondary %v: the key has not changed", name, secondary)
 			}
 			if policy(t, dir, name, !secondary).Key.Base64() != other.Key.Base64() {
 				t.Errorf("%s, secondary %v: the other key has changed", name, secondary)
@@ -135,7 +140,9 @@ func TestRollPolicy(t *testing.T) {
 	}
 }
 
-func TestPolicyFileFaults(t *testing.T) {
+func TestPolicyFileErrors(t *testing.T) {
+	t.Parallel()
+
 	for text, want := range map[string]string{
 		"{":                                 "correct the file, or remove it to get new keys",
 		`{"nobody":{}}`:                     `unknown policy "nobody"; the policies are iothubowner, service`,

@@ -16,9 +16,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestThrottledDevices uses up each of S1's buckets that devices draw on but for
-// one, and takes that one and a second.
+// TestThrottledDevices leaves room for exactly one operation in each bucket of tier S1
+// that devices use, and does that operation twice.
 func TestThrottledDevices(t *testing.T) {
+	t.Parallel()
+
 	ctx := t.Context()
 	db, err := store.Open(filepath.Join(t.TempDir(), "hub.db"))
 	if err != nil {
@@ -51,7 +53,7 @@ func TestThrottledDevices(t *testing.T) {
 	}{
 		"login": {throttle.Connections, 5999, func() error {
 			if _, err := b.Login(ctx, stranger); errors.Is(err, &iothub.Error{Code: iothub.CodeThrottling}) {
-				t.Error("a stranger's login is counted")
+				t.Error("a refused login counts against the limit")
 			}
 			_, err := b.Login(ctx, login)
 			return err
@@ -63,20 +65,20 @@ func TestThrottledDevices(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := test.do(); err != nil {
-			t.Errorf("%s within the bound: %v", name, err)
+			t.Errorf("%s within the limit: %v", name, err)
 		}
 		if err := test.do(); !errors.Is(err, &iothub.Error{Code: iothub.CodeThrottling}) {
-			t.Errorf("%s beyond it: %v", name, err)
+			t.Errorf("%s above the limit: %v", name, err)
 		}
 	}
 
-	// An event waits for its turn, here for 10 ms of the real time.
+	// A message above the limit waits. Here it waits for 10 ms of real time.
 	if err := limits.Take(throttle.Events, 6000); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
 	if err := b.Event(ctx, "d1", nil, nil); err != nil || time.Since(begun) < 10*time.Millisecond {
-		t.Errorf("an event beyond the bound has waited for %v, %v", time.Since(begun), err)
+		t.Errorf("a message above the limit waited for %v, %v", time.Since(begun), err)
 	}
 	for range 999 {
 		if _, err := limits.Delay(throttle.Events); err != nil {
@@ -84,11 +86,13 @@ func TestThrottledDevices(t *testing.T) {
 		}
 	}
 	if err := b.Event(ctx, "d1", nil, nil); !errors.Is(err, &iothub.Error{Code: iothub.CodeThrottling}) {
-		t.Errorf("an event that would wait for long: %v", err)
+		t.Errorf("a message that must wait for too long: %v", err)
 	}
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
+
 	now := func() time.Time { return time.Unix(0, 0) }
 	for name, test := range map[string]struct {
 		opts Options

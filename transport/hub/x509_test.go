@@ -15,8 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// selfSigned makes a certificate that nobody but its maker vouches for, and its
-// thumbprint.
+// selfSigned returns a self-signed certificate and its SHA-256 thumbprint.
 func selfSigned(t *testing.T, commonName string) (tls.Certificate, string) {
 	t.Helper()
 	p := certs.Issue(t, nil, commonName, false, time.Now())
@@ -24,6 +23,8 @@ func selfSigned(t *testing.T, commonName string) (tls.Certificate, string) {
 }
 
 func TestLoginByCertificate(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	first, firstPrint := selfSigned(t, "door1")
 	second, secondPrint := selfSigned(t, "door1")
@@ -31,7 +32,7 @@ func TestLoginByCertificate(t *testing.T) {
 	r.do(http.MethodPut, "/devices/door1", iothub.DeviceIdentity{DeviceID: "door1", Authentication: &iothub.Authentication{
 		Type: "selfSigned", X509Thumbprint: iothub.X509Thumbprint{PrimaryThumbprint: &firstPrint, SecondaryThumbprint: &secondPrint},
 	}}, nil)
-	r.createDevice("door2") // logs in by key
+	r.createDevice("door2") // logs in with a key
 
 	connect := func(url, id string, certificates ...tls.Certificate) error {
 		config := r.tls()
@@ -44,7 +45,7 @@ func TestLoginByCertificate(t *testing.T) {
 		c.Disconnect(0)
 		return token.Error()
 	}
-	for _, front := range []struct{ name, url string }{
+	for _, listener := range []struct{ name, url string }{
 		{"TLS", "ssl://" + r.at.MQTT.String()},
 		{"WebSocket", "wss://" + r.at.HTTPS.String() + "/$iothub/websocket"},
 	} {
@@ -55,13 +56,13 @@ func TestLoginByCertificate(t *testing.T) {
 		}{
 			{"primary", "door1", []tls.Certificate{first}, true},
 			{"secondary", "door1", []tls.Certificate{second}, true},
-			{"another's", "door1", []tls.Certificate{other}, false},
+			{"of another device", "door1", []tls.Certificate{other}, false},
 			{"none", "door1", nil, false},
 			{"a device with a key", "door2", []tls.Certificate{first}, false},
 			{"an unknown device", "door3", []tls.Certificate{first}, false},
 		} {
-			t.Run(front.name+" "+test.name, func(t *testing.T) {
-				err := connect(front.url, test.device, test.certificates...)
+			t.Run(listener.name+" "+test.name, func(t *testing.T) {
+				err := connect(listener.url, test.device, test.certificates...)
 				if test.in && err != nil {
 					t.Errorf("refused: %v", err)
 				}
@@ -73,9 +74,11 @@ func TestLoginByCertificate(t *testing.T) {
 	}
 }
 
-// A device by authority comes in while the authority is there, and loses its
-// link with it; one by key stays.
+// A device that logs in by an authority can connect while the hub has the authority. It
+// is disconnected when the authority is deleted. A device with a key stays connected.
 func TestLoginByAuthority(t *testing.T) {
+	t.Parallel()
+
 	r := start(t, t.TempDir())
 	now := time.Now()
 	root, second := certs.Issue(t, nil, "root", true, now), certs.Issue(t, nil, "second", true, now)
@@ -83,7 +86,7 @@ func TestLoginByAuthority(t *testing.T) {
 	shown := certs.Issue(t, between, "door1", false, now).TLS(between)
 	r.do(http.MethodPut, "/devices/door1", iothub.DeviceIdentity{DeviceID: "door1",
 		Authentication: &iothub.Authentication{Type: "certificateAuthority"}}, nil)
-	byKey := r.createDevice("door2")
+	key := r.createDevice("door2")
 
 	lost := make(chan struct{}, 1)
 	in := func(want bool) {
@@ -98,7 +101,7 @@ func TestLoginByAuthority(t *testing.T) {
 		token.Wait()
 		t.Cleanup(func() { c.Disconnect(0) })
 		if err := token.Error(); (err == nil) != want {
-			t.Fatalf("the device is in: %v, want %v: %v", err == nil, want, err)
+			t.Fatalf("the device can log in: %v, want %v: %v", err == nil, want, err)
 		}
 	}
 	add := func(name string, a *certs.Pair) {
@@ -110,7 +113,7 @@ func TestLoginByAuthority(t *testing.T) {
 	in(false)
 	add("root", root)
 	in(true)
-	other, err := r.connect("door2", byKey, true)
+	other, err := r.connect("door2", key, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +121,10 @@ func TestLoginByAuthority(t *testing.T) {
 	select {
 	case <-lost:
 	case <-time.After(20 * time.Second):
-		t.Fatal("the link of a device whose authority was removed stays")
+		t.Fatal("a device stays connected after its authority was deleted")
 	}
 	in(false)
 	if !other.IsConnected() {
-		t.Error("the device by key has lost its link")
+		t.Error("the device with a key was disconnected")
 	}
 }

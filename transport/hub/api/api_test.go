@@ -193,6 +193,8 @@ var (
 
 // TestRefusals compares the exact form of each refusal with testdata/refusals.txt.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	f.broker.answers["slow"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{}, iothub.Errorf(iothub.CodeGatewayTimeout, "the device slow did not answer within 30s")

@@ -10,6 +10,8 @@ import (
 )
 
 func TestEnrollments(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	var created struct {
 		ETag        string
@@ -51,6 +53,8 @@ func TestEnrollments(t *testing.T) {
 }
 
 func TestEnrollmentPages(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	for i := range 5 {
 		f.must(200, fmt.Sprintf("PUT /enrollments/e%d", i), `{"attestation":{"type":"symmetricKey"}}`, nil)
@@ -72,6 +76,8 @@ func TestEnrollmentPages(t *testing.T) {
 
 // A client with the right RegistryRead may read enrollments but not their keys.
 func TestEnrollmentRights(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	f.must(200, "PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, nil)
 	reader := "Authorization: " + iothub.Sign("hub.test", ownerKey, "registryRead", time.Now().Add(time.Hour))

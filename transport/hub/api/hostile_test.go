@@ -16,6 +16,8 @@ import (
 
 // The hub refuses each hostile request and stays unchanged.
 func TestHostileBodies(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	before := f.must(200, "GET /twins/d1", "", nil).body
 	deep := func(n int) string {
@@ -62,6 +64,8 @@ func TestHostileBodies(t *testing.T) {
 }
 
 func TestForgedTokens(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	later := time.Now().Add(time.Hour)
 	good := iothub.Sign("hub.test", ownerKey, "iothubowner", later)
@@ -90,6 +94,8 @@ func TestForgedTokens(t *testing.T) {
 
 // A body that is shorter than its Content-Length is refused and changes nothing.
 func TestTruncatedBody(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(f.server.URL, "http://"))
 	if err != nil {
@@ -143,6 +149,8 @@ func (b *timedBody) Read(p []byte) (int, error) {
 // The hub does not wait for a client that does not send the body or does not read the
 // answer. Its own work on the request has no deadline.
 func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1", "d2")
 	f.broker.answers["d1"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{Status: 200}, nil

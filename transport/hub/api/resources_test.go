@@ -15,6 +15,8 @@ import (
 )
 
 func TestDevices(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	var d iothub.DeviceIdentity
 	// The official Node SDK encodes the id and sends empty keys.
@@ -68,6 +70,8 @@ func TestDevices(t *testing.T) {
 }
 
 func TestUpdateThatChangesNoCredentialsKeepsTheLink(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	f.must(200, "PUT /devices/d1", `{"deviceId":"d1","statusReason":"new hinge"}`, nil, `If-Match: "*"`)
 	if log := f.broker.takeCalls(); log != "" {
@@ -81,6 +85,8 @@ func TestUpdateThatChangesNoCredentialsKeepsTheLink(t *testing.T) {
 }
 
 func TestBulk(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1", "d2")
 	type result struct {
 		IsSuccessful bool
@@ -103,6 +109,8 @@ func TestBulk(t *testing.T) {
 }
 
 func TestBulkChangesTwins(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	const refused = `[{"id":"d1","importMode":"create","tags":{"floor":3},"properties":{"desired":{"mode":"night"}}},
 		{"id":"d2","importMode":"create","tags":{"a.b":1}}]`
@@ -126,6 +134,8 @@ func TestBulkChangesTwins(t *testing.T) {
 }
 
 func TestBulkRefusesDuplicates(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d2","importMode":"create"},{"id":"d1","importMode":"delete"}]`, nil)
 	if !strings.Contains(a.body, "d1 occurs more than once") {
@@ -135,6 +145,8 @@ func TestBulkRefusesDuplicates(t *testing.T) {
 }
 
 func TestBulkMatchesETags(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	var d iothub.DeviceIdentity
 	f.must(200, "GET /devices/d1", "", &d)
@@ -153,6 +165,8 @@ func TestBulkMatchesETags(t *testing.T) {
 
 // A missing etag does not match any etag if the import mode requires one.
 func TestBulkMissesETags(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	for _, mode := range []string{"createOrUpdateIfMatchETag", "updateIfMatchETag", "updateTwinIfMatchETag", "deleteIfMatchETag", "createIfMatchETag"} {
 		a := f.must(400, "POST /devices", `[{"id":"d1","importMode":"`+mode+`","status":"disabled","tags":{"floor":1}}]`, nil)
@@ -168,6 +182,8 @@ func TestBulkMissesETags(t *testing.T) {
 
 // An empty etag in quotes is an etag that matches nothing.
 func TestEmptyETag(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	for request, body := range map[string]string{
 		"PUT /devices/d1": `{"status":"disabled"}`, "PATCH /twins/d1": `{"tags":{"a":1}}`, "PUT /twins/d1": `{"tags":{}}`, "DELETE /devices/d1": "",
@@ -178,6 +194,8 @@ func TestEmptyETag(t *testing.T) {
 }
 
 func TestTwins(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	var twin iothub.Twin
 	f.must(200, "GET /twins/d1", "", &twin)
@@ -203,6 +221,8 @@ func TestTwins(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	f.broker.answers["d1"] = func(m iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed"}}`)}, nil
@@ -218,6 +238,8 @@ func TestMethods(t *testing.T) {
 }
 
 func TestQueryPages(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1", "d2", "d3")
 	const query = `{"query":"SELECT * FROM devices"}`
 	var got []string
@@ -251,6 +273,8 @@ func TestQueryPages(t *testing.T) {
 }
 
 func TestJobs(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	start := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
 	var job iothub.Job
@@ -277,6 +301,8 @@ func TestJobs(t *testing.T) {
 }
 
 func TestPanicIsA500(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	// An API without a store panics in every request that uses the store.
 	broken := httptest.NewServer(api.New(api.Options{Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
@@ -290,6 +316,8 @@ func TestPanicIsA500(t *testing.T) {
 }
 
 func TestPurge(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	if a := f.must(200, "DELETE /devices/d1/commands", "", nil); a.body != `{"deviceId":"d1","moduleId":null,"totalMessagesPurged":0}`+"\n" {
 		t.Errorf("answered with %s", a.body)
@@ -297,6 +325,8 @@ func TestPurge(t *testing.T) {
 }
 
 func TestEveryPathNeedsAToken(t *testing.T) {
+	t.Parallel()
+
 	f := start(t, "d1")
 	for _, request := range []string{
 		"PUT /devices/d1", "GET /devices/d1", "DELETE /devices/d1", "GET /devices", "GET /devices/", "POST /devices", "POST /devices/query",

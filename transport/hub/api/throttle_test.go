@@ -14,6 +14,8 @@ import (
 // TestThrottled leaves room for exactly one request in each bucket of tier S1, and sends
 // that request twice.
 func TestThrottled(t *testing.T) {
+	t.Parallel()
+
 	tier, err := iothub.ParseTier("S1")
 	if err != nil {
 		t.Fatal(err)
