@@ -16,13 +16,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// issuer is a certificate and the key that signs with it.
+// issuer is a certificate and its private key.
 type issuer struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// issue makes a certificate by the issuer, or by itself if there is none.
+// issue issues a certificate for a new key. A nil issuer makes it self-signed.
 func (by *issuer) issue(t *testing.T, name string, change func(*x509.Certificate)) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,13 +47,16 @@ func (by *issuer) issue(t *testing.T, name string, change func(*x509.Certificate
 	return &issuer{cert, key}
 }
 
+// signs makes a certificate a CA certificate.
 func signs(c *x509.Certificate) {
 	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
 }
 
 func plain(*x509.Certificate) {}
 
-func TestAuthorities(t *testing.T) {
+func TestLoginByAuthority(t *testing.T) {
+	t.Parallel()
+
 	var nobody *issuer
 	root, strange := nobody.issue(t, "root", signs), nobody.issue(t, "root", signs)
 	between := root.issue(t, "between", func(c *x509.Certificate) { signs(c); c.NotAfter = now.Add(time.Minute) })
@@ -68,31 +71,31 @@ func TestAuthorities(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		chain       access.Chain
-		authorities []*x509.Certificate // nil: the root
+		authorities []*x509.Certificate // nil means the root only
 		device      iothub.DeviceIdentity
 		expires     time.Time
 		want        string
 	}{
-		"signed by the root":       {chain: access.Chain{Leaf: direct.cert}, expires: later},
-		"by a chain to the root":   {chain: access.Chain{Leaf: byChain.cert, Intermediates: chain}, expires: now.Add(time.Minute)},
-		"an authority in between":  {chain: access.Chain{Leaf: byChain.cert}, authorities: chain, expires: now.Add(time.Minute)},
-		"for clients by its usage": {chain: access.Chain{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageClientAuth)).cert}, expires: later},
+		"signed by the root":        {chain: access.Chain{Leaf: direct.cert}, expires: later},
+		"chain to the root":         {chain: access.Chain{Leaf: byChain.cert, Intermediates: chain}, expires: now.Add(time.Minute)},
+		"authority is intermediate": {chain: access.Chain{Leaf: byChain.cert}, authorities: chain, expires: now.Add(time.Minute)},
+		"extended usage client":     {chain: access.Chain{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageClientAuth)).cert}, expires: later},
 
-		"a gap in the chain":        {chain: access.Chain{Leaf: byChain.cert}, want: "no authority vouches"},
-		"another authority":         {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert}, want: "no authority vouches"},
-		"no authorities":            {chain: access.Chain{Leaf: direct.cert}, authorities: []*x509.Certificate{}, want: "no authority vouches"},
-		"signed by itself":          {chain: access.Chain{Leaf: nobody.issue(t, "d1", signs).cert}, want: "no authority vouches"},
-		"signed by a device":        {chain: access.Chain{Leaf: notAnIssuer.cert, Intermediates: []*x509.Certificate{direct.cert}}, want: "no authority vouches"},
-		"its root shown, not known": {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{strange.cert}}, want: "no authority vouches"},
-		"an issuer past its time":   {chain: access.Chain{Leaf: past.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{past.cert}}, want: "no authority vouches"},
-		"past its time": {chain: access.Chain{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotAfter = now }).cert},
+		"gap in the chain":     {chain: access.Chain{Leaf: byChain.cert}, want: "no authority vouches"},
+		"another authority":    {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert}, want: "no authority vouches"},
+		"no authorities":       {chain: access.Chain{Leaf: direct.cert}, authorities: []*x509.Certificate{}, want: "no authority vouches"},
+		"signed by itself":     {chain: access.Chain{Leaf: nobody.issue(t, "d1", signs).cert}, want: "no authority vouches"},
+		"signed by a device":   {chain: access.Chain{Leaf: notAnIssuer.cert, Intermediates: []*x509.Certificate{direct.cert}}, want: "no authority vouches"},
+		"unknown root is sent": {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{strange.cert}}, want: "no authority vouches"},
+		"expired intermediate": {chain: access.Chain{Leaf: past.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{past.cert}}, want: "no authority vouches"},
+		"expired": {chain: access.Chain{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotAfter = now }).cert},
 			want: "the certificate is valid from"},
-		"before its time": {chain: access.Chain{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }).cert},
+		"not yet valid": {chain: access.Chain{Leaf: root.issue(t, "d1", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }).cert},
 			want: "the certificate is valid from"},
-		"for servers":      {chain: access.Chain{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageServerAuth)).cert}, want: "no authority vouches"},
-		"another device's": {chain: access.Chain{Leaf: root.issue(t, "d2", plain).cert}, want: `common name is "d2", want "d1"`},
-		"in another case":  {chain: access.Chain{Leaf: root.issue(t, "D1", plain).cert}, want: `common name is "D1", want "d1"`},
-		"the name among others": {chain: access.Chain{Leaf: root.issue(t, "d2", func(c *x509.Certificate) { c.DNSNames = []string{"d1"} }).cert},
+		"extended usage server":  {chain: access.Chain{Leaf: root.issue(t, "d1", usage(x509.ExtKeyUsageServerAuth)).cert}, want: "no authority vouches"},
+		"name of another device": {chain: access.Chain{Leaf: root.issue(t, "d2", plain).cert}, want: `common name is "d2", want "d1"`},
+		"name in other case":     {chain: access.Chain{Leaf: root.issue(t, "D1", plain).cert}, want: `common name is "D1", want "d1"`},
+		"name in an alternative": {chain: access.Chain{Leaf: root.issue(t, "d2", func(c *x509.Certificate) { c.DNSNames = []string{"d1"} }).cert},
 			want: `common name is "d2", want "d1"`},
 		"disabled": {chain: access.Chain{Leaf: direct.cert}, device: disabled, want: "disabled"},
 	} {
@@ -106,7 +109,7 @@ func TestAuthorities(t *testing.T) {
 			expires, err := access.CheckCertificate(test.chain, test.authorities, test.device, now)
 			check(t, err, test.want, iothub.CodeUnauthorized)
 			if err == nil && !expires.Equal(test.expires) {
-				t.Errorf("the login is good until %v, want %v", expires, test.expires)
+				t.Errorf("the login expires at %v, want %v", expires, test.expires)
 			}
 		})
 	}
@@ -116,17 +119,19 @@ func usage(u x509.ExtKeyUsage) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{u} }
 }
 
-func TestWhoCanBeAnAuthority(t *testing.T) {
+func TestCheckAuthority(t *testing.T) {
+	t.Parallel()
+
 	var nobody *issuer
 	for name, test := range map[string]struct {
 		change func(*x509.Certificate)
 		good   bool
 	}{
-		"one that signs":        {signs, true},
-		"no basic constraints":  {plain, false},
-		"it may not sign":       {func(c *x509.Certificate) { signs(c); c.KeyUsage = x509.KeyUsageDigitalSignature }, false},
-		"past its time":         {func(c *x509.Certificate) { signs(c); c.NotAfter = now }, false},
-		"one that is not an CA": {func(c *x509.Certificate) { c.BasicConstraintsValid = true }, false},
+		"CA certificate":       {signs, true},
+		"no basic constraints": {plain, false},
+		"may not sign":         {func(c *x509.Certificate) { signs(c); c.KeyUsage = x509.KeyUsageDigitalSignature }, false},
+		"expired":              {func(c *x509.Certificate) { signs(c); c.NotAfter = now }, false},
+		"not a CA":             {func(c *x509.Certificate) { c.BasicConstraintsValid = true }, false},
 	} {
 		if err := access.CheckAuthority(nobody.issue(t, "root", test.change).cert, now); (err == nil) != test.good {
 			t.Errorf("%s: %v", name, err)
@@ -135,19 +140,21 @@ func TestWhoCanBeAnAuthority(t *testing.T) {
 }
 
 func TestParseCertificate(t *testing.T) {
+	t.Parallel()
+
 	raw := certificate(t).Raw
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
 	for name, test := range map[string]struct {
 		text string
 		want string
 	}{
-		"PEM":             {text, ""},
-		"base64":          {base64.StdEncoding.EncodeToString(raw), ""},
-		"nothing":         {"", "cannot parse the certificate"},
-		"a key":           {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", `not "PRIVATE KEY"`},
-		"two":             {text + text, "one certificate and nothing else"},
-		"no certificate":  {"AAAA", "cannot parse the certificate"},
-		"neither of them": {"---", "in PEM, or in base64 of its DER form"},
+		"PEM":              {text, ""},
+		"base64":           {base64.StdEncoding.EncodeToString(raw), ""},
+		"nothing":          {"", "cannot parse the certificate"},
+		"a key":            {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", `not "PRIVATE KEY"`},
+		"two certificates": {text + text, "one certificate and nothing else"},
+		"no certificate":   {"AAAA", "cannot parse the certificate"},
+		"neither":          {"---", "in PEM, or in base64 of its DER form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert, err := access.ParseCertificate(test.text)

@@ -16,6 +16,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// certificate returns a self-signed certificate with a new key.
 func certificate(t *testing.T) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -34,7 +35,9 @@ func certificate(t *testing.T) *x509.Certificate {
 	return cert
 }
 
-func TestCertificates(t *testing.T) {
+func TestLoginByThumbprint(t *testing.T) {
+	t.Parallel()
+
 	cert, other := certificate(t), certificate(t)
 	upper, lower := fmt.Sprintf("%X", sha256.Sum256(cert.Raw)), fmt.Sprintf("%x", sha256.Sum256(cert.Raw))
 	short := fmt.Sprintf("%X", sha1.Sum(cert.Raw))
@@ -48,21 +51,21 @@ func TestCertificates(t *testing.T) {
 	for name, test := range map[string]struct {
 		device iothub.DeviceIdentity
 		now    time.Time
-		want   string // part of the refusal; empty: let in
+		want   string // part of the refusal; empty if the login is accepted
 	}{
 		"primary":             {device: device("selfSigned", &upper, &strange)},
 		"secondary":           {device: device("selfSigned", &strange, &upper)},
 		"secondary alone":     {device: device("selfSigned", nil, &upper)},
-		"small letters":       {device: device("selfSigned", &lower, nil)},
+		"lower case":          {device: device("selfSigned", &lower, nil)},
 		"SHA-1":               {device: device("selfSigned", &short, nil)},
 		"another certificate": {device: device("selfSigned", &strange, &strange), want: "the certificate's thumbprint does not match device d1"},
 		"a device with a key": {device: device("sas", &upper, nil), want: "does not log in with a certificate"},
 		"by an authority":     {device: device("certificateAuthority", &upper, nil), want: "the certificate's common name"},
-		"no login at all":     {device: device("none", &upper, nil), want: "does not log in with a certificate"},
+		"no kind of login":    {device: device("none", &upper, nil), want: "does not log in with a certificate"},
 		"no credentials":      {device: iothub.DeviceIdentity{DeviceID: "d1"}, want: "does not log in with a certificate"},
 		"disabled":            {device: disabled, want: "device d1 is disabled"},
 		"expired":             {device: device("selfSigned", &upper, nil), now: later, want: "the certificate is valid from"},
-		"not yet good":        {device: device("selfSigned", &upper, nil), now: now.Add(-2 * time.Hour), want: "the certificate is valid from"},
+		"not yet valid":       {device: device("selfSigned", &upper, nil), now: now.Add(-2 * time.Hour), want: "the certificate is valid from"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := test.now
@@ -72,7 +75,7 @@ func TestCertificates(t *testing.T) {
 			expires, err := access.CheckCertificate(access.Chain{Leaf: cert}, []*x509.Certificate{cert}, test.device, at)
 			check(t, err, test.want, "")
 			if err == nil && !expires.Equal(cert.NotAfter) {
-				t.Errorf("the login is good until %v, want %v", expires, cert.NotAfter)
+				t.Errorf("the login expires at %v, want %v", expires, cert.NotAfter)
 			}
 		})
 	}

@@ -13,12 +13,14 @@ import (
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func TestFirstStartMakesCertificates(t *testing.T) {
+func TestFirstStartCreatesCertificates(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 	c := load(t, dir, start, "hub.test", "127.0.0.1", "::1")
 	ca, leaf := c.ca.cert, c.current.Leaf
 	if !ca.IsCA || ca.NotAfter.Sub(ca.NotBefore) < 9*365*24*time.Hour {
-		t.Errorf("the CA: IsCA %v, until %v", ca.IsCA, ca.NotAfter)
+		t.Errorf("the CA: IsCA %v, expires %v", ca.IsCA, ca.NotAfter)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
@@ -36,24 +38,26 @@ func TestFirstStartMakesCertificates(t *testing.T) {
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
-		t.Errorf("left over: %v", left)
+		t.Errorf("temporary files are left: %v", left)
 	}
 }
 
 func TestServerCertificateIsRenewed(t *testing.T) {
+	t.Parallel()
+
 	for name, test := range map[string]struct {
 		after   time.Duration
 		names   []string
 		renewed bool
 	}{
-		"the next day":         {24 * time.Hour, []string{"hub.test"}, false},
-		"long before its end":  {serverLifetime - renewBefore - time.Hour, []string{"hub.test"}, false},
-		"near its end":         {serverLifetime - renewBefore + time.Hour, []string{"hub.test"}, true},
-		"after its end":        {serverLifetime + time.Hour, []string{"hub.test"}, true},
-		"the clock went back":  {-48 * time.Hour, []string{"hub.test"}, true},
-		"another name":         {0, []string{"other.test"}, true},
-		"one name more":        {0, []string{"hub.test", "10.0.0.7"}, true},
-		"one name less is all": {0, []string{"HUB.test"}, false},
+		"the next day":           {24 * time.Hour, []string{"hub.test"}, false},
+		"long before its end":    {serverLifetime - renewBefore - time.Hour, []string{"hub.test"}, false},
+		"near its end":           {serverLifetime - renewBefore + time.Hour, []string{"hub.test"}, true},
+		"after its end":          {serverLifetime + time.Hour, []string{"hub.test"}, true},
+		"the clock was set back": {-48 * time.Hour, []string{"hub.test"}, true},
+		"another name":           {0, []string{"other.test"}, true},
+		"an additional name":     {0, []string{"hub.test", "10.0.0.7"}, true},
+		"a name in other case":   {0, []string{"HUB.test"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -66,17 +70,19 @@ func TestServerCertificateIsRenewed(t *testing.T) {
 				t.Error("the CA has changed")
 			}
 			if !second.usable(second.current.Leaf) {
-				t.Error("the certificate in use is not good")
+				t.Error("the certificate in use is not usable")
 			}
 			third := load(t, dir, start.Add(test.after), test.names...)
 			if !third.current.Leaf.Equal(second.current.Leaf) {
-				t.Error("it is renewed once more at the next start")
+				t.Error("the certificate is renewed again at the next start")
 			}
 		})
 	}
 }
 
 func TestServerCertificateIsRenewedWhileTheHubRuns(t *testing.T) {
+	t.Parallel()
+
 	now := start
 	c := load(t, t.TempDir(), start, "hub.test")
 	c.now = func() time.Time { return now }
@@ -87,41 +93,45 @@ func TestServerCertificateIsRenewedWhileTheHubRuns(t *testing.T) {
 	now = start.Add(serverLifetime)
 	second, err := c.get(nil)
 	if err != nil || first.Leaf.Equal(second.Leaf) || !c.usable(second.Leaf) {
-		t.Errorf("a year later: %v until %v", err, second.Leaf.NotAfter)
+		t.Errorf("a year later: %v, expires %v", err, second.Leaf.NotAfter)
 	}
 }
 
 func TestServerCertificateNeverOutlivesTheCA(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 	first := load(t, dir, start, "hub.test")
 	last := first.ca.cert.NotAfter
 	c := load(t, dir, last.Add(-time.Hour), "hub.test")
 	if c.current.Leaf.NotAfter.After(last) || !c.usable(c.current.Leaf) {
-		t.Errorf("until %v, the CA until %v", c.current.Leaf.NotAfter, last)
+		t.Errorf("expires %v, the CA expires %v", c.current.Leaf.NotAfter, last)
 	}
 	if _, err := loadCA(dir, "hub.test", last); err == nil {
-		t.Error("a CA at its end is used")
+		t.Error("an expired CA is used")
 	}
 }
 
 func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+
 	for name, test := range map[string]struct {
 		file string
-		bad  bool // the hub cannot start; else it makes the file anew
+		bad  bool // the hub cannot start; otherwise it replaces the file
 	}{
-		"CA":                  {"ca.pem", true},
-		"the CA's key":        {"ca.key", true},
-		"server certificate":  {"server.pem", false},
-		"the server's key":    {"server.key", false},
-		"another CA's key":    {"ca.key", true},
-		"another server key":  {"server.key", false},
-		"another certificate": {"server.pem", false},
+		"CA":                        {"ca.pem", true},
+		"CA key":                    {"ca.key", true},
+		"server certificate":        {"server.pem", false},
+		"server key":                {"server.key", false},
+		"key of another CA":         {"ca.key", true},
+		"key of another server":     {"server.key", false},
+		"certificate of another CA": {"server.pem", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, other := t.TempDir(), t.TempDir()
 			load(t, dir, start, "hub.test")
 			content := []byte("rubbish")
-			if slices.Contains([]string{"another CA's key", "another server key", "another certificate"}, name) {
+			if slices.Contains([]string{"key of another CA", "key of another server", "certificate of another CA"}, name) {
 				load(t, other, start, "hub.test")
 				var err error
 				if content, err = os.ReadFile(filepath.Join(other, test.file)); err != nil {
@@ -142,7 +152,9 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-func TestOwnerKeepsItsKeyUnderAnotherName(t *testing.T) {
+func TestRenamedHubKeepsTheOwnerKey(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 	first, err := loadOwnerKey(dir, "hub.test")
 	if err != nil {
@@ -155,13 +167,14 @@ func TestOwnerKeepsItsKeyUnderAnotherName(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "service.connection-string"))
 	want := "HostName=other.test;SharedAccessKeyName=iothubowner;SharedAccessKey=" + first.Base64() + "\n"
 	if err != nil || string(text) != want {
-		t.Errorf("the file has %q, %v", text, err)
+		t.Errorf("the connection string is %q, %v", text, err)
 	}
 	if info, _ := os.Stat(filepath.Join(dir, "service.connection-string")); info.Mode().Perm() != 0o600 {
-		t.Errorf("its mode is %v", info.Mode())
+		t.Errorf("the mode is %v", info.Mode())
 	}
 }
 
+// load loads the CA and the server certificate in dir, and creates missing ones.
 func load(t *testing.T, dir string, now time.Time, names ...string) *serverCertificate {
 	t.Helper()
 	ca, err := loadCA(dir, names[0], now)

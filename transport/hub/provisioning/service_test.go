@@ -19,10 +19,11 @@ import (
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
+// fixture is a Service with a real store.
 type fixture struct {
 	*provisioning.Service
-	store *store.Store
-	cut   []string // devices that were disconnected
+	store        *store.Store
+	disconnected []string // device ids
 }
 
 func start(t *testing.T) *fixture {
@@ -41,7 +42,7 @@ func start(t *testing.T) *fixture {
 			}
 			return "hub.test"
 		},
-		Disconnect: func(id string) { f.cut = append(f.cut, id) },
+		Disconnect: func(id string) { f.disconnected = append(f.disconnected, id) },
 	})
 	return f
 }
@@ -60,7 +61,7 @@ func keys(primary, secondary iothub.Key) provisioning.Attestation {
 		PrimaryKey: primary.Base64(), SecondaryKey: secondary.Base64()}}
 }
 
-// issue makes a certificate; a nil parent makes it sign itself.
+// issue issues a certificate. A nil parent makes it self-signed.
 func issue(t *testing.T, parent *certs.Pair, name string, isCA bool) *certs.Pair {
 	t.Helper()
 	return certs.Issue(t, parent, name, isCA, now)
@@ -71,6 +72,8 @@ func asText(p *certs.Pair) *provisioning.Certificate {
 }
 
 func TestAdmit(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	primary, secondary := iothub.NewKey(), iothub.NewKey()
 	group, old := iothub.NewKey(), iothub.NewKey()
@@ -95,7 +98,7 @@ func TestAdmit(t *testing.T) {
 	chain := []*x509.Certificate{between.Cert}
 	for name, test := range map[string]struct {
 		login broker.RegistrationLogin
-		want  string // part of the refusal; empty: let in
+		want  string // part of the refusal; empty if the device is admitted
 	}{
 		"primary key":         {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", primary)}},
 		"secondary key":       {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", secondary)}},
@@ -107,7 +110,7 @@ func TestAdmit(t *testing.T) {
 			Password: iothub.Sign(iothub.Escape(scope+"/registrations/one"), primary, "registration", now.Add(time.Hour))}},
 
 		"wrong key": {broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", group)}, "not signed with a key of the enrollment one"},
-		"the group's key where the device has an enrolment": {
+		"the group's key, but the device has an individual enrollment": {
 			broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", provisioning.DeriveKey(group, "one"))}, "not signed with a key of the enrollment one"},
 		"no password":          {broker.RegistrationLogin{RegistrationID: "one"}, "does not start with SharedAccessSignature"},
 		"kept out":             {broker.RegistrationLogin{RegistrationID: "kept-out", Password: sign("kept-out", primary)}, "the enrollment kept-out is disabled"},
@@ -136,7 +139,7 @@ func TestAdmit(t *testing.T) {
 			case test.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
 			case test.want == "" && !expires.Equal(now.Add(time.Hour)):
-				t.Errorf("it is let in until %v", expires)
+				t.Errorf("the login expires at %v", expires)
 			case test.want != "" && (!errors.Is(err, &iothub.Error{Code: iothub.CodeUnauthorized}) || !strings.Contains(err.Error(), test.want)):
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -144,8 +147,8 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// enter lets a device in by its enrolment's primary key.
-func (f *fixture) enter(t *testing.T, id string, key iothub.Key) broker.Registration {
+// admit logs a device in with a key.
+func (f *fixture) admit(t *testing.T, id string, key iothub.Key) broker.Registration {
 	t.Helper()
 	r, _, err := f.Admit(t.Context(), broker.RegistrationLogin{IDScope: f.store.IDScope(), RegistrationID: id,
 		Password: iothub.Sign(f.store.IDScope()+"/registrations/"+id, key, "registration", now.Add(time.Hour))})
@@ -155,38 +158,41 @@ func (f *fixture) enter(t *testing.T, id string, key iothub.Key) broker.Registra
 	return r
 }
 
+// answered checks the status of an answer and returns its body.
 func answered(t *testing.T, a broker.RegistrationAnswer, status int) map[string]any {
 	t.Helper()
 	var body map[string]any
 	if err := json.Unmarshal(a.Body, &body); err != nil || a.Status != status {
-		t.Fatalf("answered %d %s, want %d", a.Status, a.Body, status)
+		t.Fatalf("the answer is %d %s, want %d", a.Status, a.Body, status)
 	}
 	return body
 }
 
 func TestRegister(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	key := iothub.NewKey()
 	e := f.put(t, provisioning.Enrollment{RegistrationID: "one", DeviceID: "door", Attestation: keys(key, iothub.NewKey())}, "")
-	r := f.enter(t, "one", key)
+	r := f.admit(t, "one", key)
 
 	first := r.Register(t.Context(), []byte(`{"registrationId":"one","payload":{"any":1}}`))
 	operation, _ := answered(t, first, 202)["operationId"].(string)
 	if first.RetryAfter != time.Second || operation == "" {
-		t.Errorf("the first answer is %+v", first)
+		t.Errorf("the answer to Register is %+v", first)
 	}
 	done := answered(t, r.Operation(t.Context(), operation), 200)
 	state, _ := done["registrationState"].(map[string]any)
 	if done["status"] != "assigned" || state["deviceId"] != "door" || state["assignedHub"] != "hub.test" {
-		t.Errorf("the end is %v", done)
+		t.Errorf("the answer to Operation is %v", done)
 	}
 	device, err := f.store.Device(t.Context(), "door")
 	if err != nil || device.Authentication.SymmetricKey.PrimaryKey != key.Base64() {
 		t.Errorf("the device is %+v, %v", device, err)
 	}
 	answered(t, r.Register(t.Context(), []byte(`{"registrationId":"one"}`)), 202)
-	if len(f.cut) != 0 {
-		t.Errorf("the same credentials cut off %v", f.cut)
+	if len(f.disconnected) != 0 {
+		t.Errorf("devices with unchanged credentials were disconnected: %v", f.disconnected)
 	}
 
 	for name, refused := range map[string]struct {
@@ -199,11 +205,11 @@ func TestRegister(t *testing.T) {
 		"an old operation":     {r.Operation(t.Context(), operation), 404},
 	} {
 		if body := answered(t, refused.answer, refused.status); body["errorCode"] == nil || refused.answer.Err == nil {
-			t.Errorf("%s: answered %v", name, body)
+			t.Errorf("%s: the answer is %v", name, body)
 		}
 	}
 
-	// The device is disabled by a service, and its enrolment gets another key.
+	// A service disables the device, and the enrollment gets another key.
 	device.Status = iothub.Disabled
 	if _, err := f.store.UpdateDevice(t.Context(), device, "*"); err != nil {
 		t.Fatal(err)
@@ -211,18 +217,20 @@ func TestRegister(t *testing.T) {
 	next := iothub.NewKey()
 	e.Attestation = keys(next, iothub.NewKey())
 	f.put(t, e, e.ETag)
-	answered(t, r.Register(t.Context(), []byte(`{}`)), 401) // it came in by what the enrolment was
-	answered(t, f.enter(t, "one", next).Register(t.Context(), []byte(`{}`)), 202)
+	answered(t, r.Register(t.Context(), []byte(`{}`)), 401) // the enrollment has changed since the login
+	answered(t, f.admit(t, "one", next).Register(t.Context(), []byte(`{}`)), 202)
 	device, err = f.store.Device(t.Context(), "door")
 	if err != nil || device.Authentication.SymmetricKey.PrimaryKey != next.Base64() || device.Status != iothub.Disabled {
-		t.Errorf("the device is %+v, %v; want the new key, and still disabled", device, err)
+		t.Errorf("the device is %+v, %v, want a disabled device with the new key", device, err)
 	}
-	if len(f.cut) != 1 || f.cut[0] != "door" {
-		t.Errorf("cut off were %v", f.cut)
+	if len(f.disconnected) != 1 || f.disconnected[0] != "door" {
+		t.Errorf("disconnected devices: %v", f.disconnected)
 	}
 }
 
-func TestEnrollmentsThatAreRefused(t *testing.T) {
+func TestInvalidEnrollments(t *testing.T) {
+	t.Parallel()
+
 	f := start(t)
 	good := provisioning.Attestation{Type: "symmetricKey"}
 	for name, test := range map[string]struct {
@@ -251,8 +259,8 @@ func TestEnrollmentsThatAreRefused(t *testing.T) {
 	}
 }
 
-// No text of a service makes an enrolment that is stored and cannot be read or
-// tried by a device.
+// FuzzEnrollment checks that each enrollment that is accepted can be read again, and that
+// it admits no device without its secret.
 func FuzzEnrollment(f *testing.F) {
 	f.Add(`{"registrationId":"a","attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`)
 	f.Add(`{"enrollmentGroupId":"a","attestation":{"type":"x509","x509":{"signingCertificates":{"primary":{"certificate":"AAAA"}}}}}`)

@@ -22,17 +22,19 @@ var (
 
 func checker() access.Checker {
 	return access.Checker{HostName: "hub.example", Policies: []access.Policy{
-		access.Policy{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey, iothub.Key("second owner key")}, Rights: access.EveryRight},
+		{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey, iothub.Key("second owner key")}, Rights: access.EveryRight},
 		{Name: "registryRead", Keys: []iothub.Key{readerKey}, Rights: access.RegistryRead},
 	}}
 }
 
 func TestServiceTokens(t *testing.T) {
+	t.Parallel()
+
 	const owner = "iothubowner"
 	for name, test := range map[string]struct {
 		header string
 		right  access.Right
-		want   string // part of the refusal; empty: let in
+		want   string // part of the refusal; empty if the token is accepted
 		code   iothub.Code
 	}{
 		"owner, scope as the Node SDK writes it": {header: iothub.Sign("hub.example", ownerKey, owner, later)},
@@ -68,6 +70,8 @@ func TestServiceTokens(t *testing.T) {
 }
 
 func TestDeviceTokens(t *testing.T) {
+	t.Parallel()
+
 	device := iothub.DeviceIdentity{DeviceID: "d1", Status: iothub.Enabled, Authentication: &iothub.Authentication{
 		Type:         "sas",
 		SymmetricKey: iothub.SymmetricKey{PrimaryKey: primary.Base64(), SecondaryKey: secondary.Base64()},
@@ -107,12 +111,14 @@ func TestDeviceTokens(t *testing.T) {
 			}
 			check(t, err, test.want, code)
 			if err == nil && !expires.Equal(later) {
-				t.Errorf("the link would end at %v, want %v", expires, later)
+				t.Errorf("the login expires at %v, want %v", expires, later)
 			}
 		})
 	}
 }
 
+// check checks that err is nil if want is empty. Otherwise err must be a refusal with
+// want in its message and with the code, which defaults to IotHubUnauthorized.
 func check(t *testing.T, err error, want string, code iothub.Code) {
 	t.Helper()
 	if want == "" {
@@ -124,11 +130,11 @@ func check(t *testing.T, err error, want string, code iothub.Code) {
 	if code == "" {
 		code = iothub.CodeUnauthorized
 	}
-	var e *iothub.Error
-	if !errors.As(err, &e) || e.Code != code || e.Status != 401 {
+	e, ok := errors.AsType[*iothub.Error](err)
+	if !ok || e.Code != code || e.Status != 401 {
 		t.Fatalf("got %#v, want 401 %s", err, code)
 	}
 	if !strings.Contains(e.Message, want) {
-		t.Errorf("message %q does not say %q", e.Message, want)
+		t.Errorf("message %q lacks %q", e.Message, want)
 	}
 }
