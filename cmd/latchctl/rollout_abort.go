@@ -57,7 +57,7 @@ func runRolloutAbort(ctx context.Context, o *rolloutAbortOptions) error {
 	if r.Status != rollout.Running {
 		return fmt.Errorf("rollout %s does not run: it is %s", o.id, r.Status)
 	}
-	if err := store.AskToStop(o.id, o.reason); err != nil {
+	if err := store.RequestStop(o.id, o.reason); err != nil {
 		return err
 	}
 	r, err = o.stopped(ctx, store)
@@ -98,5 +98,5 @@ func (o *rolloutAbortOptions) stopped(ctx context.Context, store rollout.Store) 
 			return r, err
 		}
 	}
-	return r, store.ForgetStop(o.id)
+	return r, store.ClearStop(o.id)
 }

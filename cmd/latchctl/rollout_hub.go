@@ -21,7 +21,7 @@ const longestRequire = rollout.MaxCondition / 2
 // ensureJob sees to it that the hub has a job. One that may have been created
 // before is looked for first; one that is in the hub's way is waited for.
 func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.RunJob) error {
-	look := run.Again
+	look := run.IsRetry
 	return a.insist(ctx, func() error {
 		if look {
 			existing, err := client.Job(ctx, run.Job.JobID)
@@ -66,7 +66,7 @@ func isStatus(err error, status int) bool {
 // failing returns those devices whose twins do not meet a condition.
 func (a *app) failing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
 	meet := make(map[string]bool)
-	for _, part := range rollout.Parts(devices, rollout.MaxCondition-len(condition)) {
+	for _, part := range rollout.SplitDevices(devices, rollout.MaxCondition-len(condition)) {
 		// The condition has a line of its own, so that its positions can be told.
 		where := rest.DevicesIn(part) + " AND (\n" + condition + "\n)"
 		err := a.insist(ctx, func() error {

@@ -62,7 +62,7 @@ func runRolloutList(_ context.Context, o *rolloutListOptions) error {
 			o.app.note("left out: %v", err)
 			continue
 		}
-		rows = append(rows, listedRollout{r.ID, r.Hub, r.Created, rolloutWork(r), r.Status, r.Reason, min(r.At()+1, len(r.Waves)), len(r.Waves), r.Counts()})
+		rows = append(rows, listedRollout{r.ID, r.Hub, r.Created, rolloutWork(r), r.Status, r.Reason, min(r.CurrentWave()+1, len(r.Waves)), len(r.Waves), r.Counts()})
 	}
 	slices.SortStableFunc(rows, func(x, y listedRollout) int { return y.Created.Compare(x.Created) })
 	return printList(o.app, rows, func() *ui.Table {

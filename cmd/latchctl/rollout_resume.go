@@ -67,7 +67,7 @@ func runRolloutResume(ctx context.Context, o *rolloutResumeOptions) error {
 		if err != nil {
 			return err
 		}
-		next, _ := rollout.Step(r, rollout.Begin{}, o.app.now())
+		next, _ := rollout.Step(r, rollout.Start{}, o.app.now())
 		return o.app.showWaves(next, o.tier, workOf(iothub.Job{CloudToDeviceMethod: r.Work.Method}))
 	}
 	return o.app.runRollout(ctx, client, store, o.id, o.wait, func() (rollout.Rollout, error) { return o.settle(ctx, client) })
@@ -85,7 +85,7 @@ func (o *rolloutResumeOptions) settle(ctx context.Context, client *rest.Client) 
 	if o.cmd.Flags().Changed("abort-above") {
 		r.Rules.AbortAbove = o.abortAbove
 	}
-	next, _ := rollout.Step(r, rollout.Begin{}, o.app.now())
+	next, _ := rollout.Step(r, rollout.Start{}, o.app.now())
 	devices := toBeCalled(next)
 	if len(devices) == 0 {
 		return r, nil

@@ -21,14 +21,14 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 		return err
 	}
 	defer unlock()
-	if err := store.ForgetStop(id); err != nil {
+	if err := store.ClearStop(id); err != nil {
 		return err
 	}
 	r, err := read()
 	if err != nil {
 		return err
 	}
-	ctx, end := store.Stoppable(ctx, id)
+	ctx, end := store.WithStop(ctx, id)
 	defer end()
 	if wait > 0 {
 		limit := time.Duration(wait) * time.Second
@@ -38,17 +38,17 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 		defer cancel()
 	}
 	a.note("rollout %s", id)
-	r, err = rollout.Run(ctx, r, rollout.Begin{}, rollout.Hands{
-		Job: func(ctx context.Context, job rollout.RunJob) (watch.Report, error) {
+	r, err = rollout.Run(ctx, r, rollout.Start{}, rollout.Executor{
+		RunJob: func(ctx context.Context, job rollout.RunJob) (watch.Report, error) {
 			return a.rolloutJob(ctx, client, job)
 		},
-		Failing: func(ctx context.Context, devices []string, condition string) ([]string, error) {
+		FindFailing: func(ctx context.Context, devices []string, condition string) ([]string, error) {
 			return a.failing(ctx, client, devices, condition)
 		},
-		Sleep: func(ctx context.Context, until time.Time) error { return a.sleep(ctx, until.Sub(a.now())) },
-		Save:  store.Save,
-		Now:   a.now,
-		Tell:  a.tellRollout(r),
+		SleepUntil: func(ctx context.Context, until time.Time) error { return a.sleep(ctx, until.Sub(a.now())) },
+		Save:       store.Save,
+		Now:        a.now,
+		OnStep:     a.tellRollout(r),
 	})
 	if err != nil {
 		a.rolloutGoesOn(r)
@@ -57,7 +57,7 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 		}
 		return err
 	}
-	if err := store.ForgetStop(id); err != nil {
+	if err := store.ClearStop(id); err != nil {
 		return err
 	}
 	return a.rolloutEnded(r)
@@ -73,17 +73,17 @@ func (a *app) rolloutGoesOn(r rollout.Rollout) {
 
 // tellRollout returns what tells of a rollout's steps, from its state before them.
 func (a *app) tellRollout(r rollout.Rollout) func(rollout.Rollout, rollout.Action) {
-	at := r.At()
+	at := r.CurrentWave()
 	wave := func(r rollout.Rollout, at int) string { return fmt.Sprintf("wave %d of %d", at+1, len(r.Waves)) }
 	return func(r rollout.Rollout, next rollout.Action) {
-		for ; at < r.At(); at++ {
+		for ; at < r.CurrentWave(); at++ {
 			a.note("%s has passed: %s", wave(r, at), countsLine(r.Waves[at].Counts()))
 		}
-		at = r.At() // after a retry it is an earlier one
+		at = r.CurrentWave() // after a retry it is an earlier one
 		switch next := next.(type) {
 		case rollout.RunJob:
 			verb := "job"
-			if next.Again {
+			if next.IsRetry {
 				verb = "taking up job"
 			}
 			a.note("%s: %s, %s %s", wave(r, at), plural(len(next.Devices), "device"), verb, next.Job.JobID)

@@ -70,7 +70,7 @@ func (a *app) loadRollout(id string) (rollout.Rollout, error) {
 		return rollout.Rollout{}, err
 	}
 	r, err := store.Load(id)
-	if errors.Is(err, rollout.ErrNone) {
+	if errors.Is(err, rollout.ErrNotFound) {
 		err = fmt.Errorf("%w; see 'latchctl rollout list'", err)
 	}
 	return r, err
@@ -123,14 +123,14 @@ func waveTable(r rollout.Rollout) *ui.Table {
 		switch {
 		case w.Passed:
 			state = "passed"
-		case i == r.At() && r.Status != rollout.Running:
+		case i == r.CurrentWave() && r.Status != rollout.Running:
 			state = string(r.Status)
-		case i == r.At():
+		case i == r.CurrentWave():
 			state = string(r.Phase)
 		}
 		var jobs []string
 		for _, j := range w.Jobs {
-			if j.Begun != nil {
+			if j.SubmittedAt != nil {
 				jobs = append(jobs, j.ID)
 			}
 		}

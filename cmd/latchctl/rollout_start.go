@@ -131,7 +131,7 @@ func (a *app) beginRollout(ctx context.Context, cmd *cobra.Command, o rolling, j
 	for _, d := range devices {
 		ids = append(ids, d.DeviceID)
 	}
-	waves := rollout.Waves(ids, o.sizes)
+	waves := rollout.PlanWaves(ids, o.sizes)
 	r := rollout.New(id, client.HostName(), o.where, job, o.rules(), waves, a.now())
 	if o.dryRun {
 		return a.showWaves(r, o.tier, what)
@@ -158,7 +158,7 @@ func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rol
 	if id == "" {
 		return nil
 	}
-	if _, err := store.Load(id); !errors.Is(err, rollout.ErrNone) {
+	if _, err := store.Load(id); !errors.Is(err, rollout.ErrNotFound) {
 		return fmt.Errorf("there is a rollout %s already; give another --id, or see 'latchctl rollout show %s'", id, id)
 	}
 	first := rollout.New(id, "", "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID

@@ -139,8 +139,7 @@ func TestUnreachableHub(t *testing.T) {
 	}
 }
 
-// The console does not query the hub before the first page opens or after the last page
-// closes.
+// The console queries the hub only while a page is open.
 func TestNoPage(t *testing.T) {
 	t.Parallel()
 	h := start(t, func(hub *fakeHub, o *Options) { o.Refresh = time.Millisecond })

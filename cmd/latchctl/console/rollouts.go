@@ -54,7 +54,7 @@ func newRolloutSummary(r rollout.Rollout) rolloutSummary {
 
 	return rolloutSummary{
 		ID: r.ID, What: actionName(work), Where: r.Where, Status: r.Status,
-		Reason: shown(r.Reason), Created: r.Created, Wave: min(r.At()+1, len(r.Waves)), Waves: len(r.Waves), Counts: r.Counts(),
+		Reason: shown(r.Reason), Created: r.Created, Wave: min(r.CurrentWave()+1, len(r.Waves)), Waves: len(r.Waves), Counts: r.Counts(),
 	}
 }
 
@@ -85,7 +85,7 @@ func waveState(r rollout.Rollout, i int) string {
 	switch {
 	case r.Waves[i].Passed:
 		return "passed"
-	case i != r.At():
+	case i != r.CurrentWave():
 		return "waiting"
 	case r.Status != rollout.Running:
 		return string(r.Status)
@@ -122,12 +122,12 @@ func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	var one rollout.Rollout
-	err := rollout.ErrNone
+	err := rollout.ErrNotFound
 	if s.opts.Rollouts != "" {
 		one, err = s.opts.Rollouts.Load(id)
 	}
 
-	if errors.Is(err, rollout.ErrNone) || err == nil && one.Hub != s.opts.HubName {
+	if errors.Is(err, rollout.ErrNotFound) || err == nil && one.Hub != s.opts.HubName {
 		return &httpError{http.StatusNotFound, "no rollout " + id + " was started from this computer on this hub"}
 	}
 	if err != nil {

@@ -27,8 +27,8 @@ func TestRollouts(t *testing.T) {
 		r.Waves[0].Passed = true
 		for i := range r.Waves {
 			for j := range r.Waves[i].Jobs {
-				begun := created
-				r.Waves[i].Jobs[j].Begun, r.Waves[i].Jobs[j].Ended = &begun, true
+				submitted := created
+				r.Waves[i].Jobs[j].SubmittedAt, r.Waves[i].Jobs[j].Ended = &submitted, true
 			}
 		}
 		r.Waves[1].Failed = map[string]rollout.Failure{"c": {Outcome: iothub.Refused, Reason: "500 jammed"}}

@@ -37,7 +37,7 @@ type Options struct {
 	HubName      string        // host name that the page shows
 	ConfirmAbove int           // to unlock more devices than this, the user must type their number
 	Refresh      time.Duration // minimum time between two periodic reads of the doors
-	Rollouts     rollout.Store // folder of the rollouts' files; empty if there is none
+	Rollouts     rollout.Store // folder of the rollouts' files; empty if no such folder is known
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error
 

@@ -1,18 +1,17 @@
-// Package rollout leads a method or a change of twins through a fleet in waves,
-// on plain jobs of the hub, and stops where too many devices fail.
+// Package rollout applies a method or a twin change to a fleet of devices in waves, and
+// aborts if too many devices fail. Each wave consists of ordinary jobs of the hub. Use
+// [New] to plan a rollout and [Run] to carry it out.
 //
-// What it promises:
+// Guarantees:
+//   - A file holds the devices, their order and the id of every job before the first
+//     job is created. A rollout that was interrupted continues where it was: it looks for
+//     a job by its id before it creates the job, so no device is called twice.
+//   - The rows of its devices decide whether a wave passes, as judged by
+//     [iothub.DeviceJob.Judge]. A rollout can also require that the devices' twins meet a
+//     condition after the soak time.
+//   - To stop a rollout means to create no further jobs. A running job completes, because
+//     a hub cannot cancel it.
 //
-//   - The devices, their order, and the id of every job are fixed in a file before
-//     the first job is created. Whatever ends the process, the rollout is taken up
-//     where it was: a job that may have been created is looked for under its id, so
-//     that no device is called twice.
-//   - A wave is judged by its devices' rows, by the one judgement that there is
-//     ([iothub.DeviceJob.Judge]), and, if that is asked for, by a condition that
-//     must hold for its devices' twins after a while.
-//   - To stop is not to schedule: no job is cancelled, as a hub cancels none that
-//     runs.
-//
-// [Step] is the whole of its logic, from one state and an event to the next state
-// and what is to be done; it does nothing itself. [Run] does it.
+// [Step] contains all the logic as a pure function: it maps a state and an event to the
+// next state and the next action. [Run] performs the actions.
 package rollout

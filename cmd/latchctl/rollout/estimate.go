@@ -2,35 +2,37 @@ package rollout
 
 import "time"
 
-// jobOverhead is what a job takes beside its devices: it is taken, started, found
-// to have ended, and its rows are read.
+// jobOverhead is the time that a job takes in addition to its devices: to create it, to
+// start it, to notice its end and to read its rows.
 const jobOverhead = time.Second
 
-// Estimate is how long a rollout takes at least.
+// Estimate is the minimum duration of a rollout.
 type Estimate struct {
-	Calls time.Duration // by the tier's rate; 0 if no tier is known
-	Soak  time.Duration
+	Calls time.Duration // time to call the devices; 0 if the hub's rate is not known
+	Soak  time.Duration // time to wait between the waves
 }
 
-// Total is both together.
+// Total returns the time for calls and soaking.
 func (e Estimate) Total() time.Duration { return e.Calls + e.Soak }
 
-// Estimate works out how long what is left of a rollout takes at a rate of devices
-// a second, or, at a rate of 0, how long it soaks. Devices that do not answer,
-// and other jobs of the hub, come on top.
+// Estimate computes the minimum duration of the rest of a rollout. rate is the number of
+// devices that the hub calls per second; with rate 0 the result covers soaking only.
+// Devices that do not answer, and other jobs of the hub, make the rollout longer.
 func (r Rollout) Estimate(rate int) Estimate {
 	var e Estimate
-	left := r.clone()
-	for at := left.At(); at < len(left.Waves); at = left.At() {
-		for _, j := range left.Waves[at].Jobs {
+	rest := r.clone()
+
+	for i := rest.CurrentWave(); i < len(rest.Waves); i = rest.CurrentWave() {
+		for _, j := range rest.Waves[i].Jobs {
 			if !j.Ended && rate > 0 {
 				e.Calls += time.Duration(len(j.Devices))*time.Second/time.Duration(rate) + jobOverhead
 			}
 		}
-		if left.soaks() {
+		if rest.soaks() {
 			e.Soak += time.Duration(r.Rules.Soak) * time.Second
 		}
-		left.Waves[at].Passed = true
+		rest.Waves[i].Passed = true
 	}
+
 	return e
 }

@@ -12,23 +12,25 @@ import (
 )
 
 const (
-	// maxQuery is how many characters IoT Hub takes for a query.
+	// maxQuery is IoT Hub's limit on the length of a query, in characters.
 	maxQuery = 8192
-	// MaxCondition is how many it takes for a condition, which becomes a part of a
-	// query: SELECT and the like come on top.
+	// MaxCondition is the limit on the length of a condition, in characters. It is lower
+	// than maxQuery because the hub adds SELECT, FROM and WHERE.
 	MaxCondition = maxQuery - 192
 
+	// maxWaves is the maximum number of waves of a rollout.
 	maxWaves = 99
 )
 
-// Size is how many devices have been called when a wave is over, with those of
-// the waves before it: a number of devices, or a part of them all.
+// Size is the size of a wave including all earlier waves. It is either a number of
+// devices or a percentage of all devices.
 type Size struct {
-	Count   int // devices, or
-	Percent Percent
+	Count   int     // number of devices; 0 if the size is a percentage
+	Percent Percent // percentage of all devices; 0 if the size is a number
 }
 
-// ParseWaves reads sizes such as "1,10%,100%". They rise, and the last is 100%.
+// ParseWaves parses wave sizes such as "1,10%,100%". The sizes must grow, and the last
+// must be 100%.
 func ParseWaves(text string) ([]Size, error) {
 	var sizes []Size
 	for field := range strings.SplitSeq(text, ",") {
@@ -36,30 +38,34 @@ func ParseWaves(text string) ([]Size, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		for _, before := range sizes {
 			if s.Count > 0 && before.Count >= s.Count || s.Count == 0 && before.Percent >= s.Percent {
-				return nil, fmt.Errorf("%s is no more than %s before it; a wave's size counts the waves before it too", s, before)
+				return nil, fmt.Errorf("wave size %s is not larger than %s before it; a size includes the earlier waves", s, before)
 			}
 		}
 		sizes = append(sizes, s)
 	}
+
 	if last := sizes[len(sizes)-1]; last.Percent != wholePercent {
-		return nil, fmt.Errorf("%s is the last; end with 100%%", last)
+		return nil, fmt.Errorf("the last wave size is %s; end with 100%%", last)
 	}
 	if len(sizes) > maxWaves {
-		return nil, fmt.Errorf("%d waves are too many; at most %d are possible", len(sizes), maxWaves)
+		return nil, fmt.Errorf("too many waves: %d; the limit is %d", len(sizes), maxWaves)
 	}
 	return sizes, nil
 }
 
+// parseSize parses one wave size.
 func parseSize(text string) (Size, error) {
 	if strings.HasSuffix(text, "%") {
 		p, err := ParsePercent(text)
 		if err == nil && p == 0 {
-			err = errors.New("0% is no wave")
+			err = errors.New("0% is not a wave size; want more than 0%")
 		}
 		return Size{Percent: p}, err
 	}
+
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > math.MaxInt32 {
 		return Size{}, fmt.Errorf("%q: want a number of devices or a percentage, such as 10 or 10%%", text)
@@ -67,6 +73,7 @@ func parseSize(text string) (Size, error) {
 	return Size{Count: n}, nil
 }
 
+// String formats the size as ParseWaves accepts it.
 func (s Size) String() string {
 	if s.Count > 0 {
 		return strconv.Itoa(s.Count)
@@ -74,7 +81,7 @@ func (s Size) String() string {
 	return s.Percent.String()
 }
 
-// of is how many of n devices the size stands for.
+// of returns the number of devices that the size means in a fleet of n devices.
 func (s Size) of(n int) int {
 	if s.Count > 0 {
 		return min(s.Count, n)
@@ -82,11 +89,12 @@ func (s Size) of(n int) int {
 	return s.Percent.of(n)
 }
 
-// Waves divides devices into waves, in the order of their ids. A size that adds
-// no device to those before it gives no wave.
-func Waves(devices []string, sizes []Size) [][]string {
+// PlanWaves divides devices into waves, sorted by id. A size that adds no device to the
+// earlier waves creates no wave.
+func PlanWaves(devices []string, sizes []Size) [][]string {
 	devices = slices.Clone(devices)
 	slices.Sort(devices)
+
 	var waves [][]string
 	called := 0
 	for _, s := range sizes {
@@ -95,25 +103,28 @@ func Waves(devices []string, sizes []Size) [][]string {
 			called = n
 		}
 	}
+
 	return waves
 }
 
-// Parts divides devices so that a condition which names those of a part has at
-// most limit characters.
-func Parts(devices []string, limit int) [][]string {
-	empty := len(rest.DevicesIn(nil))
-	var all [][]string
-	begin, length := 0, empty
+// SplitDevices divides devices into parts, so that the condition that names the devices of
+// a part has at most limit characters. A part has at least one device.
+func SplitDevices(devices []string, limit int) [][]string {
+	emptyLength := len(rest.DevicesIn(nil))
+	first, length := 0, emptyLength
+
+	var parts [][]string
 	for i, id := range devices {
-		more := len(rest.Quote(id)) + len(",")
-		if i > begin && length+more > limit {
-			all = append(all, devices[begin:i:i])
-			begin, length = i, empty
+		added := len(rest.Quote(id)) + len(",")
+		if i > first && length+added > limit {
+			parts = append(parts, devices[first:i:i])
+			first, length = i, emptyLength
 		}
-		length += more
+		length += added
 	}
-	if begin < len(devices) {
-		all = append(all, devices[begin:])
+	if first < len(devices) {
+		parts = append(parts, devices[first:])
 	}
-	return all
+
+	return parts
 }

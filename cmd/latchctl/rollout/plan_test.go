@@ -11,33 +11,35 @@ import (
 )
 
 func TestParseWaves(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"1,10%,100%":       "[1 10% 100%]",
 		" 5 , 0.25% ,100%": "[5 0.25% 100%]",
 		"100%":             "[100%]",
-		"10%,50,100%":      "[10% 50 100%]", // which of both is more depends on the fleet
+		"10%,50,100%":      "[10% 50 100%]", // which size is larger depends on the fleet
 	} {
 		got, err := ParseWaves(text)
 		if err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%q: %v, %v; want %s", text, got, err, want)
 		}
 	}
+
 	for text, want := range map[string]string{
 		"":                              `"": want a number of devices or a percentage`,
 		"1,,100%":                       `"": want a number`,
 		"0,100%":                        `"0": want a number`,
 		"-1,100%":                       `"-1": want a number`,
-		"0%,100%":                       "0% is no wave",
+		"0%,100%":                       "0% is not a wave size",
 		"ten%,100%":                     `"ten%": want a percentage`,
 		"101%":                          `"101%": want a percentage`,
 		"0.001%,100%":                   `"0.001%": want a percentage`,
-		"20%,10%,100%":                  "10% is no more than 20% before it",
-		"10,10,100%":                    "10 is no more than 10 before it",
-		"1,10%":                         "10% is the last; end with 100%",
-		"10":                            "10 is the last; end with 100%",
-		"100%,5":                        "5 is the last; end with 100%",
-		strings.Repeat("1%,", 2) + "5%": "1% is no more than 1%",
-		risingWaves(maxWaves) + ",100%": "100 waves are too many",
+		"20%,10%,100%":                  "wave size 10% is not larger than 20% before it",
+		"10,10,100%":                    "wave size 10 is not larger than 10 before it",
+		"1,10%":                         "the last wave size is 10%; end with 100%",
+		"10":                            "the last wave size is 10; end with 100%",
+		"100%,5":                        "the last wave size is 5; end with 100%",
+		strings.Repeat("1%,", 2) + "5%": "wave size 1% is not larger than 1%",
+		risingWaves(maxWaves) + ",100%": "too many waves: 100; the limit is 99",
 	} {
 		if got, err := ParseWaves(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want %s", text, got, err, want)
@@ -45,6 +47,7 @@ func TestParseWaves(t *testing.T) {
 	}
 }
 
+// risingWaves returns the wave sizes from 1 to n, separated by commas.
 func risingWaves(n int) string {
 	var sizes []string
 	for i := range n {
@@ -53,6 +56,7 @@ func risingWaves(n int) string {
 	return strings.Join(sizes, ",")
 }
 
+// The waves of any accepted sizes contain every device once, in order.
 func FuzzParseWaves(f *testing.F) {
 	for _, text := range []string{"1,10%,100%", "0.5%,100%", "99999999999999,100%", "%"} {
 		f.Add(text)
@@ -64,7 +68,7 @@ func FuzzParseWaves(f *testing.F) {
 		}
 		for _, n := range []int{0, 1, 7, 1000} {
 			var all []string
-			for _, wave := range Waves(ids(n), sizes) {
+			for _, wave := range PlanWaves(ids(n), sizes) {
 				if len(wave) == 0 {
 					t.Errorf("%q of %d devices: an empty wave", text, n)
 				}
@@ -77,7 +81,7 @@ func FuzzParseWaves(f *testing.F) {
 	})
 }
 
-// ids are n device ids, in order.
+// ids returns n sorted device ids: d0001, d0002 and so on.
 func ids(n int) []string {
 	var all []string
 	for i := range n {
@@ -86,20 +90,21 @@ func ids(n int) []string {
 	return all
 }
 
-func TestWaves(t *testing.T) {
+func TestPlanWaves(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		devices int
 		waves   string
 		want    []int
 	}{
 		{1000, "1,10%,100%", []int{1, 99, 900}},
-		{999, "1,10%,100%", []int{1, 99, 899}}, // a part of a device is a device
+		{999, "1,10%,100%", []int{1, 99, 899}}, // a fraction of a device is rounded up
 		{10, "1,10%,100%", []int{1, 9}},
 		{3, "1,10%,50%,100%", []int{1, 1, 1}},
 		{1, "1,10%,100%", []int{1}},
 		{4, "10,20,100%", []int{4}},
 		{100, "10%,50,100%", []int{10, 40, 50}},
-		{1000, "10%,50,100%", []int{100, 900}}, // 50 devices were called before
+		{1000, "10%,50,100%", []int{100, 900}}, // 100 devices are already more than 50
 		{0, "100%", nil},
 	} {
 		sizes, err := ParseWaves(tt.waves)
@@ -107,7 +112,7 @@ func TestWaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []int
-		for _, wave := range Waves(ids(tt.devices), sizes) {
+		for _, wave := range PlanWaves(ids(tt.devices), sizes) {
 			got = append(got, len(wave))
 		}
 		if !slices.Equal(got, tt.want) {
@@ -116,20 +121,22 @@ func TestWaves(t *testing.T) {
 	}
 }
 
-// The order is that of the ids, whichever way the hub has listed them.
+// The devices are sorted by id, whatever order the hub lists them in.
 func TestOrderOfDevices(t *testing.T) {
+	t.Parallel()
 	given := []string{"b-10", "a", "b-9", "B"}
-	waves := Waves(given, []Size{{Count: 2}, {Percent: wholePercent}})
+	waves := PlanWaves(given, []Size{{Count: 2}, {Percent: wholePercent}})
 	if got := fmt.Sprint(waves); got != "[[B a] [b-10 b-9]]" {
 		t.Error(got)
 	}
 	if fmt.Sprint(given) != "[b-10 a b-9 B]" {
-		t.Errorf("the list that was given is now %v", given)
+		t.Errorf("PlanWaves changed its argument to %v", given)
 	}
 }
 
-// A wave is one job, unless its condition would be longer than a hub takes.
-func TestParts(t *testing.T) {
+// A wave is one job, unless its condition would exceed the hub's limit.
+func TestSplitDevices(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 124)
 	for _, tt := range []struct {
 		name    string
@@ -140,8 +147,8 @@ func TestParts(t *testing.T) {
 		{"one", ids(1), 1},
 		{"some hundreds", ids(800), 1},
 		{"thousands", ids(5000), 6},
-		{"ids of the greatest length", []string{long + "0001", long + "0002"}, 1},
-		{"many of them", slices.Collect(func(yield func(string) bool) {
+		{"ids of the maximum length", []string{long + "0001", long + "0002"}, 1},
+		{"many ids of the maximum length", slices.Collect(func(yield func(string) bool) {
 			for _, id := range ids(100) {
 				if !yield(long[:123] + id) {
 					return
@@ -151,7 +158,7 @@ func TestParts(t *testing.T) {
 		{"ids with quotes", []string{strings.Repeat("'", 128), strings.Repeat("'", 127)}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Parts(tt.devices, MaxCondition)
+			got := SplitDevices(tt.devices, MaxCondition)
 			if len(got) != tt.parts {
 				t.Errorf("%d parts, want %d", len(got), tt.parts)
 			}
@@ -167,16 +174,17 @@ func TestParts(t *testing.T) {
 				all = append(all, part...)
 			}
 			if !slices.Equal(all, tt.devices) {
-				t.Error("the parts are not the whole")
+				t.Error("the parts do not contain every device once")
 			}
 		})
 	}
-	if got := fmt.Sprint(Parts([]string{"aaaaaaaaaa", "b"}, 15)); got != "[[aaaaaaaaaa] [b]]" {
-		t.Errorf("an id that does not fit has a part of its own: %s", got)
+	if got := fmt.Sprint(SplitDevices([]string{"aaaaaaaaaa", "b"}, 15)); got != "[[aaaaaaaaaa] [b]]" {
+		t.Errorf("an id that does not fit must have its own part, got %s", got)
 	}
 }
 
 func TestPercent(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]Percent{"0%": 0, "5%": 500, "0.25%": 25, "12.5%": 1250, "100%": 10000, "100.00%": 10000, "007%": 700} {
 		got, err := ParsePercent(text)
 		if err != nil || got != want {
@@ -184,14 +192,16 @@ func TestPercent(t *testing.T) {
 		}
 		again, err := ParsePercent(got.String())
 		if err != nil || again != got {
-			t.Errorf("%s is written as %s", text, got)
+			t.Errorf("%s is formatted as %s", text, got)
 		}
 	}
+
 	for _, text := range []string{"", "5", "%", ".5%", "5.%", "-1%", "+5%", "100.01%", "0.125%", "1e1%", "5 %", "99999999999999999999%"} {
 		if got, err := ParsePercent(text); err == nil {
 			t.Errorf("%q: %s", text, got)
 		}
 	}
+
 	for _, tt := range []struct {
 		p      Percent
 		n, all int
@@ -207,21 +217,22 @@ func TestPercent(t *testing.T) {
 }
 
 func TestEstimate(t *testing.T) {
+	t.Parallel()
 	sizes, _ := ParseWaves("1,10%,100%")
 	for _, tt := range []struct {
 		tier    string
 		units   int
 		devices int
 		rules   Rules
-		want    string // calls and soak
+		want    string // times for calls and soaking
 	}{
-		{"S1", 1, 1000, Rules{}, "1m43s 0s"}, // 1000 devices at 10 a second, and three jobs
-		{"S1", 5, 1000, Rules{}, "1m43s 0s"}, // units do not help
+		{"S1", 1, 1000, Rules{}, "1m43s 0s"}, // 1000 devices at 10 per second, and the overhead of three jobs
+		{"S1", 5, 1000, Rules{}, "1m43s 0s"}, // five units have the rate of one
 		{"S2", 5, 1000, Rules{}, "1m43s 0s"},
 		{"S2", 20, 1000, Rules{}, "53s 0s"},
 		{"S3", 2, 1000, Rules{}, "13s 0s"},
-		{"f1", 1, 1000, Rules{Soak: 60}, "1m43s 2m0s"},                   // not after the last wave
-		{"S1", 1, 1000, Rules{Soak: 60, Require: "a = 1"}, "1m43s 3m0s"}, // but for the condition
+		{"f1", 1, 1000, Rules{Soak: 60}, "1m43s 2m0s"},                   // no soak after the last wave
+		{"S1", 1, 1000, Rules{Soak: 60, Require: "a = 1"}, "1m43s 3m0s"}, // the condition needs a soak after the last wave
 		{"", 0, 1000, Rules{Soak: 60}, "0s 2m0s"},
 		{"S3", 1, 10000, Rules{}, "3m33s 0s"}, // 13 jobs
 	} {
@@ -233,7 +244,7 @@ func TestEstimate(t *testing.T) {
 			}
 			rate = int(tier.JobDevices.PerSecond(tt.units))
 		}
-		r := New("r", "h", "*", Work{}, tt.rules, Waves(ids(tt.devices), sizes), start)
+		r := New("r", "h", "*", Work{}, tt.rules, PlanWaves(ids(tt.devices), sizes), start)
 		e := r.Estimate(rate)
 		if got := fmt.Sprint(e.Calls, e.Soak); got != tt.want || e.Total() != e.Calls+e.Soak {
 			t.Errorf("%+v: %s", tt, got)

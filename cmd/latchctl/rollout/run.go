@@ -9,67 +9,73 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 )
 
-// jobsKept is how long IoT Hub keeps a job that has ended, less a day.
-const jobsKept = 29 * 24 * time.Hour
+// maxJobAge is the age up to which Run relies on finding a job on the hub. IoT Hub keeps
+// ended jobs for 30 days; one day is a margin.
+const maxJobAge = 29 * 24 * time.Hour
 
-// Hands do what a step says. Each waits until it is done, and gives up when the
-// context ends.
-type Hands struct {
-	// Job makes sure that the hub has the job, and follows it to its end.
-	Job func(ctx context.Context, job RunJob) (watch.Report, error)
-	// Sleep waits until a time.
-	Sleep func(ctx context.Context, until time.Time) error
-	// Failing returns those devices whose twins do not meet the condition.
-	Failing func(ctx context.Context, devices []string, condition string) ([]string, error)
+// Executor performs the actions of a rollout. Each function returns when its action is
+// done or the context ends.
+type Executor struct {
+	// RunJob creates a job unless the hub already has it, and follows it until it ends.
+	RunJob func(ctx context.Context, job RunJob) (watch.Report, error)
+	// SleepUntil waits until the given time.
+	SleepUntil func(ctx context.Context, t time.Time) error
+	// FindFailing returns the devices whose twins do not meet the condition.
+	FindFailing func(ctx context.Context, devices []string, condition string) ([]string, error)
 
+	// Save stores the state of the rollout.
 	Save func(Rollout) error
 	Now  func() time.Time
-	// Tell is told of each step, once it is on disk.
-	Tell func(r Rollout, next Action)
+	// OnStep receives each new state and the next action, after Save has stored the state.
+	OnStep func(r Rollout, next Action)
 }
 
-// Run takes a rollout on from an event to its end, or until ctx ends. It returns
-// the rollout as its file has it: after an error it can be taken up again.
-func Run(ctx context.Context, r Rollout, e Event, h Hands) (Rollout, error) {
-	for {
-		next, action := Step(r, e, h.Now())
-		if err := h.Save(next); err != nil {
+// Run processes an event and continues the rollout until it ends, an error occurs or ctx
+// ends. It returns the rollout as last saved. After an error the rollout can be resumed.
+func Run(ctx context.Context, r Rollout, e Event, x Executor) (Rollout, error) {
+	for e != nil {
+		next, action := Step(r, e, x.Now())
+		if err := x.Save(next); err != nil {
 			return r, err
 		}
 		r = next
-		h.Tell(r, action)
+		x.OnStep(r, action)
+
 		var err error
-		if e, err = h.do(ctx, r, action); err != nil {
-			var stop stopAsked
-			if !errors.As(context.Cause(ctx), &stop) {
+		if e, err = x.perform(ctx, r, action); err != nil {
+			stop, requested := errors.AsType[stopError](context.Cause(ctx))
+			if !requested {
 				return r, err
 			}
 			e = Stop{stop.reason}
 		}
-		if e == nil {
-			return r, nil
-		}
 	}
+
+	return r, nil
 }
 
-// do carries out an action and returns what came of it; nothing after the last.
-func (h Hands) do(ctx context.Context, r Rollout, action Action) (Event, error) {
+// perform carries out an action and returns the resulting event. The event is nil after
+// the last action.
+func (x Executor) perform(ctx context.Context, r Rollout, action Action) (Event, error) {
 	switch a := action.(type) {
 	case RunJob:
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if age := h.Now().Sub(a.Begun); age > jobsKept {
-			return nil, fmt.Errorf("job %s was to be created %d days ago, and a hub keeps jobs for 30 days: whether its devices were called "+
-				"is not known any more, so they are not called again; begin a new rollout", a.Job.JobID, int(age.Hours()/24))
+		if age := x.Now().Sub(a.SubmittedAt); age > maxJobAge {
+			return nil, fmt.Errorf("job %s may have been created %d days ago, and a hub deletes jobs after 30 days: it is not known whether the job "+
+				"called its devices, so they are not called again; start a new rollout", a.Job.JobID, int(age.Hours()/24))
 		}
-		report, err := h.Job(ctx, a)
+		report, err := x.RunJob(ctx, a)
 		return JobEnded{report}, err
+
 	case Soak:
-		return SoakOver{}, h.Sleep(ctx, a.Until)
+		return SoakOver{}, x.SleepUntil(ctx, a.Until)
+
 	case Check:
-		failing, err := h.Failing(ctx, a.Devices, r.Rules.Require)
+		failing, err := x.FindFailing(ctx, a.Devices, r.Rules.Require)
 		return Checked{failing}, err
 	}
+
 	return nil, nil
 }

@@ -11,30 +11,29 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// Status is how a rollout stands.
+// Status is the status of a rollout.
 type Status string
 
-// The states of a rollout. One that was left in the middle is running: it is, as
-// soon as somebody resumes it.
+// The statuses of a rollout. A rollout that was interrupted keeps the status running.
 const (
 	Running Status = "running"
 	Aborted Status = "aborted" // too many devices failed
-	Stopped Status = "stopped" // a person stopped it
-	Done    Status = "done"    // every wave was called
+	Stopped Status = "stopped" // the user stopped it
+	Done    Status = "done"    // every wave has passed
 )
 
-// Phase is what a running rollout is at with its wave.
+// Phase is the phase of the current wave of a rollout.
 type Phase string
 
 // The phases of a wave.
 const (
-	Calling  Phase = "calling"  // its jobs run
-	Soaking  Phase = "soaking"  // its devices are left to themselves for a while
-	Checking Phase = "checking" // its devices' twins are looked at
+	Calling  Phase = "calling"  // its jobs are running
+	Soaking  Phase = "soaking"  // the soak time runs
+	Checking Phase = "checking" // the devices' twins are compared with the condition
 )
 
-// Work is what a rollout does to each device: the part of a job that does not
-// depend on the wave.
+// Work is the method or twin change that a rollout applies to every device. It is the part
+// of a job that is the same for all waves.
 type Work struct {
 	Type         iothub.JobType        `json:"type"`
 	Method       *iothub.MethodRequest `json:"cloudToDeviceMethod,omitempty"`
@@ -42,78 +41,80 @@ type Work struct {
 	MaxExecution int64                 `json:"maxExecutionTimeInSeconds"`
 }
 
-// Rules say when a rollout goes on.
+// Rules decide when a rollout continues with the next wave.
 type Rules struct {
-	Soak       int64   `json:"soakSeconds,omitempty"`
-	AbortAbove Percent `json:"abortAbove"`
-	MinDevices int     `json:"minDevices,omitempty"` // fewer are not judged alone
-	Require    string  `json:"require,omitempty"`    // a condition for twins; empty: none
+	Soak       int64   `json:"soakSeconds,omitempty"` // seconds to wait after each wave
+	AbortAbove Percent `json:"abortAbove"`            // abort if more devices fail
+	MinDevices int     `json:"minDevices,omitempty"`  // judge smaller waves together with the next
+	Require    string  `json:"require,omitempty"`     // condition that twins must meet after a wave; empty for none
 }
 
-// Rollout is all that there is to know of a rollout, as its file has it.
+// Rollout is the complete state of a rollout, as stored in its file.
 type Rollout struct {
 	ID      string    `json:"id"`
-	Hub     string    `json:"hub"` // its host name
+	Hub     string    `json:"hub"` // host name of the hub
 	Created time.Time `json:"created"`
-	Where   string    `json:"where"` // what selected the devices when it was made
+	Where   string    `json:"where"` // condition that selected the devices
 	Work    Work      `json:"work"`
 	Rules   Rules     `json:"rules"`
 
 	Status Status `json:"status"`
-	Reason string `json:"reason,omitempty"` // why it does not run
+	Reason string `json:"reason,omitempty"` // why the rollout was aborted or stopped
 
-	Phase     Phase      `json:"phase"` // of the first wave that has not passed
+	Phase     Phase      `json:"phase"` // phase of the current wave
 	SoakUntil *time.Time `json:"soakUntil,omitempty"`
 	Waves     []Wave     `json:"waves"`
 }
 
-// Wave is a part of the devices, which are called before any of the next.
+// Wave is a group of devices. All of them are called before the next wave begins.
 type Wave struct {
-	// Jobs call its devices, one after the other. Those of a retry follow the
-	// first, and call only devices that are in these too.
+	// Jobs call the devices, one job after the other. The jobs of a retry come last and
+	// call devices of the earlier jobs again.
 	Jobs []Job `json:"jobs"`
-	// Failed has the devices that were called without success, and why. A device
-	// that is to be called again is not among them.
+	// Failed maps the failed devices to their failures. A device that will be called again
+	// is removed from it.
 	Failed map[string]Failure `json:"failed,omitempty"`
 	Passed bool               `json:"passed,omitempty"`
 }
 
-// Job is one job of the hub.
+// Job is one job of a wave.
 type Job struct {
-	ID      string     `json:"id"`
-	Devices []string   `json:"devices"`
-	Begun   *time.Time `json:"begun,omitempty"` // since when it may exist
-	Ended   bool       `json:"ended,omitempty"`
+	ID      string   `json:"id"`
+	Devices []string `json:"devices"`
+	// SubmittedAt is the time from which the hub may have the job; nil before that.
+	SubmittedAt *time.Time `json:"begun,omitempty"`
+	Ended       bool       `json:"ended,omitempty"`
 }
 
-// Failure is what became of a device that has not succeeded.
+// Failure is the outcome of a device that did not succeed.
 type Failure struct {
 	Outcome iothub.Outcome `json:"outcome"`
 	Reason  string         `json:"reason,omitempty"`
 }
 
-// NotAsRequired is the outcome of a device that has done as told, and whose twin
-// does not meet the condition.
+// NotAsRequired is the outcome of a device that executed the command but whose twin does
+// not meet the required condition.
 const NotAsRequired iothub.Outcome = "not as required"
 
-// New makes a rollout of the waves, with the ids of all jobs. Its first step is
-// [Begin].
+// New creates a rollout and plans its jobs. Pass the event [Start] to begin it.
 func New(id, hub, where string, work Work, rules Rules, waves [][]string, now time.Time) Rollout {
 	r := Rollout{
 		ID: id, Hub: hub, Created: now.UTC().Truncate(time.Second), Where: where, Work: work, Rules: rules,
 		Status: Running, Phase: Calling,
 	}
+
 	for i, devices := range waves {
 		r.Waves = append(r.Waves, Wave{})
-		r.plan(i, devices)
+		r.addJobs(i, devices)
 	}
+
 	return r
 }
 
-// plan adds jobs to a wave that call devices.
-func (r *Rollout) plan(wave int, devices []string) {
+// addJobs adds jobs for the given devices to a wave.
+func (r *Rollout) addJobs(wave int, devices []string) {
 	w := &r.Waves[wave]
-	for _, part := range Parts(devices, MaxCondition) {
+	for _, part := range SplitDevices(devices, MaxCondition) {
 		id := r.ID + "-w" + strconv.Itoa(wave+1)
 		if n := len(w.Jobs); n > 0 {
 			id += "-" + strconv.Itoa(n+1)
@@ -122,7 +123,7 @@ func (r *Rollout) plan(wave int, devices []string) {
 	}
 }
 
-// job is the job of the hub that j stands for.
+// job returns j in the form of the service API.
 func (r Rollout) job(j Job) iothub.Job {
 	return iothub.Job{
 		JobID: j.ID, Type: r.Work.Type, QueryCondition: rest.DevicesIn(j.Devices),
@@ -131,7 +132,7 @@ func (r Rollout) job(j Job) iothub.Job {
 	}
 }
 
-// clone copies what a step changes.
+// clone returns a copy of r whose waves and jobs can be changed.
 func (r Rollout) clone() Rollout {
 	r.Waves = slices.Clone(r.Waves)
 	for i, w := range r.Waves {
@@ -141,25 +142,26 @@ func (r Rollout) clone() Rollout {
 	return r
 }
 
-// At is the wave that the rollout is at, counted from 0: the first that has not
-// passed, or the number of waves.
-func (r Rollout) At() int {
-	at := slices.IndexFunc(r.Waves, func(w Wave) bool { return !w.Passed })
-	if at < 0 {
+// CurrentWave returns the index of the first wave that has not passed, or len(r.Waves) if
+// all have passed.
+func (r Rollout) CurrentWave() int {
+	i := slices.IndexFunc(r.Waves, func(w Wave) bool { return !w.Passed })
+	if i < 0 {
 		return len(r.Waves)
 	}
-	return at
+	return i
 }
 
-// open is the first job that has not ended, or -1.
-func (w Wave) open() int {
+// currentJob returns the index of the first job that has not ended, or -1.
+func (w Wave) currentJob() int {
 	return slices.IndexFunc(w.Jobs, func(j Job) bool { return !j.Ended })
 }
 
-// Devices are the wave's devices in their order.
+// Devices returns the ids of the wave's devices in calling order, each once.
 func (w Wave) Devices() []string {
 	var devices []string
 	seen := make(map[string]bool)
+
 	for _, j := range w.Jobs {
 		for _, id := range j.Devices {
 			if !seen[id] {
@@ -168,11 +170,11 @@ func (w Wave) Devices() []string {
 			}
 		}
 	}
+
 	return devices
 }
 
-// Pending are the devices that are still to be called, or were called by a job
-// that has not ended.
+// Pending returns the ids of the devices whose job has not ended or has not been created.
 func (w Wave) Pending() []string {
 	var devices []string
 	for _, j := range w.Jobs {
@@ -183,12 +185,12 @@ func (w Wave) Pending() []string {
 	return devices
 }
 
-// RunningJob is the id of the job that was begun and has not ended as far as is
-// known; empty if there is none.
+// RunningJob returns the id of the job that was submitted and is not known to have ended,
+// or "" if no such job exists.
 func (r Rollout) RunningJob() string {
 	for _, w := range r.Waves {
 		for _, j := range w.Jobs {
-			if j.Begun != nil && !j.Ended {
+			if j.SubmittedAt != nil && !j.Ended {
 				return j.ID
 			}
 		}
@@ -196,8 +198,7 @@ func (r Rollout) RunningJob() string {
 	return ""
 }
 
-// Counts is how many devices have done as told, have not, and are still to be
-// called or judged.
+// Counts counts devices by result.
 type Counts struct {
 	Devices   int `json:"devices"`
 	Succeeded int `json:"succeeded"`
@@ -205,19 +206,19 @@ type Counts struct {
 	Pending   int `json:"pending"`
 }
 
-// Add returns the sum of both.
+// Add returns the sum of c and d.
 func (c Counts) Add(d Counts) Counts {
 	return Counts{c.Devices + d.Devices, c.Succeeded + d.Succeeded, c.Failed + d.Failed, c.Pending + d.Pending}
 }
 
-// Counts counts the wave's devices.
+// Counts returns the counts of the wave's devices.
 func (w Wave) Counts() Counts {
 	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending())}
 	c.Succeeded = c.Devices - c.Failed - c.Pending
 	return c
 }
 
-// Counts counts the rollout's devices.
+// Counts returns the counts of all devices.
 func (r Rollout) Counts() Counts {
 	var all Counts
 	for _, w := range r.Waves {

@@ -10,40 +10,48 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Event is what has happened to a rollout.
+// Event is an input of Step.
 type Event interface{ event() }
 
-// The events. Begin is a person's wish that the rollout go on, the first time too.
+// The events.
 type (
-	Begin    struct{}
-	Stop     struct{ Reason string }       // a person's wish that it end
-	JobEnded struct{ Report watch.Report } // the job of the last RunJob
-	SoakOver struct{}                      // the time of the last Soak
-	Checked  struct{ Failing []string }    // those of the last Check that do not meet the condition
+	// Start means that the user starts or resumes the rollout.
+	Start struct{}
+	// Stop means that the user stops the rollout.
+	Stop struct{ Reason string }
+	// JobEnded is the result of the action RunJob.
+	JobEnded struct{ Report watch.Report }
+	// SoakOver is the end of the action Soak.
+	SoakOver struct{}
+	// Checked is the result of the action Check: the devices that do not meet the condition.
+	Checked struct{ Failing []string }
 )
 
-func (Begin) event()    {}
+func (Start) event()    {}
 func (Stop) event()     {}
 func (JobEnded) event() {}
 func (SoakOver) event() {}
 func (Checked) event()  {}
 
-// Action is what is to be done next.
+// Action is an output of Step: the next thing to do.
 type Action interface{ action() }
 
 // The actions.
 type (
-	// RunJob: find this job of the hub or, if there is none of its id, create it,
-	// and follow it to its end.
+	// RunJob means: create the job unless the hub has a job with its id, and follow it
+	// until it ends.
 	RunJob struct {
-		Job     iothub.Job
-		Devices []string
-		Begun   time.Time
-		Again   bool // it was tried before, and may exist
+		Job         iothub.Job
+		Devices     []string
+		SubmittedAt time.Time // time of the first attempt to create the job
+		IsRetry     bool      // an earlier attempt may have created the job
 	}
-	Soak  struct{ Until time.Time }
-	Check struct{ Devices []string } // which do not meet the condition?
-	End   struct{}                   // nothing: it is over, or a person is to decide
+	// Soak means: wait until the given time.
+	Soak struct{ Until time.Time }
+	// Check means: find the devices whose twins do not meet the required condition.
+	Check struct{ Devices []string }
+	// End means: do nothing. The rollout is done, or the user must decide.
+	End struct{}
 )
 
 func (RunJob) action() {}
@@ -51,14 +59,15 @@ func (Soak) action()   {}
 func (Check) action()  {}
 func (End) action()    {}
 
-// Step returns what becomes of a rollout by an event, and what is to be done then.
-// The new state must be on disk before it is done.
+// Step processes an event and returns the new state and the next action. Save the new state
+// before you perform the action.
 func Step(r Rollout, e Event, now time.Time) (Rollout, Action) {
 	r = r.clone()
 	now = now.UTC()
+
 	switch e := e.(type) {
-	case Begin:
-		r.begin()
+	case Start:
+		r.start()
 	case Stop:
 		if r.Status == Running {
 			r.Status, r.Reason = Stopped, e.Reason
@@ -70,84 +79,95 @@ func Step(r Rollout, e Event, now time.Time) (Rollout, Action) {
 	case Checked:
 		r.checked(e.Failing)
 	}
+
 	if r.Status != Running {
 		return r, End{}
 	}
 	return r, r.next(now)
 }
 
-// begin sets the rollout going. What a person stopped, or what was left, goes on
-// where it was. After an abort, and after an end with failed devices, these are
-// called again first.
-func (r *Rollout) begin() {
+// start sets the status to running. A rollout that was stopped or interrupted continues
+// where it was. A rollout that was aborted or ended with failed devices first calls these
+// devices again.
+func (r *Rollout) start() {
 	retry := r.Status == Aborted || r.Status == Done
 	r.Status, r.Reason = Running, ""
 	if !retry {
 		return
 	}
+
 	r.Phase, r.SoakUntil = Calling, nil
 	for i := range r.Waves {
 		if w := &r.Waves[i]; len(w.Failed) > 0 {
-			r.plan(i, slices.Sorted(maps.Keys(w.Failed)))
+			r.addJobs(i, slices.Sorted(maps.Keys(w.Failed)))
 			w.Failed, w.Passed = nil, false
 		}
 	}
 }
 
-// jobEnded takes a job's rows. It aborts as soon as the wave cannot pass any more.
+// jobEnded records the failed devices of an ended job. It aborts the rollout if the job
+// itself failed or too many devices have failed.
 func (r *Rollout) jobEnded(report watch.Report) {
-	w := &r.Waves[r.At()]
-	j := &w.Jobs[w.open()]
+	w := &r.Waves[r.CurrentWave()]
+	j := &w.Jobs[w.currentJob()]
 	j.Ended = true
-	for id, why := range failures(*j, report) {
-		w.fail(id, why)
+	for id, failure := range failures(*j, report) {
+		w.fail(id, failure)
 	}
+
 	if report.Job.Status == iothub.JobCompleted {
 		r.judge()
 		return
 	}
-	r.Status, r.Reason = Aborted, fmt.Sprintf("job %s is %s", j.ID, report.Job.Status)
+
+	r.Status, r.Reason = Aborted, fmt.Sprintf("job %s has status %s", j.ID, report.Job.Status)
 	if report.Job.FailureReason != "" {
 		r.Reason += ": " + report.Job.FailureReason
 	}
 }
 
-// checked takes the devices that do not meet the condition.
+// checked records the devices that do not meet the condition. The wave passes unless too
+// many devices have failed.
 func (r *Rollout) checked(failing []string) {
-	w := &r.Waves[r.At()]
+	w := &r.Waves[r.CurrentWave()]
 	for _, id := range failing {
-		w.fail(id, Failure{NotAsRequired, "its twin does not meet: " + r.Rules.Require})
+		w.fail(id, Failure{NotAsRequired, "the twin does not meet the condition: " + r.Rules.Require})
 	}
-	if r.judge(); r.Status == Running {
-		r.pass()
+
+	r.judge()
+	if r.Status == Running {
+		r.passWave()
 	}
 }
 
-func (w *Wave) fail(id string, why Failure) {
+// fail records the failure of a device.
+func (w *Wave) fail(id string, failure Failure) {
 	if w.Failed == nil {
 		w.Failed = make(map[string]Failure)
 	}
-	w.Failed[id] = why
+	w.Failed[id] = failure
 }
 
-// pass ends the wave.
-func (r *Rollout) pass() {
-	r.Waves[r.At()].Passed = true
+// passWave marks the current wave as passed.
+func (r *Rollout) passWave() {
+	r.Waves[r.CurrentWave()].Passed = true
 	r.Phase, r.SoakUntil = Calling, nil
 }
 
-// next says what a running rollout does next.
+// next returns the next action of a running rollout. It moves through the phases that need
+// no action.
 func (r *Rollout) next(now time.Time) Action {
-	for r.At() < len(r.Waves) {
-		w := &r.Waves[r.At()]
-		if i := w.open(); i >= 0 {
+	for r.CurrentWave() < len(r.Waves) {
+		w := &r.Waves[r.CurrentWave()]
+		if i := w.currentJob(); i >= 0 {
 			j := &w.Jobs[i]
-			again := j.Begun != nil
-			if !again {
-				j.Begun = &now
+			isRetry := j.SubmittedAt != nil
+			if !isRetry {
+				j.SubmittedAt = &now
 			}
-			return RunJob{Job: r.job(*j), Devices: j.Devices, Begun: *j.Begun, Again: again}
+			return RunJob{Job: r.job(*j), Devices: j.Devices, SubmittedAt: *j.SubmittedAt, IsRetry: isRetry}
 		}
+
 		switch r.Phase {
 		case Calling:
 			r.Phase = Checking
@@ -161,20 +181,22 @@ func (r *Rollout) next(now time.Time) Action {
 			if r.Rules.Require != "" {
 				return Check{w.succeeded()}
 			}
-			r.pass()
+			r.passWave()
 		}
 	}
+
 	r.Status = Done
 	return End{}
 }
 
-// soaks reports whether the wave's devices are waited for. After the last wave
-// there is nothing to wait for but the condition.
+// soaks reports whether the soak time runs after the current wave. After the last wave it
+// runs only if twins must meet a condition.
 func (r *Rollout) soaks() bool {
-	last := !slices.ContainsFunc(r.Waves[r.At()+1:], func(w Wave) bool { return !w.Passed })
-	return r.Rules.Soak > 0 && (!last || r.Rules.Require != "")
+	isLast := !slices.ContainsFunc(r.Waves[r.CurrentWave()+1:], func(w Wave) bool { return !w.Passed })
+	return r.Rules.Soak > 0 && (!isLast || r.Rules.Require != "")
 }
 
+// succeeded returns the devices of the wave that have not failed.
 func (w Wave) succeeded() []string {
 	return slices.DeleteFunc(w.Devices(), func(id string) bool {
 		_, failed := w.Failed[id]

@@ -15,19 +15,20 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fileVersion is the form of the files that this program writes and reads.
+// fileVersion is the version of the file format that this program writes and reads.
 const fileVersion = 1
 
-// maxFile bounds what is read of a file.
+// maxFile limits the size of a rollout's file, in bytes.
 const maxFile = 256 << 20
 
+// suffix is the suffix of a rollout's file name.
 const suffix = ".json"
 
-// Store is the folder of the rollouts' files.
+// Store is the path of the folder with the rollouts' files.
 type Store string
 
-// DefaultStore is latchctl/rollouts under XDG_STATE_HOME or ~/.local/state. It is
-// empty if neither is known.
+// DefaultStore returns the folder latchctl/rollouts in XDG_STATE_HOME, else in
+// ~/.local/state. It returns "" if neither variable is set.
 func DefaultStore(getenv func(string) string) Store {
 	folder := getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(folder) {
@@ -37,19 +38,21 @@ func DefaultStore(getenv func(string) string) Store {
 		}
 		folder = filepath.Join(home, ".local", "state")
 	}
+
 	return Store(filepath.Join(folder, "latchctl", "rollouts"))
 }
 
-// Path is the rollout's file.
+// Path returns the path of the rollout's file.
 func (s Store) Path(id string) string { return filepath.Join(string(s), id+suffix) }
 
+// file is the content of a rollout's file.
 type file struct {
 	Version int `json:"version"`
 	Rollout
 }
 
-// Save writes the rollout's file, so that a power cut leaves the old one or the
-// new one, whole.
+// Save writes the rollout's file. After a power cut the file has either the old or the new
+// content.
 func (s Store) Save(r Rollout) error {
 	text, err := json.Marshal(file{fileVersion, r})
 	if err == nil {
@@ -61,17 +64,18 @@ func (s Store) Save(r Rollout) error {
 	return nil
 }
 
-// ErrNone says that there is no rollout of that id.
-var ErrNone = errors.New("no such rollout")
+// ErrNotFound means that the store has no rollout with the id.
+var ErrNotFound = errors.New("no such rollout")
 
-// Load reads the rollout's file.
+// Load reads and checks the rollout's file.
 func (s Store) Load(id string) (Rollout, error) {
 	if err := iothub.CheckJobID(id); err != nil {
-		return Rollout{}, fmt.Errorf("%w: %q", ErrNone, id)
+		return Rollout{}, fmt.Errorf("%w: %q", ErrNotFound, id)
 	}
+
 	info, err := os.Stat(s.Path(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Rollout{}, fmt.Errorf("%w: %s", ErrNone, id)
+		return Rollout{}, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
 	if err != nil {
 		return Rollout{}, fmt.Errorf("read rollout %s: %w", id, err)
@@ -79,13 +83,15 @@ func (s Store) Load(id string) (Rollout, error) {
 	if info.Size() > maxFile {
 		return Rollout{}, fmt.Errorf("read rollout %s: %s is larger than %d MiB", id, s.Path(id), maxFile>>20)
 	}
+
 	text, err := os.ReadFile(s.Path(id))
 	if err != nil {
 		return Rollout{}, fmt.Errorf("read rollout %s: %w", id, err)
 	}
+
 	r, err := parse(text)
 	if err == nil && r.ID != id {
-		err = fmt.Errorf("it is of rollout %s", r.ID)
+		err = fmt.Errorf("the file belongs to rollout %s", r.ID)
 	}
 	if err != nil {
 		return Rollout{}, fmt.Errorf("%s: %w", s.Path(id), err)
@@ -93,12 +99,13 @@ func (s Store) Load(id string) (Rollout, error) {
 	return r, nil
 }
 
-// List returns the ids of the rollouts, in order.
+// List returns the sorted ids of the rollouts.
 func (s Store) List() ([]string, error) {
 	entries, err := os.ReadDir(string(s))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+
 	var ids []string
 	for _, e := range entries {
 		if id, ok := strings.CutSuffix(e.Name(), suffix); ok && iothub.CheckJobID(id) == nil {
@@ -109,15 +116,16 @@ func (s Store) List() ([]string, error) {
 	return ids, nil
 }
 
-// parse reads a file and checks all that the steps rely on.
+// parse parses the content of a file and checks everything that Step relies on.
 func parse(text []byte) (Rollout, error) {
 	var v struct{ Version int }
 	if err := json.Unmarshal(text, &v); err != nil {
 		return Rollout{}, err
 	}
 	if v.Version != fileVersion {
-		return Rollout{}, fmt.Errorf("version %d of the file is not known to this latchctl, which knows %d", v.Version, fileVersion)
+		return Rollout{}, fmt.Errorf("unsupported file version %d; this latchctl supports version %d", v.Version, fileVersion)
 	}
+
 	var f file
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -127,47 +135,65 @@ func parse(text []byte) (Rollout, error) {
 	return f.Rollout, f.Rollout.check()
 }
 
-// check finds what no rollout of this program has.
+// check reports the first value that Step could not handle.
 func (r Rollout) check() error {
+	isMethod := r.Work.Type == iothub.ScheduleDeviceMethod
+	isTwin := r.Work.Type == iothub.ScheduleUpdateTwin
+
 	switch {
 	case iothub.CheckJobID(r.ID) != nil:
-		return fmt.Errorf("the id %q is none", r.ID)
+		return fmt.Errorf("invalid id %q", r.ID)
 	case !slices.Contains([]Status{Running, Aborted, Stopped, Done}, r.Status):
-		return fmt.Errorf("status %q is not known", r.Status)
+		return fmt.Errorf("unknown status %q", r.Status)
 	case !slices.Contains([]Phase{Calling, Soaking, Checking}, r.Phase):
-		return fmt.Errorf("phase %q is not known", r.Phase)
+		return fmt.Errorf("unknown phase %q", r.Phase)
 	case (r.Phase == Soaking) != (r.SoakUntil != nil):
-		return errors.New("soakUntil does not go with the phase")
-	case (r.Work.Type == iothub.ScheduleDeviceMethod) != (r.Work.Method != nil), r.Work.Type == iothub.ScheduleUpdateTwin != (len(r.Work.UpdateTwin) > 0):
-		return fmt.Errorf("the work is not that of a job of type %q", r.Work.Type)
-	case r.Rules.Soak < 0, r.Rules.MinDevices < 0, len(r.Waves) == 0:
-		return errors.New("it has no waves, or rules that cannot be")
+		return errors.New("soakUntil must be set in the phase soaking, and in no other")
+	case isMethod != (r.Work.Method != nil), isTwin != (len(r.Work.UpdateTwin) > 0):
+		return fmt.Errorf("the work does not match the job type %q", r.Work.Type)
+	case r.Rules.Soak < 0:
+		return fmt.Errorf("soakSeconds is %d; want 0 or more", r.Rules.Soak)
+	case r.Rules.MinDevices < 0:
+		return fmt.Errorf("minDevices is %d; want 0 or more", r.Rules.MinDevices)
+	case len(r.Waves) == 0:
+		return errors.New("the rollout has no waves")
 	}
-	jobs, wave := make(map[string]bool), make(map[string]int)
-	for i, w := range r.Waves {
+
+	return checkWaves(r.Waves)
+}
+
+// checkWaves checks that job ids are unique, and that each device belongs to one wave.
+func checkWaves(waves []Wave) error {
+	jobs := make(map[string]bool)
+	waveOf := make(map[string]int)
+
+	for i, w := range waves {
 		if len(w.Jobs) == 0 {
 			return fmt.Errorf("wave %d has no job", i+1)
 		}
-		if w.Passed && w.open() >= 0 {
-			return fmt.Errorf("wave %d has passed with an open job", i+1)
+		if w.Passed && w.currentJob() >= 0 {
+			return fmt.Errorf("wave %d has passed but has an unfinished job", i+1)
 		}
+
 		for _, j := range w.Jobs {
-			if iothub.CheckJobID(j.ID) != nil || jobs[j.ID] || len(j.Devices) == 0 || j.Ended && j.Begun == nil {
-				return fmt.Errorf("job %q of wave %d is none", j.ID, i+1)
+			if iothub.CheckJobID(j.ID) != nil || jobs[j.ID] || len(j.Devices) == 0 || j.Ended && j.SubmittedAt == nil {
+				return fmt.Errorf("job %q of wave %d is invalid", j.ID, i+1)
 			}
 			jobs[j.ID] = true
 			for _, id := range j.Devices {
-				if at, known := wave[id]; known && at != i {
+				if wave, known := waveOf[id]; known && wave != i {
 					return fmt.Errorf("device %q is in two waves", id)
 				}
-				wave[id] = i
+				waveOf[id] = i
 			}
 		}
+
 		for id := range w.Failed {
-			if at, known := wave[id]; !known || at != i {
-				return fmt.Errorf("device %q failed in wave %d and is not of it", id, i+1)
+			if wave, known := waveOf[id]; !known || wave != i {
+				return fmt.Errorf("wave %d lists the failed device %q, which is not in the wave", i+1, id)
 			}
 		}
 	}
+
 	return nil
 }

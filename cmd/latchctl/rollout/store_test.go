@@ -11,21 +11,24 @@ import (
 )
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	s := Store(filepath.Join(t.TempDir(), "state", "latchctl", "rollouts"))
 	if list, err := s.List(); err != nil || list != nil {
-		t.Errorf("before the first: %v, %v", list, err)
+		t.Errorf("empty store: %v, %v", list, err)
 	}
-	if _, err := s.Load("r"); !errors.Is(err, ErrNone) {
+	if _, err := s.Load("r"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("load: %v", err)
 	}
-	if _, err := s.Load("../r"); !errors.Is(err, ErrNone) {
+	if _, err := s.Load("../r"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("load: %v", err)
 	}
+
 	unlock, err := s.Lock("r")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
+
 	r := makeRollout(t, 3, "1,100%", Rules{Soak: 60, Require: "x", AbortAbove: 25})
 	if err := s.Save(r); err != nil {
 		t.Fatal(err)
@@ -34,6 +37,7 @@ func TestStore(t *testing.T) {
 	if err := s.Save(r); err != nil {
 		t.Fatal(err)
 	}
+
 	for path, want := range map[string]os.FileMode{s.Path("r"): 0o600, string(s): 0o700} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %o", path, info.Mode(), err, want)
@@ -45,17 +49,19 @@ func TestStore(t *testing.T) {
 	if list, err := s.List(); err != nil || !slices.Equal(list, []string{"r"}) {
 		t.Errorf("list: %v, %v", list, err)
 	}
+
 	r.ID = "other"
 	text := toJSON(t, file{fileVersion, r})
 	if err := os.WriteFile(s.Path("r"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Load("r"); err == nil || !strings.Contains(err.Error(), "it is of rollout other") {
-		t.Errorf("load another's file: %v", err)
+	if _, err := s.Load("r"); err == nil || !strings.Contains(err.Error(), "the file belongs to rollout other") {
+		t.Errorf("load the file of another rollout: %v", err)
 	}
 }
 
 func TestDefaultStore(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ state, home, want string }{
 		{"/s", "/h", "/s/latchctl/rollouts"},
 		{"", "/h", "/h/.local/state/latchctl/rollouts"},
@@ -70,6 +76,7 @@ func TestDefaultStore(t *testing.T) {
 }
 
 func TestLock(t *testing.T) {
+	t.Parallel()
 	s := Store(t.TempDir())
 	unlock, err := s.Lock("r")
 	if err != nil {
@@ -78,11 +85,13 @@ func TestLock(t *testing.T) {
 	if _, err := s.Lock("r"); !errors.Is(err, ErrBusy) {
 		t.Errorf("locked twice: %v", err)
 	}
+
 	other, err := s.Lock("other")
 	if err != nil {
 		t.Errorf("another rollout: %v", err)
 	}
 	other()
+
 	unlock()
 	unlock, err = s.Lock("r")
 	if err != nil {
@@ -91,55 +100,60 @@ func TestLock(t *testing.T) {
 	unlock()
 }
 
-func TestAskToStop(t *testing.T) {
+func TestRequestStop(t *testing.T) {
+	t.Parallel()
 	s := Store(t.TempDir())
-	if _, asked := s.StopAsked("r"); asked {
-		t.Error("asked before anybody did")
+	if _, requested := s.StopRequested("r"); requested {
+		t.Error("a new rollout has a stop request")
 	}
-	ctx, end := s.Stoppable(t.Context(), "r")
+
+	ctx, end := s.WithStop(t.Context(), "r")
 	defer end()
-	if err := s.AskToStop("r", "enough"); err != nil {
+	if err := s.RequestStop("r", "enough"); err != nil {
 		t.Fatal(err)
 	}
 	<-ctx.Done()
-	var stop stopAsked
-	if !errors.As(context.Cause(ctx), &stop) || stop.reason != "enough" {
+	stop, ok := errors.AsType[stopError](context.Cause(ctx))
+	if !ok || stop.reason != "enough" {
 		t.Errorf("cause: %v", context.Cause(ctx))
 	}
-	if err := s.ForgetStop("r"); err != nil {
+
+	if err := s.ClearStop("r"); err != nil {
 		t.Error(err)
 	}
-	if err := s.ForgetStop("r"); err != nil {
-		t.Errorf("forgotten twice: %v", err)
+	if err := s.ClearStop("r"); err != nil {
+		t.Errorf("cleared twice: %v", err)
 	}
-	if _, asked := s.StopAsked("r"); asked {
-		t.Error("asked still")
+	if _, requested := s.StopRequested("r"); requested {
+		t.Error("the stop request is still there")
 	}
 }
 
-// A file that is not as this program writes it is refused, and says why.
+// parse refuses a file with an invalid value and names the problem.
 func TestParseRefuses(t *testing.T) {
+	t.Parallel()
 	good := toJSON(t, file{fileVersion, makeRollout(t, 4, "2,100%", Rules{})})
 	if _, err := parse([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, tt := range []struct{ name, old, new, want string }{
-		{"of a later release", `"version":1`, `"version":2`, "version 2 of the file is not known"},
-		{"without a version", `"version":1,`, ``, "version 0 of the file"},
-		{"cut", `"waves":`, ``, "invalid character"},
-		{"with a field that nobody knows", `"status":`, `"hurry":true,"status":`, `unknown field "hurry"`},
-		{"status", `"status":"running"`, `"status":"flying"`, `status "flying" is not known`},
-		{"phase", `"phase":"calling"`, `"phase":"resting"`, `phase "resting" is not known`},
-		{"soaking without an end", `"phase":"calling"`, `"phase":"soaking"`, "soakUntil"},
-		{"id", `"id":"r",`, `"id":"../r",`, `the id "../r" is none`},
-		{"work", `"scheduleDeviceMethod"`, `"scheduleUpdateTwin"`, "the work is not that"},
+		{"later version", `"version":1`, `"version":2`, "unsupported file version 2"},
+		{"no version", `"version":1,`, ``, "unsupported file version 0"},
+		{"invalid JSON", `"waves":`, ``, "invalid character"},
+		{"unknown field", `"status":`, `"hurry":true,"status":`, `unknown field "hurry"`},
+		{"status", `"status":"running"`, `"status":"flying"`, `unknown status "flying"`},
+		{"phase", `"phase":"calling"`, `"phase":"resting"`, `unknown phase "resting"`},
+		{"soaking without an end time", `"phase":"calling"`, `"phase":"soaking"`, "soakUntil"},
+		{"id", `"id":"r",`, `"id":"../r",`, `invalid id "../r"`},
+		{"work", `"scheduleDeviceMethod"`, `"scheduleUpdateTwin"`, "the work does not match the job type"},
 		{"threshold", `"abortAbove":"0%"`, `"abortAbove":"110%"`, "want a percentage"},
-		{"job id", `"id":"r-w2"`, `"id":"r-w1"`, `job "r-w1" of wave 2 is none`},
-		{"job without a device", `["d0003","d0004"]`, `[]`, `job "r-w2" of wave 2 is none`},
+		{"job id", `"id":"r-w2"`, `"id":"r-w1"`, `job "r-w1" of wave 2 is invalid`},
+		{"job without a device", `["d0003","d0004"]`, `[]`, `job "r-w2" of wave 2 is invalid`},
 		{"device in two waves", `"d0003"`, `"d0001"`, `device "d0001" is in two waves`},
-		{"passed with an open job", `{"jobs":[{"id":"r-w1"`, `{"passed":true,"jobs":[{"id":"r-w1"`, "wave 1 has passed with an open job"},
-		{"ended and never begun", `["d0003","d0004"]`, `["d0003","d0004"],"ended":true`, `job "r-w2" of wave 2 is none`},
-		{"failure of another wave", `{"jobs":[{"id":"r-w1"`, `{"failed":{"d0003":{"outcome":"refused"}},"jobs":[{"id":"r-w1"`, `device "d0003" failed in wave 1 and is not of it`},
+		{"passed with an unfinished job", `{"jobs":[{"id":"r-w1"`, `{"passed":true,"jobs":[{"id":"r-w1"`, "wave 1 has passed but has an unfinished job"},
+		{"ended but never submitted", `["d0003","d0004"]`, `["d0003","d0004"],"ended":true`, `job "r-w2" of wave 2 is invalid`},
+		{"failed device of another wave", `{"jobs":[{"id":"r-w1"`, `{"failed":{"d0003":{"outcome":"refused"}},"jobs":[{"id":"r-w1"`, `wave 1 lists the failed device "d0003", which is not in the wave`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bad := strings.Replace(good, tt.old, tt.new, 1)
@@ -151,14 +165,15 @@ func TestParseRefuses(t *testing.T) {
 			}
 		})
 	}
+
 	for _, text := range []string{"", "{}", `{"version":1}`, "[]"} {
 		if _, err := parse([]byte(text)); err == nil {
-			t.Errorf("%q was taken", text)
+			t.Errorf("%q was accepted", text)
 		}
 	}
 }
 
-// FuzzParse: whatever file is taken, the rollout in it comes to an end.
+// A rollout from any accepted file ends after a bounded number of steps.
 func FuzzParse(f *testing.F) {
 	r := New("r", "h", "*", lockWork, Rules{Soak: 1, Require: "x", MinDevices: 2}, [][]string{{"a"}, {"b", "c"}}, start)
 	for _, status := range []Status{Running, Aborted, Stopped, Done} {
@@ -172,7 +187,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		next, action := Step(r, Begin{}, start)
+
+		next, action := Step(r, Start{}, start)
 		jobs := 0
 		for _, w := range next.Waves {
 			jobs += len(w.Jobs)
@@ -188,12 +204,12 @@ func FuzzParse(f *testing.F) {
 				e = Checked{}
 			case End:
 				if next.Status == Running {
-					t.Errorf("it ends running: %s", text)
+					t.Errorf("the rollout ends with status running: %s", text)
 				}
 				return
 			}
 			next, action = Step(next, e, start)
 		}
-		t.Errorf("it does not come to an end: %s", text)
+		t.Errorf("the rollout does not end: %s", text)
 	})
 }

@@ -1,0 +1,87 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/latchd/latchd/transport/durable"
+)
+
+// stopInterval is how often a running rollout checks for a stop request.
+const stopInterval = 100 * time.Millisecond
+
+// ErrBusy means that another latchctl process is running the rollout.
+var ErrBusy = errors.New("another latchctl process is running this rollout")
+
+// Lock makes sure that no other process runs the rollout. The lock ends when unlock is
+// called or the process ends.
+func (s Store) Lock(id string) (unlock func() error, err error) {
+	if err := durable.MakeDir(string(s), 0o700); err != nil {
+		return nil, err
+	}
+
+	unlock, err = durable.LockFile(filepath.Join(string(s), id+".lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("%w: %s", ErrBusy, id)
+	}
+	return unlock, err
+}
+
+// stopFile returns the path of the file that requests a stop. The file outlives both the
+// process that requests the stop and the process that runs the rollout.
+func (s Store) stopFile(id string) string { return filepath.Join(string(s), id+".stop") }
+
+// RequestStop asks the process that runs the rollout to stop before the next job.
+func (s Store) RequestStop(id, reason string) error {
+	if err := durable.Replace(s.stopFile(id), []byte(reason), 0o600); err != nil {
+		return fmt.Errorf("request to stop rollout %s: %w", id, err)
+	}
+	return nil
+}
+
+// StopRequested reports whether a stop is requested, and the reason.
+func (s Store) StopRequested(id string) (reason string, requested bool) {
+	text, err := os.ReadFile(s.stopFile(id))
+	return string(text), err == nil
+}
+
+// ClearStop removes a stop request, if there is one.
+func (s Store) ClearStop(id string) error {
+	if err := os.Remove(s.stopFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return durable.SyncDir(string(s))
+}
+
+// stopError is the cause of a context that ended because of a stop request.
+type stopError struct{ reason string }
+
+func (e stopError) Error() string { return "stop requested: " + e.reason }
+
+// WithStop returns a context that ends when someone requests a stop of the rollout.
+func (s Store) WithStop(ctx context.Context, id string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+
+	go func() {
+		ticker := time.NewTicker(stopInterval)
+		defer ticker.Stop()
+		for {
+			if reason, requested := s.StopRequested(id); requested {
+				cancel(stopError{reason})
+				return
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+
+	return ctx, func() { cancel(nil) }
+}
