@@ -72,7 +72,7 @@ func TestNoRebootWithoutAnswer(t *testing.T) {
 
 	d.scheduleReboot(m, errors.New("the link has ended"))
 	if status, _ := d.reboot(m); status != 202 {
-		t.Errorf("asked again: status %d", status)
+		t.Errorf("second request: status %d, want 202", status)
 	}
 }
 
