@@ -21,9 +21,9 @@ const (
 	badKey   = "hunter2-hunter2"
 )
 
-// Every bad input is refused in one line that says what is wrong, without a
-// secret, with an exit code that tells wrong usage (2) from failure (1), and
-// leaves everything as it was.
+// latchctl must refuse every bad input and change nothing. It prints one line that names
+// the problem and contains no secret. Its exit code is 2 for wrong usage and 1 for a
+// failure.
 func TestBadInputToLatchctl(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	h.CreateDevice(t, "d1")
@@ -66,12 +66,12 @@ func TestBadInputToLatchctl(t *testing.T) {
 	}{
 		{"connection string without a key", hub(strings.TrimSuffix(good, ";SharedAccessKey="+key)), list, 1, "SharedAccessKey is missing"},
 		{"connection string of a device", hub("HostName=localhost;DeviceId=d1;SharedAccessKey=" + wrongKey), list, 1, "a name that does not belong here"},
-		{"key that is no base64", hub(strings.Replace(good, key, badKey, 1)), list, 1, "the key is not base64"},
+		{"key that is not base64", hub(strings.Replace(good, key, badKey, 1)), list, 1, "the key is not base64"},
 		{"empty file", hub("\n"), list, 1, "it is empty"},
 		{"no such file", []string{"--hub-file", "/nonexistent/hub"}, list, 1, "/nonexistent/hub"},
 		{"no hub given", nil, list, 2, "hub"},
 		{"wrong key", hub(strings.Replace(good, key, wrongKey, 1)), list, 1, "IotHubUnauthorized"},
-		{"policy that is not there", hub(strings.Replace(good, "iothubowner", "nobody", 1)), list, 1, "401"},
+		{"unknown policy", hub(strings.Replace(good, "iothubowner", "nobody", 1)), list, 1, "401"},
 		{"another hub's name", hub(strings.Replace(good, "localhost", "elsewhere", 1)), list, 1, "401"},
 		{"hub not reachable", []string{"--hub-file", h.ServiceFile(), "--endpoint", "https://" + gone, "--ca-file", h.CA()}, list, 1, "not reachable"},
 		{"authority not trusted", []string{"--hub-file", h.ServiceFile(), "--endpoint", h.Endpoint()}, list, 1, "--ca-file"},
@@ -79,28 +79,28 @@ func TestBadInputToLatchctl(t *testing.T) {
 		{"no endpoint", []string{"--hub-file", h.ServiceFile(), "--endpoint", "ftp://x", "--ca-file", h.CA()}, list, 2, "ftp"},
 
 		{"unknown device's twin", this, []string{"twin", "show", "d2"}, 1, "no such device: d2"},
-		{"unknown device locked", this, []string{"lock", "d2"}, 1, "no such device: d2"},
-		{"unknown device called", this, []string{"method", "invoke", "d2", "ping"}, 1, "no such device: d2"},
-		{"unknown device's twin changed", this, []string{"twin", "update", "d2", "--desired", `{"floor":1}`}, 1, "no such device: d2"},
-		{"device that is there", this, []string{"device", "create", "d1"}, 1, "d1"},
-		{"device id that cannot be", this, []string{"device", "create", "d 1"}, 2, "' '"},
-		{"desired properties are no JSON", this, []string{"twin", "update", "d1", "--desired", `{floor:1}`}, 2, "--desired"},
-		{"desired properties are no object", this, []string{"twin", "update", "d1", "--desired", `[1]`}, 2, "--desired"},
+		{"lock of an unknown device", this, []string{"lock", "d2"}, 1, "no such device: d2"},
+		{"method of an unknown device", this, []string{"method", "invoke", "d2", "ping"}, 1, "no such device: d2"},
+		{"update of an unknown twin", this, []string{"twin", "update", "d2", "--desired", `{"floor":1}`}, 1, "no such device: d2"},
+		{"device that exists", this, []string{"device", "create", "d1"}, 1, "d1"},
+		{"invalid device id", this, []string{"device", "create", "d 1"}, 2, "' '"},
+		{"desired properties are not JSON", this, []string{"twin", "update", "d1", "--desired", `{floor:1}`}, 2, "--desired"},
+		{"desired properties are not an object", this, []string{"twin", "update", "d1", "--desired", `[1]`}, 2, "--desired"},
 
-		{"condition that ends too early", this, append(lock, "--where", "deviceId = "), 1, "line 1:12"},
-		{"condition of an unknown word", this, append(lock, "--where", "deviceId LIKE 'd%'"), 1, "line 1:10"},
-		{"text that does not end", this, append(lock, "--where", "deviceId = 'd1"), 1, "line 1:12"},
+		{"incomplete condition", this, append(lock, "--where", "deviceId = "), 1, "line 1:12"},
+		{"condition with an unknown operator", this, append(lock, "--where", "deviceId LIKE 'd%'"), 1, "line 1:10"},
+		{"unterminated string", this, append(lock, "--where", "deviceId = 'd1"), 1, "line 1:12"},
 		{"a whole SELECT", this, append(lock, "--where", "SELECT * FROM devices"), 2, "whole SELECT"},
 		{"no condition", this, lock, 2, "--where"},
 		{"condition that selects nothing", this, append(lock, "--where", "deviceId = 'd2'"), 1, "no device"},
 		{"start in an unknown form", this, append(lock, "--where", "*", "--start", "soonish"), 2, "--start"},
 		{"start in the past", this, append(lock, "--where", "*", "--start", "2001-01-01T00:00:00Z"), 2, "past"},
 		{"job id in use", this, append(lock, "--where", "*", "--id", "taken"), 1, "taken"},
-		{"job id that cannot be", this, append(lock, "--where", "*", "--id", "a/b"), 2, "'/'"},
-		{"answer time out of bounds", this, append(lock, "--where", "*", "--timeout", "2s"), 2, "timeout"},
-		{"payload is no JSON", this, append(lock, "--where", "*", "--payload", "{"), 2, "--payload"},
+		{"invalid job id", this, append(lock, "--where", "*", "--id", "a/b"), 2, "'/'"},
+		{"response timeout too short", this, append(lock, "--where", "*", "--timeout", "2s"), 2, "timeout"},
+		{"payload is not JSON", this, append(lock, "--where", "*", "--payload", "{"), 2, "--payload"},
 		{"unknown job", this, []string{"job", "show", "nope"}, 1, "no such job: nope"},
-		{"query that is none", this, []string{"query", "DELETE FROM devices"}, 1, "line 1:1"},
+		{"not a query", this, []string{"query", "DELETE FROM devices"}, 1, "line 1:1"},
 		{"unknown command", this, []string{"devise", "list"}, 2, "device"},
 		{"unknown flag", this, []string{"device", "list", "--colour"}, 2, "--colour"},
 		{"unknown output", this, []string{"-o", "yaml", "device", "list"}, 2, "yaml"},
@@ -113,17 +113,17 @@ func TestBadInputToLatchctl(t *testing.T) {
 			checkOneLine(t, r, test.want)
 			for _, secret := range []string{key, wrongKey, badKey} {
 				if strings.Contains(r.Stdout+r.Stderr, secret) {
-					t.Errorf("it shows a secret")
+					t.Errorf("the output contains a secret")
 				}
 			}
 		})
 	}
 	if after := state(); after != before {
-		t.Errorf("something has changed; before:\n%s\nafter:\n%s", before, after)
+		t.Errorf("the hub's state has changed; before:\n%s\nafter:\n%s", before, after)
 	}
 }
 
-// A token that has run out opens neither front.
+// The hub refuses an expired token in its service API and in MQTT.
 func TestExpiredToken(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	device := h.CreateDevice(t, "d1")
@@ -146,7 +146,7 @@ func TestExpiredToken(t *testing.T) {
 		if status != http.StatusOK {
 			refusal := iothub.ParseError(status, body)
 			if refusal.Code != iothub.CodeUnauthorized || !strings.Contains(refusal.Message, "expired") {
-				t.Errorf("the refusal %q does not say that the token is expired", refusal)
+				t.Errorf("the error %q does not say that the token is expired", refusal)
 			}
 		}
 	}
@@ -157,8 +157,8 @@ func TestExpiredToken(t *testing.T) {
 	checkLoginRefused(t, h, expired)
 }
 
-// A login that is refused is said on one line of the agent's log, and the agent
-// goes on trying; the device is never seen as connected.
+// If the hub refuses a login, the agent logs one line and tries again. The hub must not
+// report the device as connected.
 func TestWrongDeviceKey(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	device := h.CreateDevice(t, "d1")
@@ -172,22 +172,22 @@ func checkLoginRefused(t *testing.T, h *harness.Hub, device iothub.Device) {
 	t.Helper()
 	d := harness.NewDoor(t, h, device, "")
 	d.Start(t)
-	line := d.ExpectFunc(t, "a line that says that the login was refused", func(line string) (string, bool) {
+	line := d.ExpectFunc(t, "a line about the refused login", func(line string) (string, bool) {
 		return line, strings.Contains(line, "refused") || strings.Contains(line, "not authorized")
 	})
 	if strings.Contains(line, device.Key.Base64()) && len(device.Key) > 0 {
 		t.Errorf("the log shows the key: %s", line)
 	}
 	if code := d.Stop(t); code != 0 {
-		t.Errorf("latchd ended with %d at SIGTERM, want 0", code)
+		t.Errorf("latchd ended with exit code %d after SIGTERM, want 0", code)
 	}
 	if state := h.Twin(t, "d1").ConnectionState; state != iothub.Disconnected {
-		t.Errorf("the device is %s", state)
+		t.Errorf("the device is %s, want disconnected", state)
 	}
 }
 
-// A configuration that cannot work ends latchd at once, before it touches the
-// lock or the network: one line, with the file and what is wrong.
+// latchd must end at once if its configuration is invalid, before it uses the lock or the
+// network. It prints one line that names the file and the problem.
 func TestBadConfigurationOfLatchd(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	door := harness.NewDoor(t, h, h.CreateDevice(t, "d1"), "")
@@ -205,14 +205,14 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 		{"no driver", `driver = "mock"`, "", []string{"driver"}},
 		{"unknown driver", `driver = "mock"`, `driver = "magic"`, []string{"driver", "magic"}},
 		{"unknown fault", "[lock]", "[lock.mock]\nfault = \"rust\"\n[lock]", []string{"fault", "rust", "jam"}},
-		{"what to do at power on is missing", `at_power_on = "unlocked"`, "", []string{"at_power_on", "locked"}},
+		{"no at_power_on", `at_power_on = "unlocked"`, "", []string{"at_power_on", "locked"}},
 		{"no such credentials", "connection-string\"", "nothing\"", []string{"nothing"}},
 		{"no such CA", "ca.pem", "no.pem", []string{"no.pem"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := strings.Replace(string(good), test.old, test.new, 1)
 			if text == string(good) {
-				t.Fatal("the case changes nothing")
+				t.Fatal("the replacement does not change the configuration")
 			}
 			write(t, door.Config, text)
 			r := harness.Run(t, door.Command())
@@ -221,7 +221,7 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 			}
 			checkOneLine(t, r, test.want...)
 			if _, err := os.Stat(door.State); err == nil {
-				t.Error("it made its state folder")
+				t.Error("latchd created its state directory")
 			}
 		})
 	}
@@ -231,24 +231,24 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 		r := harness.Run(t, door.Command()).Want(t, 1)
 		checkOneLine(t, r, "connection-string", "the key is not base64")
 		if strings.Contains(r.Stderr, badKey) {
-			t.Error("it shows the secret")
+			t.Error("the output contains the secret")
 		}
 	})
 }
 
-// checkOneLine checks that the program printed no data, and one line of error
-// that has each of the words.
+// checkOneLine checks that the program printed nothing on standard output, and on standard
+// error one line that contains each of the words.
 func checkOneLine(t *testing.T, r harness.Result, words ...string) {
 	t.Helper()
 	if r.Stdout != "" {
-		t.Errorf("it printed data: %q", r.Stdout)
+		t.Errorf("standard output is not empty: %q", r.Stdout)
 	}
 	if strings.Count(r.Stderr, "\n") != 1 || !strings.HasSuffix(r.Stderr, "\n") {
 		t.Errorf("the error is not one line: %q", r.Stderr)
 	}
 	for _, word := range words {
 		if !strings.Contains(r.Stderr, word) {
-			t.Errorf("the error %q does not say %q", r.Stderr, word)
+			t.Errorf("the error %q does not contain %q", r.Stderr, word)
 		}
 	}
 }
@@ -260,7 +260,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress returns an address on which no server listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -271,7 +271,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// get asks the service API with a token of one's own.
+// get sends a GET request with the given token to the service API.
 func get(t *testing.T, h *harness.Hub, path, token string) (status int, body []byte) {
 	t.Helper()
 	pem, err := os.ReadFile(h.CA())
@@ -298,7 +298,7 @@ func get(t *testing.T, h *harness.Hub, path, token string) (status int, body []b
 	return response.StatusCode, body
 }
 
-// otherAuthority is a certificate that has nothing to do with any hub.
+// otherAuthority is a CA certificate that has signed no hub's certificate.
 const otherAuthority = `-----BEGIN CERTIFICATE-----
 MIIBkDCCATWgAwIBAgIUdpuaOWNJodbsLuSguCNY9gDx4wwwCgYIKoZIzj0EAwIw
 HDEaMBgGA1UEAwwRYW5vdGhlciBhdXRob3JpdHkwIBcNMjYxMTIzMjMyNDM2WhgP

@@ -1,5 +1,5 @@
-// Package system tests the project's real programs together, each in a process
-// of its own, over TLS and with files on disk: what happens to a job when the
-// hub is killed in the middle of it, how a door that jams is told, and that no
-// bad input changes anything.
+// Package system tests the project's real programs together. Each program runs in its own
+// process, with TLS connections and files on disk. The tests check what happens to a job
+// when the hub is killed, how a jammed door is reported, and that bad input changes
+// nothing.
 package system

@@ -17,20 +17,20 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// fleet is many devices on one hub, in this process, so that a test knows
-// exactly which of them were called and decides when they answer.
+// fleet is a group of devices that run in this process. A test can see which of them were
+// called and can decide when they answer.
 type fleet struct {
 	ids     []string
-	calls   chan string   // the id of each device that is called
-	answers chan string   // the id of each device whose answer is written
-	release chan struct{} // closed when the devices that hold their answers may send them
+	calls   chan string   // receives the id of each device that is called
+	answers chan string   // receives the id of each device that has sent its answer
+	release chan struct{} // the test closes it to let the holding devices answer
 
 	mu     sync.Mutex
-	called map[string]int
+	called map[string]int // number of calls of each device
 }
 
-// startFleet registers n devices and waits until the hub can call each. Those
-// for which hold is true do not answer before the fleet's release.
+// startFleet registers n devices and waits until the hub can call each of them. The
+// devices for which hold returns true do not answer before release is closed.
 func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fleet {
 	t.Helper()
 	f := &fleet{calls: make(chan string, 10*n), answers: make(chan string, 10*n), release: make(chan struct{}), called: make(map[string]int)}
@@ -38,7 +38,8 @@ func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fle
 	ctx, stop := context.WithCancel(context.Background())
 	var devices sync.WaitGroup
 	t.Cleanup(func() { stop(); devices.Wait() })
-	up := make(chan struct{}, 10*n)
+
+	connected := make(chan struct{}, 10*n)
 	for i := range n {
 		id := fmt.Sprintf("door-%02d", i)
 		f.ids = append(f.ids, id)
@@ -46,7 +47,7 @@ func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fle
 		devices.Go(func() {
 			err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
 				select {
-				case up <- struct{}{}:
+				case connected <- struct{}{}:
 				default:
 				}
 				return f.serve(ctx, id, link, hold(i))
@@ -56,23 +57,24 @@ func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fle
 			}
 		})
 	}
-	take(t, up, n, "devices to connect")
+	take(t, connected, n, "devices to connect")
 	return f
 }
 
 // take waits for n events.
 func take[T any](t *testing.T, events <-chan T, n int, what string) {
 	t.Helper()
-	late := time.After(harness.Patience)
+	timeout := time.After(harness.Patience)
 	for i := range n {
 		select {
 		case <-events:
-		case <-late:
-			t.Fatalf("waited %s for %d %s, and saw %d", harness.Patience, n, what, i)
+		case <-timeout:
+			t.Fatalf("waited %s for %d %s, but saw %d", harness.Patience, n, what, i)
 		}
 	}
 }
 
+// serve answers the methods of one device on one link.
 func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool) error {
 	for m := range link.Methods() {
 		f.mu.Lock()
@@ -88,7 +90,7 @@ func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool
 		}
 		answer := iothub.MethodResponse{Status: 200, Payload: json.RawMessage(fmt.Sprintf(`{"id":%q}`, id))}
 		if err := link.Respond(ctx, m.RequestID, answer); err != nil {
-			return nil // the link is gone, and the next one comes
+			return nil // the link was lost; Run calls serve again with the next one
 		}
 		f.answers <- id
 	}
@@ -96,7 +98,7 @@ func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool
 	return nil
 }
 
-// timesCalled is how often each device was called so far.
+// timesCalled returns the number of calls of each device so far.
 func (f *fleet) timesCalled() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

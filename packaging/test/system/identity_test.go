@@ -23,8 +23,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// latchd proves who it is by a certificate, by a key that a provisioning service
-// knows, or by its group's, and reaches its hub by MQTT or by WebSocket.
+// latchd can log in with a certificate, with the key of an enrollment, or with a key
+// derived from the key of an enrollment group. It can connect over MQTT or WebSocket.
 func TestWaysToLogIn(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	scope := strings.TrimSpace(h.Enrollment(t, "scope").Want(t, 0).Stdout)
@@ -40,9 +40,9 @@ func TestWaysToLogIn(t *testing.T) {
 		}
 		return file
 	}
-	enrol := func(enrolment string) (key string) {
+	enroll := func(enrollment string) (key string) {
 		t.Helper()
-		out := h.Enrollment(t, "apply", secret("enrolment.json", enrolment)).Want(t, 0).Stdout
+		out := h.Enrollment(t, "apply", secret("enrollment.json", enrollment)).Want(t, 0).Stdout
 		var made struct {
 			Attestation struct{ SymmetricKey struct{ PrimaryKey string } }
 		}
@@ -51,6 +51,7 @@ func TestWaysToLogIn(t *testing.T) {
 		}
 		return made.Attestation.SymmetricKey.PrimaryKey
 	}
+
 	certificate, key, thumbprint := selfSigned(t, "by-certificate")
 	if _, err := h.Client(t).CreateDevice(t.Context(), iothub.DeviceIdentity{
 		DeviceID: "by-certificate",
@@ -60,16 +61,17 @@ func TestWaysToLogIn(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+
 	byKey := h.CreateDevice(t, "by-websocket")
 	for id, config := range map[string]string{
 		"by-certificate": fmt.Sprintf("[hub]\nendpoint = %q\nconnection_string_file = %q\ncertificate_file = %q\ncertificate_key_file = %q\n",
 			h.MQTT, secret("string", "HostName=localhost;DeviceId=by-certificate;x509=true"), secret("cert.pem", certificate), secret("key.pem", key)),
 		"by-websocket": fmt.Sprintf("[hub]\nendpoint = %q\nwebsocket = true\nconnection_string_file = %q\n",
 			"localhost:"+port, secret("string", byKey.ConnectionString())),
-		"by-enrolment": fmt.Sprintf("[hub]\nendpoint = %q\n[provisioning]\nendpoint = %q\nid_scope = %q\nregistration_id = \"by-enrolment\"\nkey_file = %q\n",
-			h.MQTT, h.MQTT, scope, secret("key", enrol(`{"registrationId":"by-enrolment","attestation":{"type":"symmetricKey"}}`))),
+		"by-enrollment": fmt.Sprintf("[hub]\nendpoint = %q\n[provisioning]\nendpoint = %q\nid_scope = %q\nregistration_id = \"by-enrollment\"\nkey_file = %q\n",
+			h.MQTT, h.MQTT, scope, secret("key", enroll(`{"registrationId":"by-enrollment","attestation":{"type":"symmetricKey"}}`))),
 		"by-group": fmt.Sprintf("[hub]\nendpoint = %q\n[provisioning]\nendpoint = %q\nid_scope = %q\nregistration_id = \"by-group\"\ngroup_key_file = %q\n",
-			h.MQTT, h.MQTT, scope, secret("key", enrol(`{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey"}}`))),
+			h.MQTT, h.MQTT, scope, secret("key", enroll(`{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey"}}`))),
 	} {
 		t.Run(id, func(t *testing.T) {
 			d := harness.NewDoor(t, h, iothub.Device{HostName: "localhost", DeviceID: id, Key: iothub.Key("k")}, "")
@@ -80,25 +82,26 @@ func TestWaysToLogIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.Start(t)
-			d.ExpectFunc(t, "the connection", func(line string) (string, bool) { return line, strings.Contains(line, "connected to the hub") })
+			d.ExpectFunc(t, "the line about the connection", func(line string) (string, bool) { return line, strings.Contains(line, "connected to the hub") })
 			if r := h.Invoke(t, id, "lockDoor", nil); r.Status != 200 {
 				t.Errorf("lockDoor answers %d %s", r.Status, r.Payload)
 			}
-			// What was assigned is on disk: the next start needs no service.
+			// The assigned hub is on disk, so the next start must not ask the provisioning service.
 			d.Kill()
 			d.Start(t)
-			d.ExpectFunc(t, "the connection", func(line string) (string, bool) { return line, strings.Contains(line, "connected to the hub") })
+			d.ExpectFunc(t, "the line about the connection", func(line string) (string, bool) { return line, strings.Contains(line, "connected to the hub") })
 			if strings.Contains(d.Output(), "assigned to a hub") {
-				t.Error("the second start has asked the provisioning service again")
+				t.Error("the second start asked the provisioning service again")
 			}
 			if code := d.Stop(t); code != 0 {
-				t.Errorf("ended with %d", code)
+				t.Errorf("latchd ended with exit code %d", code)
 			}
 		})
 	}
 }
 
-// selfSigned makes a device's certificate, in PEM with its key, and its thumbprint.
+// selfSigned makes a self-signed device certificate. It returns the certificate and its
+// key in PEM, and the thumbprint.
 func selfSigned(t *testing.T, name string) (certificate, key, thumbprint string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

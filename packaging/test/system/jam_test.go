@@ -9,8 +9,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// One of three doors jams. The hub counts its answer as a success; a technician
-// must not: latchctl names the door and the reason, and ends with 3.
+// One of three doors jams and says so in its answer. The hub counts every answer as a
+// success, but latchctl must not: it names the door and the reason, and its exit code
+// is 3.
 func TestOneDoorJams(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	harness.StartDoor(t, h, "front", "")
@@ -22,7 +23,7 @@ func TestOneDoorJams(t *testing.T) {
 	checkNamed(t, r)
 	job := awaitJob(t, h)
 	if s := job.DeviceJobStatistics; job.Status != iothub.JobCompleted || s.SucceededCount != 3 || s.FailedCount != 0 {
-		t.Errorf("to the hub an answer is an answer: want completed and 3 succeeded, got %s, %+v", job.Status, s)
+		t.Errorf("the hub must count every answer as succeeded: want completed and 3 succeeded, got %s, %+v", job.Status, s)
 	}
 	rows := h.Rows(t, jobID)
 	for id, want := range map[string]iothub.Outcome{"front": iothub.Succeeded, "cellar": iothub.Refused, "roof": iothub.Succeeded} {
@@ -35,17 +36,17 @@ func TestOneDoorJams(t *testing.T) {
 	h.Ctl(t, "lock", "front", "roof").Want(t, 0)
 	checkNamed(t, h.Ctl(t, "method", "invoke", "cellar", "lockDoor").Want(t, 3))
 
-	// The report follows the answer.
+	// The agent reports the jam after it has answered.
 	harness.Await(t, "the jam to be in the twin", func() error {
 		lock, _ := h.Twin(t, "cellar").Properties.Reported["lock"].(map[string]any)
 		if lock["position"] != "jammed" {
-			return fmt.Errorf("its lock is %v", lock)
+			return fmt.Errorf("the reported lock is %v", lock)
 		}
 		return nil
 	})
 }
 
-// checkNamed checks that latchctl says which door failed, and why.
+// checkNamed checks that one line of latchctl's output names the failed door and the reason.
 func checkNamed(t *testing.T, r harness.Result) {
 	t.Helper()
 	for _, line := range strings.Split(r.Stdout+r.Stderr, "\n") {
@@ -53,5 +54,5 @@ func checkNamed(t *testing.T, r harness.Result) {
 			return
 		}
 	}
-	t.Errorf("%s\ndoes not say on one line that cellar is jammed:\n%s\n%s", r.Command, r.Stdout, r.Stderr)
+	t.Errorf("%s\nprints no line that says that cellar is jammed:\n%s\n%s", r.Command, r.Stdout, r.Stderr)
 }

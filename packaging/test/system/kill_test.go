@@ -15,29 +15,29 @@ import (
 
 const jobID = "lock-all"
 
-// The hub is killed in the middle of a job on 50 devices and started again. The
-// job ends, every device has one row, what became of each is said, no device
-// was called twice, and what the hub has acknowledged is there.
+// The hub is killed during a job on 50 devices and started again. The job must end with
+// one row and an outcome for every device. No device may be called twice, and every write
+// that the hub has acknowledged must survive.
 func TestHubKilledInTheMiddleOfAJob(t *testing.T) {
 	const devices = 50
 	all := func(int) bool { return true }
 	for _, test := range []struct {
-		name   string
-		hold   func(i int) bool // which devices do not answer until then
-		moment func(t *testing.T, h *harness.Hub, f *fleet)
-		want   map[iothub.Outcome]int // nil: it is a matter of chance
+		name  string
+		hold  func(i int) bool // devices that do not answer before the hub is killed
+		await func(t *testing.T, h *harness.Hub, f *fleet)
+		want  map[iothub.Outcome]int // nil if the outcomes depend on timing
 	}{
 		{"while devices are being called", all, func(t *testing.T, h *harness.Hub, f *fleet) {
 			take(t, f.calls, 10, "devices to be called")
 		}, nil},
-		{"when all devices were called and none has answered", all, func(t *testing.T, h *harness.Hub, f *fleet) {
+		{"after all calls and before the first answer", all, func(t *testing.T, h *harness.Hub, f *fleet) {
 			take(t, f.calls, devices, "devices to be called")
 		}, map[iothub.Outcome]int{iothub.Uncertain: devices}},
-		{"when every second answer is stored", func(i int) bool { return i%2 == 1 }, func(t *testing.T, h *harness.Hub, f *fleet) {
+		{"after every second answer is stored", func(i int) bool { return i%2 == 1 }, func(t *testing.T, h *harness.Hub, f *fleet) {
 			take(t, f.calls, devices, "devices to be called")
 			awaitAnswers(t, h, devices/2)
 		}, map[iothub.Outcome]int{iothub.Succeeded: devices / 2, iothub.Uncertain: devices / 2}},
-		{"while answers stream in", all, func(t *testing.T, h *harness.Hub, f *fleet) {
+		{"while answers arrive", all, func(t *testing.T, h *harness.Hub, f *fleet) {
 			take(t, f.calls, devices, "devices to be called")
 			close(f.release)
 			take(t, f.answers, 15, "devices to answer")
@@ -55,7 +55,7 @@ func TestHubKilledInTheMiddleOfAJob(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			test.moment(t, h, f)
+			test.await(t, h, f)
 			h.Kill()
 			written := writes()
 			before := f.timesCalled()
@@ -76,10 +76,10 @@ func TestHubKilledInTheMiddleOfAJob(t *testing.T) {
 				s.SucceededCount != outcomes[iothub.Succeeded] || s.SucceededCount+s.FailedCount != devices || s.PendingCount+s.RunningCount != 0 {
 				t.Errorf("the job is %s with the statistics %+v", ended.Status, s)
 			}
-			// One write more than was acknowledged can have been carried out.
+			// The hub may have stored one more write than it has acknowledged.
 			got := h.Twin(t, f.ids[0]).Properties.Desired["n"]
 			if got != number(written) && got != number(written+1) {
-				t.Errorf("write %d was acknowledged, and the twin has %v", written, got)
+				t.Errorf("write %d was acknowledged, but the twin has %v", written, got)
 			}
 		})
 	}
@@ -94,34 +94,35 @@ func awaitAnswers(t *testing.T, h *harness.Hub, n int) {
 	harness.Await(t, "answers to be stored", func() error {
 		job, err := client.Job(t.Context(), jobID)
 		if err == nil && (job.DeviceJobStatistics == nil || job.DeviceJobStatistics.SucceededCount < n) {
-			err = fmt.Errorf("it is %s, %+v", job.Status, job.DeviceJobStatistics)
+			err = fmt.Errorf("the job is %s, %+v", job.Status, job.DeviceJobStatistics)
 		}
 		return err
 	})
 }
 
-// awaitJob waits for the job's end.
+// awaitJob waits for the end of the job with the id jobID.
 func awaitJob(t *testing.T, h *harness.Hub) iothub.Job {
 	t.Helper()
 	return awaitEnd(t, h, jobID)
 }
 
-// awaitEnd waits for the end of the job of that id.
+// awaitEnd waits for the end of the job with the given id.
 func awaitEnd(t *testing.T, h *harness.Hub, id string) iothub.Job {
 	t.Helper()
 	client := h.Client(t)
 	var job iothub.Job
 	harness.Await(t, "the end of job "+id, func() (err error) {
 		if job, err = client.Job(t.Context(), id); err == nil && !job.Status.Ended() {
-			err = fmt.Errorf("it is %s, %+v", job.Status, job.DeviceJobStatistics)
+			err = fmt.Errorf("the job is %s, %+v", job.Status, job.DeviceJobStatistics)
 		}
 		return err
 	})
 	return job
 }
 
-// checkRows holds each device's row to what the device itself has seen: before
-// is how often it was called until the hub was killed.
+// checkRows compares each device's row with the calls that the device has seen, and returns
+// the number of devices for each outcome. before holds the number of calls of each device
+// before the hub was killed.
 func checkRows(t *testing.T, rows map[string]iothub.DeviceJob, f *fleet, before map[string]int) map[iothub.Outcome]int {
 	t.Helper()
 	if len(rows) != len(f.ids) {
@@ -138,28 +139,28 @@ func checkRows(t *testing.T, rows map[string]iothub.DeviceJob, f *fleet, before 
 		switch verdict.Outcome {
 		case iothub.Succeeded:
 			if want := fmt.Sprintf(`{"id":%q}`, id); times[id] != 1 || string(row.Outcome.DeviceMethodResponse.Payload) != want {
-				t.Errorf("%s: the row has the answer %s; the device was called %d times", id, row.Outcome.DeviceMethodResponse.Payload, times[id])
+				t.Errorf("%s: the row has the answer %s, but the device was called %d times", id, row.Outcome.DeviceMethodResponse.Payload, times[id])
 			}
 		case iothub.Uncertain:
 			if row.Error == nil || row.Error.Code != string(iothub.CodeOutcomeUnknown) || row.Error.Description == "" {
-				t.Errorf("%s: an unknown outcome must be named OutcomeUnknown, with a description: %+v", id, row.Error)
+				t.Errorf("%s: an uncertain row must have the code OutcomeUnknown and a description: %+v", id, row.Error)
 			}
 		case iothub.Offline:
 			if times[id] != 0 {
-				t.Errorf("%s: the row says offline, and the device was called", id)
+				t.Errorf("%s: the row says offline, but the device was called", id)
 			}
 		default:
 			t.Errorf("%s: %+v", id, verdict)
 		}
 		if before[id] > 0 && verdict.Outcome == iothub.Offline {
-			t.Errorf("%s was called before the hub was killed, and its row says offline", id)
+			t.Errorf("%s was called before the hub was killed, but its row says offline", id)
 		}
 	}
 	return outcomes
 }
 
-// startTwinWrites counts a desired property up, one write after another, until
-// the hub is gone. The returned function gives the last number that the hub has
+// startTwinWrites increments a desired property with one write after another until the
+// hub is killed. The returned function returns the last number that the hub has
 // acknowledged.
 func startTwinWrites(t *testing.T, h *harness.Hub, id string) (last func() int) {
 	t.Helper()
@@ -180,7 +181,7 @@ func startTwinWrites(t *testing.T, h *harness.Hub, id string) (last func() int) 
 	}()
 	<-first
 	return func() int {
-		// The client would try again, and reach the hub when it is back.
+		// Without cancel, the client would try again and reach the restarted hub.
 		cancel()
 		return <-result
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// The hub is killed at any moment, again and again, while a method job and a twin
-// job run, services write desired properties and devices report. Every write
-// that was acknowledged is there, no version that anybody has seen comes back, no
-// device is called twice for one job, and both jobs end. LATCHD_TEST_HUB_KILLS
-// says how often; the seed is printed.
+// The hub is killed several times at random moments, while a method job and a twin job
+// run, services write desired properties and devices report. Every acknowledged write must
+// survive, no version number may go back, no device may be called twice for one job, and
+// both jobs must end. LATCHD_TEST_HUB_KILLS sets the number of kills. The test logs its
+// random seed.
 func TestHubKilledAgainAndAgain(t *testing.T) {
 	kills := 4
 	if text := os.Getenv("LATCHD_TEST_HUB_KILLS"); text != "" {
@@ -38,7 +38,7 @@ func TestHubKilledAgainAndAgain(t *testing.T) {
 	outcomes := make(map[iothub.Outcome]int)
 	for round := range kills {
 		for _, id := range w.ids {
-			h.Invoke(t, id, "ready", "") // it is back from the round before
+			h.Invoke(t, id, "ready", "") // waits until the device has reconnected
 		}
 		w.drain()
 		stop := w.write(t, h, 4)
@@ -48,7 +48,7 @@ func TestHubKilledAgainAndAgain(t *testing.T) {
 		w.createJob(t, h, iothub.Job{JobID: method, Type: iothub.ScheduleDeviceMethod, QueryCondition: "*",
 			CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 30,
 				Payload: json.RawMessage(strconv.Quote(method))}})
-		take(t, w.beats, 1+random.IntN(4*devices), "signs of life")
+		take(t, w.progress, 1+random.IntN(4*devices), "steps of progress")
 		h.Kill()
 		stop()
 		h.Start(t)
@@ -56,7 +56,7 @@ func TestHubKilledAgainAndAgain(t *testing.T) {
 			harness.Await(t, "the end of job "+job, func() error {
 				j, err := h.Client(t).Job(t.Context(), job)
 				if err == nil && j.Status != iothub.JobCompleted {
-					err = fmt.Errorf("it is %s, %+v", j.Status, j.DeviceJobStatistics)
+					err = fmt.Errorf("the job is %s, %+v", j.Status, j.DeviceJobStatistics)
 				}
 				return err
 			})
@@ -66,36 +66,37 @@ func TestHubKilledAgainAndAgain(t *testing.T) {
 		}
 		w.checkTwins(t, h, twin, round)
 		if t.Failed() {
-			t.Fatalf("that was round %d", round)
+			t.Fatalf("failed in round %d", round)
 		}
 	}
-	t.Logf("of the methods: %v", outcomes)
+	t.Logf("outcomes of the methods: %v", outcomes)
 }
 
-// witnesses are devices that remember all that a hub must not take back.
+// witnesses is a group of devices that record everything that the hub must not undo.
 type witnesses struct {
-	ids   []string
-	beats chan struct{} // a sign of life for whatever happens
+	ids      []string
+	progress chan struct{} // receives a value for each call, report and write
 
 	mu       sync.Mutex
-	wrong    []string
-	called   map[string]int   // by job and device
-	patched  map[string]int64 // by device: the version of the last desired patch
-	desired  map[string]int64 // by device: the highest version seen, in patches and twins
-	reported map[string]int64 // by device: the same of the reported half
-	report   map[string]int   // by device: the last value that was acknowledged
-	written  map[string]int   // by device: the same of what a service wrote
-	writes   map[string]int64 // by device: the version that the service was told
+	errors   []string
+	called   map[string]int   // number of calls, by "job/device"
+	patched  map[string]int64 // by device: version of the last desired patch
+	desired  map[string]int64 // by device: highest desired version in patches and twins
+	reported map[string]int64 // by device: highest reported version
+	report   map[string]int   // by device: last acknowledged value of the reported property
+	written  map[string]int   // by device: last acknowledged value of the desired property
+	writes   map[string]int64 // by device: version of the last acknowledged write of a service
 }
 
 func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
 	t.Helper()
-	w := &witnesses{beats: make(chan struct{}, 1<<20), called: map[string]int{}, patched: map[string]int64{}, desired: map[string]int64{}, reported: map[string]int64{},
+	w := &witnesses{progress: make(chan struct{}, 1<<20), called: map[string]int{}, patched: map[string]int64{}, desired: map[string]int64{}, reported: map[string]int64{},
 		report: map[string]int{}, written: map[string]int{}, writes: map[string]int64{}}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	t.Cleanup(func() { stop(); running.Wait() })
-	up := make(chan struct{}, n)
+
+	connected := make(chan struct{}, n)
 	for i := range n {
 		id := fmt.Sprintf("door-%02d", i)
 		w.ids = append(w.ids, id)
@@ -103,7 +104,7 @@ func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
 		running.Go(func() {
 			err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
 				select {
-				case up <- struct{}{}:
+				case connected <- struct{}{}:
 				default:
 				}
 				w.serve(ctx, id, link)
@@ -114,12 +115,13 @@ func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
 			}
 		})
 	}
-	take(t, up, n, "devices to connect")
+	take(t, connected, n, "devices to connect")
 	return w
 }
 
-// soon makes short work of what devices wait for, but for the life of a token: a
-// hub that is gone again and again is given more and more time.
+// soon replaces time.After in the devices and shortens their pauses between attempts to
+// reconnect, which grow when the hub is killed often. It does not shorten the life of a
+// token.
 func soon(d time.Duration) <-chan time.Time {
 	if d < 10*time.Minute {
 		d /= 50
@@ -127,7 +129,8 @@ func soon(d time.Duration) <-chan time.Time {
 	return time.After(d)
 }
 
-// serve is one link of a device.
+// serve runs a device on one link: it reads the twin, follows desired patches, and answers
+// each method and reports a new value.
 func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 	if twin, err := link.Twin(ctx); err == nil {
 		w.see(id, "the twin's desired version", w.desired, twin.Desired.Version(), false)
@@ -135,7 +138,7 @@ func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 		w.mu.Lock()
 		n, _ := twin.Reported["n"].(json.Number)
 		if got, _ := n.Int64(); int(got) != w.report[id] && int(got) != w.report[id]+1 {
-			w.wrong = append(w.wrong, fmt.Sprintf("%s: report %d was acknowledged, and the twin has %d", id, w.report[id], got))
+			w.errors = append(w.errors, fmt.Sprintf("%s: report %d was acknowledged, but the twin has %d", id, w.report[id], got))
 		}
 		w.report[id] = max(w.report[id], number64(n))
 		w.mu.Unlock()
@@ -147,7 +150,7 @@ func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 		case patch := <-link.Desired():
 			w.see(id, "a desired patch", w.patched, patch.Version(), true)
 			w.mu.Lock()
-			w.desired[id] = max(w.desired[id], patch.Version()) // a twin may have told of it before
+			w.desired[id] = max(w.desired[id], patch.Version()) // a twin may already have contained it
 			w.mu.Unlock()
 		case m, ok := <-link.Methods():
 			if !ok {
@@ -160,7 +163,7 @@ func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 			w.called[job+"/"+id]++
 			next := w.report[id] + 1
 			w.mu.Unlock()
-			w.beats <- struct{}{}
+			w.progress <- struct{}{}
 			link.Respond(ctx, m.RequestID, iothub.MethodResponse{Status: 200, Payload: json.RawMessage(strconv.Quote(id))})
 			version, err := link.Report(ctx, iothub.Object{"n": next})
 			if err == nil {
@@ -170,21 +173,23 @@ func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 				w.mu.Unlock()
 			}
 		}
-		w.beats <- struct{}{}
+		w.progress <- struct{}{}
 	}
 }
 
-// see notes a version, and that it was wrong if it is one of before.
+// see records a version. It records an error if the version is lower than an earlier one,
+// or, if newer is true, equal to it.
 func (w *witnesses) see(id, what string, versions map[string]int64, version int64, newer bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if version < versions[id] || newer && version == versions[id] {
-		w.wrong = append(w.wrong, fmt.Sprintf("%s: %s has version %d, and %d was seen before", id, what, version, versions[id]))
+		w.errors = append(w.errors, fmt.Sprintf("%s: %s has version %d after version %d", id, what, version, versions[id]))
 	}
 	versions[id] = max(versions[id], version)
 }
 
-// write lets a service count up a desired property of some devices, until stop.
+// write starts services that increment a desired property of the first devices until stop
+// is called.
 func (w *witnesses) write(t *testing.T, h *harness.Hub, devices int) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
@@ -202,7 +207,7 @@ func (w *witnesses) write(t *testing.T, h *harness.Hub, devices int) (stop func(
 				w.mu.Lock()
 				w.written[id], w.writes[id] = n, twin.Properties.Desired.Version()
 				w.mu.Unlock()
-				w.beats <- struct{}{}
+				w.progress <- struct{}{}
 			}
 		})
 	}
@@ -217,7 +222,8 @@ func (w *witnesses) createJob(t *testing.T, h *harness.Hub, job iothub.Job) {
 	}
 }
 
-// checkMethodJob holds each row to what the device has seen.
+// checkMethodJob compares each row of a job with the calls that the device has seen, and
+// returns the number of devices for each outcome.
 func (w *witnesses) checkMethodJob(t *testing.T, h *harness.Hub, job string) map[iothub.Outcome]int {
 	t.Helper()
 	rows := h.Rows(t, job)
@@ -233,12 +239,12 @@ func (w *witnesses) checkMethodJob(t *testing.T, h *harness.Hub, job string) map
 		switch verdict.Outcome {
 		case iothub.Succeeded:
 			if payload := string(rows[id].Outcome.DeviceMethodResponse.Payload); calls != 1 || payload != strconv.Quote(id) {
-				t.Errorf("%s has answered %s, and was called %d times for %s", id, payload, calls, job)
+				t.Errorf("the row of %s has the answer %s, but the device was called %d times for %s", id, payload, calls, job)
 			}
 		case iothub.Uncertain:
 		case iothub.Offline:
 			if calls != 0 {
-				t.Errorf("%s is said to have been offline, and was called for %s", id, job)
+				t.Errorf("the row of %s says offline, but the device was called for %s", id, job)
 			}
 		default:
 			t.Errorf("%s: %+v", id, verdict)
@@ -247,46 +253,47 @@ func (w *witnesses) checkMethodJob(t *testing.T, h *harness.Hub, job string) map
 	return outcomes
 }
 
-// checkTwins looks for all that was acknowledged, and for what devices found wrong.
+// checkTwins checks that every acknowledged write is in the twins, and reports the errors
+// that the devices have recorded.
 func (w *witnesses) checkTwins(t *testing.T, h *harness.Hub, job string, round int) {
 	t.Helper()
 	for id, row := range h.Rows(t, job) {
 		if verdict := row.Judge(); verdict.Outcome != iothub.Succeeded {
-			t.Errorf("%s of %s: %+v", id, job, verdict)
+			t.Errorf("row of %s in job %s: %+v", id, job, verdict)
 		}
 	}
 	for _, id := range w.ids {
 		twin := h.Twin(t, id)
 		n, _ := twin.Properties.Desired["n"].(json.Number)
 		w.mu.Lock()
-		// One write more than was acknowledged can have been carried out.
+		// The hub may have stored one more write than it has acknowledged.
 		if got := number64(n); got != w.written[id] && got != w.written[id]+1 {
-			t.Errorf("%s: write %d was acknowledged, and the twin has %d", id, w.written[id], got)
+			t.Errorf("%s: write %d was acknowledged, but the twin has %d", id, w.written[id], got)
 		}
 		w.written[id] = max(w.written[id], number64(n))
 		if version := twin.Properties.Desired.Version(); version < w.writes[id] || version < w.desired[id] {
-			t.Errorf("%s: the desired version is %d, a service was told %d, the device %d", id, version, w.writes[id], w.desired[id])
+			t.Errorf("%s: the desired version is %d, but a service has seen %d and the device %d", id, version, w.writes[id], w.desired[id])
 		}
 		if version := twin.Properties.Reported.Version(); version < w.reported[id] {
-			t.Errorf("%s: the reported version is %d, the device was told %d", id, version, w.reported[id])
+			t.Errorf("%s: the reported version is %d, but the device has seen %d", id, version, w.reported[id])
 		}
 		w.mu.Unlock()
 		if got, _ := twin.Properties.Desired["round"].(json.Number); number64(got) != round {
-			t.Errorf("%s: the twin job of round %d has left %v", id, round, got)
+			t.Errorf("%s: after the twin job of round %d, the property round is %v", id, round, got)
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, what := range w.wrong {
+	for _, what := range w.errors {
 		t.Error(what)
 	}
 }
 
-// drain forgets the signs of life until now.
+// drain empties the progress channel.
 func (w *witnesses) drain() {
 	for {
 		select {
-		case <-w.beats:
+		case <-w.progress:
 		default:
 			return
 		}

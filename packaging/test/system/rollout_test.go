@@ -15,7 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// rollouts runs latchctl's rollouts on a hub, with a state folder of the test's own.
+// rollouts runs latchctl rollout on a hub, with a state directory for this test.
 type rollouts struct {
 	*harness.Hub
 	state string
@@ -31,19 +31,19 @@ func (r rollouts) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command of latchctl rollout to its end.
+// run runs a latchctl rollout command and waits for its end.
 func (r rollouts) run(t *testing.T, args ...string) harness.Result {
 	t.Helper()
 	return harness.Run(t, r.command(args...))
 }
 
-// start starts one, and returns when it is under way.
+// start starts a latchctl rollout command and does not wait for its end.
 func (r rollouts) start(t *testing.T, args ...string) *harness.Process {
 	t.Helper()
 	return harness.Start(t, "latchctl rollout", r.command(args...))
 }
 
-// shown is what latchctl rollout show -o json has.
+// shown is the output of latchctl rollout show -o json.
 type shown struct {
 	Status, Reason string
 	Waves          []struct {
@@ -64,14 +64,14 @@ func (r rollouts) show(t *testing.T, id string) shown {
 	return s
 }
 
-// startSim starts latchsim and waits until all its devices have reported, with new
-// patience for each line that says how many have.
+// startSim starts latchsim and waits until all its devices have reported. The timeout starts
+// again with each line of progress.
 func startSim(t *testing.T, h *harness.Hub, args ...string) *harness.Process {
 	t.Helper()
 	args = append(args, "--hub-file", h.ServiceFile(), "--ca-file", h.CA(), "--endpoint", h.Endpoint(), "--mqtt", h.MQTT)
 	p := harness.Start(t, "latchsim", exec.Command(bin.Path("latchsim"), args...))
 	for ready := false; !ready; {
-		p.ExpectFunc(t, "a line that all have connected", func(line string) (string, bool) {
+		p.ExpectFunc(t, "a line of progress", func(line string) (string, bool) {
 			ready = strings.HasPrefix(line, "latchsim ready ")
 			return line, ready || strings.HasPrefix(line, "latchsim: ")
 		})
@@ -79,19 +79,20 @@ func startSim(t *testing.T, h *harness.Hub, args ...string) *harness.Process {
 	return p
 }
 
-// A rollout over 1,000 doors of which 8 % jam: the first ten are sound, of the
-// next ninety too many fail, and the others are left alone. Once the doors are
-// mended, the failed ones are called again, and then the rest.
-func TestRolloutStopsAndGoesOn(t *testing.T) {
+// A rollout runs on 1,000 doors, of which 8 % jam. The first ten doors work. Too many of
+// the next ninety fail, so the rollout must stop before the other doors. After the doors are
+// repaired, resuming the rollout must call the failed doors again and then the others.
+func TestRolloutStopsAndResumes(t *testing.T) {
 	const devices = "1000"
 	faults := []string{"--devices", devices, "--jam", "8%", "--seed", "5"}
 	jams := jamming(t, faults...)
 	if n := count(jams, 1, 10); n > 0 {
-		t.Fatalf("%d of the first ten devices jam: choose another seed", n)
+		t.Fatalf("%d of the first ten devices jam; choose another seed", n)
 	}
 	if n := count(jams, 11, 100); n < 5 {
-		t.Fatalf("only %d of the next ninety devices jam: choose another seed", n)
+		t.Fatalf("only %d of the next ninety devices jam; choose another seed", n)
 	}
+
 	h := harness.StartHub(t, bin)
 	r := newRollouts(t, h)
 	sim := startSim(t, h, faults...)
@@ -113,7 +114,8 @@ func TestRolloutStopsAndGoesOn(t *testing.T) {
 	if !strings.HasPrefix(last.Stdout, "rollout done: 1000 devices: 1000 succeeded, 0 failed\n") {
 		t.Errorf("standard output:\n%s", last.Stdout)
 	}
-	// Each door was called once, but for those that jammed: these twice.
+
+	// Each door was called once, and the doors that jammed were called twice.
 	want := make(map[string]int)
 	for i := range 1000 {
 		want[fmt.Sprintf("sim-%05d", i+1)] = 1
@@ -126,7 +128,7 @@ func TestRolloutStopsAndGoesOn(t *testing.T) {
 	}
 }
 
-// jamming asks latchsim which devices jam, in order.
+// jamming returns the ids of the devices that jam, in order. latchsim lists them.
 func jamming(t *testing.T, args ...string) []string {
 	t.Helper()
 	out := harness.Run(t, exec.Command(bin.Path("latchsim"), append(args, "--list-faults")...)).Want(t, 0).Stdout
@@ -141,7 +143,7 @@ func jamming(t *testing.T, args ...string) []string {
 	return ids
 }
 
-// count is how many of the ids are of the devices from one number to another.
+// count returns the number of ids of devices with numbers between from and to, inclusive.
 func count(ids []string, from, to int) int {
 	n := 0
 	for _, id := range ids {
@@ -152,7 +154,7 @@ func count(ids []string, from, to int) int {
 	return n
 }
 
-// rows counts the rows of the devices in all jobs of a rollout that were begun.
+// rows returns the number of rows of each device in all started jobs of a rollout.
 func (r rollouts) rows(t *testing.T, id string) map[string]int {
 	t.Helper()
 	times := make(map[string]int)
@@ -168,6 +170,7 @@ func (r rollouts) rows(t *testing.T, id string) map[string]int {
 	return times
 }
 
+// differing lists the devices whose numbers differ.
 func differing(got, want map[string]int) []string {
 	var all []string
 	for id := range want {
@@ -179,23 +182,23 @@ func differing(got, want map[string]int) []string {
 	return all
 }
 
-// Latchctl is killed, interrupted, or asked to stop by another latchctl, while a
-// wave is being called. Its job goes on, and nobody of the next wave is called.
-// Taken up, the rollout ends well, and no device was called twice.
-func TestRolloutLeftInTheMiddle(t *testing.T) {
+// latchctl is killed, interrupted or aborted while a job of the first wave is running. The
+// job must end as usual, and no device of the next wave may be called. The resumed rollout
+// must succeed and call no device twice.
+func TestRolloutInterrupted(t *testing.T) {
 	const devices, firstWave = 40, 10
 	for _, test := range []struct {
 		name   string
-		called int // how many devices were called by then, at least
-		leave  func(t *testing.T, r rollouts, running *harness.Process)
+		called int // minimum number of devices that were called before
+		stop   func(t *testing.T, r rollouts, running *harness.Process)
 	}{
 		{"killed while the wave is being called", 1, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
-		{"killed when the wave was called", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
+		{"killed after the wave was called", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
 		{"interrupted", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) {
 			running.Signal(syscall.SIGINT)
 			running.Expect(t, "latchctl: the rollout can be taken up where it is, with: latchctl rollout resume doors")
 			if code := running.Wait(t); code != 1 {
-				t.Errorf("interrupted, latchctl ended with %d", code)
+				t.Errorf("the interrupted latchctl ended with exit code %d, want 1", code)
 			}
 		}},
 		{"aborted", firstWave, func(t *testing.T, r rollouts, running *harness.Process) {
@@ -205,7 +208,7 @@ func TestRolloutLeftInTheMiddle(t *testing.T) {
 			}
 			running.Expect(t, "latchctl: stopped: fire drill")
 			if code := running.Wait(t); code != 4 {
-				t.Errorf("aborted, latchctl ended with %d", code)
+				t.Errorf("the aborted latchctl ended with exit code %d, want 4", code)
 			}
 		}},
 	} {
@@ -215,11 +218,11 @@ func TestRolloutLeftInTheMiddle(t *testing.T) {
 			f := startFleet(t, h, devices, func(i int) bool { return i < firstWave })
 			running := r.start(t, "method", "lockDoor", "--where", "*", "--waves", "10,100%", "--id", "doors", "--yes")
 			take(t, f.calls, test.called, "devices to be called")
-			test.leave(t, r, running)
+			test.stop(t, r, running)
 			close(f.release)
 			awaitEnd(t, h, "doors-w1")
 			if got := slices.Sorted(maps.Keys(f.timesCalled())); !slices.Equal(got, f.ids[:firstWave]) {
-				t.Errorf("called by then: %v", got)
+				t.Errorf("called before the rollout was resumed: %v", got)
 			}
 			r.run(t, "resume", "doors", "--yes").Want(t, 0)
 			f.checkCalledOnce(t)
@@ -227,9 +230,9 @@ func TestRolloutLeftInTheMiddle(t *testing.T) {
 	}
 }
 
-// Latchctl is killed again and again, whenever some more devices were called, and
-// taken up at once: with the limits of S1, while the job that it began is the only
-// one that there may be.
+// latchctl is killed each time after a few more devices were called, and the rollout is
+// resumed at once. With the limits of tier S1, the running job is then the only job that
+// the hub allows.
 func TestRolloutKilledAgainAndAgain(t *testing.T) {
 	const devices, some = 40, 4
 	for _, flags := range [][]string{nil, {"--tier", "S1"}} {
@@ -250,7 +253,8 @@ func TestRolloutKilledAgainAndAgain(t *testing.T) {
 	}
 }
 
-// The one job that a hub with the limits of S1 runs at a time is somebody else's.
+// A hub with the limits of tier S1 runs one job at a time. A rollout must wait while
+// another job is running.
 func TestRolloutWaitsForAnotherJob(t *testing.T) {
 	h := harness.StartHub(t, bin, "--tier", "S1")
 	r := newRollouts(t, h)
@@ -261,12 +265,13 @@ func TestRolloutWaitsForAnotherJob(t *testing.T) {
 	running.Expect(t, "latchctl: note: the hub has as many active jobs as it takes; waiting until one has ended")
 	close(f.release)
 	if code := running.Wait(t); code != 0 {
-		t.Errorf("latchctl ended with %d", code)
+		t.Errorf("latchctl ended with exit code %d", code)
 	}
 	f.checkCalledOnce(t)
 }
 
-// A device that does as told, and whose twin does not say so, has failed.
+// A device that answers successfully has failed if its twin does not meet the condition of
+// --require.
 func TestRolloutRequires(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	r := newRollouts(t, h)
@@ -293,6 +298,7 @@ func TestRolloutRequires(t *testing.T) {
 	}
 }
 
+// checkCalledOnce checks that each device was called exactly once.
 func (f *fleet) checkCalledOnce(t *testing.T) {
 	t.Helper()
 	want := make(map[string]int)
@@ -304,14 +310,14 @@ func (f *fleet) checkCalledOnce(t *testing.T) {
 	}
 }
 
-// Where the hub has the limits of IoT Hub's S1, a rollout takes as long as it says
-// before, and needs no more active jobs than the one that there may be.
+// On a hub with the limits of tier S1, a rollout must take as long as its estimate says, and
+// must not exceed the limit of one active job.
 func TestRolloutKeepsToATier(t *testing.T) {
 	const devices = 300
 	h := harness.StartHub(t, bin)
-	startSim(t, h, "--devices", fmt.Sprint(devices)) // to register takes long with the limits
+	startSim(t, h, "--devices", fmt.Sprint(devices)) // register without limits, which is faster
 	if code := h.Stop(t); code != 0 {
-		t.Fatalf("latchhub ended with %d", code)
+		t.Fatalf("latchhub ended with exit code %d", code)
 	}
 	h.Flags = []string{"--tier", "S1"}
 	h.Start(t)
@@ -333,6 +339,6 @@ func TestRolloutKeepsToATier(t *testing.T) {
 		t.Errorf("estimated %s, took %s", estimate, took)
 	}
 	if strings.Contains(result.Stderr, "active jobs") {
-		t.Errorf("it ran into the limit of active jobs:\n%s", result.Stderr)
+		t.Errorf("the rollout reached the limit on active jobs:\n%s", result.Stderr)
 	}
 }

@@ -6,17 +6,17 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// The hub is killed while latchctl watches a job, and started again. Latchctl
-// says that the connection is lost and that it is back, and ends with the exit
-// code of the job: the doors whose answers were lost have not succeeded.
+// The hub is killed while latchctl watches a job, and started again. latchctl must report
+// that the connection was lost and that it is back. Its exit code must be that of the job:
+// a door whose answer was lost has not succeeded.
 func TestWatchSurvivesAKilledHub(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		hold func(i int) bool // which devices have not answered when the hub is killed
+		hold func(i int) bool // devices that have not answered when the hub is killed; nil if the job has not started
 		code int
 	}{
-		{"every answer was stored but one", func(i int) bool { return i == 0 }, 3},
-		{"the job had not begun", nil, 0},
+		{"all answers but one are stored", func(i int) bool { return i == 0 }, 3},
+		{"the job has not started", nil, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const devices = 4
@@ -46,7 +46,7 @@ func TestWatchSurvivesAKilledHub(t *testing.T) {
 
 			watch.Expect(t, "latchctl: note: the hub answers again")
 			if code := watch.Wait(t); code != test.code {
-				t.Errorf("latchctl job watch ended with %d, want %d", code, test.code)
+				t.Errorf("latchctl job watch ended with exit code %d, want %d", code, test.code)
 			}
 		})
 	}
