@@ -12,17 +12,19 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// files writes the key, and the certificate with those that it is to be shown with.
-func files(t *testing.T, device *certs.Pair, with ...*certs.Pair) (certFile, keyFile string) {
+// writePair writes two files: the certificate with its intermediate certificates, and the
+// key.
+func writePair(t *testing.T, device *certs.Pair, intermediates ...*certs.Pair) (certFile, keyFile string) {
 	t.Helper()
 	private, err := x509.MarshalPKCS8PrivateKey(device.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var chain []byte
-	for _, c := range append([]*certs.Pair{device}, with...) {
+	for _, c := range append([]*certs.Pair{device}, intermediates...) {
 		chain = append(chain, c.PEM()...)
 	}
+
 	dir := t.TempDir()
 	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for file, text := range map[string][]byte{
@@ -35,21 +37,22 @@ func files(t *testing.T, device *certs.Pair, with ...*certs.Pair) (certFile, key
 	return certFile, keyFile
 }
 
-// deviceCertificate makes a certificate for the device "by-certificate" that
-// nobody but its maker vouches for, and returns the files of it and of its key.
+// deviceCertificate makes a self-signed certificate for the device "by-certificate" and
+// returns the files of the certificate and its key.
 func deviceCertificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
-	return files(t, certs.Issue(t, nil, "by-certificate", false, time.Now()))
+	return writePair(t, certs.Issue(t, nil, "by-certificate", false, time.Now()))
 }
 
-// vouchedCertificate lets the hub trust an authority, and makes a certificate of
-// the device "vouched" by another one that the first has signed.
+// vouchedCertificate makes a CA that the hub trusts, an intermediate CA, and a certificate of
+// the device "vouched" that the intermediate CA has signed. It returns the files of the
+// device's certificate chain and key.
 func vouchedCertificate(t *testing.T, h *harness.Hub) (certFile, keyFile string) {
 	t.Helper()
 	now := time.Now()
 	root := certs.Issue(t, nil, "root", true, now)
-	between := certs.Issue(t, root, "between", true, now)
-	rootFile, _ := files(t, root)
+	intermediate := certs.Issue(t, root, "intermediate", true, now)
+	rootFile, _ := writePair(t, root)
 	h.Run(t, "ca", "add", "site", rootFile).Want(t, 0)
-	return files(t, certs.Issue(t, between, "vouched", false, now), between)
+	return writePair(t, certs.Issue(t, intermediate, "vouched", false, now), intermediate)
 }

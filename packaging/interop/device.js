@@ -1,19 +1,19 @@
 'use strict';
-// A device on the official device SDK. It answers lockDoor as the well-known
-// job tutorial does, follows its desired properties and reports what it has seen.
+// A device with the official device SDK. It answers lockDoor like the device of Microsoft's
+// tutorial on jobs. It follows its desired properties and reports the last version.
 //
 // Environment: DEVICE_CONNECTION_STRING, CA_FILE.
-// Standard output, one line an event, each of the form WORD or WORD JSON:
-//   ready              connected; methods and desired properties are subscribed
+// Standard output: one line for each event, of the form WORD or WORD JSON:
+//   ready              connected and subscribed to methods and desired properties
 //   Locking Door!      lockDoor was called
-//   method {...}       what it was called with
-//   desired {...}      desired properties, whole or a change, as the SDK gives them
-//   reported {...}     the hub has taken a report; {"seen": version} follows each of these
-//   twin {...}         the twin, asked for by the command "twin"
-//   lost               the SDK has given up the connection
-//   reopened           it was told to connect again, and has
-//   error {...}        what went wrong, and where
-// Standard input, one command a line: twin | report JSON | quit
+//   method {...}       name, payload and request id of the call
+//   desired {...}      desired properties from the SDK, complete or as a patch
+//   reported {...}     report that the hub has accepted; each desired patch causes {"seen": version}
+//   twin {...}         the twin, as the answer to the command "twin"
+//   lost               the SDK has lost the connection and does not reconnect
+//   reopened           the program has opened the connection again
+//   error {...}        an error and the place where it happened
+// Standard input: one command on each line: twin | report JSON | quit
 
 const readline = require('readline');
 const { Client } = require('azure-iot-device');
@@ -27,7 +27,7 @@ const fail = (at, err) => say('error', { at, message: err.message, name: err.nam
 const client = Client.fromConnectionString(process.env.DEVICE_CONNECTION_STRING, Mqtt);
 
 function onLockDoor(request, response) {
-  // The tutorial sends a status and no payload.
+  // Like the tutorial, send a status without a payload.
   response.send(200, (err) => { if (err) fail('answer', err); });
   say('Locking Door!');
   say('method', { name: request.methodName, payload: request.payload, requestId: request.requestId });
@@ -54,9 +54,9 @@ function onCommand(twin, line) {
   }
 }
 
-// The SDK connects again by itself, but gives up if the hub refuses the
-// connection, as it does while it is down. A device's program then opens the
-// client again; handlers and subscriptions stay as they were.
+// reopen opens the client until it succeeds. The SDK reconnects by itself, but it gives up
+// when a connection is refused, for example while the hub is down. Handlers and
+// subscriptions survive.
 function reopen() {
   client.open((err) => (err ? setTimeout(reopen, REOPEN_MS) : say('reopened')));
 }
@@ -74,7 +74,7 @@ async function main() {
     say('desired', patch);
     report(twin, { seen: patch.$version });
   });
-  // The hub takes packets in order: with this answer the subscriptions before it are in force.
+  // The hub handles packets in order, so all subscriptions are active when it has answered.
   await twin.get();
   say('ready');
   readline.createInterface({ input: process.stdin }).on('line', (line) => onCommand(twin, line));

@@ -1,9 +1,8 @@
-// Package interop tests the project against IoT Hub's official Node SDKs: each
-// can stand at either end of a job. Mosquitto's clients are a second opinion, of
-// a device that knows nothing of IoT Hub.
+// Package interop tests the project with other implementations. Each test runs a real
+// latchhub. IoT Hub's official Node SDKs take the place of latchd or of latchctl, and
+// Mosquitto's clients are devices that know nothing of IoT Hub.
 //
-// The folder's Node programs are a device and a service as a user of the SDKs
-// would write them; the tests run them and the project's own binaries against a
-// real latchhub. "npm ci" in this folder installs the SDKs. Without them the
-// tests are skipped, loudly; where CI is set that is a failure.
+// The Node programs in this folder use the SDKs as a user would. Run "npm ci" in this
+// folder to install the SDKs. Without them the tests are skipped, or fail if the
+// environment variable CI is set.
 package interop

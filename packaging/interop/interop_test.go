@@ -17,7 +17,7 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// needSDK skips the test where the official SDKs are not installed.
+// needSDK skips the test if the official SDKs are not installed.
 func needSDK(t *testing.T) {
 	t.Helper()
 	_, err := os.Stat("node_modules/azure-iothub")
@@ -27,25 +27,24 @@ func needSDK(t *testing.T) {
 	switch {
 	case err == nil:
 	case os.Getenv("CI") != "":
-		t.Fatalf("the official Node SDKs are not here, and in CI no test is skipped: %v", err)
+		t.Fatalf("the official Node SDKs are not installed, and CI must not skip tests; run 'npm ci' in packaging/interop: %v", err)
 	case errors.Is(err, fs.ErrNotExist):
 		t.Skipf("SKIPPED: the official Node SDKs are not installed; run 'npm ci' in packaging/interop: %v", err)
 	default:
-		t.Skipf("SKIPPED: there is no Node: %v", err)
+		t.Skipf("SKIPPED: Node is not installed: %v", err)
 	}
 }
 
-// node is a Node program of this folder. It finds the hub's IPv4 address first,
-// as localhost may also name an IPv6 address that the hub does not listen on.
+// node returns the command that runs a Node program of this folder. Node resolves localhost
+// to the IPv4 address first, because the hub does not listen on the IPv6 address.
 func node(script string, args, env []string) *exec.Cmd {
 	cmd := exec.Command("node", append([]string{"--dns-result-order=ipv4first", script}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	return cmd
 }
 
-// startDevice registers a device and starts it on the official device SDK. The
-// SDK connects to the gateway's name and signs the hub's, which is how a port of
-// one's own is given to it.
+// startDevice registers a device and starts it with the official device SDK. The SDK accepts
+// a port only in the gateway's name, to which it connects.
 func startDevice(t *testing.T, h *harness.Hub, id string) *harness.Process {
 	t.Helper()
 	needSDK(t)
@@ -61,7 +60,7 @@ func startDevice(t *testing.T, h *harness.Hub, id string) *harness.Process {
 	return p
 }
 
-// serviceResult is what service.js prints.
+// serviceResult is the output of service.js.
 type serviceResult struct {
 	Method, Twin         iothub.Job
 	MethodRows, TwinRows []iothub.DeviceJob
@@ -71,7 +70,7 @@ type serviceResult struct {
 	}
 }
 
-// runService runs the tutorial's two jobs by the official service SDK.
+// runService runs the two jobs of Microsoft's tutorial with the official service SDK.
 func runService(t *testing.T, h *harness.Hub, devices ...string) serviceResult {
 	t.Helper()
 	needSDK(t)
@@ -86,12 +85,12 @@ func runService(t *testing.T, h *harness.Hub, devices ...string) serviceResult {
 	return result
 }
 
-// expectJSON waits for a line "WORD {...}" of the official device that match
-// says is the right one.
+// expectJSON waits for a line "WORD {...}" of the official device whose object satisfies
+// match, and returns the object.
 func expectJSON(t *testing.T, p *harness.Process, word string, match func(iothub.Object) bool) iothub.Object {
 	t.Helper()
 	var found iothub.Object
-	p.ExpectFunc(t, "the right line "+word, func(line string) (string, bool) {
+	p.ExpectFunc(t, "a matching line "+word, func(line string) (string, bool) {
 		text, ok := strings.CutPrefix(line, word+" ")
 		if !ok {
 			return "", false

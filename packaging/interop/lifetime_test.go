@@ -11,9 +11,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The official SDK subscribes once in a device's life and counts on its session
-// after that: its subscriptions must outlive the link and the hub.
-func TestOfficialDeviceLivesThroughTheHub(t *testing.T) {
+// The official SDK subscribes only once in the life of a device and then relies on its
+// persistent session. So its subscriptions must survive lost connections and restarts of
+// the hub.
+func TestOfficialDeviceSurvivesHubRestarts(t *testing.T) {
 	h := harness.StartHub(t, bin, "--log-level", "debug")
 	device := startDevice(t, h, "d1")
 	checkAllWorks(t, h, device, 1)
@@ -22,17 +23,17 @@ func TestOfficialDeviceLivesThroughTheHub(t *testing.T) {
 		do  func()
 	}{
 		{"killed", func() { h.Kill() }},
-		{"killed, and away while the device tries in vain", func() { h.Kill(); refuseOnce(t, h.MQTT) }},
+		{"killed, and down while the device tries to connect", func() { h.Kill(); refuseOnce(t, h.MQTT) }},
 		{"stopped", func() { h.Stop(t) }},
 	} {
-		t.Log("the hub is " + end.how + ", and started again")
+		t.Log("the hub is " + end.how + " and started again")
 		end.do()
 		h.Start(t)
 		checkAllWorks(t, h, device, i+2)
 	}
 }
 
-// refuseOnce closes the next connection that is made to the address.
+// refuseOnce accepts the next connection to the address and closes it.
 func refuseOnce(t *testing.T, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -48,8 +49,8 @@ func refuseOnce(t *testing.T, address string) {
 	c.Close()
 }
 
-// checkAllWorks checks every way between hub and device: a method, a desired
-// patch, the report that the device makes of it, and the twin.
+// checkAllWorks checks all messages between hub and device: a method, a desired patch, the
+// report that the device then sends, and the twin.
 func checkAllWorks(t *testing.T, h *harness.Hub, device *harness.Process, round int) {
 	t.Helper()
 	if r := h.Invoke(t, "d1", "lockDoor", map[string]int{"round": round}); r.Status != 200 || string(r.Payload) != "null" {

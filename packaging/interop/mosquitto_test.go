@@ -12,14 +12,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// mosquitto is a device on Debian's MQTT clients, which know nothing of IoT Hub.
+// mosquitto is a device that uses Mosquitto's command-line clients, which know nothing of
+// IoT Hub.
 type mosquitto struct {
 	hub  *harness.Hub
 	id   string
-	auth []string // how it logs in
+	auth []string // arguments with the credentials
 }
 
-// command is one of the clients, with the arguments that every device needs.
+// command returns the command that runs one of the clients as this device.
 func (m mosquitto) command(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	_, port, err := net.SplitHostPort(m.hub.MQTT)
@@ -31,11 +32,11 @@ func (m mosquitto) command(t *testing.T, program string, args ...string) *exec.C
 	return exec.Command(program, append(args, m.auth...)...)
 }
 
-// TestMosquitto has a second client, independent of the SDKs, be a device.
+// TestMosquitto runs a device whose MQTT client is independent of IoT Hub's SDKs.
 func TestMosquitto(t *testing.T) {
 	if _, err := exec.LookPath("mosquitto_sub"); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("mosquitto's clients are not here, and in CI no test is skipped: %v", err)
+			t.Fatalf("mosquitto's clients are not installed, and CI must not skip tests: %v", err)
 		}
 		t.Skipf("SKIPPED: mosquitto's clients are not installed: %v", err)
 	}
@@ -47,49 +48,49 @@ func TestMosquitto(t *testing.T) {
 	m := mosquitto{h, "m1", password(device)}
 
 	t.Run("a method is received and answered", func(t *testing.T) {
-		type end struct {
+		type result struct {
 			response iothub.MethodResponse
 			err      error
 		}
-		ended := make(chan end, 1)
+		ended := make(chan result, 1)
 		go func() {
 			response, err := h.Client(t).InvokeMethod(t.Context(), "m1", iothub.MethodRequest{
 				MethodName: "lockDoor", Payload: []byte(`{"reason":"night"}`), ResponseTimeoutInSeconds: 60, ConnectTimeoutInSeconds: 60})
-			ended <- end{response, err}
+			ended <- result{response, err}
 		}()
-		// It ends with the first message; the answer comes by a link of its own.
+		// mosquitto_sub ends after the first message, so another connection sends the answer.
 		got := harness.Run(t, m.command(t, "mosquitto_sub", "-t", iothub.MethodsFilter, "-C", "1", "-F", "%t %p")).Want(t, 0).Stdout
 		topic, payload, _ := strings.Cut(strings.TrimSpace(got), " ")
 		name, rid, err := iothub.ParseMethodRequest(topic)
 		if err != nil || name != "lockDoor" || payload != `{"reason":"night"}` {
-			t.Fatalf("the device got %q: %v", got, err)
+			t.Fatalf("the device received %q: %v", got, err)
 		}
 		harness.Run(t, m.command(t, "mosquitto_pub", "-t", iothub.MethodResponseTopic(200, rid), "-m", `{"position":"locked"}`)).Want(t, 0)
 		if e := <-ended; e.err != nil || e.response.Status != 200 || string(e.response.Payload) != `{"position":"locked"}` {
-			t.Errorf("the service got %d %s, %v", e.response.Status, e.response.Payload, e.err)
+			t.Errorf("the service received %d %s, %v", e.response.Status, e.response.Payload, e.err)
 		}
 	})
-	t.Run("a report", func(t *testing.T) {
-		// At QoS 1 the client is told when the hub has taken it.
+	t.Run("the hub stores a report", func(t *testing.T) {
+		// At QoS 1 the client ends when the hub has acknowledged the report.
 		harness.Run(t, m.command(t, "mosquitto_pub", "-q", "1", "-t", "$iothub/twin/PATCH/properties/reported/?$rid=1", "-m", `{"lock":"locked"}`)).Want(t, 0)
 		if reported := h.Twin(t, "m1").Properties.Reported; reported["lock"] != "locked" {
 			t.Errorf("reported is %v", reported)
 		}
 	})
 	t.Run("a desired patch arrives", func(t *testing.T) {
-		// It says line by line what it does, so that the test knows when it has subscribed.
+		// With -d and line buffering, the client prints a line when it has subscribed.
 		cmd := m.command(t, "mosquitto_sub", "-d", "-t", iothub.DesiredFilter, "-C", "1", "-F", "got %t %p")
 		sub := harness.Start(t, "mosquitto_sub", exec.Command("stdbuf", append([]string{"-oL"}, cmd.Args...)...))
 		sub.Expect(t, "Subscribed ")
 		h.UpdateDesired(t, "m1", `{"floor":3}`)
 		if got := sub.Expect(t, "got "); got != `$iothub/twin/PATCH/properties/desired/?$version=2 {"$version":2,"floor":3}` {
-			t.Errorf("the device got %s", got)
+			t.Errorf("the device received %s", got)
 		}
 	})
-	t.Run("a message is acknowledged, at QoS 1 and retained", func(t *testing.T) {
+	t.Run("a retained message at QoS 1 is acknowledged", func(t *testing.T) {
 		harness.Run(t, m.command(t, "mosquitto_pub", "-q", "1", "-r", "-t", "devices/m1/messages/events/event=locked", "-m", "x")).Want(t, 0)
 	})
-	t.Run("a certificate that an authority vouches for", func(t *testing.T) {
+	t.Run("a certificate of a trusted CA is accepted", func(t *testing.T) {
 		certFile, keyFile := vouchedCertificate(t, h)
 		if _, err := h.Client(t).CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "vouched",
 			Authentication: &iothub.Authentication{Type: "certificateAuthority"}}); err != nil {
@@ -100,11 +101,11 @@ func TestMosquitto(t *testing.T) {
 		vouched.id = "m1"
 		harness.Run(t, vouched.command(t, "mosquitto_pub", "-q", "1", "-t", "devices/m1/messages/events/", "-m", "x")).Want(t, 5)
 	})
-	t.Run("the password of another device", func(t *testing.T) {
+	t.Run("the password of another device is refused", func(t *testing.T) {
 		other := mosquitto{h, "m1", password(h.CreateDevice(t, "m2"))}
 		result := harness.Run(t, other.command(t, "mosquitto_pub", "-q", "1", "-t", "devices/m1/messages/events/", "-m", "x")).Want(t, 5)
 		if !strings.Contains(result.Stderr, "not authorised") {
-			t.Errorf("it says %s", result.Stderr)
+			t.Errorf("the client printed %s, want not authorised", result.Stderr)
 		}
 	})
 }

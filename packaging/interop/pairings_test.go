@@ -9,9 +9,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Each end can be the project's own or the official SDK's. In every pairing both
-// of the tutorial's jobs run to completed, the door is locked by one call, and
-// building and floor are in the twin and have reached the device.
+// TestPairings combines latchd or the official device SDK with latchctl or the official
+// service SDK. In every pairing, both jobs of Microsoft's tutorial must complete, one call
+// must lock the door, and the twin and the device must have the new building and floor.
 func TestPairings(t *testing.T) {
 	t.Run("latchd and the official service", func(t *testing.T) {
 		h := harness.StartHub(t, bin)
@@ -49,7 +49,7 @@ func TestPairings(t *testing.T) {
 	})
 }
 
-// runCtlJobs runs the tutorial's two jobs by latchctl and checks what it says.
+// runCtlJobs runs the two jobs of the tutorial with latchctl and checks the results.
 func runCtlJobs(t *testing.T, h *harness.Hub, id string) {
 	t.Helper()
 	where := fmt.Sprintf("deviceId IN ['%s']", id)
@@ -69,6 +69,7 @@ func runCtlJobs(t *testing.T, h *harness.Hub, id string) {
 	checkDesired(t, h.Twin(t, id).Properties.Desired)
 }
 
+// checkService checks the result of service.js on the devices.
 func checkService(t *testing.T, r serviceResult, devices ...string) {
 	t.Helper()
 	for _, job := range []iothub.Job{r.Method, r.Twin} {
@@ -90,7 +91,7 @@ func checkService(t *testing.T, r serviceResult, devices ...string) {
 	for _, id := range devices {
 		before, after := r.Before[id].Properties.Desired, r.After[id].Properties.Desired
 		if _, there := before["building"]; there || after.Version() != before.Version()+1 {
-			t.Errorf("%s: desired properties before %v, after %v; want a version that is one higher", id, before, after)
+			t.Errorf("%s: desired properties before %v, after %v; want a version that is higher by one", id, before, after)
 		}
 		checkDesired(t, after)
 	}
@@ -103,11 +104,11 @@ func checkDesired(t *testing.T, desired iothub.Object) {
 	}
 }
 
-// checkDevice checks what reached the official device: one call, and both properties.
+// checkDevice checks that the official device received one call and both properties.
 func checkDevice(t *testing.T, device *harness.Process) {
 	t.Helper()
 	expectJSON(t, device, "desired", func(o iothub.Object) bool { return o["building"] == "43" && o["floor"] == json.Number("3") })
-	// The answer to a command comes after all that was printed before.
+	// The device prints the answer to this command after all earlier lines.
 	device.Send(t, "twin")
 	twin := expectJSON(t, device, "twin", func(iothub.Object) bool { return true })
 	desired, _ := twin["desired"].(map[string]any)
@@ -117,8 +118,8 @@ func checkDevice(t *testing.T, device *harness.Process) {
 	}
 }
 
-// checkAcknowledged waits until latchd has reported that building and floor are
-// in force, in the form of IoT Plug and Play.
+// checkAcknowledged waits until latchd has acknowledged building and floor as IoT Plug and
+// Play prescribes.
 func checkAcknowledged(t *testing.T, h *harness.Hub, id string) {
 	t.Helper()
 	harness.Await(t, id+" to acknowledge building and floor", func() error {
@@ -139,7 +140,7 @@ func checkLocked(t *testing.T, h *harness.Hub, id string) {
 	harness.Await(t, id+" to report that it is locked", func() error {
 		lock, _ := h.Twin(t, id).Properties.Reported["lock"].(map[string]any)
 		if lock["position"] != "locked" || lock["driver"] != "mock" {
-			return fmt.Errorf("it reports %v", lock)
+			return fmt.Errorf("the reported lock is %v", lock)
 		}
 		return nil
 	})

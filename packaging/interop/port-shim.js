@@ -1,10 +1,9 @@
 'use strict';
-// The official service SDK speaks to port 443 only: a port in HostName becomes
-// part of the name that is looked up. So do the device SDK's WebSockets. So that
-// a test's hub need neither run as root nor own a fixed port, this sends https
-// requests to port 443 to the local port HUB_HTTPS_PORT. The rest of a request,
-// the Host header included, is as it was. Requests that name another port are
-// left alone.
+// Redirects HTTPS requests for port 443 to the local port HUB_HTTPS_PORT. The official
+// service SDK and the WebSockets of the device SDK always use port 443, because a port in
+// HostName becomes part of the host name. With this file, a hub under test needs neither
+// root nor a fixed port. The rest of a request, including the Host header, does not change.
+// Requests for other ports do not change either.
 
 const https = require('https');
 
@@ -18,6 +17,6 @@ if (port > 0) {
     if (!Object.keys(headers).some((name) => name.toLowerCase() === 'host')) headers.Host = options.host || options.hostname;
     return request.call(https, { ...options, port, headers }, ...rest);
   };
-  // Node's own get would not see the function above.
+  // Node's own https.get would not call the function above.
   https.get = (...args) => https.request(...args).end();
 }

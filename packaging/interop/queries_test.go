@@ -2,29 +2,28 @@ package interop
 
 import "testing"
 
-// TestQueries is what the official service SDK reads of twins and of the rows of
-// jobs, in pages.
+// TestQueries reads twins and rows of jobs, in pages, with the official service SDK.
 func TestQueries(t *testing.T) {
 	runScenario(t, "queries", []step{
 		{"all devices in pages", `[["door","shed-1","shed-2"],["shed-3","shed-4","shed-5"],["shed-6"]]`},
-		{"pages that end with the rows", `[["shed-1","shed-2","shed-3"],["shed-4","shed-5","shed-6"]]`},
-		{"pages by callbacks, which keep their place",
+		{"last page is full", `[["shed-1","shed-2","shed-3"],["shed-4","shed-5","shed-6"]]`},
+		{"pages with callbacks, which continue by themselves",
 			`[["door","shed-1","shed-2","shed-3"],["shed-4","shed-5","shed-6"]]`},
-		{"without a continuation it is page one again", `[["door","shed-1","shed-2"]]`},
-		{"as twins", `{"deviceId":"shed-2","tags":{"floor":1,"name":"Shed 2"},"asGetTwin":true}`},
-		{"what kind of rows", `["Twin","Raw","DeviceJob"]`},
+		{"without a continuation the SDK reads page one again", `[["door","shed-1","shed-2"]]`},
+		{"rows as twins", `{"deviceId":"shed-2","tags":{"floor":1,"name":"Shed 2"},"asGetTwin":true}`},
+		{"kinds of rows", `["Twin","Raw","DeviceJob"]`},
 		{"projection", `[{"deviceId":"shed-2","level":1,"day":1}]`},
-		{"projection of what is not there", `[{"deviceId":"door"}]`},
+		{"projection of a missing property", `[{"deviceId":"door"}]`},
 		{"count", `[{"devices":7}]`},
 		{"groups", `[{"floor":0,"n":3},{"floor":1,"n":3}]`},
 		{"aggregates", `[{"sum":3,"avg":2.5,"min":2,"max":3}]`},
 		{"top", `[["door","shed-1","shed-2"],["shed-3"]]`},
 		{"connected", `[{"deviceId":"door","status":"enabled","connectionState":"Connected"}]`},
-		{"a fault in the text",
+		{"syntax error",
 			`ArgumentError: query, line 1:41: expected a property or a constant, found the end of the text [400 ArgumentInvalid]`},
-		{"a collection that is not there",
+		{"unknown collection",
 			`ArgumentError: query, line 1:15: expected devices or devices.jobs after FROM [400 ArgumentInvalid]`},
-		{"the continuation of another query",
+		{"continuation of another query",
 			`ArgumentError: x-ms-continuation is not one that this hub gave for this query [400 ArgumentInvalid]`},
 		{"rows of a method job",
 			`[{"deviceId":"door","jobId":"lock","jobType":"scheduleDeviceMethod","status":"completed",
@@ -46,7 +45,7 @@ func TestQueries(t *testing.T) {
 			"startTimeUtc":"TIME","endTimeUtc":"TIME","createdDateTimeUtc":"TIME","lastUpdatedDateTimeUtc":"TIME",
 			"outcome":{"deviceMethodResponse":null}}]`},
 		{"a job that has not started has no rows", `[]`},
-		{"times of a row are in order", `true`},
+		{"the times of a row are in order", `true`},
 		{"rows of all jobs in pages",
 			`[["bare door","jam door","lock door"],["lock shed-1","move door","move shed-1"],["silent door"]]`},
 		{"rows by status", `["lock shed-1","silent door"]`},

@@ -2,8 +2,8 @@ package interop
 
 import "testing"
 
-// TestRegistry is what the official service SDK sees of the registry, and what a
-// change of it does to a device that is connected.
+// TestRegistry manages device identities with the official service SDK, and checks how a
+// change affects a connected device.
 func TestRegistry(t *testing.T) {
 	runScenario(t, "registry", []step{
 		{"create",
@@ -17,7 +17,7 @@ func TestRegistry(t *testing.T) {
 		{"get with an odd id", `"dev+1%_#*?!(),:=@$'"`},
 		{"create with keys", `{"type":"sas","kept":true}`},
 		{"create again", `DeviceAlreadyExistsError: the device d1 exists already [409 DeviceAlreadyExists]`},
-		{"create with an id that is not allowed",
+		{"create with an invalid id",
 			`ArgumentError: the device id contains ' ', allowed are ASCII letters, digits and -.+%_#*?!(),:=@$' [400 ArgumentInvalid]`},
 		{"get",
 			`{"deviceId":"d1","generationId":"GENERATION","etag":"ETAG","connectionState":"Disconnected",
@@ -29,23 +29,23 @@ func TestRegistry(t *testing.T) {
 		{"get unknown", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
 		{"update", `{"status":"enabled","statusReason":"mounted","etagIsNew":true,"keysKept":true,"generationKept":true}`},
 		{"update unknown", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
-		{"a device that is disabled is cut off", `"NotConnectedError"`},
-		{"it cannot connect",
+		{"disabling a device disconnects it", `"NotConnectedError"`},
+		{"the disabled device cannot connect",
 			`UnauthorizedError: mqtt.js returned Failure on first connection (Not authorized): Connection refused: Not authorized error`},
-		{"it can once it is enabled", `null`},
-		{"a device whose keys are changed is cut off", `"NotConnectedError"`},
-		{"a device with a listener comes back by itself once it is enabled", `200`},
+		{"the enabled device can connect", `null`},
+		{"changing the keys of a device disconnects it", `"NotConnectedError"`},
+		{"a device with a listener reconnects by itself after it is enabled", `200`},
 		{"statistics", `{"disabledDeviceCount":0,"enabledDeviceCount":5,"totalDeviceCount":5}`},
 		{"list",
 			`[["d1","enabled"],["d2","enabled"],["dev+1%_#*?!(),:=@$'","enabled"],["live","enabled"],["loyal","enabled"]]`},
-		{"a listed device is the device", `true`},
+		{"a listed device equals the device", `true`},
 		{"add devices", `{"isSuccessful":true,"errors":[],"warnings":[]}`},
-		{"add devices, one of which is there",
+		{"add devices, one of which exists",
 			"ArgumentError: Error: {\"isSuccessful\":false,\"errors\":[{\"deviceId\":\"b1\",\"errorCode\":\"DeviceAlreadyExists\",\"errorStatus\":\"the device b1 exists already\"}],\"warnings\":[]}\n [400 ]"},
-		{"what the answer says",
+		{"body of the error answer",
 			`{"isSuccessful":false,"errors":[{"deviceId":"b1","errorCode":"DeviceAlreadyExists","errorStatus":"the device b1 exists already"}],
 			"warnings":[]}`},
-		{"add devices, one twice",
+		{"add devices, one of them twice",
 			`ArgumentError: device b5 occurs more than once in the list, nothing was changed [400 ArgumentInvalid]`},
 		{"add a device with a twin", `{"tags":{"floor":3},"mode":"night"}`},
 		{"update devices", `[{"isSuccessful":true,"errors":[],"warnings":[]},"disabled","enabled"]`},
@@ -57,8 +57,8 @@ func TestRegistry(t *testing.T) {
 			"ArgumentError: Error: {\"isSuccessful\":false,\"errors\":[{\"deviceId\":\"b4\",\"errorCode\":\"PreconditionFailed\",\"errorStatus\":\"the device b4 has changed: its etag is ETAG, not b2xk\"}],\"warnings\":[]}\n [400 ]"},
 		{"delete", `DeviceNotFoundError: the device b4 is not registered [404 DeviceNotFound]`},
 		{"delete unknown", `DeviceNotFoundError: the device b4 is not registered [404 DeviceNotFound]`},
-		{"a device that is deleted is cut off", `"NotConnectedError"`},
-		{"and made again it has another generation, and an empty twin", `{"sameGeneration":false,"tags":{}}`},
+		{"deleting a device disconnects it", `"NotConnectedError"`},
+		{"a device that is created again has a new generation and an empty twin", `{"sameGeneration":false,"tags":{}}`},
 		{"statistics at the end", `{"disabledDeviceCount":0,"enabledDeviceCount":7,"totalDeviceCount":7}`},
 	})
 }

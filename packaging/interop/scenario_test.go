@@ -13,15 +13,14 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// step is one step of a scenario: what the SDK must have given. JSON is compared
-// as a value; anything else is an error, with the answer's status and code in
-// brackets where there was one. What differs from run to run is masked: TIME,
-// UUID, and KEY, ETAG and GENERATION by the names of their members.
+// step is one step of a scenario and the result that the SDK must return. A result in JSON
+// is compared as a value. Any other result is an error, with the status and the code of the
+// HTTP answer in brackets, if there was one. TIME and UUID replace times and UUIDs; KEY,
+// ETAG and GENERATION replace the values of certain members.
 type step struct{ name, want string }
 
-// runScenario runs a scenario of the folder scenarios against a hub of its own,
-// with flags beside the usual. The steps are those of the program, all of them and
-// in its order.
+// runScenario runs a program of the folder scenarios with a new hub, to which it passes the
+// additional flags. steps must list all steps of the program in order.
 func runScenario(t *testing.T, name string, steps []step, flags ...string) {
 	t.Helper()
 	needSDK(t)
@@ -35,6 +34,7 @@ func runScenario(t *testing.T, name string, steps []step, flags ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	certFile, keyFile := deviceCertificate(t)
 	vouchedFile, vouchedKeyFile := vouchedCertificate(t, h)
 	result := harness.Run(t, node("scenarios/run.js", []string{name}, []string{
@@ -43,26 +43,27 @@ func runScenario(t *testing.T, name string, steps []step, flags ...string) {
 		"VOUCHED_CERT_FILE=" + vouchedFile, "VOUCHED_KEY_FILE=" + vouchedKeyFile,
 		"ID_SCOPE=" + strings.TrimSpace(h.Enrollment(t, "scope").Want(t, 0).Stdout),
 		"HUB_HTTPS_PORT=" + https, "HUB_MQTT_PORT=" + mqtt})).Want(t, 0)
+
 	lines := bufio.NewScanner(strings.NewReader(result.Stdout))
 	lines.Buffer(nil, 1<<20)
 	n := 0
 	for ; lines.Scan(); n++ {
-		var line outcome
+		var line stepResult
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			t.Fatalf("the program printed %q: %v", lines.Text(), err)
 		}
 		if n >= len(steps) || steps[n].name != line.Step {
-			t.Fatalf("step %d of the program is %q, which is not what is wanted here; it gave %s", n+1, line.Step, line)
+			t.Fatalf("unexpected step %d of the program: %q with the result %s", n+1, line.Step, line)
 		}
 		t.Run(line.Step, func(t *testing.T) { line.check(t, steps[n].want) })
 	}
 	if lines.Err() != nil || n < len(steps) {
-		t.Errorf("the program made %d steps of %d, %v", n, len(steps), lines.Err())
+		t.Errorf("the program ran %d of %d steps, %v", n, len(steps), lines.Err())
 	}
 }
 
-// outcome is what a step's line says.
-type outcome struct {
+// stepResult is the line that the program prints after a step.
+type stepResult struct {
 	Step   string
 	Value  json.RawMessage
 	Error  string
@@ -70,30 +71,31 @@ type outcome struct {
 	Code   string
 }
 
-func (o outcome) String() string {
-	if o.Error == "" {
-		text, _ := json.Marshal(masked("", parsed(o.Value)))
+func (r stepResult) String() string {
+	if r.Error == "" {
+		text, _ := json.Marshal(masked("", parsed(r.Value)))
 		return string(text)
 	}
-	text := o.Error
-	if o.Status != 0 {
-		text += fmt.Sprintf(" [%d %s]", o.Status, o.Code)
+	text := r.Error
+	if r.Status != 0 {
+		text += fmt.Sprintf(" [%d %s]", r.Status, r.Code)
 	}
 	return maskText(text)
 }
 
-func (o outcome) check(t *testing.T, want string) {
+func (r stepResult) check(t *testing.T, want string) {
 	t.Helper()
-	if o.Error == "" && json.Valid([]byte(want)) {
-		if reflect.DeepEqual(masked("", parsed(o.Value)), parsed([]byte(want))) {
+	if r.Error == "" && json.Valid([]byte(want)) {
+		if reflect.DeepEqual(masked("", parsed(r.Value)), parsed([]byte(want))) {
 			return
 		}
-	} else if o.String() == want {
+	} else if r.String() == want {
 		return
 	}
-	t.Errorf("the SDK gave\n%s\nwant\n%s", o, want)
+	t.Errorf("the SDK returned\n%s\nwant\n%s", r, want)
 }
 
+// parsed decodes JSON, and returns the error if text is not JSON.
 func parsed(text []byte) any {
 	var v any
 	if err := json.Unmarshal(text, &v); err != nil {
@@ -102,11 +104,12 @@ func parsed(text []byte) any {
 	return v
 }
 
-// masks are the members whose values a hub makes by chance or by the time.
+// masks maps members whose values differ in each run to their replacements.
 var masks = map[string]string{
 	"primaryKey": "KEY", "secondaryKey": "KEY", "etag": "ETAG", "deviceEtag": "ETAG", "generationId": "GENERATION",
 }
 
+// masked replaces the values in v that differ in each run. name is the name of the member v.
 func masked(name string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -127,7 +130,7 @@ func masked(name string, v any) any {
 }
 
 var (
-	aTime = regexp.MustCompile(`2\d{3}-\d\d-\d\dT[0-9:.]+Z`) // not the year 1, which stands for never
+	aTime = regexp.MustCompile(`2\d{3}-\d\d-\d\dT[0-9:.]+Z`) // does not match the year 1, which means never
 	aUUID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	aETag = regexp.MustCompile(`its etag is [^ ,]+`)
 )

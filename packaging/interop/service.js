@@ -1,11 +1,11 @@
 'use strict';
-// A service on the official service SDK. It schedules the well-known job
-// tutorial's two jobs on the devices that are named as arguments, follows both
-// to their end, and prints one JSON object: the jobs as the hub shows them at
-// the end, their rows by device, and the twins before and after.
+// A service with the official service SDK. It schedules the two jobs of Microsoft's tutorial
+// on the devices given as arguments and waits for their end. Then it prints one JSON object
+// with the ended jobs, their rows, and the twins before and after the jobs. If a call fails,
+// it prints the error and exits with status 1.
 //
-// Environment: HUB_CONNECTION_STRING, NODE_EXTRA_CA_CERTS, and HUB_HTTPS_PORT
-// for port-shim.js. Ends with status 1 and the error if a call is refused.
+// Environment: HUB_CONNECTION_STRING, NODE_EXTRA_CA_CERTS, and HUB_HTTPS_PORT for
+// port-shim.js.
 
 require('./port-shim');
 const { JobClient, Registry } = require('azure-iothub');
@@ -23,8 +23,8 @@ const registry = Registry.fromConnectionString(hub);
 const method = { methodName: 'lockDoor', payload: null, responseTimeoutInSeconds: 15 };
 const patch = { etag: '*', desired: { building: '43', floor: 3 } };
 
-// The SDK's promises wrap what was asked for together with the HTTP response,
-// each kind of call under another name.
+// unwrap returns the result of an SDK call. The SDK's promises return an object with the HTTP
+// response and the result, whose name depends on the kind of call.
 const unwrap = (r) => r.responseBody || r.jobStatus || r.result;
 
 async function ended(jobId) {

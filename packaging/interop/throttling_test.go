@@ -2,14 +2,14 @@ package interop
 
 import "testing"
 
-// TestThrottling is what the official service SDK makes of a hub of tier S1.
+// TestThrottling runs the official service SDK against a hub with the limits of tier S1.
 func TestThrottling(t *testing.T) {
 	runScenario(t, "throttling", []step{
-		{"a job while another is active",
+		{"a job while another job is active",
 			`ThrottlingError: as many jobs are active as this hub's tier allows (1), wait until one has ended [429 ThrottlingMaxActiveJobCountExceeded]`},
-		{"a job once it has ended", `{"deviceCount":1,"failedCount":0,"succeededCount":1,"runningCount":0,"pendingCount":0}`},
+		{"a job after the other job has ended", `{"deviceCount":1,"failedCount":0,"succeededCount":1,"runningCount":0,"pendingCount":0}`},
 		{"queries", `{"error":"ThrottlingError","status":429,"code":"ThrottlingException","retryAfter":true,"between":"about 20"}`},
 		{"identities", `{"error":"ThrottlingError","status":429,"code":"ThrottlingException","retryAfter":true,"between":"about 100"}`},
-		{"twins have a rate of their own", `"door"`},
+		{"twins have their own rate", `"door"`},
 	}, "--tier", "S1")
 }

@@ -2,11 +2,11 @@ package interop
 
 import "testing"
 
-// TestTwins is what the official service SDK sees of a twin: etags, versions,
-// metadata, and the limits.
+// TestTwins reads and updates twins with the official service SDK: etags, versions,
+// metadata and limits.
 func TestTwins(t *testing.T) {
 	runScenario(t, "twins", []step{
-		{"a new twin",
+		{"new twin",
 			`{"deviceId":"d1","etag":"ETAG","deviceEtag":"ETAG","status":"enabled","statusUpdateTime":"0001-01-01T00:00:00Z",
 			"connectionState":"Disconnected","lastActivityTime":"0001-01-01T00:00:00Z","cloudToDeviceMessageCount":0,
 			"authenticationType":"sas","x509Thumbprint":{"primaryThumbprint":null,"secondaryThumbprint":null},
@@ -24,8 +24,8 @@ func TestTwins(t *testing.T) {
 			"$version":1}}}`},
 		{"update with an old etag",
 			`InvalidEtagError: the twin of d1 has changed: its etag is ETAG, not AAAAAAAAAAE= [412 PreconditionFailed]`},
-		{"the old etag has changed nothing", `{"etagIsTheSame":true,"building":"43"}`},
-		{"null removes",
+		{"the update with an old etag changed nothing", `{"etagIsTheSame":true,"building":"43"}`},
+		{"null removes a property",
 			`{"deviceId":"d1","etag":"ETAG","deviceEtag":"ETAG","status":"enabled","statusUpdateTime":"0001-01-01T00:00:00Z",
 			"connectionState":"Disconnected","lastActivityTime":"0001-01-01T00:00:00Z","cloudToDeviceMessageCount":0,
 			"authenticationType":"sas","x509Thumbprint":{"primaryThumbprint":null,"secondaryThumbprint":null},
@@ -33,16 +33,16 @@ func TestTwins(t *testing.T) {
 			"properties":{"desired":{"$metadata":{"$lastUpdated":"TIME","$lastUpdatedVersion":3,"lamp":{"$lastUpdated":"TIME",
 			"$lastUpdatedVersion":3,"on":{"$lastUpdated":"TIME","$lastUpdatedVersion":2}}},"$version":3,
 			"lamp":{"on":true}},"reported":{"$metadata":{"$lastUpdated":"TIME"},"$version":1}}}`},
-		{"a change of tags leaves the version of desired", `{"version":5,"desired":3}`},
-		{"update by the twin itself", `"46"`},
-		{"a quoted etag", `"47"`},
-		{"a twin that was read, written back",
+		{"a change of tags keeps the desired version", `{"version":5,"desired":3}`},
+		{"update with the twin object", `"46"`},
+		{"quoted etag", `"47"`},
+		{"a twin is read and written back",
 			`{"tags":{"building":"47","room":{"floor":3}},"lamp":{"on":true},"etagIsNew":true}`},
 		{"unknown device", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
 		{"update of an unknown device", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
-		{"tags that are no object",
+		{"tags that are not an object",
 			`ArgumentError: the request's body: tags: unexpected JSON string [400 ArgumentInvalid]`},
-		{"a name with a dot", `ArgumentError: tags has the name "a.b", in which '.' is not allowed [400 ArgumentInvalid]`},
+		{"name with a dot", `ArgumentError: tags has the name "a.b", in which '.' is not allowed [400 ArgumentInvalid]`},
 		{"too large", `ArgumentError: desired would have 48011 bytes, at most 32768 are allowed [400 ArgumentInvalid]`},
 	})
 }

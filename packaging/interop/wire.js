@@ -1,11 +1,10 @@
 'use strict';
-// Every operation of the official service SDK that transport/rest has too, each
-// called once against a hub that records the requests and answers with little.
-// Standard output, one line of JSON:
+// Calls each operation of the official service SDK that transport/rest has too. The hub
+// under test records the requests and sends minimal answers. Prints one line of JSON:
 //   {"made": [NAME...], "methods": ["Registry.create", ...], "scopes": [...]}
-// made names the requests in their order; methods are the public methods that
-// the SDK's clients have, so that the test can say what becomes of each; scopes
-// are what a token of Entra ID was asked for.
+// made lists the names of the requests in order. methods lists all public methods of the
+// SDK's clients, so that the test can check that none was forgotten. scopes lists the scopes
+// for which the SDK requested tokens of Entra ID.
 //
 // Environment: HUB_CONNECTION_STRING, NODE_EXTRA_CA_CERTS, and HUB_HTTPS_PORT
 // for port-shim.js.
@@ -39,7 +38,7 @@ async function make(name, call) {
   await call();
 }
 
-// Both pages of a query: the answer to the first has a continuation.
+// twoPages reads both pages of a query. The answer with the first page has a continuation.
 async function twoPages(name, query) {
   await make(name, () => query.next());
   await make(name, () => query.next('the rest'));

@@ -11,20 +11,20 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// operation is what makes a request of the service API, or two of a query with
-// two pages: a call of transport/rest and, where latchctl has a command that
-// sends just that, the command.
+// operation makes one request to the service API, or two for a query with two pages. It has
+// a call of transport/rest and, if one command of latchctl sends the same requests, that
+// command.
 type operation struct {
 	name    string // as in wire.js
 	call    func(context.Context, *rest.Client) error
 	command []string
-	pages   int  // 0 is 1
-	entra   bool // with a token of Entra ID
+	pages   int  // number of pages of a query; 0 means 1
+	entra   bool // the request uses a token of Entra ID
 }
 
 const oddID = "dev'1+(x)*#%!$"
 
-// identity is a device as a hub gives it, which an update sends back with what it changes.
+// identity is a device identity as a hub returns it. An update sends it back with changes.
 const identity = `{"deviceId":"d1","generationId":"638","etag":"NDA0","connectionState":"Disconnected","status":"disabled","statusReason":"stolen",
 	"connectionStateUpdatedTime":"0001-01-01T00:00:00Z","statusUpdatedTime":"0001-01-01T00:00:00Z",
 	"lastActivityTime":"2026-11-23T11:36:56.1263214Z","cloudToDeviceMessageCount":0,"authentication":{"type":"sas",
@@ -37,7 +37,7 @@ var (
 	jobStart  = time.Date(2099, 11, 23, 11, 36, 56, 126e6, time.UTC)
 )
 
-// operations are those of wire.js, in its order.
+// operations returns the operations of wire.js in the same order.
 func operations() []operation {
 	withKeys := &iothub.Authentication{Type: "sas", SymmetricKey: keys}
 	first, second := strings.Repeat("A", 40), strings.Repeat("B", 40)
@@ -140,7 +140,7 @@ func operations() []operation {
 	}
 }
 
-// drain reads a sequence to its end.
+// drain reads a sequence completely and returns its first error.
 func drain[T any](rows iter.Seq2[T, error]) error {
 	for _, err := range rows {
 		if err != nil {

@@ -23,19 +23,19 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// recorded is a request as it arrived.
+// recorded is a request that the recorder has received.
 type recorded struct {
 	method, uri string
 	header      http.Header
 	body        string
-	at          time.Time
+	arrival     time.Time
 }
 
-// recorderKey is the policy's key at a recorder.
+// recorderKey is the key of the policy iothubowner of every recorder.
 var recorderKey = iothub.Key("a key of the recording hub's own")
 
-// recorder is a hub that keeps what it is asked and answers with little. A query
-// has two pages.
+// recorder is a hub that records the requests and sends minimal answers. Its answer to a
+// query has two pages.
 type recorder struct {
 	*httptest.Server
 	caFile, port string
@@ -62,21 +62,23 @@ func startRecorder(t *testing.T) *recorder {
 	return r
 }
 
-// service is the hub as its clients know it. Its certificate is for this address.
+// service returns the host name and the key of the recorder. Its certificate is valid for
+// this host name.
 func (r *recorder) service() iothub.Service {
 	return iothub.Service{HostName: "127.0.0.1", KeyName: "iothubowner", Key: recorderKey}
 }
 
 func (r *recorder) connectionString() string { return r.service().ConnectionString() }
 
-// client speaks to the recorder, by its key or by a token of Entra ID.
+// client returns a client of the recorder that uses the given tokens of Entra ID, or the
+// recorder's key if token is nil.
 func (r *recorder) client(token func(context.Context) (string, error)) *rest.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(r.Certificate())
 	return rest.New(r.service(), rest.Options{Endpoint: &url.URL{Scheme: "https", Host: "127.0.0.1:" + r.port}, RootCAs: roots, Token: token})
 }
 
-// ServeHTTP records the request.
+// ServeHTTP records a request and sends a minimal answer.
 func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	header := req.Header.Clone()
@@ -105,7 +107,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// take returns the requests since the last time.
+// take returns and removes the recorded requests.
 func (r *recorder) take() []recorded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,20 +116,22 @@ func (r *recorder) take() []recorded {
 	return taken
 }
 
-// differences says where ours differs, by what it is: "method", "path", "query",
-// "header NAME" or "body.MEMBER".
+// differences compares the SDK's request r with our request. The keys of the result name the
+// differing parts: "method", "path", "query", "header NAME" or "body.MEMBER".
 func (r recorded) differences(ours recorded) map[string]string {
 	found := make(map[string]string)
 	differ := func(what string, theirs, ours any) {
 		if !reflect.DeepEqual(theirs, ours) {
-			found[what] = fmt.Sprintf("the SDK has %v, we have %v", theirs, ours)
+			found[what] = fmt.Sprintf("the SDK sends %v, we send %v", theirs, ours)
 		}
 	}
+
 	theirPath, theirQuery, _ := strings.Cut(r.uri, "?")
 	ourPath, ourQuery, _ := strings.Cut(ours.uri, "?")
 	differ("method", r.method, ours.method)
 	differ("path", theirPath, ourPath)
 	differ("query", theirQuery, ourQuery)
+
 	theirHeader, ourHeader := r.shape(), ours.shape()
 	for name := range theirHeader {
 		differ("header "+name, theirHeader[name], ourHeader[name])
@@ -139,7 +143,8 @@ func (r recorded) differences(ours recorded) map[string]string {
 	return found
 }
 
-// bodyOf is a body's JSON; no body is nothing, which is not null.
+// bodyOf decodes the JSON of a body. For an empty body it returns missing, because an empty
+// body differs from null.
 func bodyOf(text string) any {
 	if text == "" {
 		return missing
@@ -149,7 +154,8 @@ func bodyOf(text string) any {
 
 const missing = "(nothing)"
 
-// bodyDifferences compares member by member, whatever their order.
+// bodyDifferences compares two JSON values member by member and ignores the order of the
+// members. at is the path of the values in the body.
 func bodyDifferences(at string, theirs, ours any, differ func(string, any, any)) {
 	member := func(v any, has bool) any {
 		if !has {
@@ -189,9 +195,9 @@ var (
 	signature = regexp.MustCompile(`^SharedAccessSignature sr=([^&]+)&sig=([A-Za-z0-9%]+)&skn=([^&]+)&se=(\d+)$`)
 )
 
-// shape is the headers, with what is new in each request replaced by what it
-// was found to be. Content-Length is that of the body, so it tells nothing of its
-// own unless there is no body.
+// shape returns the headers of the request. It replaces values that differ in each request
+// by a description, if they are valid. It removes Content-Length if there is a body, because
+// the bodies are compared anyway.
 func (r recorded) shape() http.Header {
 	h := r.header.Clone()
 	if requestID.MatchString(h.Get("Request-Id")) {
@@ -199,7 +205,7 @@ func (r recorded) shape() http.Header {
 	}
 	if m := signature.FindStringSubmatch(h.Get("Authorization")); m != nil {
 		s, err := iothub.ParseSignature(h.Get("Authorization"))
-		life := s.Expiry.Sub(r.at)
+		life := s.Expiry.Sub(r.arrival)
 		if err == nil && s.SignedBy(recorderKey) && life > 59*time.Minute && life < 61*time.Minute {
 			h.Set("Authorization", "sr="+m[1]+", signed by the key, skn="+m[3]+", for an hour")
 		}

@@ -11,28 +11,28 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// everywhere are the differences that every request has, by what differs.
+// everywhere lists the allowed differences of every request, with their reasons.
 var everywhere = map[string]string{
-	"header Host":            "the test's hub has a port of its own; the SDK knows 443 only, and is led there",
-	"header User-Agent":      "each says what it is",
-	"header Accept-Encoding": "the client takes gzip, and reads it; no hub need send it",
-	"header Connection":      "the SDK says keep-alive, which HTTP/1.1 means where nothing is said",
+	"header Host":            "the hub under test has another port than 443, the only port that the SDK uses",
+	"header User-Agent":      "each client sends its own name",
+	"header Accept-Encoding": "our client accepts gzip; a hub need not send it",
+	"header Connection":      "the SDK sends keep-alive, which is the default of HTTP/1.1",
 }
 
-// differences are those of single requests. What differs and does not stand
-// here fails the test, and so does what stands here and does not differ.
+// differences lists the allowed differences of single requests, with their reasons. The test
+// fails if a request has a difference that is not listed, or lacks one that is listed.
 var differences = map[string]map[string]string{
 	"invoke method, with defaults":              connectTimeout,
 	"invoke method, with defaults, by latchctl": connectTimeout,
 	"schedule method, at once":                  maxExecution,
 	"schedule method, at once, by latchctl":     maxExecution,
 	"statistics": {
-		"requests": "a second one asks /statistics/service how many devices are connected, which the SDK has no method for",
+		"requests": "a second request reads the number of connected devices from /statistics/service; the SDK has no method for it",
 	},
 }
 
-// TestWire holds the requests of transport/rest and of latchctl to those of the
-// official service SDK, recorded in the same run.
+// TestWire compares the requests of transport/rest and of latchctl with the requests of the
+// official service SDK.
 func TestWire(t *testing.T) {
 	needSDK(t)
 	hub := startRecorder(t)
@@ -41,7 +41,7 @@ func TestWire(t *testing.T) {
 		"NODE_EXTRA_CA_CERTS=" + hub.caFile, "HUB_HTTPS_PORT=" + hub.port})).Want(t, 0).JSON(t, &sdk)
 	everyMethod(t, sdk.Methods)
 	if want := []string{entra.Scope}; !slices.Equal(sdk.Scopes, want) {
-		t.Errorf("the SDK asks for tokens for %q, we for %q", sdk.Scopes, want)
+		t.Errorf("the SDK requests tokens with the scopes %q, we with %q", sdk.Scopes, want)
 	}
 	theirs := hub.take()
 	if len(theirs) != len(sdk.Made) {
@@ -54,7 +54,7 @@ func TestWire(t *testing.T) {
 	for _, op := range operations() {
 		n := max(op.pages, 1)
 		if len(sdk.Made) < n || sdk.Made[0] != op.name {
-			t.Fatalf("here comes %q, in wire.js %q", op.name, sdk.Made)
+			t.Fatalf("the next operation is %q, but wire.js made %q", op.name, sdk.Made)
 		}
 		want := theirs[:n]
 		sdk.Made, theirs = sdk.Made[n:], theirs[n:]
@@ -82,8 +82,8 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// compare reports what differs between the SDK's requests and ours, and is not
-// listed.
+// compare reports differences between the SDK's requests and ours that are not listed, and
+// listed differences that do not exist.
 func compare(t *testing.T, name string, theirs, ours []recorded) {
 	t.Helper()
 	found := make(map[string]string)
@@ -104,18 +104,18 @@ func compare(t *testing.T, name string, theirs, ours []recorded) {
 	for _, listed := range []map[string]string{everywhere, differences[name]} {
 		for what := range listed {
 			if found[what] == "" {
-				t.Errorf("%s is listed as a difference, and is none", what)
+				t.Errorf("%s is listed as a difference, but does not differ", what)
 			}
 		}
 	}
 }
 
 var (
-	connectTimeout = map[string]string{"body.connectTimeoutInSeconds": "0 is what a hub takes where nothing is said"}
-	maxExecution   = map[string]string{"body.maxExecutionTimeInSeconds": "an hour, which is a hub's own default, is said"}
+	connectTimeout = map[string]string{"body.connectTimeoutInSeconds": "we send 0, which is the hub's default"}
+	maxExecution   = map[string]string{"body.maxExecutionTimeInSeconds": "we send one hour, which is the hub's default"}
 )
 
-// compared are the methods of the SDK's clients that wire.js calls.
+// compared lists the methods of the SDK's clients that wire.js calls.
 var compared = []string{
 	"Registry.create", "Registry.get", "Registry.list", "Registry.update", "Registry.delete", "Registry.addDevices", "Registry.updateDevices",
 	"Registry.getRegistryStatistics", "Registry.getTwin", "Registry.updateTwin", "Registry.createQuery",
@@ -123,21 +123,20 @@ var compared = []string{
 	"JobClient.scheduleDeviceMethod", "JobClient.scheduleTwinUpdate", "JobClient.getJob", "JobClient.cancelJob", "JobClient.createQuery",
 }
 
-// leftOut are the others: what they are for, and so why there is no such request here.
+// leftOut lists the methods that are not compared, with the reason as the key.
 var leftOut = map[string][]string{
-	"removes many devices at once; latchctl deletes one by one, on purpose": {"Registry.removeDevices"},
-	"import and export by files in Azure's storage": {"Registry.importDevicesFromBlob", "Registry.importDevicesFromBlobByIdentity",
+	"removes many devices at once; latchctl deletes them one by one on purpose": {"Registry.removeDevices"},
+	"imports and exports devices with files in Azure Storage": {"Registry.importDevicesFromBlob", "Registry.importDevicesFromBlobByIdentity",
 		"Registry.exportDevicesToBlob", "Registry.exportDevicesToBlobByIdentity", "Registry.listJobs", "Registry.getJob", "Registry.cancelJob"},
-	"modules, which a door has not": {"Registry.addModule", "Registry.getModulesOnDevice", "Registry.getModule", "Registry.updateModule",
+	"manages modules, which doors do not have": {"Registry.addModule", "Registry.getModulesOnDevice", "Registry.getModule", "Registry.updateModule",
 		"Registry.removeModule", "Registry.getModuleTwin", "Registry.updateModuleTwin"},
-	"configurations of Azure IoT Edge": {"Registry.addConfiguration", "Registry.getConfiguration", "Registry.getConfigurations",
+	"manages configurations of Azure IoT Edge": {"Registry.addConfiguration", "Registry.getConfiguration", "Registry.getConfigurations",
 		"Registry.updateConfiguration", "Registry.removeConfiguration", "Registry.applyConfigurationContentOnDevice"},
-	"messages over AMQP": {"Client.open", "Client.close", "Client.send", "Client.getFeedbackReceiver", "Client.getFileNotificationReceiver"},
-	"makes no request":   {"Client.setRetryPolicy"},
+	"sends messages over AMQP": {"Client.open", "Client.close", "Client.send", "Client.getFeedbackReceiver", "Client.getFileNotificationReceiver"},
+	"makes no request":         {"Client.setRetryPolicy"},
 }
 
-// everyMethod fails unless each method that the SDK's clients have is compared,
-// or left out for a reason.
+// everyMethod fails unless every method of the SDK's clients is in compared or in leftOut.
 func everyMethod(t *testing.T, methods []string) {
 	t.Helper()
 	known := slices.Clone(compared)
@@ -147,6 +146,6 @@ func everyMethod(t *testing.T, methods []string) {
 	slices.Sort(known)
 	slices.Sort(methods)
 	if !slices.Equal(known, methods) {
-		t.Errorf("the SDK has the methods\n%q, compared or left out are\n%q", methods, known)
+		t.Errorf("the SDK has the methods\n%q, but the lists contain\n%q", methods, known)
 	}
 }

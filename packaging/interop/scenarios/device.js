@@ -1,12 +1,13 @@
 'use strict';
-// The official device SDK: who gets in, messages, the twin, and the renewal of
-// tokens, after which the SDK does not subscribe again.
+// Scenario: the official device SDK. It covers logins, messages, the twin, and the renewal
+// of tokens, after which the SDK does not subscribe again.
 
 const { Message } = require('azure-iot-device');
 const mqtt = require('mqtt');
 const { lost, unwrap, until } = require('./hub');
 
-// What the SDK's MQTT clients do: how often they got in, and what they subscribe to.
+// The number of successful logins of the SDK's MQTT clients, and all topics to which they
+// have subscribed.
 let logins = 0;
 const subscribed = [];
 const { connect } = mqtt;
@@ -29,14 +30,14 @@ module.exports = async (step, hub) => {
     await client.close();
     return result.constructor.name;
   };
-  await step('a good key', async () => open(await hub.client(hub.deviceString('d1', key))));
-  await step('a wrong key', async () => open(await hub.client(hub.deviceString('d1', wrong))));
-  await step('the key of another device', async () => open(await hub.client(hub.deviceString('d1', off))));
-  await step('an unknown device', async () => open(await hub.client(hub.deviceString('none', key))));
-  await step('a disabled device', async () => open(await hub.client(hub.deviceString('off', off))));
-  await step('a good signature', async () => open(await hub.signed(hub.signature('d1', key, 60))));
-  await step('a signature that has expired', async () => open(await hub.signed(hub.signature('d1', key, -10))));
-  await step('the link ends with the signature', async () => {
+  await step('valid key', async () => open(await hub.client(hub.deviceString('d1', key))));
+  await step('wrong key', async () => open(await hub.client(hub.deviceString('d1', wrong))));
+  await step('key of another device', async () => open(await hub.client(hub.deviceString('d1', off))));
+  await step('unknown device', async () => open(await hub.client(hub.deviceString('none', key))));
+  await step('disabled device', async () => open(await hub.client(hub.deviceString('off', off))));
+  await step('valid signature', async () => open(await hub.signed(hub.signature('d1', key, 60))));
+  await step('expired signature', async () => open(await hub.signed(hub.signature('d1', key, -10))));
+  await step('the connection ends when the signature expires', async () => {
     const ends = Math.floor(Date.now() / 1000) + 2;
     const client = await hub.signed(hub.signature('d1', key, 2));
     await client.open();
@@ -45,7 +46,7 @@ module.exports = async (step, hub) => {
   });
 
   const { client, twin } = await hub.device('d2', { echo: (request, response) => response.send(200, request.payload) });
-  await step('a message', async () => {
+  await step('message', async () => {
     const message = new Message(JSON.stringify({ temperature: 21 }));
     message.messageId = 'm 1';
     message.contentType = 'application/json';
@@ -53,26 +54,26 @@ module.exports = async (step, hub) => {
     message.properties.add('a b', 'c&d/é');
     return (await client.sendEvent(message)).constructor.name;
   });
-  await step('a message without anything', async () => (await client.sendEvent(new Message(''))).constructor.name);
-  await step('a new twin', () => twin.properties);
+  await step('empty message', async () => (await client.sendEvent(new Message(''))).constructor.name);
+  await step('new twin', () => twin.properties);
 
   const patches = [];
   twin.on('properties.desired', (patch) => patches.push(patch));
   await twin.get();
   const serviceTwin = async () => unwrap(await registry.getTwin('d2'));
-  await step('the listener gets a patch', async () => {
+  await step('the device receives a patch', async () => {
     const n = patches.length;
     await registry.updateTwin('d2', { properties: { desired: { floor: 3, lamp: { on: true } } } }, '*');
     await until(() => patches.length > n);
     return patches.slice(n);
   });
-  await step('and a removal as null', async () => {
+  await step('a removed property arrives as null', async () => {
     const n = patches.length;
     await registry.updateTwin('d2', { properties: { desired: { floor: null, mode: 'x' } } }, '*');
     await until(() => patches.length > n);
     return { patch: patches.slice(n), desired: twin.properties.desired };
   });
-  await step('no patch for a change of tags', async () => {
+  await step('a change of tags sends no patch', async () => {
     const n = patches.length;
     await registry.updateTwin('d2', { tags: { a: 1 } }, '*');
     await registry.updateTwin('d2', { properties: { desired: { mode: 'y' } } }, '*');
@@ -81,30 +82,30 @@ module.exports = async (step, hub) => {
   });
 
   const report = (patch) => new Promise((resolve, reject) => twin.properties.reported.update(patch, (err) => (err ? reject(err) : resolve())));
-  await step('a report', async () => {
+  await step('report', async () => {
     await report({ lock: { position: 'locked', tries: 2 }, mode: 'x' });
     const { $metadata, ...reported } = (await serviceTwin()).properties.reported;
     return { reported, metadata: $metadata };
   });
-  await step('a report that removes', async () => {
+  await step('report that removes properties', async () => {
     await report({ mode: null, lock: { tries: null } });
     const { $metadata, ...reported } = (await serviceTwin()).properties.reported;
     return { reported, metadata: $metadata };
   });
-  await step('the twin as the device reads it', async () => {
+  await step('twin as the device reads it', async () => {
     await twin.get();
     return twin.properties;
   });
-  await step('a report that the hub refuses', () => report({ 'a.b': 1 }));
-  await step('and it has changed nothing', async () => (await serviceTwin()).properties.reported.$version);
+  await step('report that the hub refuses', () => report({ 'a.b': 1 }));
+  await step('the refused report changed nothing', async () => (await serviceTwin()).properties.reported.$version);
 
-  await step('after a renewal all works, without a SUBSCRIBE', async () => {
+  await step('everything works after a token renewal without SUBSCRIBE', async () => {
     const before = logins;
     const subscriptions = subscribed.length;
-    // Options replace those before: without the ca the SDK would not get in again.
+    // setOptions replaces all earlier options. Without ca, the SDK could not connect again.
     const renewal = (tokenRenewalMarginInSeconds) =>
       client.setOptions({ ca: hub.caFile, tokenRenewal: { tokenValidTimeInSeconds: 600, tokenRenewalMarginInSeconds } });
-    // This renews at once, and then each second.
+    // With this margin the SDK renews the token at once and then every second.
     await renewal(599);
     await until(() => logins >= before + 2);
     await renewal(60);
@@ -122,7 +123,7 @@ module.exports = async (step, hub) => {
       subscribedAgain: subscribed.slice(subscriptions),
     };
   });
-  await step('the subscriptions of its life', () => subscribed);
+  await step('all subscriptions that the device made', () => subscribed);
   await step('close', async () => {
     const result = await client.close();
     await hub.connected('d2', 'Disconnected');

@@ -1,6 +1,5 @@
 'use strict';
-// The other ways in: a certificate instead of a key, a WebSocket instead of TLS
-// on a port of its own, and both at once.
+// Scenario: devices that log in with a certificate, over WebSocket, or both.
 
 const fs = require('fs');
 const { X509Certificate } = require('crypto');
@@ -25,10 +24,10 @@ module.exports = async (step, hub) => {
     await client.close();
     return result.constructor.name;
   };
-  await step('a certificate', async () => open(await byCertificate('first')));
-  await step('the second certificate', async () => open(await byCertificate('second')));
-  await step('another certificate', async () => open(await byCertificate('other')));
-  await step('an identity by thumbprint', async () => {
+  await step('primary certificate', async () => open(await byCertificate('first')));
+  await step('secondary certificate', async () => open(await byCertificate('second')));
+  await step('wrong certificate', async () => open(await byCertificate('other')));
+  await step('identity with a thumbprint', async () => {
     const { type, symmetricKey, x509Thumbprint } = unwrap(await hub.registry.get('first')).authentication;
     return { type, symmetricKey, known: x509Thumbprint.primaryThumbprint === thumbprint };
   });
@@ -39,17 +38,17 @@ module.exports = async (step, hub) => {
   for (const deviceId of ['vouched', 'unlike']) {
     await hub.registry.create({ deviceId, authentication: { type: 'certificateAuthority' } });
   }
-  await step('a certificate that an authority vouches for', async () => open(await byCertificate('vouched', vouched)));
-  await step('the same as another device', async () => open(await byCertificate('unlike', vouched)));
-  await step('a certificate that nobody vouches for', async () => open(await byCertificate('unlike')));
-  await step('an identity by authority', async () => {
+  await step('certificate signed by a trusted CA', async () => open(await byCertificate('vouched', vouched)));
+  await step('the same certificate for another device', async () => open(await byCertificate('unlike', vouched)));
+  await step('certificate without a trusted CA', async () => open(await byCertificate('unlike')));
+  await step('identity with a trusted CA', async () => {
     const { type, symmetricKey, x509Thumbprint } = unwrap(await hub.registry.get('vouched')).authentication;
     return { type, symmetricKey, x509Thumbprint };
   });
 
   const { primaryKey } = (await hub.create('socket')).authentication.symmetricKey;
   const overSocket = (rest, options) => hub.client(`HostName=localhost;${rest}`, options, MqttWs);
-  await step('a WebSocket', async () => {
+  await step('WebSocket', async () => {
     const client = await overSocket(`DeviceId=socket;SharedAccessKey=${primaryKey}`);
     await client.open();
     client.onDeviceMethod('echo', (request, response) => response.send(200, request.payload));
@@ -58,7 +57,7 @@ module.exports = async (step, hub) => {
     await client.close();
     return { answer, desired: twin.properties.desired };
   });
-  await step('a WebSocket with a wrong key', async () =>
+  await step('WebSocket with a wrong key', async () =>
     open(await overSocket(`DeviceId=socket;SharedAccessKey=${Buffer.from('wrong').toString('base64')}`)));
-  await step('a WebSocket with a certificate', async () => open(await overSocket('DeviceId=first;x509=true', { cert, key })));
+  await step('WebSocket with a certificate', async () => open(await overSocket('DeviceId=first;x509=true', { cert, key })));
 };

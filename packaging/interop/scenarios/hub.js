@@ -1,5 +1,5 @@
 'use strict';
-// What the scenarios share: the SDKs' clients of one hub, and waiting.
+// Clients of one hub and functions that wait, shared by the scenarios.
 
 const { Client: DeviceClient } = require('azure-iot-device');
 const { NoRetry, SharedAccessSignature, encodeUriComponentStrict } = require('azure-iot-common');
@@ -9,11 +9,11 @@ const { Client, JobClient, Registry } = require('azure-iothub');
 const POLL_MS = 20;
 const ENDED = ['completed', 'failed', 'cancelled'];
 
-// The SDK's promises wrap what was asked for together with the HTTP response,
-// each kind of call under another name.
+// unwrap returns the result of an SDK call. The SDK's promises return an object with the HTTP
+// response and the result, whose name depends on the kind of call.
 const unwrap = (r) => r.responseBody || r.jobStatus || r.result;
 
-// until waits until check gives something that is true, and returns that.
+// until waits until check returns a truthy value, and returns that value.
 async function until(check) {
   for (;;) {
     const found = await check();
@@ -32,38 +32,39 @@ class Hub {
     this.service = Client.fromConnectionString(this.connectionString);
   }
 
-  // create registers a device that logs in by key and returns its identity.
+  // create registers a device that logs in with a key, and returns its identity.
   async create(deviceId) {
     return unwrap(await this.registry.create({ deviceId }));
   }
 
-  // deviceString is the connection string of a device. The SDK connects to the
-  // gateway's name and signs the hub's, which is how a port is given to it.
+  // deviceString returns the connection string of a device. The SDK accepts a port only in
+  // the gateway's name, to which it connects.
   deviceString(deviceId, key) {
     return `HostName=localhost;DeviceId=${deviceId};SharedAccessKey=${key};GatewayHostName=localhost:${this.mqttPort}`;
   }
 
-  // signature is a device's SharedAccessSignature that ends in some seconds.
+  // signature returns a SharedAccessSignature of a device that expires after some seconds.
   signature(deviceId, key, seconds) {
     const scope = encodeUriComponentStrict(`localhost:${this.mqttPort}/devices/${deviceId}`);
     return SharedAccessSignature.create(scope, null, key, Math.floor(Date.now() / 1000) + seconds).toString();
   }
 
+  // client returns a device client that is not connected yet.
   async client(connectionString, options = {}, transport = Mqtt) {
     const client = DeviceClient.fromConnectionString(connectionString, transport);
     await client.setOptions({ ca: this.caFile, ...options });
     return client;
   }
 
-  // signed is a client of a device that logs in by a signature made beforehand.
+  // signed returns a device client that logs in with the given signature.
   async signed(signature) {
     const client = DeviceClient.fromSharedAccessSignature(signature, Mqtt);
     await client.setOptions({ ca: this.caFile });
     return client;
   }
 
-  // device registers a device and connects it. handlers are its methods. The hub
-  // takes packets in order: with the twin the subscriptions before are in force.
+  // device registers a device, connects it and installs handlers for its methods. The hub
+  // handles packets in order, so all subscriptions are active when getTwin returns.
   async device(deviceId, handlers, options) {
     const identity = await this.create(deviceId);
     const key = identity.authentication.symmetricKey.primaryKey;
@@ -74,7 +75,7 @@ class Hub {
     return { client, twin, key };
   }
 
-  // connected waits until the hub shows the device's connection so.
+  // connected waits until the hub reports the given connection state for the device.
   connected(deviceId, state = 'Connected') {
     return until(async () => unwrap(await this.registry.get(deviceId)).connectionState === state);
   }
@@ -88,17 +89,17 @@ class Hub {
   }
 }
 
-// lost waits until the client's connection is lost and returns the SDK's error.
-// With its own policy the SDK would say nothing and connect again, or, without a
-// listener, say nothing and do nothing.
+// lost waits until the client's connection is lost, and returns the name of the SDK's error.
+// The default retry policy would hide the loss: with a listener the SDK connects again, and
+// without one it does nothing.
 async function lost(client) {
   client.setRetryPolicy(new NoRetry());
   const event = await new Promise((resolve) => client.once('disconnect', resolve));
   return event.transportObj.name;
 }
 
-// pages reads a query to its end. In promise mode the SDK asks for page one
-// unless it is told where to go on.
+// pages reads all pages of a query. With promises, the SDK requests the first page again
+// unless it gets the continuation token.
 async function pages(query) {
   const all = [];
   while (query.hasMoreResults) all.push(unwrap(await query.next(query.continuationToken)));

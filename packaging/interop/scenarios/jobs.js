@@ -1,6 +1,6 @@
 'use strict';
-// Jobs by the official service SDK, from their start to their end, and the list
-// of them.
+// Scenario: jobs of the official service SDK, from their creation to their end, and lists of
+// jobs.
 
 const { pages, unwrap, until } = require('./hub');
 
@@ -22,28 +22,28 @@ module.exports = async (step, hub) => {
   });
   await hub.create('shed');
 
-  await step('method job is made', async () =>
+  await step('a method job is created', async () =>
     unwrap(await jobs.scheduleDeviceMethod('lock', "deviceId = 'door'", lock, new Date(), HOUR)));
-  await step('method job ends', () => hub.ended('lock'));
-  await step('twin job is made', async () => unwrap(await jobs.scheduleTwinUpdate('move', '*', patch, new Date(), 60)));
-  await step('twin job ends', () => hub.ended('move'));
-  await step('job for nobody ends', async () => {
+  await step('the method job ends', () => hub.ended('lock'));
+  await step('a twin job is created', async () => unwrap(await jobs.scheduleTwinUpdate('move', '*', patch, new Date(), 60)));
+  await step('the twin job ends', () => hub.ended('move'));
+  await step('a job without devices ends', async () => {
     await jobs.scheduleDeviceMethod('nobody', "tags.floor = 99", lock);
     return hub.ended('nobody');
   });
-  await step('job with a device that is offline ends', async () => {
+  await step('a job with an offline device ends', async () => {
     await jobs.scheduleDeviceMethod('both', "deviceId IN ['door', 'shed']", lock, new Date(), HOUR);
     const job = await hub.ended('both');
     return { status: job.status, deviceJobStatistics: job.deviceJobStatistics };
   });
 
-  await step('job with a start in the future is scheduled', async () =>
+  await step('a job with a future start is scheduled', async () =>
     unwrap(await jobs.scheduleDeviceMethod('later', '*', lock, inMs(HOUR * 1000), HOUR)));
   await step('a scheduled job is cancelled', async () => unwrap(await jobs.cancelJob('later')));
-  await step('it stays cancelled', async () => unwrap(await jobs.getJob('later')).status);
-  await step('it cannot be cancelled again', () => jobs.cancelJob('later'));
+  await step('the cancelled job stays cancelled', async () => unwrap(await jobs.getJob('later')).status);
+  await step('a cancelled job cannot be cancelled again', () => jobs.cancelJob('later'));
 
-  await step('a start that comes', async () => {
+  await step('a scheduled job starts at its time', async () => {
     const start = inMs(1500);
     const before = calls.length;
     const made = unwrap(await jobs.scheduleDeviceMethod('soon', "deviceId = 'door'", lock, start, HOUR));
@@ -57,23 +57,23 @@ module.exports = async (step, hub) => {
     await until(() => release);
     await jobs.cancelJob('wait');
   });
-  await step('the running job is shown', async () => {
+  await step('the running job is listed as running', async () => {
     const job = unwrap(await jobs.getJob('wait'));
     return { status: job.status, endTime: job.endTime, deviceJobStatistics: job.deviceJobStatistics };
   });
-  await step('and ends well', async () => {
+  await step('the running job completes', async () => {
     release();
     return (await hub.ended('wait')).status;
   });
   await step('an ended job cannot be cancelled', () => jobs.cancelJob('wait'));
 
-  await step('condition with a fault', () => jobs.scheduleDeviceMethod('bad', "tags.floor = = 3", lock));
+  await step('condition with a syntax error', () => jobs.scheduleDeviceMethod('bad', "tags.floor = = 3", lock));
   await step('condition that is a whole SELECT', () => jobs.scheduleTwinUpdate('bad', "SELECT * FROM devices WHERE tags.floor = 3", patch));
-  await step('condition with a text that does not end', () => jobs.scheduleTwinUpdate('bad', "deviceId = 'door", patch));
+  await step('condition with an unterminated string', () => jobs.scheduleTwinUpdate('bad', "deviceId = 'door", patch));
   await step('twin job without a change', () => jobs.scheduleTwinUpdate('bad', '*', { etag: '*' }));
-  await step('none of these was made', () => jobs.getJob('bad'));
+  await step('no refused job was created', () => jobs.getJob('bad'));
   await step('id in use', () => jobs.scheduleDeviceMethod('lock', '*', lock));
-  await step('id that no job can have', () => jobs.scheduleDeviceMethod('a job', '*', lock));
+  await step('invalid id', () => jobs.scheduleDeviceMethod('a job', '*', lock));
   await step('unknown id', () => jobs.getJob('never-made'));
   await step('cancel of an unknown id', () => jobs.cancelJob('never-made'));
 
@@ -84,10 +84,10 @@ module.exports = async (step, hub) => {
   await step('list by type', () => ids(jobs.createQuery('scheduleDeviceMethod')));
   await step('list by status', () => ids(jobs.createQuery(undefined, 'cancelled')));
   await step('list of all', () => ids(jobs.createQuery(undefined, undefined, 4)));
-  await step('list of nothing', () => ids(jobs.createQuery('scheduleUpdateTwin', 'failed')));
-  await step('a listed job is the job', async () => {
+  await step('empty list', () => ids(jobs.createQuery('scheduleUpdateTwin', 'failed')));
+  await step('a listed job equals the job', async () => {
     const [[job]] = await pages(jobs.createQuery('scheduleUpdateTwin', 'completed'));
     return JSON.stringify(job) === JSON.stringify(unwrap(await jobs.getJob('move')));
   });
-  await step('a continuation that the hub did not give', () => jobs.createQuery('scheduleUpdateTwin').next('forged'));
+  await step('forged continuation', () => jobs.createQuery('scheduleUpdateTwin').next('forged'));
 };

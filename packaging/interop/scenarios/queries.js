@@ -1,5 +1,5 @@
 'use strict';
-// Queries by the official service SDK: pages, projections, and the rows of jobs.
+// Scenario: queries of the official service SDK, with pages, projections and rows of jobs.
 
 const { isDeepStrictEqual } = require('util');
 const { pages, unwrap } = require('./hub');
@@ -20,40 +20,40 @@ module.exports = async (step, hub) => {
 
   const ids = (all) => all.map((page) => page.map((row) => row.deviceId));
   await step('all devices in pages', async () => ids(await pages(registry.createQuery('SELECT * FROM devices', 3))));
-  await step('pages that end with the rows', async () => ids(await pages(registry.createQuery("SELECT * FROM devices WHERE deviceId != 'door'", 3))));
-  await step('pages by callbacks, which keep their place', async () => {
+  await step('last page is full', async () => ids(await pages(registry.createQuery("SELECT * FROM devices WHERE deviceId != 'door'", 3))));
+  await step('pages with callbacks, which continue by themselves', async () => {
     const query = registry.createQuery('SELECT * FROM devices', 4);
     const all = [];
     const next = () => new Promise((resolve, reject) => query.next((err, rows) => (err ? reject(err) : resolve(rows))));
     while (query.hasMoreResults) all.push(await next());
     return ids(all);
   });
-  await step('without a continuation it is page one again', async () => {
+  await step('without a continuation the SDK reads page one again', async () => {
     const query = registry.createQuery('SELECT * FROM devices', 3);
     await query.next();
     return ids([unwrap(await query.next())]);
   });
-  await step('as twins', async () => {
+  await step('rows as twins', async () => {
     const query = registry.createQuery("SELECT * FROM devices WHERE tags.floor = 1", 2);
     const [twin] = unwrap(await query.nextAsTwin());
     return { deviceId: twin.deviceId, tags: twin.tags, asGetTwin: isDeepStrictEqual(twin.toJSON(), unwrap(await registry.getTwin(twin.deviceId)).toJSON()) };
   });
-  await step('what kind of rows', async () => {
+  await step('kinds of rows', async () => {
     const kind = async (text) => (await registry.createQuery(text).next()).message.headers['x-ms-item-type'];
     return [await kind('SELECT * FROM devices'), await kind('SELECT deviceId FROM devices'), await kind('SELECT * FROM devices.jobs')];
   });
 
   const rows = async (text) => (await pages(registry.createQuery(text))).flat();
   await step('projection', () => rows("SELECT deviceId, tags.floor AS level, properties.desired.mode.day FROM devices WHERE tags.name = 'Shed 2'"));
-  await step('projection of what is not there', () => rows("SELECT deviceId, tags.floor FROM devices WHERE deviceId = 'door'"));
+  await step('projection of a missing property', () => rows("SELECT deviceId, tags.floor FROM devices WHERE deviceId = 'door'"));
   await step('count', () => rows('SELECT COUNT() AS devices FROM devices'));
   await step('groups', () => rows('SELECT tags.floor, COUNT() AS n FROM devices WHERE IS_DEFINED(tags.floor) GROUP BY tags.floor'));
   await step('aggregates', () => rows('SELECT SUM(tags.floor) AS sum, AVG(properties.desired.mode.day) AS avg, MIN(version) AS min, MAX(version) AS max FROM devices'));
   await step('top', async () => ids(await pages(registry.createQuery('SELECT TOP 4 * FROM devices', 3))));
   await step('connected', () => rows("SELECT deviceId, status, connectionState FROM devices WHERE connectionState = 'Connected'"));
-  await step('a fault in the text', () => rows('SELECT * FROM devices WHERE tags.floor >'));
-  await step('a collection that is not there', () => rows('SELECT * FROM doors'));
-  await step('the continuation of another query', async () => {
+  await step('syntax error', () => rows('SELECT * FROM devices WHERE tags.floor >'));
+  await step('unknown collection', () => rows('SELECT * FROM doors'));
+  await step('continuation of another query', async () => {
     const query = registry.createQuery('SELECT * FROM devices', 3);
     await query.next();
     return registry.createQuery("SELECT * FROM devices WHERE tags.floor = 1", 3).next(query.continuationToken);
@@ -75,7 +75,7 @@ module.exports = async (step, hub) => {
   await step('row of a device that did not answer', async () => (await jobRows('silent')).map((row) => [row.status, row.outcome, row.error]));
   await step('rows of a twin job', () => jobRows('move'));
   await step('a job that has not started has no rows', () => jobRows('late'));
-  await step('times of a row are in order', async () => {
+  await step('the times of a row are in order', async () => {
     const [row] = await jobRows('lock');
     const times = [row.createdDateTimeUtc, row.startTimeUtc, row.endTimeUtc, row.lastUpdatedDateTimeUtc].map((t) => Date.parse(t));
     return times.every((t, i) => t > Date.now() - 60e3 && (i === 0 || t >= times[i - 1]));

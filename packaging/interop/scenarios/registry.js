@@ -1,6 +1,6 @@
 'use strict';
-// The registry by the official service SDK, and what a change of it does to a
-// device that is connected.
+// Scenario: device identities managed with the official service SDK, and the effect of a
+// change on a connected device.
 
 const { lost, unwrap } = require('./hub');
 
@@ -17,7 +17,7 @@ module.exports = async (step, hub) => {
     return { type: stored.type, kept: JSON.stringify(stored.symmetricKey) === JSON.stringify(keys) };
   });
   await step('create again', () => registry.create({ deviceId: 'd1' }));
-  await step('create with an id that is not allowed', () => registry.create({ deviceId: 'a b' }));
+  await step('create with an invalid id', () => registry.create({ deviceId: 'a b' }));
   await step('get', async () => unwrap(await registry.get('d1')));
   await step('get unknown', () => registry.get('none'));
   await step('update', async () => {
@@ -31,6 +31,7 @@ module.exports = async (step, hub) => {
   });
   await step('update unknown', () => registry.update({ deviceId: 'none', status: 'enabled' }));
 
+  // cutOff makes a change that disconnects the client, and returns the SDK's error.
   const cutOff = async (client, change) => {
     const how = lost(client);
     await change();
@@ -38,22 +39,22 @@ module.exports = async (step, hub) => {
   };
   const { client, key } = await hub.device('live', {});
   await hub.connected('live');
-  await step('a device that is disabled is cut off', async () => {
+  await step('disabling a device disconnects it', async () => {
     const identity = unwrap(await registry.get('live'));
     const how = await cutOff(client, () => registry.update({ ...identity, status: 'disabled' }));
     await hub.connected('live', 'Disconnected');
     return how;
   });
-  await step('it cannot connect', async () => (await hub.client(hub.deviceString('live', key))).open());
-  await step('it can once it is enabled', async () => {
+  await step('the disabled device cannot connect', async () => (await hub.client(hub.deviceString('live', key))).open());
+  await step('the enabled device can connect', async () => {
     await registry.update({ deviceId: 'live', status: 'enabled' });
     await client.open();
     await hub.connected('live');
   });
-  await step('a device whose keys are changed is cut off', () => cutOff(client, () => registry.update({
+  await step('changing the keys of a device disconnects it', () => cutOff(client, () => registry.update({
     deviceId: 'live', authentication: { type: 'sas', symmetricKey: keys },
   })));
-  await step('a device with a listener comes back by itself once it is enabled', async () => {
+  await step('a device with a listener reconnects by itself after it is enabled', async () => {
     await hub.device('loyal', { m: (request, response) => response.send(200) });
     await hub.connected('loyal');
     await registry.update({ deviceId: 'loyal', status: 'disabled' });
@@ -65,20 +66,20 @@ module.exports = async (step, hub) => {
 
   await step('statistics', async () => unwrap(await registry.getRegistryStatistics()));
   await step('list', async () => unwrap(await registry.list()).map((d) => [d.deviceId, d.status]));
-  await step('a listed device is the device', async () => {
+  await step('a listed device equals the device', async () => {
     const listed = unwrap(await registry.list()).find((d) => d.deviceId === 'd1');
     return JSON.stringify(listed) === JSON.stringify(unwrap(await registry.get('d1')));
   });
 
   await step('add devices', async () => unwrap(await registry.addDevices([{ deviceId: 'b1' }, { deviceId: 'b2', status: 'disabled' }])));
   let refusal;
-  await step('add devices, one of which is there', () =>
+  await step('add devices, one of which exists', () =>
     registry.addDevices([{ deviceId: 'b3' }, { deviceId: 'b1' }, { deviceId: 'b4' }]).catch((err) => {
       refusal = err;
       throw err;
     }));
-  await step('what the answer says', () => JSON.parse(refusal.responseBody));
-  await step('add devices, one twice', () => registry.addDevices([{ deviceId: 'b5' }, { deviceId: 'b5' }]));
+  await step('body of the error answer', () => JSON.parse(refusal.responseBody));
+  await step('add devices, one of them twice', () => registry.addDevices([{ deviceId: 'b5' }, { deviceId: 'b5' }]));
   await step('add a device with a twin', async () => {
     await registry.addDevices([{ deviceId: 'b6', tags: { floor: 3 }, properties: { desired: { mode: 'night' } } }]);
     const twin = unwrap(await registry.getTwin('b6'));
@@ -99,11 +100,11 @@ module.exports = async (step, hub) => {
     await registry.get('b4');
   });
   await step('delete unknown', () => registry.delete('b4'));
-  await step('a device that is deleted is cut off', async () => {
+  await step('deleting a device disconnects it', async () => {
     const gone = await hub.device('gone', {});
     return cutOff(gone.client, () => registry.delete('gone'));
   });
-  await step('and made again it has another generation, and an empty twin', async () => {
+  await step('a device that is created again has a new generation and an empty twin', async () => {
     const first = unwrap(await registry.create({ deviceId: 'again' }));
     await registry.updateTwin('again', { tags: { a: 1 } }, '*');
     await registry.delete('again');

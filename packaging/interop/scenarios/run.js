@@ -1,16 +1,19 @@
 'use strict';
-// Runs one scenario of this folder on the official SDKs: node run.js NAME. A
-// scenario is a list of steps; each is a call of the SDKs, and what came of it
-// is printed as one line of JSON:
-//   {"step": NAME, "value": what the SDK gave}
+// Runs one scenario of this folder with the official SDKs: node run.js NAME. A scenario is
+// a list of steps. Each step calls the SDKs and prints its result as one line of JSON:
+//   {"step": NAME, "value": result of the SDK}
 //   {"step": NAME, "error": "CLASS: MESSAGE", "status": 404, "code": "JobNotFound"}
-// status and code are the HTTP answer's, where there was one. A scenario judges
-// nothing: it ends with status 0 unless it could not go on.
+// status and code are those of the HTTP answer, if there was one. A scenario does not check
+// the results. Its exit status is 0 if all steps have run.
 //
-// Environment: HUB_CONNECTION_STRING, HUB_MQTT_PORT, CA_FILE, a certificate that
-// a device can have and its key (CERT_FILE, KEY_FILE), one that an authority of the
-// hub vouches for (VOUCHED_CERT_FILE, VOUCHED_KEY_FILE), ID_SCOPE, and for the
-// service SDK NODE_EXTRA_CA_CERTS and, for port-shim.js, HUB_HTTPS_PORT.
+// Environment:
+//   HUB_CONNECTION_STRING               connection string of the hub's owner
+//   HUB_MQTT_PORT                       port for devices
+//   HUB_HTTPS_PORT                      port for services, used by port-shim.js
+//   CA_FILE, NODE_EXTRA_CA_CERTS        CA certificate of the hub, for device and service SDK
+//   CERT_FILE, KEY_FILE                 self-signed certificate of a device, and its key
+//   VOUCHED_CERT_FILE, VOUCHED_KEY_FILE certificate that a CA trusted by the hub has signed
+//   ID_SCOPE                            ID scope of the provisioning service
 
 require('../port-shim');
 const { Hub } = require('./hub');
@@ -25,7 +28,8 @@ async function step(name, call) {
   }
 }
 
-// Where nothing is left to wait for, Node ends although a step has not.
+// Node exits with status 0 if a step waits for something that cannot happen any more.
+// Report that as a failure.
 process.on('exit', (code) => {
   if (code === 0 && !done) process.exitCode = 1;
 });

@@ -1,10 +1,9 @@
 'use strict';
-// A hub that stands in for one unit of the tier S1, as the official service SDK
-// finds it.
+// Scenario: the official service SDK on a hub with the limits of one unit of tier S1.
 
 const { unwrap, until } = require('./hub');
 
-// patiently calls again when the hub says when to.
+// patiently repeats a throttled call after the time in the answer's Retry-After header.
 async function patiently(call) {
   for (;;) {
     try {
@@ -17,8 +16,9 @@ async function patiently(call) {
   }
 }
 
-// refused calls until one call is refused, and returns why it was, and whether it was
-// about as many as are allowed that were not; meanwhile more are.
+// refused repeats a call until the hub refuses it. It returns the error, and whether the
+// number of accepted calls was about the allowed number. The hub accepts more than that,
+// because time passes meanwhile.
 async function refused(allowed, call) {
   for (let n = 0; ; n += 1) {
     try {
@@ -37,16 +37,16 @@ module.exports = async (step, hub) => {
   const { registry, jobs } = hub;
   const { client } = await hub.device('door', {
     echo: (request, response) => response.send(200, request.payload),
-    wait: () => {}, // it never answers
+    wait: () => {}, // never answers
   });
   const method = (id, methodName) => jobs.scheduleDeviceMethod(id, "deviceId = 'door'",
     { methodName, payload: null, responseTimeoutInSeconds: 5 }, new Date(), 60);
 
-  await step('a job while another is active', async () => {
+  await step('a job while another job is active', async () => {
     await method('first', 'wait');
     return method('second', 'echo');
   });
-  await step('a job once it has ended', async () => {
+  await step('a job after the other job has ended', async () => {
     const ended = (id) => until(async () => {
       const job = unwrap(await patiently(() => jobs.getJob(id)));
       return job.endTime && job;
@@ -57,6 +57,6 @@ module.exports = async (step, hub) => {
   });
   await step('queries', () => refused(20, () => registry.createQuery('SELECT deviceId FROM devices', 1).next()));
   await step('identities', () => refused(100, () => registry.get('door')));
-  await step('twins have a rate of their own', async () => unwrap(await registry.getTwin('door')).deviceId);
+  await step('twins have their own rate', async () => unwrap(await registry.getTwin('door')).deviceId);
   await client.close();
 };
