@@ -112,9 +112,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		if err := engine.Close(closing); err != nil {
+		if err := withCloseTimeout(ctx, engine.Close); err != nil {
 			opts.Logger.Warn("the jobs engine did not stop in time", zap.Error(err))
 		}
 	}()
@@ -126,33 +124,31 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Throttle: limits, Feed: events, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)
-	// This is deferred last and so runs first: the hub stops accepting new requests
-	// before it stops everything else.
+	// Deferred calls run in reverse order, so the hub stops accepting new requests before
+	// it stops the parts above.
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
 		events.Close()
-		if server.Shutdown(closing) != nil {
+		if withCloseTimeout(ctx, server.Shutdown) != nil {
 			server.Close()
 		}
 	}()
 
-	// Any client certificate is accepted here. The handshake proves that the device
-	// holds the certificate's key. The device's login checks the certificate itself.
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: creds.GetCertificate, ClientAuth: tls.RequestClientCert}
-	failed := make(chan error, 3)
-	go func() { failed <- devices.Serve(tls.NewListener(listening.mqtt, tlsConfig)) }()
-	go func() {
-		withHTTP2 := tlsConfig.Clone()
-		withHTTP2.NextProtos = []string{"h2", "http/1.1"}
-		failed <- server.Serve(tls.NewListener(listening.https, withHTTP2))
-	}()
+	servers := []func() error{
+		func() error { return devices.Serve(tls.NewListener(listening.mqtt, tlsConfig(creds))) },
+		func() error {
+			return server.Serve(tls.NewListener(listening.https, tlsConfig(creds, "h2", "http/1.1")))
+		},
+	}
 	if listening.metrics != nil {
 		metricsServer := newServer(counts.handler(db), opts.Logger)
 		defer metricsServer.Close()
-		go func() { failed <- metricsServer.Serve(listening.metrics) }()
+		servers = append(servers, func() error { return metricsServer.Serve(listening.metrics) })
 	}
 
+	failed := make(chan error, len(servers))
+	for _, serve := range servers {
+		go func() { failed <- serve() }()
+	}
 	if opts.Ready != nil {
 		opts.Ready(listening.addresses())
 	}
@@ -161,6 +157,26 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("a listener stopped unexpectedly: %w", err)
+	}
+}
+
+// withCloseTimeout calls stop with a context that does not end with ctx but after
+// closeTimeout.
+func withCloseTimeout(ctx context.Context, stop func(context.Context) error) error {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return stop(closing)
+}
+
+// tlsConfig returns the TLS settings of a listener. Clients may send any certificate.
+// The handshake proves that a device holds the key of its certificate. The device's
+// login checks the certificate itself.
+func tlsConfig(creds *credentials.Credentials, protocols ...string) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: creds.GetCertificate,
+		ClientAuth:     tls.RequestClientCert,
+		NextProtos:     protocols,
 	}
 }
 

@@ -47,8 +47,8 @@ func (by *issuer) issue(t *testing.T, name string, change func(*x509.Certificate
 	return &issuer{cert, key}
 }
 
-// signs makes a certificate a CA certificate.
-func signs(c *x509.Certificate) {
+// asCA turns a template into the template of a CA certificate.
+func asCA(c *x509.Certificate) {
 	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
 }
 
@@ -58,9 +58,9 @@ func TestLoginByAuthority(t *testing.T) {
 	t.Parallel()
 
 	var nobody *issuer
-	root, strange := nobody.issue(t, "root", signs), nobody.issue(t, "root", signs)
-	between := root.issue(t, "between", func(c *x509.Certificate) { signs(c); c.NotAfter = now.Add(time.Minute) })
-	past := root.issue(t, "past", func(c *x509.Certificate) { signs(c); c.NotAfter = now.Add(-time.Minute) })
+	root, strange := nobody.issue(t, "root", asCA), nobody.issue(t, "root", asCA)
+	between := root.issue(t, "between", func(c *x509.Certificate) { asCA(c); c.NotAfter = now.Add(time.Minute) })
+	past := root.issue(t, "past", func(c *x509.Certificate) { asCA(c); c.NotAfter = now.Add(-time.Minute) })
 	direct := root.issue(t, "d1", plain)
 	byChain := between.issue(t, "d1", plain)
 	notAnIssuer := direct.issue(t, "d1", plain)
@@ -71,7 +71,7 @@ func TestLoginByAuthority(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		chain       access.Chain
-		authorities []*x509.Certificate // nil means the root only
+		authorities []*x509.Certificate // nil means only the CA certificate root
 		device      iothub.DeviceIdentity
 		expires     time.Time
 		want        string
@@ -84,7 +84,7 @@ func TestLoginByAuthority(t *testing.T) {
 		"gap in the chain":     {chain: access.Chain{Leaf: byChain.cert}, want: "no authority vouches"},
 		"another authority":    {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert}, want: "no authority vouches"},
 		"no authorities":       {chain: access.Chain{Leaf: direct.cert}, authorities: []*x509.Certificate{}, want: "no authority vouches"},
-		"signed by itself":     {chain: access.Chain{Leaf: nobody.issue(t, "d1", signs).cert}, want: "no authority vouches"},
+		"signed by itself":     {chain: access.Chain{Leaf: nobody.issue(t, "d1", asCA).cert}, want: "no authority vouches"},
 		"signed by a device":   {chain: access.Chain{Leaf: notAnIssuer.cert, Intermediates: []*x509.Certificate{direct.cert}}, want: "no authority vouches"},
 		"unknown root is sent": {chain: access.Chain{Leaf: strange.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{strange.cert}}, want: "no authority vouches"},
 		"expired intermediate": {chain: access.Chain{Leaf: past.issue(t, "d1", plain).cert, Intermediates: []*x509.Certificate{past.cert}}, want: "no authority vouches"},
@@ -127,10 +127,10 @@ func TestCheckAuthority(t *testing.T) {
 		change func(*x509.Certificate)
 		good   bool
 	}{
-		"CA certificate":       {signs, true},
+		"CA certificate":       {asCA, true},
 		"no basic constraints": {plain, false},
-		"may not sign":         {func(c *x509.Certificate) { signs(c); c.KeyUsage = x509.KeyUsageDigitalSignature }, false},
-		"expired":              {func(c *x509.Certificate) { signs(c); c.NotAfter = now }, false},
+		"may not sign":         {func(c *x509.Certificate) { asCA(c); c.KeyUsage = x509.KeyUsageDigitalSignature }, false},
+		"expired":              {func(c *x509.Certificate) { asCA(c); c.NotAfter = now }, false},
 		"not a CA":             {func(c *x509.Certificate) { c.BasicConstraintsValid = true }, false},
 	} {
 		if err := access.CheckAuthority(nobody.issue(t, "root", test.change).cert, now); (err == nil) != test.good {
