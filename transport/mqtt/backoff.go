@@ -9,104 +9,125 @@ import (
 	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
-// pace is how soon to try again after a failure. The ceiling doubles with each
-// failure in a row, up to longestDelay; of it the least share is always waited,
-// and chance adds to that.
-type pace struct {
-	first time.Duration // ceiling
-	least float64
+// backoff says how long to wait before the next attempt. The longest wait doubles
+// after each consecutive failure, up to longestDelay. The wait is a random part of the
+// longest wait, but never less than the share fixed.
+type backoff struct {
+	first time.Duration // longest wait after the first failure
+	fixed float64       // share of the longest wait that is always waited, 0 to 1
 }
 
 var (
-	// The connection broke, or there was none: as soon as it may be back, spread
-	// so that a fleet does not come back together.
-	brisk = pace{time.Second, 0}
-	// The hub, or the provisioning service, has no time for this device, or is
-	// not there by its name: it is given some.
-	gentle = pace{10 * time.Second, 0.5}
-	// The login was refused, or taken over by another client of the same identity.
-	// It will hardly go better a second later, and a hub counts such attempts.
-	slow = pace{20 * time.Second, 0.5}
+	// afterLoss is used when the connection broke or could not be opened. The network
+	// may be back soon. The random wait keeps a fleet from connecting all at once.
+	afterLoss = backoff{time.Second, 0}
+	// afterBusy is used when the hub or the provisioning service has no capacity for
+	// the device, or when no server has its name.
+	afterBusy = backoff{10 * time.Second, 0.5}
+	// afterRefusal is used when the hub refused the login, or when another client uses
+	// the same identity. A quick retry would not help, and IoT Hub counts attempts.
+	afterRefusal = backoff{20 * time.Second, 0.5}
 )
 
 const (
-	longestDelay = time.Minute
-	stableAfter  = time.Minute
-	maxDoublings = 6 // any first delay doubled so often is above longestDelay
-	// contestedAfter is how many links in a row the hub closes soon after the login
-	// until that is taken for the work of another client.
+	longestDelay = time.Minute // longest wait that this program chooses
+	longestAsked = time.Hour   // longest wait that a server can ask for
+	stableAfter  = time.Minute // a link that lasted this long resets the back-off
+	maxDoublings = 6           // enough doublings to exceed longestDelay from any first wait
+
+	// contestedAfter is the number of consecutive links that the hub must close soon
+	// after the login before Run assumes that another client uses the same identity.
 	contestedAfter = 3
 )
 
-func (p pace) delay(failures int, random float64) time.Duration {
-	ceiling := float64(min(p.first<<min(failures, maxDoublings), longestDelay))
-	return time.Duration(ceiling * (p.least + (1-p.least)*random))
+// delay returns the wait after the given number of earlier consecutive failures. random
+// is a random number from 0 to 1.
+func (b backoff) delay(failures int, random float64) time.Duration {
+	longest := float64(min(b.first<<min(failures, maxDoublings), longestDelay))
+	return time.Duration(longest * (b.fixed + (1-b.fixed)*random))
 }
 
-// paceOf returns the pace that a failed attempt deserves.
-func paceOf(err error) pace {
-	var login *refusedError
-	var other interface{ Refused() bool } // of Options.Locate
-	switch {
-	case errors.As(err, &login) && login.code == packets.ErrRefusedServerUnavailable:
-		return gentle
-	case errors.As(err, &login):
-		return slow
-	case errors.As(err, &other) && other.Refused():
-		return slow
-	case errors.As(err, &other), dial.NoSuchHost(err):
-		return gentle
+// backoffFor returns the back-off for the error of a failed attempt.
+func backoffFor(err error) backoff {
+	if refusal, ok := errors.AsType[*refusedError](err); ok {
+		if refusal.code == packets.ErrRefusedServerUnavailable {
+			return afterBusy
+		}
+		return afterRefusal
 	}
-	return brisk
+
+	if locate, ok := errors.AsType[locateError](err); ok {
+		if locate.Refused() {
+			return afterRefusal
+		}
+		return afterBusy
+	}
+
+	if dial.NoSuchHost(err) {
+		return afterBusy
+	}
+	return afterLoss
 }
 
-// history is what Run remembers of the attempts before.
+// locateError is an error of Options.Locate that says whether the provisioning service
+// refused the device.
+type locateError interface {
+	error
+	Refused() bool
+}
+
+// retryAfterError is an error of Options.Locate that says how long to wait.
+type retryAfterError interface {
+	error
+	RetryAfter() time.Duration
+}
+
+// history is what Run remembers about its previous attempts.
 type history struct {
-	failures  int // in a row
-	refusals  int // logins refused, or hubs that are not there, in a row
-	closings  int // links that the hub closed soon after the login, in a row
-	lastError string
+	failures  int    // consecutive failed attempts
+	refusals  int    // consecutive refused logins, or names that no server has
+	closings  int    // consecutive links that the hub closed soon after the login
+	lastError string // why the previous link ended
 }
 
-// after returns the history with one more attempt, and how long to wait until
-// the next one.
-func (h history) after(end ending, random float64) (history, time.Duration) {
-	if end.renewed {
+// after returns the history with one more attempt, and the wait before the next
+// attempt.
+func (h history) after(r attemptResult, random float64) (history, time.Duration) {
+	if r.renewed {
 		return history{}, 0
 	}
-	p := paceOf(end.err)
+
+	b := backoffFor(r.err)
 	switch {
-	case end.linked:
-		h.lastError, h.refusals = end.err.Error(), 0
-	case p == slow || dial.NoSuchHost(end.err):
+	case r.linked:
+		h.lastError, h.refusals = r.err.Error(), 0
+	case b == afterRefusal || dial.NoSuchHost(r.err):
 		h.refusals++
-	default: // that says nothing of whether the hub would take the device
+	default: // other failures do not show whether the hub would accept the device
 	}
-	if end.lasted >= stableAfter {
+
+	if r.duration >= stableAfter {
 		h.failures, h.closings = 0, 0
 	}
-	if end.linked {
-		if errors.Is(end.err, errClosedByHub) && end.lasted < stableAfter {
+	if r.linked {
+		if errors.Is(r.err, errClosedByHub) && r.duration < stableAfter {
 			h.closings++
 		} else {
 			h.closings = 0
 		}
 	}
 	if h.contested() {
-		p = slow
+		b = afterRefusal
 	}
-	delay := p.delay(h.failures, random)
-	var asked interface{ RetryAfter() time.Duration } // of Options.Locate
-	if errors.As(end.err, &asked) {
-		delay = max(delay, min(asked.RetryAfter(), longestAsked))
+
+	delay := b.delay(h.failures, random)
+	if e, ok := errors.AsType[retryAfterError](r.err); ok {
+		delay = max(delay, min(e.RetryAfter(), longestAsked))
 	}
 	h.failures++
 	return h, delay
 }
 
-// longestAsked bounds what is waited because a server asked for it.
-const longestAsked = time.Hour
-
-// contested reports whether another client seems to log in as this device. IoT
-// Hub closes the older of two such links, and over MQTT 3.1.1 says nothing.
+// contested reports whether another client seems to log in with the same identity. IoT
+// Hub then closes the older of the two connections. MQTT 3.1.1 gives no reason for it.
 func (h history) contested() bool { return h.closings >= contestedAfter }

@@ -14,18 +14,19 @@ import (
 )
 
 const (
-	connectTimeout = 30 * time.Second // for CONNECT, then again for SUBSCRIBE
+	connectTimeout = 30 * time.Second // for CONNECT, and again for SUBSCRIBE
 	writeTimeout   = 30 * time.Second // a write that takes longer ends the link
-	quiesce        = 250              // ms that a DISCONNECT may take
+	quiesce        = 250              // milliseconds that a DISCONNECT may take
 )
 
-// connect makes one attempt: TCP, TLS, CONNECT, SUBSCRIBE. The link that it
-// returns is subscribed to everything.
+// connect makes one attempt to connect: TCP, TLS, CONNECT and SUBSCRIBE. The returned
+// link has all its subscriptions. lastError is why the previous link ended.
 func (s *settings) connect(ctx context.Context, lastError string) (*Link, error) {
 	conn, err := s.server.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	link := newLink(s, conn, lastError)
 	link.client = paho.NewClient(s.clientOptions(link))
 	if err := s.login(ctx, link); err != nil {
@@ -36,43 +37,49 @@ func (s *settings) connect(ctx context.Context, lastError string) (*Link, error)
 		link.close(err)
 		return nil, err
 	}
+
 	return link, nil
 }
 
-// clientOptions makes a paho client of one connection. What paho would do by
-// itself is off: its reconnecting hides the hub's answer and tries MQTT 3.1.
+// clientOptions returns the options of a paho client that uses the link's connection
+// and no other. Paho's own reconnecting is off, because it hides the hub's answer and
+// tries MQTT 3.1.
 func (s *settings) clientOptions(link *Link) *paho.ClientOptions {
 	o := paho.NewClientOptions()
-	o.AddBroker("tls://" + s.server.Address) // for paho's bookkeeping; the link has its connection
+	o.AddBroker("tls://" + s.server.Address) // paho requires an address but does not dial it
 	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return link.conn, nil })
 	o.SetProtocolVersion(4)
 	o.SetCleanSession(true)
 	o.SetAutoReconnect(false)
 	o.SetConnectRetry(false)
+
 	o.SetConnectTimeout(connectTimeout)
 	o.SetKeepAlive(s.KeepAlive)
 	o.SetPingTimeout(s.pingTimeout())
 	o.SetWriteTimeout(writeTimeout)
-	clientID, userName, password := s.credentials()
-	o.SetClientID(clientID)
-	o.SetUsername(userName)
-	o.SetPassword(password)
-	// One handler for all and no routes: paho drops a route when it sends
-	// UNSUBSCRIBE, and with it what is still under way.
+
+	login := s.credentials()
+	o.SetClientID(login.clientID)
+	o.SetUsername(login.userName)
+	o.SetPassword(login.password)
+
+	// One handler receives all messages. Paho removes the handler of a subscription as
+	// soon as it sends UNSUBSCRIBE, and would drop messages that are on their way.
 	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { link.receive(m.Topic(), m.Payload()) })
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { link.end(s.lossError(err)) })
 	return o
 }
 
-// login sends CONNECT and awaits CONNACK.
+// login sends CONNECT and waits for CONNACK.
 func (s *settings) login(ctx context.Context, link *Link) error {
-	// paho bounds the wait by a deadline, and knows no context.
+	// Paho's Connect takes no context. Closing the connection makes it return.
 	stop := context.AfterFunc(ctx, func() { link.conn.Close() })
 	token := link.client.Connect().(*paho.ConnectToken)
 	<-token.Done()
 	if !stop() {
 		return context.Cause(ctx)
 	}
+
 	switch code := token.ReturnCode(); {
 	case code == packets.ErrNetworkError:
 		return s.server.Explain(token.Error())
@@ -81,26 +88,31 @@ func (s *settings) login(ctx context.Context, link *Link) error {
 	case token.Error() != nil:
 		return s.server.Explain(token.Error())
 	}
+
 	return nil
 }
 
-// subscribe subscribes to all that a hub sends, and awaits that it is granted.
+// subscribe subscribes to methods, twin answers and desired properties, and waits until
+// the hub has granted all three subscriptions.
 func (s *settings) subscribe(ctx context.Context, link *Link) error {
-	filters := map[string]byte{iothub.MethodsFilter: 0, iothub.TwinResponsesFilter: 0, iothub.DesiredFilter: 0}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+
+	filters := map[string]byte{iothub.MethodsFilter: 0, iothub.TwinResponsesFilter: 0, iothub.DesiredFilter: 0}
 	token, err := link.await(ctx, func() paho.Token { return link.client.SubscribeMultiple(filters, nil) })
 	if err != nil {
 		return fmt.Errorf("hub at %s: subscribe to methods and twin: %w", s.server.Address, err)
 	}
+
 	granted := token.(*paho.SubscribeToken).Result()
 	for filter := range filters {
 		if qos, ok := granted[filter]; !ok || qos > 2 {
 			return fmt.Errorf("hub at %s: it refused the subscription to %s; check that the address is an IoT Hub's", s.server.Address, filter)
 		}
 	}
+
 	return nil
 }
 
-// pingTimeout is how long an answer to a ping may take.
+// pingTimeout returns how long the answer to a ping may take.
 func (s *settings) pingTimeout() time.Duration { return min(20*time.Second, s.KeepAlive) }

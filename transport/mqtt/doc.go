@@ -1,27 +1,23 @@
-// Package mqtt is a device's link to its hub: MQTT 3.1.1 over TLS, as IoT Hub
-// has it.
+// Package mqtt connects a device to its hub with MQTT 3.1.1 over TLS. Call [Run] with
+// a serve function. Run keeps the device connected until its context ends and calls
+// serve once for each connection, with a [Link]. Through the link the device receives
+// direct methods and changes of its desired properties, answers methods, reads its
+// twin, reports properties and sends messages.
 //
-// [Run] keeps the device connected until its context ends. For every link it
-// calls a serve function with a [Link], by which the device gets direct methods
-// and changes of its desired properties, answers, reads its twin, reports and
-// sends messages.
-//
-// What the package promises:
-//   - When serve is called the hub has acknowledged all subscriptions: nothing
-//     that it sends from then on is missed for want of one.
-//   - No method is delivered twice on one link, and none that could not be
-//     answered any more is delivered: methods that wait when the link is lost
-//     are discarded. A request id belongs to its link; the same id on the next
-//     link is another request.
-//   - A device logs in with a key, a ready-made token or a certificate, over TLS
-//     or WebSocket, directly or by a proxy; all connections are opened by package
-//     dial.
-//   - A token is made anew for each attempt, so that a corrected clock heals a
-//     refused login. Before a token runs out the link is renewed: methods are
-//     unsubscribed from, those in flight are finished and their answers written,
-//     and only then the link is closed and made again.
-//   - There is no state in which Run gives up. Attempts are spread by
-//     exponential back-off with jitter, see [Run].
-//   - A dead link is noticed within about KeepAlive and half a minute.
-//   - No key and no token is in an error or a log entry.
+// Guarantees:
+//   - The hub has acknowledged all subscriptions before Run calls serve. No message
+//     that the hub sends later is missed.
+//   - A link delivers each method once. When the link is lost, methods that are still
+//     queued are discarded, because the device can no longer answer them. A request id
+//     is valid for one link only; the same id on the next link is another request.
+//   - A device logs in with a key, a ready-made token or a certificate, over TLS or
+//     WebSocket, directly or through a proxy. Package dial opens all connections.
+//   - Each attempt signs a new token. A login that failed because of a wrong clock
+//     succeeds once the clock is right.
+//   - Before a token expires, Run replaces the link: it unsubscribes from methods,
+//     waits until all received methods are answered, disconnects and connects again.
+//   - Run never gives up. It waits between attempts with exponential back-off and
+//     jitter.
+//   - Run notices a dead connection after about KeepAlive plus half a minute.
+//   - Errors and log entries contain no key and no token.
 package mqtt

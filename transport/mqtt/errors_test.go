@@ -29,7 +29,7 @@ func TestRefused(t *testing.T) {
 			`it refused the login of device "d1" as not authorized; check the device id and the key, that the device exists and is enabled in localhost, and this computer's clock (2026-11-23T11:37:12Z)`},
 		{"client id", packets.ErrRefusedIDRejected, `it refused the client id "d1"; check the device id`},
 		{"protocol", packets.ErrRefusedBadProtocolVersion, `it does not accept MQTT 3.1.1; check that the address is an IoT Hub's`},
-		{"unknown", 255, `it refused the connection with the code 255, which MQTT 3.1.1 does not know; check that the address is an IoT Hub's`},
+		{"unknown", 255, `it refused the connection with code 255, which MQTT 3.1.1 does not define; check that the address is an IoT Hub's`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return test.code } })
@@ -119,18 +119,18 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		want string
 	}{
 		{"no device", mqtt.Options{}, "mqtt: the device's host name or id is missing; read them from its connection string"},
-		{"no secret", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d"}}, "mqtt: the device has neither a key nor a signature to log in with"},
+		{"no secret", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d"}}, "mqtt: the device has no key, no token and no certificate to log in with"},
 		{"certificate", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d", X509: true}},
-			"mqtt: the connection string says x509=true, and there is no certificate to log in with"},
+			"mqtt: the connection string says x509=true, but there is no certificate; set one"},
 		{"certificate of a device with a key", mqtt.Options{Device: good, Certificate: func() (tls.Certificate, error) { return tls.Certificate{}, nil }},
 			"mqtt: there is a certificate, but the connection string does not say x509=true"},
 		{"HTTP proxy without WebSocket", mqtt.Options{Device: good, Proxy: &url.URL{Scheme: "http", Host: "proxy:80"}},
-			"mqtt: an HTTP proxy carries MQTT in a WebSocket only; choose WebSocket, or a SOCKS proxy"},
+			"mqtt: an HTTP proxy works only with WebSocket; use WebSocket or a SOCKS proxy"},
 		{"keep-alive", mqtt.Options{Device: good, KeepAlive: 1500 * time.Millisecond}, "mqtt: keep-alive is 1.5s; want whole seconds, 1 to 1767"},
 		{"keep-alive too long", mqtt.Options{Device: good, KeepAlive: time.Hour}, "mqtt: keep-alive is 1h0m0s; want whole seconds, 1 to 1767"},
 		{"token life", mqtt.Options{Device: good, TokenLife: time.Second}, "mqtt: token life is 1s; want 10 s or more"},
-		{"endpoint", mqtt.Options{Device: good, Endpoint: "https://h:1"}, `mqtt: "https://h:1" is not an address to connect to; want HOST or HOST:PORT`},
-		{"endpoint without host", mqtt.Options{Device: good, Endpoint: ":1"}, `mqtt: ":1" is not an address to connect to; want HOST or HOST:PORT`},
+		{"endpoint", mqtt.Options{Device: good, Endpoint: "https://h:1"}, `mqtt: invalid address "https://h:1"; want HOST or HOST:PORT`},
+		{"endpoint without host", mqtt.Options{Device: good, Endpoint: ":1"}, `mqtt: invalid address ":1"; want HOST or HOST:PORT`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := mqtt.Run(t.Context(), test.opts, nil)

@@ -24,15 +24,15 @@ func (e notAssigned) RetryAfter() time.Duration { return e.after }
 // How attempts end, and how long is waited after each, with the middle of chance.
 func TestHistory(t *testing.T) {
 	var (
-		none     = ending{err: io.EOF}
-		lost     = ending{linked: true, err: ErrLinkEnded, lasted: time.Second}
-		closed   = ending{linked: true, err: fmt.Errorf("hub at x: %w", errClosedByHub), lasted: time.Second}
-		old      = ending{linked: true, err: errClosedByHub, lasted: time.Minute}
-		renewed  = ending{linked: true, renewed: true, lasted: time.Second}
-		refused  = ending{err: &refusedError{packets.ErrRefusedNotAuthorised, "no"}}
-		busy     = ending{err: &refusedError{packets.ErrRefusedServerUnavailable, "not now"}}
-		gone     = ending{err: &net.DNSError{IsNotFound: true}}
-		noLookUp = ending{err: &net.DNSError{IsTemporary: true}}
+		none     = attemptResult{err: io.EOF}
+		lost     = attemptResult{linked: true, err: ErrLinkEnded, duration: time.Second}
+		closed   = attemptResult{linked: true, err: fmt.Errorf("hub at x: %w", errClosedByHub), duration: time.Second}
+		old      = attemptResult{linked: true, err: errClosedByHub, duration: time.Minute}
+		renewed  = attemptResult{linked: true, renewed: true, duration: time.Second}
+		refused  = attemptResult{err: &refusedError{packets.ErrRefusedNotAuthorised, "no"}}
+		busy     = attemptResult{err: &refusedError{packets.ErrRefusedServerUnavailable, "not now"}}
+		gone     = attemptResult{err: &net.DNSError{IsNotFound: true}}
+		noLookUp = attemptResult{err: &net.DNSError{IsTemporary: true}}
 	)
 	seconds := func(s ...float64) []time.Duration {
 		var all []time.Duration
@@ -43,25 +43,25 @@ func TestHistory(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name     string
-		ends     []ending
+		ends     []attemptResult
 		want     []time.Duration
 		refusals int
 	}{
-		{"no connection", []ending{none, none, none, none, none, none, none, none}, seconds(0.5, 1, 2, 4, 8, 16, 30, 30), 0},
-		{"links that break", []ending{lost, lost, lost, lost, lost, lost}, seconds(0.5, 1, 2, 4, 8, 16), 0},
-		{"a stable link between", []ending{none, none, none, old, none}, seconds(0.5, 1, 2, 0.5, 1), 0},
-		{"a renewal between", []ending{none, none, none, renewed, none}, seconds(0.5, 1, 2, 0, 0.5), 0},
-		{"refused", []ending{refused, refused, refused, refused}, seconds(15, 30, 45, 45), 4},
-		{"refused, and no network between", []ending{refused, none, refused}, seconds(15, 1, 45), 2},
-		{"refused until a link", []ending{refused, refused, lost}, seconds(15, 30, 2), 0},
-		{"no time", []ending{busy, busy, busy, busy}, seconds(7.5, 15, 30, 45), 0},
-		{"no such host", []ending{gone, gone, gone, gone}, seconds(7.5, 15, 30, 45), 4},
-		{"no look-up", []ending{noLookUp, noLookUp}, seconds(0.5, 1), 0},
-		{"taken over again and again", []ending{closed, closed, closed, closed}, seconds(0.5, 1, 45, 45), 0},
-		{"taken over after a stable link", []ending{closed, closed, closed, old, closed}, seconds(0.5, 1, 45, 0.5, 1), 0},
-		{"closed, but not in a row", []ending{closed, closed, lost, closed, none, closed}, seconds(0.5, 1, 2, 4, 8, 16), 0},
-		{"not assigned", []ending{{err: notAssigned{true, 0}}, {err: fmt.Errorf("assign: %w", notAssigned{false, 0})}}, seconds(15, 15), 1},
-		{"not assigned for a while", []ending{{err: notAssigned{false, 5 * time.Minute}}, {err: notAssigned{false, 24 * time.Hour}}}, seconds(300, 3600), 0},
+		{"no connection", []attemptResult{none, none, none, none, none, none, none, none}, seconds(0.5, 1, 2, 4, 8, 16, 30, 30), 0},
+		{"links that break", []attemptResult{lost, lost, lost, lost, lost, lost}, seconds(0.5, 1, 2, 4, 8, 16), 0},
+		{"a stable link between", []attemptResult{none, none, none, old, none}, seconds(0.5, 1, 2, 0.5, 1), 0},
+		{"a renewal between", []attemptResult{none, none, none, renewed, none}, seconds(0.5, 1, 2, 0, 0.5), 0},
+		{"refused", []attemptResult{refused, refused, refused, refused}, seconds(15, 30, 45, 45), 4},
+		{"refused, and no network between", []attemptResult{refused, none, refused}, seconds(15, 1, 45), 2},
+		{"refused until a link", []attemptResult{refused, refused, lost}, seconds(15, 30, 2), 0},
+		{"no time", []attemptResult{busy, busy, busy, busy}, seconds(7.5, 15, 30, 45), 0},
+		{"no such host", []attemptResult{gone, gone, gone, gone}, seconds(7.5, 15, 30, 45), 4},
+		{"no look-up", []attemptResult{noLookUp, noLookUp}, seconds(0.5, 1), 0},
+		{"taken over again and again", []attemptResult{closed, closed, closed, closed}, seconds(0.5, 1, 45, 45), 0},
+		{"taken over after a stable link", []attemptResult{closed, closed, closed, old, closed}, seconds(0.5, 1, 45, 0.5, 1), 0},
+		{"closed, but not in a row", []attemptResult{closed, closed, lost, closed, none, closed}, seconds(0.5, 1, 2, 4, 8, 16), 0},
+		{"not assigned", []attemptResult{{err: notAssigned{true, 0}}, {err: fmt.Errorf("assign: %w", notAssigned{false, 0})}}, seconds(15, 15), 1},
+		{"not assigned for a while", []attemptResult{{err: notAssigned{false, 5 * time.Minute}}, {err: notAssigned{false, 24 * time.Hour}}}, seconds(300, 3600), 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var h history
@@ -81,11 +81,11 @@ func TestHistory(t *testing.T) {
 // However many failures there were and whatever chance says, a delay stays
 // within its bounds.
 func TestDelayBounds(t *testing.T) {
-	for _, p := range []pace{brisk, gentle, slow} {
+	for _, p := range []backoff{afterLoss, afterBusy, afterRefusal} {
 		for failures := range 1000 {
 			for _, random := range []float64{0, 0.999999} {
 				d := p.delay(failures, random)
-				if least := time.Duration(p.least * float64(p.first)); d < least || d > longestDelay {
+				if least := time.Duration(p.fixed * float64(p.first)); d < least || d > longestDelay {
 					t.Fatalf("%v after %d failures, chance %v: %s", p, failures, random, d)
 				}
 			}

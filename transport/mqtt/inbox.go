@@ -9,80 +9,68 @@ import (
 )
 
 const (
-	// A door takes methods as they come; what does not fit here is a flood, and
-	// the hub tells its sender after the response timeout.
+	// inboxSize is the number of methods and of property changes that can wait for the
+	// device. A door handles methods as they arrive, so that more can only be a flood.
+	// The inbox drops them, and the hub reports a timeout to their senders.
 	inboxSize = 64
-	// rememberedIDs bounds the ids that are compared to find a duplicate.
+	// rememberedIDs is the number of request ids that are kept to find duplicates.
 	rememberedIDs = 4096
 )
 
-// inbox holds what the hub sent until the device takes it, and knows which
-// methods wait for their answers.
+// inbox holds methods and property changes from the hub until the device takes them.
+// It also knows which methods have no answer yet.
 type inbox struct {
 	log     *zap.Logger
 	methods chan iothub.Method
 	desired chan iothub.Object
+	flushed chan struct{} // closed when methods is closed and every method has its answer
 
-	mu       sync.Mutex
-	closed   bool            // methods is closed
-	waiting  map[string]bool // methods delivered and not answered; true while the answer is written
-	flushed  chan struct{}   // closed when methods is closed and none waits
-	seen     map[string]struct{}
-	seenRing []string
-	seenNext int
-	dropped  int
+	mu         sync.Mutex
+	closed     bool            // methods is closed
+	unanswered map[string]bool // by request id; true while the answer is being written
+	recent     recentIDs
+	dropped    int // methods that found the inbox full
 }
 
 func newInbox(log *zap.Logger) *inbox {
 	return &inbox{
-		log:     log,
-		methods: make(chan iothub.Method, inboxSize),
-		desired: make(chan iothub.Object, inboxSize),
-		waiting: make(map[string]bool),
-		flushed: make(chan struct{}),
-		seen:    make(map[string]struct{}),
+		log:        log,
+		methods:    make(chan iothub.Method, inboxSize),
+		desired:    make(chan iothub.Object, inboxSize),
+		flushed:    make(chan struct{}),
+		unanswered: make(map[string]bool),
+		recent:     recentIDs{known: make(map[string]struct{})},
 	}
 }
 
+// addMethod queues a method for the device. It drops the method if the link is closing,
+// the hub sent it before, or the queue is full.
 func (b *inbox) addMethod(m iothub.Method) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if b.closed {
-		b.log.Info("method came when the link was being closed; it is not carried out", methodFields(m)...)
+		b.log.Info("ignored a method that arrived while the link was being closed", methodFields(m)...)
 		return
 	}
-	if !b.remember(m.RequestID) {
-		b.log.Warn("the hub sent a method twice; the second is not carried out", methodFields(m)...)
+	if !b.recent.add(m.RequestID) {
+		b.log.Warn("ignored a method that the hub sent twice", methodFields(m)...)
 		return
 	}
+
 	select {
 	case b.methods <- m:
-		b.waiting[m.RequestID] = false
+		b.unanswered[m.RequestID] = false
 	default:
 		b.dropped++
-		b.log.Warn("methods come faster than they are carried out; this one is dropped",
+		b.log.Warn("dropped a method because too many are waiting",
 			append(methodFields(m), zap.Int("dropped", b.dropped))...)
 	}
 }
 
-// remember reports whether the id is new, and keeps it.
-func (b *inbox) remember(id string) bool {
-	if _, ok := b.seen[id]; ok {
-		return false
-	}
-	if len(b.seenRing) < rememberedIDs {
-		b.seenRing = append(b.seenRing, id)
-	} else {
-		delete(b.seen, b.seenRing[b.seenNext])
-		b.seenRing[b.seenNext] = id
-		b.seenNext = (b.seenNext + 1) % rememberedIDs
-	}
-	b.seen[id] = struct{}{}
-	return true
-}
-
-// addDesired drops the oldest change if there is no room, never the newest:
-// what comes after a gap tells that there was one.
+// addDesired queues a change of the desired properties. If the queue is full it drops
+// the oldest change: the gap before the next version then shows the device that it
+// missed a change.
 func (b *inbox) addDesired(patch iothub.Object) {
 	for {
 		select {
@@ -90,66 +78,75 @@ func (b *inbox) addDesired(patch iothub.Object) {
 			return
 		default:
 		}
+
 		select {
-		case old := <-b.desired:
-			b.log.Warn("changes of the desired properties come faster than they are taken; one is dropped", zap.Int64("version", old.Version()))
+		case oldest := <-b.desired:
+			b.log.Warn("dropped a change of the desired properties because too many are waiting", zap.Int64("version", oldest.Version()))
 		default:
 		}
 	}
 }
 
-// answering marks a method as being answered, and reports whether it waited for that.
-func (b *inbox) answering(requestID string) bool {
+// startAnswer marks a method as being answered. It returns false if the method has an
+// answer already or was never delivered.
+func (b *inbox) startAnswer(requestID string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	begun, ok := b.waiting[requestID]
-	if !ok || begun {
+
+	started, ok := b.unanswered[requestID]
+	if !ok || started {
 		return false
 	}
-	b.waiting[requestID] = true
+	b.unanswered[requestID] = true
 	return true
 }
 
-// answered is the end of what answering began.
-func (b *inbox) answered(requestID string) {
+// finishAnswer records that the answer to a method was written.
+func (b *inbox) finishAnswer(requestID string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.waiting, requestID)
-	b.settle()
+
+	delete(b.unanswered, requestID)
+	b.signalFlushed()
 }
 
-// close ends the delivery of methods. Those that wait in the channel are still taken.
+// close stops accepting methods. The device can still take and answer queued methods.
 func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if b.closed {
 		return
 	}
 	b.closed = true
 	close(b.methods)
-	b.settle()
+	b.signalFlushed()
 }
 
-// discard ends the delivery of methods and throws away those that were not
-// taken: their answers would reach nobody.
+// discard stops accepting methods and drops the queued ones, because the link is lost
+// and nobody would receive their answers.
 func (b *inbox) discard() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if !b.closed {
 		b.closed = true
 		close(b.methods)
 	}
 	for m := range b.methods {
-		delete(b.waiting, m.RequestID)
-		b.log.Warn("the link was lost before the method was begun; it is not carried out", methodFields(m)...)
+		delete(b.unanswered, m.RequestID)
+		b.log.Warn("dropped a waiting method because the link was lost", methodFields(m)...)
 	}
-	b.settle()
+	b.signalFlushed()
 }
 
-func (b *inbox) settle() {
-	if !b.closed || len(b.waiting) > 0 {
+// signalFlushed closes flushed once the inbox is closed and every method has its
+// answer. The caller holds mu.
+func (b *inbox) signalFlushed() {
+	if !b.closed || len(b.unanswered) > 0 {
 		return
 	}
+
 	select {
 	case <-b.flushed:
 	default:
@@ -157,20 +154,47 @@ func (b *inbox) settle() {
 	}
 }
 
-// isClosed reports whether no more methods are delivered.
+// isClosed reports whether the inbox has stopped accepting methods.
 func (b *inbox) isClosed() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	return b.closed
 }
 
-// unanswered returns how many methods wait for their answers.
-func (b *inbox) unanswered() int {
+// countUnanswered returns the number of methods without an answer.
+func (b *inbox) countUnanswered() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.waiting)
+
+	return len(b.unanswered)
 }
 
+// recentIDs remembers the last rememberedIDs request ids.
+type recentIDs struct {
+	known map[string]struct{}
+	ring  []string // ids in the order of their arrival, from oldest on
+	next  int      // index in ring of the oldest id, once ring is full
+}
+
+// add remembers an id. It returns false if the id is known.
+func (r *recentIDs) add(id string) bool {
+	if _, ok := r.known[id]; ok {
+		return false
+	}
+
+	if len(r.ring) < rememberedIDs {
+		r.ring = append(r.ring, id)
+	} else {
+		delete(r.known, r.ring[r.next])
+		r.ring[r.next] = id
+		r.next = (r.next + 1) % rememberedIDs
+	}
+	r.known[id] = struct{}{}
+	return true
+}
+
+// methodFields returns the log fields that identify a method.
 func methodFields(m iothub.Method) []zap.Field {
 	return []zap.Field{zap.String("method", m.Name), zap.String("request_id", m.RequestID)}
 }

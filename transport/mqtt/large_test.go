@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A hub that announces a packet of 256 MiB is not given the memory for it.
-func TestAPacketThatIsTooLarge(t *testing.T) {
+// A device closes the link if the hub announces a packet of 256 MiB, and does not
+// allocate memory for the packet.
+func TestPacketTooLarge(t *testing.T) {
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -17,7 +18,7 @@ func TestAPacketThatIsTooLarge(t *testing.T) {
 	receiveEnd(t, link.ctx)
 	d.clock.fire(t, 500*time.Millisecond)
 	p.next(t)
-	if why := d.link(t).LastError(); !strings.Contains(why, "a packet of 268435455 bytes; at most 1048576 are taken") {
+	if why := d.link(t).LastError(); !strings.Contains(why, "a packet of 268435455 bytes; at most 1048576 are accepted") {
 		t.Errorf("last error %q", why)
 	}
 }

@@ -143,7 +143,7 @@ func TestMethodFlood(t *testing.T) {
 	for range 64 {
 		receive(t, link.Methods(), "a method")
 	}
-	if n := d.logs.FilterMessageSnippet("this one is dropped").Len(); n != 6 {
+	if n := d.logs.FilterMessageSnippet("dropped a method because too many are waiting").Len(); n != 6 {
 		t.Errorf("%d methods are logged as dropped, want 6", n)
 	}
 	s.method("last", "ping", "null")

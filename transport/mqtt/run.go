@@ -13,204 +13,217 @@ import (
 )
 
 const (
-	// flushTimeout is how long methods in flight may hold up a renewal.
+	// flushTimeout is how long unanswered methods may delay a renewal.
 	flushTimeout = 30 * time.Second
-	// endTimeout is how long they may hold up the end of Run: a bolt takes 4 s
-	// or less.
+	// endTimeout is how long unanswered methods may delay the end of Run. A bolt takes
+	// at most 4 s.
 	endTimeout = 5 * time.Second
-	// stopTimeout bounds each step of unsubscribing from methods.
-	stopTimeout = 10 * time.Second
+	// stepTimeout limits each request to the hub during a renewal.
+	stepTimeout = 10 * time.Second
 )
 
-// Run keeps the device connected until ctx ends, and calls serve for each link.
-// It returns nil when ctx has ended, and an error only for options that can
-// never work.
+// Run keeps the device connected until ctx ends. It calls serve once for each link. Run
+// returns nil when ctx has ended, and returns an error only for options that cannot
+// work.
 //
-// Serve's context ends when the link is lost or has been closed; serve must
-// return soon after, as the next attempt waits for it. If it returns earlier
-// the link is closed and made again. When ctx ends no more methods are
-// delivered, and those in flight have 5 s to be answered before serve's context
-// ends.
+// The context of serve ends when the link is lost or closed. Serve must return soon
+// after that, because Run does not connect again before. If serve returns earlier, Run
+// closes the link and connects again. When ctx ends, the link delivers no more methods,
+// and the device has 5 s to answer the delivered ones before serve's context ends.
 //
-// Between attempts Run waits, by chance, up to a ceiling that doubles with each
-// failure in a row to 60 s. After a connection that broke or did not come about
-// it waits from 0 s, up to 1 s at first; after a hub that has no time, or is not
-// known by its name, 5 s to 10 s at first; after a login that was refused, or a
-// link that another client of the same identity seems to take over again and
-// again, 10 s to 20 s at first. It begins anew once a link has lasted for 60 s
-// or to its renewal. A renewal connects again at once.
+// After a failure, Run waits for a random time before it tries again. The longest wait
+// doubles with each consecutive failure, up to 60 s:
+//   - After the connection broke or could not be opened: 0 to 1 s at first.
+//   - After the hub had no capacity or no server had its name: 5 to 10 s at first.
+//   - After a refused login, or when another client seems to use the same identity:
+//     10 to 20 s at first.
+//
+// A link that lasted for 60 s or until its renewal resets the wait. After a renewal,
+// Run connects again at once.
 func Run(ctx context.Context, opts Options, serve func(ctx context.Context, link *Link) error) error {
 	s, err := opts.check()
 	if err == nil && opts.Locate == nil {
-		_, err = s.as(opts.Device)
+		_, err = s.forDevice(opts.Device)
 	}
 	if err != nil {
 		return err
 	}
+
 	var h history
 	for ctx.Err() == nil {
-		end := s.attempt(ctx, h, serve)
+		result := s.attempt(ctx, h, serve)
 		if ctx.Err() != nil {
 			break
 		}
+
 		var delay time.Duration
-		h, delay = h.after(end, s.Rand())
-		if end.renewed {
+		h, delay = h.after(result, s.Rand())
+		if result.renewed {
 			continue
 		}
 		if h.contested() {
-			s.Logger.Warn("the hub closes the link again and again soon after the login: another client seems to log in as this device",
+			s.Logger.Warn("the hub repeatedly closes the link soon after the login: another client seems to log in as this device",
 				zap.Int("times", h.closings))
 		}
-		s.Logger.Warn("not connected to the hub", zap.Error(end.err), zap.Duration("retry_in", delay.Round(time.Millisecond)))
+		s.Logger.Warn("not connected to the hub", zap.Error(result.err), zap.Duration("retry_in", delay.Round(time.Millisecond)))
+
 		select {
 		case <-s.After(delay):
 		case <-ctx.Done():
 		}
 	}
+
 	return nil
 }
 
-// ending is how one attempt ended.
-type ending struct {
-	linked  bool // there was a link
-	lasted  time.Duration
-	renewed bool  // it ended for its token to be renewed
-	err     error // why it ended, or why there was none; nil if it was renewed
+// attemptResult says how an attempt to connect ended.
+type attemptResult struct {
+	linked   bool          // the attempt led to a link
+	duration time.Duration // how long the link lasted
+	renewed  bool          // the link ended to renew its token
+	err      error         // why the link ended or could not be opened; nil after a renewal
 }
 
-// locate returns the settings for the device that is to log in now.
+// attempt asks for the device if it has to be located, connects and serves the link
+// until it ends.
+func (s settings) attempt(ctx context.Context, previous history, serve func(context.Context, *Link) error) attemptResult {
+	located, err := s.locate(ctx, previous.refusals)
+	if err != nil {
+		return attemptResult{err: err}
+	}
+
+	link, err := located.connect(ctx, previous.lastError)
+	if err != nil {
+		return attemptResult{err: err}
+	}
+
+	start := s.Now()
+	s.Logger.Info("connected to the hub", zap.String("address", located.server.Address), zap.String("device_id", located.Device.DeviceID))
+	result := link.serve(ctx, serve)
+	result.duration = s.Now().Sub(start)
+	return result
+}
+
+// locate returns the settings for the device that must log in now.
 func (s settings) locate(ctx context.Context, refusals int) (*settings, error) {
 	if s.Locate == nil {
-		return s.as(s.Device)
+		return s.forDevice(s.Device)
 	}
+
 	d, err := s.Locate(ctx, refusals)
 	if err != nil {
 		return nil, err
 	}
-	return s.as(d)
+	return s.forDevice(d)
 }
 
-// attempt finds out who is to log in where, and does.
-func (s settings) attempt(ctx context.Context, before history, serve func(context.Context, *Link) error) ending {
-	located, err := s.locate(ctx, before.refusals)
-	if err != nil {
-		return ending{err: err}
-	}
-	return located.once(ctx, before.lastError, serve)
-}
-
-// once makes one attempt and serves the link that comes of it until its end.
-func (s *settings) once(ctx context.Context, lastError string, serve func(context.Context, *Link) error) ending {
-	link, err := s.connect(ctx, lastError)
-	if err != nil {
-		return ending{err: err}
-	}
-	since := s.Now()
-	s.Logger.Info("connected to the hub", zap.String("address", s.server.Address), zap.String("device_id", s.Device.DeviceID))
-
-	// Not ctx itself: what is in flight when it ends is to be answered first.
+// serve calls the serve function and closes the link when the function returns, the
+// link is lost, its token must be renewed, or ctx ends.
+func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) error) attemptResult {
+	// The context of serve outlives ctx, so that the device can answer its methods.
 	serveCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- serve(serveCtx, link) }()
+	go func() { served <- serve(serveCtx, l) }()
 
-	end := ending{linked: true}
+	result := attemptResult{linked: true}
 	select {
-	case <-s.renewal():
-		end.err = link.renew(ctx)
-		end.renewed = end.err == nil
+	case <-l.set.renewal():
+		result.err = l.prepareRenewal(ctx)
+		result.renewed = result.err == nil
 		cancel()
 		<-served
 	case <-ctx.Done():
-		link.in.close()
-		link.flush(context.WithoutCancel(ctx), endTimeout)
+		l.in.close()
+		l.flush(context.WithoutCancel(ctx), endTimeout)
 		cancel()
 		<-served
-	case <-link.ended:
+	case <-l.ended:
 		cancel()
 		<-served
 	case err := <-served:
-		if link.in.isClosed() {
-			<-link.ended // it was lost, which serve noticed first
+		if l.in.isClosed() {
+			<-l.ended // the link was lost, and serve noticed it first
 		}
-		end.err = fmt.Errorf("the device gave up the link: %w", orEnded(err))
+		if err == nil {
+			err = errors.New("it ended without an error")
+		}
+		result.err = fmt.Errorf("the device gave up the link: %w", err)
 	}
-	if why := link.endedError(); why != nil {
-		end.err, end.renewed = why, false
+
+	if reason := l.endedError(); reason != nil {
+		result.err, result.renewed = reason, false
 	}
-	link.close(ErrLinkEnded)
-	end.lasted = s.Now().Sub(since)
-	return end
+	l.close(ErrLinkEnded)
+	return result
 }
 
-func orEnded(err error) error {
-	if err == nil {
-		return errors.New("it ended without an error")
-	}
-	return err
-}
-
-// renew brings the link to where it can be closed with nothing lost: no more
-// methods come, and those that came are answered. An error says that the hub
-// did not take note; it is no reason not to close the link.
-func (l *Link) renew(ctx context.Context) error {
+// prepareRenewal brings the link to a state in which it can be closed without loss: no
+// more methods arrive, and all methods that arrived have answers. Its error means that
+// the hub did not confirm this. The link can be closed all the same.
+func (l *Link) prepareRenewal(ctx context.Context) error {
 	l.log.Debug("renewing the token")
 	err := l.stopMethods(ctx)
 	l.in.close()
 	l.flush(ctx, flushTimeout)
+
 	if err == nil {
 		l.awaitRead(ctx)
 	}
 	return err
 }
 
-// awaitRead waits until the hub has read the answers. That they are written is not
-// enough: a hub may see the next link first, and drop what it has not yet read of
-// this one, as of a device that has come back after a loss. It reads a link in
-// order, so that whatever it says to a twin request, it has the answers before.
+// awaitRead waits until the hub has read the answers. It is not enough that they are
+// written: a hub may see the next link first and drop whatever it has not yet read from
+// this one. A hub reads a link in order. Once it answers a twin request, it has read
+// everything that the device sent before the request.
 func (l *Link) awaitRead(ctx context.Context) {
 	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the hub may not have read the last answers", zap.Error(err))
 	}
 }
 
-// roundTrip asks for the twin, for the sake of when it comes.
+// roundTrip reads the twin and ignores its content. It returns once everything that the
+// device and the hub sent before has arrived.
 func (l *Link) roundTrip(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	return l.within(stopTimeout, func() error {
-		_, err := l.ask(ctx, iothub.TwinGet, []byte(" "))
+
+	return l.within(stepTimeout, func() error {
+		_, err := l.askTwin(ctx, iothub.TwinGet, []byte(" "))
 		return err
 	})
 }
 
-// stopMethods unsubscribes from methods, and waits until those that the hub had
-// sent before have arrived. A method that comes later is not carried out, and
-// the hub tells its sender so.
+// stopMethods unsubscribes from methods and waits until the methods that the hub had
+// sent before have arrived. A method that arrives later is ignored, and the hub reports
+// that to its sender.
 func (l *Link) stopMethods(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := l.within(stopTimeout, func() error {
+
+	err := l.within(stepTimeout, func() error {
 		_, err := l.await(ctx, func() paho.Token { return l.client.Unsubscribe(iothub.MethodsFilter) })
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("hub at %s: unsubscribe from methods to renew the token: %w", l.set.server.Address, err)
 	}
-	// A hub may acknowledge while messages still wait in its buffers, and paho
-	// takes acknowledgements and messages different ways. The answer to a twin
-	// request, whatever it says, goes the way of the messages, behind them.
+
+	// The acknowledgement can overtake methods, both in the hub's buffers and in paho.
+	// The answer to a twin request cannot, because it is a message too.
 	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the last methods may not have arrived", zap.Error(err))
 	}
 	return nil
 }
 
-// within gives do some time. If it takes longer it goes on until its context ends.
+// within runs do and returns its error, or an error if do takes longer than limit. In
+// that case do goes on in its goroutine.
 func (l *Link) within(limit time.Duration, do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()
+
 	select {
 	case err := <-done:
 		return err
@@ -219,7 +232,8 @@ func (l *Link) within(limit time.Duration, do func() error) error {
 	}
 }
 
-// flush waits until all methods that were delivered are answered.
+// flush waits until all delivered methods have answers, but at most limit. If ctx ends,
+// it waits for at most endTimeout more.
 func (l *Link) flush(ctx context.Context, limit time.Duration) {
 	select {
 	case <-l.in.flushed:
@@ -231,5 +245,6 @@ func (l *Link) flush(ctx context.Context, limit time.Duration) {
 		l.flush(context.WithoutCancel(ctx), endTimeout)
 		return
 	}
-	l.log.Warn("the link is closed with methods that were not answered in time", zap.Int("methods", l.in.unanswered()))
+
+	l.log.Warn("closing the link although methods have no answer yet", zap.Int("methods", l.in.countUnanswered()))
 }

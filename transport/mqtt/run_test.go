@@ -43,7 +43,7 @@ func TestBackoff(t *testing.T) {
 	d.clock.fire(t, 30*time.Second)
 
 	s, link = p.next(t), d.link(t)
-	want := "hub at " + p.address + ": the hub closed the link: it was stopped, another client logged in as this device, or the device was disabled or deleted"
+	want := "hub at " + p.address + ": the hub closed the link: the hub was stopped, another client logged in as this device, or the device was disabled or deleted"
 	if link.LastError() != want {
 		t.Errorf("last error %q, want %q", link.LastError(), want)
 	}
@@ -187,7 +187,7 @@ func TestRenewal(t *testing.T) {
 	s.method("4", "lockDoor", "null") // too late to be carried out
 	link.Twin(t.Context())            // it has arrived when this is answered
 	s.message(t)
-	if d.logs.FilterMessageSnippet("came when the link was being closed").Len() == 0 {
+	if d.logs.FilterMessageSnippet("arrived while the link was being closed").Len() == 0 {
 		t.Error("a method that came too late is not logged")
 	}
 

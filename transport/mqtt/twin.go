@@ -13,22 +13,24 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// twinTimeout bounds a twin request whose context does not end before. IoT Hub
-// drops a request without an answer if something breaks on its side.
+// twinTimeout limits the wait for the answer to a twin request. IoT Hub does not answer
+// a request at all if it has an internal problem.
 const twinTimeout = 30 * time.Second
 
-// ErrNoAnswer is the error of a twin request that the hub did not answer within
-// 30 s. Whether a report was taken is not known.
+// ErrNoAnswer means that the hub did not answer a twin request within 30 s. The hub may
+// or may not have stored the properties of a report.
 var ErrNoAnswer = errors.New("the hub did not answer within 30 s")
 
-// Twin reads the device's twin. A refusal by the hub is an *iothub.Error.
+// Twin reads the device's twin. If the hub refuses, the error is an *iothub.Error.
 func (l *Link) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
 	var twin iothub.DeviceTwin
-	// One space is what the official SDK sends; some brokers drop an empty message.
-	answer, err := l.ask(ctx, iothub.TwinGet, []byte(" "))
+
+	// The request is one space, as in the official SDK. Some brokers drop empty messages.
+	answer, err := l.askTwin(ctx, iothub.TwinGet, []byte(" "))
 	if err != nil {
 		return twin, fmt.Errorf("read the twin: %w", err)
 	}
+
 	if err := json.Unmarshal(answer.payload, &twin); err != nil {
 		return twin, fmt.Errorf("read the twin: the hub's answer is not a twin: %w", err)
 	}
@@ -38,32 +40,37 @@ func (l *Link) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
 	return twin, nil
 }
 
-// Report sends a patch of the reported properties (null deletes), and returns
-// the version that they have after it. A refusal by the hub is an *iothub.Error.
+// Report sends a patch of the reported properties, in which null deletes a property. It
+// returns the new version of the reported properties. If the hub refuses, the error is
+// an *iothub.Error.
 func (l *Link) Report(ctx context.Context, patch iothub.Object) (version int64, err error) {
 	body, err := json.Marshal(patch)
 	if err != nil {
 		return 0, fmt.Errorf("report properties: %w", err)
 	}
-	answer, err := l.ask(ctx, iothub.TwinReport, body)
+
+	answer, err := l.askTwin(ctx, iothub.TwinReport, body)
 	if err != nil {
 		return 0, fmt.Errorf("report properties: %w", err)
 	}
 	return answer.Version, nil
 }
 
-// ask sends a twin request and awaits its answer, whose status is good.
-func (l *Link) ask(ctx context.Context, request iothub.TwinRequest, body []byte) (twinAnswer, error) {
-	id, answered := l.requests.begin()
-	defer l.requests.forget(id)
+// askTwin sends a twin request and waits for its answer. It returns an *iothub.Error if
+// the answer is a refusal.
+func (l *Link) askTwin(ctx context.Context, request iothub.TwinRequest, body []byte) (twinAnswer, error) {
+	id, answers := l.requests.add()
+	defer l.requests.remove(id)
+
 	if err := l.publish(ctx, iothub.TwinRequestTopic(request, id), body); err != nil {
 		return twinAnswer{}, err
 	}
+
 	select {
-	case answer := <-answered:
+	case answer := <-answers:
 		return answer, answer.refusal()
 	case <-l.ended:
-		return twinAnswer{}, l.why
+		return twinAnswer{}, l.endReason
 	case <-ctx.Done():
 		return twinAnswer{}, ctx.Err()
 	case <-l.set.After(twinTimeout):
@@ -77,12 +84,13 @@ type twinAnswer struct {
 	payload []byte
 }
 
-// refusal returns nil for 200 and 204. Other statuses that IoT Hub is known to
-// send are 400, 429 and those from 500.
+// refusal returns the hub's refusal, or nil if the status is 2xx. IoT Hub refuses with
+// the statuses 400, 429 and 500 or above.
 func (a twinAnswer) refusal() error {
 	if a.Status >= 200 && a.Status < 300 {
 		return nil
 	}
+
 	refusal := &iothub.Error{Status: a.Status}
 	switch {
 	case a.Status == http.StatusBadRequest:
@@ -92,6 +100,7 @@ func (a twinAnswer) refusal() error {
 	case a.Status >= 500:
 		refusal.Code = iothub.CodeServerError
 	}
+
 	var body struct {
 		Message    string `json:"message"`
 		TrackingID string `json:"trackingId"`
@@ -102,38 +111,44 @@ func (a twinAnswer) refusal() error {
 	return refusal
 }
 
-// requests are the twin requests of one link that wait for their answers.
-type requests struct {
+// twinRequests holds the twin requests of one link that wait for an answer.
+type twinRequests struct {
 	mu      sync.Mutex
-	last    int64
-	waiting map[string]chan twinAnswer
+	lastID  int64
+	waiting map[string]chan twinAnswer // by request id
 }
 
-func newRequests() *requests { return &requests{waiting: make(map[string]chan twinAnswer)} }
+func newTwinRequests() *twinRequests {
+	return &twinRequests{waiting: make(map[string]chan twinAnswer)}
+}
 
-func (r *requests) begin() (id string, answered <-chan twinAnswer) {
+// add returns the id of a new request and the channel that receives its answer.
+func (r *twinRequests) add() (id string, answers <-chan twinAnswer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last++
-	id = strconv.FormatInt(r.last, 10)
+
+	r.lastID++
+	id = strconv.FormatInt(r.lastID, 10)
 	c := make(chan twinAnswer, 1)
 	r.waiting[id] = c
 	return id, c
 }
 
-func (r *requests) forget(id string) {
+func (r *twinRequests) remove(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	delete(r.waiting, id)
 }
 
-// answer passes an answer to who waits for it. One that nobody waits for any
-// more came too late.
-func (r *requests) answer(response iothub.TwinResponse, payload []byte) {
+// answer delivers the hub's answer to the request that waits for it. It drops an answer
+// that arrives after its request has ended.
+func (r *twinRequests) answer(response iothub.TwinResponse, payload []byte) {
 	r.mu.Lock()
 	c := r.waiting[response.RequestID]
 	delete(r.waiting, response.RequestID)
 	r.mu.Unlock()
+
 	if c != nil {
 		c <- twinAnswer{response, payload}
 	}

@@ -218,7 +218,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		`provisioning: the registration id is "a/b"; want up to 128 of letters, digits and the characters -._: in it`: func(o *Options) { o.RegistrationID = "a/b" },
 		`provisioning: there is neither a key nor a certificate to register with`:                                     func(o *Options) { o.Key = nil },
 		`provisioning: there are a key and a certificate; want one of them`:                                           func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
-		`provisioning: "https://x" is not an address to connect to; want HOST or HOST:PORT`:                           func(o *Options) { o.Endpoint = "https://x" },
+		`provisioning: invalid address "https://x"; want HOST or HOST:PORT`:                                           func(o *Options) { o.Endpoint = "https://x" },
 	} {
 		o := good
 		change(&o)

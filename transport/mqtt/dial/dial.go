@@ -1,8 +1,11 @@
-// Package dial opens the connections that carry MQTT: to a hub and to a
-// provisioning service, over TLS or over WebSocket, directly or by a proxy.
+// Package dial opens the connections that carry MQTT: to a hub or a provisioning
+// service, over TLS or WebSocket, directly or through a proxy. Fill in a [Server] and
+// call [Server.Connect].
 //
-// All of a device's dialling goes through [Server.Connect]. No proxy is taken
-// from the environment here: a main that wants that looks it up and says so.
+// Guarantees:
+//   - All connections of a device go through Connect.
+//   - The package reads no proxy from the environment. A main that wants that passes
+//     the proxy in Server.Proxy.
 package dial
 
 import (
@@ -18,47 +21,50 @@ import (
 )
 
 const (
-	// Timeout bounds Connect: look-up, proxy, TCP, TLS and WebSocket together.
+	// Timeout limits Connect: name lookup, proxy, TCP, TLS and WebSocket together.
 	Timeout = 30 * time.Second
 
-	// The ports of MQTT over TLS and of WebSocket.
-	defaultPort   = "8883"
-	websocketPort = "443"
+	mqttPort      = "8883" // MQTT over TLS
+	websocketPort = "443"  // MQTT over WebSocket
 )
 
-// Server says what to connect to, and how.
+// Server is the server to connect to, and the way to it.
 type Server struct {
-	// Name says what the server is, in errors: "hub".
+	// Name is the kind of server in errors, such as "hub".
 	Name string
-	// Address is HOST:PORT, as Address returns it. The server's certificate is
-	// checked for HOST.
+	// Address is HOST:PORT, as the function Address returns it. The server's
+	// certificate must be for HOST.
 	Address string
-	// RootCAs are the authorities to trust; nil means those of the system.
+	// RootCAs holds the CA certificates to trust. Nil means those of the system.
 	RootCAs *x509.CertPool
-	// Certificate gives the device's own certificate. It is asked at each
-	// attempt, so that one which was renewed on disk is taken. Nil is none.
+	// Certificate returns the device's own certificate. Connect calls it for each
+	// attempt, so that a renewed certificate is used. Nil means that the device has no
+	// certificate.
 	Certificate func() (tls.Certificate, error)
-	// WebSocket carries MQTT in a WebSocket, at the path that IoT Hub has for it.
+	// WebSocket carries MQTT in a WebSocket at IoT Hub's path.
 	WebSocket bool
-	// Proxy is where to connect first, as ParseProxy returns it; nil is nowhere.
+	// Proxy is the proxy to connect through, as ParseProxy returns it. Nil means no
+	// proxy.
 	Proxy *url.URL
-	// Now is the time by which certificates are judged; nil is the real one.
+	// Now returns the time at which certificates are checked. Nil means time.Now.
 	Now func() time.Time
-	// Dial opens TCP connections; nil is the ordinary way.
+	// Dial opens TCP connections. Nil means a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Address returns target, which is HOST or HOST:PORT, with the port that is
-// usual for MQTT over TLS or over WebSocket if it has none.
+// Address returns HOST:PORT for target, which is HOST or HOST:PORT. The default port is
+// 8883, or 443 for WebSocket.
 func Address(target string, webSocket bool) (string, error) {
-	bad := fmt.Errorf("%q is not an address to connect to; want HOST or HOST:PORT", target)
+	bad := fmt.Errorf("invalid address %q; want HOST or HOST:PORT", target)
 	if strings.ContainsAny(target, " /") {
 		return "", bad
 	}
-	port := defaultPort
+
+	port := mqttPort
 	if webSocket {
 		port = websocketPort
 	}
+
 	host, p, err := net.SplitHostPort(target)
 	if err != nil { // no port, or a bare IPv6 address
 		host, p, err = net.SplitHostPort(net.JoinHostPort(strings.Trim(target, "[]"), port))
@@ -66,47 +72,54 @@ func Address(target string, webSocket bool) (string, error) {
 	if err != nil || host == "" || p == "" {
 		return "", bad
 	}
+
 	return net.JoinHostPort(host, p), nil
 }
 
-// Check reports what can never work.
+// Check returns an error if Connect can never succeed.
 func (s Server) Check() error {
 	if _, _, err := net.SplitHostPort(s.Address); err != nil {
-		return fmt.Errorf("%q is not an address to connect to; want HOST:PORT", s.Address)
+		return fmt.Errorf("invalid address %q; want HOST:PORT", s.Address)
 	}
+
 	if s.Proxy != nil && s.Proxy.Scheme == "http" && !s.WebSocket {
-		return errors.New("an HTTP proxy carries MQTT in a WebSocket only; choose WebSocket, or a SOCKS proxy")
+		return errors.New("an HTTP proxy works only with WebSocket; use WebSocket or a SOCKS proxy")
 	}
+
 	return nil
 }
 
-// Connect opens a connection on which MQTT can be spoken at once. Reading from it
-// fails if a packet is larger than MaxPacket. Its errors say what to do, and wrap
-// the cause.
+// Connect opens a connection on which the client can send MQTT at once. Reading from
+// the connection fails if a packet is larger than MaxPacket. The errors of Connect say
+// what to do and wrap their cause.
 func (s Server) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+
 	config, err := s.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
+
 	conn, err := s.connect(ctx, config)
 	if err != nil {
 		return nil, s.Explain(err)
 	}
-	return &limited{Conn: conn}, nil
+	return &limitedConn{Conn: conn}, nil
 }
 
 func (s Server) connect(ctx context.Context, config *tls.Config) (net.Conn, error) {
-	raw, err := s.reach(ctx)
+	raw, err := s.openTCP(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, err
 	}
+
 	if !s.WebSocket {
 		return conn, nil
 	}
@@ -118,26 +131,30 @@ func (s Server) tlsConfig() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	config := &tls.Config{ServerName: host, RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12, Time: s.Now}
 	if s.Certificate == nil {
 		return config, nil
 	}
+
 	certificate, err := s.Certificate()
 	if err != nil {
 		return nil, fmt.Errorf("read the device's certificate: %w", err)
 	}
-	// Not Certificates: of those Go sends none if the server names authorities
-	// that it is not of, and a hub that knows thumbprints has no authorities.
+
+	// GetClientCertificate sends the certificate in any case. Go would not send one
+	// from config.Certificates if the server lists only authorities that did not issue
+	// it. A hub that knows the device by its thumbprint lists no such authority.
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
 	if s.WebSocket {
-		// On 443 IoT Hub asks for the certificate once the request is there, which
-		// in TLS 1.2 is a second handshake.
+		// On port 443, IoT Hub asks for the certificate only after it has read the
+		// request. In TLS 1.2 that requires a second handshake.
 		config.Renegotiation = tls.RenegotiateOnceAsClient
 	}
 	return config, nil
 }
 
-// now is the time that errors name.
+// now returns the time at which certificates are checked.
 func (s Server) now() time.Time {
 	if s.Now == nil {
 		return time.Now()

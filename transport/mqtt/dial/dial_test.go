@@ -23,12 +23,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echoServer answers what it gets, over TLS or, at IoT Hub's path, by WebSocket.
-// Its requests and client certificates come out of the channels.
+// echoServer returns the data that it receives, over TLS or, at IoT Hub's path, over
+// WebSocket. Its channels deliver the HTTP requests and the numbers of client
+// certificates.
 type echoServer struct {
 	*httptest.Server
 	requests chan *http.Request
-	certs    chan int // number of certificates of a TLS client
+	certs    chan int // number of certificates that the client sent
 }
 
 func newEchoServer(t *testing.T, webSocket bool) *echoServer {
@@ -41,7 +42,7 @@ func newEchoServer(t *testing.T, webSocket bool) *echoServer {
 		t.Cleanup(e.Close)
 		return e
 	}
-	e.Server = httptest.NewTLSServer(nil) // for its certificate; its port is not used
+	e.Server = httptest.NewTLSServer(nil) // only its certificate is used
 	e.Server.Close()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: e.TLS.Certificates, ClientAuth: tls.RequestClientCert})
 	if err != nil {
@@ -83,7 +84,7 @@ func (e *echoServer) upgrade(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		switch string(message) {
-		case "close": // in good order
+		case "close": // send a close message first
 			ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), time.Now().Add(time.Second))
 			return
 		case "cut":
@@ -92,7 +93,7 @@ func (e *echoServer) upgrade(w http.ResponseWriter, r *http.Request) {
 			ws.WriteMessage(websocket.TextMessage, message)
 			continue
 		}
-		for _, b := range message { // a message a byte: the borders mean nothing
+		for _, b := range message { // one message for each byte, to check that the client joins them
 			ws.WriteMessage(kind, []byte{b})
 		}
 	}
@@ -109,7 +110,7 @@ func (e *echoServer) server(t *testing.T) dial.Server {
 func echo(t *testing.T, conn net.Conn) {
 	t.Helper()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	const text = "MQTT, whatever is below"
+	const text = "any bytes"
 	if _, err := conn.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,8 @@ func echo(t *testing.T, conn net.Conn) {
 	}
 }
 
-// Every transport by every way that can carry it.
+// TestConnect tries each transport directly and through each kind of proxy that can
+// carry it.
 func TestConnect(t *testing.T) {
 	for _, test := range []struct {
 		name      string
@@ -142,7 +144,7 @@ func TestConnect(t *testing.T) {
 			e := newEchoServer(t, test.webSocket)
 			s := e.server(t)
 			s.WebSocket = test.webSocket
-			asked := make(chan ask, 1)
+			asked := make(chan proxyRequest, 1)
 			if test.proxy != "" {
 				address := newProxy(t, strings.HasPrefix(test.proxy, "http"), true, asked)
 				var err error
@@ -156,25 +158,25 @@ func TestConnect(t *testing.T) {
 			}
 			echo(t, conn)
 			if n := <-e.certs; n != 0 {
-				t.Errorf("%d certificates were shown", n)
+				t.Errorf("the client sent %d certificates", n)
 			}
 			if test.webSocket {
 				r := <-e.requests
 				if got, want := r.URL.String(), "/$iothub/websocket?iothub-no-client-cert=true"; got != want {
-					t.Errorf("asked for %s, want %s", got, want)
+					t.Errorf("requested %s, want %s", got, want)
 				}
 			}
 			if test.proxy != "" {
-				if got := <-asked; got != (ask{s.Address, test.wantAuth}) {
-					t.Errorf("the proxy was asked for %+v", got)
+				if got := <-asked; got != (proxyRequest{s.Address, test.wantAuth}) {
+					t.Errorf("the proxy got the request %+v", got)
 				}
 			}
 		})
 	}
 }
 
-// A certificate is shown whatever authorities the server names, and asked for
-// anew at each attempt.
+// Connect must send the device's certificate whatever authorities the server lists, and
+// must read the certificate again for each attempt.
 func TestClientCertificate(t *testing.T) {
 	for _, webSocket := range []bool{false, true} {
 		e := newEchoServer(t, webSocket)
@@ -188,11 +190,11 @@ func TestClientCertificate(t *testing.T) {
 		}
 		echo(t, conn)
 		if n := <-e.certs; n != 1 || asked != 1 {
-			t.Errorf("%d certificates were shown, asked for %d times", n, asked)
+			t.Errorf("the client sent %d certificates and read them %d times", n, asked)
 		}
 		if webSocket {
 			if r := <-e.requests; r.URL.RawQuery != "" {
-				t.Errorf("says that there is no certificate: %s", r.URL)
+				t.Errorf("the request says that the device has no certificate: %s", r.URL)
 			}
 		}
 		s.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, os.ErrNotExist }
@@ -220,16 +222,16 @@ func TestConnectFails(t *testing.T) {
 			server.StartTLS()
 			t.Cleanup(server.Close)
 			s.Address = server.Listener.Addr().String()
-		}, "it answers the WebSocket request with 404 Not Found; check that the address is an IoT Hub's, and that no proxy answers instead of the hub"},
+		}, "it answered the WebSocket request with 404 Not Found; check that the address is an IoT Hub's, and that no proxy answers instead of the hub"},
 		{"no proxy there", func(t *testing.T, s *dial.Server) {
 			s.Proxy = &url.URL{Scheme: "socks5", Host: nobody.Addr().String()}
-		}, "the proxy at PROXY cannot be reached: dial tcp PROXY: connect: connection refused; check the proxy's address and rules, and the network"},
+		}, "the proxy at PROXY is not reachable: dial tcp PROXY: connect: connection refused; check the proxy's address and rules, and the network"},
 		{"an HTTP proxy that refuses", func(t *testing.T, s *dial.Server) {
-			s.Proxy = &url.URL{Scheme: "http", Host: newProxy(t, true, false, make(chan ask, 1))}
-		}, "the proxy at PROXY does not connect to ADDRESS: it answers 403 Forbidden; check the proxy's address and rules, and the network"},
+			s.Proxy = &url.URL{Scheme: "http", Host: newProxy(t, true, false, make(chan proxyRequest, 1))}
+		}, "the proxy at PROXY did not connect to ADDRESS: it answered 403 Forbidden; check the proxy's address and rules, and the network"},
 		{"a SOCKS proxy that refuses", func(t *testing.T, s *dial.Server) {
-			s.Proxy = &url.URL{Scheme: "socks5", Host: newProxy(t, false, false, make(chan ask, 1))}
-		}, "the proxy at PROXY does not connect to ADDRESS: socks connect tcp PROXY->ADDRESS: unknown error connection not allowed by ruleset; check the proxy's address and rules, and the network"},
+			s.Proxy = &url.URL{Scheme: "socks5", Host: newProxy(t, false, false, make(chan proxyRequest, 1))}
+		}, "the proxy at PROXY did not connect to ADDRESS: socks connect tcp PROXY->ADDRESS: unknown error connection not allowed by ruleset; check the proxy's address and rules, and the network"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newEchoServer(t, true).server(t)
@@ -238,7 +240,7 @@ func TestConnectFails(t *testing.T) {
 			conn, err := s.Connect(t.Context())
 			if err == nil {
 				conn.Close()
-				t.Fatal("it connected")
+				t.Fatal("Connect succeeded")
 			}
 			want := "hub at " + s.Address + ": " + strings.ReplaceAll(test.want, "ADDRESS", s.Address)
 			if s.Proxy != nil {
@@ -251,7 +253,7 @@ func TestConnectFails(t *testing.T) {
 	}
 }
 
-// The end of a WebSocket reads as the end of any connection does.
+// A WebSocket that ends must return the same errors from Read as a TCP connection.
 func TestWebSocketEnds(t *testing.T) {
 	for order, want := range map[string]error{"close": io.EOF, "cut": io.ErrUnexpectedEOF, "text": nil} {
 		t.Run(order, func(t *testing.T) {
@@ -271,7 +273,7 @@ func TestWebSocketEnds(t *testing.T) {
 	}
 }
 
-// Whatever falls silent on the way, the end of the context is an end.
+// Connect must return when its context ends, even if the server or the proxy is silent.
 func TestContextEndsConnect(t *testing.T) {
 	for name, scheme := range map[string]string{"server": "", "SOCKS proxy": "socks5", "HTTP proxy": "http"} {
 		t.Run(name, func(t *testing.T) {
@@ -282,7 +284,7 @@ func TestContextEndsConnect(t *testing.T) {
 			defer l.Close()
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
-			go func() { // takes a connection and what is sent, and says nothing
+			go func() { // accepts a connection, reads and never answers
 				defer close(ended)
 				if conn, err := l.Accept(); err == nil {
 					conn.Read(make([]byte, 1))
@@ -311,9 +313,9 @@ func TestParseProxy(t *testing.T) {
 		"http://[::1]":            "http://[::1]:80",
 		"https://proxy":           `the proxy's scheme is "https"; want socks5://HOST:PORT or http://HOST:PORT`,
 		"proxy:1080":              `the proxy's scheme is "proxy"; want socks5://HOST:PORT or http://HOST:PORT`,
-		"http://u:s3cret@proxy:x": "the proxy is not an address; want socks5://HOST:PORT or http://HOST:PORT",
-		"http://:80":              "the proxy is not an address; want socks5://HOST:PORT or http://HOST:PORT, and nothing after it",
-		"http://proxy/path":       "the proxy is not an address; want socks5://HOST:PORT or http://HOST:PORT, and nothing after it",
+		"http://u:s3cret@proxy:x": "invalid proxy address; want socks5://HOST:PORT or http://HOST:PORT",
+		"http://:80":              "invalid proxy address; want socks5://HOST:PORT or http://HOST:PORT, and nothing after it",
+		"http://proxy/path":       "invalid proxy address; want socks5://HOST:PORT or http://HOST:PORT, and nothing after it",
 	} {
 		u, err := dial.ParseProxy(text)
 		got := ""
@@ -328,11 +330,11 @@ func TestParseProxy(t *testing.T) {
 	}
 }
 
-// ask is what a proxy was asked for.
-type ask struct{ address, auth string }
+// proxyRequest is a request that a proxy received.
+type proxyRequest struct{ address, auth string }
 
-// newProxy starts a proxy for one connection.
-func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- ask) (address string) {
+// newProxy starts a proxy that accepts one connection. An unwilling proxy refuses it.
+func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- proxyRequest) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -346,14 +348,14 @@ func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- ask) (address str
 			return
 		}
 		defer conn.Close()
-		var a ask
+		var a proxyRequest
 		if isHTTP {
 			r, err := http.ReadRequest(bufio.NewReader(conn))
 			if err != nil || r.Method != http.MethodConnect {
 				t.Errorf("proxy: %v, %v", r, err)
 				return
 			}
-			a = ask{r.Host, r.Header.Get("Proxy-Authorization")}
+			a = proxyRequest{r.Host, r.Header.Get("Proxy-Authorization")}
 			if !willing {
 				io.WriteString(conn, "HTTP/1.1 403 Forbidden\r\n\r\n")
 				return
@@ -381,9 +383,9 @@ func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- ask) (address str
 	return l.Addr().String()
 }
 
-// socks is a SOCKS5 proxy's half of the dialogue of RFC 1928 and RFC 1929.
-func socks(conn net.Conn, willing bool) (ask, error) {
-	var a ask
+// socks plays the proxy's part of SOCKS5, as described in RFC 1928 and RFC 1929.
+func socks(conn net.Conn, willing bool) (proxyRequest, error) {
+	var a proxyRequest
 	read := func(n int) []byte {
 		b := make([]byte, n)
 		io.ReadFull(conn, b)
@@ -405,7 +407,7 @@ func socks(conn net.Conn, willing bool) (ask, error) {
 	a.address = (&net.TCPAddr{IP: ip, Port: int(port[0])<<8 | int(port[1])}).String()
 	if !willing {
 		conn.Write([]byte{5, 2, 0, 1, 0, 0, 0, 0, 0, 0})
-		return a, errors.New("unwilling")
+		return a, errors.New("the proxy is unwilling")
 	}
 	conn.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
 	return a, nil

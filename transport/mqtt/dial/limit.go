@@ -6,37 +6,39 @@ import (
 	"net"
 )
 
-// MaxPacket is how many bytes a packet of a server's may have. IoT Hub's largest is a
-// direct method of 128 KiB. A device has little memory, and what reads packets
-// takes as much as they announce.
+// MaxPacket is the largest packet, in bytes, that a device accepts from a server. IoT
+// Hub's largest packet is a direct method of 128 KiB. The limit protects the device's
+// memory: paho allocates as many bytes as a packet's header announces.
 const MaxPacket = 1 << 20
 
-// limited is a connection that fails when a packet is announced that is too large.
-type limited struct {
+// limitedConn is a connection whose Read fails when a packet larger than MaxPacket
+// begins.
+type limitedConn struct {
 	net.Conn
-	packets packets
+	packets packetReader
 }
 
-// Read passes on nothing of which the packet is too large.
-func (c *limited) Read(p []byte) (int, error) {
+// Read reads from the connection. It returns no byte of a packet that is too large.
+func (c *limitedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if tooLarge := c.packets.take(p[:n]); tooLarge != nil {
+	if tooLarge := c.packets.read(p[:n]); tooLarge != nil {
 		return 0, tooLarge
 	}
 	return n, err
 }
 
-// packets follows where packets begin and end in a stream: a byte of type and
-// flags, the length in seven bits a byte with the least significant first, and so
-// many bytes.
-type packets struct {
-	inLength bool
-	shift    int
-	length   int // as far as it is read, or what is left of the packet
+// packetReader finds the packets in a stream of MQTT. A packet is one byte with its type
+// and flags, then the length of its body, then the body. Each byte of the length holds
+// seven bits, the least significant ones first; its top bit says that more follow.
+type packetReader struct {
+	inLength bool // the next byte is part of a length
+	shift    int  // number of bits of the length that were read
+	length   int  // the part of the length that was read, or the rest of the body
 }
 
-// take follows text. Its error says that a packet is too large, or its length no length.
-func (s *packets) take(text []byte) error {
+// read reads the next bytes of the stream. It returns an error if a packet is too large
+// or has an invalid length.
+func (s *packetReader) read(text []byte) error {
 	for len(text) > 0 {
 		switch {
 		case s.inLength:
@@ -47,9 +49,9 @@ func (s *packets) take(text []byte) error {
 			s.inLength = b&0x80 != 0
 			switch {
 			case s.inLength && s.shift == 28:
-				return errors.New("it announces a packet of a length that MQTT does not have")
+				return errors.New("it announces a packet with an invalid length")
 			case !s.inLength && s.length > MaxPacket:
-				return fmt.Errorf("it announces a packet of %d bytes; at most %d are taken", s.length, MaxPacket)
+				return fmt.Errorf("it announces a packet of %d bytes; at most %d are accepted", s.length, MaxPacket)
 			}
 		case s.length > 0:
 			n := min(s.length, len(text))

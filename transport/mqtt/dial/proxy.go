@@ -13,14 +13,15 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// ParseProxy reads a proxy's address: socks5://HOST[:PORT] or http://HOST[:PORT],
-// with USER:PASSWORD@ before the host if need be. SOCKS proxies look up the
-// hub's name themselves, for socks5 as for socks5h.
+// ParseProxy parses the address of a proxy: socks5://HOST[:PORT] or http://HOST[:PORT],
+// with an optional USER:PASSWORD@ before the host. A SOCKS proxy looks up the hub's name
+// itself, with the scheme socks5 as well as socks5h.
 func ParseProxy(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil { // its text has the address, and with it perhaps a password
-		return nil, errors.New("the proxy is not an address; want socks5://HOST:PORT or http://HOST:PORT")
+	if err != nil { // err contains the address, which may contain a password
+		return nil, errors.New("invalid proxy address; want socks5://HOST:PORT or http://HOST:PORT")
 	}
+
 	port := ""
 	switch u.Scheme {
 	case "socks5", "socks5h":
@@ -30,9 +31,11 @@ func ParseProxy(text string) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("the proxy's scheme is %q; want socks5://HOST:PORT or http://HOST:PORT", u.Scheme)
 	}
+
 	if u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
-		return nil, errors.New("the proxy is not an address; want socks5://HOST:PORT or http://HOST:PORT, and nothing after it")
+		return nil, errors.New("invalid proxy address; want socks5://HOST:PORT or http://HOST:PORT, and nothing after it")
 	}
+
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), port)
 	}
@@ -40,18 +43,20 @@ func ParseProxy(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// reach opens the connection that TLS goes over.
-func (s Server) reach(ctx context.Context) (net.Conn, error) {
+// openTCP opens the connection over which TLS runs: to the server, or through a proxy.
+func (s Server) openTCP(ctx context.Context) (net.Conn, error) {
 	if s.Proxy == nil {
 		return s.dialTCP(ctx, "tcp", s.Address)
 	}
+
 	toProxy := dialFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := s.dialTCP(ctx, network, address)
 		if err != nil {
-			err = &proxyError{"cannot be reached", err}
+			err = &proxyError{"is not reachable", err}
 		}
 		return conn, err
 	})
+
 	if s.Proxy.Scheme == "http" {
 		conn, err := toProxy(ctx, "tcp", s.Proxy.Host)
 		if err != nil {
@@ -59,33 +64,41 @@ func (s Server) reach(ctx context.Context) (net.Conn, error) {
 		}
 		if err := s.tunnel(ctx, conn); err != nil {
 			conn.Close()
-			return nil, &proxyError{"does not connect to " + s.Address, err}
+			return nil, &proxyError{"did not connect to " + s.Address, err}
 		}
 		return conn, nil
 	}
+
 	var auth *proxy.Auth
 	if user := s.Proxy.User; user != nil {
 		password, _ := user.Password()
 		auth = &proxy.Auth{User: user.Username(), Password: password}
 	}
+
 	socks, err := proxy.SOCKS5("tcp", s.Proxy.Host, auth, toProxy)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := socks.(proxy.ContextDialer).DialContext(ctx, "tcp", s.Address)
-	var known *proxyError
-	if err != nil && !errors.As(err, &known) {
-		err = &proxyError{"does not connect to " + s.Address, orContext(ctx, err)}
+	if err == nil {
+		return conn, nil
 	}
-	return conn, err
+	if _, ok := errors.AsType[*proxyError](err); !ok {
+		err = &proxyError{"did not connect to " + s.Address, orContext(ctx, err)}
+	}
+	return nil, err
 }
 
-// tunnel asks an HTTP proxy to pass on what comes next to the server.
+// tunnel asks an HTTP proxy to connect to the server and to forward all further data.
 func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+
 	request := &http.Request{
-		Method: http.MethodConnect, URL: &url.URL{Opaque: s.Address}, Host: s.Address, Header: make(http.Header),
+		Method: http.MethodConnect,
+		URL:    &url.URL{Opaque: s.Address},
+		Host:   s.Address,
+		Header: make(http.Header),
 	}
 	if user := s.Proxy.User; user != nil {
 		password, _ := user.Password()
@@ -94,20 +107,23 @@ func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 	if err := request.Write(conn); err != nil {
 		return orContext(ctx, err)
 	}
-	// The server says nothing before the client does, so that nothing of it can
-	// be in the reader's buffer.
+
+	// The reader's buffer cannot contain data of the server, because the server sends
+	// nothing before the client does.
 	response, err := http.ReadResponse(bufio.NewReader(conn), request)
 	if err != nil {
 		return orContext(ctx, err)
 	}
 	response.Body.Close()
+
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %s", response.Status)
+		return fmt.Errorf("it answered %s", response.Status)
 	}
 	return nil
 }
 
-// orContext returns why ctx ended, if it has: that is what closed the connection.
+// orContext returns the reason for which ctx ended, or err if ctx has not ended. The end
+// of ctx closes the connection, so that err is only a consequence of it.
 func orContext(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -119,11 +135,13 @@ func (s Server) dialTCP(ctx context.Context, network, address string) (net.Conn,
 	if s.Dial != nil {
 		return s.Dial(ctx, network, address)
 	}
-	// MQTT's ping finds dead links; TCP's own keep-alive would only wake the radio.
+
+	// TCP's keep-alive is off because MQTT's ping already finds dead connections.
+	// Another keep-alive would only wake a mobile radio.
 	return (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, address)
 }
 
-// dialFunc is a function as the proxy package wants it.
+// dialFunc adapts a dial function to the interfaces of the proxy package.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 func (f dialFunc) Dial(network, address string) (net.Conn, error) {
@@ -134,11 +152,11 @@ func (f dialFunc) DialContext(ctx context.Context, network, address string) (net
 	return f(ctx, network, address)
 }
 
-// proxyError is what went wrong at the proxy, not at the server.
+// proxyError reports a failure of the proxy, not of the server.
 type proxyError struct {
-	what  string
-	cause error
+	problem string // what the proxy did, such as "is not reachable"
+	cause   error
 }
 
-func (e *proxyError) Error() string { return e.what + ": " + e.cause.Error() }
+func (e *proxyError) Error() string { return e.problem + ": " + e.cause.Error() }
 func (e *proxyError) Unwrap() error { return e.cause }

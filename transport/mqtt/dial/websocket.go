@@ -15,23 +15,27 @@ import (
 )
 
 const (
+	// websocketPath is the path at which IoT Hub accepts MQTT over WebSocket.
 	websocketPath = "/$iothub/websocket"
-	// noClientCert tells IoT Hub that no certificate will come, so that it does
-	// not ask for one by a second TLS handshake.
+	// noClientCert tells IoT Hub that the device has no certificate. IoT Hub then does
+	// not ask for one in a second TLS handshake.
 	noClientCert = "?iothub-no-client-cert=true"
 )
 
-// upgrade makes a WebSocket of a TLS connection.
+// upgrade turns a TLS connection into a WebSocket.
 func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 	target := "wss://" + s.Address + websocketPath
 	if s.Certificate == nil {
 		target += noClientCert
 	}
+
 	dialer := websocket.Dialer{
 		NetDialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		Subprotocols:      []string{"mqtt"},
 	}
-	// gorilla looks at ctx's deadline only, once the connection stands.
+
+	// Once the connection is open, gorilla obeys only the deadline of ctx. Closing the
+	// connection makes it return when ctx ends.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	ws, response, err := dialer.DialContext(ctx, target, nil)
 	if err != nil {
@@ -42,29 +46,30 @@ func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 		conn.Close()
 		return nil, orContext(ctx, err)
 	}
+
 	if !stop() {
 		return nil, context.Cause(ctx)
 	}
 	if ws.Subprotocol() != "mqtt" {
 		ws.Close()
-		return nil, errors.New("its WebSocket does not carry mqtt")
+		return nil, errors.New("its WebSocket does not offer the subprotocol mqtt")
 	}
 	return &wsConn{Conn: ws}, nil
 }
 
-// upgradeError is an answer to the WebSocket request that is not 101.
+// upgradeError reports an answer to the WebSocket request other than 101.
 type upgradeError struct{ status int }
 
 func (e *upgradeError) Error() string {
-	return fmt.Sprintf("it answers the WebSocket request with %d %s", e.status, http.StatusText(e.status))
+	return fmt.Sprintf("it answered the WebSocket request with %d %s", e.status, http.StatusText(e.status))
 }
 
-// wsConn makes a stream of a WebSocket's binary messages. Like every net.Conn it
-// has one reader and any number of writers at a time.
+// wsConn makes a byte stream out of the binary messages of a WebSocket. Only one
+// goroutine may read at a time; any number may write.
 type wsConn struct {
 	*websocket.Conn
-	reader io.Reader // what is left of a message, nil between two
-	write  sync.Mutex
+	reader io.Reader  // the rest of the current message; nil between two messages
+	write  sync.Mutex // held while a message is written
 }
 
 func (c *wsConn) Read(p []byte) (int, error) {
@@ -74,17 +79,18 @@ func (c *wsConn) Read(p []byte) (int, error) {
 			if websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived) {
 				return 0, io.EOF
 			}
-			if websocket.IsCloseError(err, websocket.CloseAbnormalClosure) { // gorilla's word for a connection that just ends
+			if websocket.IsCloseError(err, websocket.CloseAbnormalClosure) { // the connection ended without a close message
 				return 0, io.ErrUnexpectedEOF
 			}
 			if err != nil {
 				return 0, err
 			}
 			if kind != websocket.BinaryMessage {
-				return 0, errors.New("the hub sent text in a WebSocket that carries MQTT")
+				return 0, errors.New("the hub sent a text message; MQTT uses binary messages")
 			}
 			c.reader = r
 		}
+
 		n, err := c.reader.Read(p)
 		if err != io.EOF {
 			return n, err
@@ -99,13 +105,15 @@ func (c *wsConn) Read(p []byte) (int, error) {
 func (c *wsConn) Write(p []byte) (int, error) {
 	c.write.Lock()
 	defer c.write.Unlock()
+
 	if err := c.WriteMessage(websocket.BinaryMessage, p); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// Close says good-bye, if that can be written at once, and closes the connection.
+// Close sends a close message if it can be written within a second, and closes the
+// connection.
 func (c *wsConn) Close() error {
 	c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 	return c.Conn.Close()
