@@ -10,23 +10,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// cuts cuts the power in the middle of jobs. What was acknowledged is on disk, in
-// the agent as in the hub, and after it the door moves by at_power_on alone.
+// cuts cuts the power during jobs, E2E_CUTS times. It shows that the agent and the hub
+// have everything on disk that they acknowledged, and that after a cut only at_power_on
+// moves the door.
 func cuts(t *testing.T, g *gateway) {
 	n, err := strconv.Atoi(os.Getenv("E2E_CUTS"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
+
 	g.run(`sync`)
 	g.cut()
 	g.boot()
@@ -35,19 +37,22 @@ func cuts(t *testing.T, g *gateway) {
 	g.run(`systemctl enable -q latchd; systemctl stop latchd; rm -f /var/lib/latchd/state.json`)
 	g.bolt(1, 100*time.Millisecond, false)
 	g.start()
+
 	var lostJobs, lostWrites, lostStates, moved int
-	kept := &kept{jobs: map[string]string{}}
+	hub := &acknowledged{jobs: map[string]bool{}}
 	for i := range n {
-		acknowledged, asked := cutInAJob(g, r, i, kept)
+		levels := cutDuringJob(g, r, i, hub)
 		g.boot()
 		g.run(`systemctl is-active -q latchhub || systemctl start latchhub`)
+
 		rows := strings.Fields(g.run(technician + `latchctl query "SELECT * FROM devices.jobs" -o json | grep -o '"jobId": *"[^"]*"' | cut -d '"' -f 4`))
-		for id := range kept.jobs {
+		for id := range hub.jobs {
 			if !slices.Contains(rows, id) {
-				t.Errorf("cut %d: the row of job %s was acknowledged and is lost", i, id)
+				t.Errorf("cut %d: the hub lost the row of job %s, which it had acknowledged", i, id)
 				lostJobs++
 			}
 		}
+
 		var twin struct {
 			Tags       struct{ Write int }
 			Properties struct {
@@ -61,54 +66,61 @@ func cuts(t *testing.T, g *gateway) {
 			t.Fatalf("cut %d: %v", i, err)
 		}
 		desired := twin.Properties.Desired
-		if twin.Tags.Write < kept.write || desired.Write < kept.write || desired.Version < kept.version {
-			t.Errorf("cut %d: write %d at version %d was acknowledged; the twin has %+v", i, kept.write, kept.version, twin)
+		if twin.Tags.Write < hub.write || desired.Write < hub.write || desired.Version < hub.version {
+			t.Errorf("cut %d: the hub acknowledged write %d at version %d, but the twin has %+v", i, hub.write, hub.version, twin)
 			lostWrites++
 		}
-		// The agent has no chip yet: its state is the one before the cut.
+
+		// The chip is not plugged in yet, so the agent's state is from before the cut.
 		var state struct {
 			Lock struct{ Level, Position, Motion string }
 		}
 		if err := json.Unmarshal([]byte(g.run(`cat /var/lib/latchd/state.json`)), &state); err != nil {
 			t.Fatalf("cut %d: %v", i, err)
 		}
-		if l := state.Lock.Level; l != acknowledged && l != asked {
-			t.Errorf("cut %d: the state says %s; %s was acknowledged and %s asked", i, l, acknowledged, asked)
+		if l := state.Lock.Level; l != levels.acknowledged && l != levels.requested {
+			t.Errorf("cut %d: the agent's state has %s; it acknowledged %s, and the last request was %s", i, l, levels.acknowledged, levels.requested)
 			lostStates++
 		}
+
 		want := map[string]int{"locked": 1, "unlocked": 0}[state.Lock.Level]
 		g.plug(true, func() { g.bolt(1, 100*time.Millisecond, false) })
 		o := g.observe(g.chip, 0, func() {
-			g.twin("its lock", func(r map[string]any) bool { return reportedLock("position", state.Lock.Level)(r) })
+			g.twin("the position "+state.Lock.Level, func(r map[string]any) bool { return reportedLock("position", state.Lock.Level)(r) })
 		})
 		for _, e := range o.Events {
 			if e.Kind == trace.Set && e.Level != want {
-				t.Errorf("cut %d: the line was set to %d, and at_power_on says %s: %+v", i, e.Level, state.Lock.Level, o.Events)
+				t.Errorf("cut %d: the line was set to %d, but at_power_on selects %s: %+v", i, e.Level, state.Lock.Level, o.Events)
 				moved++
 			}
 		}
 	}
+
 	record(t, lostJobs == 0, "power cut: rows of acknowledged jobs", n, fmt.Sprintf("%d lost", lostJobs), "0 lost")
-	record(t, lostWrites == 0, "power cut: acknowledged writes of the twin", n, fmt.Sprintf("%d lost", lostWrites), "0 lost")
+	record(t, lostWrites == 0, "power cut: acknowledged writes to the twin", n, fmt.Sprintf("%d lost", lostWrites), "0 lost")
 	record(t, lostStates == 0, "power cut: state of acknowledged commands", n, fmt.Sprintf("%d lost", lostStates), "0 lost")
-	record(t, moved == 0, "power cut: motions but at_power_on's", n, fmt.Sprint(moved), "0")
+	record(t, moved == 0, "power cut: motions not from at_power_on", n, fmt.Sprint(moved), "0")
 }
 
-// kept is what the hub has acknowledged over all cuts.
-type kept struct {
-	jobs           map[string]string // with their target
-	write, version int               // of the twin: the last write, and its version
+// acknowledged is what the hub has acknowledged since the first cut.
+type acknowledged struct {
+	jobs    map[string]bool // ids of jobs
+	write   int             // the number of the last write to the twin
+	version int             // the twin's version after that write
 }
 
-// cutInAJob locks and unlocks by jobs, and changes the twin after each, until the
-// power is cut at a random moment. It returns the target of the last job that was
-// acknowledged and that of the one that was under way, and adds to what is kept.
-func cutInAJob(g *gateway, r *rand.Rand, round int, kept *kept) (acknowledged, asked string) {
+// levels are targets of lock and unlock jobs: locked or unlocked.
+type levels struct {
+	acknowledged string // the target of the last job that was acknowledged
+	requested    string // the target of the last job that was started
+}
+
+// cutDuringJob locks and unlocks the door by jobs, and writes to the twin after each job,
+// until it cuts the power at a random moment. It records in hub what the hub acknowledges.
+func cutDuringJob(g *gateway, r *rand.Rand, round int, hub *acknowledged) levels {
 	g.t.Helper()
-	level := map[int]string{0: "unlocked", 1: "locked"}
-	acknowledged = level[g.level("LOCK")]
-	asked = acknowledged
-	var mu sync.Mutex
+	present := map[int]string{0: "unlocked", 1: "locked"}[g.level("LOCK")]
+	l := levels{present, present}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -118,35 +130,33 @@ func cutInAJob(g *gateway, r *rand.Rand, round int, kept *kept) (acknowledged, a
 				verb, target = "unlock", "unlocked"
 			}
 			id := fmt.Sprintf("cut-%d-%d", round, i)
-			mu.Lock()
-			asked = target
-			mu.Unlock()
+
+			l.requested = target
 			result, err := g.try(technician + fmt.Sprintf("latchctl job schedule method %sDoor --where \"deviceId = 'front'\" --id %s --watch", verb, id))
 			if err != nil {
-				return // the power is cut
+				return // the power was cut
 			}
 			if result.Status == 0 {
-				mu.Lock()
-				acknowledged = target
-				kept.jobs[id] = target
-				mu.Unlock()
+				l.acknowledged = target
+				hub.jobs[id] = true
 			}
-			write := kept.write + 1
+
+			write := hub.write + 1
 			result, err = g.try(technician + fmt.Sprintf(`latchctl twin update front --tags '{"write":%d}' --desired '{"write":%d}' -o json | grep '"$version": [0-9]'`, write, write))
 			if err != nil {
 				return
 			}
 			var version int
 			if _, err := fmt.Sscanf(strings.TrimSpace(result.Output), `"$version": %d`, &version); err != nil {
-				continue // the hub did not acknowledge it
+				continue // the hub did not acknowledge the write
 			}
-			mu.Lock()
-			kept.write, kept.version = write, version
-			mu.Unlock()
+			hub.write, hub.version = write, version
 		}
 	}()
-	<-time.After(2*time.Second + time.Duration(r.Int64N(int64(3*time.Second)))) // not a wait for anything: the moment is the test
+
+	// The random moment of the cut is the point of the test.
+	<-time.After(2*time.Second + time.Duration(r.Int64N(int64(3*time.Second))))
 	g.cut()
 	<-done
-	return acknowledged, asked
+	return l
 }

@@ -1,5 +1,7 @@
-// Package e2e installs latchd from its package on a real Debian with systemd and
-// simulated GPIO, in a virtual machine, and shows that the line of a door does not
-// glitch, that nothing stays energised, and that what was acknowledged survives a
-// power cut. Its tests have the build tag e2e and are run by e2e.sh.
+// Package e2e tests latchd's packages on a real Debian system with systemd and
+// simulated GPIO, in a virtual machine. Run e2e.sh; it builds the image and the packages
+// and starts the tests, which have the build tag e2e.
+//
+// The tests show that the line of a door has no glitches, that no line stays energised,
+// and that acknowledged commands and settings survive a power cut.
 package e2e

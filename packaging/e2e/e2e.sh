@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
-# The end-to-end tests: e2e.sh. ARCH is amd64 (the default), arm64 or armhf; RUN
-# chooses tests by a pattern; CUTS is how often the power is cut (default 2);
-# PREVIOUS is the commit whose package is the version before.
-# The machine's image is built once, and kept in the user's cache.
+# Run the end-to-end tests: e2e.sh
+#
+# Variables:
+#   ARCH      architecture of the virtual machine: amd64 (default), arm64 or armhf
+#   RUN       pattern that selects tests, as for go test -run
+#   CUTS      number of power cuts (default 2)
+#   PREVIOUS  commit from which the previous version of the package is built
+#
+# The script builds the machine's image once and keeps it in the user's cache.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 arch=${ARCH:-amd64}
 say() { printf 'e2e: %s\n' "$*"; }
 
-# What it needs, as Debian's packages.
+# The Debian packages that this script needs.
 need=(apt-utils gnupg mmdebstrap e2fsprogs kmod cpio build-essential linux-source-6.1 linux-kbuild-6.1 qemu-utils qemu-user-static)
 case $arch in
 amd64) need+=(qemu-system-x86 ipxe-qemu seabios) ;;
 arm64) need+=(qemu-system-arm ipxe-qemu binfmt-support arch-test gcc-aarch64-linux-gnu) ;;
 armhf) need+=(qemu-system-arm ipxe-qemu binfmt-support arch-test gcc-arm-linux-gnueabihf) ;;
 *)
-	say "there is no architecture $arch; there are amd64, arm64 and armhf"
+	say "unknown architecture $arch; use amd64, arm64 or armhf"
 	exit 2
 	;;
 esac
@@ -31,14 +36,14 @@ fi
 if [ ${#missing[@]} -gt 0 ] || [ -n "$foreign" ]; then
 	install="${foreign}apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
 	if [ "$(id -u)" != 0 ]; then
-		say "install what is missing, on Debian 12, as root: $install"
+		say "Debian packages are missing; as root on Debian 12, run: $install"
 		exit 1
 	fi
 	say "installing: $install"
 	DEBIAN_FRONTEND=noninteractive sh -c "$install" >/dev/null
 fi
 if [ "$(id -u)" != 0 ]; then
-	say 'the image needs root to be built: its files have other owners'
+	say 'run this script as root; the files of the image have different owners'
 	exit 1
 fi
 
@@ -46,12 +51,13 @@ recipe=$(sha256sum packaging/e2e/image.sh | cut -c 1-16)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/latchd-e2e/$arch-$recipe
 if [ ! -e "$image/disk.img" ]; then
 	say "building the image $image"
-	# The kernel is looked up in the package lists.
+	# image.sh looks up the kernel in the package lists.
 	apt-cache show "linux-image-$([ "$arch" = armhf ] && echo armmp || echo "$arch"):$arch" >/dev/null 2>&1 || apt-get update >/dev/null
 	packaging/e2e/image.sh "$arch" "$image"
 fi
 
-# The packages: this version, the one before, and a newer one that can be told to hang.
+# Build the packages: this version, the previous version, and a newer version with the
+# debug code that blocks the main loop on SIGUSR1.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build() { # FOLDER [VARIABLE=VALUE...]
@@ -61,28 +67,28 @@ build debs
 version=$(dpkg-deb -f "$work"/debs/latchd_*.deb Version)
 build newer VERSION="$version+hang" TAGS=latchd_debug PACKAGES=latchd
 (arch=armhf; build armv6 VERSION="$version" PACKAGES=latchd)
-# The version before is the last one that was tagged, or the commit PREVIOUS; where there
-# is neither it is this one under another number.
+# The previous version is the commit PREVIOUS or the last tag. Without either, it is this
+# version under the number 0~before, which Debian sorts before 0~git and a date.
 previous=${PREVIOUS:-$(git describe --tags --match 'v[0-9]*' --abbrev=0 HEAD^ 2>/dev/null || true)}
 if [ -n "$previous" ]; then
-	mkdir "$work/previous"
-	git archive "$previous" | tar -x -C "$work/previous"
-	before=${previous#v}
-	[[ $before =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || before=0~before
-	(GIT_DIR=$(git rev-parse --absolute-git-dir) && export GIT_DIR && cd "$work/previous" && build before VERSION="$before" PACKAGES=latchd)
-	rm -f "$work"/before/latch{ctl,hub}_*
+	mkdir "$work/previous-source"
+	git archive "$previous" | tar -x -C "$work/previous-source"
+	number=${previous#v}
+	[[ $number =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || number=0~before
+	(GIT_DIR=$(git rev-parse --absolute-git-dir) && export GIT_DIR && cd "$work/previous-source" && build previous VERSION="$number" PACKAGES=latchd)
+	rm -f "$work"/previous/latch{ctl,hub}_*
 else
-	build before VERSION=0~before PACKAGES=latchd
+	build previous VERSION=0~before PACKAGES=latchd
 fi
 
-# A repository of this version and of the one before, signed by a key of its own.
+# Make a package repository with both versions, signed with a temporary key.
 export GNUPGHOME=$work/gnupg
 mkdir -m 700 "$GNUPGHOME"
 gpg --batch --quiet --passphrase '' --quick-gen-key e2e@latchd.example ed25519 sign 1d
-for folder in before debs; do packaging/apt-repo/apt-repo.sh "$work/$folder" "$work/repo" e2e@latchd.example >/dev/null; done
+for dir in previous debs; do packaging/apt-repo/apt-repo.sh "$work/$dir" "$work/repo" e2e@latchd.example >/dev/null; done
 gpgconf --kill all
 
-# The guest's own programs, on a disk of their own.
+# Build the programs that run in the guest. They reach it on a second disk.
 mkdir "$work/guest"
 case $arch in
 amd64) export GOARCH=amd64 ;;
@@ -102,10 +108,10 @@ run() {
 
 say 'booting'
 if ! run; then
-	# Under emulation the guest's kernel now and then loses its timers and stands
-	# still. That says nothing of latchd, so it is tried once more; all else is final.
-	[ -e "$work/kernel-broke" ] || exit 1
-	say "the guest's kernel broke down: once more"
-	rm "$work/kernel-broke"
+	# Under emulation the guest's kernel sometimes loses its timers and hangs, which is
+	# not latchd's fault. Repeat the tests once in this case only.
+	[ -e "$work/kernel-failed" ] || exit 1
+	say "the guest's kernel failed; repeating the tests"
+	rm "$work/kernel-failed"
 	run
 fi

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestGateway installs everything on one machine, which the scenarios share in
-// this order. Those that unplug a chip come last before the machine is started anew:
-// Linux 6.1 does not always survive that for long.
+// TestGateway installs all packages on one machine and runs the scenarios on it, in this
+// order. The scenarios "unplug" and "driver" remove a chip, after which Linux 6.1 may
+// crash; the next scenario, "cuts", therefore restarts the machine first.
 func TestGateway(t *testing.T) {
 	g := newGateway(t)
 	for _, scenario := range []struct {
@@ -29,31 +29,32 @@ func TestGateway(t *testing.T) {
 		{"packages", packages},
 	} {
 		t.Run(scenario.name, func(t *testing.T) {
-			whole := g.t
+			parent := g.t
 			g.t = t
-			defer func() { g.t = whole }()
+			defer func() { g.t = parent }()
 			scenario.run(t, g)
 		})
 	}
 }
 
-// driver runs the tests of the GPIO driver on the kernel's simulated chips.
+// driver runs the tests of the package actuator/gpio on simulated chips.
 func driver(t *testing.T, g *gateway) {
 	r, err := g.try(`/run/guest/gpio.test -test.v 2>&1`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Status != 0 {
-		t.Errorf("the driver's tests ended with %d:\n%s", r.Status, r.Output)
+		t.Errorf("the tests of actuator/gpio exited with %d:\n%s", r.Status, r.Output)
 	}
-	record(t, r.Status == 0, "driver: its own tests on gpio-sim", 1, "exit status "+strconv.Itoa(r.Status), "0")
+	record(t, r.Status == 0, "driver: tests of actuator/gpio on gpio-sim", 1, "exit status "+strconv.Itoa(r.Status), "0")
 }
 
-// system shows how exposed the unit leaves the system, and that the program for
-// armhf runs on the oldest Raspberry Pi.
+// system checks the exposure of the unit, and that the armhf program runs on the oldest
+// Raspberry Pi.
 func system(t *testing.T, g *gateway) {
 	security(t, g)
 	armv6(t)
 }
 
+// arch is the architecture of the machine: amd64, arm64 or armhf.
 var arch = os.Getenv("E2E_ARCH")

@@ -15,15 +15,15 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// gateway is a machine with latchd and latchhub from their packages, one door, and
-// a technician.
+// gateway is a machine with the packages latchd, latchhub and latchctl. It has one door,
+// whose device id is front, and a hub on the same machine.
 type gateway struct {
 	*vm
-	chip  string
-	clean []string // what is on the machine before any package is installed
+	chip  string   // the simulated chip's name
+	clean []string // the inventory before the packages were installed
 }
 
-// technician is what latchctl needs to reach the hub of the machine.
+// technician sets the environment in which latchctl reaches the hub of the machine.
 const technician = `
 export LATCHCTL_HUB_FILE=/var/lib/latchhub/service.connection-string LATCHCTL_CA_FILE=/var/lib/latchhub/ca.pem
 export LATCHCTL_ENDPOINT=https://localhost:8443
@@ -34,38 +34,40 @@ func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{vm: newVM(t)}
 	g.plug(true)
-	g.clean = g.everything()
+	g.clean = g.inventory()
+
 	for _, name := range []string{"latchd", "latchctl", "latchhub"} {
 		g.put(g.deb("debs", name), "/root/"+name+".deb", "644")
 	}
 	g.put(g.deb("newer", "latchd"), "/root/newer.deb", "644")
+
 	g.run(`apt-get install -y -qq /root/latchd.deb /root/latchctl.deb /root/latchhub.deb`)
 	g.run(`systemctl enable -q --now latchhub`)
 	g.run(technician + `latchctl device create front`)
-	g.identity()
+	g.writeIdentity()
 	return g
 }
 
-// identity gives the agent what it logs in with.
-func (g *gateway) identity() {
+// writeIdentity writes the agent's connection string and CA file.
+func (g *gateway) writeIdentity() {
 	g.t.Helper()
 	g.run(technician + `umask 077
 		latchctl device connection-string front >/etc/latchd/credentials/connection-string
 		install -m 644 /var/lib/latchhub/ca.pem /etc/latchd/ca.pem`)
 }
 
-// deb returns the package of that name in a folder of the work directory.
-func (g *gateway) deb(folder, name string) string {
+// deb returns the path of a package in a directory below E2E_WORK.
+func (g *gateway) deb(dir, name string) string {
 	g.t.Helper()
-	found, err := filepath.Glob(filepath.Join(os.Getenv("E2E_WORK"), folder, name+"_*.deb"))
+	found, err := filepath.Glob(filepath.Join(os.Getenv("E2E_WORK"), dir, name+"_*.deb"))
 	if err != nil || len(found) != 1 {
-		g.t.Fatalf("packages of %s in %s: %q, %v", name, folder, found, err)
+		g.t.Fatalf("want one package %s in %s, found %q, %v", name, dir, found, err)
 	}
 	return found[0]
 }
 
-// plug plugs the simulated chip in or out. What moves on it from the first moment is
-// set moving by wired, before the agent can have it.
+// plug plugs the simulated chip in or unplugs it. It calls the functions in wired before
+// the agent can request a line, so that they can start the bolt.
 func (g *gateway) plug(in bool, wired ...func()) {
 	g.t.Helper()
 	if in {
@@ -74,7 +76,7 @@ func (g *gateway) plug(in bool, wired ...func()) {
 			mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 			mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug`)
 	}
-	g.hands("/chip", map[string]bool{"In": in}, &g.chip)
+	g.ask("/chip", map[string]bool{"In": in}, &g.chip)
 	for _, do := range wired {
 		do()
 	}
@@ -83,41 +85,45 @@ func (g *gateway) plug(in bool, wired ...func()) {
 	}
 }
 
+// pull sets the pull of a line, as a contact does that opens or closes.
 func (g *gateway) pull(line string, up bool) {
 	g.t.Helper()
-	g.hands("/pull", map[string]any{"Line": line, "Up": up}, nil)
+	g.ask("/pull", map[string]any{"Line": line, "Up": up}, nil)
 }
 
+// level returns the physical level of a line, 0 or 1.
 func (g *gateway) level(line string) int {
 	g.t.Helper()
 	var level int
-	g.hands("/level", line, &level)
+	g.ask("/level", line, &level)
 	return level
 }
 
-// bolt lets the bolt follow the line: it is locked while the line is at lockedLevel.
+// bolt simulates a bolt that follows the line LOCK and is locked while the line is at
+// lockedLevel.
 func (g *gateway) bolt(lockedLevel int, travel time.Duration, jammed bool) {
 	g.t.Helper()
-	g.hands("/door", map[string]any{"LockedLevel": lockedLevel, "Travel": travel, "Jammed": jammed}, nil)
+	g.ask("/door", map[string]any{"LockedLevel": lockedLevel, "Travel": travel, "Jammed": jammed}, nil)
 }
 
-// settings are what a test chooses of the agent's configuration.
+// settings are the parts of the agent's configuration that tests vary.
 type settings struct {
-	top    string // keys before the tables
+	top    string // keys before the first table
 	mode   string
 	keys   string // more keys of [lock]
 	gpio   string // more keys of [lock.gpio]
-	chip   string // "door" if it is empty
-	line   string // "LOCK" in quotes if it is empty
-	sensor bool
+	chip   string // empty means "door", the simulated chip
+	line   string // empty means the line named LOCK
+	sensor bool   // the lock has a bolt sensor and a door sensor
 }
 
-// configure writes the configuration. It is the one place that knows its keys.
+// configure writes the agent's configuration file.
 func (g *gateway) configure(s settings) {
 	g.t.Helper()
 	if s.chip == "" {
 		s.chip, s.line = "door", `"LOCK"`
 	}
+
 	text := fmt.Sprintf(`%s
 [hub]
 connection_string_file = "/etc/latchd/credentials/connection-string"
@@ -144,9 +150,9 @@ active = "open"
 	g.write(strings.NewReader(text), "/etc/latchd/latchd.toml", "644")
 }
 
-// heldLocked configures a lock that is held, whose locked level is against its pull, and
-// locks it.
-func (g *gateway) heldLocked(locked int, sensor bool) {
+// lockInHoldMode configures a lock in hold mode and locks it. The line is at the level
+// locked while the lock is locked, and its pull is the opposite level.
+func (g *gateway) lockInHoldMode(locked int, sensor bool) {
 	g.t.Helper()
 	g.pull("LOCK", locked == 0)
 	g.configure(settings{
@@ -156,16 +162,17 @@ func (g *gateway) heldLocked(locked int, sensor bool) {
 	g.run(`systemctl stop latchd; rm -rf /var/lib/latchd/state.json`)
 	g.bolt(locked, 100*time.Millisecond, false)
 	g.start()
+
 	if got := g.level("LOCK"); got == locked {
-		g.t.Fatalf("at power-on the line is at %d", got)
+		g.t.Fatalf("at power-on the line is at the locked level %d", got)
 	}
 	g.job("lock", 0)
 	if got := g.level("LOCK"); got != locked {
-		g.t.Fatalf("locked, the line is at %d, want %d", got, locked)
+		g.t.Fatalf("after lock the line is at %d, want %d", got, locked)
 	}
 }
 
-// start starts the agent, and waits until it is connected.
+// start starts the agent and waits until it is connected.
 func (g *gateway) start() {
 	g.t.Helper()
 	g.run(`systemctl start latchd`)
@@ -178,7 +185,7 @@ func (g *gateway) connected() {
 	g.run(technician + `latchctl method invoke front ping --connect-timeout 60s --timeout 60s`)
 }
 
-// job runs latchctl lock or unlock, which ends with status.
+// job runs latchctl lock or unlock, checks its exit status and returns its output.
 func (g *gateway) job(verb string, status int) string {
 	g.t.Helper()
 	r, err := g.try(technician + "latchctl " + verb + " front --yes")
@@ -186,12 +193,12 @@ func (g *gateway) job(verb string, status int) string {
 		g.t.Fatal(err)
 	}
 	if r.Status != status {
-		g.t.Fatalf("latchctl %s ends with %d, want %d:\n%s", verb, r.Status, status, r.Output)
+		g.t.Fatalf("latchctl %s exited with %d, want %d:\n%s", verb, r.Status, status, r.Output)
 	}
 	return r.Output
 }
 
-// invoke calls a method and returns latchctl's output, with its JSON on one line.
+// invoke calls a method and returns latchctl's output as one line.
 func (g *gateway) invoke(method, payload string) string {
 	g.t.Helper()
 	r, err := g.try(technician + fmt.Sprintf("latchctl method invoke front %s --payload '%s' --timeout 30s 2>&1", method, payload))
@@ -201,7 +208,8 @@ func (g *gateway) invoke(method, payload string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(r.Output), " "), `": `, `":`)
 }
 
-// twin waits until the reported properties are as wanted, and returns them.
+// twin waits until the reported properties fulfil the condition want, and returns them.
+// what describes the condition.
 func (g *gateway) twin(what string, want func(reported map[string]any) bool) map[string]any {
 	g.t.Helper()
 	var twin struct {
@@ -216,12 +224,12 @@ func (g *gateway) twin(what string, want func(reported map[string]any) bool) map
 			return twin.Properties.Reported
 		}
 		if time.Now().After(deadline) {
-			g.t.Fatalf("the twin never shows %s: %v", what, twin.Properties.Reported)
+			g.t.Fatalf("the twin does not show %s: %v", what, twin.Properties.Reported)
 		}
 	}
 }
 
-// reportedLock is a condition on the reported lock.
+// reportedLock returns the condition that a key of the reported lock has the value want.
 func reportedLock(key string, want any) func(map[string]any) bool {
 	return func(reported map[string]any) bool {
 		lock, _ := reported["lock"].(map[string]any)
@@ -229,9 +237,8 @@ func reportedLock(key string, want any) func(map[string]any) bool {
 	}
 }
 
-// restarted waits until another process than pid is the agent and is ready. It reads
-// the unit's control group, as every systemctl is a lot of work for an emulated
-// processor.
+// restarted waits until a new process has replaced the agent's process pid and is ready.
+// It reads the unit's control group first, because systemctl is slow under emulation.
 func (g *gateway) restarted(pid string) {
 	g.t.Helper()
 	g.run("pid=" + pid + `; i=0
@@ -240,9 +247,10 @@ func (g *gateway) restarted(pid string) {
 		done`)
 }
 
+// pid returns the process id of the agent.
 func (g *gateway) pid() string { return g.run(`systemctl show -p MainPID --value latchd`) }
 
-// uptime is the guest's time since boot.
+// uptime returns the machine's time since boot.
 func (g *gateway) uptime() time.Duration {
 	g.t.Helper()
 	seconds, err := strconv.ParseFloat(strings.Fields(g.run(`cat /proc/uptime`))[0], 64)
@@ -252,18 +260,19 @@ func (g *gateway) uptime() time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// observed is what happened to a line while something was done.
+// observed is the record of a line. End is the end of the observation on the monotonic
+// clock.
 type observed struct {
 	Events []trace.Event
 	End    time.Duration
 }
 
-// observe watches a line while do is done.
+// observe records the events of a line while do runs.
 func (g *gateway) observe(chip string, offset int, do func()) observed {
 	g.t.Helper()
-	g.hands("/watch", map[string]any{"Chip": chip, "Offset": offset}, nil)
+	g.ask("/watch", map[string]any{"Chip": chip, "Offset": offset}, nil)
 	do()
 	var o observed
-	g.hands("/watched", struct{}{}, &o)
+	g.ask("/watched", struct{}{}, &o)
 	return o
 }

@@ -4,6 +4,7 @@ package e2e
 
 import "strings"
 
+// contains reports whether text contains all parts.
 func contains(text string, parts ...string) bool {
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
@@ -18,7 +19,8 @@ func firstLine(text string) string {
 	return line
 }
 
-// status is what latchctl says first of a method's answer.
+// status returns the first two words of latchctl's output about a method, such as
+// "status 200".
 func status(out string) string {
 	words := strings.Fields(out)
 	return strings.Join(words[:min(2, len(words))], " ")

@@ -9,11 +9,13 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// hold shows that a line that is held has no edge whatever happens to its
-// process, in both polarities, each with the held level against the pull.
+// hold shows that the line of a hold lock has no edge when the agent is restarted,
+// upgraded or killed. It tests both polarities; the locked level is always the opposite
+// of the line's pull, so that a released line would have an edge.
 func hold(t *testing.T, g *gateway) {
 	for _, locked := range []int{1, 0} {
-		g.heldLocked(locked, true)
+		g.lockInHoldMode(locked, true)
+
 		edges := func(scenario string, trials int, do func()) {
 			t.Helper()
 			o := g.observe(g.chip, 0, func() {
@@ -27,34 +29,38 @@ func hold(t *testing.T, g *gateway) {
 				t.Logf("%+v", o.Events)
 			}
 		}
-		ended := func(how string) func() {
+		restarted := func(how string) func() {
 			return func() {
 				pid := g.pid()
 				g.run(how)
 				g.restarted(pid)
 			}
 		}
-		edges("restart", 10, ended(`systemctl restart latchd`))
+
+		edges("restart", 10, restarted(`systemctl restart latchd`))
 		edges("reload", 3, func() { g.run(`systemctl reload latchd`) })
-		edges("SIGKILL", 2, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
-		// The rest without the unit's delay before a restart, to save its time.
+		edges("SIGKILL", 2, restarted(`systemctl kill --kill-whom=main -s KILL latchd`))
+
+		// A short delay before each restart saves time.
 		edges("daemon-reload", 1, func() { g.dropIn("RestartSec=100ms") })
-		edges("SIGKILL, restarted soon", 8, ended(`systemctl kill --kill-whom=main -s KILL latchd`))
-		edges("SIGSTOP until the watchdog acts", 1, ended(`systemctl kill --kill-whom=main -s STOP latchd`))
-		edges("upgrade to a newer package", 1, ended(`apt-get install -y -qq /root/newer.deb`))
-		edges("main loop blocked until the watchdog acts", 1, ended(`systemctl kill --kill-whom=main -s USR1 latchd`))
-		edges("downgrade", 1, ended(`apt-get install -y -qq --allow-downgrades /root/latchd.deb`))
+		edges("SIGKILL, short restart delay", 8, restarted(`systemctl kill --kill-whom=main -s KILL latchd`))
+		edges("SIGSTOP until the watchdog acts", 1, restarted(`systemctl kill --kill-whom=main -s STOP latchd`))
+		edges("upgrade to a newer package", 1, restarted(`apt-get install -y -qq /root/newer.deb`))
+		edges("main loop blocked until the watchdog acts", 1, restarted(`systemctl kill --kill-whom=main -s USR1 latchd`))
+		edges("downgrade", 1, restarted(`apt-get install -y -qq --allow-downgrades /root/latchd.deb`))
 		g.dropIn("")
+
+		// The agent still controls the lock.
 		g.connected()
-		g.job("unlock", 0) // it is alive after all that
+		g.job("unlock", 0)
 		if got := g.level("LOCK"); got == locked {
-			t.Errorf("unlocked, the line is at %d", got)
+			t.Errorf("after unlock the line is still at %d", got)
 		}
 	}
 	control(t, g)
 }
 
-// dropIn changes the agent's unit; nothing takes the change back.
+// dropIn adds a line to the agent's unit; an empty line removes all changes.
 func (g *gateway) dropIn(line string) {
 	g.t.Helper()
 	if line == "" {
@@ -66,18 +72,19 @@ func (g *gateway) dropIn(line string) {
 		systemctl daemon-reload`)
 }
 
-// control shows that the evidence sees an edge where there is one: without
-// systemd's store the line falls with its process.
+// control shows that the test detects an edge: without systemd's file descriptor store,
+// the line falls to its pull when the agent is killed.
 func control(t *testing.T, g *gateway) {
 	t.Helper()
 	g.dropIn("FileDescriptorStoreMax=0")
-	g.heldLocked(1, true)
+	g.lockInHoldMode(1, true)
+
 	o := g.observe(g.chip, 0, func() {
 		pid := g.pid()
 		g.run(`systemctl kill --kill-whom=main -s KILL latchd`)
 		g.restarted(pid)
 	})
 	n := trace.Edges(1, o.Events)
-	record(t, n > 0, "control: SIGKILL without the store", 1, fmt.Sprintf("%d edges", n), "1 or more")
+	record(t, n > 0, "control: SIGKILL without the file descriptor store", 1, fmt.Sprintf("%d edges", n), "1 or more")
 	g.dropIn("")
 }

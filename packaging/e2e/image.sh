@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Builds the virtual machine of the end-to-end tests: image.sh ARCH FOLDER makes
-# FOLDER/vmlinuz, initrd.gz and disk.img from Debian's packages alone. ARCH is
-# amd64, arm64 or armhf. It needs root, for a file system with other owners.
+# Build the virtual machine of the end-to-end tests: image.sh ARCH DIR
 #
-# Debian's kernels have the GPIO character device and its tracepoints, but not
-# gpio-sim: that and irq_sim, which it stands on, are built from the kernel's own
-# source package. Cloud kernels have no GPIO at all, so it is the stock one.
+# The script makes DIR/vmlinuz, DIR/initrd.gz and DIR/disk.img from Debian packages only.
+# ARCH is amd64, arm64 or armhf. Run it as root, because the files of the image have
+# different owners.
+#
+# Debian's kernels have the GPIO character device and its tracepoints, but not the module
+# gpio-sim. The script builds gpio-sim, and the module irq_sim that it needs, from the
+# kernel's source package. It uses the standard kernel, because Debian's cloud kernels have
+# no GPIO support.
 set -euo pipefail
 
 arch=$1
@@ -16,7 +19,7 @@ amd64) flavour=amd64 karch=x86 cross='' ;;
 arm64) flavour=arm64 karch=arm64 cross=aarch64-linux-gnu- ;;
 armhf) flavour=armmp karch=arm cross=arm-linux-gnueabihf- ;;
 *)
-	printf 'there is no architecture %s\n' "$arch" >&2
+	printf 'unknown architecture %s; use amd64, arm64 or armhf\n' "$arch" >&2
 	exit 2
 	;;
 esac
@@ -27,13 +30,13 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 say() { printf 'image %s: %s\n' "$arch" "$*"; }
 
-if [ "$arch" != "$(dpkg --print-architecture)" ]; then # its packages' scripts are to run here
+if [ "$arch" != "$(dpkg --print-architecture)" ]; then # maintainer scripts of the foreign packages must run here
 	[ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
 	interpreter=qemu-$([ "$arch" = arm64 ] && echo aarch64 || echo arm)
 	[ -e "/proc/sys/fs/binfmt_misc/$interpreter" ] || update-binfmts --enable "$interpreter"
 fi
 
-say 'kernel, its headers and busybox'
+say 'downloading the kernel, its headers and busybox'
 package=$(apt-cache show "linux-image-$flavour:$arch" | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
 release=${package#linux-image-}
 version=$(apt-cache policy "$package:$arch" | sed -n 's/ *Candidate: //p')
@@ -42,12 +45,13 @@ mkdir debs unpacked
 	"linux-headers-${release%-"$flavour"}-common=$version" "busybox-static:$arch")
 for deb in debs/*.deb; do dpkg-deb -x "$deb" unpacked; done
 
-say 'gpio-sim'
+say 'building gpio-sim'
 mkdir gpio-sim
 tar -C gpio-sim --strip-components=3 -xJf /usr/src/linux-source-6.1.tar.xz \
 	linux-source-6.1/drivers/gpio/gpio-sim.c linux-source-6.1/drivers/gpio/gpiolib.h linux-source-6.1/kernel/irq/irq_sim.c
-# Out of the tree: an alias table that a 64-bit modpost refuses for 32-bit ARM, a
-# function that is not exported, and a licence that the file leaves to the kernel.
+# Changes for a build outside the kernel tree: remove a device table that a 64-bit modpost
+# refuses for 32-bit ARM, replace a function that the kernel does not export, and declare
+# the license of irq_sim.
 sed -i '/^MODULE_DEVICE_TABLE/d' gpio-sim/gpio-sim.c
 sed -i 's/irq_to_desc(irqnum)/irq_data_to_desc(irq_get_irq_data(irqnum))/' gpio-sim/irq_sim.c
 printf '#include <linux/module.h>\n#include <linux/irqdesc.h>\nMODULE_LICENSE("GPL");\n' >>gpio-sim/irq_sim.c
@@ -58,9 +62,9 @@ mkdir -p unpacked/usr/lib
 ln -sfn /usr/lib/linux-kbuild-6.1 unpacked/usr/lib/linux-kbuild-6.1
 make -s -C "$headers" ARCH=$karch CROSS_COMPILE=$cross M="$work/gpio-sim" modules
 
-say 'root file system'
-# No kernel package in it, which would make an initramfs under emulation. polkitd
-# and logind are for the method that reboots.
+say 'building the root file system'
+# Do not install the kernel package: its script would build an initramfs, which is slow
+# under emulation. polkitd and logind are needed by the method reboot.
 mmdebstrap --quiet --variant=minbase --architectures="$arch" \
 	--include=systemd,systemd-sysv,dbus,udev,kmod,polkitd,libpam-systemd,ca-certificates,iproute2 \
 	--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -84,10 +88,10 @@ echo gateway >$etc/hostname
 printf '127.0.0.1 localhost gateway\n' >$etc/hosts
 echo '/dev/vda / ext4 rw,noatime 0 1' >$etc/fstab
 : >$etc/machine-id
-# The test's own program in the guest comes on a second disk.
+# The second disk is a tar archive with the guest program.
 cat >$etc/systemd/system/guest.service <<'U'
 [Unit]
-Description=Hands of the end-to-end test
+Description=Guest program of the end-to-end tests
 After=multi-user.target systemd-networkd.service
 [Service]
 ExecStart=/bin/sh -c 'mkdir -p /run/guest && cd /run/guest && tar -xf /dev/vdb && exec ./guest'
@@ -95,10 +99,10 @@ StandardOutput=journal+console
 StandardError=journal+console
 U
 ln -sf ../guest.service $etc/systemd/system/multi-user.target.wants/guest.service
-# With a journal: what is synced is to be there after a power cut.
+# ext4 has a journal, so synced files survive a power cut.
 mke2fs -q -t ext4 -d root "$work/disk.img" 900M
 
-say 'initrd'
+say 'building the initrd'
 mkdir -p initrd/{bin,m,dev,proc,new}
 cp unpacked/bin/busybox initrd/bin/
 : >initrd/m/order
@@ -122,7 +126,7 @@ chmod +x initrd/init
 (cd initrd && find . | LC_ALL=C sort | cpio -o -H newc --quiet | gzip -1) >initrd.gz
 cp "unpacked/boot/vmlinuz-$release" vmlinuz
 
-# All or nothing: a build that is cut off leaves no image that looks whole.
+# Move disk.img last, because e2e.sh takes its presence as proof of a complete image.
 mv vmlinuz initrd.gz "$out/"
 mv disk.img "$out/"
 say "done: $(du -h --apparent-size "$out/disk.img" | cut -f 1) disk, Linux $release"

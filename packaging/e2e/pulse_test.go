@@ -13,21 +13,22 @@ import (
 
 const (
 	blocked = "blocked main loop"
-	// untilBlocked is how long the loop may wait before it does anything: a third
-	// of the watchdog's interval.
-	untilBlocked = 2 * time.Second / 3
+	// blockDelay is the longest time after SIGUSR1 until the main loop of the debug
+	// build blocks: a third of the watchdog's interval, the loop's longest wait.
+	blockDelay = 2 * time.Second / 3
 )
 
-// pulse shows that what is energised ends in time, whatever happens to the
-// process in the middle of it: at most the documented bound after the fault.
+// pulse shows that an energised line becomes idle within the documented bound if the
+// agent is stopped, is killed or hangs during a pulse.
 func pulse(t *testing.T, g *gateway) {
 	g.run(`apt-get install -y -qq /root/newer.deb`)
 	strike := settings{mode: "pulse", keys: `max_energised = "60s"`, gpio: `bias = "as-is"`}
-	ends := func(name string, s settings, chip string, line int, releaseEnds bool) {
+	check := func(name string, s settings, chip string, line int, releaseEnds bool) {
 		t.Helper()
 		g.configure(s)
 		g.run(`systemctl stop latchd; rm -rf /var/lib/latchd/state.json`)
 		g.start()
+
 		for _, fault := range []struct{ name, how string }{
 			{"SIGKILL", `systemctl kill --kill-whom=main -s KILL latchd`},
 			{"SIGSTOP", `systemctl kill --kill-whom=main -s STOP latchd`},
@@ -52,31 +53,33 @@ func pulse(t *testing.T, g *gateway) {
 				}
 				g.restarted(pid)
 			})
-			var before []trace.Event // without the pulse there is nothing to see
+
+			var before []trace.Event // before the fault
 			for _, e := range o.Events {
 				if e.At < at {
 					before = append(before, e)
 				}
 			}
 			if trace.Longest(1, releaseEnds, before, at) == 0 {
-				t.Fatalf("%s, %s: the line was not energised: %+v", name, fault.name, o.Events)
+				t.Fatalf("%s, %s: the line was not energised before the fault: %+v", name, fault.name, o.Events)
 			}
+
 			energised := trace.Longest(1, releaseEnds, o.Events, o.End)
 			over := energised - trace.Longest(1, releaseEnds, before, at)
 			allowed := config.EnergisedBound
-			if fault.name == blocked { // the loop comes to where it blocks only after the signal
-				allowed += untilBlocked
+			if fault.name == blocked {
+				allowed += blockDelay
 			}
-			record(t, over <= allowed, fmt.Sprintf("%s: %s when energised", name, fault.name), 1,
+			record(t, over <= allowed, fmt.Sprintf("%s: %s while energised", name, fault.name), 1,
 				fmt.Sprintf("%.2f s more", over.Seconds()), fmt.Sprintf("%.2f s more", allowed.Seconds()))
 		}
 	}
-	ends("pulse", strike, g.chip, 0, true)
+	check("pulse", strike, g.chip, 0, true)
 	dual := settings{mode: "dual", keys: "max_energised = \"60s\"\npulse = \"30s\"", gpio: `unlock_line = "UNLOCK"`}
-	ends("dual", dual, g.chip, 3, true)
+	check("dual", dual, g.chip, 3, true)
 	if arch != "amd64" {
-		// The board's own chip, which goes on driving what nobody holds.
+		// The emulated board's own chip keeps driving a line that is released.
 		strike.chip, strike.line = "gpiochip0", "5"
-		ends("pulse on a chip that goes on driving", strike, "gpiochip0", 5, false)
+		check("pulse on a chip that keeps driving", strike, "gpiochip0", 5, false)
 	}
 }

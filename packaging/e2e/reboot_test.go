@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// reboot shows that the method restarts the machine where it is allowed, and that
-// the next boot says so. The chip is plugged in only after the agent has started.
+// reboot shows that the method reboots the machine only if the configuration allows it,
+// and that the agent reports the cause after the next boot. In that boot, the chip is
+// plugged in only after the agent has started.
 func reboot(t *testing.T, g *gateway) {
-	g.heldLocked(1, true)
+	g.lockInHoldMode(1, true)
 	out := g.invoke("reboot", "null")
 	record(t, contains(out, "status 403", `"code":"not-allowed"`), "reboot without allow_reboot", 1, status(out), "status 403")
 
@@ -21,9 +22,11 @@ func reboot(t *testing.T, g *gateway) {
 	out = g.invoke("reboot", `{"delaySeconds":1}`)
 	record(t, contains(out, "status 202", `"delaySeconds":1`), "reboot", 1, status(out), "status 202")
 	g.waitBoot()
-	g.connected() // it works without the chip
+
+	g.connected() // the agent connects without the chip
 	out = g.invoke("lockDoor", "null")
-	record(t, contains(out, "status 503"), "reboot: before the chip is there", 1, status(out), "status 503")
+	record(t, contains(out, "status 503"), "reboot: before the chip is plugged in", 1, status(out), "status 503")
+
 	g.plug(true)
 	g.bolt(1, 100*time.Millisecond, false)
 	reported := g.twin("the reboot", func(r map[string]any) bool {
@@ -31,8 +34,8 @@ func reboot(t *testing.T, g *gateway) {
 		return system["lastReboot"] != nil && reportedLock("position", "locked")(r)
 	})
 	last, _ := reported["system"].(map[string]any)["lastReboot"].(map[string]any)
-	record(t, last["cause"] == "method", "reboot: the next boot's lastReboot", 1, fmt.Sprint(last["cause"]), "method")
+	record(t, last["cause"] == "method", "reboot: cause in lastReboot", 1, fmt.Sprint(last["cause"]), "method")
 	if got := g.level("LOCK"); got != 1 {
-		t.Errorf("at power-on the line is at %d, and at_power_on says locked", got)
+		t.Errorf("at power-on the line is at %d, but at_power_on is locked", got)
 	}
 }

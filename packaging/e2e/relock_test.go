@@ -10,12 +10,13 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// relock shows that a promise outlives the process: it is carried out at its time,
-// or at once where that has passed.
+// relock shows that a promised relock survives a crash of the agent: the next process
+// locks at the promised time, or at once if that time has passed.
 func relock(t *testing.T, g *gateway) {
 	for _, promise := range []struct {
-		name            string
-		after, downtime int // seconds
+		name     string
+		after    int // the delay of the relock in seconds
+		downtime int // the pause before systemd restarts the agent, in seconds
 	}{
 		{"relock promised, then SIGKILL", 12, 2},
 		{"relock overdue after SIGKILL", 3, 8},
@@ -23,7 +24,8 @@ func relock(t *testing.T, g *gateway) {
 		g.run(fmt.Sprintf(`mkdir -p /etc/systemd/system/latchd.service.d
 			printf '[Service]\nRestartSec=%d\n' >/etc/systemd/system/latchd.service.d/slow.conf
 			systemctl daemon-reload`, promise.downtime))
-		g.heldLocked(1, true)
+		g.lockInHoldMode(1, true)
+
 		var promised, ready time.Duration
 		o := g.observe(g.chip, 0, func() {
 			if out := g.invoke("unlockDoor", fmt.Sprintf(`{"forSeconds":%d}`, promise.after)); !contains(out, "status 200") {
@@ -35,6 +37,7 @@ func relock(t *testing.T, g *gateway) {
 			ready = g.uptime()
 			g.twin("the relock", reportedLock("position", "locked"))
 		})
+
 		var locked []time.Duration
 		for _, e := range o.Events {
 			switch {
@@ -44,13 +47,14 @@ func relock(t *testing.T, g *gateway) {
 				locked = append(locked, e.At)
 			}
 		}
+
 		if len(locked) != 1 || trace.Edges(1, o.Events) != 2 {
-			t.Errorf("%s: the line saw %+v", promise.name, o.Events)
+			t.Errorf("%s: the line's events are %+v", promise.name, o.Events)
 			continue
 		}
 		late, allowed := locked[0]-promised, 500*time.Millisecond
-		if due := ready; due > promised { // it was down at the time
-			late, allowed = locked[0]-ready, 0 // before it even said that it is ready
+		if ready > promised { // the agent was down at the promised time
+			late, allowed = locked[0]-ready, 0 // it must lock before it reports ready
 		}
 		record(t, late <= allowed, promise.name, 1, fmt.Sprintf("%.2f s late", late.Seconds()), fmt.Sprintf("%.2f s", allowed.Seconds()))
 	}

@@ -12,21 +12,22 @@ import (
 	"testing"
 )
 
-// security prints how exposed the unit leaves the system, and bounds it.
+// security checks the exposure level that systemd-analyze gives to latchd's unit.
 func security(t *testing.T, g *gateway) {
-	const most = 1.6
+	const limit = 1.6
 	out := g.run(`systemd-analyze security --no-pager latchd.service | tail -n 1`)
 	found := regexp.MustCompile(`\d+\.\d`).FindString(out)
 	level, err := strconv.ParseFloat(found, 64)
-	record(t, err == nil && level <= most, "systemd-analyze security latchd.service", 1, found, "1.6")
+	record(t, err == nil && level <= limit, "systemd-analyze security latchd.service", 1, found, "1.6")
 }
 
-// armv6 runs the program for armhf on an ARMv6 processor, as a Pi Zero has it.
+// armv6 runs the armhf program on an emulated ARMv6 processor, which a Pi Zero has.
 func armv6(t *testing.T) {
 	debs, err := filepath.Glob(filepath.Join(os.Getenv("E2E_WORK"), "armv6", "latchd_*_armhf.deb"))
 	if err != nil || len(debs) != 1 {
 		t.Fatalf("packages for armhf: %q, %v", debs, err)
 	}
+
 	dir := t.TempDir()
 	if out, err := exec.Command("dpkg-deb", "-x", debs[0], dir).CombinedOutput(); err != nil {
 		t.Fatalf("dpkg-deb: %v\n%s", err, out)

@@ -9,18 +9,18 @@ import (
 	"text/tabwriter"
 )
 
-// row is a line of the table that is printed at the end.
+// row is one row of the table that TestMain prints.
 type row struct {
 	scenario      string
 	trials        int
-	seen, allowed string
+	seen, allowed string // the observed and the allowed value
 	failed        bool
 }
 
-// table collects what the tests have seen.
+// table has one row for each call of record.
 var table []row
 
-// record takes down what a scenario has seen, and fails the test if it is too much.
+// record adds the result of a scenario to the table. If ok is false, it fails the test.
 func record(t *testing.T, ok bool, scenario string, trials int, seen, allowed string) {
 	t.Helper()
 	table = append(table, row{scenario, trials, seen, allowed, !ok})
@@ -29,6 +29,7 @@ func record(t *testing.T, ok bool, scenario string, trials int, seen, allowed st
 	}
 }
 
+// TestMain runs the tests and prints the table of their results.
 func TestMain(m *testing.M) {
 	status := m.Run()
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

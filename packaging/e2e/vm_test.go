@@ -21,23 +21,24 @@ import (
 	"time"
 )
 
-// vm is a virtual machine with a lasting disk. Its guest program does what it is
-// told over HTTP.
+// vm is a virtual machine whose disk survives reboots and power cuts. The test controls
+// the machine through the HTTP server of its guest program.
 type vm struct {
 	t       *testing.T
-	disk    string
-	address string
+	disk    string // the disk image
+	address string // of the guest program
 	qemu    *exec.Cmd
-	ended   chan struct{}
+	ended   chan struct{} // closed when QEMU has ended
 
 	mu      sync.Mutex
-	console []string
-	ready   chan struct{} // has a value for each boot
+	console []string      // the lines of the console
+	ready   chan struct{} // has a value for each boot in which the guest program has started
 }
 
-// bootTimeout is for software emulation on a machine that has other work.
+// bootTimeout bounds a boot. It allows for software emulation on a busy host.
 const bootTimeout = 4 * time.Minute
 
+// newVM starts a machine with a fresh disk. The machine ends with the test.
 func newVM(t *testing.T) *vm {
 	t.Helper()
 	m := &vm{t: t, disk: filepath.Join(t.TempDir(), "disk.qcow2"), ready: make(chan struct{}, 8)}
@@ -45,33 +46,37 @@ func newVM(t *testing.T) *vm {
 	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, m.disk).CombinedOutput(); err != nil {
 		t.Fatalf("qemu-img: %v\n%s", err, out)
 	}
+
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.address = listener.Addr().String()
 	listener.Close()
+
 	t.Cleanup(func() {
 		m.cut()
 		if t.Failed() {
-			t.Logf("the console:\n%s", strings.Join(m.interesting(), "\n"))
+			t.Logf("console:\n%s", strings.Join(m.consoleExcerpt(), "\n"))
 		}
 	})
 	m.boot()
 	return m
 }
 
-// interesting is the end of the console, or its part from where the kernel broke.
-func (m *vm) interesting() []string {
+// consoleExcerpt returns the part of the console that begins with a failure of the guest's
+// kernel, or else the end of the console. It records a kernel failure for e2e.sh.
+func (m *vm) consoleExcerpt() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	broke := slices.IndexFunc(m.console, func(line string) bool {
+
+	failure := slices.IndexFunc(m.console, func(line string) bool {
 		return strings.Contains(line, "BUG:") || strings.Contains(line, "Oops") || strings.Contains(line, "detected stall") ||
 			strings.Contains(line, "self-detected stall")
 	})
-	if broke >= 0 {
-		os.WriteFile(filepath.Join(os.Getenv("E2E_WORK"), "kernel-broke"), nil, 0o600) // for e2e.sh
-		return m.console[broke:min(broke+80, len(m.console))]
+	if failure >= 0 {
+		os.WriteFile(filepath.Join(os.Getenv("E2E_WORK"), "kernel-failed"), nil, 0o600)
+		return m.console[failure:min(failure+80, len(m.console))]
 	}
 	return m.console[max(0, len(m.console)-30):]
 }
@@ -88,16 +93,18 @@ func (m *vm) boot() {
 	if arch == "amd64" {
 		console = "ttyS0"
 	}
+
 	image := os.Getenv("E2E_IMAGE")
 	args := append(machine[1:],
-		// Emulation everywhere: it is the same on every machine, and KVM does not
-		// work wherever its device is there.
+		// Always use emulation: it behaves the same on every host, and KVM may fail
+		// even if its device exists.
 		"-accel", "tcg,thread=multi", "-smp", "1", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-kernel", image+"/vmlinuz", "-initrd", image+"/initrd.gz",
 		"-append", "console="+console+" panic=-1 loglevel=4 systemd.show_status=0",
 		"-drive", "file="+m.disk+",format=qcow2,if=virtio",
 		"-drive", "file="+os.Getenv("E2E_WORK")+"/guest.tar,format=raw,if=virtio,readonly=on",
 		"-nic", "user,model=virtio-net-pci,hostfwd=tcp:"+m.address+"-:7000")
+
 	m.qemu = exec.Command(machine[0], args...)
 	out, err := m.qemu.StdoutPipe()
 	if err != nil {
@@ -107,35 +114,38 @@ func (m *vm) boot() {
 	if err := m.qemu.Start(); err != nil {
 		m.t.Fatal(err)
 	}
+
 	m.ended = make(chan struct{})
 	go m.read(out, m.ended)
 	m.waitBoot()
 }
 
-// waitBoot waits until the guest program is there, after a start or a restart.
+// waitBoot waits until the guest program answers, after a start or a reboot.
 func (m *vm) waitBoot() {
 	m.t.Helper()
 	select {
 	case <-m.ready:
 	case <-m.ended:
-		m.t.Fatal("the machine has ended")
+		m.t.Fatal("the machine ended during its boot")
 	case <-time.After(bootTimeout):
-		m.t.Fatal("the machine does not boot")
+		m.t.Fatalf("the machine did not boot within %s", bootTimeout)
 	}
-	// Its network may come later than its program.
-	again := time.NewTicker(200 * time.Millisecond)
-	defer again.Stop()
-	for deadline := time.Now().Add(bootTimeout); ; <-again.C {
+
+	// The network may come up later than the guest program.
+	retry := time.NewTicker(200 * time.Millisecond)
+	defer retry.Stop()
+	for deadline := time.Now().Add(bootTimeout); ; <-retry.C {
 		_, err := m.try("true")
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			m.t.Fatalf("the machine has no network: %v", err)
+			m.t.Fatalf("the guest program does not answer: %v", err)
 		}
 	}
 }
 
+// read collects the lines of the console until QEMU ends.
 func (m *vm) read(out io.Reader, ended chan struct{}) {
 	defer close(ended)
 	lines := bufio.NewScanner(out)
@@ -150,7 +160,7 @@ func (m *vm) read(out io.Reader, ended chan struct{}) {
 	}
 }
 
-// cut cuts the machine's power.
+// cut cuts the machine's power by killing QEMU.
 func (m *vm) cut() {
 	if m.qemu == nil {
 		return
@@ -161,21 +171,21 @@ func (m *vm) cut() {
 	m.qemu = nil
 }
 
-// result is what became of a script in the guest.
+// result is the exit status and the output of a script in the guest.
 type result struct {
 	Status int
 	Output string
 }
 
-// try runs a shell script in the guest as root. The error is of the machine, not
-// of the script.
+// try runs a shell script in the guest as root. An error means that the machine did not
+// answer; the script's own failure is in the result.
 func (m *vm) try(script string) (result, error) {
 	var r result
 	err := m.call("POST", "/run", strings.NewReader(script), &r)
 	return r, err
 }
 
-// run runs a script that has to succeed, and returns its output.
+// run runs a script that must succeed, and returns its output.
 func (m *vm) run(script string) string {
 	m.t.Helper()
 	r, err := m.try(script)
@@ -183,13 +193,13 @@ func (m *vm) run(script string) string {
 		m.t.Fatalf("%s\n%v", script, err)
 	}
 	if r.Status != 0 {
-		m.t.Fatalf("%s\nended with %d:\n%s", script, r.Status, r.Output)
+		m.t.Fatalf("%s\nexited with %d:\n%s", script, r.Status, r.Output)
 	}
 	return strings.TrimSpace(r.Output)
 }
 
-// hands asks the guest program for something of the machine's hardware.
-func (m *vm) hands(path string, in, out any) {
+// ask sends a request to the guest program and decodes the answer into out.
+func (m *vm) ask(path string, in, out any) {
 	m.t.Helper()
 	body, err := json.Marshal(in)
 	if err == nil {
@@ -211,6 +221,7 @@ func (m *vm) put(file, path, mode string) {
 	m.write(f, path, mode)
 }
 
+// write writes a file in the guest.
 func (m *vm) write(from io.Reader, path, mode string) {
 	m.t.Helper()
 	query := url.Values{"path": {path}, "mode": {mode}}
@@ -219,16 +230,19 @@ func (m *vm) write(from io.Reader, path, mode string) {
 	}
 }
 
+// call sends an HTTP request to the guest program and decodes the answer into out.
 func (m *vm) call(method, path string, body io.Reader, out any) error {
 	request, err := http.NewRequestWithContext(m.t.Context(), method, "http://"+m.address+path, body)
 	if err != nil {
 		return err
 	}
+
 	response, err := (&http.Client{Timeout: 3 * time.Minute}).Do(request)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
+
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
@@ -236,6 +250,7 @@ func (m *vm) call(method, path string, body io.Reader, out any) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(text))
 	}
+
 	if out == nil {
 		return nil
 	}

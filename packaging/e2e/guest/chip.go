@@ -14,33 +14,34 @@ import (
 	"github.com/warthog618/go-gpiocdev"
 )
 
-// The simulated chip: three lines, and a door behind them.
+// The lines of the simulated chip, by offset.
 const (
-	lineLock   = 0 // the driven line
-	lineBolt   = 1 // the bolt sensor; high is locked
-	lineDoor   = 2 // the door sensor; high is open
-	lineUnlock = 3 // the line of a lock with two
-
-	configFS = "/sys/kernel/config/gpio-sim/door"
+	lineLock   = 0 // the output of the lock
+	lineBolt   = 1 // the bolt sensor; high means locked
+	lineDoor   = 2 // the door sensor; high means open
+	lineUnlock = 3 // the second output of a dual lock
 )
+
+// configFS is the chip's directory in configfs.
+const configFS = "/sys/kernel/config/gpio-sim/door"
 
 var lineNames = map[int]string{lineLock: "LOCK", lineBolt: "BOLT", lineDoor: "DOOR", lineUnlock: "UNLOCK"}
 
-// guest is the machine's hardware.
+// guest is the simulated hardware of the machine.
 type guest struct {
 	mu   sync.Mutex
-	sys  string // the chip's folder in sysfs; empty while it is unplugged
-	name string // gpiochipN
+	sys  string // the chip's directory in sysfs; empty while the chip is unplugged
+	name string // the chip's name, gpiochip and a number
 
-	bolt    chan struct{}  // closed to stop the bolt that follows the line
-	held    *gpiocdev.Line // by somebody else than the agent
-	watcher *watcher
+	bolt     chan struct{}  // closing it ends the goroutine that moves the bolt
+	occupied *gpiocdev.Line // the lock's line while another program seems to use it
+	watcher  *watcher       // nil while no line is watched
 }
 
-// Plug says whether the chip is there.
+// Plug says whether the chip should be plugged in.
 type Plug struct{ In bool }
 
-// plug plugs the chip in or out, and returns its name.
+// plug plugs the chip in or unplugs it. It returns the name of a plugged-in chip.
 func (g *guest) plug(p Plug) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,6 +49,7 @@ func (g *guest) plug(p Plug) (string, error) {
 		g.sys = ""
 		return "", os.WriteFile(configFS+"/live", []byte("0"), 0)
 	}
+
 	if _, err := os.Stat(configFS); errors.Is(err, fs.ErrNotExist) {
 		if err := makeChip(); err != nil {
 			return "", err
@@ -56,6 +58,7 @@ func (g *guest) plug(p Plug) (string, error) {
 	if err := os.WriteFile(configFS+"/live", []byte("1"), 0); err != nil {
 		return "", err
 	}
+
 	device, err := readLine(configFS + "/dev_name")
 	if err != nil {
 		return "", err
@@ -67,10 +70,12 @@ func (g *guest) plug(p Plug) (string, error) {
 	return g.name, nil
 }
 
+// makeChip configures the chip in configfs.
 func makeChip() error {
 	if err := os.MkdirAll(configFS+"/bank0", 0o700); err != nil {
-		return fmt.Errorf("is gpio-sim loaded? %w", err)
+		return fmt.Errorf("%w; load the kernel module gpio-sim", err)
 	}
+
 	files := map[string]string{"num_lines": "8", "label": "door"}
 	for offset, name := range lineNames {
 		if err := os.MkdirAll(fmt.Sprintf("%s/bank0/line%d", configFS, offset), 0o700); err != nil {
@@ -78,6 +83,7 @@ func makeChip() error {
 		}
 		files[fmt.Sprintf("line%d/name", offset)] = name
 	}
+
 	for file, text := range files {
 		if err := os.WriteFile(filepath.Join(configFS, "bank0", file), []byte(text), 0); err != nil {
 			return err
@@ -91,19 +97,20 @@ func readLine(file string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// Pull moves a line from outside.
+// Pull selects the pull of a line, which stands for a contact that opens or closes.
 type Pull struct {
 	Line string
 	Up   bool
 }
 
+// pull sets the pull of a line.
 func (g *guest) pull(p Pull) (struct{}, error) {
 	for offset, name := range lineNames {
 		if name == p.Line {
 			return struct{}{}, g.setPull(offset, p.Up)
 		}
 	}
-	return struct{}{}, fmt.Errorf("there is no line %s", p.Line)
+	return struct{}{}, fmt.Errorf("unknown line %s", p.Line)
 }
 
 func (g *guest) setPull(offset int, up bool) error {
@@ -114,20 +121,21 @@ func (g *guest) setPull(offset int, up bool) error {
 	return os.WriteFile(g.attribute(offset, "pull"), []byte(to), 0)
 }
 
+// attribute returns the path of a line's attribute in sysfs.
 func (g *guest) attribute(offset int, name string) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return fmt.Sprintf("%s/sim_gpio%d/%s", g.sys, offset, name)
 }
 
-// level returns the physical level of a line, by its name.
+// level returns the physical level of the line with this name.
 func (g *guest) level(line string) (int, error) {
 	for offset, name := range lineNames {
 		if name == line {
 			return g.readLevel(offset)
 		}
 	}
-	return 0, fmt.Errorf("there is no line %s", line)
+	return 0, fmt.Errorf("unknown line %s", line)
 }
 
 func (g *guest) readLevel(offset int) (int, error) {
@@ -138,15 +146,14 @@ func (g *guest) readLevel(offset int) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// Bolt says how the bolt follows the line: it is locked while the line is at
-// LockedLevel, after Travel. It stays where it is if it is Jammed.
+// Bolt says how the simulated bolt follows the lock's line.
 type Bolt struct {
-	LockedLevel int
-	Travel      time.Duration
-	Jammed      bool
+	LockedLevel int           // the level of the line at which the bolt locks
+	Travel      time.Duration // the time that the bolt needs to move
+	Jammed      bool          // the bolt does not move
 }
 
-// door begins to let the bolt follow the line.
+// door starts the simulated bolt, in place of the earlier one.
 func (g *guest) door(b Bolt) (struct{}, error) {
 	g.mu.Lock()
 	if g.bolt != nil {
@@ -158,6 +165,7 @@ func (g *guest) door(b Bolt) (struct{}, error) {
 	if b.Jammed {
 		return struct{}{}, nil
 	}
+
 	level, err := g.readLevel(lineLock)
 	if err == nil {
 		err = g.setPull(lineBolt, level == b.LockedLevel)
@@ -168,9 +176,11 @@ func (g *guest) door(b Bolt) (struct{}, error) {
 	return struct{}{}, err
 }
 
+// follow moves the bolt after each change of the line's level, until stop is closed.
 func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
+
 	for {
 		select {
 		case <-stop:
@@ -181,6 +191,7 @@ func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 		if err != nil || now == level {
 			continue
 		}
+
 		level = now
 		select {
 		case <-stop:
@@ -191,12 +202,13 @@ func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 	}
 }
 
-// hold takes the lock's line, as another program does, or gives it back.
-func (g *guest) hold(take bool) (struct{}, error) {
-	if !take {
-		return struct{}{}, g.held.Close()
+// occupy requests the lock's line as another program would, or releases it.
+func (g *guest) occupy(request bool) (struct{}, error) {
+	if !request {
+		return struct{}{}, g.occupied.Close()
 	}
+
 	line, err := gpiocdev.RequestLine(g.name, lineLock, gpiocdev.WithConsumer("somebody"), gpiocdev.AsInput)
-	g.held = line
+	g.occupied = line
 	return struct{}{}, err
 }

@@ -1,6 +1,8 @@
-// Guest is the hands of the end-to-end tests in the virtual machine: an HTTP
-// server that runs shell scripts, makes a simulated GPIO chip with a door behind
-// it, and watches a line for edges. It is for a machine that nobody else reaches.
+// Guest runs inside the virtual machine of the end-to-end tests. It is an HTTP server
+// through which a test runs shell scripts, operates a simulated GPIO chip with a door
+// behind it, and records the events of a line.
+//
+// Guest gives root access without a password, so only the test may reach the machine.
 package main
 
 import (
@@ -29,20 +31,21 @@ func run() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /run", runScript)
 	mux.HandleFunc("PUT /file", putFile)
-	mux.HandleFunc("POST /chip", answer(g.plug))
-	mux.HandleFunc("POST /pull", answer(g.pull))
-	mux.HandleFunc("POST /door", answer(g.door))
-	mux.HandleFunc("POST /level", answer(g.level))
-	mux.HandleFunc("POST /hold", answer(g.hold))
-	mux.HandleFunc("POST /watch", answer(g.watch))
-	mux.HandleFunc("POST /watched", answer(g.watched))
-	// The test's driver waits for this line on the console.
-	log.Print("guest ready")
+	mux.HandleFunc("POST /chip", handler(g.plug))
+	mux.HandleFunc("POST /pull", handler(g.pull))
+	mux.HandleFunc("POST /door", handler(g.door))
+	mux.HandleFunc("POST /level", handler(g.level))
+	mux.HandleFunc("POST /occupy", handler(g.occupy))
+	mux.HandleFunc("POST /watch", handler(g.watch))
+	mux.HandleFunc("POST /watched", handler(g.watched))
+
+	log.Print("guest ready") // the test waits for this line on the console
 	return (&http.Server{Addr: ":7000", Handler: mux, ReadHeaderTimeout: 10 * time.Second}).ListenAndServe()
 }
 
-// answer makes a handler of a function from one JSON value to another.
-func answer[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
+// handler makes an HTTP handler from a function. The request's body and the response's
+// body are the function's argument and result as JSON.
+func handler[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		err := json.NewDecoder(r.Body).Decode(&in)
@@ -50,6 +53,7 @@ func answer[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
 		if err == nil {
 			out, err = do(in)
 		}
+
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -58,26 +62,28 @@ func answer[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
 	}
 }
 
-// Result is what became of a script.
+// Result is the result of a shell script.
 type Result struct {
-	Status int
+	Status int    // exit status
 	Output string // standard output and standard error
 }
 
-// runScript runs the body as a shell script of root's.
+// runScript runs the request's body as a shell script, as root.
 func runScript(w http.ResponseWriter, r *http.Request) {
 	script, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+
 	ctx, stop := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer stop()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-eu")
 	cmd.Stdin = bytes.NewReader(script)
 	cmd.Env = append(os.Environ(), "HOME=/root")
-	cmd.WaitDelay = time.Second // for what it leaves in the background
+	cmd.WaitDelay = time.Second // background processes may keep the output open
 	out, err := cmd.CombinedOutput()
+
 	result := Result{Output: string(out)}
 	if cmd.ProcessState != nil {
 		result.Status = cmd.ProcessState.ExitCode()
@@ -88,7 +94,7 @@ func runScript(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(result)
 }
 
-// putFile writes the body to the path, with the mode, that the query names.
+// putFile writes the request's body to a file. The query has the path and the mode.
 func putFile(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("path")
 	var mode os.FileMode
@@ -109,6 +115,7 @@ func write(path string, from io.Reader, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
+
 	if _, err = io.Copy(f, from); err == nil {
 		err = f.Chmod(mode)
 	}

@@ -19,31 +19,33 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
+// tracing is the mount point of the kernel's tracefs.
 const tracing = "/sys/kernel/tracing"
 
-// watcher observes one line.
+// watcher records the events of one line.
 type watcher struct {
 	chip *gpiocdev.Chip
-	pipe *os.File
+	pipe *os.File // the kernel's trace
 	stop chan struct{}
 	done sync.WaitGroup
 
 	mu     sync.Mutex
 	events []trace.Event
-	lost   bool // the kernel says that it has lost events
+	lost   bool // the kernel dropped events
 }
 
-// Line names the line to watch: of a chip by its name, at an offset.
+// Line identifies a line by its chip's name and its offset.
 type Line struct {
 	Chip   string
 	Offset int
 }
 
-// watch begins to observe a line, by tracepoints, line info and level.
+// watch starts to record a line: tracepoints, line info events and level.
 func (g *guest) watch(l Line) (struct{}, error) {
 	if g.watcher != nil {
-		return struct{}{}, errors.New("there is a line that is watched")
+		return struct{}{}, errors.New("a line is already being watched")
 	}
+
 	w := &watcher{stop: make(chan struct{})}
 	global, err := globalNumber(l)
 	if err != nil {
@@ -54,6 +56,7 @@ func (g *guest) watch(l Line) (struct{}, error) {
 			return struct{}{}, err
 		}
 	}
+
 	if w.pipe, err = os.OpenFile(tracing+"/trace_pipe", os.O_RDONLY|unix.O_NONBLOCK, 0); err != nil {
 		return struct{}{}, err
 	}
@@ -63,32 +66,35 @@ func (g *guest) watch(l Line) (struct{}, error) {
 	if _, err = w.chip.WatchLineInfo(l.Offset, w.onInfo); err != nil {
 		return struct{}{}, err
 	}
+
 	w.done.Go(func() { w.readTrace(global) })
-	if g.name == l.Chip {
+	if g.name == l.Chip { // only the simulated chip shows its levels in sysfs
 		level, err := g.readLevel(l.Offset)
 		if err != nil {
 			return struct{}{}, err
 		}
 		w.done.Go(func() { w.poll(g, l.Offset, level) })
 	}
+
 	g.watcher = w
 	return struct{}{}, nil
 }
 
-// Watched is what was observed, and when that ended.
+// Watched is the record of a line.
 type Watched struct {
 	Events []trace.Event
-	End    time.Duration
+	End    time.Duration // the end of the observation on the monotonic clock
 }
 
-// watched ends the observation and returns what it saw.
+// watched stops the recording and returns the record.
 func (g *guest) watched(struct{}) (Watched, error) {
 	w := g.watcher
 	if w == nil {
 		return Watched{}, errors.New("no line is watched")
 	}
 	g.watcher = nil
-	// What happened before is in the pipe by now; it is read to its end.
+
+	// All earlier events are already in the pipe, so a short deadline suffices.
 	if err := w.pipe.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
 		return Watched{}, err
 	}
@@ -97,8 +103,9 @@ func (g *guest) watched(struct{}) (Watched, error) {
 	w.pipe.Close()
 	w.chip.Close()
 	os.WriteFile(tracing+"/events/gpio/enable", []byte("0"), 0o600)
+
 	if w.lost {
-		return Watched{}, errors.New("the kernel has lost trace events: the observation proves nothing")
+		return Watched{}, errors.New("the kernel dropped trace events, so the record is incomplete")
 	}
 	slices.SortStableFunc(w.events, func(a, b trace.Event) int { return int(a.At - b.At) })
 	return Watched{w.events, monotonic()}, nil
@@ -110,6 +117,7 @@ func (w *watcher) add(e trace.Event) {
 	w.events = append(w.events, e)
 }
 
+// onInfo records a line info event.
 func (w *watcher) onInfo(e gpiocdev.LineInfoChangeEvent) {
 	kind := map[gpiocdev.LineInfoChangeType]trace.Kind{
 		gpiocdev.LineRequested: trace.Requested, gpiocdev.LineReleased: trace.Released, gpiocdev.LineReconfigured: trace.Changed,
@@ -117,7 +125,8 @@ func (w *watcher) onInfo(e gpiocdev.LineInfoChangeEvent) {
 	w.add(trace.Event{At: e.Timestamp, Kind: kind})
 }
 
-// readTrace reads the kernel's trace until the pipe's deadline.
+// readTrace records the events of the GPIO with this global number until the pipe's
+// deadline.
 func (w *watcher) readTrace(global int) {
 	lines := bufio.NewScanner(w.pipe)
 	for lines.Scan() {
@@ -129,12 +138,13 @@ func (w *watcher) readTrace(global int) {
 		}
 	}
 	if err := lines.Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		log.Printf("the trace ended too early: %v", err)
+		log.Printf("reading the trace failed: %v", err)
 		w.lost = true
 	}
 }
 
-// poll sees levels that nobody has set, such as the pull of a line that fell.
+// poll records changes of the level that no process has made, such as a released line
+// that falls to its pull.
 func (w *watcher) poll(g *guest, offset, level int) {
 	for {
 		if now, err := g.readLevel(offset); err == nil && now != level {
@@ -149,12 +159,13 @@ func (w *watcher) poll(g *guest, offset, level int) {
 	}
 }
 
-// globalNumber returns the number by which tracepoints call the line.
+// globalNumber returns the number that tracepoints use for the line.
 func globalNumber(l Line) (int, error) {
 	text, err := os.ReadFile("/sys/kernel/debug/gpio")
 	if err != nil {
 		return 0, err
 	}
+
 	for line := range strings.Lines(string(text)) {
 		rest, ok := strings.CutPrefix(line, l.Chip+": GPIOs ")
 		if !ok {
@@ -164,9 +175,10 @@ func globalNumber(l Line) (int, error) {
 		base, err := strconv.Atoi(first)
 		return base + l.Offset, err
 	}
-	return 0, fmt.Errorf("the kernel's debug file has no chip %s", l.Chip)
+	return 0, fmt.Errorf("chip %s not found in /sys/kernel/debug/gpio", l.Chip)
 }
 
+// monotonic returns the time of the monotonic clock, which tracepoints use, too.
 func monotonic() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// Event is one thing that happened to a line.
+// Event is one event of a GPIO line.
 type Event struct {
 	At   time.Duration // on the monotonic clock
 	Kind Kind
-	// Level is the physical level, of a Set and of an Output.
+	// Level is the physical level, 0 or 1, in events of the kinds Set and Level.
 	Level int
 }
 
-// Kind is what happened.
+// Kind is the kind of an event.
 type Kind string
 
-// The kinds of events.
+// The values of [Kind].
 const (
-	Set       Kind = "set"       // a process has set the level
-	Output    Kind = "output"    // it was made an output
-	Input     Kind = "input"     // it was made an input
-	Requested Kind = "requested" // somebody took it
-	Released  Kind = "released"  // it was given back
-	Changed   Kind = "changed"   // its configuration was changed
-	Level     Kind = "level"     // the level was seen to be another one
+	Set       Kind = "set"       // a process set the level
+	Output    Kind = "output"    // the line became an output
+	Input     Kind = "input"     // the line became an input
+	Requested Kind = "requested" // a process requested the line
+	Released  Kind = "released"  // a process released the line
+	Changed   Kind = "changed"   // a process changed the line's configuration
+	Level     Kind = "level"     // polling found another level
 )
 
-// Parse reads one line of the kernel's trace. It returns the global number of the
-// GPIO and false for what is no event of interest, such as a level that was read.
+// Parse parses one line of text from the kernel's trace and returns the GPIO's global
+// number and the event. It returns false for all other text, for example if a process
+// only read the level. The two formats are:
 //
 //	latchd-251     [000] .....    12.345678: gpio_value: 504 set 1
 //	latchd-251     [000] .....    12.345678: gpio_direction: 504 out (0)
@@ -46,6 +47,7 @@ func Parse(line string) (gpio int, e Event, ok bool) {
 	if len(fields) == 0 || len(words) != 4 {
 		return 0, Event{}, false
 	}
+
 	at, err := seconds(fields[len(fields)-1])
 	if err != nil {
 		return 0, Event{}, false
@@ -54,6 +56,7 @@ func Parse(line string) (gpio int, e Event, ok bool) {
 	if err != nil || gpio < 0 {
 		return 0, Event{}, false
 	}
+
 	switch {
 	case words[0] == "value:" && words[2] == "set" && (words[3] == "0" || words[3] == "1"):
 		return gpio, Event{At: at, Kind: Set, Level: int(words[3][0] - '0')}, true
@@ -65,15 +68,16 @@ func Parse(line string) (gpio int, e Event, ok bool) {
 	return 0, Event{}, false
 }
 
-// seconds reads a time stamp such as 12.345678 without the errors of a float.
+// seconds parses a timestamp such as 12.345678 exactly, without rounding errors.
 func seconds(text string) (time.Duration, error) {
 	whole, fraction, _ := strings.Cut(text, ".")
 	s, err := strconv.ParseUint(whole, 10, 31)
 	if err != nil {
 		return 0, err
 	}
+
 	if len(fraction) == 0 || len(fraction) > 9 {
-		return 0, fmt.Errorf("time stamp %q", text)
+		return 0, fmt.Errorf("invalid timestamp %q", text)
 	}
 	f, err := strconv.ParseUint(fraction+strings.Repeat("0", 9-len(fraction)), 10, 31)
 	if err != nil {
@@ -82,9 +86,9 @@ func seconds(text string) (time.Duration, error) {
 	return time.Duration(s)*time.Second + time.Duration(f), nil
 }
 
-// Edges returns how often a line that was held at level was disturbed: each level
-// that was set to another value or seen there, each release, new request or change
-// of direction counts. Setting it to the level that it has is none.
+// Edges counts the disturbances of a line that starts at level and should keep it. Each
+// change of the level counts, and so does each release, request and change of the
+// configuration or to an input. Setting the level that the line already has does not count.
 func Edges(level int, events []Event) int {
 	n := 0
 	for _, e := range events {
@@ -95,7 +99,7 @@ func Edges(level int, events []Event) int {
 			}
 			level = e.Level
 		case Output:
-			// The tracepoint of the level, just before, says what it is driven to.
+			// The Set event just before it has the level.
 		default:
 			n++
 		}
@@ -103,18 +107,20 @@ func Edges(level int, events []Event) int {
 	return n
 }
 
-// Longest returns the longest time that the line was active, until the end of the
-// observation: from where it was set so to where it was set otherwise or released.
-// Whether a release ends it depends on the chip, which the caller knows.
+// Longest returns the longest time for which a process kept the line at the level
+// active. The time ends when a process sets the other level or makes the line an input,
+// and at the latest at end. releaseEnds says whether a release ends it, too; that depends
+// on the chip.
 func Longest(active int, releaseEnds bool, events []Event, end time.Duration) time.Duration {
 	var longest, since time.Duration
-	on := false
+	on := false // the line has been active since the time since
 	stop := func(at time.Duration) {
 		if on {
 			longest = max(longest, at-since)
 		}
 		on = false
 	}
+
 	for _, e := range events {
 		switch {
 		case e.Kind == Set && e.Level == active:

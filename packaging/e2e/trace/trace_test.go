@@ -6,6 +6,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	for line, want := range map[string]struct {
 		gpio int
 		e    Event
@@ -15,8 +16,8 @@ func TestParse(t *testing.T) {
 		"          latchd-251     [001] d..1.     0.000001: gpio_value: 0 set 0":          {0, Event{time.Microsecond, Set, 0}, true},
 		"          latchd-251     [000] .....    12.345679: gpio_direction: 504 out (0)":  {504, Event{12345679 * time.Microsecond, Output, 0}, true},
 		"          latchd-251     [000] .....    12.345679: gpio_direction: 504  in (0)":  {504, Event{12345679 * time.Microsecond, Input, 0}, true},
-		"          latchd-251     [000] .....    12.345679: gpio_direction: 504 out (-5)": {}, // it failed
-		"          latchd-251     [000] .....    12.345678: gpio_value: 504 get 1":        {}, // read, not set
+		"          latchd-251     [000] .....    12.345679: gpio_direction: 504 out (-5)": {}, // a failed change
+		"          latchd-251     [000] .....    12.345678: gpio_value: 504 get 1":        {}, // the level was read, not set
 		" a name: with-1     [000] .....    12.345678: gpio_value: 504 set 1":             {504, Event{12345678 * time.Microsecond, Set, 1}, true},
 		"CPU:0 [LOST 12 EVENTS]": {},
 		"":                       {},
@@ -41,19 +42,20 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestEdges(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		level  int
 		events []Event
 		want   int
 	}{
 		"nothing":                {1, nil, 0},
-		"set to what it is":      {1, []Event{{0, Set, 1}}, 0},
-		"a glitch":               {1, []Event{{0, Set, 0}, {1, Set, 1}}, 2},
-		"a release":              {1, []Event{{0, Released, 0}}, 1},
+		"set to the same level":  {1, []Event{{0, Set, 1}}, 0},
+		"glitch":                 {1, []Event{{0, Set, 0}, {1, Set, 1}}, 2},
+		"released":               {1, []Event{{0, Released, 0}}, 1},
 		"released and requested": {1, []Event{{0, Released, 0}, {1, Requested, 0}, {1, Set, 1}, {1, Output, 0}}, 2},
-		"it fell to its pull":    {1, []Event{{0, Released, 0}, {1, Level, 0}}, 2},
-		"an input":               {0, []Event{{0, Input, 0}}, 1},
-		"another configuration":  {0, []Event{{0, Changed, 0}}, 1},
+		"fell to its pull":       {1, []Event{{0, Released, 0}, {1, Level, 0}}, 2},
+		"became an input":        {0, []Event{{0, Input, 0}}, 1},
+		"reconfigured":           {0, []Event{{0, Changed, 0}}, 1},
 	} {
 		if got := Edges(tc.level, tc.events); got != tc.want {
 			t.Errorf("%s: %d edges, want %d", name, got, tc.want)
@@ -62,6 +64,7 @@ func TestEdges(t *testing.T) {
 }
 
 func TestLongest(t *testing.T) {
+	t.Parallel()
 	const s = time.Second
 	pulse := []Event{{s, Set, 1}, {2 * s, Set, 1}, {4 * s, Set, 0}, {5 * s, Set, 1}, {6 * s, Released, 0}}
 	for name, tc := range map[string]struct {
@@ -69,11 +72,11 @@ func TestLongest(t *testing.T) {
 		events      []Event
 		want        time.Duration
 	}{
-		"nothing":                    {true, nil, 0},
-		"the longest of two":         {true, pulse, 3 * s},
-		"a chip that goes on":        {false, pulse, 5 * s}, // until the end at 10 s
-		"nobody ends it":             {true, pulse[:1], 9 * s},
-		"made an input by a release": {false, []Event{{s, Set, 1}, {3 * s, Input, 0}}, 2 * s},
+		"nothing":                 {true, nil, 0},
+		"longest of two pulses":   {true, pulse, 3 * s},
+		"release does not end it": {false, pulse, 5 * s}, // until the observation ends at 10 s
+		"active until the end":    {true, pulse[:1], 9 * s},
+		"became an input":         {false, []Event{{s, Set, 1}, {3 * s, Input, 0}}, 2 * s},
 	} {
 		if got := Longest(1, tc.releaseEnds, tc.events, 10*s); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
