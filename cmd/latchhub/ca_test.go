@@ -27,7 +27,7 @@ func TestCACommands(t *testing.T) {
 		{"add site " + ca, "", 0, "", ""},
 		{"add site " + ca, "", 1, "", "remove it first"},
 		{"add again -", string(text), 1, "", "the authority site is there"},
-		{"add server " + server, "", 1, "", "it may not sign others"},
+		{"add server " + server, "", 1, "", "it may not sign other certificates"},
 		{"add nothing /nonexistent", "", 1, "", "no such file"},
 		{"add -x " + ca, "", 2, "", "unknown shorthand flag"},
 		{"add /x " + ca, "", 1, "", "want 1 to 64 ASCII letters"},

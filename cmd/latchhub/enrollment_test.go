@@ -51,7 +51,7 @@ func TestEnrollmentCommands(t *testing.T) {
 		{"apply -", `{"registrationId":"door1","provisioningStatus":"disabled","attestation":{"type":"symmetricKey"}}`, 0, `"provisioningStatus": "disabled"`, ""},
 		{"apply -", `{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"` + key + `"}}}`, 0, key, ""},
 		{"apply -", `{"attestation":{"type":"symmetricKey"}}`, 1, "", "want exactly one of registrationId and enrollmentGroupId"},
-		{"apply -", `{"registrationId":"x","attestation":{"type":"tpm"}}`, 1, "", "it can be symmetricKey or x509"},
+		{"apply -", `{"registrationId":"x","attestation":{"type":"tpm"}}`, 1, "", "want symmetricKey or x509"},
 		{"apply -", `{`, 1, "", "unexpected end of JSON input"},
 		{"apply /nonexistent", "", 1, "", "no such file"},
 		{"show site --group", "", 0, key, ""},

@@ -14,7 +14,7 @@ func TestProvisioning(t *testing.T) {
 		{"the enrollment cannot be created again",
 			`DeviceAlreadyExistsError: the enrolment one exists already, give its etag in If-Match to change it [409 DeviceAlreadyExists]`},
 		{"enrollment with an unknown attestation",
-			`ArgumentError: attestation.type is "tpm", it can be symmetricKey or x509 [400 ArgumentInvalid]`},
+			`ArgumentError: attestation.type is "tpm", want symmetricKey or x509 [400 ArgumentInvalid]`},
 		{"unknown enrollment", `Error: Not found [404 NotFound]`},
 		{"registration with a key, and login",
 			`{"state":{"registrationId":"one","createdDateTimeUtc":"TIME","deviceId":"front-door","status":"assigned",
