@@ -25,6 +25,8 @@ const (
 // the problem and contains no secret. Its exit code is 2 for wrong usage and 1 for a
 // failure.
 func TestBadInputToLatchctl(t *testing.T) {
+	t.Parallel()
+
 	h := harness.StartHub(t, bin)
 	h.CreateDevice(t, "d1")
 	h.Ctl(t, "job", "schedule", "method", "ping", "--where", "deviceId = 'd1'", "--id", "taken").Want(t, 0)
@@ -125,6 +127,8 @@ func TestBadInputToLatchctl(t *testing.T) {
 
 // The hub refuses an expired token in its service API and in MQTT.
 func TestExpiredToken(t *testing.T) {
+	t.Parallel()
+
 	h := harness.StartHub(t, bin)
 	device := h.CreateDevice(t, "d1")
 	service, err := iothub.ParseService(h.Service(t))
@@ -160,6 +164,8 @@ func TestExpiredToken(t *testing.T) {
 // If the hub refuses a login, the agent logs one line and tries again. The hub must not
 // report the device as connected.
 func TestWrongDeviceKey(t *testing.T) {
+	t.Parallel()
+
 	h := harness.StartHub(t, bin)
 	device := h.CreateDevice(t, "d1")
 	device.Key = iothub.NewKey()
@@ -189,6 +195,8 @@ func checkLoginRefused(t *testing.T, h *harness.Hub, device iothub.Device) {
 // latchd must end at once if its configuration is invalid, before it uses the lock or the
 // network. It prints one line that names the file and the problem.
 func TestBadConfigurationOfLatchd(t *testing.T) {
+	t.Parallel()
+
 	h := harness.StartHub(t, bin)
 	door := harness.NewDoor(t, h, h.CreateDevice(t, "d1"), "")
 	good, err := os.ReadFile(door.Config)

@@ -26,6 +26,8 @@ import (
 // latchd can log in with a certificate, with the key of an enrollment, or with a key
 // derived from the key of an enrollment group. It can connect over MQTT or WebSocket.
 func TestWaysToLogIn(t *testing.T) {
+	t.Parallel()
+
 	h := harness.StartHub(t, bin)
 	scope := strings.TrimSpace(h.Enrollment(t, "scope").Want(t, 0).Stdout)
 	_, port, err := net.SplitHostPort(h.HTTPS)

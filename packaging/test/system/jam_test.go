@@ -13,6 +13,8 @@ import (
 // success, but latchctl must not: it names the door and the reason, and its exit code
 // is 3.
 func TestOneDoorJams(t *testing.T) {
+	t.Parallel()
+
 	h := harness.StartHub(t, bin)
 	harness.StartDoor(t, h, "front", "")
 	harness.StartDoor(t, h, "cellar", "jam")

@@ -179,8 +179,8 @@ func (h *hook) OnPublishDropped(cl *mqtt.Client, _ packets.Packet) {
 	linkOf(cl).close("the device does not read its messages")
 }
 
-// OnPacketEncode removes the device's prefix from the topic of an outgoing message.
-// It gives a packet that must not be sent a type that the server cannot write.
+// OnPacketEncode removes the device's prefix from the topic of an outgoing message. To
+// suppress a packet, it sets a packet type that the server cannot write.
 func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
 	if l == nil {

@@ -10,9 +10,8 @@ import (
 // link is the connection of one device. The MQTT server reads and writes it as a
 // net.Conn, so each hook can find the link in the server's client.
 //
-// Unless its comment says otherwise, a field is written while CONNECT is handled.
-// After that, only the goroutine that reads the connection uses it, or it is not
-// written again.
+// Fields without a mutex are safe for one of two reasons: only the goroutine that reads the
+// connection uses them, or they do not change after the device has logged in.
 type link struct {
 	net.Conn
 	writeTimeout time.Duration

@@ -10,6 +10,8 @@ import (
 )
 
 func TestCloseStoresArrivingAnswers(t *testing.T) {
+	t.Parallel()
+
 	for name, test := range map[string]struct {
 		answersAfter time.Duration
 		want         iothub.Outcome // of the called device, after the hub has restarted

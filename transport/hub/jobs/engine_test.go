@@ -22,6 +22,8 @@ func after(d time.Duration) {
 }
 
 func TestMethodJob(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "answers", "gone", "jams", "offline", "other")
 		defer h.close()
@@ -70,6 +72,8 @@ func TestMethodJob(t *testing.T) {
 }
 
 func TestTwinJob(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1", "d2")
 		defer h.close()
@@ -99,6 +103,8 @@ func TestTwinJob(t *testing.T) {
 }
 
 func TestJobWithoutDevices(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
@@ -112,6 +118,8 @@ func TestJobWithoutDevices(t *testing.T) {
 }
 
 func TestScheduledJobStartsAtItsTime(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1", "late")
 		defer h.close()
@@ -135,6 +143,8 @@ func TestScheduledJobStartsAtItsTime(t *testing.T) {
 }
 
 func TestDevicesAreFixedAtTheStart(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1", "d2")
 		defer h.close()
@@ -153,6 +163,8 @@ func TestDevicesAreFixedAtTheStart(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
@@ -188,6 +200,8 @@ func TestCancel(t *testing.T) {
 }
 
 func TestMaximumExecutionTime(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "a", "b", "c")
 		defer h.close()
@@ -216,6 +230,8 @@ func TestMaximumExecutionTime(t *testing.T) {
 }
 
 func TestMaximumExecutionTimeBeforeTheCall(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHubWithWindow(t, 1, "a", "b")
 		defer h.close()
@@ -236,6 +252,8 @@ func TestMaximumExecutionTimeBeforeTheCall(t *testing.T) {
 }
 
 func TestWindowBoundsCalls(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHubWithWindow(t, 7, ids(100)...)
 		defer h.close()
@@ -254,6 +272,8 @@ func TestWindowBoundsCalls(t *testing.T) {
 }
 
 func TestDeletedDeviceFailsAsNotFound(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		// With a window of one call, d2 is called after d1 has answered.
 		h := newHubWithWindow(t, 1, "d1", "d2")
@@ -278,6 +298,8 @@ func TestDeletedDeviceFailsAsNotFound(t *testing.T) {
 }
 
 func TestRefusedJobs(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
@@ -318,6 +340,8 @@ func TestRefusedJobs(t *testing.T) {
 }
 
 func TestListOfJobs(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
@@ -362,6 +386,8 @@ func TestListOfJobs(t *testing.T) {
 }
 
 func TestOldJobsAreRemoved(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()

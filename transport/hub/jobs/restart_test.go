@@ -12,6 +12,8 @@ import (
 )
 
 func TestRestartWhileScheduled(t *testing.T) {
+	t.Parallel()
+
 	for name, test := range map[string]struct {
 		down   time.Duration // time that the hub is down; the job starts after one hour and may run for one hour
 		called int
@@ -43,6 +45,8 @@ func TestRestartWhileScheduled(t *testing.T) {
 }
 
 func TestRestartBeforeTheStart(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
@@ -64,6 +68,8 @@ func TestRestartBeforeTheStart(t *testing.T) {
 }
 
 func TestRestartWhileRunning(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHubWithWindow(t, 2, "a", "b", "c", "d")
 		defer func() { h.close() }()
@@ -91,6 +97,8 @@ func TestRestartWhileRunning(t *testing.T) {
 }
 
 func TestRestartAfterTheLastAnswer(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer func() { h.close() }()
@@ -123,6 +131,8 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 }
 
 func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1", "d2")
 		defer func() { h.close() }()
@@ -153,6 +163,8 @@ func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
 }
 
 func TestDevicesHaveTimeToReconnectAfterRestart(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newHubWithWindow(t, 1, "a", "back", "gone")
 		defer func() { h.close() }()
@@ -187,6 +199,8 @@ func TestDevicesHaveTimeToReconnectAfterRestart(t *testing.T) {
 // device must have exactly one row and at most one call, and no stored answer may be
 // lost.
 func TestRestartsAtRandom(t *testing.T) {
+	t.Parallel()
+
 	const devices = 40
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {

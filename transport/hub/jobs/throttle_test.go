@@ -26,6 +26,8 @@ func newThrottledHub(t *testing.T, tier string, devices ...string) *hub {
 // In tier S1, jobs process 10 devices per second. Method and twin jobs have the same
 // limit.
 func TestThrottledJobs(t *testing.T) {
+	t.Parallel()
+
 	for name, job := range map[string]func(id, condition string) iothub.Job{"methods": lock, "twins": setFloor} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,6 +57,8 @@ func TestThrottledJobs(t *testing.T) {
 
 // Two jobs share the rate, and each can use the part that the other leaves.
 func TestThrottledJobsShareTheRate(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newThrottledHub(t, "S2", ids(40)...)
 		defer h.close()
@@ -72,6 +76,8 @@ func TestThrottledJobsShareTheRate(t *testing.T) {
 }
 
 func TestActiveJobs(t *testing.T) {
+	t.Parallel()
+
 	synctest.Test(t, func(t *testing.T) {
 		h := newThrottledHub(t, "S1", "d1")
 		defer h.close()
