@@ -48,6 +48,7 @@ func FuzzJournalEntry(f *testing.F) {
 	f.Add("", "\n", "_PID", "1")
 	f.Add("a=b\n", "=", "MESSAGE", "\nMESSAGE=x")
 	f.Add("two words", "\xff\x00", strings.Repeat("N", 100), strings.Repeat("v", 1000))
+
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		want := []field{{fieldName(key1), value1}, {fieldName(key2), value2}}
 		entry := appendField(appendField(nil, want[0].key, value1), want[1].key, value2)
@@ -55,6 +56,7 @@ func FuzzJournalEntry(f *testing.F) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("entry %q: decoded %q, %v; want %q", entry, got, err, want)
 		}
+
 		for _, f := range want {
 			name := strings.Trim(f.key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 			if name != "" || f.key == "" || len(f.key) > 64 || f.key[0] == '_' || f.key[0] <= '9' {
@@ -96,6 +98,7 @@ func logTo(t *testing.T, s *server, level zapcore.Level) *zap.Logger {
 func TestJournalCore(t *testing.T) {
 	journal := serve(t, false)
 	log := logTo(t, journal, zap.InfoLevel).With(zap.String("device_id", "door-1"))
+
 	for name, tc := range map[string]struct {
 		write func()
 		want  []field
@@ -152,6 +155,7 @@ func TestJournalLargeEntry(t *testing.T) {
 	journal := serve(t, false)
 	large := strings.Repeat("0123456789abcdef", 64<<10)
 	logTo(t, journal, zap.InfoLevel).Info("large", zap.String("payload", large))
+
 	message, files := journal.next()
 	if message != "" || len(files) != 1 {
 		t.Fatalf("received a message of %d bytes with %d files", len(message), len(files))
@@ -160,6 +164,7 @@ func TestJournalLargeEntry(t *testing.T) {
 	if want := unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL; err != nil || seals != want {
 		t.Errorf("seals %#x, %v; want %#x", seals, err, want)
 	}
+
 	entry, err := io.ReadAll(io.NewSectionReader(files[0], 0, 1<<30))
 	if err != nil {
 		t.Fatal(err)
@@ -176,6 +181,7 @@ func TestJournalDoesNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	state, log := core.(*journalCore).journal, zap.New(core)
 	for state.lost < 1000 {
 		log.Info("dropped")
@@ -183,6 +189,7 @@ func TestJournalDoesNotRead(t *testing.T) {
 	if !state.stalled {
 		t.Fatal("the core has not noticed that the journal does not read")
 	}
+
 	journal.next()
 	log.Info("again")
 	for {
@@ -198,6 +205,7 @@ func TestJournalDoesNotRead(t *testing.T) {
 			break
 		}
 	}
+
 	if state.stalled || state.lost != 0 {
 		t.Errorf("stalled %t, lost %d", state.stalled, state.lost)
 	}
@@ -221,6 +229,7 @@ func TestIsJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
 		t.Fatal(err)
@@ -231,6 +240,7 @@ func TestIsJournal(t *testing.T) {
 			t.Errorf("JOURNAL_STREAM=%s: want %t", stream, want)
 		}
 	}
+
 	t.Setenv("JOURNAL_STREAM", own)
 	if ErrorPrefix(f) != "<3>" || ErrorPrefix(io.Discard) != "" {
 		t.Errorf("prefixes %q and %q", ErrorPrefix(f), ErrorPrefix(io.Discard))

@@ -136,6 +136,7 @@ func text(value any) string {
 	case fmt.Stringer:
 		return v.String()
 	}
+
 	if b, err := json.Marshal(value); err == nil {
 		return string(b)
 	}
@@ -157,6 +158,7 @@ func message(event string, fields []field) string {
 		}
 		others = append(others, f.key+"="+value)
 	}
+
 	if len(others) > 0 {
 		event += " (" + strings.Join(others, ", ") + ")"
 	}

@@ -18,6 +18,7 @@ import (
 // A notification has one of three results: no manager, not sent, sent.
 func TestNotifyResults(t *testing.T) {
 	path, abstract := serve(t, false), serve(t, true)
+
 	for name, tc := range map[string]struct {
 		socket string
 		sent   bool
@@ -42,6 +43,7 @@ func TestNotifyResults(t *testing.T) {
 			}
 		})
 	}
+
 	path.expect("READY=1\nSTATUS=locked")
 	abstract.expect("READY=1\nSTATUS=locked")
 }
@@ -51,6 +53,7 @@ func TestWithoutSystemd(t *testing.T) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM"} {
 		t.Setenv(name, "")
 	}
+
 	m := FromEnvironment()
 	for name, do := range map[string]func() (bool, error){
 		"Notify":  func() (bool, error) { return m.Notify(Ready) },
@@ -62,6 +65,7 @@ func TestWithoutSystemd(t *testing.T) {
 			t.Errorf("%s: %t, %v", name, sent, err)
 		}
 	}
+
 	if files := Stored(); files != nil {
 		t.Errorf("stored files: %v", files)
 	}
@@ -166,15 +170,18 @@ func TestBarrierWaitsForSystemd(t *testing.T) {
 		}
 		passed <- err
 	}()
+
 	files := systemd.expect("BARRIER=1")
 	if len(files) != 1 {
 		t.Fatalf("received %d files", len(files))
 	}
+
 	select {
 	case err := <-passed:
 		t.Fatalf("Barrier returned before systemd closed the file: %v", err)
 	default:
 	}
+
 	files[0].Close()
 	if err := <-passed; err != nil {
 		t.Error(err)

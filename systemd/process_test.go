@@ -73,6 +73,7 @@ func TestStoredReturnsNamedFilesOnce(t *testing.T) {
 
 func TestWatchdogInterval(t *testing.T) {
 	own := strconv.Itoa(os.Getpid())
+
 	for _, tc := range []struct {
 		usec, pid string
 		want      time.Duration
@@ -100,6 +101,7 @@ func TestCredential(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "credentials_connection-string"), nil, 0o400); err != nil {
 		t.Fatal(err)
 	}
+
 	for path, want := range map[string]string{
 		"/etc/latchd/credentials/connection-string": filepath.Join(dir, "credentials_connection-string"),
 		"/etc/latchd/credentials/other":             "/etc/latchd/credentials/other",

@@ -19,6 +19,7 @@ func TestUnits(t *testing.T) {
 		}
 		t.Skip("the units are not checked: systemd-analyze is missing")
 	}
+
 	exposure := regexp.MustCompile(`Overall exposure level for \S+: (\d+\.\d+)`)
 	for unit, limit := range map[string]float64{"latchd.service": 1.6, "latchhub.service": 1.6} {
 		t.Run(unit, func(t *testing.T) {
@@ -26,6 +27,7 @@ func TestUnits(t *testing.T) {
 			if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
 				t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 			}
+
 			out, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager", file).CombinedOutput()
 			level := exposure.FindSubmatch(out)
 			if err != nil || level == nil {
@@ -74,6 +76,7 @@ func TestDirectivesHaveReasons(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, group := range strings.Split(string(text), "\n\n") {
 			if strings.HasPrefix(group, "[Install]") {
 				continue

@@ -64,6 +64,7 @@ func TestFeedWithoutAWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
+
 		alive, calls := make(chan struct{}), 0
 		go func() {
 			for ctx.Err() == nil {
@@ -73,6 +74,7 @@ func TestFeedWithoutAWatchdog(t *testing.T) {
 				}
 			}
 		}()
+
 		Feed(ctx, 0, alive, func() { calls++ })
 		if calls != 3 {
 			t.Errorf("%d calls in 2.5 s, want 3", calls)

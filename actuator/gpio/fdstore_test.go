@@ -28,6 +28,7 @@ func TestOpenInPulseAndDualModesEmptiesTheStore(t *testing.T) {
 		store := fakeStore{"latchd/hold/gpiochip0/sim/3/0x8": nil, "else": nil}
 		line := Line{Chip: "no-such-chip", Offset: 3}
 		d := New(Config{Mode: mode, Line: line, Unlock: line}, store, zap.NewNop())
+
 		if _, _, err := d.Open(""); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", mode, err)
 		}

@@ -16,11 +16,13 @@ import (
 // wrap the kernel's error number.
 func TestErrorsNameARemedy(t *testing.T) {
 	t.Parallel()
+
 	line := Line{Chip: "gpiochip0", Offset: 17}
 	usedBy := func(program string) (info uapi.LineInfoV2) {
 		copy(info.Consumer[:], program)
 		return info
 	}
+
 	for name, tc := range map[string]struct {
 		err   error
 		cause error
@@ -80,6 +82,7 @@ func TestOpenChipFails(t *testing.T) {
 
 func TestOutputFlags(t *testing.T) {
 	t.Parallel()
+
 	for _, tc := range []struct {
 		line  Line
 		drive Drive

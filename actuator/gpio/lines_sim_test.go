@@ -23,16 +23,19 @@ func TestHoldDrivesInBothPolarities(t *testing.T) {
 			if activeLow {
 				high, low = low, high
 			}
+
 			c := Config{Mode: actuator.Hold, Line: Line{Chip: s.label, Name: "LOCK", ActiveLow: activeLow}, Active: actuator.Unlocked}
 			d, found, adopted := open(t, c, nil, actuator.Unlocked)
 			if found != actuator.Unlocked || adopted {
 				t.Errorf("found %s, adopted %v", found, adopted)
 			}
 			s.want(high, "requested unlocked")
+
 			if err := d.Drive(actuator.Locked); err != nil {
 				t.Fatal(err)
 			}
 			s.want(low, "locked")
+
 			if err := d.Drive(actuator.Unlocked); err != nil {
 				t.Fatal(err)
 			}
@@ -90,6 +93,7 @@ func TestPulseLines(t *testing.T) {
 	c := Config{Mode: actuator.Pulse, Line: Line{Chip: s.name, Name: "STRIKE"}}
 	d, _, _ := open(t, c, nil, "")
 	s.want("0", "requested")
+
 	for _, step := range []struct {
 		do   func() error
 		want string
@@ -117,6 +121,7 @@ func TestDualLines(t *testing.T) {
 	}
 	d, _, _ := open(t, c, nil, "")
 	s.want("00", "requested")
+
 	for _, step := range []struct {
 		do   func() error
 		want string
@@ -132,6 +137,7 @@ func TestDualLines(t *testing.T) {
 		}
 		s.want(step.want, "dual")
 	}
+
 	c.Unlock = c.Line
 	if _, _, err := New(c, nil, zap.NewNop()).Open(""); err == nil || !strings.Contains(err.Error(), "same line") {
 		t.Errorf("the same line for both directions: %v", err)
@@ -145,6 +151,7 @@ func TestRelease(t *testing.T) {
 	if err := Release(c); err != nil {
 		t.Fatal(err)
 	}
+
 	d, _, _ := open(t, c, nil, "")
 	if err := d.Drive(actuator.Unlocked); err != nil {
 		t.Fatal(err)
@@ -152,6 +159,7 @@ func TestRelease(t *testing.T) {
 	if err := Release(c); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "another latchd") {
 		t.Errorf("while a process uses the line: %v", err)
 	}
+
 	if err := Release(Config{Mode: actuator.Hold, Line: Line{Chip: "none"}}); err != nil {
 		t.Errorf("Release opened the line of a lock in Hold mode: %v", err)
 	}
@@ -166,6 +174,7 @@ func TestSensorReadings(t *testing.T) {
 		Door: &DoorSensor{Line: Line{Chip: s.name, Name: "DOOR", ActiveLow: true}, Active: actuator.DoorClosed, Debounce: 5 * time.Millisecond},
 	}
 	d, _, _ := open(t, c, nil, actuator.Locked)
+
 	bolt := func(want actuator.Position) actuator.Reading {
 		t.Helper()
 		r := receive(t, d.Bolt())
@@ -180,6 +189,7 @@ func TestSensorReadings(t *testing.T) {
 			t.Errorf("door %s, want %s", r.Door, want)
 		}
 	}
+
 	bolt(actuator.Locked)
 	door(actuator.DoorClosed)
 	clock, err := actuator.SystemClock()
@@ -189,8 +199,10 @@ func TestSensorReadings(t *testing.T) {
 	if r := bolt(actuator.Unlocked); r.At < before || r.At > clock.Uptime() {
 		t.Errorf("the edge was at %s, between %s and %s", r.At, before, clock.Uptime())
 	}
+
 	s.pull(2, "up")
 	door(actuator.DoorOpen)
+
 	for range 40 { // more events than the kernel queues
 		s.pull(1, "up")
 		s.pull(1, "down")
@@ -218,6 +230,7 @@ func TestABoltThatMovesAtOnceIsSeen(t *testing.T) {
 		Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK"}, Active: actuator.Locked,
 		Bolt: &BoltSensor{Line: Line{Chip: s.name, Name: "BOLT"}, Active: actuator.Locked, Debounce: time.Millisecond},
 	}
+
 	for round := range 30 {
 		s.pull(1, "down")
 		stop, moved := make(chan struct{}), make(chan struct{})
@@ -232,6 +245,7 @@ func TestABoltThatMovesAtOnceIsSeen(t *testing.T) {
 			}
 			s.pull(1, "up")
 		}()
+
 		d := New(c, nil, zap.NewNop())
 		_, _, err := d.Open(actuator.Locked)
 		for err == nil {
@@ -239,6 +253,7 @@ func TestABoltThatMovesAtOnceIsSeen(t *testing.T) {
 				break
 			}
 		}
+
 		close(stop)
 		<-moved
 		if err := errors.Join(err, d.Close()); err != nil {
@@ -268,10 +283,12 @@ func TestOpenNamesWhatIsWrongWithALine(t *testing.T) {
 	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
+
 	c.Line.Name = "LOKC"
 	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "the chip has the lines LOCK, BOLT") {
 		t.Errorf("unknown line name: %v", err)
 	}
+
 	c.Line = Line{Chip: s.name, Offset: 8}
 	if _, _, err := New(c, nil, zap.NewNop()).Open(actuator.Locked); err == nil || !strings.Contains(err.Error(), "the chip has lines 0 to 7") {
 		t.Errorf("offset out of range: %v", err)

@@ -38,6 +38,7 @@ func newSim(t *testing.T, names ...string) *sim {
 	if len(s.label) > 31 {
 		s.label = s.label[len(s.label)-31:]
 	}
+
 	s.config = filepath.Join("/sys/kernel/config/gpio-sim", s.label)
 	s.must(os.MkdirAll(s.config+"/bank0", 0o700))
 	s.write("bank0/num_lines", "8")
@@ -46,9 +47,11 @@ func newSim(t *testing.T, names ...string) *sim {
 		s.must(os.Mkdir(fmt.Sprintf("%s/bank0/line%d", s.config, i), 0o700))
 		s.write(fmt.Sprintf("bank0/line%d/name", i), name)
 	}
+
 	s.write("live", "1")
 	s.name = s.read(s.config + "/bank0/chip_name")
 	s.sys = filepath.Join("/sys/devices/platform", s.read(s.config+"/dev_name"), s.name)
+
 	t.Cleanup(func() {
 		s.unplug()
 		lines, _ := filepath.Glob(s.config + "/bank0/line*")
@@ -56,6 +59,7 @@ func newSim(t *testing.T, names ...string) *sim {
 			os.Remove(dir)
 		}
 	})
+
 	// udev creates the device node soon after.
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		if _, err := os.Stat("/dev/" + s.name); err == nil || time.Now().After(deadline) {

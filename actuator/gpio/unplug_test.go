@@ -21,6 +21,7 @@ func TestSensorUnpluggedAndPluggedIn(t *testing.T) {
 	}
 	d, _, _ := open(t, c, s.newStore(), actuator.Locked)
 	receive(t, d.Bolt())
+
 	s.unplug()
 	if err := d.Drive(actuator.Unlocked); !errors.Is(err, actuator.ErrLinesGone) {
 		t.Fatalf("err = %v", err)
@@ -28,6 +29,7 @@ func TestSensorUnpluggedAndPluggedIn(t *testing.T) {
 	if r := receive(t, d.Bolt()); r.Position != actuator.Unknown {
 		t.Errorf("without its chip the sensor reads %s", r.Position)
 	}
+
 	s.plug()
 	s.reopen(d)
 	if r := receive(t, d.Bolt()); r.Position != actuator.Unlocked {

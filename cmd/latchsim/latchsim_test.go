@@ -84,8 +84,10 @@ func (h *testHub) startFleet(t *testing.T, args ...string) (ready string, stop f
 		in.CloseWithError(io.EOF)
 		ended <- err
 	}()
+
 	stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() { stop() })
+
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
 		t.Fatalf("no ready line: %v", stop())
@@ -139,10 +141,12 @@ func (h *testHub) checkDoor(t *testing.T, d door) {
 	if err != nil || twin.Tags["building"] != "43" {
 		t.Errorf("%s: tags %v, %v", d.id, twin.Tags, err)
 	}
+
 	lock, _ := twin.Properties.Reported["lock"].(map[string]any)
 	if reported := lock["position"] == "unlocked" && lock["driver"] == "mock"; reported == (d.fault == offline) {
 		t.Errorf("%s %s: reported %v", d.id, d.fault, lock)
 	}
+
 	answer, err := h.InvokeMethod(t.Context(), d.id, iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 20})
 	switch d.fault {
 	case offline:
@@ -193,8 +197,10 @@ func TestBadFiles(t *testing.T) {
 		}
 		return path
 	}
+
 	good := file("good", "HostName=h;SharedAccessKeyName=owner;SharedAccessKey=c2VjcmV0")
 	bad := file("bad", "HostName=h;DeviceId=d;SharedAccessKey=c2VjcmV0")
+
 	for _, test := range []struct{ name, hub, ca, want string }{
 		{"no hub file", filepath.Join(dir, "none"), "", "read the service connection string: open " + dir + "/none: no such file or directory"},
 		{"a device's string", bad, "", bad + ": connection string: part 2 has a name that does not belong here; allowed: HostName, SharedAccessKeyName, SharedAccessKey"},

@@ -59,6 +59,7 @@ func TestFaultsGolden(t *testing.T) {
 	if err := run(t.Context(), args, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
+
 	const want = `sim-00001 jam
 sim-00005 late
 sim-00007 jam
@@ -75,6 +76,7 @@ sim-00115 jam
 sim-00118 jam
 sim-00128 offline
 `
+
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}

@@ -70,12 +70,14 @@ func (g *gateway) deb(dir, name string) string {
 // the agent can request a line, so that they can start the bolt.
 func (g *gateway) plug(in bool, wired ...func()) {
 	g.t.Helper()
+
 	if in {
 		g.run(`modprobe gpio-sim
 			mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
 			mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 			mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug`)
 	}
+
 	g.ask("/chip", map[string]bool{"In": in}, &g.chip)
 	for _, do := range wired {
 		do()
@@ -215,6 +217,7 @@ func (g *gateway) twin(what string, want func(reported map[string]any) bool) map
 	var twin struct {
 		Properties struct{ Reported map[string]any }
 	}
+
 	for deadline := time.Now().Add(time.Minute); ; {
 		out := g.run(technician + `latchctl twin show front -o json`)
 		if err := json.Unmarshal([]byte(out), &twin); err != nil {

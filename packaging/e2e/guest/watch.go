@@ -137,6 +137,7 @@ func (w *watcher) readTrace(global int) {
 			w.add(e)
 		}
 	}
+
 	if err := lines.Err(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		log.Printf("reading the trace failed: %v", err)
 		w.lost = true
