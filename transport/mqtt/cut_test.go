@@ -19,22 +19,22 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// cutter is between a gateway and its hub and reads what they say: it resets the
-// connection in the middle of the first packet that is of the wanted kind. TLS
-// hides packets from a proxy of bytes, so it ends TLS and begins it anew.
+// cutter forwards MQTT packets between a gateway and its hub. It resets the connection in
+// the middle of the first packet of the wanted kind. To see the packets, it decrypts the
+// gateway's TLS connection and opens another one to the hub.
 type cutter struct {
 	address string
-	roots   *x509.CertPool // for the gateway
+	roots   *x509.CertPool // the CA that the gateway must trust
 	want    kind
-	once    atomic.Bool
-	done    chan struct{} // closed when it has cut
+	once    atomic.Bool   // the connection was reset
+	done    chan struct{} // closed after the reset
 }
 
 // kind is a kind of packet.
 type kind struct {
 	toHub bool
-	first byte   // the packet's type, in the upper half as on the wire
-	topic string // for PUBLISH: what its topic begins with
+	first byte   // the type of the packet
+	topic string // the beginning of the topic of a PUBLISH
 }
 
 func newCutter(t *testing.T, h *testHub, want kind) *cutter {
@@ -60,7 +60,7 @@ func newCutter(t *testing.T, h *testHub, want kind) *cutter {
 	return c
 }
 
-// serve passes packets on until one side ends or one is cut.
+// serve forwards packets until one side closes its connection or a packet is cut.
 func (c *cutter) serve(device net.Conn, cert tls.Certificate, h *testHub) {
 	defer device.Close()
 	server, err := net.Dial("tcp", h.at.MQTT.String())
@@ -83,6 +83,7 @@ func (c *cutter) serve(device net.Conn, cert tls.Certificate, h *testHub) {
 	<-back
 }
 
+// pass forwards packets in one direction.
 func (c *cutter) pass(from io.Reader, to io.Writer, toHub bool, reset func()) {
 	r := bufio.NewReader(from)
 	for {
@@ -102,7 +103,7 @@ func (c *cutter) pass(from io.Reader, to io.Writer, toHub bool, reset func()) {
 	}
 }
 
-// readRaw reads one packet as it is.
+// readRaw reads the bytes of one packet.
 func readRaw(r *bufio.Reader) ([]byte, error) {
 	var packet []byte
 	length, shift := 0, 0
@@ -130,6 +131,7 @@ func readRaw(r *bufio.Reader) ([]byte, error) {
 	return append(packet, body...), nil
 }
 
+// is reports whether the packet is of kind k.
 func (k kind) is(packet []byte, toHub bool) bool {
 	if toHub != k.toHub || packet[0]>>4 != k.first {
 		return false
@@ -141,8 +143,8 @@ func (k kind) is(packet []byte, toHub bool) bool {
 	return err == nil && strings.HasPrefix(p.(*packets.PublishPacket).TopicName, k.topic)
 }
 
-// A connection that is reset within a packet, of whatever kind: the agent
-// converges on the next link, and no command has run twice.
+// TestResetWithinPacket resets the connection in the middle of a packet, once for each
+// kind of packet. The agent must recover on the next link, and no command may run twice.
 func TestResetWithinPacket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -168,7 +170,7 @@ func TestResetWithinPacket(t *testing.T) {
 		{"PUBACK", kind{false, packets.Puback, ""}},
 		{"PINGREQ", kind{true, packets.Pingreq, ""}},
 		{"PINGRESP", kind{false, packets.Pingresp, ""}},
-		{"UNSUBSCRIBE", kind{true, packets.Unsubscribe, ""}}, // of a renewal
+		{"UNSUBSCRIBE", kind{true, packets.Unsubscribe, ""}}, // sent to renew the link
 		{"UNSUBACK", kind{false, packets.Unsuback, ""}},
 		{"DISCONNECT", kind{true, packets.Disconnect, ""}},
 	} {
@@ -183,12 +185,12 @@ func TestResetWithinPacket(t *testing.T) {
 				}
 			})
 			g.nextLink()
-			// Whatever was not cut by now is to come of this.
+			// This sends every kind of packet that was not sent before.
 			before := g.converged(t.Context(), "before", 0)
 			select {
 			case <-c.done:
 			case <-time.After(patience):
-				t.Fatalf("there was no such packet (%v)", before)
+				t.Fatalf("no packet of this kind was sent (%v)", before)
 			}
 			if err := g.converged(t.Context(), "after", 1_000_000); err != nil {
 				t.Errorf("after the reset: %v", err)

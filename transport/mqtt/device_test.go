@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks returns an error for goroutines that do not end. What is asked of paho
-// just when the link is lost holds on for the write timeout, 30 s.
+// leaks returns an error if goroutines do not end within 40 s. A request that paho
+// receives while the link is being lost ends only after the write timeout of 30 s.
 func leaks(code int) error {
 	var err error
 	for end := time.Now().Add(40 * time.Second); code == 0 && time.Now().Before(end); {
@@ -40,14 +40,14 @@ func leaks(code int) error {
 	return err
 }
 
-// connectedAt is the tests' time. The token that is made then, for an hour,
-// is one of the official Node SDK.
+// connectedAt is the time at which the simulated clocks start. A token for one hour that
+// is signed at that time was recorded from the official Node SDK.
 var connectedAt = time.Unix(1795437432-3600, 0)
 
 const testKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-// device runs mqtt.Run against a peer. Each link comes out of links; serve ends
-// with its context, or by what is sent into giveUp.
+// device runs mqtt.Run against a peer. Its channel links delivers each link. The serve
+// function returns when its context ends or giveUp delivers an error.
 type device struct {
 	opts   mqtt.Options
 	clock  *clock
@@ -58,6 +58,7 @@ type device struct {
 	ended  chan error
 }
 
+// served is a link with the context of its serve function.
 type served struct {
 	*mqtt.Link
 	ctx context.Context
@@ -101,36 +102,37 @@ func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
 	}()
 	t.Cleanup(func() {
 		d.cancel()
-		d.clock.letGo()
-		for range d.ended { // until Run has returned
+		d.clock.fireAll()
+		for range d.ended { // closed when Run has returned
 		}
 	})
 	return d
 }
 
+// link returns the next link of the device.
 func (d *device) link(t *testing.T) served {
 	t.Helper()
 	return receive(t, d.links, "a link")
 }
 
-// stop ends Run and returns what it says.
+// stop ends Run and returns its error.
 func (d *device) stop(t *testing.T) error {
 	t.Helper()
 	d.cancel()
 	return receive(t, d.ended, "the end of Run")
 }
 
-// clock is time that stands still until a test moves it.
+// clock is a simulated clock. Its time stands still until a test advances it.
 type clock struct {
 	mu     sync.Mutex
 	time   time.Time
 	timers []timer
-	added  chan struct{} // has a value when a timer was added
-	free   bool
+	added  chan struct{} // receives when a timer is added
+	free   bool          // all timers fire at once
 }
 
 type timer struct {
-	wait time.Duration // as it was asked for
+	wait time.Duration // the argument of after
 	at   time.Time
 	c    chan time.Time
 }
@@ -159,7 +161,7 @@ func (c *clock) after(d time.Duration) <-chan time.Time {
 	return t.c
 }
 
-// fire waits until somebody waits for just d, and lets time go on to its end.
+// fire waits for a timer of duration d, advances the time to its end and fires it.
 func (c *clock) fire(t *testing.T, d time.Duration) {
 	t.Helper()
 	for {
@@ -186,8 +188,8 @@ func (c *clock) advance(d time.Duration) {
 	c.time = c.time.Add(d)
 }
 
-// letGo fires all timers, and those to come at once.
-func (c *clock) letGo() {
+// fireAll fires all timers, and from now on each new timer at once.
+func (c *clock) fireAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.free = true

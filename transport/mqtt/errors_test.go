@@ -16,8 +16,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// A refused login is retried slower, and said as what it is, without secrets.
+// After a refused login the device waits longer and logs the reason without secrets.
 func TestRefused(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name string
 		code byte
@@ -46,10 +48,12 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What a hub says against a certificate comes after the TLS handshake.
+// A hub refuses a certificate only after the client has finished the TLS handshake.
 func TestRefusedCertificate(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.clientCAs = x509.NewCertPool() })
-	shown, _ := testCertificate(t, "d1", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)) // by the peer's clock
+	shown, _ := testCertificate(t, "d1", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)) // valid now, because the peer uses the real clock
 	d := startDevice(t, p, func(o *mqtt.Options) {
 		o.Device.Key, o.Device.X509 = nil, true
 		o.Certificate = func() (tls.Certificate, error) { return shown, nil }
@@ -60,6 +64,8 @@ func TestRefusedCertificate(t *testing.T) {
 }
 
 func TestNoConnection(t *testing.T) {
+	t.Parallel()
+
 	plain := listen(t, "SSH-2.0-x\r\n")
 	closing := listen(t, "")
 	nobody := listen(t, "")
@@ -111,6 +117,8 @@ func TestNoConnection(t *testing.T) {
 }
 
 func TestOptionsThatCannotWork(t *testing.T) {
+	t.Parallel()
+
 	key := iothub.Key("k")
 	good := iothub.Device{HostName: "h", DeviceID: "d", Key: key}
 	for _, test := range []struct {
@@ -141,8 +149,8 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 }
 
-// wantLogged fails unless text was logged as why there is no connection, and
-// if a secret was logged.
+// wantLogged fails the test unless the log contains text as the reason for a missing
+// connection. It also fails the test if the log contains a secret.
 func wantLogged(t *testing.T, d *device, text string) {
 	t.Helper()
 	found := false
@@ -154,7 +162,7 @@ func wantLogged(t *testing.T, d *device, text string) {
 			}
 			found = found || entry.Message == "not connected to the hub" && field.Key == "error" && value == text
 			if strings.Contains(value, testKey) || strings.Contains(value, "sig=") {
-				t.Errorf("a secret is logged: %s", value)
+				t.Errorf("the log contains a secret: %s", value)
 			}
 		}
 	}
@@ -163,7 +171,7 @@ func wantLogged(t *testing.T, d *device, text string) {
 	}
 }
 
-// listen accepts connections, writes text and closes them.
+// listen starts a server that writes text to each connection and closes it.
 func listen(t *testing.T, text string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

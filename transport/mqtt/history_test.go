@@ -11,7 +11,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// notAssigned is an error of Options.Locate.
+// notAssigned is an error that Options.Locate may return.
 type notAssigned struct {
 	refused bool
 	after   time.Duration
@@ -21,8 +21,10 @@ func (e notAssigned) Error() string             { return "not assigned" }
 func (e notAssigned) Refused() bool             { return e.refused }
 func (e notAssigned) RetryAfter() time.Duration { return e.after }
 
-// How attempts end, and how long is waited after each, with the middle of chance.
+// TestHistory checks the wait after each of several attempts. The random number is 0.5.
 func TestHistory(t *testing.T) {
+	t.Parallel()
+
 	var (
 		none     = attemptResult{err: io.EOF}
 		lost     = attemptResult{linked: true, err: ErrLinkEnded, duration: time.Second}
@@ -54,7 +56,7 @@ func TestHistory(t *testing.T) {
 		{"refused", []attemptResult{refused, refused, refused, refused}, seconds(15, 30, 45, 45), 4},
 		{"refused, and no network between", []attemptResult{refused, none, refused}, seconds(15, 1, 45), 2},
 		{"refused until a link", []attemptResult{refused, refused, lost}, seconds(15, 30, 2), 0},
-		{"no time", []attemptResult{busy, busy, busy, busy}, seconds(7.5, 15, 30, 45), 0},
+		{"hub is busy", []attemptResult{busy, busy, busy, busy}, seconds(7.5, 15, 30, 45), 0},
 		{"no such host", []attemptResult{gone, gone, gone, gone}, seconds(7.5, 15, 30, 45), 4},
 		{"no look-up", []attemptResult{noLookUp, noLookUp}, seconds(0.5, 1), 0},
 		{"taken over again and again", []attemptResult{closed, closed, closed, closed}, seconds(0.5, 1, 45, 45), 0},
@@ -78,20 +80,21 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// However many failures there were and whatever chance says, a delay stays
-// within its bounds.
+// A delay must stay within its limits for any number of failures and any random number.
 func TestDelayBounds(t *testing.T) {
+	t.Parallel()
+
 	for _, p := range []backoff{afterLoss, afterBusy, afterRefusal} {
 		for failures := range 1000 {
 			for _, random := range []float64{0, 0.999999} {
 				d := p.delay(failures, random)
 				if least := time.Duration(p.fixed * float64(p.first)); d < least || d > longestDelay {
-					t.Fatalf("%v after %d failures, chance %v: %s", p, failures, random, d)
+					t.Fatalf("%v after %d failures, random number %v: %s", p, failures, random, d)
 				}
 			}
 		}
 	}
 	if !errors.Is(errClosedByHub, ErrLinkEnded) {
-		t.Error("a link that the hub closed has not ended")
+		t.Error("errClosedByHub does not match ErrLinkEnded")
 	}
 }

@@ -13,10 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// Trouble on the hub's side of a good network.
-
-// A device that is disabled loses its link, is refused at a slow pace, and is
-// back by itself when it is enabled.
+// A device that is disabled loses its link. It then tries to log in at long intervals and
+// connects by itself after it is enabled.
 func TestDisabledDevice(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 20 s")
@@ -54,13 +52,12 @@ func TestDisabledDevice(t *testing.T) {
 	g.check(nil)
 	failures := logs.FilterMessage("not connected to the hub").Len()
 	t.Logf("%d failures, back after %s", failures, waited.Round(time.Second))
-	if failures > 3 { // the link that was lost, and a refusal or two
-		t.Errorf("%d attempts in %s: that is not slow", failures, waited)
+	if failures > 3 { // the lost link, and one or two refusals
+		t.Errorf("%d attempts in %s are too many", failures, waited)
 	}
 }
 
-// A hub that is restarted finds its devices back, and nothing that it had sent
-// before is carried out after.
+// After a hub is restarted, its devices connect again and execute no old methods.
 func TestHubIsRestarted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -83,8 +80,7 @@ func TestHubIsRestarted(t *testing.T) {
 	g.check(nil)
 }
 
-// Two gateways with the same identity: each of them notices, and they do not take
-// the link from each other again and again.
+// Two gateways with the same identity notice each other and stop pushing each other out.
 func TestTwoGatewaysOfOneIdentity(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -100,19 +96,19 @@ func TestTwoGatewaysOfOneIdentity(t *testing.T) {
 	one.nextLink()
 	other := startGateway(t, h, "other", h.at.MQTT.String(), func(o *mqtt.Options) { *o = same })
 	other.nextLink()
-	said := func() error {
+	warned := func() error {
 		if logs.FilterMessageSnippet("another client seems to log in as this device").Len() == 0 {
-			return errors.New("nobody says that there is another client")
+			return errors.New("no gateway warns about another client")
 		}
 		return nil
 	}
-	if err := eventually(t.Context(), said); err != nil {
+	if err := eventually(t.Context(), warned); err != nil {
 		t.Fatal(err)
 	}
 	links := one.all.Load() + other.all.Load()
-	time.Sleep(3 * time.Second) // the slow pace begins with ten
+	time.Sleep(3 * time.Second) // less than the wait after a refusal, which is 10 s or more
 	if now := one.all.Load() + other.all.Load(); now > links+1 {
-		t.Errorf("%d links more within 3 s", now-links)
+		t.Errorf("%d more links within 3 s", now-links)
 	}
-	t.Logf("%d links until it was noticed", links)
+	t.Logf("%d links until a gateway warned", links)
 }

@@ -9,6 +9,8 @@ import (
 // A device closes the link if the hub announces a packet of 256 MiB, and does not
 // allocate memory for the packet.
 func TestPacketTooLarge(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)

@@ -13,10 +13,12 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// What goes out in CONNECT, byte for byte: level 4, user name and password and
-// clean session, keep-alive, client id, and a token that the official Node SDK
-// made for the same key and time.
+// TestConnectGolden compares CONNECT byte for byte: protocol level 4, the flags for user
+// name, password and clean session, keep-alive, client id, user name and token. The
+// official Node SDK made the same token for the same key and time.
 func TestConnectGolden(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	startDevice(t, p, func(o *mqtt.Options) {
 		o.ModelID = "dtmi:latchd:DoorLock;1"
@@ -37,8 +39,10 @@ func TestConnectGolden(t *testing.T) {
 	}
 }
 
-// A device with a certificate shows it, and says its name and nothing more.
+// A device with a certificate sends the certificate and its user name, but no password.
 func TestConnectWithCertificate(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	shown, _ := testCertificate(t, "d1", connectedAt.Add(-time.Hour), connectedAt.Add(time.Hour))
 	startDevice(t, p, func(o *mqtt.Options) {
@@ -52,13 +56,15 @@ func TestConnectWithCertificate(t *testing.T) {
 		t.Errorf("CONNECT\n got %q\nwant %q", got, want)
 	}
 	if certs := s.conn.(*tls.Conn).ConnectionState().PeerCertificates; len(certs) != 1 || certs[0].Subject.CommonName != "d1" {
-		t.Errorf("shown were %d certificates", len(certs))
+		t.Errorf("the device sent %d certificates", len(certs))
 	}
 }
 
-// The address that is dialled and whose certificate is checked is one thing;
-// the name that is signed is always the hub's.
+// User name and token must contain the hub's name even if the device connects to another
+// address.
 func TestEndpointApartFromHostName(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name   string
 		change func(o *mqtt.Options, p *peer)
@@ -85,6 +91,8 @@ func TestEndpointApartFromHostName(t *testing.T) {
 }
 
 func TestMethodAndAnswer(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -101,10 +109,10 @@ func TestMethodAndAnswer(t *testing.T) {
 	s.wantMessage(t, "$iothub/methods/res/200/?$rid=17", `{"position":"locked"}`)
 
 	if err := link.Respond(t.Context(), "17", answer); err == nil {
-		t.Error("a second answer to the same request is not refused")
+		t.Error("Respond accepted a second answer to the same request")
 	}
 	if err := link.Respond(t.Context(), "99", answer); err == nil {
-		t.Error("an answer to a request that never came is not refused")
+		t.Error("Respond accepted an answer to an unknown request")
 	}
 
 	s.method("18", "ping", "")
@@ -116,6 +124,8 @@ func TestMethodAndAnswer(t *testing.T) {
 }
 
 func TestMethodSentTwiceIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -129,22 +139,24 @@ func TestMethodSentTwiceIsDeliveredOnce(t *testing.T) {
 	}
 }
 
-// A flood is dropped and counted; the link goes on.
+// The inbox drops and counts the methods that exceed its size. The link stays up.
 func TestMethodFlood(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
 	for i := range 70 {
 		s.method(strconv.Itoa(i), "ping", "null")
 	}
-	if _, err := link.Twin(t.Context()); err != nil { // all has arrived when this is answered
+	if _, err := link.Twin(t.Context()); err != nil { // all methods have arrived before this answer
 		t.Fatal(err)
 	}
 	for range 64 {
 		receive(t, link.Methods(), "a method")
 	}
 	if n := d.logs.FilterMessageSnippet("dropped a method because too many are waiting").Len(); n != 6 {
-		t.Errorf("%d methods are logged as dropped, want 6", n)
+		t.Errorf("the log has %d dropped methods, want 6", n)
 	}
 	s.method("last", "ping", "null")
 	if m := receive(t, link.Methods(), "a method"); m.RequestID != "last" {
@@ -153,6 +165,8 @@ func TestMethodFlood(t *testing.T) {
 }
 
 func TestTwin(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.onTwinGet = nil })
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -166,14 +180,14 @@ func TestTwin(t *testing.T) {
 			}},
 		{"throttled", "429", `{"errorCode":429001,"message":"slow down","trackingId":"T"}`,
 			func(_ iothub.DeviceTwin, err error) bool {
-				var refusal *iothub.Error
-				return errors.As(err, &refusal) && refusal.Status == 429 && refusal.Code == iothub.CodeThrottling &&
+				refusal, ok := errors.AsType[*iothub.Error](err)
+				return ok && refusal.Status == 429 && refusal.Code == iothub.CodeThrottling &&
 					refusal.Message == "slow down" && refusal.TrackingID == "T"
 			}},
 		{"refused without a body", "500", "",
 			func(_ iothub.DeviceTwin, err error) bool {
-				var refusal *iothub.Error
-				return errors.As(err, &refusal) && refusal.Status == 500
+				refusal, ok := errors.AsType[*iothub.Error](err)
+				return ok && refusal.Status == 500
 			}},
 		{"not a twin", "200", `{"desired":{}}`, func(_ iothub.DeviceTwin, err error) bool { return err != nil }},
 		{"not JSON", "200", `{`, func(_ iothub.DeviceTwin, err error) bool { return err != nil }},
@@ -190,7 +204,7 @@ func TestTwin(t *testing.T) {
 			}()
 			m := s.message(t)
 			if string(m.Payload) != " " {
-				t.Errorf("asked with %q, want one space", m.Payload)
+				t.Errorf("the request is %q, want one space", m.Payload)
 			}
 			s.publish("$iothub/twin/res/"+test.answer+"/?$rid="+m.TopicName[len("$iothub/twin/GET/?$rid="):], test.payload)
 			if r := receive(t, results, "the result"); !test.check(r.twin, r.err) {
@@ -201,6 +215,8 @@ func TestTwin(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -224,18 +240,18 @@ func TestReport(t *testing.T) {
 	id := report(t.Context())
 	s.publish("$iothub/twin/res/204/?$rid="+id+"&$version=12", "")
 	if r := receive(t, results, "the result"); r.err != nil || r.version != 12 {
-		t.Errorf("taken: got %+v", r)
+		t.Errorf("accepted: got %+v", r)
 	}
 
 	id = report(t.Context())
 	s.publish("$iothub/twin/res/400/?$rid="+id, `{"errorCode":400,"message":"too deep"}`)
-	var refusal *iothub.Error
-	if r := receive(t, results, "the result"); !errors.As(r.err, &refusal) || refusal.Status != 400 || refusal.Message != "too deep" {
+	r := receive(t, results, "the result")
+	if refusal, ok := errors.AsType[*iothub.Error](r.err); !ok || refusal.Status != 400 || refusal.Message != "too deep" {
 		t.Errorf("refused: got %+v", r)
 	}
 
 	late := report(t.Context())
-	for range 3 { // the timers of the two before, which nobody waits for any more, and this one's
+	for range 3 { // the timers of the two earlier requests, and of this one
 		d.clock.fire(t, 30*time.Second)
 	}
 	if r := receive(t, results, "the result"); !errors.Is(r.err, mqtt.ErrNoAnswer) {
@@ -249,7 +265,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("cancelled: got %+v", r)
 	}
 
-	// A late answer is nobody's; the next request gets its own.
+	// The link drops an answer that is too late. The next request gets its own answer.
 	id = report(t.Context())
 	s.publish("$iothub/twin/res/204/?$rid="+late+"&$version=13", "")
 	s.publish("$iothub/twin/res/204/?$rid="+id+"&$version=14", "")
@@ -265,6 +281,8 @@ func TestReport(t *testing.T) {
 }
 
 func TestDesired(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -277,12 +295,14 @@ func TestDesired(t *testing.T) {
 		t.Errorf("got %v", first)
 	}
 	if floor, there := second["floor"]; floor != nil || !there || second.Version() != 4 {
-		t.Errorf("got %v, want the deletion, with the version of the topic", second)
+		t.Errorf("got %v, want the deletion with the version from the topic", second)
 	}
 }
 
-// Of too many changes the newest stay, so that the gap shows.
+// The inbox keeps the newest of too many changes, so that the device sees a gap.
 func TestDesiredFlood(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -299,16 +319,17 @@ func TestDesiredFlood(t *testing.T) {
 	}
 }
 
-// When the link is lost nothing more is handed out that could not be answered,
-// and what is in progress learns that its answer has no way.
+// When the link is lost, waiting methods are dropped and answers to earlier methods fail.
 func TestLostLinkDiscardsMethods(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
 	s.method("1", "lockDoor", "null")
 	s.method("2", "lockDoor", "null")
 	receive(t, link.Methods(), "a method")
-	if _, err := link.Twin(t.Context()); err != nil { // both have arrived
+	if _, err := link.Twin(t.Context()); err != nil { // both methods have arrived before this answer
 		t.Fatal(err)
 	}
 	s.conn.Close()
@@ -322,9 +343,11 @@ func TestLostLinkDiscardsMethods(t *testing.T) {
 	}
 }
 
-// A hub that falls silent while the connection stands is found by the ping. It
-// is the one test in real time: paho's keep-alive has its own clock.
+// The ping finds a hub that is silent while its connection stays open. This test runs in
+// real time, because paho's keep-alive does not use the simulated clock.
 func TestSilentHub(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.deaf = true })
 	d := startDevice(t, p, func(o *mqtt.Options) { o.KeepAlive = time.Second })
 	p.next(t)
@@ -336,6 +359,7 @@ func TestSilentHub(t *testing.T) {
 	}
 }
 
+// receiveEnd waits until the context of a serve function ends.
 func receiveEnd(t *testing.T, ctx context.Context) {
 	t.Helper()
 	select {

@@ -20,39 +20,39 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// patience bounds every wait of a test; it only shows in failures.
+// patience limits every wait of a test. Only a failing test waits that long.
 const patience = 20 * time.Second
 
-// peer is the hub's end of links, packet by packet, so that a test decides when
-// the hub does what. Unless told otherwise it accepts all, grants all, answers
-// pings and UNSUBSCRIBE, and answers a twin request by an empty twin.
+// peer plays the hub packet by packet, so that a test decides what the hub does and when.
+// By default it accepts all logins, grants all subscriptions, answers pings and
+// UNSUBSCRIBE, and answers a twin request with an empty twin.
 type peer struct {
 	t        *testing.T
 	address  string
 	roots    *x509.CertPool
 	sessions chan *session
 
-	clientCAs *x509.CertPool        // nil: any certificate will do, and none
-	connack   func(n int) byte      // n counts CONNECTs from 0; may say hangUp
-	suback    byte                  // for every filter
-	deaf      bool                  // to pings
-	onUnsub   func(s *session) bool // before UNSUBACK; false keeps it back
-	onTwinGet func(s *session, id string)
-	noPuback  bool
+	clientCAs *x509.CertPool              // required issuers of client certificates; nil accepts any client
+	connack   func(n int) byte            // returns the code of the CONNACK, or hangUp; n counts CONNECTs from 0
+	suback    byte                        // code in SUBACK for every filter
+	deaf      bool                        // do not answer pings
+	onUnsub   func(s *session) bool       // called before UNSUBACK; false suppresses UNSUBACK
+	onTwinGet func(s *session, id string) // answers a request for the twin
+	noPuback  bool                        // do not acknowledge messages
 }
 
-// hangUp, in place of a CONNACK's code, closes the connection.
+// hangUp makes the peer close the connection instead of sending CONNACK.
 const hangUp = 100
 
-// session is one connection of a client.
+// session is one connection of a client to a peer.
 type session struct {
 	t       *testing.T
 	conn    net.Conn
 	connect *packets.ConnectPacket
-	raw     []byte // CONNECT as it came
+	raw     []byte // the bytes of CONNECT
 	filters []string
-	in      chan packets.ControlPacket // PUBLISH, UNSUBSCRIBE, DISCONNECT
-	gone    chan struct{}
+	in      chan packets.ControlPacket // delivers PUBLISH, UNSUBSCRIBE and DISCONNECT
+	gone    chan struct{}              // closed when the connection has ended
 }
 
 func newPeer(t *testing.T, change func(p *peer)) *peer {
@@ -115,7 +115,7 @@ func (p *peer) serve(conn net.Conn, n int) {
 	var raw bytes.Buffer
 	first, err := packets.ReadPacket(io.TeeReader(conn, &raw))
 	if err != nil {
-		return // a failed handshake
+		return // the handshake failed
 	}
 	connect, ok := first.(*packets.ConnectPacket)
 	if !ok {
@@ -181,24 +181,25 @@ func (p *peer) handle(s *session, packet packets.ControlPacket) {
 	}
 }
 
-// next returns the next link: subscribed, or refused.
+// next returns the next session, after its subscriptions or its refusal.
 func (p *peer) next(t *testing.T) *session {
 	t.Helper()
 	return receive(t, p.sessions, "a connection")
 }
 
-// publish sends to the client.
+// publish sends a message to the client.
 func (s *session) publish(topic, payload string) {
 	m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 	m.TopicName, m.Payload = topic, []byte(payload)
-	m.Write(s.conn) // a failure shows as an answer that does not come
+	m.Write(s.conn) // after a failure the test waits in vain for the answer
 }
 
+// method sends a direct method to the client.
 func (s *session) method(id, name, payload string) {
 	s.publish("$iothub/methods/POST/"+name+"/?$rid="+id, payload)
 }
 
-// message returns the client's next PUBLISH and fails on anything else.
+// message returns the client's next packet, which must be a PUBLISH.
 func (s *session) message(t *testing.T) *packets.PublishPacket {
 	t.Helper()
 	packet := receive(t, s.in, "a message")
@@ -209,7 +210,7 @@ func (s *session) message(t *testing.T) *packets.PublishPacket {
 	return m
 }
 
-// wantMessage fails unless the client's next PUBLISH is this one.
+// wantMessage fails the test unless the client's next packet is this message.
 func (s *session) wantMessage(t *testing.T, topic, payload string) {
 	t.Helper()
 	m := s.message(t)
@@ -218,6 +219,7 @@ func (s *session) wantMessage(t *testing.T, topic, payload string) {
 	}
 }
 
+// wantPacket returns the client's next packet, which must be of type P.
 func wantPacket[P packets.ControlPacket](t *testing.T, s *session) P {
 	t.Helper()
 	packet := receive(t, s.in, "a packet")
@@ -228,6 +230,7 @@ func wantPacket[P packets.ControlPacket](t *testing.T, s *session) P {
 	return p
 }
 
+// receive returns the next value from c. It fails the test if none arrives in time.
 func receive[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -239,12 +242,12 @@ func receive[T any](t *testing.T, c <-chan T, what string) T {
 		}
 		return v
 	case <-ctx.Done():
-		t.Fatalf("waiting for %s: it did not come", what)
+		t.Fatalf("waiting for %s: it did not arrive", what)
 		panic("not reached")
 	}
 }
 
-// closed waits until c is closed and fails if a value comes.
+// closed waits until c is closed. It fails the test if a value arrives instead.
 func closed[T any](t *testing.T, c <-chan T, what string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -255,11 +258,11 @@ func closed[T any](t *testing.T, c <-chan T, what string) {
 			t.Fatalf("waiting for the end of %s: got %v", what, v)
 		}
 	case <-ctx.Done():
-		t.Fatalf("waiting for the end of %s: it did not come", what)
+		t.Fatalf("waiting for the end of %s: it did not end", what)
 	}
 }
 
-// testCertificate makes a certificate for name of a CA of its own.
+// testCertificate returns a certificate for name, and the CA that issued it.
 func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	caKey, ca := sign(t, &x509.Certificate{
@@ -276,6 +279,8 @@ func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Cert
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}, roots
 }
 
+// sign returns a new key and a certificate for it. A nil parent makes the certificate
+// self-signed.
 func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

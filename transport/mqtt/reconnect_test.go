@@ -18,17 +18,17 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// simulated is time in which back-off takes none, and tokens grow old when the
-// test says so.
+// simulated is a clock on which waits between links take no time. A token expires when
+// the test fires its renewal.
 type simulated struct {
 	mu     sync.Mutex
 	time   time.Time
 	passed time.Duration
 	linked bool
-	armed  chan chan time.Time // the renewal of each link that comes
+	armed  chan chan time.Time // delivers the renewal timer of each new link
 }
 
-const renewAfter = 48 * time.Minute // with the middle of chance
+const renewAfter = 48 * time.Minute // 80 % of the token's life, because the random number is 0.5
 
 func (s *simulated) now() time.Time {
 	s.mu.Lock()
@@ -48,32 +48,33 @@ func (s *simulated) after(d time.Duration) <-chan time.Time {
 		s.time, s.passed = s.time.Add(d), s.passed+d
 		c <- s.time
 	}
-	return c // what bounds an answer is not needed: the peer answers
+	return c // timers that limit an answer never fire, because the peer answers
 }
 
-// goOn lets time go on while there is a link.
-func (s *simulated) goOn(d time.Duration) {
+// advance lets time pass while there is a link.
+func (s *simulated) advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.time, s.passed = s.time.Add(d), s.passed+d
 }
 
-// step sets the clock.
+// step sets the clock forward or back. Step time does not count as passed.
 func (s *simulated) step(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.time = s.time.Add(d)
 }
 
+// unlinked tells the clock that the link has ended.
 func (s *simulated) unlinked() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.linked = false
 }
 
-// A thousand links come and go, by all that ends links, with hubs that refuse and
-// clocks that are set: memory and goroutines stay what they were.
-// LATCHD_TEST_RECONNECTS says how many; the seed is printed.
+// TestReconnects opens a thousand links and ends them in all possible ways, with hubs that
+// refuse logins and clocks that are set. Memory and goroutines must not grow. The variable
+// LATCHD_TEST_RECONNECTS sets the number of links. The test logs its random seed.
 func TestReconnects(t *testing.T) {
 	links := 1000
 	if text := os.Getenv("LATCHD_TEST_RECONNECTS"); text != "" {
@@ -116,16 +117,16 @@ func TestReconnects(t *testing.T) {
 		if err := link.Respond(t.Context(), id, iothub.MethodResponse{Status: 200}); err != nil {
 			t.Fatal(err)
 		}
-		sim.goOn(time.Duration(random.IntN(120)) * time.Second)
+		sim.advance(time.Duration(random.IntN(120)) * time.Second)
 		switch random.IntN(5) {
 		case 0:
 			renewals++
-			sim.goOn(renewAfter)
+			sim.advance(renewAfter)
 			renew <- sim.now()
 		case 1:
 			sim.unlinked()
 			d.giveUp <- errors.New("the twin cannot be read")
-		case 2: // the hub is away, or takes nobody, for a while
+		case 2: // the hub hangs up or refuses logins for a while
 			refusals.Store(int32(random.IntN(20)))
 			code.Store([]int32{packets.ErrRefusedServerUnavailable, packets.ErrRefusedNotAuthorised, hangUp}[random.IntN(3)])
 			sim.unlinked()
@@ -147,7 +148,7 @@ func TestReconnects(t *testing.T) {
 	}
 	d.link(t)
 	after := measure()
-	for range 50 { // what ends is given the time to
+	for range 50 { // give ending goroutines time to end
 		if after.goroutines <= before.goroutines {
 			break
 		}
@@ -164,15 +165,16 @@ func TestReconnects(t *testing.T) {
 	}
 }
 
-// use is what a process uses.
+// use is the memory and the goroutines of a process.
 type use struct {
 	heap       uint64
 	goroutines int
 }
 
+// measure returns the memory in use and the number of goroutines.
 func measure() use {
 	runtime.GC()
-	runtime.GC() // what the first one has finalizers run for
+	runtime.GC() // frees the memory of finalizers that the first collection ran
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return use{m.HeapAlloc, runtime.NumGoroutine()}

@@ -11,9 +11,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// Short tokens and a method every 100 ms: however often the token is renewed, no
-// method is executed whose caller does not get its answer, and few come at a
-// moment without a link. LATCHD_TEST_RENEWAL says how long, such as 3m.
+// TestRenewalsUnderLoad calls a method every 100 ms while a short token is renewed again
+// and again. The caller must get the answer to every executed method, and only few methods
+// may arrive while there is no link. The variable LATCHD_TEST_RENEWAL sets the duration,
+// such as 3m.
 func TestRenewalsUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 20 s")
@@ -40,7 +41,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 	defer ticker.Stop()
 	total := 0
 	for end := time.Now().Add(duration); time.Now().Before(end); total++ {
-		n := 2*total + 1 // locks, which join each other
+		n := 2*total + 1 // an odd number, so that call locks the door
 		calls.Go(func() {
 			reason, err := g.call(n)
 			mu.Lock()
@@ -71,7 +72,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 	t.Logf("%d methods, %d renewals: %d answered, failed %v (%.2f %%), executed without an answer %d",
 		total, renewals, len(answered), failed, share, executed)
 	if executed > 0 {
-		t.Errorf("%d methods were executed and not answered: of %q", executed, unanswered)
+		t.Errorf("%d methods were executed without an answer, among %q", executed, unanswered)
 	}
 	if least := int64(duration/life) - 1; renewals < least {
 		t.Errorf("%d renewals, want %d or more", renewals, least)

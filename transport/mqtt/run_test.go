@@ -16,8 +16,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// With the middle of chance each delay is half its ceiling.
+// The random number is 0.5 in these tests, so that each delay is half of the longest.
 func TestBackoff(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) {
 		p.connack = func(n int) byte {
 			if n < 8 || n == 10 {
@@ -37,7 +39,7 @@ func TestBackoff(t *testing.T) {
 	if link.LastError() != "" {
 		t.Errorf("last error of the first link: %q", link.LastError())
 	}
-	d.clock.advance(59 * time.Second) // not yet stable
+	d.clock.advance(59 * time.Second) // one second before the link counts as stable
 	s.conn.Close()
 	receiveEnd(t, link.ctx)
 	d.clock.fire(t, 30*time.Second)
@@ -51,7 +53,7 @@ func TestBackoff(t *testing.T) {
 	s.conn.Close()
 	receiveEnd(t, link.ctx)
 	d.clock.fire(t, 500*time.Millisecond)
-	p.next(t) // refused: why the link ended is still the last error
+	p.next(t) // the hub hangs up: LastError is still the end of the link
 	d.clock.fire(t, time.Second)
 	p.next(t)
 	if link = d.link(t); link.LastError() != want {
@@ -59,9 +61,11 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Two clients of one identity do not chase each other: each sees its link closed
-// soon after the login, says so, and waits.
+// Two clients with the same identity do not push each other out in a loop. Each notices
+// that its links are closed soon after the login, logs a warning and waits.
 func TestAnotherClientTakesOver(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	for _, delay := range []time.Duration{500 * time.Millisecond, time.Second, 45 * time.Second, 45 * time.Second} {
@@ -73,13 +77,14 @@ func TestAnotherClientTakesOver(t *testing.T) {
 	p.next(t)
 	d.link(t)
 	if n := d.logs.FilterMessageSnippet("another client seems to log in as this device").Len(); n != 2 {
-		t.Errorf("it is said %d times", n)
+		t.Errorf("the warning was logged %d times", n)
 	}
 }
 
-// A device whose hub is assigned is located before each attempt, with how often
-// in a row a hub has refused it.
+// Run calls Locate before each attempt and passes the number of consecutive refusals.
 func TestLocate(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) {
 		p.connack = func(n int) byte {
 			if n < 2 {
@@ -101,7 +106,7 @@ func TestLocate(t *testing.T) {
 			return device, nil
 		}
 	})
-	d.clock.fire(t, 500*time.Millisecond) // not located
+	d.clock.fire(t, 500*time.Millisecond) // Locate failed
 	p.next(t)
 	d.clock.fire(t, 30*time.Second)
 	p.next(t)
@@ -118,15 +123,17 @@ func TestLocate(t *testing.T) {
 		t.Errorf("sent to %s", m.TopicName)
 	}
 	for _, want := range []int{0, 0, 1, 2} {
-		if got := receive(t, asked, "a question"); got != want {
-			t.Errorf("located after %d refusals, want %d", got, want)
+		if got := receive(t, asked, "a call of Locate"); got != want {
+			t.Errorf("Locate was called with %d refusals, want %d", got, want)
 		}
 	}
 	d.stop(t)
 }
 
-// Each attempt mints its own token, so that a corrected clock heals a login.
+// Each attempt signs a new token, so that the login works once the clock is right.
 func TestTokenOfEachAttempt(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return packets.ErrRefusedNotAuthorised } })
 	d := startDevice(t, p, nil)
 	first := p.next(t)
@@ -141,6 +148,8 @@ func TestTokenOfEachAttempt(t *testing.T) {
 }
 
 func TestSubscriptionRefused(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.suback = 0x80 })
 	d := startDevice(t, p, nil)
 	s := p.next(t)
@@ -149,21 +158,23 @@ func TestSubscriptionRefused(t *testing.T) {
 	p.next(t)
 	d.stop(t)
 	if len(d.links) != 0 {
-		t.Error("serve was called without its subscriptions")
+		t.Error("Run called serve without the subscriptions")
 	}
 	if d.logs.FilterMessage("not connected to the hub").Len() == 0 {
-		t.Error("it is not logged")
+		t.Error("the failure is not logged")
 	}
 }
 
-// A renewal loses no method and runs none twice: one in flight is answered on
-// the old link, one that the hub had sent before it took note as well, and the
-// new link is made only then, with a new token.
+// A renewal loses no method and runs none twice. The device answers on the old link the
+// methods that it has already, and those that the hub sent before it read UNSUBSCRIBE.
+// Only then does Run open the new link, with a new token.
 func TestRenewal(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) {
 		p.onUnsub = func(s *session) bool { s.method("2", "lockDoor", "null"); return true }
 		p.onTwinGet = func(s *session, id string) {
-			s.method("3", "lockDoor", "null") // from a buffer of the hub's, behind UNSUBACK
+			s.method("3", "lockDoor", "null") // a method that the hub had buffered and sends after UNSUBACK
 			s.publish("$iothub/twin/res/429/?$rid="+id, "")
 		}
 	})
@@ -184,34 +195,34 @@ func TestRenewal(t *testing.T) {
 	closed(t, link.Methods(), "the methods")
 	s.message(t) // the twin request
 
-	s.method("4", "lockDoor", "null") // too late to be carried out
-	link.Twin(t.Context())            // it has arrived when this is answered
+	s.method("4", "lockDoor", "null") // too late, so that the device ignores it
+	link.Twin(t.Context())            // the method has arrived before this answer
 	s.message(t)
 	if d.logs.FilterMessageSnippet("arrived while the link was being closed").Len() == 0 {
-		t.Error("a method that came too late is not logged")
+		t.Error("a method that arrived too late is not logged")
 	}
 
 	for _, id := range []string{"3", "1", "2"} {
 		if link.ctx.Err() != nil {
-			t.Fatal("serve's context ended before all was answered")
+			t.Fatal("serve's context ended before all methods had answers")
 		}
 		if err := link.Respond(t.Context(), id, iothub.MethodResponse{Status: 200}); err != nil {
 			t.Fatal(err)
 		}
 		s.wantMessage(t, "$iothub/methods/res/200/?$rid="+id, "null")
 	}
-	if m := s.message(t); !strings.HasPrefix(m.TopicName, "$iothub/twin/GET/") { // the hub answers it behind what it has read
-		t.Errorf("after the answers comes %s", m.TopicName)
+	if m := s.message(t); !strings.HasPrefix(m.TopicName, "$iothub/twin/GET/") { // its answer proves that the hub has read the answers
+		t.Errorf("after the answers, the device sent %s", m.TopicName)
 	}
 	wantPacket[*packets.DisconnectPacket](t, s)
 	receiveEnd(t, link.ctx)
 
-	s, next := p.next(t), d.link(t) // no timer was fired: at once
+	s, next := p.next(t), d.link(t) // at once: no timer had to fire
 	if token, _ := iothub.ParseSignature(string(s.connect.Password)); !token.Expiry.Equal(connectedAt.Add(48*time.Minute + time.Hour)) {
 		t.Errorf("the new token is valid until %s", token.Expiry)
 	}
 	if next.LastError() != "" {
-		t.Errorf("a renewal is no error, and the last error is %q", next.LastError())
+		t.Errorf("the last error after a renewal is %q", next.LastError())
 	}
 	s.method("1", "lockDoor", "null") // the same id on a new link is a new request
 	if m := receive(t, next.Methods(), "a method"); m.Name != "lockDoor" {
@@ -222,9 +233,11 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// A hub that acknowledges nothing and a device that never answers hold up a
-// renewal for a bounded time.
+// A hub that acknowledges nothing and a device that never answers delay a renewal only
+// for a limited time.
 func TestRenewalIsBounded(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.onUnsub = func(*session) bool { return false } })
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -243,8 +256,10 @@ func TestRenewalIsBounded(t *testing.T) {
 	}
 }
 
-// A link that is lost during its renewal counts as lost.
+// Run treats a link that is lost during its renewal as lost.
 func TestLostDuringRenewal(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) { p.onUnsub = func(s *session) bool { s.conn.Close(); return false } })
 	d := startDevice(t, p, nil)
 	p.next(t)
@@ -253,13 +268,15 @@ func TestLostDuringRenewal(t *testing.T) {
 	d.clock.fire(t, 500*time.Millisecond)
 	p.next(t)
 	if d.link(t).LastError() == "" {
-		t.Error("the loss is not said")
+		t.Error("LastError does not report the loss")
 	}
 }
 
-// When the context ends no more methods come, those in flight are answered, and
-// the hub gets a DISCONNECT.
+// When the context ends, no more methods arrive, the device can answer the ones it has,
+// and the hub receives DISCONNECT.
 func TestEndOfContext(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -282,6 +299,8 @@ func TestEndOfContext(t *testing.T) {
 }
 
 func TestEndOfContextWithAMethodThatHangs(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -293,8 +312,10 @@ func TestEndOfContextWithAMethodThatHangs(t *testing.T) {
 	receiveEnd(t, link.ctx)
 }
 
-// The context may end while nothing is connected, at each step of connecting.
+// Run must return when its context ends during any step of an attempt to connect.
 func TestEndOfContextWhileConnecting(t *testing.T) {
+	t.Parallel()
+
 	t.Run("TCP", func(t *testing.T) {
 		dialling := make(chan struct{})
 		d := startDevice(t, nil, func(o *mqtt.Options) {
@@ -304,7 +325,7 @@ func TestEndOfContextWhileConnecting(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		})
-		closed(t, dialling, "the start of dialling")
+		closed(t, dialling, "the call of Dial")
 		if err := d.stop(t); err != nil {
 			t.Error(err)
 		}
@@ -331,8 +352,10 @@ func TestEndOfContextWhileConnecting(t *testing.T) {
 	})
 }
 
-// A serve function that gives up gets another link, after a while.
+// Run connects again after a serve function has returned an error.
 func TestServeGivesUp(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s := p.next(t)
@@ -347,6 +370,8 @@ func TestServeGivesUp(t *testing.T) {
 }
 
 func TestAddress(t *testing.T) {
+	t.Parallel()
+
 	for target, want := range map[string]string{
 		"myhub.azure-devices.net": "myhub.azure-devices.net:8883",
 		"localhost:8884":          "localhost:8884",
@@ -359,7 +384,7 @@ func TestAddress(t *testing.T) {
 				o.Endpoint = target
 				o.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
 					dialled <- address
-					return nil, errors.New("enough")
+					return nil, errors.New("end of the test")
 				}
 			})
 			if got := receive(t, dialled, "a connection"); got != want {
@@ -371,6 +396,8 @@ func TestAddress(t *testing.T) {
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
+	t.Parallel()
+
 	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.Add(time.Hour))
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS11})
 	if err != nil {

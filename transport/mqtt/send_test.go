@@ -15,8 +15,10 @@ var message = iothub.Message{
 	Properties: iothub.Bag{{Name: "event", Value: "locked"}}, Body: []byte(`{"event":"locked"}`),
 }
 
-// Send returns when the hub has acknowledged, and not before.
+// Send delivers the message with QoS 1 and the right topic.
 func TestSend(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
@@ -29,11 +31,13 @@ func TestSend(t *testing.T) {
 		t.Errorf("got %s %s QoS %d", m.TopicName, m.Payload, m.Qos)
 	}
 	if err := link.Send(t.Context(), iothub.Message{Body: make([]byte, iothub.MaxMessage+1)}); err == nil {
-		t.Error("a message that no hub takes was sent")
+		t.Error("Send accepted a message that is too large")
 	}
 }
 
 func TestSendWithoutAcknowledgement(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name string
 		end  func(d *device, s *session, cancel func())

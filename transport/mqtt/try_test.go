@@ -9,8 +9,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// Try says what Run would say, and leaves no link.
+// Try returns the error that Run would log, and closes the link of a successful attempt.
 func TestTry(t *testing.T) {
+	t.Parallel()
+
 	p := newPeer(t, func(p *peer) {
 		p.connack = func(n int) byte {
 			return []byte{packets.Accepted, packets.ErrRefusedIDRejected}[n]
@@ -31,6 +33,6 @@ func TestTry(t *testing.T) {
 		t.Errorf("refused: got %v, want %s", err, want)
 	}
 	if err := mqtt.Try(t.Context(), mqtt.Options{}); err == nil {
-		t.Error("no device: no error")
+		t.Error("Try accepted options without a device")
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// A whole door by WebSocket: what comes out of it is the MQTT that the hub knows,
-// and renewals are made the same way.
+// TestWebSocket connects a gateway over WebSocket to a server that forwards the content of
+// the WebSocket to the hub. The gateway must work, also after a renewal.
 func TestWebSocket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 10 s")
@@ -36,7 +36,7 @@ func TestWebSocket(t *testing.T) {
 		defer hub.Close()
 		go func() {
 			defer ws.Close()
-			buffer := make([]byte, 100) // so that packets are torn
+			buffer := make([]byte, 100) // smaller than a packet, so that packets are split
 			for {
 				n, err := hub.Read(buffer)
 				if err != nil || ws.WriteMessage(websocket.BinaryMessage, buffer[:n]) != nil {
@@ -64,7 +64,7 @@ func TestWebSocket(t *testing.T) {
 	if err := g.converged(t.Context(), "first", 0); err != nil {
 		t.Error(err)
 	}
-	g.nextLink() // renewed
+	g.nextLink() // after the renewal
 	if err := g.converged(t.Context(), "second", 1_000_000); err != nil {
 		t.Error(err)
 	}

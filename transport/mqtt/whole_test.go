@@ -24,10 +24,8 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// The tests of the whole put the real agent and the real link on one side, the
-// embedded hub on the other, and trouble between.
-
-// testHub is a hub, and a technician's way to it.
+// testHub is an embedded hub, and the client of a technician who uses it. The tests that
+// use it connect the real agent to it through a real link and make trouble in between.
 type testHub struct {
 	*rest.Client
 	t     *testing.T
@@ -61,7 +59,7 @@ func startHub(t *testing.T) *testHub {
 	return h
 }
 
-// run starts the hub's process, as it were.
+// run starts the hub on the given addresses and waits until it is ready.
 func (h *testHub) run(mqttAddress, httpsAddress string) {
 	h.t.Helper()
 	ctx, end := context.WithCancel(context.Background())
@@ -76,7 +74,7 @@ func (h *testHub) run(mqttAddress, httpsAddress string) {
 	select {
 	case h.at = <-ready:
 	case err := <-h.ended:
-		h.t.Fatalf("the hub does not start: %v", err)
+		h.t.Fatalf("the hub did not start: %v", err)
 	}
 }
 
@@ -87,24 +85,24 @@ func (h *testHub) stop() {
 	}
 }
 
-// gateway is a door with its agent, linked to a hub until the test ends.
+// gateway is a door with its agent. It stays connected to a hub until the test ends.
 type gateway struct {
 	t        *testing.T
 	hub      *testHub
 	id       string
 	lock     *actuator.Lock
 	events   *agent.Events
-	links    atomic.Int64  // that are served now
-	most     atomic.Int64  // that were served at the same time
-	all      atomic.Int64  // that were ever served
-	up       chan struct{} // has a value when a link has begun
-	answered atomic.Int64  // methods that a technician got a 200 for
+	links    atomic.Int64  // number of links that are served now
+	most     atomic.Int64  // largest number of links that were served at the same time
+	all      atomic.Int64  // number of links since the start
+	up       chan struct{} // receives when a link starts
+	answered atomic.Int64  // number of methods that the door answered with 200
 
 	mu       sync.Mutex
-	executed map[string]int // commands that reached the lock, by reason
+	executed map[string]int // number of commands that reached the lock, by reason
 }
 
-// Do counts what reaches the lock.
+// Do counts the commands that reach the lock.
 func (g *gateway) Do(ctx context.Context, c actuator.Command) (actuator.Result, error) {
 	g.mu.Lock()
 	g.executed[c.Reason]++
@@ -114,7 +112,8 @@ func (g *gateway) Do(ctx context.Context, c actuator.Command) (actuator.Result, 
 func (g *gateway) Status() actuator.Status  { return g.lock.Status() }
 func (g *gateway) Changed() <-chan struct{} { return g.lock.Changed() }
 
-// startGateway makes a device in the hub and runs it, by way of address.
+// startGateway creates a device in the hub and runs its gateway, which connects to
+// address.
 func startGateway(t *testing.T, h *testHub, id, address string, change func(o *mqtt.Options)) *gateway {
 	t.Helper()
 	identity, err := h.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: id})
@@ -180,8 +179,9 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	return g
 }
 
-// call has the door unlocked or locked for a reason that is nobody else's. It
-// returns the hub's error; an answer of the door other than 200 fails the test.
+// call locks the door if n is odd and unlocks it if n is even. The reason that it sends
+// is unique. call returns the hub's error; it fails the test if the door answers with a
+// status other than 200.
 func (g *gateway) call(n int) (reason string, err error) {
 	name := "unlockDoor"
 	if n%2 == 1 {
@@ -200,9 +200,9 @@ func (g *gateway) call(n int) (reason string, err error) {
 	return reason, err
 }
 
-// converged reports what is not yet as it has to be when all trouble is over: a
-// change of the desired properties arrives, the reported ones are the lock's own,
-// a command is carried out, all events are gone.
+// converged waits until everything works again after the trouble, or returns what does
+// not work: a change of the desired properties reaches the door, the reported properties
+// are those of the lock, the lock executes a command, and all events are sent.
 func (g *gateway) converged(ctx context.Context, room string, n int) error {
 	if _, err := g.hub.UpdateTwin(ctx, g.id, iothub.TwinPatch{
 		Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"room": room}},
@@ -228,21 +228,21 @@ func (g *gateway) converged(ctx context.Context, room string, n int) error {
 		last, _ := lock["lastCommand"].(map[string]any)
 		switch status := g.lock.Status(); {
 		case ack["value"] != room:
-			return fmt.Errorf("room %v is acknowledged, want %s", ack["value"], room)
+			return fmt.Errorf("the door acknowledged room %v, want %s", ack["value"], room)
 		case lock["position"] != string(status.Position) || last["reason"] != status.Last.Reason:
-			return fmt.Errorf("reported %v for %v, the lock is %s for %s", lock["position"], last["reason"], status.Position, status.Last.Reason)
+			return fmt.Errorf("the door reported %v for %v, but the lock is %s for %s", lock["position"], last["reason"], status.Position, status.Last.Reason)
 		case twin.ConnectionState != iothub.Connected:
-			return errors.New("the hub says that the device is not connected")
+			return errors.New("the hub reports that the device is not connected")
 		}
 		if waiting, _ := g.events.Counts(); waiting > 0 {
-			return fmt.Errorf("%d events wait", waiting)
+			return fmt.Errorf("%d events are not sent yet", waiting)
 		}
 		return nil
 	})
 }
 
-// check fails unless each command ran at most once, those that were answered ran,
-// and there was never more than one link.
+// check fails the test if a command ran twice, if a command was answered but did not
+// run, or if there was more than one link at a time.
 func (g *gateway) check(answered []string) {
 	g.t.Helper()
 	g.mu.Lock()
@@ -254,16 +254,16 @@ func (g *gateway) check(answered []string) {
 	}
 	for _, reason := range answered {
 		if g.executed[reason] != 1 {
-			g.t.Errorf("%s was answered and ran %d times", reason, g.executed[reason])
+			g.t.Errorf("%s was answered but ran %d times", reason, g.executed[reason])
 		}
 	}
 	if n := g.most.Load(); n > 1 {
-		g.t.Errorf("there were %d links at a time", n)
+		g.t.Errorf("there were %d links at the same time", n)
 	}
 }
 
-// eventually asks until there is no error, and returns the last one when it takes
-// too long.
+// eventually calls check until it returns nil. If that takes too long, eventually
+// returns the last error.
 func eventually(ctx context.Context, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()

@@ -126,6 +126,8 @@ func echo(t *testing.T, conn net.Conn) {
 // TestConnect tries each transport directly and through each kind of proxy that can
 // carry it.
 func TestConnect(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name      string
 		webSocket bool
@@ -178,6 +180,8 @@ func TestConnect(t *testing.T) {
 // Connect must send the device's certificate whatever authorities the server lists, and
 // must read the certificate again for each attempt.
 func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+
 	for _, webSocket := range []bool{false, true} {
 		e := newEchoServer(t, webSocket)
 		s := e.server(t)
@@ -206,6 +210,8 @@ func TestClientCertificate(t *testing.T) {
 }
 
 func TestConnectFails(t *testing.T) {
+	t.Parallel()
+
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -255,6 +261,8 @@ func TestConnectFails(t *testing.T) {
 
 // A WebSocket that ends must return the same errors from Read as a TCP connection.
 func TestWebSocketEnds(t *testing.T) {
+	t.Parallel()
+
 	for order, want := range map[string]error{"close": io.EOF, "cut": io.ErrUnexpectedEOF, "text": nil} {
 		t.Run(order, func(t *testing.T) {
 			s := newEchoServer(t, true).server(t)
@@ -275,6 +283,8 @@ func TestWebSocketEnds(t *testing.T) {
 
 // Connect must return when its context ends, even if the server or the proxy is silent.
 func TestContextEndsConnect(t *testing.T) {
+	t.Parallel()
+
 	for name, scheme := range map[string]string{"server": "", "SOCKS proxy": "socks5", "HTTP proxy": "http"} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -306,6 +316,8 @@ func TestContextEndsConnect(t *testing.T) {
 }
 
 func TestParseProxy(t *testing.T) {
+	t.Parallel()
+
 	for text, want := range map[string]string{
 		"socks5://proxy:1080":     "socks5://proxy:1080",
 		"socks5h://proxy":         "socks5h://proxy:1080",
