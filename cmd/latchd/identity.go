@@ -129,13 +129,13 @@ func (id identity) options(store *agent.Store, now func() time.Time, log *zap.Lo
 	}
 
 	id.dps.Now = now
-	keeper := &provisioning.Keeper{Options: *id.dps, Keep: keepAssignment(store), Logger: log}
+	locator := &provisioning.Locator{Options: *id.dps, Save: keepAssignment(store), Logger: log}
 	if kept := store.Get().Assignment; kept != nil {
-		if err := json.Unmarshal(kept, &keeper.Assignment); err != nil {
+		if err := json.Unmarshal(kept, &locator.Assignment); err != nil {
 			log.Warn("cannot read the saved hub assignment; asking the provisioning service again", zap.Error(err))
 		}
 	}
-	o.Locate = keeper.Locate
+	o.Locate = locator.Locate
 	return o
 }
 

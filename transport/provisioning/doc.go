@@ -1,16 +1,17 @@
-// Package provisioning asks a Device Provisioning Service which hub a device
-// belongs to, over MQTT, as Azure's has it.
+// Package provisioning asks an Azure Device Provisioning Service, over MQTT, which hub
+// a device belongs to.
 //
-// [Register] asks once. [Keeper] remembers what it was told: the service is asked
-// by a device that has no assignment, and again when the hub of its assignment
-// has refused it for a while. A device that can reach its hub needs no service.
+// [Register] asks once. A [Locator] remembers the answer: it asks the service only if
+// the device has no assignment yet, or if the assigned hub has refused the device
+// several times. A device that can reach its hub does not need the service.
 //
-// What the package promises:
-//   - The device proves who it is by a key (its own, or one made of its group's
-//     by [DeriveKey]) or by a certificate, which is then its proof to the hub too.
-//   - The service's retry-after is honoured, and nothing waits for ever: each
-//     answer has 30 s, and a registration five minutes.
-//   - Errors tell what the service thinks of the device ([Error], [Reason]) from
-//     what is wrong with the way to it.
-//   - No key and no token is in an error or a log entry.
+// Guarantees:
+//   - A device proves its identity with a key (its own, or one that [DeriveKey] made
+//     from its group's key) or with a certificate. The same key or certificate then
+//     proves its identity to the hub.
+//   - The device waits as long as the service's retry-after asks. An answer may take
+//     at most 30 s, and a registration at most five minutes.
+//   - A refusal by the service is an [Error] with a [Reason]. Other errors mean that
+//     the service could not be reached or did not follow the protocol.
+//   - Errors and log entries contain no key and no token.
 package provisioning

@@ -10,103 +10,110 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// Reason tells why the service does not assign a hub.
+// Reason classifies the reasons for which the service does not assign a hub.
 type Reason string
 
-// The reasons.
+// The reasons for which the service does not assign a hub.
 const (
-	Unauthorized Reason = "unauthorized" // it does not believe that the device is who it says
-	NotEnrolled  Reason = "not-enrolled" // it knows no such device, or no such ID scope
-	Disabled     Reason = "disabled"     // the device's enrolment is switched off
-	Failed       Reason = "failed"       // it could not assign: no hub, or a custom allocation said no
-	BadRequest   Reason = "bad-request"  // it does not take what was asked
-	Throttled    Reason = "throttled"    // too many ask
-	Unavailable  Reason = "unavailable"  // it is not well
+	Unauthorized Reason = "unauthorized" // the device's key or certificate is not accepted
+	NotEnrolled  Reason = "not-enrolled" // the service does not know the device or the ID scope
+	Disabled     Reason = "disabled"     // the device's enrollment is disabled
+	Failed       Reason = "failed"       // there is no hub to assign, or a custom allocation failed
+	BadRequest   Reason = "bad-request"  // the service does not accept the request
+	Throttled    Reason = "throttled"    // the service has too many requests
+	Unavailable  Reason = "unavailable"  // the service has an internal problem
 )
 
-// Error is the answer of a service that assigns no hub.
+// Error is the answer of a service that does not assign a hub.
 type Error struct {
 	Reason  Reason
 	Message string
-	// After is how long the service wants to be left alone; 0 if it does not say.
-	After time.Duration
+	After   time.Duration // how long the service asks to wait; 0 if it does not ask
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Refused reports whether asking again soon will hardly help.
+// Refused reports whether the service refused the device, so that the same request will
+// probably fail again soon.
 func (e *Error) Refused() bool { return e.Reason != Throttled && e.Reason != Unavailable }
 
-// RetryAfter returns how long the service wants to be left alone.
+// RetryAfter returns how long the service asks to wait, or 0 if it does not ask.
 func (e *Error) RetryAfter() time.Duration { return e.After }
 
-// later reports whether to ask again on the same connection, if ctx gives the
-// time that the service wants.
-func (e *Error) later(ctx context.Context) bool {
+// retryable reports whether the request can be repeated on the same connection before
+// the deadline of ctx.
+func (e *Error) retryable(ctx context.Context) bool {
 	if e.Refused() {
 		return false
 	}
+
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) > e.After
 }
 
-// loginError says what a CONNACK other than welcome means.
+// loginError returns the error for the return code of a CONNACK that refuses the login.
 func (o Options) loginError(address string, code byte) error {
 	e := &Error{Reason: Unauthorized}
+
 	switch code {
 	case packets.ErrRefusedServerUnavailable:
-		e.Reason, e.Message = Unavailable, "it is not available at the moment"
+		e.Reason, e.Message = Unavailable, "it is temporarily unavailable"
 	case packets.ErrRefusedBadUsernameOrPassword, packets.ErrRefusedNotAuthorised:
 		e.Message = o.unauthorized()
 	default:
 		e.Reason = BadRequest
-		e.Message = fmt.Sprintf("it refused the connection with the code %d; check that the address is a provisioning service's", code)
+		e.Message = fmt.Sprintf("it refused the connection with code %d; check that the address is a provisioning service's", code)
 	}
+
 	e.Message = fmt.Sprintf("provisioning service at %s: %s", address, e.Message)
 	return e
 }
 
+// unauthorized returns the message for a refused key or certificate.
 func (o Options) unauthorized() string {
 	proof := "key"
 	if o.Certificate != nil {
 		proof = "certificate"
 	}
+
 	return fmt.Sprintf("it refused the login of %q as not authorized; check the registration id, its %s and the ID scope %s, "+
-		"that it is enrolled and enabled, and this computer's clock (%s)", o.RegistrationID, proof, o.IDScope, o.now().UTC().Format(time.RFC3339))
+		"that the device is enrolled and enabled, and this computer's clock (%s)",
+		o.RegistrationID, proof, o.IDScope, o.now().UTC().Format(time.RFC3339))
 }
 
-// refusal returns what an answer has against an assignment, now or ever; nil if
-// it is made or in the making.
+// refusal returns the error for an answer in which the service does not assign a hub. It
+// returns nil if the hub is assigned or the assignment is in progress.
 func (o Options) refusal(address string, r response) *Error {
 	e := &Error{After: r.retryAfter}
-	said := strings.TrimSuffix(r.body.Message, ".")
+	detail, code := r.body.Message, r.body.ErrorCode
 	state := strings.ToLower(r.body.Status)
+
 	switch {
 	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
 		e.Reason, e.Message = Unauthorized, o.unauthorized()
 	case r.status == http.StatusNotFound:
 		e.Reason = NotEnrolled
-		e.Message = fmt.Sprintf("it knows no %q in the ID scope %s; enrol the device, or check both", o.RegistrationID, o.IDScope)
+		e.Message = fmt.Sprintf("it knows no %q in the ID scope %s; enroll the device, or check both", o.RegistrationID, o.IDScope)
 	case r.status == http.StatusTooManyRequests:
-		e.Reason, e.Message = Throttled, "too many devices ask it at the moment"
+		e.Reason, e.Message = Throttled, "it has too many requests"
 	case r.status >= 500:
-		e.Reason, e.Message = Unavailable, fmt.Sprintf("it answers %d", r.status)
+		e.Reason, e.Message = Unavailable, fmt.Sprintf("it answered with status %d", r.status)
 	case r.status >= 300:
-		e.Reason, e.Message = BadRequest, fmt.Sprintf("it does not take the registration of %q (%d)", o.RegistrationID, r.status)
+		e.Reason, e.Message = BadRequest, fmt.Sprintf("it refused the registration of %q with status %d", o.RegistrationID, r.status)
 	case state == "disabled":
-		e.Reason, e.Message = Disabled, fmt.Sprintf("the enrolment of %q is disabled; enable it", o.RegistrationID)
+		e.Reason, e.Message = Disabled, fmt.Sprintf("the enrollment of %q is disabled; enable it", o.RegistrationID)
 	case state == "failed":
 		e.Reason, e.Message = Failed, fmt.Sprintf("it could not assign a hub to %q", o.RegistrationID)
-		said = strings.TrimSuffix(r.body.State.ErrorMessage, ".")
-		r.body.ErrorCode = r.body.State.ErrorCode
+		detail, code = r.body.State.ErrorMessage, r.body.State.ErrorCode
 	default:
 		return nil
 	}
-	if said != "" {
-		e.Message += fmt.Sprintf(": it says %q", said)
+
+	if detail = strings.TrimSuffix(detail, "."); detail != "" {
+		e.Message += fmt.Sprintf(": it says %q", detail)
 	}
-	if r.body.ErrorCode != 0 {
-		e.Message += fmt.Sprintf(" (code %d)", r.body.ErrorCode)
+	if code != 0 {
+		e.Message += fmt.Sprintf(" (code %d)", code)
 	}
 	e.Message = fmt.Sprintf("provisioning service at %s: %s", address, e.Message)
 	return e

@@ -10,16 +10,15 @@ import (
 	"github.com/latchd/latchd/transport/provisioning"
 )
 
-// A device of a group whose members share a key. Its hub is asked for once, and
-// kept in a file.
-func ExampleKeeper() {
-	group := iothub.Key("the key of the group, which is better not on the device")
-	keeper := &provisioning.Keeper{
+// A device of an enrollment group asks for its hub once and saves the answer in a file.
+func ExampleLocator() {
+	group := iothub.Key("the key of the group, which should not be stored on the device")
+	locator := &provisioning.Locator{
 		Options: provisioning.Options{
 			IDScope: "0ne00000A0A", RegistrationID: "front-door",
 			Key: provisioning.DeriveKey(group, "front-door"),
 		},
-		Keep: func(a provisioning.Assignment) error {
+		Save: func(a provisioning.Assignment) error {
 			text, err := json.Marshal(a)
 			if err != nil {
 				return err
@@ -28,11 +27,11 @@ func ExampleKeeper() {
 		},
 	}
 	if text, err := os.ReadFile("assignment.json"); err == nil {
-		if json.Unmarshal(text, &keeper.Assignment) != nil {
-			keeper.Assignment = provisioning.Assignment{} // it is asked for again
+		if json.Unmarshal(text, &locator.Assignment) != nil {
+			locator.Assignment = provisioning.Assignment{} // unreadable: ask for it again
 		}
 	}
-	err := mqtt.Run(context.Background(), mqtt.Options{Locate: keeper.Locate},
+	err := mqtt.Run(context.Background(), mqtt.Options{Locate: locator.Locate},
 		func(ctx context.Context, link *mqtt.Link) error {
 			<-ctx.Done()
 			return nil

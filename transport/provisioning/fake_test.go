@@ -26,29 +26,30 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// service is a provisioning service at the other end of pipes, packet by packet,
-// so that a test in a bubble of time decides what it says and when.
+// service plays a provisioning service packet by packet over pipes, so that a synctest
+// bubble controls what the service sends and when.
 type service struct {
 	t     *testing.T
 	cert  tls.Certificate
 	roots *x509.CertPool
 
-	connack  byte
-	suback   byte
-	answers  []answer // to the requests, in their order; none left: silence
+	connack  byte     // return code of CONNACK
+	suback   byte     // return code of SUBACK
+	answers  []answer // answers to the requests in order; then the service is silent
 	connects chan *packets.ConnectPacket
-	certs    chan string // subject of the client's certificate
-	requests chan request
-	ended    chan struct{} // of a session
-	pings    int
+	certs    chan string   // delivers the names in the clients' certificates
+	requests chan request  // delivers the requests
+	ended    chan struct{} // receives when a session has ended
+	pings    int           // number of pings that the service received
 }
 
-// answer is what stands in an answer's topic after the status and the request id,
-// and its body.
+// answer is an answer of the service. properties are the properties in its topic after
+// the request id.
 type answer struct {
 	status, properties, body string
 }
 
+// request is a request that the service received.
 type request struct {
 	topic, body string
 	at          time.Time
@@ -65,7 +66,7 @@ func newService(t *testing.T, answers ...answer) *service {
 	return s
 }
 
-// options are those of a device with a key.
+// options returns the options of a device with a key.
 func (s *service) options() Options {
 	return Options{
 		Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1",
@@ -75,7 +76,7 @@ func (s *service) options() Options {
 
 func (s *service) dial(_ context.Context, _, address string) (net.Conn, error) {
 	if address != "service.example:8883" {
-		return nil, errors.New("dialled " + address)
+		return nil, errors.New("connected to " + address)
 	}
 	ours, theirs := net.Pipe()
 	go s.serve(tls.Server(buffer(theirs), &tls.Config{Certificates: []tls.Certificate{s.cert}, ClientAuth: tls.RequestClientCert}))
@@ -110,7 +111,7 @@ func (s *service) serve(conn *tls.Conn) {
 			packets.NewControlPacket(packets.Pingresp).Write(conn)
 		case *packets.PublishPacket:
 			if packet.Qos != 1 || packet.Retain {
-				s.t.Errorf("a request with QoS %d", packet.Qos)
+				s.t.Errorf("the client sent a request with QoS %d", packet.Qos)
 			}
 			ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
 			ack.MessageID = packet.MessageID
@@ -128,7 +129,7 @@ func (s *service) answer(conn net.Conn, topic string) {
 	a := s.answers[0]
 	s.answers = s.answers[1:]
 	id, _, _ := strings.Cut(strings.SplitN(topic, "$rid=", 2)[1], "&")
-	for _, rid := range []string{"of-another", id} { // only its own answer counts
+	for _, rid := range []string{"of-another", id} { // the client must ignore the answer to another request
 		m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 		m.TopicName = "$dps/registrations/res/" + a.status + "/?$rid=" + rid + a.properties
 		m.Payload, m.Qos, m.MessageID = []byte(a.body), 1, 7
@@ -140,14 +141,14 @@ func (s *service) answer(conn net.Conn, topic string) {
 			return
 		}
 		if _, ok := ack.(*packets.PubackPacket); !ok || ack.Details().MessageID != 7 {
-			s.t.Errorf("an answer with QoS 1 is followed by %v", ack)
+			s.t.Errorf("the client sent %v after an answer with QoS 1", ack)
 			return
 		}
 	}
 }
 
-// buffered is an end of a pipe whose writes do not wait for the other end's reads,
-// as on a network.
+// buffered is one end of a pipe. Like on a network, a write does not wait until the other
+// end reads.
 type buffered struct {
 	net.Conn
 	writes chan []byte
@@ -180,13 +181,13 @@ func (b *buffered) SetWriteDeadline(time.Time) error { return nil }
 
 func (b *buffered) SetDeadline(t time.Time) error { return b.SetReadDeadline(t) }
 
-// Close is abrupt, but for what is being written.
+// Close drops the writes that wait and interrupts the current one.
 func (b *buffered) Close() error {
 	b.once.Do(func() { close(b.closed); b.Conn.SetWriteDeadline(time.Unix(1, 0)) })
 	return nil
 }
 
-// certificate makes one for name, by an authority of its own.
+// certificate returns a self-signed certificate for name, and a pool that trusts it.
 func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -211,7 +212,7 @@ func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
-// assigned is the answer of a registration that has ended well.
+// assigned returns the answer to a registration that succeeded.
 func assigned(hub, device string) answer {
 	body, _ := json.Marshal(map[string]any{
 		"operationId": "4.a.b", "status": "assigned",

@@ -14,9 +14,8 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// A device that was moved from one hub to another finds the new one by itself:
-// the old one refuses it three times, the service is asked, and the link is made
-// without anybody at the door.
+// A device that was moved to another hub finds the new hub by itself. The old hub refuses
+// it three times, then the device asks the service and connects to the new hub.
 func TestMovedToAnotherHub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, assigned("two.example", "door-1"))
@@ -40,14 +39,14 @@ func TestMovedToAnotherHub(t *testing.T) {
 			return buffer(ours), nil
 		}
 		old := Assignment{Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1", Hub: "one.example", DeviceID: "door-1"}
-		k := &Keeper{Options: s.options(), Assignment: old}
+		k := &Locator{Options: s.options(), Assignment: old}
 		ctx, end := context.WithCancel(t.Context())
 		defer end()
-		began := time.Now()
+		start := time.Now()
 		linked := time.Duration(0)
 		err := mqtt.Run(ctx, mqtt.Options{Locate: k.Locate, RootCAs: roots, Dial: dial, Rand: func() float64 { return 0.5 }},
 			func(ctx context.Context, _ *mqtt.Link) error {
-				linked = time.Since(began)
+				linked = time.Since(start)
 				end()
 				<-ctx.Done()
 				return nil
@@ -66,11 +65,11 @@ func TestMovedToAnotherHub(t *testing.T) {
 		if k.Assignment.Hub != "two.example" {
 			t.Errorf("assigned to %s", k.Assignment.Hub)
 		}
-		time.Sleep(time.Second) // what paho runs for the link ends
+		time.Sleep(time.Second) // let paho's goroutines for the link end
 	})
 }
 
-// fakeHub answers CONNECT by code, and grants what is asked for.
+// fakeHub answers CONNECT with code and grants all subscriptions.
 func fakeHub(conn *tls.Conn, code byte) {
 	defer conn.Close()
 	for {

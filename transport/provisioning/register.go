@@ -21,34 +21,36 @@ import (
 	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
-// DefaultEndpoint is the address of Azure's service, whatever the ID scope.
+// DefaultEndpoint is the host name of Azure's service, which is the same for all ID
+// scopes.
 const DefaultEndpoint = "global.azure-devices-provisioning.net"
 
 const (
-	// registerTimeout bounds a registration, with all its waiting.
+	// registerTimeout limits a registration, including all waits.
 	registerTimeout = 5 * time.Minute
-	tokenLife       = time.Hour
+	tokenLife       = time.Hour // how long a token for the service is valid
 )
 
-// Options say whom to ask, and who asks.
+// Options configure the service and the device that registers.
 type Options struct {
-	// Endpoint is host or host:port of the service; DefaultEndpoint if it is empty.
+	// Endpoint is the HOST or HOST:PORT of the service. Empty means DefaultEndpoint.
 	Endpoint string
-	// IDScope names the service's instance, such as 0ne00000A0A.
+	// IDScope identifies the instance of the service, such as 0ne00000A0A.
 	IDScope string
-	// RegistrationID is the device's name at the service.
+	// RegistrationID identifies the device at the service.
 	RegistrationID string
-	// Key is the device's own key; see DeriveKey where it has its group's.
+	// Key is the device's own key. Use DeriveKey to make it from a group's key.
 	Key iothub.Key
-	// Certificate gives the device's certificate, where it has that and no key. Its
-	// subject's common name must be the registration id.
+	// Certificate returns the certificate of a device without a key. The common name
+	// of its subject must be the registration id.
 	Certificate func() (tls.Certificate, error)
-	// Payload is given to the service's custom allocation, if there is one: JSON.
+	// Payload is JSON for the service's custom allocation. Nil means no payload.
 	Payload json.RawMessage
-	// ProductInfo says what runs on the device; "latchd" if it is empty.
+	// ProductInfo names the software on the device. Empty means "latchd".
 	ProductInfo string
 
-	// How the service is reached, as in mqtt.Options.
+	// The fields below say how to connect to the service. They have the same meaning
+	// as in mqtt.Options.
 	RootCAs   *x509.CertPool
 	WebSocket bool
 	Proxy     *url.URL
@@ -56,41 +58,42 @@ type Options struct {
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// DeriveKey returns the key of one device of a group whose members share a key.
-// Give a device this one: with the group's it could be any of them.
+// DeriveKey returns the key of one device in an enrollment group, made from the group's
+// key. Store only this key on the device: with the group's key, the device could log in
+// as any member of the group.
 func DeriveKey(group iothub.Key, registrationID string) iothub.Key {
 	h := hmac.New(sha256.New, group)
 	h.Write([]byte(registrationID))
 	return h.Sum(nil)
 }
 
-// Assignment is what the service says: which hub a device belongs to, and its
-// name there. Its JSON form is for who keeps it.
+// Assignment says to which hub the service assigned a device. Save it as JSON for the
+// next start of the program.
 type Assignment struct {
-	// To whom it was made. One that was made to another, or by another service, is
-	// of no use.
+	// Endpoint, IDScope and RegistrationID say which service made the assignment, and
+	// to which device. The assignment is not valid for another service or device.
 	Endpoint       string `json:"endpoint"`
 	IDScope        string `json:"idScope"`
 	RegistrationID string `json:"registrationId"`
 
-	Hub      string `json:"hub"` // host name
-	DeviceID string `json:"deviceId"`
-	// Payload is what a custom allocation gives the device.
-	Payload json.RawMessage `json:"payload,omitempty"`
+	Hub      string          `json:"hub"`               // host name of the hub
+	DeviceID string          `json:"deviceId"`          // the device's id in the hub
+	Payload  json.RawMessage `json:"payload,omitempty"` // data from a custom allocation
 }
 
-// Check reports what can never work.
+// Check returns an error if Register can never succeed.
 func (o Options) Check() error {
 	switch {
 	case o.IDScope == "" || strings.ContainsAny(o.IDScope, " /+#"):
 		return fmt.Errorf("provisioning: the ID scope is %q; want that of the service's instance, such as 0ne00000A0A", o.IDScope)
 	case o.RegistrationID == "" || strings.ContainsAny(o.RegistrationID, " /+#") || len(o.RegistrationID) > 128:
-		return fmt.Errorf("provisioning: the registration id is %q; want up to 128 of letters, digits and the characters -._: in it", o.RegistrationID)
+		return fmt.Errorf("provisioning: the registration id is %q; want 1 to 128 letters, digits and the characters -._:", o.RegistrationID)
 	case len(o.Key) == 0 && o.Certificate == nil:
-		return errors.New("provisioning: there is neither a key nor a certificate to register with")
+		return errors.New("provisioning: there is no key and no certificate to register with; set one")
 	case len(o.Key) > 0 && o.Certificate != nil:
-		return errors.New("provisioning: there are a key and a certificate; want one of them")
+		return errors.New("provisioning: there are both a key and a certificate; set only one")
 	}
+
 	server, err := o.server()
 	if err == nil {
 		err = server.Check()
@@ -111,13 +114,19 @@ func (o Options) endpoint() string {
 func (o Options) server() (dial.Server, error) {
 	address, err := dial.Address(o.endpoint(), o.WebSocket)
 	return dial.Server{
-		Name: "provisioning service", Address: address, RootCAs: o.RootCAs, Certificate: o.Certificate,
-		WebSocket: o.WebSocket, Proxy: o.Proxy, Now: o.Now, Dial: o.Dial,
+		Name:        "provisioning service",
+		Address:     address,
+		RootCAs:     o.RootCAs,
+		Certificate: o.Certificate,
+		WebSocket:   o.WebSocket,
+		Proxy:       o.Proxy,
+		Now:         o.Now,
+		Dial:        o.Dial,
 	}, err
 }
 
-// Register asks the service which hub the device belongs to, which may have it
-// made there, and waits until that is known. It is safe to repeat.
+// Register asks the service which hub the device belongs to and waits for the answer.
+// The service may create the device in the hub first. It is safe to call Register again.
 func Register(ctx context.Context, o Options) (Assignment, error) {
 	if err := o.Check(); err != nil {
 		return Assignment{}, err
@@ -126,6 +135,7 @@ func Register(ctx context.Context, o Options) (Assignment, error) {
 	if err != nil {
 		return Assignment{}, err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
 	conn, err := server.Connect(ctx)
@@ -134,8 +144,10 @@ func Register(ctx context.Context, o Options) (Assignment, error) {
 	}
 	s := &session{conn: conn}
 	defer s.close()
+
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+
 	a, err := o.register(ctx, s, server)
 	if cause := ctx.Err(); err != nil && cause != nil {
 		if errors.Is(cause, context.DeadlineExceeded) {
@@ -146,6 +158,7 @@ func Register(ctx context.Context, o Options) (Assignment, error) {
 	return a, err
 }
 
+// register registers the device over an open connection.
 func (o Options) register(ctx context.Context, s *session, server dial.Server) (Assignment, error) {
 	code, err := s.login(o.RegistrationID, userName(o.IDScope, o.RegistrationID, o.product()), o.password())
 	if err != nil {
@@ -154,8 +167,9 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 	if code != packets.Accepted {
 		return Assignment{}, o.loginError(server.Address, code)
 	}
+
 	failed := func(err error) (Assignment, error) {
-		return Assignment{}, fmt.Errorf("provisioning service at %s: the connection broke, or no answer came within %s: %w", server.Address, stepTimeout, err)
+		return Assignment{}, fmt.Errorf("provisioning service at %s: the connection broke, or no answer arrived within %s: %w", server.Address, answerTimeout, err)
 	}
 	if err := s.subscribe(responseFilter); err != nil {
 		return failed(err)
@@ -164,7 +178,8 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 	if err != nil {
 		return Assignment{}, err
 	}
-	operation := ""
+
+	operation := "" // id of the registration once it is in progress
 	for n := 1; ; n++ {
 		id := strconv.Itoa(n)
 		topic, body := registerTopic(id), request
@@ -175,31 +190,40 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 		if err != nil {
 			return failed(err)
 		}
+
 		switch refusal := o.refusal(server.Address, r); {
 		case refusal == nil && strings.EqualFold(r.body.Status, "assigned"):
 			return o.assignment(r.body)
 		case refusal == nil && r.body.OperationID != "":
 			operation = r.body.OperationID
-		case refusal != nil && !refusal.later(ctx):
+		case refusal != nil && !refusal.retryable(ctx):
 			return Assignment{}, refusal
 		}
+
 		if err := s.wait(ctx, r.wait()); err != nil {
 			return failed(err)
 		}
 	}
 }
 
-func (o Options) assignment(b body) (Assignment, error) {
+// assignment returns the assignment in the answer to a successful registration.
+func (o Options) assignment(b responseBody) (Assignment, error) {
 	a := Assignment{
-		Endpoint: o.endpoint(), IDScope: o.IDScope, RegistrationID: o.RegistrationID,
-		Hub: b.State.AssignedHub, DeviceID: b.State.DeviceID, Payload: b.State.Payload,
+		Endpoint:       o.endpoint(),
+		IDScope:        o.IDScope,
+		RegistrationID: o.RegistrationID,
+		Hub:            b.State.AssignedHub,
+		DeviceID:       b.State.DeviceID,
+		Payload:        b.State.Payload,
 	}
+
 	if _, err := dial.Address(a.Hub, false); err != nil {
-		return Assignment{}, fmt.Errorf("provisioning service: it assigned a hub of the name %q, which cannot be", a.Hub)
+		return Assignment{}, fmt.Errorf("provisioning service: it assigned a hub with the invalid name %q", a.Hub)
 	}
 	if err := iothub.CheckDeviceID(a.DeviceID); err != nil {
-		return Assignment{}, fmt.Errorf("provisioning service: in the assignment %w", err)
+		return Assignment{}, fmt.Errorf("provisioning service: in the assignment, %w", err)
 	}
+
 	return a, nil
 }
 
@@ -217,7 +241,7 @@ func (o Options) now() time.Time {
 	return o.Now()
 }
 
-// password returns a new token; a device with a certificate has none.
+// password returns a new token, or "" for a device with a certificate.
 func (o Options) password() string {
 	if len(o.Key) == 0 {
 		return ""

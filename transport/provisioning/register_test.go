@@ -16,14 +16,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// assigning is the body of an answer to a registration that is in progress.
 const assigning = `{"operationId":"4.a.b","status":"assigning"}`
 
-// A registration as it usually goes: the service needs a while, says how long to
-// leave it alone, and gives the hub. Bubbles of time begin in the year 2000.
+// A normal registration: the service needs some time, says how long to wait, and then
+// assigns a hub. The clock of a synctest bubble starts in the year 2000.
 func TestRegister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, answer{"202", "&retry-after=3", assigning}, answer{"202", "", assigning}, assigned("hub.example", "door-1"))
-		began := time.Now()
+		start := time.Now()
 		a, err := Register(t.Context(), s.options())
 		want := Assignment{Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1", Hub: "hub.example", DeviceID: "door-1"}
 		if err != nil || !reflect.DeepEqual(a, want) {
@@ -41,9 +42,9 @@ func TestRegister(t *testing.T) {
 			t.Errorf("token %+v, %v", token, err)
 		}
 		for i, want := range []request{
-			{"$dps/registrations/PUT/iotdps-register/?$rid=1", `{"registrationId":"door-1"}`, began},
-			{"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId=4.a.b", " ", began.Add(3 * time.Second)},
-			{"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=3&operationId=4.a.b", " ", began.Add(5 * time.Second)},
+			{"$dps/registrations/PUT/iotdps-register/?$rid=1", `{"registrationId":"door-1"}`, start},
+			{"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId=4.a.b", " ", start.Add(3 * time.Second)},
+			{"$dps/registrations/GET/iotdps-get-operationstatus/?$rid=3&operationId=4.a.b", " ", start.Add(5 * time.Second)},
 		} {
 			if got := <-s.requests; got != want {
 				t.Errorf("request %d: got %v, want %v", i, got, want)
@@ -53,7 +54,7 @@ func TestRegister(t *testing.T) {
 	})
 }
 
-// A certificate is shown instead of a password, and a payload goes along.
+// A device with a certificate sends no password. It can send a payload.
 func TestRegisterWithCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, answer{"200", "", `{"status":"assigned","registrationState":{"assignedHub":"h","deviceId":"d","payload":{"floor":3}}}`})
@@ -69,22 +70,22 @@ func TestRegisterWithCertificate(t *testing.T) {
 			t.Errorf("CONNECT has the password %s", c.Password)
 		}
 		if name := <-s.certs; name != "door-1" {
-			t.Errorf("shown was the certificate of %s", name)
+			t.Errorf("the client sent the certificate of %s", name)
 		}
 		if r := <-s.requests; r.body != `{"registrationId":"door-1","payload":{"site":"north"}}` {
-			t.Errorf("asked by %s", r.body)
+			t.Errorf("the request is %s", r.body)
 		}
 		<-s.ended
 	})
 }
 
-// A service that is busy is asked again on the same connection, as late as it
-// says; a long wait is bridged by pings.
-func TestRegisterIsPutOff(t *testing.T) {
+// Register repeats its request to a busy service on the same connection, after the wait
+// that the service asked for. It sends pings during a long wait.
+func TestRegisterWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, answer{"429", "&retry-after=130", `{"errorCode":429001,"message":"Throttled"}`}, answer{"500", "", "not JSON"},
 			answer{"202", "&retry-after=1", assigning}, answer{"503", "&retry-after=4", ""}, assigned("h", "d"))
-		began := time.Now()
+		start := time.Now()
 		if _, err := Register(t.Context(), s.options()); err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,7 @@ func TestRegisterIsPutOff(t *testing.T) {
 			poll  bool
 		}{{0, false}, {130 * time.Second, false}, {132 * time.Second, false}, {133 * time.Second, true}, {137 * time.Second, true}} {
 			r := <-s.requests
-			if got := r.at.Sub(began); got != want.after || strings.Contains(r.topic, "operationstatus") != want.poll {
+			if got := r.at.Sub(start); got != want.after || strings.Contains(r.topic, "operationstatus") != want.poll {
 				t.Errorf("request %d after %s: %s", i, got, r.topic)
 			}
 		}
@@ -104,10 +105,10 @@ func TestRegisterIsPutOff(t *testing.T) {
 	})
 }
 
-// What the service has against a device is told apart, with what to do.
+// Errors must tell the reasons of a refusal apart and say what to do.
 func TestRefused(t *testing.T) {
 	const at = "provisioning service at service.example:8883: "
-	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, that it is enrolled and enabled, and this computer's clock (2000-01-01T00:00:00Z)`
+	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, that the device is enrolled and enabled, and this computer's clock (2000-01-01T00:00:00Z)`
 	for _, test := range []struct {
 		name    string
 		connack byte
@@ -118,20 +119,20 @@ func TestRefused(t *testing.T) {
 		want    string
 	}{
 		{"login", packets.ErrRefusedNotAuthorised, answer{}, Unauthorized, 0, true, unauthorized},
-		{"login, not now", packets.ErrRefusedServerUnavailable, answer{}, Unavailable, 0, false, at + "it is not available at the moment"},
+		{"login, not now", packets.ErrRefusedServerUnavailable, answer{}, Unavailable, 0, false, at + "it is temporarily unavailable"},
 		{"login, no service", packets.ErrRefusedIDRejected, answer{}, BadRequest, 0, true,
-			at + "it refused the connection with the code 2; check that the address is a provisioning service's"},
+			at + "it refused the connection with code 2; check that the address is a provisioning service's"},
 		{"401", 0, answer{"401", "", `{"errorCode":401002,"trackingId":"t","message":"Invalid certificate."}`}, Unauthorized, 0, true,
 			unauthorized + `: it says "Invalid certificate" (code 401002)`},
 		{"404", 0, answer{"404", "", `{"errorCode":404201}`}, NotEnrolled, 0, true,
-			at + `it knows no "door-1" in the ID scope 0ne1; enrol the device, or check both (code 404201)`},
-		{"400", 0, answer{"400", "", ""}, BadRequest, 0, true, at + `it does not take the registration of "door-1" (400)`},
-		{"disabled", 0, answer{"200", "", `{"status":"disabled"}`}, Disabled, 0, true, at + `the enrolment of "door-1" is disabled; enable it`},
+			at + `it knows no "door-1" in the ID scope 0ne1; enroll the device, or check both (code 404201)`},
+		{"400", 0, answer{"400", "", ""}, BadRequest, 0, true, at + `it refused the registration of "door-1" with status 400`},
+		{"disabled", 0, answer{"200", "", `{"status":"disabled"}`}, Disabled, 0, true, at + `the enrollment of "door-1" is disabled; enable it`},
 		{"failed", 0, answer{"200", "", `{"status":"Failed","registrationState":{"errorCode":400207,"errorMessage":"Custom allocation failed."}}`}, Failed, 0, true,
 			at + `it could not assign a hub to "door-1": it says "Custom allocation failed" (code 400207)`},
 		{"throttled for longer than there is time", 0, answer{"429", "&retry-after=600", ""}, Throttled, 10 * time.Minute, false,
-			at + "too many devices ask it at the moment"},
-		{"not well for longer than there is time", 0, answer{"500", "&retry-after=600", ""}, Unavailable, 10 * time.Minute, false, at + "it answers 500"},
+			at + "it has too many requests"},
+		{"not well for longer than there is time", 0, answer{"500", "&retry-after=600", ""}, Unavailable, 10 * time.Minute, false, at + "it answered with status 500"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -151,7 +152,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Nothing waits for ever, and what is wrong with the way is no answer.
+// Register must end in bounded time. A failure of the connection must not look like a
+// refusal by the service.
 func TestRegisterEnds(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -160,34 +162,34 @@ func TestRegisterEnds(t *testing.T) {
 		after  time.Duration
 	}{
 		{"no answer", func(s *service, _ *Options) { s.answers = nil },
-			"provisioning service at service.example:8883: the connection broke, or no answer came within 30s: ", 30 * time.Second},
+			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: ", 30 * time.Second},
 		{"no subscription", func(s *service, _ *Options) { s.suback = 0x80 },
-			"provisioning service at service.example:8883: the connection broke, or no answer came within 30s: it refused the subscription to its answers", 0},
-		{"no sense", func(s *service, _ *Options) { s.answers = []answer{{"200", "", "{"}} },
-			"provisioning service at service.example:8883: the connection broke, or no answer came within 30s: it answers what is not understood: the answer is not JSON", 0},
+			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: it refused the subscription to its answers", 0},
+		{"invalid answer", func(s *service, _ *Options) { s.answers = []answer{{"200", "", "{"}} },
+			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: it sent an invalid answer: the answer is not JSON", 0},
 		{"assigning for ever", func(s *service, _ *Options) {
 			for range 100 {
 				s.answers = append(s.answers, answer{"202", "&retry-after=4", assigning})
 			}
 		}, "provisioning service at service.example:8883: no assignment within 5m0s: context deadline exceeded", 5 * time.Minute},
 		{"no hub", func(s *service, _ *Options) { s.answers = []answer{assigned("", "door-1")} },
-			`provisioning service: it assigned a hub of the name "", which cannot be`, 0},
+			`provisioning service: it assigned a hub with the invalid name ""`, 0},
 		{"unknown authority", func(_ *service, o *Options) { _, o.RootCAs = certificate(t, "other") },
 			"provisioning service at service.example:8883: its certificate was issued by an authority that this computer does not trust", 0},
 		{"no device", func(s *service, _ *Options) { s.answers = []answer{assigned("h", "a b")} },
-			`provisioning service: in the assignment the device id contains ' '; allowed are`, 0},
+			`provisioning service: in the assignment, the device id contains ' '; allowed are`, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newService(t)
 				o := s.options()
 				test.change(s, &o)
-				began := time.Now()
+				start := time.Now()
 				_, err := Register(t.Context(), o)
 				if _, isRefusal := errors.AsType[*Error](err); isRefusal || err == nil || !strings.HasPrefix(err.Error(), test.want) {
 					t.Errorf("got  %v\nwant %s", err, test.want)
 				}
-				if waited := time.Since(began); waited != test.after {
+				if waited := time.Since(start); waited != test.after {
 					t.Errorf("after %s", waited)
 				}
 				<-s.ended
@@ -214,11 +216,11 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(o *Options){
-		`provisioning: the ID scope is ""; want that of the service's instance, such as 0ne00000A0A`:                  func(o *Options) { o.IDScope = "" },
-		`provisioning: the registration id is "a/b"; want up to 128 of letters, digits and the characters -._: in it`: func(o *Options) { o.RegistrationID = "a/b" },
-		`provisioning: there is neither a key nor a certificate to register with`:                                     func(o *Options) { o.Key = nil },
-		`provisioning: there are a key and a certificate; want one of them`:                                           func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
-		`provisioning: invalid address "https://x"; want HOST or HOST:PORT`:                                           func(o *Options) { o.Endpoint = "https://x" },
+		`provisioning: the ID scope is ""; want that of the service's instance, such as 0ne00000A0A`:        func(o *Options) { o.IDScope = "" },
+		`provisioning: the registration id is "a/b"; want 1 to 128 letters, digits and the characters -._:`: func(o *Options) { o.RegistrationID = "a/b" },
+		`provisioning: there is no key and no certificate to register with; set one`:                        func(o *Options) { o.Key = nil },
+		`provisioning: there are both a key and a certificate; set only one`:                                func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
+		`provisioning: invalid address "https://x"; want HOST or HOST:PORT`:                                 func(o *Options) { o.Endpoint = "https://x" },
 	} {
 		o := good
 		change(&o)
@@ -228,7 +230,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 }
 
-// Azure's documentation derives this key for a group's by hand.
+// The keys come from an example in Azure's documentation.
 func TestDeriveKey(t *testing.T) {
 	group, err := iothub.ParseKey("8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==")
 	if err != nil {

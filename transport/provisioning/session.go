@@ -11,64 +11,72 @@ import (
 )
 
 const (
-	keepAlive   = 180 // s, as the official SDKs say
-	pingEvery   = time.Minute
-	stepTimeout = 30 * time.Second
+	keepAlive     = 180 // seconds, as in the official SDKs
+	pingEvery     = time.Minute
+	answerTimeout = 30 * time.Second
 )
 
-// session is a connection to the service. One request is under way at a time,
-// so that it needs no goroutine and no client: it writes, then it reads.
+// session is an MQTT connection to the service. It writes one request and then reads its
+// answer, so that it needs no goroutine and no MQTT client.
 type session struct {
-	conn net.Conn
-	last uint16 // message id
+	conn          net.Conn
+	lastMessageID uint16
 }
 
-// send writes a packet, and gives what comes next 30 s to be read.
+// send writes a packet. The packets that follow must be read within answerTimeout.
 func (s *session) send(p packets.ControlPacket) error {
-	if err := s.conn.SetDeadline(time.Now().Add(stepTimeout)); err != nil {
+	if err := s.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
 	}
+
 	return p.Write(s.conn)
 }
 
-// nextID returns the id of the next message.
-func (s *session) nextID() uint16 {
-	s.last++
-	return s.last
+// nextMessageID returns the id of the next MQTT message.
+func (s *session) nextMessageID() uint16 {
+	s.lastMessageID++
+	return s.lastMessageID
 }
 
-// login returns the code of the CONNACK, 0 for welcome.
+// login sends CONNECT and returns the code of the CONNACK. 0 means success.
 func (s *session) login(clientID, userName, password string) (code byte, err error) {
 	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
-	p.ProtocolName, p.ProtocolVersion, p.CleanSession, p.Keepalive = "MQTT", 4, true, keepAlive
+	p.ProtocolName, p.ProtocolVersion = "MQTT", 4
+	p.CleanSession = true
+	p.Keepalive = keepAlive
 	p.ClientIdentifier = clientID
 	p.UsernameFlag, p.Username = true, userName
 	p.PasswordFlag, p.Password = password != "", []byte(password)
 	if err := s.send(p); err != nil {
 		return 0, err
 	}
+
 	answer, err := packets.ReadPacket(s.conn)
 	if err != nil {
 		return 0, err
 	}
 	ack, ok := answer.(*packets.ConnackPacket)
 	if !ok {
-		return 0, errors.New("it does not answer CONNECT by CONNACK")
+		return 0, errors.New("it did not answer CONNECT with CONNACK")
 	}
 	return ack.ReturnCode, nil
 }
 
+// subscribe subscribes to filter with QoS 1 and waits until the service grants it.
 func (s *session) subscribe(filter string) error {
 	p := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
-	p.MessageID, p.Topics, p.Qoss = s.nextID(), []string{filter}, []byte{1}
+	p.MessageID = s.nextMessageID()
+	p.Topics, p.Qoss = []string{filter}, []byte{1}
 	if err := s.send(p); err != nil {
 		return err
 	}
+
 	for {
 		answer, err := packets.ReadPacket(s.conn)
 		if err != nil {
 			return err
 		}
+
 		if ack, ok := answer.(*packets.SubackPacket); ok {
 			if len(ack.ReturnCodes) != 1 || ack.ReturnCodes[0] > 2 {
 				return errors.New("it refused the subscription to its answers")
@@ -78,13 +86,15 @@ func (s *session) subscribe(filter string) error {
 	}
 }
 
-// ask publishes a request and returns the answer to it.
+// ask publishes a request and returns its answer.
 func (s *session) ask(topic string, body []byte, requestID string) (response, error) {
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.Qos, p.MessageID, p.TopicName, p.Payload = 1, s.nextID(), topic, body
+	p.Qos, p.MessageID = 1, s.nextMessageID()
+	p.TopicName, p.Payload = topic, body
 	if err := s.send(p); err != nil {
 		return response{}, err
 	}
+
 	for {
 		packet, err := packets.ReadPacket(s.conn)
 		if err != nil {
@@ -92,8 +102,9 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 		}
 		m, ok := packet.(*packets.PublishPacket)
 		if !ok {
-			continue // PUBACK, PINGRESP
+			continue // PUBACK or PINGRESP
 		}
+
 		if m.Qos == 1 {
 			ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
 			ack.MessageID = m.MessageID
@@ -101,9 +112,10 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 				return response{}, err
 			}
 		}
+
 		r, err := parseResponse(m.TopicName, m.Payload)
 		if err != nil {
-			return response{}, fmt.Errorf("it answers what is not understood: %w", err)
+			return response{}, fmt.Errorf("it sent an invalid answer: %w", err)
 		}
 		if r.requestID == requestID {
 			return r, nil
@@ -111,7 +123,7 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 	}
 }
 
-// wait lets time go by and the connection live.
+// wait waits for d and keeps the connection alive with pings.
 func (s *session) wait(ctx context.Context, d time.Duration) error {
 	for d > 0 {
 		slice := min(d, pingEvery)
@@ -121,19 +133,23 @@ func (s *session) wait(ctx context.Context, d time.Duration) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+
 		if d > 0 {
 			if err := s.ping(); err != nil {
 				return err
 			}
 		}
 	}
+
 	return nil
 }
 
+// ping sends PINGREQ and waits for PINGRESP.
 func (s *session) ping() error {
 	if err := s.send(packets.NewControlPacket(packets.Pingreq)); err != nil {
 		return err
 	}
+
 	for {
 		packet, err := packets.ReadPacket(s.conn)
 		if err != nil {
@@ -145,7 +161,7 @@ func (s *session) ping() error {
 	}
 }
 
-// close says good-bye and closes the connection.
+// close sends DISCONNECT and closes the connection.
 func (s *session) close() {
 	s.send(packets.NewControlPacket(packets.Disconnect))
 	s.conn.Close()

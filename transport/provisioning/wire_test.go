@@ -6,6 +6,8 @@ import (
 )
 
 func TestParseResponse(t *testing.T) {
+	t.Parallel()
+
 	for _, test := range []struct {
 		name, topic, body string
 		status            int
@@ -14,14 +16,14 @@ func TestParseResponse(t *testing.T) {
 		want              string // error
 	}{
 		{"assigned", "$dps/registrations/res/200/?$rid=1", `{"status":"assigned"}`, 200, "1", 0, ""},
-		{"later", "$dps/registrations/res/202/?$rid=a-b&retry-after=3", `{}`, 202, "a-b", 3 * time.Second, ""},
+		{"in progress", "$dps/registrations/res/202/?$rid=a-b&retry-after=3", `{}`, 202, "a-b", 3 * time.Second, ""},
 		{"an error without a body", "$dps/registrations/res/429/?retry-after=30&$rid=1", ``, 429, "1", 30 * time.Second, ""},
 		{"another topic", "$iothub/twin/res/200/?$rid=1", `{}`, 0, "", 0, "the topic is not that of an answer"},
 		{"no properties", "$dps/registrations/res/200", `{}`, 0, "", 0, "the topic of the answer has no properties"},
 		{"no status", "$dps/registrations/res/ok/?$rid=1", `{}`, 0, "", 0, "the status of the answer is not a number from 100 to 599"},
-		{"no request", "$dps/registrations/res/200/?retry-after=3", `{}`, 0, "", 0, "the answer does not say which request it is to"},
+		{"no request", "$dps/registrations/res/200/?retry-after=3", `{}`, 0, "", 0, "the answer has no request id"},
 		{"a negative wait", "$dps/registrations/res/200/?$rid=1&retry-after=-3", `{}`, 0, "", 0, "retry-after is not a number of seconds"},
-		{"a bad encoding", "$dps/registrations/res/200/?$rid=%zz", `{}`, 0, "", 0, "the properties of the answer are not encoded as they should be"},
+		{"a bad encoding", "$dps/registrations/res/200/?$rid=%zz", `{}`, 0, "", 0, "the properties of the answer are not percent-encoded"},
 		{"no JSON", "$dps/registrations/res/200/?$rid=1", `assigned`, 0, "", 0, "the answer is not JSON"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -45,7 +47,7 @@ func FuzzParseResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		r, err := parseResponse(topic, payload)
 		if err == nil && (r.status < 100 || r.status > 599 || r.requestID == "" || r.retryAfter < 0 || r.wait() <= 0) {
-			t.Errorf("took %+v", r)
+			t.Errorf("accepted %+v", r)
 		}
 	})
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The service is asked without an assignment and after three refusals; what it
-// says is kept.
-func TestKeeper(t *testing.T) {
+// Locate asks the service if it has no assignment, and after three refusals. It saves the
+// answers.
+func TestLocator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, assigned("one", "d1"), assigned("two", "d2"))
-		var kept []Assignment
-		k := &Keeper{Options: s.options(), Keep: func(a Assignment) error { kept = append(kept, a); return errors.New("disk full") }}
+		var saved []Assignment
+		k := &Locator{Options: s.options(), Save: func(a Assignment) error { saved = append(saved, a); return errors.New("disk full") }}
 		for _, step := range []struct {
 			refusals  int
 			hub       string
@@ -28,10 +28,10 @@ func TestKeeper(t *testing.T) {
 				t.Errorf("%d refusals: the service was asked %d times, want %d", step.refusals, len(s.requests), step.requested)
 			}
 		}
-		if len(kept) != 2 || kept[1].Hub != "two" || kept[1].DeviceID != "d2" {
-			t.Errorf("kept %+v", kept)
+		if len(saved) != 2 || saved[1].Hub != "two" || saved[1].DeviceID != "d2" {
+			t.Errorf("saved %+v", saved)
 		}
-		next := &Keeper{Options: s.options(), Assignment: kept[1]} // the next process
+		next := &Locator{Options: s.options(), Assignment: saved[1]} // the next process
 		if d, err := next.Locate(t.Context(), 0); err != nil || d.HostName != "two" || len(s.requests) != 2 {
 			t.Errorf("after a restart: %s, %v", d.HostName, err)
 		}
@@ -40,14 +40,14 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
-// An assignment that was made to another is none; while the service says no,
-// the one that was kept is what there is.
-func TestKeeperWithoutService(t *testing.T) {
+// Locate ignores an assignment for another device or service. If the service refuses, it
+// returns the saved assignment.
+func TestLocatorWithoutService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
 		s.connack = 5
 		kept := Assignment{Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1", Hub: "one", DeviceID: "d1"}
-		k := &Keeper{Options: s.options(), Assignment: kept}
+		k := &Locator{Options: s.options(), Assignment: kept}
 		if d, err := k.Locate(t.Context(), 3); err != nil || d.HostName != "one" {
 			t.Errorf("the service refuses: %s, %v", d.HostName, err)
 		}
@@ -63,7 +63,7 @@ func TestKeeperWithoutService(t *testing.T) {
 			k.Assignment = kept
 			change(&k.Assignment)
 			if d, err := k.Locate(t.Context(), 0); err == nil {
-				t.Errorf("another %s: took %s", name, d.HostName)
+				t.Errorf("another %s: accepted the hub %s", name, d.HostName)
 			}
 		}
 		for range 5 {
