@@ -12,8 +12,8 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// Errors of this package name the chip and the line, the program that uses the
-// line, and a remedy. They wrap the kernel's error number.
+// This file makes the errors of the package. They name the chip or the line, the
+// problem and a remedy, and they wrap the kernel's error number.
 
 // errOldKernel means that the kernel has GPIO chips but not the GPIO uAPI v2.
 var errOldKernel = errors.New("the kernel's GPIO interface is too old; latchd needs Linux 5.10 or later (GPIO uAPI v2)")

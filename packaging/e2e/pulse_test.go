@@ -23,6 +23,10 @@ const (
 func pulse(t *testing.T, g *gateway) {
 	g.run(`apt-get install -y -qq /root/newer.deb`)
 	strike := settings{mode: "pulse", keys: `max_energised = "60s"`, gpio: `bias = "as-is"`}
+
+	// check unlocks the door once per fault, causes the fault, and measures how much
+	// longer the line is energised. releaseEnds says whether the chip stops driving a
+	// line that is released.
 	check := func(name string, s settings, chip string, line int, releaseEnds bool) {
 		t.Helper()
 		g.configure(s)
@@ -74,6 +78,7 @@ func pulse(t *testing.T, g *gateway) {
 				fmt.Sprintf("%.2f s more", over.Seconds()), fmt.Sprintf("%.2f s more", allowed.Seconds()))
 		}
 	}
+
 	check("pulse", strike, g.chip, 0, true)
 	dual := settings{mode: "dual", keys: "max_energised = \"60s\"\npulse = \"30s\"", gpio: `unlock_line = "UNLOCK"`}
 	check("dual", dual, g.chip, 3, true)

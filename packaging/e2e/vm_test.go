@@ -25,8 +25,8 @@ import (
 // the machine through the HTTP server of its guest program.
 type vm struct {
 	t       *testing.T
-	disk    string // the disk image
-	address string // of the guest program
+	disk    string // the path of the disk image
+	address string // the host and port of the guest program
 	qemu    *exec.Cmd
 	ended   chan struct{} // closed when QEMU has ended
 
