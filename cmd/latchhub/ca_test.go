@@ -26,7 +26,7 @@ func TestCACommands(t *testing.T) {
 		{"list", "", 0, "NAME  UNTIL  SUBJECT  SHA-256\n", ""},
 		{"add site " + ca, "", 0, "", ""},
 		{"add site " + ca, "", 1, "", "remove it first"},
-		{"add again -", string(text), 1, "", "the authority site is there"},
+		{"add again -", string(text), 1, "", "the authority site already exists"},
 		{"add server " + server, "", 1, "", "it may not sign other certificates"},
 		{"add nothing /nonexistent", "", 1, "", "no such file"},
 		{"add -x " + ca, "", 2, "", "unknown shorthand flag"},

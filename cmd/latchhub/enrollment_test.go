@@ -55,10 +55,10 @@ func TestEnrollmentCommands(t *testing.T) {
 		{"apply -", `{`, 1, "", "unexpected end of JSON input"},
 		{"apply /nonexistent", "", 1, "", "no such file"},
 		{"show site --group", "", 0, key, ""},
-		{"show site", "", 1, "", "there is no enrolment site"},
+		{"show site", "", 1, "", "there is no enrollment site"},
 		{"list", "", 0, `"enrollmentGroupId": "site"`, ""},
 		{"delete door1", "", 0, "", ""},
-		{"delete door1", "", 1, "", "there is no enrolment door1"},
+		{"delete door1", "", 1, "", "there is no enrollment door1"},
 		{"show", "", 2, "", "accepts 1 arg(s)"},
 	} {
 		t.Run(test.args, func(t *testing.T) {

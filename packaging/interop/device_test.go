@@ -36,7 +36,7 @@ func TestDevice(t *testing.T) {
 		{"twin as the device reads it",
 			`{"reported":{"$version":3,"lock":{"position":"locked"}},"desired":{"$version":4,"lamp":{"on":true},
 			"mode":"y"}}`},
-		{"report that the hub refuses", `Error: reported has the name "a.b", in which '.' is not allowed`},
+		{"report that the hub refuses", `Error: reported has the name "a.b": the character '.' is not allowed in names`},
 		{"the refused report changed nothing", `3`},
 		{"everything works after a token renewal without SUBSCRIBE",
 			`{"answer":{"status":200,"payload":"after"},"patches":[{"$version":5,"mode":"after"}],"mode":"after",

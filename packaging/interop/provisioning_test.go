@@ -12,7 +12,7 @@ func TestProvisioning(t *testing.T) {
 			"lastUpdatedDateTimeUtc":"TIME","etag":"ETAG"}`},
 		{"keys of the enrollment", `{"type":"symmetricKey","bytes":32}`},
 		{"the enrollment cannot be created again",
-			`DeviceAlreadyExistsError: the enrolment one exists already, give its etag in If-Match to change it [409 DeviceAlreadyExists]`},
+			`DeviceAlreadyExistsError: the enrollment one already exists: give its etag in If-Match to change it [409 DeviceAlreadyExists]`},
 		{"enrollment with an unknown attestation",
 			`ArgumentError: attestation.type is "tpm", want symmetricKey or x509 [400 ArgumentInvalid]`},
 		{"unknown enrollment", `Error: Not found [404 NotFound]`},

@@ -28,12 +28,12 @@ func TestEnrollments(t *testing.T) {
 		status        int
 		want          string // part of the answer
 	}{
-		{"PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, "X: y", 409, "exists already"},
+		{"PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, "X: y", 409, "already exists"},
 		{"PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, `If-Match: "b2xk"`, 412, "its etag is"},
 		{"PUT /enrollments/one", `{"registrationId":"two","attestation":{"type":"symmetricKey"}}`, "X: y", 400, `registrationId is \"two\" in the body`},
-		{"PUT /enrollments/two", `{"attestation":{"type":"symmetricKey"}}`, `If-Match: *`, 404, "there is no enrolment two"},
+		{"PUT /enrollments/two", `{"attestation":{"type":"symmetricKey"}}`, `If-Match: *`, 404, "there is no enrollment two"},
 		{"PUT /enrollments/two", `{"attestation"`, "X: y", 400, "the request's body"},
-		{"GET /enrollments/two", "", "X: y", 404, "there is no enrolment two"},
+		{"GET /enrollments/two", "", "X: y", 404, "there is no enrollment two"},
 		{"GET /enrollmentGroups/one", "", "X: y", 200, `"enrollmentGroupId":"one"`},
 		{"POST /enrollments/one/attestationmechanism", "", "X: y", 200, `"primaryKey":"`},
 		{"POST /enrollmentgroups/one/attestationmechanism", "", "X: y", 200, `"primaryKey":"`},
@@ -44,7 +44,7 @@ func TestEnrollments(t *testing.T) {
 		{"GET /idScope", "", "X: y", 200, `{"idScope":"0ne`},
 		{"DELETE /enrollments/one", "", `If-Match: "b2xk"`, 412, "its etag is"},
 		{"DELETE /enrollments/one", "", "X: y", 204, ""},
-		{"DELETE /enrollments/one", "", "X: y", 404, "there is no enrolment one"},
+		{"DELETE /enrollments/one", "", "X: y", 404, "there is no enrollment one"},
 	} {
 		if a := f.ask(test.request, test.body, test.header); a.status != test.status || !strings.Contains(a.body, test.want) {
 			t.Errorf("%s %s: %d %s, want %d %s", test.request, test.body, a.status, a.body, test.status, test.want)

@@ -182,7 +182,7 @@ func TestCancel(t *testing.T) {
 		if err != nil || job.Status != iothub.JobCancelled || job.EndTime == nil {
 			t.Fatalf("got %+v, %v", job, err)
 		}
-		refused("scheduled", iothub.CodeInvalidOperation, "ended already (cancelled)")
+		refused("scheduled", iothub.CodeInvalidOperation, "already ended (cancelled)")
 		refused("nobody", iothub.CodeJobNotFound, "does not exist")
 
 		h.create(lock("running", "*"))
@@ -190,7 +190,7 @@ func TestCancel(t *testing.T) {
 		refused("running", iothub.CodeInvalidOperation, "Job cannot be cancelled in 'Running' status")
 		h.fleet.release("d1")
 		settle()
-		refused("running", iothub.CodeInvalidOperation, "ended already (completed)")
+		refused("running", iothub.CodeInvalidOperation, "already ended (completed)")
 
 		after(2 * time.Hour)
 		if h.fleet.callsOf("d1") != 1 {
@@ -309,7 +309,7 @@ func TestRefusedJobs(t *testing.T) {
 			code   iothub.Code
 			text   string
 		}{
-			"id in use":         {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken exists already"},
+			"id in use":         {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken already exists"},
 			"bad id":            {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id contains ' '"},
 			"no type":           {func(j *iothub.Job) { j.Type = "" }, iothub.CodeArgumentInvalid, "type is"},
 			"unknown type":      {func(j *iothub.Job) { j.Type = "rebootDevice" }, iothub.CodeArgumentInvalid, `type is "rebootDevice"`},

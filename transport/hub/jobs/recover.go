@@ -13,7 +13,7 @@ import (
 // recover loads the stored jobs that have not ended. It runs before the engine's
 // goroutine starts.
 func (e *Engine) recover(ctx context.Context) error {
-	jobs, err := e.store.UnendedJobs(ctx)
+	jobs, err := e.store.UnfinishedJobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (e *Engine) failUnreadable(jobID string, cause error, now time.Time) error 
 	ended := make(chan error, 1)
 	e.store.EndJobAsync(jobID, store.JobEnd{
 		Status: iothub.JobFailed, Reason: "this version of the hub cannot read the job: " + cause.Error(),
-		Called: lostInRestart, Waiting: lostInRestart,
+		RunningError: lostInRestart, PendingError: lostInRestart,
 	}, now, func(err error) { ended <- err })
 	return <-ended
 }

@@ -256,7 +256,7 @@ func (e *Engine) publish(j *activeJob) {
 
 // endOf returns the final status of a job whose rows have ended or whose time is over.
 func endOf(j *activeJob) store.JobEnd {
-	end := store.JobEnd{Status: iothub.JobCompleted, Called: noAnswerInTime, Waiting: notCalledInTime}
+	end := store.JobEnd{Status: iothub.JobCompleted, RunningError: noAnswerInTime, PendingError: notCalledInTime}
 	switch {
 	case j.count.DeviceCount == 0:
 		end.Message = "the condition selected no device when the job started"

@@ -16,6 +16,7 @@ import (
 )
 
 func TestAuthorities(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "hub.db")
 	s, err := Open(path)
@@ -23,6 +24,7 @@ func TestAuthorities(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { s.Close() }()
+
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -39,12 +41,15 @@ func TestAuthorities(t *testing.T) {
 		}
 		return cert
 	}
+
+	// want compares the result of a step with an error code, or with success for "".
 	want := func(what string, err error, code iothub.Code) {
 		t.Helper()
 		if code == "" && err != nil || code != "" && !errors.Is(err, &iothub.Error{Code: code}) {
 			t.Errorf("%s: %v, want %q", what, err, code)
 		}
 	}
+
 	for id, kind := range map[string]string{"d1": "certificateAuthority", "d2": "sas", "d3": "certificateAuthority"} {
 		_, err := s.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: id, Authentication: &iothub.Authentication{Type: kind}})
 		want("create "+id, err, "")
@@ -54,13 +59,14 @@ func TestAuthorities(t *testing.T) {
 		want("add", err, "")
 	}
 	_, err = s.AddAuthority(ctx, "a00", certificate(99))
-	want("a name that is there", err, iothub.CodePreconditionFailed)
+	want("add a name that exists", err, iothub.CodePreconditionFailed)
 	_, err = s.AddAuthority(ctx, "b", certificate(99))
-	want("one more than there can be", err, iothub.CodeQuotaExceeded)
+	want("add one more than the limit", err, iothub.CodeQuotaExceeded)
+
 	devices, err := s.RemoveAuthority(ctx, "a07")
 	want("remove", err, "")
 	if slices.Sort(devices); !slices.Equal(devices, []string{"d1", "d3"}) {
-		t.Errorf("the devices by authority are %q", devices)
+		t.Errorf("the devices that log in with an authority are %q", devices)
 	}
 	_, err = s.RemoveAuthority(ctx, "a07")
 	want("remove again", err, iothub.CodeNotFound)
@@ -74,6 +80,6 @@ func TestAuthorities(t *testing.T) {
 	list, err := s.Authorities(ctx)
 	if err != nil || len(list) != maxAuthorities-1 || list[0].Name != "a00" || list[0].Created.IsZero() ||
 		list[7].Name != "a08" || list[7].Certificate.SerialNumber.Int64() != 8 {
-		t.Errorf("after a restart there are %+v, %v", list, err)
+		t.Errorf("after a restart the authorities are %+v, error %v", list, err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fleet opens a store with n devices, 50 to a building, whose twins are as large
-// as those of real gateways.
+// fleet opens a store with n devices, 50 in each building. Their twins are as large as
+// those of real gateways.
 func fleet(b *testing.B, n int) *Store {
 	b.Helper()
 	s, err := Open(filepath.Join(b.TempDir(), "hub.db"))
@@ -22,6 +22,7 @@ func fleet(b *testing.B, n int) *Store {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
+
 	each(b, n, func(i int) error {
 		id := fmt.Sprintf("door-%05d", i)
 		if _, err := s.CreateDevice(b.Context(), iothub.DeviceIdentity{DeviceID: id}); err != nil {
@@ -34,13 +35,14 @@ func fleet(b *testing.B, n int) *Store {
 		if err != nil {
 			return err
 		}
-		_, err = s.Report(b.Context(), id, gateway("locked"))
+		_, err = s.Report(b.Context(), id, reportOf("locked"))
 		return err
 	})
 	return s
 }
 
-func gateway(position string) iothub.Object {
+// reportOf returns a report like that of latchd.
+func reportOf(position string) iothub.Object {
 	o, err := iothub.ParseObject([]byte(`{"lock":{"driver":"mock","mode":"hold","position":"` + position + `","source":"sensor","confirmed":true,
 		"changedAt":"2026-11-23T22:38:00Z","lastCommand":{"name":"lockDoor","reason":"evening","at":"2026-11-23T22:38:00Z","status":200}},
 		"agent":{"version":"0.1.0","startedAt":"2026-11-23T20:00:00Z"},"system":{"os":"Debian 12","kernel":"6.1.0","arch":"arm64","model":"Pi 4"},
@@ -51,7 +53,7 @@ func gateway(position string) iothub.Object {
 	return o
 }
 
-// each runs do for 0 to n-1, a few hundred at a time, and waits.
+// each calls do for 0 to n-1, up to 400 calls at a time, and waits for all of them.
 func each(tb testing.TB, n int, do func(i int) error) {
 	tb.Helper()
 	var wg sync.WaitGroup
@@ -72,7 +74,7 @@ func each(tb testing.TB, n int, do func(i int) error) {
 	wg.Wait()
 }
 
-// BenchmarkReport is one durable report, many devices reporting at once.
+// BenchmarkReport measures one durable report while many devices report at once.
 func BenchmarkReport(b *testing.B) {
 	const devices = 1000
 	s := fleet(b, devices)
@@ -87,7 +89,7 @@ func BenchmarkReport(b *testing.B) {
 	})
 }
 
-// BenchmarkUpdateTwinAsync is one device of a twin job.
+// BenchmarkUpdateTwinAsync measures one device of a twin job.
 func BenchmarkUpdateTwinAsync(b *testing.B) {
 	const devices = 1000
 	s := fleet(b, devices)
@@ -107,7 +109,7 @@ func BenchmarkUpdateTwinAsync(b *testing.B) {
 	wg.Wait()
 }
 
-// BenchmarkQueryTwins runs queries over 10,000 twins.
+// BenchmarkQueryTwins measures queries of 10,000 twins.
 func BenchmarkQueryTwins(b *testing.B) {
 	s := fleet(b, 10_000)
 	for _, text := range []string{

@@ -8,10 +8,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Operation is what has happened to a device, as IoT Hub names it.
+// Operation is IoT Hub's name for the kind of a Change.
 type Operation string
 
-// The operations that changes tell of.
+// The operations of a Change.
 const (
 	DeviceCreated      Operation = "createDeviceIdentity"
 	DeviceDeleted      Operation = "deleteDeviceIdentity"
@@ -21,34 +21,38 @@ const (
 	TwinReplaced       Operation = "replaceTwin"
 )
 
-// Change is something that has been stored of a device.
+// Change is a stored change of a device.
 type Change struct {
 	DeviceID  string
 	Operation Operation
 	At        time.Time
 
-	// Of a twin: what was laid over it, or put in its place, each with its
-	// $version; and the version of all of it, 0 for a report.
-	Version                 int64
+	// Version is the twin's new version. It is set only for changes of the twin by the
+	// service, not for reports by the device.
+	Version int64
+
+	// The sections of the twin that changed, as the patches or replacements that were
+	// stored. Desired and Reported include their new $version.
 	Tags, Desired, Reported iothub.Object
 }
 
-// Watch has each change told to watch, after the COMMIT, on the writer's
-// goroutine: in the order of the writes, and it must not block. Call it before the
-// first write.
+// Watch registers a function that receives every change. Call Watch before the first
+// write. The store calls the function after the COMMIT on the writer's goroutine, in the
+// order of the writes, so the function must not block.
 func (s *Store) Watch(watch func(Change)) { s.watch = watch }
 
-// tell tells of a change of now.
-func (s *Store) tell(c Change) {
+// notify passes a change to the function that Watch registered.
+func (s *Store) notify(c Change) {
 	if s.watch != nil {
 		c.At = s.now()
 		s.watch(c)
 	}
 }
 
-// updateThen is Update, with then called after the COMMIT on the writer's goroutine.
+// updateThen runs fn like Update. After the COMMIT it calls then on the writer's
+// goroutine.
 func (s *Store) updateThen(ctx context.Context, fn func(tx *sql.Tx) error, then func()) error {
-	answer := make(chan error, 1)
+	result := make(chan error, 1)
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -58,20 +62,20 @@ func (s *Store) updateThen(ctx context.Context, fn func(tx *sql.Tx) error, then 
 		if err == nil {
 			then()
 		}
-		answer <- err
+		result <- err
 	})
-	return <-answer
+	return <-result
 }
 
-// versioned is a copy of o with its $version.
-func versioned(o iothub.Object, version int64) iothub.Object {
+// withVersion returns a copy of o with the member $version, or nil if o is nil.
+func withVersion(o iothub.Object, version int64) iothub.Object {
 	if o == nil {
 		return nil
 	}
-	with := make(iothub.Object, len(o)+1)
+	c := make(iothub.Object, len(o)+1)
 	for k, v := range o {
-		with[k] = v
+		c[k] = v
 	}
-	with["$version"] = version
-	return with
+	c["$version"] = version
+	return c
 }

@@ -14,95 +14,111 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateDevice adds a device with an empty twin and returns the identity as it
-// is stored: with a generation, an etag, its times and, for a device that logs in
-// by key, keys in place of empty ones. An id in use is refused with
+// CreateDevice adds a device with an empty twin. It returns the stored identity, in
+// which the hub has set the generation, the etag and the times, and generated missing
+// keys if the device logs in by key. It refuses an existing id with
 // DeviceAlreadyExists.
 func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (iothub.DeviceIdentity, error) {
 	return s.CreateDeviceWithTwin(ctx, d, iothub.TwinPatch{})
 }
 
-// CreateDeviceWithTwin is CreateDevice with a twin that is not empty: the patch is
-// laid over it in the same write, and a patch that is refused leaves no device.
+// CreateDeviceWithTwin adds a device like CreateDevice, and applies the patch to its twin
+// in the same write. If the patch is refused, no device is added.
 func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, error) {
 	if err := completeIdentity(&d); err != nil {
 		return iothub.DeviceIdentity{}, err
 	}
-	change, err := newTwinChange(patch, "", false)
+	update, err := newTwinUpdate(patch, "", false)
 	if err != nil {
-		return iothub.DeviceIdentity{}, failed("create device "+d.DeviceID, err)
+		return iothub.DeviceIdentity{}, wrapError("create device "+d.DeviceID, err)
 	}
+
 	now := s.now()
-	// Both begin at chance, so that a device that was deleted and made again does
-	// not have the etags that were given out before.
+	// The generation and the etag start with random numbers. If a device is deleted and
+	// created again, it does not get an etag that it had before.
 	d.GenerationID = strconv.FormatInt(now.UnixMicro(), 10) + fmt.Sprintf("%02d", rand.IntN(100))
 	d.ETag = deviceETag(1_000_000 + rand.Int64N(900_000_000))
 	d.ConnectionState = iothub.Disconnected
-	d.ConnectionStateUpdatedTime, d.StatusUpdatedTime, d.LastActivityTime = time.Time{}, time.Time{}, time.Time{}
+	d.ConnectionStateUpdatedTime = time.Time{}
+	d.StatusUpdatedTime = time.Time{}
+	d.LastActivityTime = time.Time{}
 	d.CloudToDeviceMessageCount = 0
-	metadata := firstMetadata(now)
+
 	err = s.updateThen(ctx, func(tx *sql.Tx) error {
-		a := d.Authentication
-		result, err := s.exec(`
-			INSERT INTO devices (id, generation_id, device_etag, status, status_reason, status_updated, connection_state,
-				connection_updated, last_activity, auth_type, primary_key, secondary_key, primary_thumbprint,
-				secondary_thumbprint, iot_edge, model_id, etag, version, desired_version, reported_version,
-				tags, desired, reported, desired_metadata, reported_metadata)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, 2, 1, 1, '{}', '{}', '{}', ?, ?)
-			ON CONFLICT (id) DO NOTHING`,
-			d.DeviceID, d.GenerationID, d.ETag, d.Status, d.StatusReason, micros(d.StatusUpdatedTime), d.ConnectionState,
-			micros(d.ConnectionStateUpdatedTime), micros(d.LastActivityTime), a.Type, a.SymmetricKey.PrimaryKey,
-			a.SymmetricKey.SecondaryKey, a.X509Thumbprint.PrimaryThumbprint, a.X509Thumbprint.SecondaryThumbprint,
-			d.Capabilities.IotEdge, twinETag(1), metadata, metadata)
-		if err != nil {
+		if err := s.insertDevice(d, now); err != nil {
 			return err
 		}
-		switch n, err := result.RowsAffected(); {
-		case err != nil:
-			return err
-		case n == 0:
-			return iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s exists already", d.DeviceID)
-		case change.tags == nil && change.desired == nil:
+		if update.isEmpty() {
 			return nil
 		}
-		_, err = s.changeTwin(d.DeviceID, change)
+		_, err := s.applyTwinUpdate(d.DeviceID, update)
 		return err
-	}, func() { s.tell(Change{DeviceID: d.DeviceID, Operation: DeviceCreated}) })
+	}, func() { s.notify(Change{DeviceID: d.DeviceID, Operation: DeviceCreated}) })
 	if err != nil {
-		return iothub.DeviceIdentity{}, failed("create device "+d.DeviceID, err)
+		return iothub.DeviceIdentity{}, wrapError("create device "+d.DeviceID, err)
 	}
 	return d, nil
 }
 
-// Device returns a device's identity, with its keys, or DeviceNotFound.
-func (s *Store) Device(ctx context.Context, id string) (iothub.DeviceIdentity, error) {
-	d, err := scanDevice(s.readDB.QueryRowContext(ctx, selectDevice+` WHERE id = ?`, id))
-	return d, failed("read device "+id, notFound(id, err))
+// insertDevice adds the row of a new device with an empty twin.
+func (s *Store) insertDevice(d iothub.DeviceIdentity, now time.Time) error {
+	a := d.Authentication
+	metadata := emptyMetadata(now)
+	result, err := s.exec(`
+		INSERT INTO devices (id, generation_id, device_etag, status, status_reason, status_updated, connection_state,
+			connection_updated, last_activity, auth_type, primary_key, secondary_key, primary_thumbprint,
+			secondary_thumbprint, iot_edge, model_id, etag, version, desired_version, reported_version,
+			tags, desired, reported, desired_metadata, reported_metadata)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, 2, 1, 1, '{}', '{}', '{}', ?, ?)
+		ON CONFLICT (id) DO NOTHING`,
+		d.DeviceID, d.GenerationID, d.ETag, d.Status, d.StatusReason, toMicros(d.StatusUpdatedTime), d.ConnectionState,
+		toMicros(d.ConnectionStateUpdatedTime), toMicros(d.LastActivityTime), a.Type, a.SymmetricKey.PrimaryKey,
+		a.SymmetricKey.SecondaryKey, a.X509Thumbprint.PrimaryThumbprint, a.X509Thumbprint.SecondaryThumbprint,
+		d.Capabilities.IotEdge, twinETag(1), metadata, metadata)
+	if err != nil {
+		return err
+	}
+
+	n, err := result.RowsAffected()
+	if err == nil && n == 0 {
+		return iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s already exists", d.DeviceID)
+	}
+	return err
 }
 
-// Devices returns the first devices in the order of their ids, at most top.
+// Device returns a device's identity, including its keys. It fails with DeviceNotFound
+// if the device does not exist.
+func (s *Store) Device(ctx context.Context, id string) (iothub.DeviceIdentity, error) {
+	d, err := scanDevice(s.readDB.QueryRowContext(ctx, selectDevice+` WHERE id = ?`, id))
+	return d, wrapError("read device "+id, notFound(id, err))
+}
+
+// Devices returns at most top devices, sorted by id.
 func (s *Store) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, error) {
 	rows, err := s.readDB.QueryContext(ctx, selectDevice+` ORDER BY id LIMIT ?`, top)
 	if err != nil {
-		return nil, failed("list devices", err)
+		return nil, wrapError("list devices", err)
 	}
 	defer rows.Close()
+
 	list := []iothub.DeviceIdentity{}
 	for rows.Next() {
 		d, err := scanDevice(rows)
 		if err != nil {
-			return nil, failed("list devices", err)
+			return nil, wrapError("list devices", err)
 		}
 		list = append(list, d)
 	}
-	return list, failed("list devices", rows.Err())
+	return list, wrapError("list devices", rows.Err())
 }
 
-// UpdateDevice changes what the service may change: status and its reason,
-// authentication and capabilities. Empty keys leave the stored ones. It returns
-// the identity as it is then. ifMatch is an etag of the identity, "*" or empty.
+// UpdateDevice changes the members of an identity that the service may change: status,
+// statusReason, authentication and capabilities. Empty keys leave the stored keys
+// unchanged. It returns the stored identity. ifMatch is an etag of the identity, "*" or
+// empty.
 func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMatch string) (iothub.DeviceIdentity, error) {
 	var stored iothub.DeviceIdentity
+
 	err := s.Update(ctx, func(tx *sql.Tx) (err error) {
 		stored, err = scanDevice(s.queryRow(selectDevice+` WHERE id = ?`, d.DeviceID))
 		if err != nil {
@@ -114,55 +130,60 @@ func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMat
 		if err := s.applyIdentity(&stored, d); err != nil {
 			return err
 		}
+
 		a := stored.Authentication
 		_, err = s.exec(`
 			UPDATE devices SET device_etag = ?, status = ?, status_reason = ?, status_updated = ?, auth_type = ?,
 				primary_key = ?, secondary_key = ?, primary_thumbprint = ?, secondary_thumbprint = ?, iot_edge = ?
 			WHERE id = ?`,
-			stored.ETag, stored.Status, stored.StatusReason, micros(stored.StatusUpdatedTime), a.Type,
+			stored.ETag, stored.Status, stored.StatusReason, toMicros(stored.StatusUpdatedTime), a.Type,
 			a.SymmetricKey.PrimaryKey, a.SymmetricKey.SecondaryKey, a.X509Thumbprint.PrimaryThumbprint,
 			a.X509Thumbprint.SecondaryThumbprint, stored.Capabilities.IotEdge, stored.DeviceID)
 		return err
 	})
 	if err != nil {
-		return iothub.DeviceIdentity{}, failed("update device "+d.DeviceID, err)
+		return iothub.DeviceIdentity{}, wrapError("update device "+d.DeviceID, err)
 	}
 	return stored, nil
 }
 
-// applyIdentity lays over stored what of d may change, and raises the etag.
+// applyIdentity copies the members of d that the service may change to stored, and
+// increments the etag.
 func (s *Store) applyIdentity(stored *iothub.DeviceIdentity, d iothub.DeviceIdentity) error {
 	if d.Authentication == nil {
 		d.Authentication = stored.Authentication
 	} else if d.Authentication.Type == stored.Authentication.Type || d.Authentication.Type == "" {
 		a := *d.Authentication
-		keys := stored.Authentication.SymmetricKey
+		storedKeys := stored.Authentication.SymmetricKey
 		if a.SymmetricKey.PrimaryKey == "" {
-			a.SymmetricKey.PrimaryKey = keys.PrimaryKey
+			a.SymmetricKey.PrimaryKey = storedKeys.PrimaryKey
 		}
 		if a.SymmetricKey.SecondaryKey == "" {
-			a.SymmetricKey.SecondaryKey = keys.SecondaryKey
+			a.SymmetricKey.SecondaryKey = storedKeys.SecondaryKey
 		}
 		d.Authentication = &a
 	}
+
 	if d.Status == "" {
 		d.Status = stored.Status
 	}
 	if err := completeIdentity(&d); err != nil {
 		return err
 	}
+
 	if d.Status != stored.Status {
 		stored.StatusUpdatedTime = s.now().UTC().Truncate(time.Microsecond)
 	}
 	stored.Status, stored.StatusReason = d.Status, d.StatusReason
 	stored.Authentication, stored.Capabilities = d.Authentication, d.Capabilities
+
 	version, err := parseDeviceETag(stored.ETag)
 	stored.ETag = deviceETag(version + 1)
 	return err
 }
 
-// DeleteDevice removes a device with its twin and its sessions. Rows of jobs
-// stay. ifMatch is an etag of the identity, "*" or empty.
+// DeleteDevice removes a device with its twin and its MQTT sessions. The device's rows
+// in jobs remain. ifMatch is an etag of the identity, "*" or empty.
 func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 	err := s.updateThen(ctx, func(tx *sql.Tx) error {
 		var etag string
@@ -175,15 +196,16 @@ func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 		if _, err := s.exec(`DELETE FROM devices WHERE id = ?`, id); err != nil {
 			return err
 		}
-		// A module's client id is DEVICE/MODULE; an id itself has no slash, and '0'
-		// is the character after it.
+
+		// The client id of a module is DEVICE/MODULE. Device ids contain no slash, and
+		// '0' is the character after the slash.
 		_, err := s.exec(`DELETE FROM sessions WHERE client_id = ?1 OR client_id > ?1 || '/' AND client_id < ?1 || '0'`, id)
 		return err
-	}, func() { s.tell(Change{DeviceID: id, Operation: DeviceDeleted}) })
-	return failed("delete device "+id, err)
+	}, func() { s.notify(Change{DeviceID: id, Operation: DeviceDeleted}) })
+	return wrapError("delete device "+id, err)
 }
 
-// Statistics counts the devices.
+// Statistics has the numbers of devices.
 type Statistics struct{ Total, Enabled, Disabled, Connected int }
 
 // Statistics counts the devices.
@@ -193,26 +215,27 @@ func (s *Store) Statistics(ctx context.Context) (Statistics, error) {
 		SELECT count(*), count(*) FILTER (WHERE status = ?), count(*) FILTER (WHERE connection_state = ?) FROM devices`,
 		iothub.Enabled, iothub.Connected).Scan(&n.Total, &n.Enabled, &n.Connected)
 	n.Disabled = n.Total - n.Enabled
-	return n, failed("count devices", err)
+	return n, wrapError("count devices", err)
 }
 
-// SetConnection notes that a device has connected, with the model that it
-// announced, or that its link has ended. It is queued like any write, but nobody
-// is told of its end: after a restart all devices are disconnected anyway.
+// SetConnection stores that a device has connected, with the model that it announced, or
+// that it has disconnected. SetConnection does not wait for the write and ignores its
+// failure, because every device is disconnected after a restart anyway.
 func (s *Store) SetConnection(id string, connected bool, modelID string, at time.Time) {
 	state, operation := iothub.Disconnected, DeviceDisconnected
 	if connected {
 		state, operation = iothub.Connected, DeviceConnected
 	}
+
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		_, err := s.exec(`
 			UPDATE devices SET connection_state = ?1, connection_updated = ?2, last_activity = ?2,
 				model_id = iif(?3, ?4, model_id) WHERE id = ?5`,
-			state, micros(at), connected, modelID, id)
+			state, toMicros(at), connected, modelID, id)
 		return err
 	}, func(err error) {
 		if err == nil {
-			s.tell(Change{DeviceID: id, Operation: operation})
+			s.notify(Change{DeviceID: id, Operation: operation})
 		}
 	})
 }
@@ -222,9 +245,10 @@ const selectDevice = `
 		last_activity, auth_type, primary_key, secondary_key, primary_thumbprint, secondary_thumbprint, iot_edge
 	FROM devices`
 
-// scanner is a row or the rows of a query.
+// scanner is a *sql.Row or *sql.Rows.
 type scanner interface{ Scan(...any) error }
 
+// scanDevice reads a row of selectDevice.
 func scanDevice(row scanner) (iothub.DeviceIdentity, error) {
 	var d iothub.DeviceIdentity
 	var statusUpdated, connectionUpdated, lastActivity int64
@@ -236,13 +260,16 @@ func scanDevice(row scanner) (iothub.DeviceIdentity, error) {
 	if err != nil {
 		return iothub.DeviceIdentity{}, err
 	}
-	d.StatusUpdatedTime, d.ConnectionStateUpdatedTime, d.LastActivityTime =
-		moment(statusUpdated), moment(connectionUpdated), moment(lastActivity)
+
+	d.StatusUpdatedTime = fromMicros(statusUpdated)
+	d.ConnectionStateUpdatedTime = fromMicros(connectionUpdated)
+	d.LastActivityTime = fromMicros(lastActivity)
 	d.Authentication = a
 	return d, nil
 }
 
-// notFound turns the absence of a row into DeviceNotFound.
+// notFound replaces sql.ErrNoRows with DeviceNotFound and returns other errors
+// unchanged.
 func notFound(id string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return iothub.Errorf(iothub.CodeDeviceNotFound, "the device %s is not registered", id)
@@ -250,8 +277,9 @@ func notFound(id string, err error) error {
 	return err
 }
 
-// checkMatch compares an If-Match with an etag: both may be quoted or not. "" with
-// its quotes matches none.
+// checkMatch refuses a write whose If-Match header does not match the stored etag. An
+// empty ifMatch and "*" always match. Quotes around the etag are optional. Empty quotes
+// match no etag.
 func checkMatch(ifMatch, etag, what string) error {
 	m := strings.Trim(strings.TrimPrefix(strings.TrimSpace(ifMatch), "W/"), `"`)
 	if ifMatch == "" || m == "*" || m == etag {
@@ -260,11 +288,12 @@ func checkMatch(ifMatch, etag, what string) error {
 	return iothub.Errorf(iothub.CodePreconditionFailed, "%s has changed: its etag is %s, not %s", what, etag, m)
 }
 
-// deviceETag gives the etag of an identity: the number's digits in base64.
+// deviceETag returns the etag of an identity: the version's decimal digits in base64.
 func deviceETag(version int64) string {
 	return base64.StdEncoding.EncodeToString([]byte(strconv.FormatInt(version, 10)))
 }
 
+// parseDeviceETag returns the version in an identity's etag.
 func parseDeviceETag(etag string) (int64, error) {
 	digits, err := base64.StdEncoding.DecodeString(etag)
 	if err != nil {

@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 	"encoding/json"
-	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -13,8 +12,8 @@ const selectDeviceJob = `
 		r.response_payload, r.error_code, r.error_description
 	FROM device_jobs AS r JOIN jobs AS j ON j.id = r.job_id`
 
-// readDeviceJob reads one device's row of a job into the JSON of an
-// iothub.DeviceJob.
+// readDeviceJob reads one device's row of a job. It returns the JSON of an
+// iothub.DeviceJob, and the row's key for continuation tokens.
 func readDeviceJob(row scanner) (json.RawMessage, []string, error) {
 	var d iothub.DeviceJob
 	var started, ended sql.NullInt64
@@ -27,9 +26,12 @@ func readDeviceJob(row scanner) (json.RawMessage, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d.StartTimeUTC, d.EndTimeUTC = optional(started), optional(ended)
-	c, u := moment(created), moment(updated)
-	d.CreatedDateTimeUTC, d.LastUpdatedDateTimeUTC = &c, &u
+
+	createdAt := fromMicros(created)
+	updatedAt := fromMicros(updated)
+	d.CreatedDateTimeUTC, d.LastUpdatedDateTimeUTC = &createdAt, &updatedAt
+	d.StartTimeUTC, d.EndTimeUTC = fromOptionalMicros(started), fromOptionalMicros(ended)
+
 	if d.Status == iothub.DeviceCompleted || status.Valid {
 		d.Outcome = new(iothub.DeviceJobOutcome)
 	}
@@ -39,14 +41,7 @@ func readDeviceJob(row scanner) (json.RawMessage, []string, error) {
 	if code.Valid {
 		d.Error = &iothub.DeviceJobError{Code: code.String, Description: description.String}
 	}
+
 	document, err := json.Marshal(d)
 	return document, []string{d.JobID, d.DeviceID}, err
-}
-
-func optional(micros sql.NullInt64) *time.Time {
-	if !micros.Valid {
-		return nil
-	}
-	t := moment(micros.Int64)
-	return &t
 }

@@ -1,19 +1,16 @@
-// Package store keeps all that the embedded hub must not lose in one SQLite
-// file: identities, twins, MQTT sessions and jobs.
+// Package store keeps the embedded hub's durable state in one SQLite file: device
+// identities, twins, MQTT sessions, jobs, enrollments and certificate authorities. Use
+// [Open] to open the file; the methods of [Store] read and write it.
 //
-// # What it promises
+// # Guarantees
 //
-// A write that was answered survives a power cut: the file is in WAL mode with
-// synchronous=FULL, and no answer is given before the COMMIT. One goroutine
-// writes. It takes all that is queued, puts each write into a savepoint of its own
-// and commits once, so that a thousand devices share one flush of the disk, while
-// a write that fails takes back nothing but itself. Writes happen in the order in
-// which they were queued.
-//
-// Readers have connections of their own which cannot write; each sees the last
-// commit and waits for nobody.
-//
-// Versions and etags never go back. The file is readable by its owner only, for
-// it holds the devices' keys. Refusals are of type *iothub.Error, with the code
-// that IoT Hub gives.
+//   - An answered write survives a power cut. The file is in WAL mode with
+//     synchronous=FULL, and a write is answered only after its COMMIT.
+//   - Writes run in the order in which they were queued. One goroutine commits all
+//     queued writes together, so that a thousand devices share one disk flush.
+//   - A failed write undoes only its own changes. Each write has its own savepoint.
+//   - Readers cannot write. Each reader sees the last commit and waits for no writer.
+//   - A device's versions and etags only increase.
+//   - Only the file's owner can read the file, because it holds the devices' keys.
+//   - Refusals are of type *iothub.Error with IoT Hub's code.
 package store

@@ -18,6 +18,7 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
+
 	s, err := store.Open(filepath.Join(dir, "hub.db"))
 	if err != nil {
 		fmt.Println(err)
@@ -29,6 +30,7 @@ func Example() {
 	if _, err := s.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: "door-1"}); err != nil {
 		fmt.Println(err)
 	}
+
 	version, err := s.Report(ctx, "door-1", iothub.Object{"lock": map[string]any{"position": "locked"}})
 	fmt.Println("reported version", version, err)
 	_, err = s.Report(ctx, "door-2", iothub.Object{"lock": nil})

@@ -8,27 +8,30 @@ import (
 
 // Bounds of an identity, from IoT Hub's documentation.
 const (
-	maxStatusReason      = 128    // characters
-	minKeyLen, maxKeyLen = 16, 64 // bytes
+	maxStatusReason = 128 // characters
+	minKeyLength    = 16  // bytes
+	maxKeyLength    = 64  // bytes
 )
 
-// completeIdentity checks what the service gave and fills in what it left to the
-// hub: the status, the kind of authentication and the keys.
+// completeIdentity checks an identity from the service and sets its missing members:
+// status, authentication type and keys.
 func completeIdentity(d *iothub.DeviceIdentity) error {
 	if err := iothub.CheckDeviceID(d.DeviceID); err != nil {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%v", err)
 	}
+
 	switch d.Status {
 	case "":
 		d.Status = iothub.Enabled
 	case iothub.Enabled, iothub.Disabled:
 	default:
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "status is %q, it can be enabled or disabled", d.Status)
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "status is %q: it must be enabled or disabled", d.Status)
 	}
 	if d.StatusReason != nil && len(*d.StatusReason) > maxStatusReason {
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "statusReason has %d characters, at most %d are allowed",
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "statusReason has %d characters: at most %d are allowed",
 			len(*d.StatusReason), maxStatusReason)
 	}
+
 	var a iothub.Authentication
 	if d.Authentication != nil {
 		a = *d.Authentication
@@ -40,55 +43,71 @@ func completeIdentity(d *iothub.DeviceIdentity) error {
 	return nil
 }
 
+// completeAuthentication checks a device's authentication. It sets a missing type and
+// missing keys, and removes the keys and thumbprints that the type does not use.
 func completeAuthentication(a *iothub.Authentication) error {
-	keys, thumbs := &a.SymmetricKey, &a.X509Thumbprint
-	for _, t := range []**string{&thumbs.PrimaryThumbprint, &thumbs.SecondaryThumbprint} {
+	keys, thumbprints := &a.SymmetricKey, &a.X509Thumbprint
+	for _, t := range []**string{&thumbprints.PrimaryThumbprint, &thumbprints.SecondaryThumbprint} {
 		if *t != nil && **t == "" {
 			*t = nil
 		}
 	}
-	hasThumbprint := thumbs.PrimaryThumbprint != nil || thumbs.SecondaryThumbprint != nil
+
+	hasThumbprint := thumbprints.PrimaryThumbprint != nil || thumbprints.SecondaryThumbprint != nil
 	if a.Type == "" {
 		a.Type = "sas"
 		if hasThumbprint {
 			a.Type = "selfSigned"
 		}
 	}
+
 	switch a.Type {
 	case "sas":
-		*thumbs = iothub.X509Thumbprint{}
-		for _, key := range []*string{&keys.PrimaryKey, &keys.SecondaryKey} {
-			if *key == "" {
-				*key = iothub.NewKey().Base64()
-			}
-			k, err := iothub.ParseKey(*key)
-			if err != nil {
-				return iothub.Errorf(iothub.CodeArgumentInvalid, "authentication.symmetricKey: %v", err)
-			}
-			if len(k) < minKeyLen || len(k) > maxKeyLen {
-				return iothub.Errorf(iothub.CodeArgumentInvalid,
-					"authentication.symmetricKey: the key has %d bytes, it can have %d to %d", len(k), minKeyLen, maxKeyLen)
-			}
-		}
+		*thumbprints = iothub.X509Thumbprint{}
+		return completeKeys(keys)
 	case "selfSigned":
 		*keys = iothub.SymmetricKey{}
 		if !hasThumbprint {
 			return iothub.Errorf(iothub.CodeArgumentInvalid, "authentication of type selfSigned needs a thumbprint in x509Thumbprint")
 		}
-		for _, t := range []*string{thumbs.PrimaryThumbprint, thumbs.SecondaryThumbprint} {
-			if t == nil {
-				continue
-			}
-			if raw, err := hex.DecodeString(*t); err != nil || len(raw) != 20 && len(raw) != 32 {
-				return iothub.Errorf(iothub.CodeArgumentInvalid,
-					"authentication.x509Thumbprint: want 40 (SHA-1) or 64 (SHA-256) hexadecimal digits")
-			}
-		}
+		return checkThumbprints(thumbprints)
 	case "certificateAuthority", "none":
-		*keys, *thumbs = iothub.SymmetricKey{}, iothub.X509Thumbprint{}
-	default:
-		return iothub.Errorf(iothub.CodeArgumentInvalid,
-			"authentication.type is %q, it can be sas, selfSigned, certificateAuthority or none", a.Type)
+		*keys, *thumbprints = iothub.SymmetricKey{}, iothub.X509Thumbprint{}
+		return nil
+	}
+	return iothub.Errorf(iothub.CodeArgumentInvalid,
+		"authentication.type is %q: it must be sas, selfSigned, certificateAuthority or none", a.Type)
+}
+
+// completeKeys checks a device's keys and generates the missing ones.
+func completeKeys(keys *iothub.SymmetricKey) error {
+	for _, key := range []*string{&keys.PrimaryKey, &keys.SecondaryKey} {
+		if *key == "" {
+			*key = iothub.NewKey().Base64()
+		}
+
+		k, err := iothub.ParseKey(*key)
+		if err != nil {
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "authentication.symmetricKey: %v", err)
+		}
+		if len(k) < minKeyLength || len(k) > maxKeyLength {
+			return iothub.Errorf(iothub.CodeArgumentInvalid,
+				"authentication.symmetricKey: the key has %d bytes, but must have %d to %d", len(k), minKeyLength, maxKeyLength)
+		}
+	}
+	return nil
+}
+
+// checkThumbprints refuses thumbprints that are neither SHA-1 nor SHA-256.
+func checkThumbprints(thumbprints *iothub.X509Thumbprint) error {
+	for _, t := range []*string{thumbprints.PrimaryThumbprint, thumbprints.SecondaryThumbprint} {
+		if t == nil {
+			continue
+		}
+		if raw, err := hex.DecodeString(*t); err != nil || len(raw) != 20 && len(raw) != 32 {
+			return iothub.Errorf(iothub.CodeArgumentInvalid,
+				"authentication.x509Thumbprint: a thumbprint must have 40 (SHA-1) or 64 (SHA-256) hexadecimal digits")
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -14,10 +15,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateJob stores a new job in the status that it carries. Its CreatedTime and
-// StartTime must be set. An id that is in use is refused with JobAlreadyExists, and
-// a queued job with TooManyJobs if so many are active already (0: any number).
-func (s *Store) CreateJob(ctx context.Context, job iothub.Job, mostActive int) error {
+// CreateJob stores a new job with the status that it carries. Its CreatedTime and
+// StartTime must be set. CreateJob refuses an existing id with JobAlreadyExists. It
+// refuses a queued job with TooManyJobs if maxActive jobs are active already; a maxActive
+// of 0 disables this limit.
+func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) error {
 	var method any
 	if job.CloudToDeviceMethod != nil {
 		text, err := json.Marshal(job.CloudToDeviceMethod)
@@ -26,59 +28,81 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, mostActive int) e
 		}
 		method = string(text)
 	}
+
 	return s.Update(ctx, func(tx *sql.Tx) error {
 		result, err := tx.Exec(`
 			INSERT INTO jobs(id, seq, type, condition, created, start, max_execution, method, update_twin, status, failure_reason, status_message)
 			SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '' FROM jobs
 			WHERE true ON CONFLICT(id) DO NOTHING`,
-			job.JobID, string(job.Type), job.QueryCondition, micros(*job.CreatedTime), micros(*job.StartTime),
+			job.JobID, string(job.Type), job.QueryCondition, toMicros(*job.CreatedTime), toMicros(*job.StartTime),
 			job.MaxExecutionTimeInSeconds, method, nullText(job.UpdateTwin), string(job.Status))
 		if err != nil {
 			return fmt.Errorf("store job %s: %w", job.JobID, err)
 		}
-		switch n, err := result.RowsAffected(); {
-		case err != nil:
+
+		// The id is checked before the limit. A client that repeats a request then
+		// learns that its job exists.
+		n, err := result.RowsAffected()
+		if err != nil {
 			return err
-		case n == 0: // first, so that who asks again for an active job is told so
-			return iothub.Errorf(iothub.CodeJobAlreadyExists, "job %s exists already, take another id", job.JobID)
 		}
-		if mostActive > 0 && job.Status == iothub.JobQueued {
-			var active int
-			err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
-				string(iothub.JobScheduled), micros(*job.CreatedTime)).Scan(&active)
-			if err != nil {
-				return fmt.Errorf("store job %s: %w", job.JobID, err)
-			}
-			if active > mostActive { // with this one
-				return iothub.Errorf(iothub.CodeTooManyJobs, "as many jobs are active as this hub's tier allows (%d), wait until one has ended", mostActive)
-			}
+		if n == 0 {
+			return iothub.Errorf(iothub.CodeJobAlreadyExists, "job %s already exists: use another id", job.JobID)
 		}
-		return nil
+
+		if maxActive == 0 || job.Status != iothub.JobQueued {
+			return nil
+		}
+		return checkActiveJobs(tx, job, maxActive)
 	})
 }
 
-// Job returns a job without its statistics, or JobNotFound.
+// checkActiveJobs refuses a job that is already stored if it makes more than maxActive
+// active jobs.
+func checkActiveJobs(tx *sql.Tx, job iothub.Job, maxActive int) error {
+	var active int
+	err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
+		string(iothub.JobScheduled), toMicros(*job.CreatedTime)).Scan(&active)
+	if err != nil {
+		return fmt.Errorf("store job %s: %w", job.JobID, err)
+	}
+
+	if active > maxActive {
+		return iothub.Errorf(iothub.CodeTooManyJobs, "the hub has reached its tier's limit on active jobs (%d): wait until one ends", maxActive)
+	}
+	return nil
+}
+
+// Job returns a job without its statistics. It fails with JobNotFound if the job does not
+// exist.
 func (s *Store) Job(ctx context.Context, id string) (iothub.Job, error) {
 	job, _, err := scanJob(s.DB().QueryRowContext(ctx, selectJobs+" WHERE id = ?", id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return iothub.Job{}, iothub.Errorf(iothub.CodeJobNotFound, "job %s does not exist", id)
+		return iothub.Job{}, jobNotFound(id)
 	}
 	return job, err
 }
 
-// JobFilter selects jobs; empty fields select all.
+func jobNotFound(id string) *iothub.Error {
+	return iothub.Errorf(iothub.CodeJobNotFound, "job %s does not exist", id)
+}
+
+// JobFilter selects jobs by type and status. An empty field selects all values.
 type JobFilter struct {
 	Type   iothub.JobType
 	Status iothub.JobStatus
 }
 
-// Jobs returns at most limit jobs, the newest first, without their statistics.
-// next is the continuation for those that follow; it is empty at the end.
+// Jobs returns at most limit jobs without their statistics, the newest first. next is the
+// continuation token for the following page, or empty on the last page.
 func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuation string) (jobs []iothub.Job, next string, err error) {
 	before, err := decodeJobsContinuation(continuation)
 	if err != nil {
 		return nil, "", err
 	}
+
+	// The query asks for one job more than the page can hold. The extra job shows that
+	// another page follows.
 	rows, err := s.DB().QueryContext(ctx, selectJobs+`
 		WHERE seq < ?1 AND (?2 = '' OR type = ?2) AND (?3 = '' OR status = ?3) ORDER BY seq DESC LIMIT ?4`,
 		before, string(filter.Type), string(filter.Status), limit+1)
@@ -86,6 +110,7 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuat
 		return nil, "", fmt.Errorf("list jobs: %w", err)
 	}
 	defer rows.Close()
+
 	var last int64
 	for rows.Next() {
 		job, seq, err := scanJob(rows)
@@ -103,14 +128,15 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuat
 	return jobs, "", nil
 }
 
-// UnendedJobs returns the jobs that are scheduled, queued or running, in the
-// order in which they were made.
-func (s *Store) UnendedJobs(ctx context.Context) ([]iothub.Job, error) {
+// UnfinishedJobs returns the jobs that are scheduled, queued or running, in the order of
+// their creation.
+func (s *Store) UnfinishedJobs(ctx context.Context) ([]iothub.Job, error) {
 	rows, err := s.DB().QueryContext(ctx, selectJobs+" WHERE ended IS NULL ORDER BY seq")
 	if err != nil {
-		return nil, fmt.Errorf("list unended jobs: %w", err)
+		return nil, fmt.Errorf("list unfinished jobs: %w", err)
 	}
 	defer rows.Close()
+
 	var jobs []iothub.Job
 	for rows.Next() {
 		job, _, err := scanJob(rows)
@@ -122,7 +148,7 @@ func (s *Store) UnendedJobs(ctx context.Context) ([]iothub.Job, error) {
 	return jobs, rows.Err()
 }
 
-// JobStatistics counts a job's rows on disk.
+// JobStatistics counts a job's device rows by status.
 func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatistics, error) {
 	var n iothub.JobStatistics
 	rows, err := s.DB().QueryContext(ctx, "SELECT status, count(*) FROM device_jobs WHERE job_id = ? GROUP BY status", id)
@@ -130,12 +156,14 @@ func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatist
 		return n, fmt.Errorf("count devices of job %s: %w", id, err)
 	}
 	defer rows.Close()
+
 	for rows.Next() {
 		var status iothub.DeviceJobStatus
 		var count int
 		if err := rows.Scan(&status, &count); err != nil {
 			return n, fmt.Errorf("count devices of job %s: %w", id, err)
 		}
+
 		n.DeviceCount += count
 		switch status {
 		case iothub.DeviceCompleted:
@@ -151,22 +179,22 @@ func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatist
 	return n, rows.Err()
 }
 
-// CancelJob ends a job that has not started. A job that runs or has ended is
-// refused with InvalidOperation, an unknown one with JobNotFound.
+// CancelJob cancels a job that has not started. It refuses a running or ended job with
+// InvalidOperation, and an unknown job with JobNotFound.
 func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) error {
 	return s.Update(ctx, func(tx *sql.Tx) error {
 		var status iothub.JobStatus
 		err := tx.QueryRow("SELECT status FROM jobs WHERE id = ?", id).Scan(&status)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return iothub.Errorf(iothub.CodeJobNotFound, "job %s does not exist", id)
+			return jobNotFound(id)
 		case err != nil:
 			return fmt.Errorf("cancel job %s: %w", id, err)
 		case status.Ended():
-			return iothub.Errorf(iothub.CodeInvalidOperation, "Job %s has ended already (%s) and cannot be cancelled", id, status)
+			return iothub.Errorf(iothub.CodeInvalidOperation, "job %s has already ended (%s) and cannot be cancelled", id, status)
 		case status == iothub.JobRunning:
 			return iothub.Errorf(iothub.CodeInvalidOperation,
-				"Job cannot be cancelled in 'Running' status, its devices are being called (job %s)", id)
+				"Job cannot be cancelled in 'Running' status: job %s already calls its devices", id)
 		}
 		return endJob(tx, id, iothub.JobCancelled, "", "", at)
 	})
@@ -174,7 +202,8 @@ func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) error {
 
 const selectJobs = `SELECT id, seq, type, condition, created, start, ended, max_execution, method, update_twin, status, failure_reason, status_message FROM jobs`
 
-func scanJob(row interface{ Scan(...any) error }) (job iothub.Job, seq int64, err error) {
+// scanJob reads a row of selectJobs. seq is the job's number in the order of creation.
+func scanJob(row scanner) (job iothub.Job, seq int64, err error) {
 	var created, start int64
 	var ended sql.NullInt64
 	var method, twin, reason, message sql.NullString
@@ -183,10 +212,13 @@ func scanJob(row interface{ Scan(...any) error }) (job iothub.Job, seq int64, er
 	if err != nil {
 		return iothub.Job{}, 0, fmt.Errorf("read a job: %w", err)
 	}
-	job.CreatedTime, job.StartTime = timeOf(created), timeOf(start)
-	if ended.Valid {
-		job.EndTime = timeOf(ended.Int64)
-	}
+
+	createdAt := fromMicros(created)
+	startAt := fromMicros(start)
+	job.CreatedTime, job.StartTime = &createdAt, &startAt
+	job.EndTime = fromOptionalMicros(ended)
+	job.FailureReason, job.StatusMessage = reason.String, message.String
+
 	if method.Valid {
 		job.CloudToDeviceMethod = new(iothub.MethodRequest)
 		if err := json.Unmarshal([]byte(method.String), job.CloudToDeviceMethod); err != nil {
@@ -196,34 +228,33 @@ func scanJob(row interface{ Scan(...any) error }) (job iothub.Job, seq int64, er
 	if twin.Valid {
 		job.UpdateTwin = json.RawMessage(twin.String)
 	}
-	job.FailureReason, job.StatusMessage = reason.String, message.String
 	return job, seq, nil
 }
 
+// jobsContinuation precedes the sequence number in continuation tokens for Jobs.
 const jobsContinuation = "jobs:"
 
 func encodeJobsContinuation(seq int64) string {
 	return base64.URLEncoding.EncodeToString([]byte(jobsContinuation + strconv.FormatInt(seq, 10)))
 }
 
-func decodeJobsContinuation(text string) (before int64, err error) {
-	if text == "" {
-		return 1<<63 - 1, nil
+// decodeJobsContinuation returns the sequence number before which a page begins. The
+// empty token requests the first page.
+func decodeJobsContinuation(token string) (before int64, err error) {
+	if token == "" {
+		return math.MaxInt64, nil
 	}
-	raw, err := base64.URLEncoding.DecodeString(text)
+
+	raw, err := base64.URLEncoding.DecodeString(token)
 	if number, ok := strings.CutPrefix(string(raw), jobsContinuation); err == nil && ok {
 		if before, err = strconv.ParseInt(number, 10, 64); err == nil {
 			return before, nil
 		}
 	}
-	return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is not one that this hub gave for a list of jobs")
+	return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from the previous page of jobs")
 }
 
-func timeOf(micros int64) *time.Time {
-	t := moment(micros)
-	return &t
-}
-
+// nullText returns text for a nullable column: NULL if it is empty.
 func nullText(text []byte) any {
 	if len(text) == 0 {
 		return nil

@@ -12,39 +12,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// ErrJobNotWaiting says that a job could not be started because it was
-// cancelled in the meantime.
-var ErrJobNotWaiting = errors.New("the job does not wait for its start any more")
+// ErrJobNotWaiting is the result of StartJobAsync for a job that was cancelled before its
+// start.
+var ErrJobNotWaiting = errors.New("the job is no longer waiting for its start")
 
-// StartJobAsync fixes the job's devices: in one durable write it evaluates the
-// condition, makes a pending row for each device that it selects, and sets the
-// job to running. done gets the devices in the order of their ids. A job that
-// was cancelled is left as it is (ErrJobNotWaiting).
+// StartJobAsync starts a job and fixes its list of devices. In one durable write it
+// evaluates the condition, adds a pending row for each selected device, and sets the job
+// to running. done receives the devices, sorted by id. A cancelled job is not changed,
+// and done receives ErrJobNotWaiting.
 func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Time, done func(devices []string, err error)) {
 	var devices []string
 	s.UpdateAsync(func(tx *sql.Tx) error {
-		result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
-			string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
-		if err != nil {
-			return fmt.Errorf("start job %s: %w", id, err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(ErrJobNotWaiting, err)
-		}
-		if devices, err = SelectDeviceIDs(tx, condition); err != nil {
-			return fmt.Errorf("start job %s: %w", id, err)
-		}
-		if len(devices) == 0 {
-			return nil
-		}
-		list, err := json.Marshal(devices)
-		if err != nil {
-			return fmt.Errorf("start job %s: %w", id, err)
-		}
-		_, err = tx.Exec(`
-			INSERT INTO device_jobs(job_id, device_id, status, created, updated)
-			SELECT ?1, value, ?2, ?3, ?3 FROM json_each(?4)`,
-			id, string(iothub.DevicePending), micros(at), string(list))
+		var err error
+		devices, err = startJob(tx, id, condition, at)
 		if err != nil {
 			return fmt.Errorf("start job %s: %w", id, err)
 		}
@@ -52,26 +32,53 @@ func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Tim
 	}, func(err error) { done(devices, err) })
 }
 
-// JobResult is how one device's row of a job ends: with an error, with a
-// device's answer, or with neither for a twin that was updated.
+// startJob implements StartJobAsync within a write.
+func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (devices []string, err error) {
+	result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
+		string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
+	if err != nil {
+		return nil, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return nil, errors.Join(ErrJobNotWaiting, err)
+	}
+
+	devices, err = SelectDeviceIDs(tx, condition)
+	if err != nil || len(devices) == 0 {
+		return nil, err
+	}
+	list, err := json.Marshal(devices)
+	if err != nil {
+		return nil, err
+	}
+
+	_, err = tx.Exec(`
+		INSERT INTO device_jobs(job_id, device_id, status, created, updated)
+		SELECT ?1, value, ?2, ?3, ?3 FROM json_each(?4)`,
+		id, string(iothub.DevicePending), toMicros(at), string(list))
+	return devices, err
+}
+
+// JobResult is the result for one device of a job. A method job's result has either a
+// Response or an Error. A twin job's successful result has neither.
 type JobResult struct {
 	DeviceID string
 	Response *iothub.MethodResponse
 	Error    *iothub.DeviceJobError
 }
 
-// AdvanceJobAsync ends some rows of a job and sets others to running, in one
-// durable write. Only rows that have not ended change. A row that failed because
-// its device is not online fails with DeviceNotFound if there is no such device
-// any more.
-func (s *Store) AdvanceJobAsync(id string, ended []JobResult, running []string, at time.Time, done func(error)) {
+// AdvanceJobAsync stores results of a job's devices and sets the pending rows of other
+// devices to running, in one durable write. Rows that have already ended do not change.
+// A result of DeviceNotOnline is stored as DeviceNotFound if the device was deleted.
+func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
-		if err := s.endRows(id, ended, at); err != nil {
+		if err := s.storeResults(id, results, at); err != nil {
 			return fmt.Errorf("store results of job %s: %w", id, err)
 		}
 		if len(running) == 0 {
 			return nil
 		}
+
 		list, err := json.Marshal(running)
 		if err != nil {
 			return fmt.Errorf("set devices of job %s to running: %w", id, err)
@@ -79,7 +86,7 @@ func (s *Store) AdvanceJobAsync(id string, ended []JobResult, running []string, 
 		_, err = tx.Exec(`
 			UPDATE device_jobs SET status = ?1, started = ?2, updated = ?2
 			WHERE job_id = ?3 AND status = ?4 AND device_id IN (SELECT value FROM json_each(?5))`,
-			string(iothub.DeviceRunning), micros(at), id, string(iothub.DevicePending), string(list))
+			string(iothub.DeviceRunning), toMicros(at), id, string(iothub.DevicePending), string(list))
 		if err != nil {
 			return fmt.Errorf("set devices of job %s to running: %w", id, err)
 		}
@@ -87,7 +94,8 @@ func (s *Store) AdvanceJobAsync(id string, ended []JobResult, running []string, 
 	}, done)
 }
 
-func (s *Store) endRows(id string, ended []JobResult, at time.Time) error {
+// storeResults ends the rows of a job's devices.
+func (s *Store) storeResults(id string, results []JobResult, at time.Time) error {
 	update, err := s.writer.stmt(`
 		UPDATE device_jobs SET status = ?, ended = ?, updated = ?, response_status = ?, response_payload = ?,
 			error_code = ?, error_description = ?
@@ -95,84 +103,93 @@ func (s *Store) endRows(id string, ended []JobResult, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range ended {
+
+	for _, r := range results {
 		status := iothub.DeviceCompleted
 		var responseStatus, payload, code, description any
 		if r.Response != nil {
 			responseStatus, payload = r.Response.Status, nullText(r.Response.Payload)
 		}
+
 		if r.Error != nil {
 			status = iothub.DeviceFailed
 			code, description = r.Error.Code, r.Error.Description
 			if r.Error.Code == string(iothub.CodeDeviceNotOnline) {
-				var there bool
-				if err := s.queryRow("SELECT EXISTS (SELECT 1 FROM devices WHERE id = ?)", r.DeviceID).Scan(&there); err != nil {
+				var exists bool
+				if err := s.queryRow("SELECT EXISTS (SELECT 1 FROM devices WHERE id = ?)", r.DeviceID).Scan(&exists); err != nil {
 					return err
 				}
-				if !there {
+				if !exists {
 					code, description = string(iothub.CodeDeviceNotFound), "the device was deleted after the job had started"
 				}
 			}
 		}
-		if _, err := update.Exec(string(status), micros(at), micros(at), responseStatus, payload, code, description, id, r.DeviceID); err != nil {
+
+		if _, err := update.Exec(string(status), toMicros(at), toMicros(at), responseStatus, payload, code, description, id, r.DeviceID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// EndJobAsync sets a job to its last status. Rows that have not ended fail:
-// those that were running with called, the pending ones with waiting. With no
-// such rows left both may be empty.
+// JobEnd is the final state of a job.
+type JobEnd struct {
+	Status          iothub.JobStatus
+	Reason, Message string                // failureReason and statusMessage
+	RunningError    iothub.DeviceJobError // error of the device rows that are still running
+	PendingError    iothub.DeviceJobError // error of the device rows that are still pending
+}
+
+// EndJobAsync sets a job's final status. Its running and pending device rows fail with
+// the errors in end. These errors may be empty if no such rows are left.
 func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
-		if err := failRows(tx, id, iothub.DeviceRunning, end.Called, at); err != nil {
+		if err := failRows(tx, id, iothub.DeviceRunning, end.RunningError, at); err != nil {
 			return err
 		}
-		if err := failRows(tx, id, iothub.DevicePending, end.Waiting, at); err != nil {
+		if err := failRows(tx, id, iothub.DevicePending, end.PendingError, at); err != nil {
 			return err
 		}
 		return endJob(tx, id, end.Status, end.Reason, end.Message, at)
 	}, done)
 }
 
-// JobEnd says how a job ends.
-type JobEnd struct {
-	Status          iothub.JobStatus
-	Reason, Message string                // failureReason and statusMessage
-	Called, Waiting iothub.DeviceJobError // for rows that are still running, or pending
-}
-
-// RecoverJob readies a running job after a restart. A method's rows that were
-// running end as failed with lost: their devices may have been called. A twin's
-// go back to pending. It returns the pending devices in the order of their ids.
-func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, lost iothub.DeviceJobError, at time.Time) (pending []string, err error) {
+// RecoverJob prepares a running job for its continuation after a restart of the hub. It
+// returns the pending devices, sorted by id. The running rows of a method job fail with
+// interrupted, because their devices may have received the method. The running rows of a
+// twin job become pending again.
+func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted iothub.DeviceJobError, at time.Time) (pending []string, err error) {
 	err = s.Update(ctx, func(tx *sql.Tx) error {
+		var err error
 		if job.Type == iothub.ScheduleDeviceMethod {
-			err = failRows(tx, job.JobID, iothub.DeviceRunning, lost, at)
+			err = failRows(tx, job.JobID, iothub.DeviceRunning, interrupted, at)
 		} else {
 			_, err = tx.Exec("UPDATE device_jobs SET status = ?, updated = ? WHERE job_id = ? AND status = ?",
-				string(iothub.DevicePending), micros(at), job.JobID, string(iothub.DeviceRunning))
+				string(iothub.DevicePending), toMicros(at), job.JobID, string(iothub.DeviceRunning))
 		}
 		if err != nil {
-			return fmt.Errorf("take up job %s: %w", job.JobID, err)
+			return fmt.Errorf("resume job %s: %w", job.JobID, err)
 		}
-		pending, err = textColumn(tx, "SELECT device_id FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY device_id",
+
+		rows, err := tx.Query("SELECT device_id FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY device_id",
 			job.JobID, string(iothub.DevicePending))
+		if err == nil {
+			pending, err = readTexts(rows)
+		}
 		if err != nil {
-			return fmt.Errorf("take up job %s: %w", job.JobID, err)
+			return fmt.Errorf("resume job %s: %w", job.JobID, err)
 		}
 		return nil
 	})
 	return pending, err
 }
 
-// PurgeJobAsync removes one job that ended before the given time, with its
-// rows; done gets its id, or "" when there is none.
+// PurgeJobAsync removes one job that ended before the given time, together with its
+// device rows. done receives the job's id, or "" if there is no such job.
 func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error)) {
 	var id string
 	s.UpdateAsync(func(tx *sql.Tx) error {
-		err := tx.QueryRow("SELECT id FROM jobs WHERE ended < ? ORDER BY seq LIMIT 1", micros(before)).Scan(&id)
+		err := tx.QueryRow("SELECT id FROM jobs WHERE ended < ? ORDER BY seq LIMIT 1", toMicros(before)).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -186,28 +203,27 @@ func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error))
 	}, func(err error) { done(id, err) })
 }
 
-func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, with iothub.DeviceJobError, at time.Time) error {
+// failRows ends the rows of a job that have the given status as failed.
+func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, failure iothub.DeviceJobError, at time.Time) error {
 	_, err := tx.Exec(`
 		UPDATE device_jobs SET status = ?1, ended = ?2, updated = ?2, error_code = ?3, error_description = ?4
 		WHERE job_id = ?5 AND status = ?6`,
-		string(iothub.DeviceFailed), micros(at), with.Code, with.Description, id, string(status))
+		string(iothub.DeviceFailed), toMicros(at), failure.Code, failure.Description, id, string(status))
 	return err
 }
 
+// endJob sets a job's final status. A job that has already ended does not change.
 func endJob(tx *sql.Tx, id string, status iothub.JobStatus, reason, message string, at time.Time) error {
 	_, err := tx.Exec("UPDATE jobs SET status = ?, failure_reason = ?, status_message = ?, ended = ? WHERE id = ? AND ended IS NULL",
-		string(status), reason, message, micros(at), id)
+		string(status), reason, message, toMicros(at), id)
 	if err != nil {
 		return fmt.Errorf("end job %s: %w", id, err)
 	}
 	return nil
 }
 
-func textColumn(tx *sql.Tx, statement string, args ...any) ([]string, error) {
-	rows, err := tx.Query(statement, args...)
-	if err != nil {
-		return nil, err
-	}
+// readTexts reads and closes rows with one column of text.
+func readTexts(rows *sql.Rows) ([]string, error) {
 	defer rows.Close()
 	var values []string
 	for rows.Next() {

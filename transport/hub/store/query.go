@@ -5,115 +5,130 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/latchd/latchd/transport/hub/query"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Bounds of one page of a query's rows.
+// Bounds of one page of query results.
 const (
 	maxRows  = 1000
-	maxBytes = 4 << 20 // a page ends with the row that reaches it
+	maxBytes = 4 << 20 // a page ends with the row that reaches this size
 )
 
-// QueryTwins runs a query of twins. The rows are twins, projections or counts, in
-// the order of the device ids; at most limit of them (0: as many as a page can
-// have). next is the token for the page after; it is empty at the end. A token
-// that this hub did not give for this query is refused with ArgumentInvalid.
+// QueryTwins runs a query of twins and returns one page of rows as JSON: twins,
+// projections or aggregates. The page has at most limit rows; a limit of 0 allows
+// maxRows. Rows that stand for one device are sorted by device id. next is the
+// continuation token for the following page, or empty on the last page. QueryTwins
+// refuses a token that the hub did not issue for this query with ArgumentInvalid.
 func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, continuation string) (rows []json.RawMessage, next string, err error) {
 	if q.Collection != query.Devices {
-		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "want a query FROM devices, not FROM %s", q.Collection)
+		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "expected a query FROM devices, found FROM %s", q.Collection)
 	}
-	// Where a page begins: how many rows were before, and the last one's device.
-	after, err := s.parseContinuation(q.Text, continuation, 2)
+	start, err := s.parseTwinsContinuation(q, continuation)
 	if err != nil {
 		return nil, "", err
 	}
-	before := 0
-	if after != nil {
-		if before, err = strconv.Atoi(after[0]); err != nil {
-			return nil, "", failed("query", err)
-		}
-	}
-	limit = pageSize(limit)
-	most := limit + 1 // the one more tells whether another page follows
-	if q.Top > 0 {
-		most = min(most, q.Top-before)
-	}
 
-	where, args := q.Where.SQL(query.Devices)
-	text, read := selectTwin, readTwin
-	if !q.Star() {
-		var outputArgs []any
-		outputs := q.Outputs()
-		text, outputArgs = selectOutputs(outputs)
-		args = append(outputArgs, args...)
-		read = readOutputs(outputs)
-	}
-	text += ` WHERE ` + where
-	if q.Aggregates() {
-		if groups, groupArgs := q.Groups(); groups != "" {
-			text += ` GROUP BY ` + groups + ` ORDER BY ` + groups
-			args = append(append(args, groupArgs...), groupArgs...)
-		}
-		text += ` LIMIT ? OFFSET ?`
-		args = append(args, most, before)
-	} else {
-		if after != nil {
-			text += ` AND d.id > ?`
-			args = append(args, after[1])
-		}
-		text += ` ORDER BY d.id LIMIT ?`
-		args = append(args, most)
-	}
-	return s.page(ctx, q, text, args, limit, func(row scanner) (json.RawMessage, []string, error) {
+	limit = pageSize(limit)
+	statement, args, read := twinsStatement(q, start, limit)
+	rowNumber := start.rows
+	return s.page(ctx, q, statement, args, limit, func(row scanner) (json.RawMessage, []string, error) {
 		document, key, err := read(row)
-		before++
-		return document, append([]string{strconv.Itoa(before)}, key...), err
+		rowNumber++
+		return document, append([]string{strconv.Itoa(rowNumber)}, key...), err
 	})
 }
 
-// QueryDeviceJobs runs a query of the devices' rows of jobs, in the order of job
-// and device; see QueryTwins for the rest.
+// pageStart is the point in a query's results at which a page begins.
+type pageStart struct {
+	rows     int    // the number of rows on earlier pages
+	deviceID string // the device of the last earlier row; empty for the first page
+}
+
+// parseTwinsContinuation returns the point at which the page for a continuation token
+// begins.
+func (s *Store) parseTwinsContinuation(q *query.Query, token string) (pageStart, error) {
+	key, err := s.parseContinuation(q.Text, token, 2)
+	if err != nil || key == nil {
+		return pageStart{}, err
+	}
+	rows, err := strconv.Atoi(key[0])
+	return pageStart{rows, key[1]}, wrapError("query", err)
+}
+
+// twinsStatement returns the SQL statement for one page of a query of twins, and the
+// function that reads its rows.
+func twinsStatement(q *query.Query, start pageStart, limit int) (statement string, args []any, read readRow) {
+	rowLimit := limit + 1 // the extra row shows that another page follows
+	if q.Top > 0 {
+		rowLimit = min(rowLimit, q.Top-start.rows)
+	}
+
+	where, args := q.Where.SQL(query.Devices)
+	statement, read = selectTwin, readTwin
+	if !q.Star() {
+		outputs := q.Outputs()
+		columns, columnArgs := selectOutputs(outputs)
+		statement, read = columns, readOutputs(outputs)
+		args = append(columnArgs, args...)
+	}
+	statement += ` WHERE ` + where
+
+	if q.Aggregates() {
+		// Groups have no key that pages could continue after, so pages are counted in
+		// rows.
+		if groups, groupArgs := q.Groups(); groups != "" {
+			statement += ` GROUP BY ` + groups + ` ORDER BY ` + groups
+			args = slices.Concat(args, groupArgs, groupArgs)
+		}
+		return statement + ` LIMIT ? OFFSET ?`, append(args, rowLimit, start.rows), read
+	}
+
+	if start.deviceID != "" {
+		statement += ` AND d.id > ?`
+		args = append(args, start.deviceID)
+	}
+	return statement + ` ORDER BY d.id LIMIT ?`, append(args, rowLimit), read
+}
+
+// QueryDeviceJobs runs a query of the device rows of jobs, sorted by job and device.
+// Pages work as in QueryTwins.
 func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, continuation string) (rows []json.RawMessage, next string, err error) {
 	if q.Collection != query.DeviceJobs {
-		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "want a query FROM devices.jobs, not FROM %s", q.Collection)
+		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "expected a query FROM devices.jobs, found FROM %s", q.Collection)
 	}
 	after, err := s.parseContinuation(q.Text, continuation, 2)
 	if err != nil {
 		return nil, "", err
 	}
+
 	where, args := q.Where.SQL(query.DeviceJobs)
-	text := selectDeviceJob + ` WHERE ` + where
+	statement := selectDeviceJob + ` WHERE ` + where
 	if after != nil {
-		text += ` AND (r.job_id, r.device_id) > (?, ?)`
+		statement += ` AND (r.job_id, r.device_id) > (?, ?)`
 		args = append(args, after[0], after[1])
 	}
 	limit = pageSize(limit)
-	return s.page(ctx, q, text+` ORDER BY r.job_id, r.device_id LIMIT ?`, append(args, limit+1), limit, readDeviceJob)
+	return s.page(ctx, q, statement+` ORDER BY r.job_id, r.device_id LIMIT ?`, append(args, limit+1), limit, readDeviceJob)
 }
 
-// SelectDeviceIDs returns the devices that a condition selects, in the order of
-// their ids, as a write sees them; all for nil.
-func SelectDeviceIDs(tx *sql.Tx, cond *query.Condition) ([]string, error) {
-	where, args := cond.SQL(query.Devices)
+// SelectDeviceIDs returns the devices that a condition selects, sorted by id. It reads
+// within a write, so it sees the write's own changes. A nil condition selects all
+// devices.
+func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
+	where, args := condition.SQL(query.Devices)
 	rows, err := tx.Query(`SELECT d.id FROM devices AS d WHERE `+where+` ORDER BY d.id`, args...)
 	if err != nil {
-		return nil, failed("select devices", err)
+		return nil, wrapError("select devices", err)
 	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, failed("select devices", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, failed("select devices", rows.Err())
+	ids, err := readTexts(rows)
+	return ids, wrapError("select devices", err)
 }
 
+// pageSize returns the number of rows on a page for a requested limit.
 func pageSize(limit int) int {
 	if limit <= 0 || limit > maxRows {
 		return maxRows
@@ -121,33 +136,39 @@ func pageSize(limit int) int {
 	return limit
 }
 
-// readRow reads a row into its JSON and the key to go on after.
+// readRow reads one row. It returns the row's JSON, and the row's key for continuation
+// tokens.
 type readRow func(row scanner) (document json.RawMessage, key []string, err error)
 
-// page reads rows until limit; the statement asks for one more, which tells
-// whether another page follows.
-func (s *Store) page(ctx context.Context, q *query.Query, text string, args []any, limit int, read readRow) (list []json.RawMessage, next string, err error) {
-	rows, err := s.readDB.QueryContext(ctx, text, args...)
+// page runs a statement and reads at most limit rows. The statement must select up to
+// limit+1 rows, because an extra row shows that another page follows.
+func (s *Store) page(ctx context.Context, q *query.Query, statement string, args []any, limit int, read readRow) (list []json.RawMessage, next string, err error) {
+	rows, err := s.readDB.QueryContext(ctx, statement, args...)
 	if err != nil {
-		return nil, "", failed("query", err)
+		return nil, "", wrapError("query", err)
 	}
 	defer rows.Close()
+
 	list = []json.RawMessage{}
-	var last []string
-	bytes := 0
+	var lastKey []string
+	size := 0
 	for rows.Next() {
-		if len(list) == limit || bytes >= maxBytes {
-			return list, s.continuation(q.Text, last...), nil
+		if len(list) == limit || size >= maxBytes {
+			return list, s.newContinuation(q.Text, lastKey...), nil
 		}
+
 		document, key, err := read(rows)
 		if err != nil {
-			return nil, "", failed("query", err)
+			return nil, "", wrapError("query", err)
 		}
-		list, last, bytes = append(list, document), key, bytes+len(document)
+		list = append(list, document)
+		lastKey = key
+		size += len(document)
 	}
-	return list, "", failed("query", rows.Err())
+	return list, "", wrapError("query", rows.Err())
 }
 
+// readTwin reads a row of selectTwin.
 func readTwin(row scanner) (json.RawMessage, []string, error) {
 	t, err := scanTwin(row)
 	if err != nil {
@@ -157,34 +178,36 @@ func readTwin(row scanner) (json.RawMessage, []string, error) {
 	return document, []string{t.DeviceID}, err
 }
 
-// selectOutputs selects a projection's columns, and the device's id after them.
-// Beside an aggregate the id means nothing.
-func selectOutputs(outputs []query.Output) (text string, args []any) {
-	text = `SELECT `
+// selectOutputs returns a SELECT of a projection's columns, followed by the device id. In
+// an aggregate, the device id is that of an arbitrary row.
+func selectOutputs(outputs []query.Output) (statement string, args []any) {
+	statement = `SELECT `
 	for _, o := range outputs {
-		text += o.SQL + `, `
+		statement += o.SQL + `, `
 		args = append(args, o.Args...)
 	}
-	return text + `d.id FROM devices AS d`, args
+	return statement + `d.id FROM devices AS d`, args
 }
 
-// readOutputs makes objects of a projection's columns. An undefined value gives
-// no member.
+// readOutputs returns the function that reads rows of selectOutputs. It builds a JSON
+// object from the columns and leaves out undefined values.
 func readOutputs(outputs []query.Output) readRow {
 	names := make([][]byte, len(outputs))
 	for i, o := range outputs {
 		names[i], _ = json.Marshal(o.Name)
 	}
+
 	return func(row scanner) (json.RawMessage, []string, error) {
 		values := make([][]byte, len(outputs))
-		var id sql.NullString
-		var into []any
+		var id sql.NullString // NULL if an aggregate covers no row
+		var targets []any
 		for i := range values {
-			into = append(into, &values[i])
+			targets = append(targets, &values[i])
 		}
-		if err := row.Scan(append(into, &id)...); err != nil {
+		if err := row.Scan(append(targets, &id)...); err != nil {
 			return nil, nil, err
 		}
+
 		var b bytes.Buffer
 		b.WriteByte('{')
 		for i, v := range values {

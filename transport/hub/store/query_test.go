@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// parse parses a query that must be valid.
 func parse(t *testing.T, text string) *query.Query {
 	t.Helper()
 	q, err := query.Parse(text)
@@ -21,7 +22,7 @@ func parse(t *testing.T, text string) *query.Query {
 	return q
 }
 
-// site is a store with three doors and two jobs.
+// site opens a store with three doors and two jobs.
 func site(t *testing.T) *Store {
 	t.Helper()
 	s := newStore(t)
@@ -35,6 +36,7 @@ func site(t *testing.T) *Store {
 		}
 	}
 	s.SetConnection("door-2", true, "", epoch)
+
 	err := s.Update(t.Context(), func(tx *sql.Tx) error {
 		for i, statement := range []string{
 			`INSERT INTO jobs (id, seq, type, condition, created, start, max_execution, status) VALUES ('lock', 1, 'scheduleDeviceMethod', '*', 0, 0, 60, 'running')`,
@@ -58,6 +60,7 @@ func site(t *testing.T) *Store {
 }
 
 func TestQueryTwinsProjections(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	for _, c := range []struct{ text, want string }{
 		{"SELECT deviceId, tags.floor AS f FROM devices", `[{"deviceId":"door-1","f":3},{"deviceId":"door-2","f":"3"},{"deviceId":"door-3"}]`},
@@ -65,9 +68,9 @@ func TestQueryTwinsProjections(t *testing.T) {
 			`[{"LastActivityTime":"0001-01-01T00:00:00.000000Z"},{"LastActivityTime":"2026-11-23T22:38:00.123456Z"}]`},
 		{"SELECT properties.desired.building, tags.room, capabilities.iotEdge, statusReason FROM devices WHERE deviceId = 'door-1'",
 			`[{"building":"43","room":"<a&b>","iotEdge":false}]`},
-		{"SELECT properties.desired FROM devices WHERE deviceId = 'door-2'", `[{"desired":{"$metadata":{` + at + `},"$version":1}}]`},
+		{"SELECT properties.desired FROM devices WHERE deviceId = 'door-2'", `[{"desired":{"$metadata":{` + updated + `},"$version":1}}]`},
 		{"SELECT properties AS p FROM devices WHERE deviceId = 'door-2'",
-			`[{"p":{"desired":{"$metadata":{` + at + `},"$version":1},"reported":{"$metadata":{` + at + `},"$version":1}}}]`},
+			`[{"p":{"desired":{"$metadata":{` + updated + `},"$version":1},"reported":{"$metadata":{` + updated + `},"$version":1}}}]`},
 		{"SELECT properties.desired.$metadata.building.$lastUpdatedVersion AS v, nothing FROM devices", `[{"v":2},{},{}]`},
 		{"SELECT version, x509Thumbprint FROM devices WHERE tags.floor = 3", `[{"version":3,"x509Thumbprint":{"primaryThumbprint":null,"secondaryThumbprint":null}}]`},
 		{"SELECT COUNT() AS n FROM devices", `[{"n":3}]`},
@@ -86,16 +89,17 @@ func TestQueryTwinsProjections(t *testing.T) {
 	} {
 		rows, next, err := s.QueryTwins(t.Context(), parse(t, c.text), 0, "")
 		if err != nil || next != "" {
-			t.Errorf("%s: %v, next page %q", c.text, err, next)
+			t.Errorf("%s: error %v, next page %q", c.text, err, next)
 			continue
 		}
-		// Marshalling would escape.
+		// The texts are joined, because encoding/json would escape them.
 		if got := "[" + strings.Join(texts(rows), ",") + "]"; got != c.want {
-			t.Errorf("%s\ngives %s\nwant  %s", c.text, got, c.want)
+			t.Errorf("%s\nreturns %s\nwant    %s", c.text, got, c.want)
 		}
 	}
 }
 
+// texts returns rows as strings.
 func texts(rows []json.RawMessage) []string {
 	var list []string
 	for _, r := range rows {
@@ -104,12 +108,14 @@ func texts(rows []json.RawMessage) []string {
 	return list
 }
 
-// SELECT * must give the same document as asking for the twin.
-func TestQueryTwinsGivesWholeTwins(t *testing.T) {
+// TestQueryTwinsReturnsWholeTwins checks that SELECT * returns the same documents as
+// Twin.
+func TestQueryTwinsReturnsWholeTwins(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	rows, _, err := s.QueryTwins(t.Context(), parse(t, "SELECT * FROM devices"), 0, "")
 	if err != nil || len(rows) != 3 {
-		t.Fatalf("%d rows (%v)", len(rows), err)
+		t.Fatalf("the query returns %d rows (%v)", len(rows), err)
 	}
 	for i, row := range rows {
 		twin, err := s.Twin(t.Context(), fmt.Sprintf("door-%d", i+1))
@@ -117,12 +123,13 @@ func TestQueryTwinsGivesWholeTwins(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, want := jsonOf(t, objectOf(t, string(row))), jsonOf(t, objectOf(t, jsonOf(t, twin))); got != want {
-			t.Errorf("row is  %s\ntwin is %s", got, want)
+			t.Errorf("the row is  %s\nthe twin is %s", got, want)
 		}
 	}
 }
 
 func TestQueryDeviceJobs(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	rows, _, err := s.QueryDeviceJobs(t.Context(), parse(t, "SELECT * FROM devices.jobs"), 0, "")
 	const created = `"createdDateTimeUtc":"2026-11-23T22:38:00.123456Z"`
@@ -136,11 +143,12 @@ func TestQueryDeviceJobs(t *testing.T) {
 			created + `,"lastUpdatedDateTimeUtc":"2026-11-23T22:38:00.123456Z","outcome":{"deviceMethodResponse":null}}`,
 	}
 	if got := texts(rows); err != nil || !slices.Equal(got, want) {
-		t.Errorf("rows are\n%s\nwant\n%s\n(%v)", strings.Join(got, "\n"), strings.Join(want, "\n"), err)
+		t.Errorf("the rows are\n%s\nwant\n%s\n(%v)", strings.Join(got, "\n"), strings.Join(want, "\n"), err)
 	}
+
 	for _, c := range []struct {
 		where string
-		want  []int
+		want  []int // indexes in the list above
 	}{
 		{"devices.jobs.jobId = 'lock'", []int{0, 1, 2}},
 		{"devices.jobs.deviceId = 'door-1' AND devices.jobs.jobType = 'scheduleUpdateTwin'", []int{3}},
@@ -158,12 +166,13 @@ func TestQueryDeviceJobs(t *testing.T) {
 			wanted = append(wanted, want[i])
 		}
 		if got := texts(rows); err != nil || !slices.Equal(got, wanted) {
-			t.Errorf("%s: rows are %s (%v), want %v", c.where, got, err, c.want)
+			t.Errorf("%s: the rows are %s (%v), want %v", c.where, got, err, c.want)
 		}
 	}
 }
 
 func TestPaging(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	for _, c := range []struct {
 		text  string
@@ -185,13 +194,14 @@ func TestPaging(t *testing.T) {
 		if err != nil || len(all) != c.total {
 			t.Fatalf("%s: %d rows (%v)", c.text, len(all), err)
 		}
+
 		for limit := 1; limit <= c.total; limit++ {
 			var got []json.RawMessage
 			token := ""
 			for {
 				rows, next, err := c.page(q, limit, token)
 				if err != nil || len(rows) > limit {
-					t.Fatalf("%s: %d rows (%v), asked for %d", c.text, len(rows), err, limit)
+					t.Fatalf("%s: the page has %d rows (%v), want at most %d", c.text, len(rows), err, limit)
 				}
 				got = append(got, rows...)
 				if token = next; token == "" {
@@ -199,50 +209,54 @@ func TestPaging(t *testing.T) {
 				}
 			}
 			if !slices.Equal(texts(got), texts(all)) {
-				t.Errorf("%s: in pages of %d: %s", c.text, limit, texts(got))
+				t.Errorf("%s: pages of %d rows return %s", c.text, limit, texts(got))
 			}
 		}
+
 		_, token, err := c.page(q, 1, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, bad := range map[string]string{"cut short": token[:len(token)-4], "another character": "A" + token[1:], "no base64": "?", "empty inside": "AAAA"} {
+		for name, bad := range map[string]string{"cut short": token[:len(token)-4], "another character": "A" + token[1:], "invalid base64": "?", "no key": "AAAA"} {
 			if bad == token {
 				bad = "B" + token[1:]
 			}
 			_, _, err := c.page(q, 1, bad)
 			if err == nil {
-				t.Errorf("%s: a token with %s was taken", c.text, name)
+				t.Errorf("%s: a token with %s was accepted", c.text, name)
 			}
 			wantCode(t, err, iothub.CodeArgumentInvalid)
 		}
 	}
 }
 
-func TestTokenOfAnotherQueryIsRefused(t *testing.T) {
+func TestContinuationOfAnotherQueryIsRefused(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	_, token, err := s.QueryTwins(t.Context(), parse(t, "SELECT * FROM devices"), 1, "")
 	if err != nil || token == "" {
-		t.Fatalf("token is %q (%v)", token, err)
+		t.Fatalf("the token is %q (%v)", token, err)
 	}
 	for _, other := range []string{"SELECT * FROM devices WHERE deviceId > ''", "SELECT deviceId FROM devices", "select * from devices"} {
 		_, _, err = s.QueryTwins(t.Context(), parse(t, other), 1, token)
 		wantCode(t, err, iothub.CodeArgumentInvalid)
 	}
+
 	_, _, err = s.QueryDeviceJobs(t.Context(), parse(t, "SELECT * FROM devices"), 1, "")
 	wantCode(t, err, iothub.CodeArgumentInvalid)
 	_, _, err = s.QueryTwins(t.Context(), parse(t, "SELECT * FROM devices.jobs"), 1, "")
 	wantCode(t, err, iothub.CodeArgumentInvalid)
 }
 
-// A page is bounded in bytes as well, however many rows were asked for.
+// TestPageIsBoundedInBytes checks that large rows end a page before it has maxRows rows.
 func TestPageIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	large := make(iothub.Object)
 	for i := range 7 {
-		large[fmt.Sprint("text", i)] = strings.Repeat("x", maxText)
+		large[fmt.Sprint("text", i)] = strings.Repeat("x", maxString)
 	}
-	const n = 2*maxBytes/(7*maxText) + 2
+	const n = 2*maxBytes/(7*maxString) + 2
 	each(t, n, func(i int) error {
 		id := fmt.Sprintf("door-%03d", i)
 		if _, err := s.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: id}); err != nil {
@@ -251,24 +265,28 @@ func TestPageIsBoundedInBytes(t *testing.T) {
 		_, err := s.Report(t.Context(), id, large)
 		return err
 	})
+
 	q := parse(t, "SELECT * FROM devices")
-	pages, total, token := 0, 0, ""
+	pages, total := 0, 0
+	token := ""
 	for {
 		rows, next, err := s.QueryTwins(t.Context(), q, 0, token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pages, total = pages+1, total+len(rows)
+		pages++
+		total += len(rows)
 		if token = next; token == "" {
 			break
 		}
 	}
 	if pages != 3 || total != n {
-		t.Errorf("%d rows in %d pages, want %d in 3", total, pages, n)
+		t.Errorf("the query returns %d rows in %d pages, want %d in 3", total, pages, n)
 	}
 }
 
 func TestSelectDeviceIDs(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	for _, c := range []struct {
 		condition string
@@ -279,20 +297,22 @@ func TestSelectDeviceIDs(t *testing.T) {
 		{"deviceId IN ['door-3', 'door-1', 'other']", []string{"door-1", "door-3"}},
 		{"tags.floor = 'x\\' OR 1=1 --'", nil},
 	} {
-		cond, err := query.ParseCondition(c.condition)
+		condition, err := query.ParseCondition(c.condition)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		err = s.Update(t.Context(), func(tx *sql.Tx) (err error) { got, err = SelectDeviceIDs(tx, cond); return err })
+		err = s.Update(t.Context(), func(tx *sql.Tx) (err error) { got, err = SelectDeviceIDs(tx, condition); return err })
 		if err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v (%v), want %v", c.condition, got, err, c.want)
+			t.Errorf("%s selects %v (%v), want %v", c.condition, got, err, c.want)
 		}
 	}
 }
 
-// Conditions on the id and on the connection must not read every twin.
+// TestIndexesAreUsed checks that conditions on the device id and the connection state do
+// not read every twin.
 func TestIndexesAreUsed(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	for _, c := range []struct{ where, want string }{
 		{"deviceId = 'door-1'", "(id=?)"},
@@ -315,18 +335,20 @@ func TestIndexesAreUsed(t *testing.T) {
 		}
 		rows.Close()
 		if got := strings.Join(plan, "\n"); !strings.Contains(got, c.want) {
-			t.Errorf("%s: the plan is\n%s\nwant %s in it", c.where, got, c.want)
+			t.Errorf("%s: the plan is\n%s\nwithout %s", c.where, got, c.want)
 		}
 	}
 }
 
-// TOP counts over all pages, and groups have pages too.
+// TestQueryTwinsTopAndGroupsInPages checks that TOP limits the rows of all pages together,
+// and that the rows of groups are divided into pages.
 func TestQueryTwinsTopAndGroupsInPages(t *testing.T) {
+	t.Parallel()
 	s := site(t)
 	for _, c := range []struct {
 		text string
 		size int
-		want string // pages
+		want string // the pages, separated by spaces
 	}{
 		{"SELECT TOP 3 deviceId AS d FROM devices", 2, `[{"d":"door-1"} {"d":"door-2"}] [{"d":"door-3"}]`},
 		{"SELECT TOP 2 deviceId AS d FROM devices", 2, `[{"d":"door-1"} {"d":"door-2"}]`},
@@ -347,7 +369,7 @@ func TestQueryTwinsTopAndGroupsInPages(t *testing.T) {
 			pages = append(pages, fmt.Sprint(texts(rows)))
 		}
 		if got := strings.Join(pages, " "); got != c.want {
-			t.Errorf("%s in pages of %d\ngives %s\nwant  %s", c.text, c.size, got, c.want)
+			t.Errorf("%s in pages of %d rows\nreturns %s\nwant    %s", c.text, c.size, got, c.want)
 		}
 	}
 }

@@ -1,16 +1,16 @@
 package store
 
-// schemaVersion stands in the file's user_version. A file of an earlier version
-// is migrated at Open, a file of a later one refused.
+// schemaVersion is the value of SQLite's user_version in the file. Open migrates files
+// with an earlier version and refuses files with a later one.
 const schemaVersion = 3
 
-// schema creates version 1. Times are Unix microseconds UTC; package query
-// counts on the names of the columns.
+// schemaV1 creates version 1. Times are Unix microseconds in UTC. Package query uses the
+// names of the columns.
 //
-// Identity and twin share a row: every query reads both, and a report then costs
-// one row. The metadata stands last, where a scan that does not ask for it need
-// not read it.
-const schema = `
+// A device's identity and twin share one row, because queries read both. A report then
+// changes only one row. The metadata columns come last, so that SQLite need not read them
+// for queries that do not use them.
+const schemaV1 = `
 CREATE TABLE devices (
 	id                   TEXT    PRIMARY KEY NOT NULL,
 	generation_id        TEXT    NOT NULL,
@@ -84,9 +84,9 @@ CREATE TABLE settings (
 ) WITHOUT ROWID;
 `
 
-// provisioning brings version 1 to version 2. Bodies are JSON that package
-// provisioning makes and reads.
-const provisioning = `
+// schemaV2 migrates version 1 to version 2, which adds the provisioning service. Package
+// provisioning writes and reads the bodies.
+const schemaV2 = `
 CREATE TABLE enrollments (
 	is_group INTEGER NOT NULL,
 	id       TEXT    NOT NULL,
@@ -101,8 +101,9 @@ CREATE TABLE registrations (
 ) WITHOUT ROWID;
 `
 
-// authorities brings version 2 to version 3: who vouches for devices' certificates.
-const authorities = `
+// schemaV3 migrates version 2 to version 3, which adds certificate authorities for
+// devices.
+const schemaV3 = `
 CREATE TABLE authorities (
 	name        TEXT PRIMARY KEY,
 	certificate BLOB NOT NULL,

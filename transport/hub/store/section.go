@@ -9,55 +9,66 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// section is one part of a twin as it is stored: its JSON, and beside it the
-// metadata and the version, which are no part of what queries and sizes count.
+// section is a section of a twin as the file stores it: tags, desired or reported
+// properties. Metadata and version are separate, because queries and size limits do not
+// count them.
 type section struct {
-	text, metadata string
-	version        int64
+	text     string // the JSON object
+	metadata string // the JSON object $metadata
+	version  int64  // $version
 }
 
-// merge lays the patch over the section or, with replace, puts it in its place.
-// Without a time in mark the section has no metadata.
-func (p *section) merge(name string, patch iothub.Object, replace bool, at mark, limit int) (err error) {
+// merge applies a patch to the section, or with replace, stores the patch in place of the
+// section. It refuses a section that exceeds limit. Metadata records the change unless
+// stamp has no time.
+func (p *section) merge(name string, patch iothub.Object, replace bool, stamp changeStamp, limit int) (err error) {
 	old := *p
 	if replace {
 		p.text, p.metadata = "{}", "{}"
 	}
+
 	if p.text, err = spliceObject(p.text, patch); err != nil {
 		return err
 	}
-	if !at.at.IsZero() {
-		if p.metadata, err = spliceMetadata(p.metadata, patch, at.stamps()); err != nil {
+	if !stamp.time.IsZero() {
+		if p.metadata, err = spliceMetadata(p.metadata, patch, stamp.members()); err != nil {
 			return err
 		}
 	}
 	p.version++
-	// An element of an array that counts 8 bytes may have two in the text. Most
-	// sections are so small that there is nothing to count.
+	return p.checkSize(name, old, limit)
+}
+
+// checkSize refuses a section that exceeds limit, unless the change has made it smaller.
+func (p *section) checkSize(name string, old section, limit int) error {
+	// Most sections are so short that their size need not be computed. A section's size
+	// is at most four times its text: a number in an array counts 8 bytes, but takes
+	// only two, such as "1,".
 	if 4*len(p.text) <= limit {
 		return nil
 	}
-	if len(p.text) > maxSpread*limit && len(p.text) > len(old.text) {
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would take %d bytes of JSON, at most %d are possible", name, len(p.text), maxSpread*limit)
+	if len(p.text) > maxJSONFactor*limit && len(p.text) > len(old.text) {
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would take %d bytes of JSON: at most %d are possible", name, len(p.text), maxJSONFactor*limit)
 	}
-	is, err := p.size()
-	if err != nil || is <= limit {
+
+	newSize, err := p.size()
+	if err != nil || newSize <= limit {
 		return err
 	}
-	was, err := old.size()
-	// A section that is too large already may still shrink.
-	if err != nil || is <= was {
+	oldSize, err := old.size()
+	if err != nil || newSize <= oldSize {
 		return err
 	}
-	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would have %d bytes, at most %d are allowed", name, is, limit)
+	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would have %d bytes: at most %d are allowed", name, newSize, limit)
 }
 
+// size returns the section's size as IoT Hub counts it.
 func (p section) size() (int, error) {
 	o, err := iothub.ParseObject([]byte(p.text))
 	return size(o), err
 }
 
-// json returns the section as the service sees it.
+// json returns the section as the service sees it, with $metadata and $version.
 func (p section) json() json.RawMessage {
 	var b bytes.Buffer
 	b.WriteString(p.text[:len(p.text)-1])
@@ -70,13 +81,13 @@ func (p section) json() json.RawMessage {
 	return b.Bytes()
 }
 
-// object returns the section with $version, and with $metadata if it is asked for.
-func (p section) object(metadata bool) (iothub.Object, error) {
+// object returns the section with $version, and on request with $metadata.
+func (p section) object(withMetadata bool) (iothub.Object, error) {
 	o, err := iothub.ParseObject([]byte(p.text))
 	if err != nil {
 		return nil, err
 	}
-	if metadata {
+	if withMetadata {
 		m, err := iothub.ParseObject([]byte(p.metadata))
 		if err != nil {
 			return nil, err
@@ -87,41 +98,40 @@ func (p section) object(metadata bool) (iothub.Object, error) {
 	return o, nil
 }
 
-// firstMetadata is that of the empty sections of a new twin.
-func firstMetadata(now time.Time) string {
-	return `{"$lastUpdated":"` + now.UTC().Format(timeLayout) + `"}`
+// emptyMetadata returns the metadata of an empty section of a new twin.
+func emptyMetadata(now time.Time) string { return "{" + changeStamp{time: now}.members() + "}" }
+
+// changeStamp is the record of a change in $metadata.
+type changeStamp struct {
+	time    time.Time
+	version int64 // the new version of the desired properties; 0 for reported properties
 }
 
-// mark is what metadata says of a change.
-type mark struct {
-	at      time.Time
-	version int64 // of the desired properties; 0 for the reported ones
-}
-
-// timeLayout is that of $lastUpdated in IoT Hub's documentation.
+// timeLayout is the layout of $lastUpdated in IoT Hub's documentation.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// stamps gives the members that a changed property's metadata has.
-func (m mark) stamps() string {
-	s := `"$lastUpdated":"` + m.at.UTC().Format(timeLayout) + `"`
-	if m.version != 0 {
-		s += `,"$lastUpdatedVersion":` + strconv.FormatInt(m.version, 10)
+// members returns the JSON members that a changed property gets in $metadata.
+func (c changeStamp) members() string {
+	s := `"$lastUpdated":"` + c.time.UTC().Format(timeLayout) + `"`
+	if c.version != 0 {
+		s += `,"$lastUpdatedVersion":` + strconv.FormatInt(c.version, 10)
 	}
 	return s
 }
 
-// replacement is the patch that makes updated of old: updated itself, and null for
-// what it does not have any more.
-func replacement(old, updated map[string]any) map[string]any {
+// replacementPatch returns the patch that turns old into updated: all members of updated,
+// and null for each member that only old has.
+func replacementPatch(old, updated map[string]any) map[string]any {
 	patch := make(map[string]any, len(updated))
 	for k, v := range updated {
-		was, wasObject := asMap(old[k])
-		is, isObject := asMap(v)
-		if wasObject && isObject {
-			v = replacement(was, is)
+		oldMembers, oldIsObject := asMap(old[k])
+		newMembers, newIsObject := asMap(v)
+		if oldIsObject && newIsObject {
+			v = replacementPatch(oldMembers, newMembers)
 		}
 		patch[k] = v
 	}
+
 	for k := range old {
 		if _, ok := updated[k]; !ok {
 			patch[k] = nil
@@ -130,6 +140,7 @@ func replacement(old, updated map[string]any) map[string]any {
 	return patch
 }
 
+// asMap returns the members of a JSON object, which has one of two Go types.
 func asMap(v any) (map[string]any, bool) {
 	switch v := v.(type) {
 	case map[string]any:

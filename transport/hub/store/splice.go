@@ -8,141 +8,168 @@ import (
 	"strings"
 )
 
-// A patch touches little of a twin, so it is not worth taking the whole apart and
-// putting it together again: most of a report's cost would be that. The functions
-// here copy the members that a patch does not name as they stand. They rely on
-// their text being what encodeValue wrote: valid, and without blanks between tokens.
+// Most patches change a small part of a twin. Decoding and encoding the whole twin would
+// take most of a report's time. The functions in this file copy unchanged members as
+// text. They rely on the text's form, which encodeValue guarantees: valid JSON without
+// blanks between tokens.
 
-// spliceObject gives object with patch laid over it, as Object.Merge does: null
-// removes a member, objects are merged, everything else replaces.
+// spliceObject returns the text of object after the patch, like Object.Merge: null removes
+// a member, an object is merged, and any other value replaces the member.
 func spliceObject(object string, patch map[string]any) (string, error) {
-	var b bytes.Buffer
-	b.Grow(len(object) + 64)
-	err := splice(&b, object, patch, "", func(b *bytes.Buffer, v any) error { return encodeValue(b, v) })
-	return b.String(), err
+	p := splicer{writeLeaf: encodeValue}
+	p.out.Grow(len(object) + 64)
+	err := p.object(object, patch)
+	return p.out.String(), err
 }
 
-// spliceMetadata gives metadata after the patch: every property that it sets, and
-// every object on the way to one that it sets or removes, gets the stamps; a
-// property that it removes loses its metadata. stamps are members, such as
+// spliceMetadata returns the metadata after the patch. Each property that the patch sets
+// gets the stamps, and so does each object that contains a set or removed property. A
+// removed property loses its metadata. stamps are JSON members such as
 // "$lastUpdated":"...".
 func spliceMetadata(metadata string, patch map[string]any, stamps string) (string, error) {
-	var b bytes.Buffer
-	b.Grow(len(metadata) + 256)
-	err := splice(&b, metadata, patch, stamps, func(b *bytes.Buffer, _ any) error {
+	p := splicer{stamps: stamps, writeLeaf: func(b *bytes.Buffer, _ any) error {
 		_, err := b.WriteString("{" + stamps + "}")
 		return err
-	})
-	return b.String(), err
+	}}
+	p.out.Grow(len(metadata) + 256)
+	err := p.object(metadata, patch)
+	return p.out.String(), err
 }
 
-// splice writes object with patch laid over it. stamps go in front of every
-// object on the way, in place of what members with '$' it had; leaf writes a value
-// that is no object.
-func splice(b *bytes.Buffer, object string, patch map[string]any, stamps string, leaf func(*bytes.Buffer, any) error) error {
-	b.WriteByte('{')
-	b.WriteString(stamps)
-	first := stamps == ""
-	separate := func() {
-		if !first {
-			b.WriteByte(',')
-		}
-		first = false
-	}
-	put := func(key, old string, v any) error {
-		members, isObject := asMap(v)
-		if v == nil {
-			return nil
-		}
-		separate()
-		b.WriteString(key)
-		b.WriteByte(':')
-		if !isObject {
-			return leaf(b, v)
-		}
-		if !strings.HasPrefix(old, "{") {
-			old = "{}"
-		}
-		return splice(b, old, members, stamps, leaf)
-	}
+// splicer applies a patch to an object's text.
+type splicer struct {
+	out bytes.Buffer
+
+	// stamps are written at the start of every object on the patch's path. They replace
+	// the object's members whose names begin with '$'.
+	stamps string
+
+	// writeLeaf writes the value of a member that the patch sets to anything but an
+	// object.
+	writeLeaf func(*bytes.Buffer, any) error
+}
+
+// object writes the text of object after the patch.
+func (p *splicer) object(object string, patch map[string]any) error {
+	p.out.WriteByte('{')
+	p.out.WriteString(p.stamps)
+
 	seen := make(map[string]bool, len(patch))
 	for rest := object[1:]; rest[0] != '}'; {
-		key := rest[:skip(rest)]
+		key := rest[:valueLength(rest)]
 		rest = rest[len(key)+1:]
-		old := rest[:skip(rest)]
-		if rest = rest[len(old):]; rest[0] == ',' {
+		value := rest[:valueLength(rest)]
+		if rest = rest[len(value):]; rest[0] == ',' {
 			rest = rest[1:]
 		}
+
 		name, err := unquote(key)
 		if err != nil {
 			return err
 		}
-		if stamps != "" && strings.HasPrefix(name, "$") {
+		if p.stamps != "" && strings.HasPrefix(name, "$") {
 			continue
 		}
-		if v, ok := patch[name]; ok {
-			seen[name] = true
-			if err := put(key, old, v); err != nil {
+		v, patched := patch[name]
+		if !patched {
+			p.key(key)
+			p.out.WriteString(value)
+			continue
+		}
+		seen[name] = true
+		if err := p.member(key, value, v); err != nil {
+			return err
+		}
+	}
+
+	if len(seen) < len(patch) {
+		for _, name := range slices.Sorted(maps.Keys(patch)) {
+			if seen[name] {
+				continue
+			}
+			var key bytes.Buffer
+			if err := encodeValue(&key, name); err != nil {
 				return err
 			}
-			continue
-		}
-		separate()
-		b.WriteString(key)
-		b.WriteByte(':')
-		b.WriteString(old)
-	}
-	if len(seen) == len(patch) {
-		b.WriteByte('}')
-		return nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(patch)) {
-		if seen[name] {
-			continue
-		}
-		var key bytes.Buffer
-		if err := encodeValue(&key, name); err != nil {
-			return err
-		}
-		if err := put(key.String(), "", patch[name]); err != nil {
-			return err
+			if err := p.member(key.String(), "", patch[name]); err != nil {
+				return err
+			}
 		}
 	}
-	b.WriteByte('}')
+	p.out.WriteByte('}')
 	return nil
 }
 
-// skip returns the length of the value at the start of s.
-func skip(s string) int {
+// member writes a member that the patch sets to v. old is the text of its previous value.
+func (p *splicer) member(key, old string, v any) error {
+	if v == nil {
+		return nil
+	}
+
+	p.key(key)
+	members, isObject := asMap(v)
+	if !isObject {
+		return p.writeLeaf(&p.out, v)
+	}
+	if !strings.HasPrefix(old, "{") {
+		old = "{}"
+	}
+	return p.object(old, members)
+}
+
+// key writes a member's key, with a comma before it unless it is the object's first
+// member.
+func (p *splicer) key(key string) {
+	written := p.out.Bytes()
+	if written[len(written)-1] != '{' {
+		p.out.WriteByte(',')
+	}
+	p.out.WriteString(key)
+	p.out.WriteByte(':')
+}
+
+// valueLength returns the length of the JSON value at the start of s.
+func valueLength(s string) int {
 	switch s[0] {
 	case '"':
-		for i := 1; ; i++ {
-			switch s[i] {
-			case '\\':
-				i++
-			case '"':
-				return i + 1
-			}
-		}
+		return stringLength(s)
 	case '{', '[':
-		depth := 0
-		for i := 0; ; i++ {
-			switch s[i] {
-			case '"':
-				i += skip(s[i:]) - 1
-			case '{', '[':
-				depth++
-			case '}', ']':
-				if depth--; depth == 0 {
-					return i + 1
-				}
-			}
-		}
+		return containerLength(s)
 	}
 	return strings.IndexAny(s, ",}]")
 }
 
-// unquote gives the text of a JSON string.
+// containerLength returns the length of the JSON object or array at the start of s.
+func containerLength(s string) int {
+	depth := 0
+	for i := 0; ; i++ {
+		switch s[i] {
+		case '"':
+			i += stringLength(s[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+}
+
+// stringLength returns the length of the JSON string at the start of s, including its
+// quotes.
+func stringLength(s string) int {
+	for i := 1; ; i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+}
+
+// unquote decodes a JSON string.
 func unquote(s string) (string, error) {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s[1 : len(s)-1], nil
@@ -152,14 +179,14 @@ func unquote(s string) (string, error) {
 	return text, err
 }
 
-// encodeValue writes a value's JSON as it is stored: without the escapes for
-// HTML, so that it is as short and as plain as it came.
+// encodeValue writes a value's JSON as the file stores it: without blanks, and without
+// escapes for HTML.
 func encodeValue(b *bytes.Buffer, v any) error {
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	b.Truncate(b.Len() - 1) // the line's end
+	b.Truncate(b.Len() - 1) // the encoder ends the value with a line break
 	return nil
 }

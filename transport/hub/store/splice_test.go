@@ -10,8 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// stamp is spliceMetadata over decoded objects, as plainly as it can be written.
-func stamp(metadata, patch map[string]any, stamps map[string]any) {
+// stampMetadata does the same as spliceMetadata, but on decoded objects.
+func stampMetadata(metadata, patch map[string]any, stamps map[string]any) {
 	for k, v := range stamps {
 		metadata[k] = v
 	}
@@ -26,15 +26,15 @@ func stamp(metadata, patch map[string]any, stamps map[string]any) {
 				child = make(map[string]any)
 				metadata[k] = child
 			}
-			stamp(child, members, stamps)
+			stampMetadata(child, members, stamps)
 		default:
 			metadata[k] = maps.Clone(stamps)
 		}
 	}
 }
 
-// FuzzSplice lays patches over one another and holds that the spliced texts say
-// the same as the objects merged in memory.
+// FuzzSplice applies three patches one after the other and checks that the spliced texts
+// decode to the same values as objects that are merged in memory.
 func FuzzSplice(f *testing.F) {
 	for _, seed := range [][3]string{
 		{`{"a":1,"b":{"c":[1,{"d":"}"}],"e":"\"\\"}}`, `{"b":{"c":null,"f":{"g":null}}}`, `{"b":7,"a":null}`},
@@ -44,6 +44,7 @@ func FuzzSplice(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
+
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		object, metadata := iothub.Object{}, iothub.Object{}
 		part := section{text: "{}", metadata: "{}"}
@@ -52,14 +53,16 @@ func FuzzSplice(f *testing.F) {
 			if err != nil || checkSection("tags", patch) != nil {
 				return
 			}
-			at := mark{time.Unix(int64(i), 0), int64(i + 1)}
+
+			stamp := changeStamp{time.Unix(int64(i), 0), int64(i + 1)}
 			object = object.Merge(patch)
-			stamp(metadata, patch, map[string]any{
-				"$lastUpdated": at.at.UTC().Format(timeLayout), "$lastUpdatedVersion": json.Number(string(rune('1' + i))),
+			stampMetadata(metadata, patch, map[string]any{
+				"$lastUpdated": stamp.time.UTC().Format(timeLayout), "$lastUpdatedVersion": json.Number(string(rune('1' + i))),
 			})
-			if err := part.merge("tags", patch, false, at, 1<<30); err != nil {
+			if err := part.merge("tags", patch, false, stamp, 1<<30); err != nil {
 				t.Fatal(err)
 			}
+
 			for _, c := range []struct {
 				text string
 				want iothub.Object
@@ -71,7 +74,7 @@ func FuzzSplice(f *testing.F) {
 				if g, w := jsonOf(t, got), jsonOf(t, c.want); g != w {
 					t.Fatalf("after patch %d: %s\nwant %s", i+1, g, w)
 				}
-				// What splice itself relies on.
+				// The next splice relies on text without blanks.
 				var compact bytes.Buffer
 				if err := json.Compact(&compact, []byte(c.text)); err != nil || compact.String() != c.text {
 					t.Fatalf("%s has blanks between its tokens (%v)", c.text, err)

@@ -10,78 +10,93 @@ import (
 	"path/filepath"
 	"time"
 
-	// The driver "sqlite".
-	_ "modernc.org/sqlite"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// readers is the number of connections that read at the same time.
+// readers is the number of connections that can read at the same time.
 const readers = 4
 
-// Store is an open file. Its methods may be called from any goroutine.
+// Store is an open database file. Its methods may be called from any goroutine.
 type Store struct {
-	readDB  *sql.DB
-	writer  *writer
-	now     func() time.Time
-	signing []byte // of continuation tokens
-	idScope string // see IDScope
-	watch   func(Change)
+	readDB     *sql.DB
+	writer     *writer
+	now        func() time.Time
+	signingKey []byte       // signs continuation tokens
+	idScope    string       // see IDScope
+	watch      func(Change) // see Watch; nil until it is called
 }
 
-// Open opens the file at path, creating or migrating it as needed. Every device
-// is Disconnected then. A file that a later release wrote is refused.
+// Open opens the file at path. It creates a missing file and migrates a file of an
+// earlier release, but refuses a file of a later release. After Open every device is
+// disconnected.
 func Open(path string) (*Store, error) { return open(path, time.Now) }
 
-func open(path string, now func() time.Time) (s *Store, err error) {
-	// The file is made here, so that its mode is right from the first byte on;
-	// SQLite gives its side files the mode of the main one.
+// open opens the file with a clock that tests can set.
+func open(path string, now func() time.Time) (*Store, error) {
+	if err := createFile(path); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+
+	s := &Store{now: now}
+	if err := s.connect(path); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("store: open %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// createFile creates the file if it is missing and sets its mode, so that only its owner
+// can ever read it. SQLite gives the files beside it, such as the WAL, the same mode.
+func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return err
 	}
-	err = errors.Join(f.Chmod(0o600), f.Close())
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	s = &Store{now: now}
-	defer func() {
-		if err != nil {
-			s.Close()
-			s, err = nil, fmt.Errorf("store: open %s: %w", path, err)
-		}
-	}()
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+// connect opens the database for writing and reading, and starts the writer.
+func (s *Store) connect(path string) error {
 	writeDB, err := sql.Open("sqlite", dsn(path,
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-16384)",
-		// A WAL of some MiB: fewer checkpoints while a large job runs.
+		// The WAL may grow to some MiB, which saves checkpoints while a large job runs.
 		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)"))
 	if err != nil {
-		return s, err
+		return err
 	}
 	writeDB.SetMaxOpenConns(1)
-	if err = prepare(writeDB); err != nil {
+
+	if err := s.load(writeDB); err != nil {
 		writeDB.Close()
-		return s, err
+		return err
 	}
-	if err = writeDB.QueryRow(`SELECT value FROM settings WHERE name = 'continuation-key'`).Scan(&s.signing); err != nil {
+
+	s.readDB, err = sql.Open("sqlite", dsn(path, "busy_timeout(10000)", "query_only(1)", "cache_size(-32768)"))
+	if err != nil {
 		writeDB.Close()
-		return s, err
-	}
-	if err = writeDB.QueryRow(`SELECT value FROM settings WHERE name = 'id-scope'`).Scan(&s.idScope); err != nil {
-		writeDB.Close()
-		return s, err
-	}
-	if s.readDB, err = sql.Open("sqlite", dsn(path, "busy_timeout(10000)", "query_only(1)", "cache_size(-32768)")); err != nil {
-		writeDB.Close()
-		return s, err
+		return err
 	}
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
+
 	s.writer, err = startWriter(writeDB)
-	return s, err
+	return err
 }
 
-// Close finishes the writes that are queued, refuses further ones and closes the file.
+// load migrates the database and reads its settings.
+func (s *Store) load(db *sql.DB) error {
+	if err := prepare(db); err != nil {
+		return err
+	}
+	if err := db.QueryRow(`SELECT value FROM settings WHERE name = 'continuation-key'`).Scan(&s.signingKey); err != nil {
+		return err
+	}
+	return db.QueryRow(`SELECT value FROM settings WHERE name = 'id-scope'`).Scan(&s.idScope)
+}
+
+// Close finishes the queued writes, refuses further writes and closes the file.
 func (s *Store) Close() error {
 	var errs []error
 	if s.writer != nil {
@@ -93,19 +108,21 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// DB returns the pool of connections for reading. Writing through it fails.
+// DB returns the pool of read-only connections.
 func (s *Store) DB() *sql.DB { return s.readDB }
 
-// Update runs fn as one durable write: in the writer's next batch, inside a
-// savepoint of its own. It returns after the COMMIT. If fn fails, its part is
-// taken back and its error returned. The context counts until fn starts.
+// Update runs fn as one durable write and returns after its COMMIT. The write shares a
+// transaction with other queued writes, but has its own savepoint: if fn fails, Update
+// undoes only fn's changes and returns its error. A cancelled ctx prevents fn from
+// starting.
 func (s *Store) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return s.updateThen(ctx, fn, func() {})
 }
 
-// UpdateAsync queues fn as Update does and returns at once. Then done, which may
-// be nil, is called with the result after the COMMIT, on the writer's goroutine:
-// in the order of the calls, and it must not block. It may queue more writes.
+// UpdateAsync queues fn as one durable write, like Update, and returns at once. It calls
+// done, unless done is nil, with the result after the COMMIT. The calls happen on the
+// writer's goroutine in the order of the writes, so done must not block. It may queue
+// more writes.
 func (s *Store) UpdateAsync(fn func(tx *sql.Tx) error, done func(error)) {
 	if done == nil {
 		done = func(error) {}
@@ -113,7 +130,7 @@ func (s *Store) UpdateAsync(fn func(tx *sql.Tx) error, done func(error)) {
 	s.writer.add(write{fn, done})
 }
 
-// dsn names the file with settings for every connection.
+// dsn returns the driver's name for the file, with the pragmas for every connection.
 func dsn(path string, pragmas ...string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -122,11 +139,12 @@ func dsn(path string, pragmas ...string) string {
 	return u.String()
 }
 
-// failed wraps what is no refusal but a fault of the store.
-func failed(what string, err error) error {
-	var refusal *iothub.Error
-	if err == nil || errors.As(err, &refusal) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+// wrapError adds the failed action to an error of the database. It returns refusals and
+// cancellations unchanged.
+func wrapError(action string, err error) error {
+	_, refused := errors.AsType[*iothub.Error](err)
+	if err == nil || refused || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("store: %s: %w", what, err)
+	return fmt.Errorf("store: %s: %w", action, err)
 }

@@ -20,15 +20,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// epoch is when the tests' clock stands.
+// epoch is the constant time of the tests' clock.
 var epoch = time.Date(2026, 11, 23, 22, 38, 0, 123456000, time.UTC)
 
-// newStore opens a store in a directory of its own. The clock stands at epoch.
+// newStore opens a store in its own directory. The store's clock always shows epoch.
 func newStore(t *testing.T) *Store {
 	t.Helper()
 	return reopen(t, filepath.Join(t.TempDir(), "hub.db"))
 }
 
+// reopen opens the store at path and closes it at the end of the test.
 func reopen(t *testing.T, path string) *Store {
 	t.Helper()
 	s, err := open(path, func() time.Time { return epoch })
@@ -57,11 +58,12 @@ func createDevices(t *testing.T, s *Store, ids ...string) {
 func wantCode(t *testing.T, err error, code iothub.Code) {
 	t.Helper()
 	if !errors.Is(err, &iothub.Error{Code: code}) {
-		t.Errorf("error is %v, want one with code %s", err, code)
+		t.Errorf("the error is %v, want one with code %s", err, code)
 	}
 }
 
-func TestWhatWasAnsweredIsThereAfterOpeningAgain(t *testing.T) {
+func TestAnsweredWritesSurviveReopening(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hub.db")
 	s := reopen(t, path)
 	device, err := s.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "door-1"})
@@ -90,26 +92,28 @@ func TestWhatWasAnsweredIsThereAfterOpeningAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again.Authentication.SymmetricKey != device.Authentication.SymmetricKey || again.ETag != device.ETag {
-		t.Errorf("identity is %+v, was %+v", again, device)
+		t.Errorf("the identity is %+v, but was %+v", again, device)
 	}
 	if again.ConnectionState != iothub.Disconnected || !again.LastActivityTime.Equal(epoch) {
-		t.Errorf("after a start the device is %s, active at %s; want it disconnected, active at %s",
+		t.Errorf("after a restart the device is %s, active at %s; want it disconnected, active at %s",
 			again.ConnectionState, again.LastActivityTime, epoch)
 	}
+
 	twin, err := s.Twin(t.Context(), "door-1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if twin.ETag != update.ETag || twin.Version != 4 || twin.Properties.Reported["lock"] != "locked" || twin.ModelID != "dtmi:latchd:DoorLock;1" {
-		t.Errorf("twin is %+v", twin)
+		t.Errorf("the twin is %+v", twin)
 	}
 	sessions, err := s.Sessions(t.Context())
 	if err != nil || len(sessions) != 1 || sessions[0].ClientID != "door-1" || len(sessions[0].Subscriptions) != 1 {
-		t.Errorf("sessions are %v, %v", sessions, err)
+		t.Errorf("the sessions are %v, error %v", sessions, err)
 	}
 }
 
-func TestFileIsForItsOwnerOnly(t *testing.T) {
+func TestOnlyTheOwnerCanReadTheFile(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a ?b#%c", "hub.db")
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
@@ -119,23 +123,25 @@ func TestFileIsForItsOwnerOnly(t *testing.T) {
 	}
 	s := reopen(t, path)
 	createDevices(t, s, "door-1")
-	found := 0
+
+	files := 0
 	err := filepath.WalkDir(filepath.Dir(path), func(p string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		found++
+		files++
 		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v, want 0600", e.Name(), info.Mode())
 		}
 		return nil
 	})
-	if err != nil || found < 2 {
-		t.Errorf("found %d files (%v), want the database and its log", found, err)
+	if err != nil || files < 2 {
+		t.Errorf("the directory has %d files (%v), want the database and its WAL", files, err)
 	}
 }
 
 func TestFileOfLaterReleaseIsRefused(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hub.db")
 	s := reopen(t, path)
 	err := s.Update(t.Context(), func(tx *sql.Tx) error {
@@ -146,30 +152,34 @@ func TestFileOfLaterReleaseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "format is 99") {
-		t.Errorf("error is %v, want one that names format 99", err)
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "format 99") {
+		t.Errorf("the error is %v, want one that names format 99", err)
 	}
 }
 
-func TestFileThatIsNoDatabaseIsRefused(t *testing.T) {
+func TestFileThatIsNotADatabaseIsRefused(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hub.db")
 	text := strings.Repeat("this is not a database ", 100)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("error is %v, want one that names the file", err)
+		t.Errorf("the error is %v, want one that names the file", err)
 	}
 	if after, _ := os.ReadFile(path); string(after) != text {
 		t.Error("the file was changed")
 	}
 }
 
-// A write that fails must take back its own part only, whatever shares its batch.
-func TestFailedWriteTakesBackItsOwnPartOnly(t *testing.T) {
+// TestFailedWriteUndoesOnlyItsOwnChanges checks that a failed write does not affect the
+// other writes of its batch.
+func TestFailedWriteUndoesOnlyItsOwnChanges(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	refusal := errors.New("refused")
-	release := hold(s)
+	release := blockWriter(s)
+
 	var wg sync.WaitGroup
 	results := make([]error, 30)
 	for i := range results {
@@ -182,7 +192,7 @@ func TestFailedWriteTakesBackItsOwnPartOnly(t *testing.T) {
 			case 1:
 				return refusal
 			case 2:
-				_, err := tx.Exec(`INSERT INTO sessions VALUES ('a', '{}')`) // in use
+				_, err := tx.Exec(`INSERT INTO sessions VALUES ('a', '{}')`) // the id exists
 				return err
 			}
 			return nil
@@ -190,12 +200,13 @@ func TestFailedWriteTakesBackItsOwnPartOnly(t *testing.T) {
 	}
 	release()
 	wg.Wait()
+
 	sessions, err := s.Sessions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(sessions) != 10 {
-		t.Errorf("%d writes were kept, want 10", len(sessions))
+		t.Errorf("%d writes were stored, want 10", len(sessions))
 	}
 	for i, err := range results {
 		if (err == nil) != (i%3 == 0) || i%3 == 1 && !errors.Is(err, refusal) {
@@ -204,18 +215,20 @@ func TestFailedWriteTakesBackItsOwnPartOnly(t *testing.T) {
 	}
 }
 
-// hold keeps the writer busy until release is called, so that what is queued
-// meanwhile shares the next batch.
-func hold(s *Store) (release func()) {
-	started, held := make(chan struct{}), make(chan struct{})
-	s.UpdateAsync(func(*sql.Tx) error { close(started); <-held; return nil }, nil)
+// blockWriter blocks the writer until release is called. All writes that are queued in
+// the meantime share the next batch.
+func blockWriter(s *Store) (release func()) {
+	started, blocked := make(chan struct{}), make(chan struct{})
+	s.UpdateAsync(func(*sql.Tx) error { close(started); <-blocked; return nil }, nil)
 	<-started
-	return func() { close(held) }
+	return func() { close(blocked) }
 }
 
 func TestUpdateAsyncKeepsOrderAndAnswersAfterCommit(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
-	release := hold(s)
+	release := blockWriter(s)
+
 	const n = 2 * batchSize
 	var order []int
 	done := make(chan struct{})
@@ -225,9 +238,9 @@ func TestUpdateAsyncKeepsOrderAndAnswersAfterCommit(t *testing.T) {
 			return err
 		}, func(err error) {
 			order = append(order, i)
-			// Another connection sees committed writes only.
-			var there bool
-			if err := s.DB().QueryRow(`SELECT EXISTS (SELECT 1 FROM sessions WHERE client_id = printf('%05d', ?))`, i).Scan(&there); err != nil || !there {
+			// Another connection sees only committed writes.
+			var exists bool
+			if err := s.DB().QueryRow(`SELECT EXISTS (SELECT 1 FROM sessions WHERE client_id = printf('%05d', ?))`, i).Scan(&exists); err != nil || !exists {
 				t.Errorf("write %d was answered before it was committed (%v)", i, err)
 			}
 			if i == n-1 {
@@ -237,12 +250,14 @@ func TestUpdateAsyncKeepsOrderAndAnswersAfterCommit(t *testing.T) {
 	}
 	release()
 	<-done
+
 	if len(order) != n || !slices.IsSorted(order) {
-		t.Errorf("%d answers, in order: %v", len(order), slices.IsSorted(order))
+		t.Errorf("%d writes were answered, in order: %v", len(order), slices.IsSorted(order))
 	}
 }
 
 func TestDoneMayQueueMoreWrites(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	done := make(chan error)
 	write := func(tx *sql.Tx) error { return nil }
@@ -254,21 +269,24 @@ func TestDoneMayQueueMoreWrites(t *testing.T) {
 	}
 }
 
-func TestCancelledUpdateIsNotDone(t *testing.T) {
+func TestCancelledUpdateDoesNotRun(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	ran := false
 	err := s.Update(ctx, func(*sql.Tx) error { ran = true; return nil })
 	if !errors.Is(err, context.Canceled) || ran {
-		t.Errorf("error is %v, ran: %v", err, ran)
+		t.Errorf("the error is %v, fn ran: %v", err, ran)
 	}
 }
 
-func TestCloseFinishesWhatIsQueuedAndRefusesMore(t *testing.T) {
+func TestCloseFinishesQueuedWritesAndRefusesMore(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hub.db")
 	s := reopen(t, path)
-	release := hold(s)
+	release := blockWriter(s)
+
 	results := make(chan error, 1)
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		_, err := tx.Exec(`INSERT INTO sessions VALUES ('door-1', '{}')`)
@@ -281,20 +299,23 @@ func TestCloseFinishesWhatIsQueuedAndRefusesMore(t *testing.T) {
 	if err := <-results; err != nil {
 		t.Error(err)
 	}
+
 	wantCode(t, s.Update(t.Context(), func(*sql.Tx) error { return nil }), iothub.CodeServiceUnavailable)
 	if sessions, err := reopen(t, path).Sessions(t.Context()); err != nil || len(sessions) != 1 {
-		t.Errorf("sessions are %v, %v", sessions, err)
+		t.Errorf("the sessions are %v, error %v", sessions, err)
 	}
 }
 
 func TestReadersCannotWrite(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	if _, err := s.DB().Exec(`DELETE FROM devices`); err == nil {
-		t.Error("a reader could write")
+		t.Error("a write through the reading pool succeeded")
 	}
 }
 
 func TestFileIsDurable(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	var mode string
 	var synchronous, foreignKeys int
@@ -307,32 +328,35 @@ func TestFileIsDurable(t *testing.T) {
 	}
 }
 
-// A write that breaks the transaction itself takes its batch with it: nobody is
-// told of a success that is not there, and the writer goes on.
-func TestBrokenTransactionIsToldToAllOfItsBatch(t *testing.T) {
+// TestBrokenTransactionFailsItsWholeBatch checks that a write that breaks the transaction
+// makes every write of its batch fail, and that the writer continues with later writes.
+func TestBrokenTransactionFailsItsWholeBatch(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
-	release := hold(s)
+	release := blockWriter(s)
 	insert := func(id string) func(*sql.Tx) error {
 		return func(tx *sql.Tx) error {
 			_, err := tx.Exec(`INSERT INTO sessions VALUES (?, '{}')`, id)
 			return err
 		}
 	}
+
 	results := make(chan error, 3)
 	answer := func(err error) { results <- err }
 	s.UpdateAsync(insert("before"), answer)
 	s.UpdateAsync(func(tx *sql.Tx) error { _, err := tx.Exec("ROLLBACK"); return err }, answer)
-	s.UpdateAsync(insert("behind"), answer)
+	s.UpdateAsync(insert("after"), answer)
 	release()
+
 	for range 3 {
 		if err := <-results; err == nil {
-			t.Error("a write of the broken batch was answered as done")
+			t.Error("a write of the broken batch succeeded")
 		}
 	}
 	if err := s.Update(t.Context(), insert("later")); err != nil {
 		t.Error(err)
 	}
 	if sessions, err := s.Sessions(t.Context()); err != nil || len(sessions) != 1 || sessions[0].ClientID != "later" {
-		t.Errorf("sessions are %v (%v), want the last write alone", sessions, err)
+		t.Errorf("the sessions are %v (%v), want only the last write", sessions, err)
 	}
 }

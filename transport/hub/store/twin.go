@@ -5,28 +5,29 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
+	"fmt"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Twin returns a device's twin as the service sees it, with $metadata and
-// $version, or DeviceNotFound.
+// Twin returns a device's twin as the service sees it, with $metadata and $version. It
+// fails with DeviceNotFound if the device does not exist.
 func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 	row, err := scanTwin(s.readDB.QueryRowContext(ctx, selectTwin+` WHERE d.id = ?`, id))
 	if err != nil {
-		return iothub.Twin{}, failed("read the twin of "+id, notFound(id, err))
+		return iothub.Twin{}, wrapError("read the twin of "+id, notFound(id, err))
 	}
 	twin, err := row.twin()
-	return twin, failed("read the twin of "+id, err)
+	return twin, wrapError("read the twin of "+id, err)
 }
 
-// DeviceTwin returns a device's twin as the device sees it: without tags and
-// metadata, with $version; or DeviceNotFound.
+// DeviceTwin returns a device's twin as the device sees it: with $version, but without
+// tags and metadata. It fails with DeviceNotFound if the device does not exist.
 func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, error) {
 	var desired, reported section
 	err := s.readDB.QueryRowContext(ctx, `SELECT desired, desired_version, reported, reported_version FROM devices WHERE id = ?`, id).
 		Scan(&desired.text, &desired.version, &reported.text, &reported.version)
+
 	var twin iothub.DeviceTwin
 	if err == nil {
 		twin.Desired, err = desired.object(false)
@@ -34,180 +35,178 @@ func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, e
 	if err == nil {
 		twin.Reported, err = reported.object(false)
 	}
-	return twin, failed("read the twin of "+id, notFound(id, err))
+	return twin, wrapError("read the twin of "+id, notFound(id, err))
 }
 
-// UpdateTwin lays the patch over the twin's tags and desired properties, or puts
-// it in their place, and returns the twin after it. A part that the patch does
-// not have stays as it is. ifMatch is an etag of the twin, "*" or empty. Every
-// change raises version and etag, one of the desired properties also their
-// $version. Refusals: DeviceNotFound, PreconditionFailed, and ArgumentInvalid for
-// what cannot stand in a twin.
+// UpdateTwin applies the patch to a twin's tags and desired properties, or with replace,
+// stores the patch in their place. A section that the patch does not have is unchanged.
+// UpdateTwin returns the stored twin. ifMatch is an etag of the twin, "*" or empty. Every
+// change increments the twin's version and etag, and a change of the desired properties
+// also their $version. UpdateTwin fails with DeviceNotFound, PreconditionFailed, or
+// ArgumentInvalid for a value that a twin cannot hold.
 //
-// If the desired properties were touched, send is called with what is to be sent
-// to the device: the patch with $version; after a replacement it has null for all
-// that is gone, so that a device that merges ends up with the same. It is called
-// after the COMMIT on the writer's goroutine, and so in the order of the versions,
-// and must not block. It may be nil.
+// If the desired properties change, UpdateTwin calls send with the message for the device:
+// a patch with $version. After a replacement, the patch has null for every removed
+// property, so that a device that merges it ends up with the stored properties. The calls
+// happen after the COMMIT on the writer's goroutine, in the order of the versions, so send
+// must not block. A nil send sends nothing.
 func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, ifMatch string, replace bool,
 	send func(desired iothub.Object)) (iothub.Twin, error) {
-	change, err := newTwinChange(patch, ifMatch, replace)
+	update, err := newTwinUpdate(patch, ifMatch, replace)
 	if err != nil {
-		return iothub.Twin{}, failed("update the twin of "+id, err)
+		return iothub.Twin{}, wrapError("update the twin of "+id, err)
 	}
+
 	var row twinRow
-	ended := make(chan error, 1)
-	s.UpdateAsync(func(*sql.Tx) (err error) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		row, err = s.changeTwin(id, change)
+	err = s.updateThen(ctx, func(*sql.Tx) (err error) {
+		row, err = s.applyTwinUpdate(id, update)
 		return err
-	}, func(err error) {
-		if desired := change.sent(row.desired.version); err == nil && desired != nil && send != nil {
-			send(desired)
+	}, func() {
+		if message := update.deviceMessage(row.desired.version); message != nil && send != nil {
+			send(message)
 		}
-		if err == nil {
-			s.tellTwin(id, change, row)
-		}
-		ended <- err
+		s.notifyTwinUpdate(id, update, row)
 	})
-	if err := <-ended; err != nil {
-		return iothub.Twin{}, failed("update the twin of "+id, err)
+	if err != nil {
+		return iothub.Twin{}, wrapError("update the twin of "+id, err)
 	}
+
 	twin, err := row.twin()
-	return twin, failed("update the twin of "+id, err)
+	return twin, wrapError("update the twin of "+id, err)
 }
 
-// UpdateTwinAsync is UpdateTwin for jobs: the patch's own etag is matched, and
-// done is called after the COMMIT with what is to be sent to the device, nil if
-// the desired properties were not touched; see [Store.UpdateAsync].
+// UpdateTwinAsync applies a patch like UpdateTwin, but returns at once. It is for jobs.
+// The patch's own etag is matched. done receives the message for the device, which is nil
+// if the desired properties do not change; [Store.UpdateAsync] says when done is called.
 func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(desired iothub.Object, err error)) {
-	change, refusal := newTwinChange(patch, patch.ETag, false)
+	update, refusal := newTwinUpdate(patch, patch.ETag, false)
 	var row twinRow
 	s.UpdateAsync(func(*sql.Tx) (err error) {
 		if refusal != nil {
 			return refusal
 		}
-		row, err = s.changeTwin(id, change)
+		row, err = s.applyTwinUpdate(id, update)
 		return err
 	}, func(err error) {
 		if err != nil {
-			done(nil, failed("update the twin of "+id, err))
+			done(nil, wrapError("update the twin of "+id, err))
 			return
 		}
-		s.tellTwin(id, change, row)
-		done(change.sent(row.desired.version), nil)
+		s.notifyTwinUpdate(id, update, row)
+		done(update.deviceMessage(row.desired.version), nil)
 	})
 }
 
-// Report lays the patch over the reported properties and returns their new
-// $version. Refusals: DeviceNotFound, and ArgumentInvalid for what cannot stand
-// in a twin, names that begin with '$' among it.
+// Report applies a device's patch to its reported properties and returns their new
+// $version. It fails with DeviceNotFound, or with ArgumentInvalid for a value that a twin
+// cannot hold and for names that begin with '$'.
 func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (version int64, err error) {
 	if err := checkSection("reported", patch); err != nil {
 		return 0, err
 	}
+
 	err = s.updateThen(ctx, func(tx *sql.Tx) error {
-		var part section
+		var reported section
 		err := s.queryRow(`SELECT reported, reported_metadata, reported_version FROM devices WHERE id = ?`, id).
-			Scan(&part.text, &part.metadata, &part.version)
+			Scan(&reported.text, &reported.metadata, &reported.version)
 		if err != nil {
 			return notFound(id, err)
 		}
+
 		now := s.now()
-		if err := part.merge("reported", patch, false, mark{at: now}, maxReported); err != nil {
+		if err := reported.merge("reported", patch, false, changeStamp{time: now}, maxReported); err != nil {
 			return err
 		}
-		version = part.version
+		version = reported.version
 		_, err = s.exec(`
 			UPDATE devices SET reported = ?, reported_metadata = ?, reported_version = ?, version = version + 1, last_activity = ?
-			WHERE id = ?`, part.text, part.metadata, part.version, micros(now), id)
+			WHERE id = ?`, reported.text, reported.metadata, reported.version, toMicros(now), id)
 		return err
 	}, func() {
 		if s.watch != nil {
-			s.tell(Change{DeviceID: id, Operation: TwinUpdated, Reported: versioned(patch, version)})
+			s.notify(Change{DeviceID: id, Operation: TwinUpdated, Reported: withVersion(patch, version)})
 		}
 	})
-	return version, failed("store the reported properties of "+id, err)
+	return version, wrapError("store the reported properties of "+id, err)
 }
 
-// twinChange is a checked change by the service.
-type twinChange struct {
-	tags, desired iothub.Object // nil: not touched
+// twinUpdate is a checked change of a twin by the service.
+type twinUpdate struct {
+	tags, desired iothub.Object // nil leaves the section unchanged
 	ifMatch       string
 	replace       bool
-	gone          iothub.Object // of a replacement: what the device is to be sent
+
+	// replacementPatch is the patch for the device when replace replaces the desired
+	// properties. applyTwinUpdate sets it.
+	replacementPatch iothub.Object
 }
 
-func newTwinChange(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinChange, error) {
-	c := &twinChange{ifMatch: ifMatch, replace: replace, tags: withoutSystem(patch.Tags)}
+// newTwinUpdate refuses a patch with values that a twin cannot hold.
+func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinUpdate, error) {
+	u := &twinUpdate{ifMatch: ifMatch, replace: replace, tags: withoutSystemMembers(patch.Tags)}
 	if patch.Properties != nil {
-		c.desired = withoutSystem(patch.Properties.Desired)
+		u.desired = withoutSystemMembers(patch.Properties.Desired)
 	}
-	if err := checkSection("tags", c.tags); err != nil {
+	if err := checkSection("tags", u.tags); err != nil {
 		return nil, err
 	}
-	return c, checkSection("desired", c.desired)
+	return u, checkSection("desired", u.desired)
 }
 
-// sent is what goes to the device.
-func (c *twinChange) sent(version int64) iothub.Object {
-	if c.desired == nil {
+// isEmpty reports whether the update changes no section.
+func (u *twinUpdate) isEmpty() bool { return u.tags == nil && u.desired == nil }
+
+// deviceMessage returns the patch of the desired properties for the device, with their
+// new version, or nil if they do not change.
+func (u *twinUpdate) deviceMessage(version int64) iothub.Object {
+	switch {
+	case u.desired == nil:
 		return nil
+	case u.replace:
+		return withVersion(u.replacementPatch, version)
 	}
-	source := c.desired
-	if c.replace {
-		source = c.gone
-	}
-	return versioned(source, version)
+	return withVersion(u.desired, version)
 }
 
-// tellTwin tells of a change by the service, if there was one.
-func (s *Store) tellTwin(id string, c *twinChange, row twinRow) {
-	if s.watch == nil || c.tags == nil && c.desired == nil {
+// notifyTwinUpdate reports a stored update to the function that Watch registered.
+func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
+	if s.watch == nil || u.isEmpty() {
 		return
 	}
 	operation := TwinUpdated
-	if c.replace {
+	if u.replace {
 		operation = TwinReplaced
 	}
-	s.tell(Change{DeviceID: id, Operation: operation, Version: row.Version,
-		Tags: c.tags, Desired: versioned(c.desired, row.desired.version)})
+	s.notify(Change{DeviceID: id, Operation: operation, Version: row.Version,
+		Tags: u.tags, Desired: withVersion(u.desired, row.desired.version)})
 }
 
-// changeTwin applies the change within a write and returns the row after it.
-func (s *Store) changeTwin(id string, c *twinChange) (twinRow, error) {
+// applyTwinUpdate stores the update within a write and returns the new row.
+func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
 	row, err := scanTwin(s.queryRow(selectTwin+` WHERE d.id = ?`, id))
 	if err != nil {
 		return twinRow{}, notFound(id, err)
 	}
-	if err := checkMatch(c.ifMatch, row.ETag, "the twin of "+id); err != nil {
+	if err := checkMatch(u.ifMatch, row.ETag, "the twin of "+id); err != nil {
 		return twinRow{}, err
 	}
-	if c.tags == nil && c.desired == nil {
+	if u.isEmpty() {
 		return row, nil
 	}
-	if c.tags != nil {
+
+	if u.tags != nil {
 		tags := section{text: row.tags, metadata: "{}"}
-		if err := tags.merge("tags", c.tags, c.replace, mark{}, maxTags); err != nil {
+		if err := tags.merge("tags", u.tags, u.replace, changeStamp{}, maxTags); err != nil {
 			return twinRow{}, err
 		}
 		row.tags = tags.text
 	}
-	if c.desired != nil {
-		if c.replace {
-			old, err := iothub.ParseObject([]byte(row.desired.text))
-			if err != nil {
-				return twinRow{}, err
-			}
-			c.gone = replacement(old, c.desired)
-		}
-		at := mark{at: s.now(), version: row.desired.version + 1}
-		if err := row.desired.merge("desired", c.desired, c.replace, at, maxDesired); err != nil {
+	if u.desired != nil {
+		if err := s.applyDesired(&row.desired, u); err != nil {
 			return twinRow{}, err
 		}
 	}
+
 	number, err := parseTwinETag(row.ETag)
 	if err != nil {
 		return twinRow{}, err
@@ -220,15 +219,29 @@ func (s *Store) changeTwin(id string, c *twinChange) (twinRow, error) {
 	return row, err
 }
 
-// twinETag gives the etag of a twin: a counter of 8 bytes in base64.
+// applyDesired applies the update to the desired properties.
+func (s *Store) applyDesired(desired *section, u *twinUpdate) error {
+	if u.replace {
+		old, err := iothub.ParseObject([]byte(desired.text))
+		if err != nil {
+			return err
+		}
+		u.replacementPatch = replacementPatch(old, u.desired)
+	}
+	stamp := changeStamp{time: s.now(), version: desired.version + 1}
+	return desired.merge("desired", u.desired, u.replace, stamp, maxDesired)
+}
+
+// twinETag returns the etag of a twin: a counter of 8 bytes in base64.
 func twinETag(n uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, n))
 }
 
+// parseTwinETag returns the counter in a twin's etag.
 func parseTwinETag(etag string) (uint64, error) {
 	raw, err := base64.StdEncoding.DecodeString(etag)
 	if err != nil || len(raw) != 8 {
-		return 0, errors.New("the stored etag " + etag + " is no counter")
+		return 0, fmt.Errorf("the stored etag %q is not a counter in base64", etag)
 	}
 	return binary.BigEndian.Uint64(raw), nil
 }

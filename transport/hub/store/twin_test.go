@@ -37,33 +37,39 @@ func jsonOf(t *testing.T, v any) string {
 	return string(text)
 }
 
-const at = `"$lastUpdated":"2026-11-23T22:38:00.123Z"`
+// updated is the $lastUpdated of a change at epoch.
+const updated = `"$lastUpdated":"2026-11-23T22:38:00.123Z"`
 
 func TestNewTwin(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	createDevices(t, s, "door-1")
 	twin, err := s.Twin(t.Context(), "door-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"desired":{"$metadata":{` + at + `},"$version":1},"reported":{"$metadata":{` + at + `},"$version":1}}`
+
+	want := `{"desired":{"$metadata":{` + updated + `},"$version":1},"reported":{"$metadata":{` + updated + `},"$version":1}}`
 	if got := jsonOf(t, twin.Properties); got != want {
-		t.Errorf("properties are %s, want %s", got, want)
+		t.Errorf("the properties are %s, want %s", got, want)
 	}
 	if twin.Version != 2 || twin.ETag != "AAAAAAAAAAE=" || twin.Status != "enabled" || twin.AuthenticationType != "sas" {
 		t.Errorf("version %d, etag %s, status %s, authentication %s", twin.Version, twin.ETag, twin.Status, twin.AuthenticationType)
 	}
+
 	device, err := s.DeviceTwin(t.Context(), "door-1")
 	if got := jsonOf(t, device); err != nil || got != `{"desired":{"$version":1},"reported":{"$version":1}}` {
-		t.Errorf("the device's view is %s (%v)", got, err)
+		t.Errorf("the device sees the twin %s (%v)", got, err)
 	}
 }
 
-// Each step builds on the one before.
-func TestTwinVersionsMetadataAndWhatTheDeviceIsSent(t *testing.T) {
+// TestUpdateTwin checks the versions, the metadata and the device's message after each of
+// several updates of one twin.
+func TestUpdateTwin(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	createDevices(t, s, "door-1")
-	v := func(n int) string { return fmt.Sprintf(`%s,"$lastUpdatedVersion":%d`, at, n) }
+	v := func(n int) string { return fmt.Sprintf(`%s,"$lastUpdatedVersion":%d`, updated, n) }
 	for _, step := range []struct {
 		name, patch                     string
 		replace                         bool
@@ -71,55 +77,57 @@ func TestTwinVersionsMetadataAndWhatTheDeviceIsSent(t *testing.T) {
 		version                         int64
 		tags, desired, metadata, device string
 	}{
-		{name: "tags alone", patch: `{"tags":{"floor":3,"place":{"building":"43"}}}`,
+		{name: "only tags", patch: `{"tags":{"floor":3,"place":{"building":"43"}}}`,
 			etag: "AAAAAAAAAAI=", version: 3, tags: `{"floor":3,"place":{"building":"43"}}`,
-			desired: `{"$version":1}`, metadata: `{` + at + `}`, device: `null`},
-		{name: "desired alone", patch: `{"properties":{"desired":{"a":{"b":1,"c":2},"list":[1,{"x":null}]}}}`,
+			desired: `{"$version":1}`, metadata: `{` + updated + `}`, device: `null`},
+		{name: "only desired", patch: `{"properties":{"desired":{"a":{"b":1,"c":2},"list":[1,{"x":null}]}}}`,
 			etag: "AAAAAAAAAAM=", version: 4, tags: `{"floor":3,"place":{"building":"43"}}`,
 			desired:  `{"$version":2,"a":{"b":1,"c":2},"list":[1,{"x":null}]}`,
 			metadata: `{` + v(2) + `,"a":{` + v(2) + `,"b":{` + v(2) + `},"c":{` + v(2) + `}},"list":{` + v(2) + `}}`,
 			device:   `{"$version":2,"a":{"b":1,"c":2},"list":[1,{"x":null}]}`},
-		{name: "null removes, metadata follows, the rest keeps its own", patch: `{"tags":{"place":{"building":null}},"properties":{"desired":{"a":{"b":null}}}}`,
+		{name: "null removes a property and its metadata", patch: `{"tags":{"place":{"building":null}},"properties":{"desired":{"a":{"b":null}}}}`,
 			etag: "AAAAAAAAAAQ=", version: 5, tags: `{"floor":3,"place":{}}`,
 			desired:  `{"$version":3,"a":{"c":2},"list":[1,{"x":null}]}`,
 			metadata: `{` + v(3) + `,"a":{` + v(3) + `,"c":{` + v(2) + `}},"list":{` + v(2) + `}}`,
 			device:   `{"$version":3,"a":{"b":null}}`},
-		{name: "a value takes an object's place", patch: `{"desired":{"a":"<&>"}}`,
+		{name: "a value replaces an object", patch: `{"desired":{"a":"<&>"}}`,
 			etag: "AAAAAAAAAAU=", version: 6, tags: `{"floor":3,"place":{}}`,
 			desired:  `{"$version":4,"a":"\u003c\u0026\u003e","list":[1,{"x":null}]}`,
 			metadata: `{` + v(4) + `,"a":{` + v(4) + `},"list":{` + v(2) + `}}`,
 			device:   `{"$version":4,"a":"\u003c\u0026\u003e"}`},
-		{name: "replacement tells the device what is gone", replace: true,
+		{name: "a replacement sends null for removed properties", replace: true,
 			patch: `{"properties":{"desired":{"list":{"y":1},"$metadata":{},"$version":1}}}`,
 			etag:  "AAAAAAAAAAY=", version: 7, tags: `{"floor":3,"place":{}}`,
 			desired:  `{"$version":5,"list":{"y":1}}`,
 			metadata: `{` + v(5) + `,"list":{` + v(5) + `,"y":{` + v(5) + `}}}`,
 			device:   `{"$version":5,"a":null,"list":{"y":1}}`},
-		{name: "an empty patch of desired counts", patch: `{"properties":{"desired":{}}}`,
+		{name: "an empty patch of desired increments the versions", patch: `{"properties":{"desired":{}}}`,
 			etag: "AAAAAAAAAAc=", version: 8, tags: `{"floor":3,"place":{}}`,
 			desired: `{"$version":6,"list":{"y":1}}`, metadata: `{` + v(6) + `,"list":{` + v(5) + `,"y":{` + v(5) + `}}}`,
 			device: `{"$version":6}`},
-		{name: "nothing asked, nothing changed", patch: `{}`,
+		{name: "an empty patch changes nothing", patch: `{}`,
 			etag: "AAAAAAAAAAc=", version: 8, tags: `{"floor":3,"place":{}}`,
 			desired: `{"$version":6,"list":{"y":1}}`, metadata: `{` + v(6) + `,"list":{` + v(5) + `,"y":{` + v(5) + `}}}`,
 			device: `null`},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			var sent iothub.Object
-			updated, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, step.patch), `"*"`, step.replace, func(desired iothub.Object) { sent = desired })
+			answer, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, step.patch), `"*"`, step.replace, func(desired iothub.Object) { sent = desired })
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			twin, err := s.Twin(t.Context(), "door-1")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := jsonOf(t, updated), jsonOf(t, twin); got != want {
-				t.Errorf("the answer is %s, stored is %s", got, want)
+			if got, want := jsonOf(t, answer), jsonOf(t, twin); got != want {
+				t.Errorf("the answer is %s, the stored twin is %s", got, want)
 			}
 			if twin.ETag != step.etag || twin.Version != step.version {
-				t.Errorf("etag %s, version %d; want %s and %d", twin.ETag, twin.Version, step.etag, step.version)
+				t.Errorf("the etag is %s and the version %d, want %s and %d", twin.ETag, twin.Version, step.etag, step.version)
 			}
+
 			metadata := twin.Properties.Desired["$metadata"]
 			delete(twin.Properties.Desired, "$metadata")
 			for _, c := range []struct{ what, got, want string }{
@@ -137,6 +145,7 @@ func TestTwinVersionsMetadataAndWhatTheDeviceIsSent(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	createDevices(t, s, "door-1")
 	for i, step := range []struct{ patch, want string }{
@@ -146,29 +155,33 @@ func TestReport(t *testing.T) {
 	} {
 		version, err := s.Report(t.Context(), "door-1", objectOf(t, step.patch))
 		if err != nil || version != int64(i+2) {
-			t.Errorf("version is %d (%v), want %d", version, err, i+2)
+			t.Errorf("the version is %d (%v), want %d", version, err, i+2)
 		}
 		twin, err := s.DeviceTwin(t.Context(), "door-1")
 		if got := jsonOf(t, twin.Reported); err != nil || got != step.want {
-			t.Errorf("reported is %s (%v), want %s", got, err, step.want)
+			t.Errorf("the reported properties are %s (%v), want %s", got, err, step.want)
 		}
 	}
+
 	twin, err := s.Twin(t.Context(), "door-1")
 	if err != nil || twin.Version != 5 || twin.ETag != "AAAAAAAAAAE=" {
-		t.Errorf("version %d, etag %s (%v); want 5 and an etag that reports leave alone", twin.Version, twin.ETag, err)
+		t.Errorf("the version is %d and the etag %s (%v), want 5 and an etag that reports do not change", twin.Version, twin.ETag, err)
 	}
-	want := `{` + at + `,"n":{` + at + `}}`
+
+	want := `{` + updated + `,"n":{` + updated + `}}`
 	if got := jsonOf(t, twin.Properties.Reported["$metadata"]); got != want {
-		t.Errorf("metadata is %s, want %s", got, want)
+		t.Errorf("the metadata is %s, want %s", got, want)
 	}
 	if !twin.LastActivityTime.Equal(epoch) {
-		t.Errorf("last activity is %s, want %s", twin.LastActivityTime, epoch)
+		t.Errorf("the last activity is %s, want %s", twin.LastActivityTime, epoch)
 	}
+
 	_, err = s.Report(t.Context(), "door-2", iothub.Object{"a": "b"})
 	wantCode(t, err, iothub.CodeDeviceNotFound)
 }
 
-func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
+func TestInvalidTwinValuesAreRefused(t *testing.T) {
+	t.Parallel()
 	nest := func(levels int) string {
 		return strings.Repeat(`{"a":`, levels+1) + "1" + strings.Repeat("}", levels+1)
 	}
@@ -179,18 +192,19 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 		}
 		return "{" + strings.Join(members, ",") + "}"
 	}
+
 	for _, c := range []struct {
 		name, section, patch, want string
 	}{
-		{"a dot in a name", "tags", `{"a":{"b.c":1}}`, `tags.a has the name "b.c"`},
+		{"a dot in a name", "tags", `{"a":{"b.c":1}}`, `tags.a has the name "b.c": the character '.' is not allowed`},
 		{"a dollar in a name", "desired", `{"$a":1}`, `desired has the name "$a"`},
 		{"a blank in a name", "desired", `{"x":[{"a b":1}]}`, `desired.x[0] has the name "a b"`},
 		{"a control character in a name", "tags", `{"a\u0085":1}`, `tags has the name "a\u0085"`},
 		{"an empty name", "tags", `{"":1}`, "tags has a property with an empty name"},
 		{"a name too long", "tags", `{"` + strings.Repeat("x", 1025) + `":1}`, "tags has a name of 1025 bytes"},
-		{"a name as long as can be", "tags", `{"` + strings.Repeat("x", 1024) + `":1}`, ""},
-		{"a text too long", "tags", `{"a":"` + strings.Repeat("x", 4097) + `"}`, "tags.a is a text of 4097 bytes"},
-		{"an integer too large", "desired", `{"a":4503599627370496}`, "desired.a is 4503599627370496"},
+		{"the longest name", "tags", `{"` + strings.Repeat("x", 1024) + `":1}`, ""},
+		{"a string too long", "tags", `{"a":"` + strings.Repeat("x", 4097) + `"}`, "tags.a is a string of 4097 bytes: at most 4096"},
+		{"an integer too large", "desired", `{"a":4503599627370496}`, "desired.a is 4503599627370496: an integer must be from -4503599627370496 to 4503599627370495"},
 		{"an integer too small", "desired", `{"a":-4503599627370497}`, "desired.a is -4503599627370497"},
 		{"the largest integer", "desired", `{"a":4503599627370495}`, ""},
 		{"a number too large", "reported", `{"a":1e999}`, "reported.a is a number that is too large"},
@@ -199,11 +213,11 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 		{"arrays of 10 levels", "reported", `{"a":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) + `}`, ""},
 		{"arrays of 9,000 levels", "reported", `{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`,
 			"reported.a[0][0][0][0][0][0][0][0][0][0] is nested too deep"},
-		{"a number of very many digits", "reported", `{"a":0.` + strings.Repeat("1", 256<<10) + `}`, "reported would take 262152 bytes of JSON, at most 262144 are possible"},
+		{"a number of very many digits", "reported", `{"a":0.` + strings.Repeat("1", 256<<10) + `}`, "reported would take 262152 bytes of JSON: at most 262144 are possible"},
 		{"very many empty arrays", "desired", `{"a":[` + strings.Repeat("[],", 90<<10) + `[]]}`, "desired would take 276490 bytes of JSON"},
 		{"control characters in tags", "tags", `{"a":["` + strings.Repeat(strings.Repeat(`\u0001`, 4000)+`","`, 8) + `"]}`, "tags would take 192034 bytes of JSON"},
-		{"tags as large as can be", "tags", many(8, 1020), ""},
-		{"tags too large", "tags", many(8, 1021), "tags would have 8200 bytes, at most 8192 are allowed"},
+		{"the largest tags", "tags", many(8, 1020), ""},
+		{"tags too large", "tags", many(8, 1021), "tags would have 8200 bytes: at most 8192 are allowed"},
 		{"desired too large", "desired", many(32, 1021), "desired would have 32800 bytes"},
 		{"reported too large", "reported", many(32, 1021), "reported would have 32800 bytes"},
 		{"$version reported", "reported", `{"$version":7}`, `reported has the name "$version"`},
@@ -216,6 +230,7 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			o := objectOf(t, c.patch)
 			switch c.section {
 			case "tags":
@@ -225,6 +240,7 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 			default:
 				_, err = s.Report(t.Context(), "door-1", o)
 			}
+
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -233,8 +249,9 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 			}
 			wantCode(t, err, iothub.CodeArgumentInvalid)
 			if err != nil && !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error is %q, want it to say %q", err, c.want)
+				t.Errorf("the error is %q, want it to contain %q", err, c.want)
 			}
+
 			after, err := s.Twin(t.Context(), "door-1")
 			if jsonOf(t, after) != jsonOf(t, before) {
 				t.Errorf("the twin changed to %s (%v)", jsonOf(t, after), err)
@@ -244,6 +261,7 @@ func TestWhatCannotStandInATwinIsRefusedByName(t *testing.T) {
 }
 
 func TestIfMatch(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		ifMatch string
 		ok      bool
@@ -257,10 +275,10 @@ func TestIfMatch(t *testing.T) {
 			patch := iothub.TwinPatch{ETag: c.ifMatch, Tags: iothub.Object{"a": true}}
 			done := make(chan error, 1)
 			s.UpdateTwinAsync("door-1", patch, func(_ iothub.Object, err error) { done <- err })
-			asJob := <-done
+			jobResult := <-done
 			createDevices(t, s, "door-2")
 			_, err := s.UpdateTwin(t.Context(), "door-2", patch, c.ifMatch, false, nil)
-			for _, err := range []error{err, asJob} {
+			for _, err := range []error{err, jobResult} {
 				if c.ok && err != nil {
 					t.Error(err)
 				} else if !c.ok {
@@ -271,7 +289,8 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-func TestUpdateTwinAsyncSaysWhatTheDeviceIsSent(t *testing.T) {
+func TestUpdateTwinAsyncReturnsTheMessageForTheDevice(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	createDevices(t, s, "door-1")
 	type result struct {
@@ -283,22 +302,26 @@ func TestUpdateTwinAsyncSaysWhatTheDeviceIsSent(t *testing.T) {
 		s.UpdateTwinAsync(id, patchOf(t, patch), func(desired iothub.Object, err error) { done <- result{desired, err} })
 		return <-done
 	}
+
 	r := update("door-1", `{"etag":"*","desired":{"building":"43","floor":3}}`)
 	if got := jsonOf(t, r.desired); r.err != nil || got != `{"$version":2,"building":"43","floor":3}` {
-		t.Errorf("sent is %s (%v)", got, r.err)
+		t.Errorf("the message is %s (%v)", got, r.err)
 	}
 	if r = update("door-1", `{"tags":{"a":1}}`); r.err != nil || r.desired != nil {
-		t.Errorf("sent is %v (%v), want nothing for tags", r.desired, r.err)
+		t.Errorf("the message is %v (%v), want none for tags", r.desired, r.err)
 	}
 	wantCode(t, update("door-2", `{"tags":{"a":1}}`).err, iothub.CodeDeviceNotFound)
 	wantCode(t, update("door-1", `{"tags":{"a.b":1}}`).err, iothub.CodeArgumentInvalid)
 }
 
-// Every write raises the versions by one, however many run at once.
-func TestConcurrentTwinWritesAreAllCounted(t *testing.T) {
+// TestConcurrentTwinWrites checks that each of many concurrent writes increments the
+// versions by one.
+func TestConcurrentTwinWrites(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	createDevices(t, s, "door-1")
 	const n = 100
+
 	var wg sync.WaitGroup
 	versions := make([]int64, n)
 	for i := range n {
@@ -320,12 +343,13 @@ func TestConcurrentTwinWritesAreAllCounted(t *testing.T) {
 		})
 	}
 	wg.Wait()
+
 	seen := make(map[int64]bool)
 	for _, v := range versions {
 		seen[v] = true
 	}
 	twin, err := s.Twin(t.Context(), "door-1")
 	if err != nil || twin.Version != 2+2*n || len(seen) != n || len(twin.Tags) != n || twin.Properties.Reported.Version() != 1+n {
-		t.Errorf("version %d, %d versions of reports, %d tags (%v)", twin.Version, len(seen), len(twin.Tags), err)
+		t.Errorf("the version is %d, with %d versions of reports and %d tags (%v)", twin.Version, len(seen), len(twin.Tags), err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// twinRow is a device's row as far as its twin goes: the plain fields, and the
-// JSON of the sections as it is stored.
+// twinRow is a twin as the file stores it. Of the embedded Twin, Tags and Properties are
+// unset; the stored sections replace them.
 type twinRow struct {
 	iothub.Twin
 	tags              string
@@ -21,6 +21,7 @@ const selectTwin = `
 		d.desired_version, d.reported, d.reported_metadata, d.reported_version
 	FROM devices AS d`
 
+// scanTwin reads a row of selectTwin.
 func scanTwin(row scanner) (twinRow, error) {
 	var t twinRow
 	var statusUpdated, lastActivity int64
@@ -28,11 +29,11 @@ func scanTwin(row scanner) (twinRow, error) {
 		&t.AuthenticationType, &t.X509Thumbprint.PrimaryThumbprint, &t.X509Thumbprint.SecondaryThumbprint, &t.ModelID,
 		&t.Capabilities.IotEdge, &t.Version, &t.tags, &t.desired.text, &t.desired.metadata, &t.desired.version,
 		&t.reported.text, &t.reported.metadata, &t.reported.version)
-	t.StatusUpdateTime, t.LastActivityTime = moment(statusUpdated), moment(lastActivity)
+	t.StatusUpdateTime, t.LastActivityTime = fromMicros(statusUpdated), fromMicros(lastActivity)
 	return t, err
 }
 
-// twin takes the sections apart.
+// twin returns the twin with its sections decoded.
 func (t twinRow) twin() (twin iothub.Twin, err error) {
 	twin = t.Twin
 	if twin.Tags, err = iothub.ParseObject([]byte(t.tags)); err != nil {
@@ -45,11 +46,11 @@ func (t twinRow) twin() (twin iothub.Twin, err error) {
 	return twin, err
 }
 
-// json gives the twin's JSON. What is stored of the sections is put in as it
-// stands: to have it checked and copied once more costs most of a query's time.
+// json returns the twin's JSON. It copies the stored sections as text, because an encoder
+// that checks and copies them would take most of a query's time.
 func (t twinRow) json() (json.RawMessage, error) {
-	// The outer members stand before those of the same name in the embedded twin,
-	// and are left out.
+	// The nil members hide the embedded twin's members of the same name, and are
+	// themselves omitted.
 	b, err := json.Marshal(struct {
 		iothub.Twin
 		Tags       *struct{} `json:"tags,omitempty"`
@@ -58,8 +59,10 @@ func (t twinRow) json() (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	desired, reported := t.desired.json(), t.reported.json()
-	b = slices.Grow(b[:len(b)-1], len(t.tags)+len(desired)+len(reported)+64) // without its brace
+	b = b[:len(b)-1] // without the closing brace
+	b = slices.Grow(b, len(t.tags)+len(desired)+len(reported)+64)
 	if t.tags != "{}" {
 		b = append(append(b, `,"tags":`...), t.tags...)
 	}

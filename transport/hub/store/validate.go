@@ -10,28 +10,28 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Bounds of a twin, from IoT Hub's documentation. Sizes are counted as it says:
-// names and texts by their bytes without control characters, numbers as 8 and
-// booleans as 4 bytes.
+// Bounds of a twin, from IoT Hub's documentation. A section's size is the sum of the
+// bytes of its names and strings without control characters, 8 bytes for each number and
+// 4 bytes for each boolean.
 const (
-	maxTags     = 8 << 10
-	maxDesired  = 32 << 10
-	maxReported = 32 << 10
-	maxName     = 1 << 10
-	maxText     = 4 << 10
-	maxLevels   = 10
+	maxTags     = 8 << 10  // size
+	maxDesired  = 32 << 10 // size
+	maxReported = 32 << 10 // size
+	maxName     = 1 << 10  // bytes
+	maxString   = 4 << 10  // bytes
+	maxLevels   = 10       // levels of objects and arrays
 	maxInteger  = 4503599627370495
 	minInteger  = -4503599627370496
 
-	// maxSpread is how many times the size that counts a section's JSON can take.
-	// The documentation counts nothing for control characters, null and empty
-	// arrays, and 8 bytes for a number of any length.
-	maxSpread = 8
+	// maxJSONFactor bounds a section's JSON to this multiple of the section's largest
+	// size. The size alone is no bound, because it does not count control characters,
+	// null and empty arrays, and counts only 8 bytes for a number of any length.
+	maxJSONFactor = 8
 )
 
-// withoutSystem returns the object without the members that the hub itself adds,
-// for clients send back what they have read.
-func withoutSystem(o iothub.Object) iothub.Object {
+// withoutSystemMembers returns the object without $metadata and $version, which the hub
+// adds itself. Clients often send them back with a twin that they have read.
+func withoutSystemMembers(o iothub.Object) iothub.Object {
 	_, metadata := o["$metadata"]
 	_, version := o["$version"]
 	if !metadata && !version {
@@ -46,15 +46,17 @@ func withoutSystem(o iothub.Object) iothub.Object {
 	return plain
 }
 
-// checkSection reports what in a patch cannot stand in a twin. The message names
-// the place.
+// checkSection refuses a patch with a name or value that a twin cannot hold. The error
+// names the place.
 func checkSection(name string, patch iothub.Object) error {
 	return checkObject(name, patch, 0)
 }
 
+// checkObject checks the members of the object at path. level counts the objects and
+// arrays around it.
 func checkObject(path string, o map[string]any, level int) error {
 	if level > maxLevels {
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep, at most %d levels are allowed", path, maxLevels)
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep: at most %d levels are allowed", path, maxLevels)
 	}
 	for k, v := range o {
 		if err := checkName(path, k); err != nil {
@@ -67,28 +69,30 @@ func checkObject(path string, o map[string]any, level int) error {
 	return nil
 }
 
+// checkName checks the name of a member of the object at path.
 func checkName(path, name string) error {
 	if name == "" {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has a property with an empty name", path)
 	}
 	if len(name) > maxName {
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has a name of %d bytes, at most %d are allowed", path, len(name), maxName)
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has a name of %d bytes: at most %d are allowed", path, len(name), maxName)
 	}
 	for _, r := range name {
 		if r == '.' || r == '$' || r == ' ' || unicode.IsControl(r) {
-			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has the name %q, in which %q is not allowed", path, name, r)
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has the name %q: the character %q is not allowed in names", path, name, r)
 		}
 	}
 	return nil
 }
 
+// checkValue checks the value at path. level counts the objects and arrays around it.
 func checkValue(path string, v any, level int) error {
 	switch v := v.(type) {
 	case nil, bool:
 		return nil
 	case string:
-		if len(v) > maxText {
-			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is a text of %d bytes, at most %d are allowed", path, len(v), maxText)
+		if len(v) > maxString {
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is a string of %d bytes: at most %d are allowed", path, len(v), maxString)
 		}
 		return nil
 	case json.Number:
@@ -101,7 +105,7 @@ func checkValue(path string, v any, level int) error {
 		return checkNumber(path, strconv.FormatFloat(v, 'g', -1, 64))
 	case []any:
 		if level >= maxLevels {
-			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep, at most %d levels are allowed", path, maxLevels)
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep: at most %d levels are allowed", path, maxLevels)
 		}
 		for i, element := range v {
 			if err := checkValue(path+"["+strconv.Itoa(i)+"]", element, level+1); err != nil {
@@ -110,12 +114,14 @@ func checkValue(path string, v any, level int) error {
 		}
 		return nil
 	}
+
 	if o, ok := asMap(v); ok {
 		return checkObject(path, o, level+1)
 	}
-	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is of type %T, want a JSON value", path, v)
+	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has the Go type %T, which is not a JSON value", path, v)
 }
 
+// checkNumber checks the range of the number at path.
 func checkNumber(path, number string) error {
 	f, err := strconv.ParseFloat(number, 64)
 	switch {
@@ -124,18 +130,18 @@ func checkNumber(path, number string) error {
 	case strings.ContainsAny(number, ".eE"):
 		return nil
 	case f > maxInteger || f < minInteger:
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is %s, an integer can be %d to %d", path, number, int64(minInteger), int64(maxInteger))
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is %s: an integer must be from %d to %d", path, number, int64(minInteger), int64(maxInteger))
 	}
 	return nil
 }
 
-// size counts what the limits bound.
+// size returns the size of a value as IoT Hub counts it.
 func size(v any) int {
 	switch v := v.(type) {
 	case bool:
 		return 4
 	case string:
-		return textSize(v)
+		return stringSize(v)
 	case []any:
 		n := 0
 		for _, element := range v {
@@ -145,18 +151,20 @@ func size(v any) int {
 	case nil:
 		return 0
 	}
+
 	o, ok := asMap(v)
 	if !ok {
-		return 8
+		return 8 // a number
 	}
 	n := 0
 	for k, member := range o {
-		n += textSize(k) + size(member)
+		n += stringSize(k) + size(member)
 	}
 	return n
 }
 
-func textSize(s string) int {
+// stringSize returns the number of bytes without control characters.
+func stringSize(s string) int {
 	n := len(s)
 	for _, r := range s {
 		if unicode.IsControl(r) {

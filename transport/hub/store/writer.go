@@ -10,39 +10,41 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// batchSize bounds the writes of one transaction, and with it the time that the
-// first of them waits for the last.
+// batchSize bounds the number of writes in one transaction. A larger batch would make its
+// first write wait longer for the COMMIT.
 const batchSize = 512
 
-// write is one queued write and who wants to know of its end.
+// write is a queued write and the function that receives its result.
 type write struct {
 	fn   func(tx *sql.Tx) error
 	done func(error)
 }
 
-// writer owns the only connection that writes. Callers append to a queue, its
-// goroutine takes from it. The queue has no bound of its own: whoever queues
-// without waiting (a job) bounds what it has under way.
+// writer owns the only connection that writes. Callers append to its queue, and its
+// goroutine commits the queue in batches. The queue itself is not bounded. A caller that
+// queues without waiting, such as a job, must bound its own number of queued writes.
 type writer struct {
 	db      *sql.DB
 	conn    *sql.Conn
-	stopped chan struct{}
+	stopped chan struct{} // closed when the goroutine has ended
 
-	// Of the goroutine alone.
+	// prepared caches statements by their text. Only the writer's goroutine uses it.
 	prepared map[string]*sql.Stmt
 
 	mu     sync.Mutex
 	queue  []write
-	wake   chan struct{} // holds one token while the queue may have something
+	wake   chan struct{} // holds a token while the queue may have entries
 	closed bool
 }
 
+// startWriter starts the writer's goroutine. It takes over db, and closes db if it fails.
 func startWriter(db *sql.DB) (*writer, error) {
 	conn, err := db.Conn(context.Background())
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
+
 	w := &writer{
 		db: db, conn: conn, stopped: make(chan struct{}),
 		prepared: make(map[string]*sql.Stmt), wake: make(chan struct{}, 1),
@@ -51,6 +53,7 @@ func startWriter(db *sql.DB) (*writer, error) {
 	return w, nil
 }
 
+// add queues a write. After close it refuses the write.
 func (w *writer) add(wr write) {
 	w.mu.Lock()
 	closed := w.closed
@@ -58,6 +61,7 @@ func (w *writer) add(wr write) {
 		w.queue = append(w.queue, wr)
 	}
 	w.mu.Unlock()
+
 	if closed {
 		wr.done(iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is shutting down"))
 		return
@@ -65,6 +69,7 @@ func (w *writer) add(wr write) {
 	w.signal()
 }
 
+// signal wakes the writer's goroutine.
 func (w *writer) signal() {
 	select {
 	case w.wake <- struct{}{}:
@@ -72,17 +77,20 @@ func (w *writer) signal() {
 	}
 }
 
-// close ends the goroutine after it has done what is queued.
+// close waits until the queued writes are finished, then stops the goroutine and closes
+// the database.
 func (w *writer) close() error {
 	w.mu.Lock()
-	again := w.closed
+	alreadyClosed := w.closed
 	w.closed = true
 	w.mu.Unlock()
+
 	w.signal()
 	<-w.stopped
-	if again {
+	if alreadyClosed {
 		return nil
 	}
+
 	var errs []error
 	for _, stmt := range w.prepared {
 		errs = append(errs, stmt.Close())
@@ -91,6 +99,7 @@ func (w *writer) close() error {
 	return errors.Join(errs...)
 }
 
+// run commits batches until the writer is closed and the queue is empty.
 func (w *writer) run() {
 	defer close(w.stopped)
 	for {
@@ -102,6 +111,7 @@ func (w *writer) run() {
 			}
 			continue
 		}
+
 		if closed {
 			return
 		}
@@ -116,12 +126,12 @@ func (w *writer) take() (batch []write, closed bool) {
 	n := min(len(w.queue), batchSize)
 	batch = w.queue[:n:n]
 	if w.queue = w.queue[n:]; len(w.queue) == 0 {
-		w.queue = nil
+		w.queue = nil // frees the array
 	}
 	return batch, w.closed
 }
 
-// commit runs the batch in one transaction and returns each write's result.
+// commit runs a batch in one transaction and returns the result of each write.
 func (w *writer) commit(batch []write) []error {
 	results := make([]error, len(batch))
 	tx, err := w.conn.BeginTx(context.Background(), nil)
@@ -133,20 +143,22 @@ func (w *writer) commit(batch []write) []error {
 			tx.Rollback()
 		}
 	}
-	if err != nil {
-		// Nothing was kept, not even what had succeeded by itself.
-		err = failed("write", fmt.Errorf("nothing was changed: %w", err))
-		for i := range results {
-			if results[i] == nil {
-				results[i] = err
-			}
+	if err == nil {
+		return results
+	}
+
+	// The transaction is lost, and with it the writes that had succeeded.
+	err = wrapError("write", fmt.Errorf("nothing was changed: %w", err))
+	for i := range results {
+		if results[i] == nil {
+			results[i] = err
 		}
 	}
 	return results
 }
 
-// runAll runs each write in its savepoint. Its error means that the transaction
-// cannot go on.
+// runAll runs each write of a batch in its own savepoint and stores its result. An error
+// of runAll itself means that the transaction is unusable.
 func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 	for i, wr := range batch {
 		if err := w.exec("SAVEPOINT one"); err != nil {
@@ -164,6 +176,7 @@ func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 	return nil
 }
 
+// exec runs a constant statement within a transaction.
 func (w *writer) exec(text string, args ...any) error {
 	stmt, err := w.stmt(text)
 	if err != nil {
@@ -173,10 +186,10 @@ func (w *writer) exec(text string, args ...any) error {
 	return err
 }
 
-// stmt returns the statement prepared on the writer's connection, to be run
-// within a write only: it then belongs to the transaction, for the connection
-// has no other. Preparing costs more than running most statements, hence this.
-// The text must be a constant.
+// stmt returns a prepared statement for the writer's connection, because preparing costs
+// more than running most statements. The text must be a constant, or the cache would grow
+// without bound. Use the statement only within a write. It then belongs to the write's
+// transaction, because the connection has no other.
 func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	if stmt, ok := w.prepared[text]; ok {
 		return stmt, nil
@@ -189,7 +202,7 @@ func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// exec runs a constant statement within a write; see writer.stmt.
+// exec runs a constant statement within a write.
 func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
@@ -198,16 +211,16 @@ func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	return stmt.Exec(args...)
 }
 
-// queryRow asks a constant statement for one row within a write.
+// queryRow runs a constant statement within a write and returns its first row.
 func (s *Store) queryRow(text string, args ...any) scanner {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
-		return noRow{err}
+		return errorRow{err}
 	}
 	return stmt.QueryRow(args...)
 }
 
-// noRow is the row of a statement that could not be prepared.
-type noRow struct{ err error }
+// errorRow is the row of a statement that could not be prepared.
+type errorRow struct{ err error }
 
-func (r noRow) Scan(...any) error { return r.err }
+func (r errorRow) Scan(...any) error { return r.err }
