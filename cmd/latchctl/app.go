@@ -16,46 +16,43 @@ import (
 	"golang.org/x/term"
 )
 
-// app is what commands get from the world around them, so that tests can give
-// them another.
+// app holds everything that commands take from the outside world: the streams, the
+// environment, the clock and random ids. Tests replace these with their own.
 type app struct {
 	in     io.Reader
-	out    io.Writer // data
-	errOut io.Writer // progress, notes and errors
+	out    io.Writer // receives data
+	errOut io.Writer // receives progress, notes and errors
 
+	// inTerminal, outTerminal and errTerminal report whether in, out and errOut are
+	// terminals.
 	inTerminal, outTerminal, errTerminal bool
 
-	width   func() int // of the terminal; 0: not known
+	width   func() int // returns the terminal's width in characters; 0 means unknown
 	getenv  func(string) string
 	now     func() time.Time
 	sleep   func(context.Context, time.Duration) error
 	local   *time.Location
-	newID   func() string // random letters and digits
+	newID   func() string // returns random letters and digits
 	version string
 
 	flags  conn.Flags
-	format string // table, json or jsonl
-	trace  bool   // show requests and answers
+	format string // the value of --output: table, json or jsonl
+	trace  bool   // the value of --trace: print requests and answers
 
-	// entra says that the login is by Entra ID, policy is else the shared access
-	// policy's name. client sets them.
-	entra  bool
-	policy string
+	// client sets the fields below from the chosen hub and from the config file.
 
-	// tier and units are of the hub, as the config file has them. client sets them.
-	tier  string
-	units int
+	entra        bool   // the login is by Entra ID, not by a shared access policy
+	policy       string // the name of the shared access policy, if entra is false
+	tier         string // the hub's IoT Hub tier, such as S1; empty means unknown
+	units        int    // the number of units of the tier
+	confirmAbove int    // commands for more devices than this ask for confirmation
 
-	// confirmAbove is the number of devices above which a command asks first.
-	// client reads it from the config file.
-	confirmAbove int
-
-	// notes, if set, prints notes instead: past the line of progress that is
-	// being redrawn.
+	// notes prints notes while a progress line is being redrawn. If it is nil, notes
+	// go to errOut.
 	notes func(lines ...string)
 }
 
-// newApp is the app of the real world.
+// newApp returns the app of a real command line.
 func newApp() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
@@ -70,14 +67,13 @@ func newApp() *app {
 	}
 }
 
-// client connects to the hub that flags, environment and config file name. It
-// sends nothing yet.
+// client returns a client of the hub that flags, environment and config file choose.
+// It sends no request yet.
 func (a *app) client() (*rest.Client, error) {
 	config, err := conn.LoadConfig(a.getenv)
 	if err != nil {
 		return nil, err
 	}
-	a.confirmAbove = config.Threshold()
 	target, err := conn.Resolve(a.flags, a.getenv, config)
 	if err != nil {
 		return nil, err
@@ -85,20 +81,27 @@ func (a *app) client() (*rest.Client, error) {
 	for _, w := range target.Warnings {
 		a.note("%s", w)
 	}
+
+	a.confirmAbove = config.Threshold()
 	a.policy = target.Service.KeyName
 	a.tier, a.units = target.Tier, target.Units
+	a.entra = target.Entra
+
 	var token func(context.Context) (string, error)
-	if a.entra = target.Entra; a.entra {
+	if a.entra {
 		login, err := entra.Default(a.now)
 		if err != nil {
 			return nil, err
 		}
 		token = login.Token
 	}
+
 	var trace func(string)
 	if a.trace {
-		trace = func(line string) { a.say("latchctl: " + line) } // not wrapped: it is for copying
+		// Trace lines are not wrapped, so that they can be copied.
+		trace = func(line string) { a.say("latchctl: " + line) }
 	}
+
 	return rest.New(target.Service, rest.Options{
 		Token:     token,
 		Trace:     trace,
@@ -108,69 +111,80 @@ func (a *app) client() (*rest.Client, error) {
 		Now:       a.now,
 		Sleep:     a.sleep,
 		OnRetry: func(err error, wait time.Duration) {
-			a.note("note: %v; trying again in %s", err, ui.Duration(wait.Round(100*time.Millisecond)))
+			a.note("note: %v; retrying in %s", err, ui.Duration(wait.Round(100*time.Millisecond)))
 		},
 	}), nil
 }
 
-// note prints a line beside the data, wrapped where that is a terminal.
+// note prints a message on standard error. On a terminal it wraps the message.
 func (a *app) note(format string, args ...any) {
 	text := "latchctl: " + ui.Clean(fmt.Sprintf(format, args...))
 	lines := ui.Paragraph(text, a.errWidth())
-	// A command at the end is for copying, so it stays in one piece.
+
+	// A command at the end of the message stays on one line, so that it can be copied.
 	if i := strings.LastIndex(text, ": latchctl "); len(lines) > 1 && i >= 0 {
 		lines = append(ui.Paragraph(text[:i+1], a.errWidth()), " "+text[i+1:])
 	}
+
 	a.say(lines...)
 }
 
-// say prints lines beside the data as they are.
+// say prints lines on standard error without wrapping them.
 func (a *app) say(lines ...string) {
 	if a.notes != nil {
 		a.notes(lines...)
 		return
 	}
+
 	for _, line := range lines {
 		fmt.Fprintln(a.errOut, ui.Clean(line))
 	}
 }
 
-// color reports whether standard output takes colours.
+// color reports whether standard output may have colours.
 func (a *app) color() bool {
 	return a.outTerminal && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }
 
-// outWidth is the width that tables are fitted to; 0: none.
+// outWidth returns the width to which tables on standard output are fitted. 0 means
+// that standard output is not a terminal and tables have their full width.
 func (a *app) outWidth() int {
 	if !a.outTerminal {
 		return 0
 	}
+
 	return a.width()
 }
 
-// errWidth is the width that notes are wrapped to; 0: none.
+// errWidth returns the width to which notes on standard error are wrapped. 0 means
+// that standard error is not a terminal and notes are not wrapped.
 func (a *app) errWidth() int {
 	if !a.errTerminal {
 		return 0
 	}
+
 	return a.width()
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// terminalWidth asks the terminal, by whichever stream is one.
+// terminalWidth returns the width of the terminal that is connected to one of the
+// standard streams, or 80.
 func terminalWidth() int {
 	for _, f := range []*os.File{os.Stderr, os.Stdout, os.Stdin} {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}
 	}
+
 	return 80
 }
 
+// sleep waits for d, or until ctx is done.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
+
 	select {
 	case <-t.C:
 		return nil

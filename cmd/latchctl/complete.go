@@ -12,63 +12,74 @@ import (
 )
 
 const (
-	// completionLimit bounds how long a shell waits for the hub.
-	completionLimit = 3 * time.Second
-	// completionCount is how many ids are offered at most.
-	completionCount = 100
+	// completionTimeout is how long a shell waits for the hub.
+	completionTimeout = 3 * time.Second
+	// maxCompletions is the maximum number of ids that a shell offers.
+	maxCompletions = 100
 )
 
-// flagValues are the values of flags that take one of a few.
+// flagValues lists the values of flags that accept only a few values.
 var flagValues = map[string][]cobra.Completion{
 	"output": {"table", "json", "jsonl"},
 	"status": jobStatuses,
 	"type":   {"method", "twin"},
 }
 
-// complete has the shell complete names of hubs from the config file, ids of
-// rollouts from their folder, and ids of jobs and devices from the hub.
-func (a *app) complete(root *cobra.Command) error {
-	for _, cmd := range root.Commands() {
-		if err := a.complete(cmd); err != nil {
+// addCompletions registers the shell completions of cmd and its subcommands: names of
+// hubs from the config file, ids of rollouts from their folder, and ids of jobs and
+// devices from the hub.
+func (a *app) addCompletions(cmd *cobra.Command) error {
+	for _, sub := range cmd.Commands() {
+		if err := a.addCompletions(sub); err != nil {
 			return err
 		}
 	}
-	_, argument, _ := strings.Cut(root.Use, " ")
-	switch {
-	case root.HasSubCommands():
-	case argument == "ID" && root.Parent() != nil && root.Parent().Name() == "job":
-		root.ValidArgsFunction = a.completeIDs(a.jobIDs, false)
-	case argument == "ID" && root.Parent() != nil && root.Parent().Name() == "rollout":
-		root.ValidArgsFunction = a.completeRollouts
-	case strings.HasSuffix(argument, "ID..."):
-		root.ValidArgsFunction = a.completeIDs(a.deviceIDs, true)
-	case strings.HasPrefix(argument, "ID") && root.Name() != "create":
-		root.ValidArgsFunction = a.completeIDs(a.deviceIDs, false)
-	default:
-		root.ValidArgsFunction = cobra.NoFileCompletions
+
+	if !cmd.HasSubCommands() {
+		cmd.ValidArgsFunction = a.argumentCompletion(cmd)
 	}
 	for name, values := range flagValues {
-		if root.LocalFlags().Lookup(name) == nil {
+		if cmd.LocalFlags().Lookup(name) == nil {
 			continue
 		}
-		if err := root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			return err
 		}
 	}
-	if root.HasParent() {
+	if cmd.HasParent() {
 		return nil
 	}
-	return root.RegisterFlagCompletionFunc("hub", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		config, err := conn.LoadConfig(a.getenv)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		return config.Names(), cobra.ShellCompDirectiveNoFileComp
-	})
+
+	return cmd.RegisterFlagCompletionFunc("hub", a.completeHubs)
 }
 
-// completeIDs asks the hub for ids that begin as what was typed.
-func (a *app) completeIDs(ask func(context.Context, *rest.Client, string) ([]string, error), many bool) cobra.CompletionFunc {
+// argumentCompletion returns the function that completes the arguments of cmd. It
+// derives from the usage line what the arguments are.
+func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
+	parent := ""
+	if cmd.Parent() != nil {
+		parent = cmd.Parent().Name()
+	}
+
+	_, arguments, _ := strings.Cut(cmd.Use, " ")
+	switch {
+	case arguments == "ID" && parent == "job":
+		return a.completeIDs(a.matchingJobs, false)
+	case arguments == "ID" && parent == "rollout":
+		return a.completeRollouts
+	case strings.HasSuffix(arguments, "ID..."):
+		return a.completeIDs(a.matchingDevices, true)
+	case strings.HasPrefix(arguments, "ID") && cmd.Name() != "create":
+		return a.completeIDs(a.matchingDevices, false)
+	}
+
+	return cobra.NoFileCompletions
+}
+
+// completeIDs returns a function that completes ids from the hub. The function list
+// returns the ids that begin with the typed text. If many is false, only the first
+// argument is an id.
+func (a *app) completeIDs(list func(context.Context, *rest.Client, string) ([]string, error), many bool) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 && !many {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -77,57 +88,76 @@ func (a *app) completeIDs(ask func(context.Context, *rest.Client, string) ([]str
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), completionLimit)
+
+		ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
 		defer cancel()
-		ids, err := ask(ctx, client, typed)
+		ids, err := list(ctx, client, typed)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
+
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// completeRollouts offers the rollouts that there are on this computer.
+// completeHubs completes the names of the hubs in the config file.
+func (a *app) completeHubs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	config, err := conn.LoadConfig(a.getenv)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+
+	return config.Names(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRollouts completes the ids of the rollouts that this computer has files of.
 func (a *app) completeRollouts(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	store, err := a.rollouts()
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	ids, err := store.List()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
+
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *app) jobIDs(ctx context.Context, client *rest.Client, typed string) ([]string, error) {
+// matchingJobs returns the ids of the hub's jobs that begin with the typed text.
+func (a *app) matchingJobs(ctx context.Context, client *rest.Client, typed string) ([]string, error) {
 	var ids []string
 	for job, err := range client.Jobs(ctx, rest.JobFilter{}) {
-		if err != nil || len(ids) == completionCount {
+		if err != nil || len(ids) == maxCompletions {
 			return ids, err
 		}
 		if strings.HasPrefix(job.JobID, typed) {
 			ids = append(ids, job.JobID)
 		}
 	}
+
 	return ids, nil
 }
 
-func (a *app) deviceIDs(ctx context.Context, client *rest.Client, typed string) ([]string, error) {
+// matchingDevices returns the ids of the hub's devices that begin with the typed text.
+func (a *app) matchingDevices(ctx context.Context, client *rest.Client, typed string) ([]string, error) {
 	where := "*"
 	if typed != "" {
 		where = "STARTSWITH(deviceId, " + rest.Quote(typed) + ")"
 	}
+
 	var ids []string
 	for row, err := range client.Query(ctx, selectText("deviceId, connectionState", where)) {
-		if err != nil || len(ids) == completionCount {
+		if err != nil || len(ids) == maxCompletions {
 			return ids, err
 		}
-		var d selected
+		var d selectedDevice
 		if err := json.Unmarshal(row, &d); err != nil {
 			return ids, err
 		}
 		ids = append(ids, d.DeviceID)
 	}
+
 	return ids, nil
 }

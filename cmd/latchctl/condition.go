@@ -13,59 +13,68 @@ var (
 	whereWord   = regexp.MustCompile(`(?is)^\s*WHERE\s+(.*)$`)
 )
 
-// checkCondition points out what conditionFault finds in the condition that is a
-// flag's value.
+// checkCondition returns a usage error if the value of a flag is not a condition.
+// The error suggests the corrected flag where that is possible.
 func checkCondition(cmd *cobra.Command, flag, where string) error {
-	fault, rest := conditionFault(where)
+	fault, condition := conditionFault(where)
 	switch {
 	case fault == "":
 		return nil
-	case rest == "":
+	case condition == "":
 		return usagef(cmd, "%s %s", flag, fault)
 	}
-	return usagef(cmd, "%s %s: %s %q", flag, fault, flag, rest)
+
+	return usagef(cmd, "%s %s: %s %q", flag, fault, flag, condition)
 }
 
-// conditionFault says what the hub would only call a syntax error: a whole
-// SELECT, or the word WHERE, given as a condition. The text follows the name of
-// where it was given; rest is the condition in it, if there is one.
-func conditionFault(where string) (fault, rest string) {
+// conditionFault explains mistakes that the hub would only call a syntax error: a
+// whole SELECT statement, or the word WHERE, in place of a condition. The fault is a
+// text that follows the flag's name; an empty fault means that the condition looks
+// right. The returned condition is the one that the user probably meant.
+func conditionFault(where string) (fault, condition string) {
+	const want = "takes only the condition, the part of a query after WHERE"
+
 	if strings.TrimSpace(where) == "" {
-		return "is empty; '*' stands for all devices", ""
+		return "is empty; give a condition, or '*' to select all devices", ""
 	}
-	if m := wholeSelect.FindStringSubmatch(where); m != nil {
-		rest = m[2]
-		if rest == "" {
-			return "is a whole SELECT; it takes only the condition, what stands after WHERE, or '*' for all devices", ""
-		}
-	} else if m := whereWord.FindStringSubmatch(where); m != nil {
-		rest = m[1]
-	} else {
+	if m := whereWord.FindStringSubmatch(where); m != nil {
+		return want, m[1]
+	}
+
+	m := wholeSelect.FindStringSubmatch(where)
+	switch {
+	case m == nil:
 		return "", ""
+	case m[2] == "":
+		return "is a whole SELECT statement; it " + want + ", or '*' to select all devices", ""
 	}
-	return "takes only the condition, what stands after WHERE", rest
+
+	return want, m[2]
 }
 
-// selectText is the query that shows which devices a condition selects. The
-// condition has a line of its own, so that its positions can be told.
+// selectText returns the query for the devices that a condition selects. The
+// condition starts on a line of its own, so that conditionPosition can translate the
+// positions in the hub's error messages.
 func selectText(fields, where string) string {
 	text := "SELECT " + fields + " FROM devices"
 	if strings.TrimSpace(where) != "*" {
 		text += " WHERE\n" + where
 	}
+
 	return text
 }
 
 var linePosition = regexp.MustCompile(`\bline (\d+):`)
 
-// conditionPosition turns the position in a query of selectText, as the embedded
-// hub gives it, into the one in its condition.
+// conditionPosition rewrites a hub's error message about a query of selectText: the
+// line numbers then count from the first line of the condition.
 func conditionPosition(message string) string {
 	return linePosition.ReplaceAllStringFunc(message, func(m string) string {
 		line, err := strconv.Atoi(linePosition.FindStringSubmatch(m)[1])
 		if err != nil || line < 2 {
 			return m
 		}
+
 		return "line " + strconv.Itoa(line-1) + ":"
 	})
 }

@@ -19,67 +19,82 @@ func newDeviceConnectionString(a *app, run func(context.Context, *deviceConnecti
 	if run == nil {
 		run = runDeviceConnectionString
 	}
+
 	o := &deviceConnectionStringOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "connection-string ID",
-		Short:   "Print what a device logs in with, a secret",
+		Short:   "Print a device's connection string, which is a secret",
 		Example: "  (umask 077; latchctl device connection-string front-door > front-door.connection-string)",
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.secondary, "secondary", false, "with the secondary key")
+
+	cmd.Flags().BoolVar(&o.secondary, "secondary", false, "use the secondary key")
+
 	return cmd
 }
 
 func runDeviceConnectionString(ctx context.Context, o *deviceConnectionStringOptions) error {
-	if err := deviceID(o.cmd, o.id); err != nil {
+	if err := checkDeviceID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
-	d, err := client.Device(ctx, o.id)
+
+	identity, err := client.Device(ctx, o.id)
 	if err != nil {
 		return noSuchDevice(o.id, err)
 	}
-	device := iothub.Device{HostName: client.HostName(), DeviceID: d.DeviceID}
-	auth := d.Authentication
-	switch {
-	case auth == nil:
-		return fmt.Errorf("%s: the hub does not say how the device logs in", o.id)
-	case auth.Type == "sas":
-		text := auth.SymmetricKey.PrimaryKey
-		if o.secondary {
-			text = auth.SymmetricKey.SecondaryKey
-		}
-		if device.Key, err = iothub.ParseKey(text); err != nil {
-			return fmt.Errorf("%s: the hub gave no key; may the policy read keys? (%w)", o.id, err)
-		}
-	case auth.Type == "selfSigned" || auth.Type == "certificateAuthority":
-		device.X509 = true
-	default:
-		return fmt.Errorf("%s: it logs in by %q, for which there is no connection string", o.id, auth.Type)
+	device := iothub.Device{HostName: client.HostName(), DeviceID: identity.DeviceID}
+	if err := o.setLogin(&device, identity.Authentication); err != nil {
+		return err
 	}
+
 	if !device.X509 {
-		o.app.note("note: this is a secret, whoever has it can act as %s", o.id)
+		o.app.note("note: this connection string is a secret: anyone who has it can act as %s", o.id)
 	}
-	return o.app.printSecret(o.id, device.ConnectionString())
+	secret := deviceSecret{o.id, device.ConnectionString()}
+	if o.app.format != "table" {
+		return o.app.printOne(secret, nil)
+	}
+
+	_, err = fmt.Fprintln(o.app.out, secret.ConnectionString)
+	return err
 }
 
-// deviceSecret is what a device logs in with, as -o json has it.
+// setLogin sets the device's key, or marks it as a device with a certificate,
+// according to the registry.
+func (o *deviceConnectionStringOptions) setLogin(device *iothub.Device, auth *iothub.Authentication) (err error) {
+	switch {
+	case auth == nil:
+		return fmt.Errorf("%s: the hub does not state how the device logs in", o.id)
+
+	case auth.Type == "sas":
+		key := auth.SymmetricKey.PrimaryKey
+		if o.secondary {
+			key = auth.SymmetricKey.SecondaryKey
+		}
+		if device.Key, err = iothub.ParseKey(key); err != nil {
+			return fmt.Errorf("%s: the hub's answer has no valid key; check that the shared access policy may read keys (%w)", o.id, err)
+		}
+
+	case auth.Type == "selfSigned" || auth.Type == "certificateAuthority":
+		device.X509 = true
+
+	default:
+		return fmt.Errorf("%s: the device logs in with %q, for which there is no connection string", o.id, auth.Type)
+	}
+
+	return nil
+}
+
+// deviceSecret is a device's connection string, as -o json prints it.
 type deviceSecret struct {
 	DeviceID         string `json:"deviceId"`
 	ConnectionString string `json:"connectionString"`
-}
-
-func (a *app) printSecret(id, text string) error {
-	if a.format == "table" {
-		_, err := fmt.Fprintln(a.out, text)
-		return err
-	}
-	return a.printOne(deviceSecret{id, text}, nil)
 }

@@ -18,40 +18,46 @@ func newDeviceCreate(a *app, run func(context.Context, *deviceCreateOptions) err
 	if run == nil {
 		run = runDeviceCreate
 	}
+
 	o := &deviceCreateOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "create ID",
-		Short:   "Create a device; the hub makes its keys",
+		Short:   "Create a device; the hub generates its keys",
 		Example: "  latchctl device create front-door\n  latchctl device connection-string front-door > front-door.connection-string",
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
+
 	cmd.Flags().BoolVar(&o.disabled, "disabled", false, "do not let the device connect yet")
+
 	return cmd
 }
 
 func runDeviceCreate(ctx context.Context, o *deviceCreateOptions) error {
-	if err := deviceID(o.cmd, o.id); err != nil {
+	if err := checkDeviceID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
-	d := iothub.DeviceIdentity{DeviceID: o.id}
+
+	identity := iothub.DeviceIdentity{DeviceID: o.id}
 	if o.disabled {
-		d.Status = iothub.Disabled
+		identity.Status = iothub.Disabled
 	}
-	created, err := client.CreateDevice(ctx, d)
+	created, err := client.CreateDevice(ctx, identity)
 	if err != nil {
 		return err
 	}
+
 	if err := o.app.showDevice(created); err != nil {
 		return err
 	}
-	o.app.note("what the device logs in with: latchctl device connection-string %s", o.id)
+	o.app.note("to get the connection string that the device needs, run: latchctl device connection-string %s", o.id)
+
 	return nil
 }

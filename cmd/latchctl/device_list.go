@@ -23,29 +23,32 @@ func newDeviceList(a *app, run func(context.Context, *deviceListOptions) error) 
 	if run == nil {
 		run = runDeviceList
 	}
+
 	o := &deviceListOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List devices, with their doors' positions",
+		Short:   "List devices and the positions of their doors",
 		Example: "  latchctl device list --where \"connectionState = 'Disconnected'\"",
-		Args:    named(),
+		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVarP(&o.where, "where", "w", "*", "only the devices that `CONDITION` selects, as after WHERE in a query")
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most `N` devices; 0 is all")
+
+	cmd.Flags().StringVarP(&o.where, "where", "w", "*", "list only devices that meet `CONDITION`, the part of a query after WHERE")
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "list at most `N` devices; 0 lists all")
+
 	return cmd
 }
 
-// listedDevice is a device as "device list" prints it, from its twin.
+// listedDevice is a device as "device list" prints it.
 type listedDevice struct {
 	DeviceID         string        `json:"deviceId"`
 	Status           string        `json:"status"`
 	ConnectionState  string        `json:"connectionState"`
 	LastActivityTime *time.Time    `json:"lastActivityTime,omitempty"`
-	Position         string        `json:"position,omitempty"` // of the door's lock, as it reported
+	Position         string        `json:"position,omitempty"` // the position that the door's lock reported
 	Tags             iothub.Object `json:"tags,omitempty"`
 }
 
@@ -56,31 +59,12 @@ func runDeviceList(ctx context.Context, o *deviceListOptions) error {
 	if o.limit < 0 {
 		return usagef(o.cmd, "--limit %d: want 0 or more", o.limit)
 	}
-	client, err := o.app.client()
+
+	devices, err := o.list(ctx)
 	if err != nil {
 		return err
 	}
-	var devices []listedDevice
-	for row, err := range client.Query(ctx, selectText("*", o.where)) {
-		if err != nil {
-			var refusal *iothub.Error
-			if errors.As(err, &refusal) {
-				refusal.Message = conditionPosition(refusal.Message)
-			}
-			return err
-		}
-		var twin iothub.Twin
-		if err := json.Unmarshal(row, &twin); err != nil {
-			return fmt.Errorf("the hub's answer holds no twin: %w", err)
-		}
-		devices = append(devices, listedDevice{
-			DeviceID: twin.DeviceID, Status: twin.Status, ConnectionState: twin.ConnectionState,
-			LastActivityTime: set(twin.LastActivityTime), Position: position(twin), Tags: twin.Tags,
-		})
-		if o.limit > 0 && len(devices) == o.limit {
-			break
-		}
-	}
+
 	return printList(o.app, devices, func() *ui.Table {
 		t := &ui.Table{Head: []string{"DEVICE", "STATUS", "CONNECTION", "DOOR", "LAST SEEN", "TAGS"}, Optional: []int{5, 4, 1}}
 		for _, d := range devices {
@@ -90,24 +74,65 @@ func runDeviceList(ctx context.Context, o *deviceListOptions) error {
 	})
 }
 
-// position is the reported position of the door's lock.
+// list asks the hub for the twins that meet the condition, up to the limit.
+func (o *deviceListOptions) list(ctx context.Context) ([]listedDevice, error) {
+	client, err := o.app.client()
+	if err != nil {
+		return nil, err
+	}
+
+	var devices []listedDevice
+	for row, err := range client.Query(ctx, selectText("*", o.where)) {
+		if err != nil {
+			if refusal, ok := errors.AsType[*iothub.Error](err); ok {
+				refusal.Message = conditionPosition(refusal.Message)
+			}
+			return nil, err
+		}
+
+		var twin iothub.Twin
+		if err := json.Unmarshal(row, &twin); err != nil {
+			return nil, fmt.Errorf("the hub's answer has a row that is not a twin: %w", err)
+		}
+		devices = append(devices, listedDevice{
+			DeviceID:         twin.DeviceID,
+			Status:           twin.Status,
+			ConnectionState:  twin.ConnectionState,
+			LastActivityTime: timeOrNil(twin.LastActivityTime),
+			Position:         position(twin),
+			Tags:             twin.Tags,
+		})
+		if o.limit > 0 && len(devices) == o.limit {
+			break
+		}
+	}
+
+	return devices, nil
+}
+
+// position returns the position that the door's lock reported, or an empty text.
 func position(twin iothub.Twin) string {
 	lock, _ := twin.Properties.Reported["lock"].(map[string]any)
 	text, _ := lock["position"].(string)
+
 	return text
 }
 
+// objectText returns an object as JSON on one line. An empty object gives a dash.
 func objectText(o iothub.Object) string {
 	if len(o) == 0 {
 		return "-"
 	}
+
 	text, _ := json.Marshal(o)
 	return string(text)
 }
 
+// orDash returns text, or a dash if text is empty.
 func orDash(text string) string {
 	if text == "" {
 		return "-"
 	}
+
 	return text
 }

@@ -21,12 +21,13 @@ func newDeviceShow(a *app, run func(context.Context, *deviceShowOptions) error) 
 	if run == nil {
 		run = runDeviceShow
 	}
+
 	o := &deviceShowOptions{app: a}
 	return &cobra.Command{
 		Use:     "show ID",
 		Short:   "Show a device of the registry, without its keys",
 		Example: "  latchctl device show front-door",
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
@@ -35,18 +36,20 @@ func newDeviceShow(a *app, run func(context.Context, *deviceShowOptions) error) 
 }
 
 func runDeviceShow(ctx context.Context, o *deviceShowOptions) error {
-	if err := deviceID(o.cmd, o.id); err != nil {
+	if err := checkDeviceID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
-	d, err := client.Device(ctx, o.id)
+
+	identity, err := client.Device(ctx, o.id)
 	if err != nil {
 		return noSuchDevice(o.id, err)
 	}
-	return o.app.showDevice(d)
+
+	return o.app.showDevice(identity)
 }
 
 // deviceView is a device of the registry as it is printed: without keys.
@@ -62,29 +65,39 @@ type deviceView struct {
 }
 
 func newDeviceView(d iothub.DeviceIdentity) deviceView {
-	v := deviceView{DeviceID: d.DeviceID, Status: d.Status, ConnectionState: d.ConnectionState, GenerationID: d.GenerationID, ETag: d.ETag}
+	v := deviceView{
+		DeviceID:         d.DeviceID,
+		Status:           d.Status,
+		ConnectionState:  d.ConnectionState,
+		LastActivityTime: timeOrNil(d.LastActivityTime),
+		GenerationID:     d.GenerationID,
+		ETag:             d.ETag,
+	}
 	if d.StatusReason != nil {
 		v.StatusReason = *d.StatusReason
 	}
 	if d.Authentication != nil {
 		v.AuthenticationType = d.Authentication.Type
 	}
-	v.LastActivityTime = set(d.LastActivityTime)
+
 	return v
 }
 
-// set is nil for the time that the service API has for never.
-func set(t time.Time) *time.Time {
+// timeOrNil returns nil for the year 1, by which the service API means "never".
+func timeOrNil(t time.Time) *time.Time {
 	if t.Year() <= 1 {
 		return nil
 	}
+
 	return &t
 }
 
+// showDevice prints a device of the registry in the format of --output.
 func (a *app) showDevice(d iothub.DeviceIdentity) error {
 	v := newDeviceView(d)
+
 	return a.printOne(v, func(w io.Writer) error {
-		return a.fields(w,
+		return a.printFields(w,
 			"Device", v.DeviceID,
 			"Status", v.Status,
 			"Reason", v.StatusReason,
@@ -97,11 +110,13 @@ func (a *app) showDevice(d iothub.DeviceIdentity) error {
 	})
 }
 
-// noSuchDevice names the device in the hub's answer that there is none.
+// noSuchDevice replaces the hub's "not found" error by one that names the device. It
+// returns other errors unchanged.
 func noSuchDevice(id string, err error) error {
-	var refusal *iothub.Error
-	if errors.As(err, &refusal) && (refusal.Code == iothub.CodeDeviceNotFound || refusal.Status == 404 && refusal.Code == "") {
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if ok && (refusal.Code == iothub.CodeDeviceNotFound || refusal.Status == 404 && refusal.Code == "") {
 		return fmt.Errorf("no such device: %s; see 'latchctl device list'", id)
 	}
+
 	return err
 }

@@ -16,10 +16,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// clockAllowed is how far the clocks may be apart: far less than a token's life.
-const clockAllowed = 5 * time.Minute
+// clockTolerance is the largest accepted difference between this computer's clock and
+// the hub's. It is far below a token's lifetime.
+const clockTolerance = 5 * time.Minute
 
-// doctorID names a device and a job that do not exist, to ask for.
+// doctorID is the id of a device and a job that do not exist. Doctor requests them to
+// test what the login may read.
 const doctorID = "latchctl-doctor-asks"
 
 type doctorOptions struct {
@@ -30,24 +32,25 @@ func newDoctor(a *app, run func(context.Context, *doctorOptions) error) *cobra.C
 	if run == nil {
 		run = runDoctor
 	}
+
 	o := &doctorOptions{app: a}
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the connection to the hub, the clocks and what the key may do",
-		Long: "It only reads: it asks for a device and a job that do not exist.\n" +
-			"The exit status is 1 if a check has failed.",
+		Short: "Check the connection to the hub, the clock and the login's rights",
+		Long: "Doctor changes nothing: it requests a device and a job that do not exist.\n" +
+			"Exit status: 1 if a check failed.",
 		Example: "  latchctl doctor --hub-file hub.connection-string",
-		Args:    named(),
+		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), o) },
 	}
 }
 
-// finding is the result of a check, as -o json has it.
+// finding is the result of a check, as -o json prints it.
 type finding struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
 	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"` // what to do about one that has failed
+	Remedy string `json:"remedy,omitempty"` // what the user should do after a failed check
 }
 
 // failed returns the finding for err. A network error holds its remedy; other
@@ -70,118 +73,146 @@ func runDoctor(ctx context.Context, o *doctorOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err = printList(o.app, findings, func() *ui.Table {
-		t := &ui.Table{Head: []string{"CHECK", "RESULT", "MORE"}, WrapLast: true}
-		for _, f := range findings {
-			if f.OK {
-				t.Add(f.Check, "ok", f.Text)
-			} else {
-				t.Add(f.Check, "failed", strings.TrimSuffix(f.Text+"; "+f.Remedy, "; "))
-			}
-		}
-		return t
-	})
-	if err != nil {
+
+	if err := printList(o.app, findings, func() *ui.Table { return findingTable(findings) }); err != nil {
 		return err
 	}
 	for _, f := range findings {
 		if !f.OK {
-			return outcome(exitFailed)
+			return exitStatus(exitFailed)
 		}
 	}
+
 	return nil
 }
 
-// examine checks one thing after the other, as far as the ones before allow.
-func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []finding {
-	by := "the policy " + o.app.policy
-	if o.app.entra {
-		by = "a login by Entra ID"
+func findingTable(findings []finding) *ui.Table {
+	t := &ui.Table{Head: []string{"CHECK", "RESULT", "MORE"}, WrapLast: true}
+	for _, f := range findings {
+		if f.OK {
+			t.Add(f.Check, "ok", f.Text)
+		} else {
+			t.Add(f.Check, "failed", strings.TrimSuffix(f.Text+"; "+f.Remedy, "; "))
+		}
 	}
-	findings := []finding{{Check: "hub", OK: true, Text: client.HostName() + ", with " + by}, lookUp(ctx, client)}
-	if !findings[1].OK {
+
+	return t
+}
+
+// examine runs the checks in order. It stops after a failed check that the next ones
+// depend on.
+func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []finding {
+	login := "the policy " + o.app.policy
+	if o.app.entra {
+		login = "a login by Entra ID"
+	}
+
+	dns := checkDNS(ctx, client)
+	findings := []finding{{Check: "hub", OK: true, Text: client.HostName() + ", with " + login}, dns}
+	if !dns.OK {
 		return findings
 	}
-	at, err := client.HubTime(ctx)
+
+	hubTime, err := client.HubTime(ctx)
 	findings = append(findings, connectionFindings(client, err)...)
 	if err != nil {
 		return findings
 	}
-	findings = append(findings, clockFinding(o.app.now().Sub(at)))
-	_, devices := client.Device(ctx, doctorID)
-	_, twins := client.Twin(ctx, doctorID)
-	_, jobs := client.Job(ctx, doctorID)
-	if refusal, ok := errors.AsType[*iothub.Error](twins); ok && refusal.Status == http.StatusUnauthorized {
-		return append(findings, finding{"login", false, twins.Error(), strings.TrimPrefix(o.app.refusalHint(refusal), "; ")})
+	findings = append(findings, clockFinding(o.app.now().Sub(hubTime)))
+
+	_, deviceErr := client.Device(ctx, doctorID)
+	_, twinErr := client.Twin(ctx, doctorID)
+	_, jobErr := client.Job(ctx, doctorID)
+	if refusal, ok := errors.AsType[*iothub.Error](twinErr); ok && refusal.Status == http.StatusUnauthorized {
+		return append(findings, finding{"login", false, twinErr.Error(), o.app.remedy(refusal)})
 	}
-	return append(findings, finding{Check: "login", OK: true, Text: "the hub takes " + by},
-		o.app.rightFinding("devices", "RegistryRead", devices),
-		o.app.rightFinding("twins", "ServiceConnect", twins),
-		o.app.rightFinding("jobs", "ServiceConnect", jobs))
+
+	return append(findings, finding{Check: "login", OK: true, Text: "the hub accepts " + login},
+		o.app.rightFinding("devices", "RegistryRead", deviceErr),
+		o.app.rightFinding("twins", "ServiceConnect", twinErr),
+		o.app.rightFinding("jobs", "ServiceConnect", jobErr))
 }
 
-// lookUp asks for the addresses of the endpoint's name, unless it has none or a
-// proxy does that.
-func lookUp(ctx context.Context, client *rest.Client) finding {
+// remedy returns the remedy for a refusal, without the semicolon of refusalHint.
+func (a *app) remedy(refusal *iothub.Error) string {
+	return strings.TrimPrefix(a.refusalHint(refusal), "; ")
+}
+
+// checkDNS looks up the endpoint's host name. It does not if the endpoint is an IP
+// address, or if a proxy looks the name up.
+func checkDNS(ctx context.Context, client *rest.Client) finding {
 	if proxy := client.Proxy(); proxy != "" {
-		return finding{Check: "proxy", OK: true, Text: proxy + ", which looks the name up"}
+		return finding{Check: "proxy", OK: true, Text: proxy + ", which looks up the hub's name"}
 	}
 	host, _, _ := net.SplitHostPort(client.Address())
 	if _, err := netip.ParseAddr(host); err == nil {
 		return finding{Check: "dns", OK: true, Text: host + " is an address"}
 	}
+
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
-	if err != nil {
-		text := "the name " + host + " could not be looked up"
-		if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
-			text = "there is no host named " + host
-		}
-		return finding{"dns", false, text, "check the hub's name and this computer's DNS, or give --endpoint"}
+	if err == nil {
+		return finding{Check: "dns", OK: true, Text: host + " is " + strings.Join(addresses, ", ")}
 	}
-	return finding{Check: "dns", OK: true, Text: host + " is " + strings.Join(addresses, ", ")}
+
+	text := "the name " + host + " could not be looked up"
+	if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
+		text = "there is no host named " + host
+	}
+
+	return finding{"dns", false, text, "check the hub's name and this computer's DNS, or give --endpoint"}
 }
 
-// connectionFindings tells network and TLS apart by the error of a first request.
+// connectionFindings derives the findings "network" and "tls" from the error of the
+// first request.
 func connectionFindings(client *rest.Client, err error) []finding {
 	reached := finding{Check: "network", OK: true, Text: client.Address() + " answers"}
 	network, isNetwork := errors.AsType[*rest.NetworkError](err)
+
 	switch {
 	case err == nil:
-		return []finding{reached, {Check: "tls", OK: true, Text: "its certificate is good"}}
+		return []finding{reached, {Check: "tls", OK: true, Text: "the certificate is valid"}}
 	case isNetwork && !network.Temporary():
 		return []finding{reached, failed("tls", err)}
 	case isNetwork:
 		return []finding{failed("network", err)}
 	}
+
 	return []finding{failed("login", err)}
 }
 
+// clockFinding compares this computer's clock with the hub's; ahead is how far this
+// computer's clock is ahead. It reports a difference of more than two seconds,
+// because the hub states its time in whole seconds and the answer takes time.
 func clockFinding(ahead time.Duration) finding {
-	word := "ahead of"
-	if ahead < 0 {
-		word = "behind"
-	}
-	f := finding{Check: "clock", OK: ahead.Abs() <= clockAllowed, Text: "this computer and the hub agree"}
-	if ahead.Abs() > 2*time.Second { // the hub's time is to a second, and on its way
-		f.Text = fmt.Sprintf("this computer is %s %s the hub", ui.Duration(ahead.Abs().Round(time.Second)), word)
+	f := finding{Check: "clock", OK: ahead.Abs() <= clockTolerance, Text: "this computer and the hub agree"}
+
+	if ahead.Abs() > 2*time.Second {
+		direction := "ahead of"
+		if ahead < 0 {
+			direction = "behind"
+		}
+		f.Text = fmt.Sprintf("this computer is %s %s the hub", ui.Duration(ahead.Abs().Round(time.Second)), direction)
 	}
 	if !f.OK {
-		f.Remedy = "set its clock, or the hub refuses its tokens"
+		f.Remedy = "set this computer's clock, or the hub refuses its tokens"
 	}
+
 	return f
 }
 
-// rightFinding reads the answer to a question for what does not exist: that it
-// does not is the good answer.
+// rightFinding derives a finding from the error of a request for something that does
+// not exist. "Not found" means that the login has the right to read it.
 func (a *app) rightFinding(check, right string, err error) finding {
 	refusal, isRefusal := errors.AsType[*iothub.Error](err)
+
 	switch {
 	case err == nil, isRefusal && refusal.Status == http.StatusNotFound:
-		return finding{Check: check, OK: true, Text: "may be read"}
+		return finding{Check: check, OK: true, Text: "readable"}
 	case isRefusal && refusal.Status == http.StatusForbidden && !a.entra:
 		return finding{check, false, err.Error(), "use a shared access policy with the right " + right}
 	case isRefusal:
-		return finding{check, false, err.Error(), strings.TrimPrefix(a.refusalHint(refusal), "; ")}
+		return finding{check, false, err.Error(), a.remedy(refusal)}
 	}
+
 	return failed(check, err)
 }

@@ -11,104 +11,124 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The exit statuses, which scripts rely on.
+// Exit statuses of latchctl. Scripts rely on their values.
 const (
-	exitOK       = 0 // done; all devices succeeded
-	exitFailed   = 1 // could not do it
-	exitUsage    = 2 // wrong usage: nothing was sent
-	exitDevices  = 3 // the job ended, with failed devices; or a device refused a method
-	exitJob      = 4 // the job failed or was cancelled; a rollout was aborted
-	exitTimedOut = 5 // timed out waiting; the outcome is not known
+	exitOK       = 0 // the command succeeded, on all devices
+	exitFailed   = 1 // the command could not be carried out
+	exitUsage    = 2 // the command line is wrong; nothing was sent
+	exitDevices  = 3 // a job ended with failed devices, or a device refused a method
+	exitJob      = 4 // the job failed or was cancelled, or the rollout was aborted
+	exitTimedOut = 5 // latchctl stopped waiting; the outcome is unknown
 )
 
-// outcome is an error whose text was shown already: it only carries a status.
-type outcome int
+// exitStatus is an error that only carries an exit status. The command that returns
+// it has already printed what happened.
+type exitStatus int
 
-func (o outcome) Error() string { return fmt.Sprintf("exit status %d", int(o)) }
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// usageError is a command that cannot be understood.
+// usageError reports a wrong command line.
 type usageError struct {
-	command string // for the hint; may be empty
+	command string // the command whose --help is recommended; empty means none
 	err     error
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// unknownOutcome is an error after which what was asked for may have been done.
+// unknownOutcome reports that a request failed after it was sent: the hub may have
+// carried it out.
 type unknownOutcome struct{ err error }
 
 func (e *unknownOutcome) Error() string { return e.err.Error() }
 func (e *unknownOutcome) Unwrap() error { return e.err }
 
-// usagef makes a usage error of a command.
+// usagef returns a usage error of cmd.
 func usagef(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
 }
 
-// report shows err on one line and returns the status that it stands for. It is
-// the only place that decides on either.
+// report prints err on one line and returns the exit status for it. No other
+// function prints a command's error or chooses its exit status.
 func (a *app) report(err error) int {
-	var (
-		shown   outcome
-		usage   *usageError
-		hub     *conn.UsageError
-		unknown *unknownOutcome
-		refusal *iothub.Error
-	)
+	if err == nil {
+		return exitOK
+	}
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
+
+	usage, isUsage := errors.AsType[*usageError](err)
+	refusal, isRefusal := errors.AsType[*iothub.Error](err)
+
 	hint := ""
 	status := exitFailed
 	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &shown):
-		return int(shown)
-	case errors.As(err, &usage):
+	case isUsage:
 		status = exitUsage
 		if usage.command != "" {
 			hint = "; see '" + usage.command + " --help'"
 		}
-	case errors.As(err, &hub):
+	case isError[*conn.UsageError](err):
 		status = exitUsage
-	case errors.Is(err, watch.ErrTimeout), errors.As(err, &unknown):
+	case errors.Is(err, watch.ErrTimeout), isError[*unknownOutcome](err):
 		status = exitTimedOut
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")
-	case errors.As(err, &refusal):
+	case isRefusal:
 		hint = a.refusalHint(refusal)
 	}
+
 	a.note("%s%s", err, hint)
 	return status
 }
 
-// refusalHint says what to do about a refusal by the hub, where its own words do not.
+// isError reports whether err is or wraps an error of the type E.
+func isError[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// hasHubStatus reports whether err is the hub's answer with this HTTP status.
+func hasHubStatus(err error, status int) bool {
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	return ok && refusal.Status == status
+}
+
+// refusalHint returns a remedy for a request that the hub refused, or an empty text
+// if the hub's own message is enough.
 func (a *app) refusalHint(e *iothub.Error) string {
+	quota := e.Code == iothub.CodeQuotaExceeded || e.Code == iothub.CodeJobQuotaExceeded
+
 	switch {
 	case e.Status == 401 && a.entra:
-		return "; is the login of the hub's tenant (az account show), and has it a role at the hub?"
-	case e.Status == 403 && a.entra && e.Code != iothub.CodeQuotaExceeded && e.Code != iothub.CodeJobQuotaExceeded:
-		return "; the login needs a role at the hub, such as IoT Hub Data Contributor"
+		return "; log in to the hub's tenant (see 'az account show') with an account that has a role at the hub"
+	case e.Status == 403 && a.entra && !quota:
+		return "; give the account a role at the hub, such as IoT Hub Data Contributor"
 	case e.Status == 401:
-		return "; is this the policy's key, and is this computer's clock right?"
-	case e.Status == 403 && e.Code != iothub.CodeQuotaExceeded && e.Code != iothub.CodeJobQuotaExceeded:
-		return "; the shared access policy in the connection string may not do this"
+		return "; check the key in the connection string, and this computer's clock"
+	case e.Status == 403 && !quota:
+		return "; use a connection string of a shared access policy that has this right"
 	case e.Status == 429 && e.Code != iothub.CodeTooManyJobs:
 		return "; the hub is busy, try again later"
 	case e.Status == 412:
-		return "; it was changed in between, look at it again"
+		return "; it changed after you read it: look at it again, then repeat the command"
 	}
+
 	return ""
 }
 
-// judged returns the status of a job that has ended.
-func judged(r watch.Report) error {
+// jobExitStatus returns the exit status of a job that has ended, as an error. It
+// returns nil if all devices succeeded.
+func jobExitStatus(r watch.Report) error {
 	switch {
 	case r.Job.Status == iothub.JobFailed || r.Job.Status == iothub.JobCancelled:
-		return outcome(exitJob)
+		return exitStatus(exitJob)
 	case r.Total() == 0:
-		return outcome(exitFailed)
+		return exitStatus(exitFailed)
 	case r.Succeeded() < r.Total():
-		return outcome(exitDevices)
+		return exitStatus(exitDevices)
 	}
+
 	return nil
 }

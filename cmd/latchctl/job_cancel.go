@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -21,13 +20,14 @@ func newJobCancel(a *app, run func(context.Context, *jobCancelOptions) error) *c
 	if run == nil {
 		run = runJobCancel
 	}
+
 	o := &jobCancelOptions{app: a}
 	return &cobra.Command{
 		Use:     "cancel ID",
-		Short:   "Cancel a job that has not begun",
-		Long:    "IoT Hub cancels only jobs that have not begun: a job that runs goes on to its end.",
+		Short:   "Cancel a job that has not started",
+		Long:    "IoT Hub cancels only jobs that have not started. A started job runs to completion.",
 		Example: "  latchctl job cancel lock-20261123-114500-4f3a9c01",
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
@@ -36,37 +36,41 @@ func newJobCancel(a *app, run func(context.Context, *jobCancelOptions) error) *c
 }
 
 func runJobCancel(ctx context.Context, o *jobCancelOptions) error {
-	if err := jobID(o.cmd, o.id); err != nil {
+	if err := checkJobID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
+
 	job, err := client.CancelJob(ctx, o.id)
-	var refusal *iothub.Error
-	if errors.As(err, &refusal) && refusal.Status == 400 {
-		return o.notCancelled(ctx, client, err)
+	if hasHubStatus(err, 400) {
+		return o.explainRefusal(ctx, client, err)
 	}
 	if err != nil {
 		return noSuchJob(o.id, err)
 	}
+
 	return o.app.printOne(job, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "job %s is %s\n", o.id, job.Status)
 		return err
 	})
 }
 
-// notCancelled says why, as far as the job's state tells it.
-func (o *jobCancelOptions) notCancelled(ctx context.Context, client *rest.Client, refusal error) error {
+// explainRefusal returns an error that tells from the job's state why the hub
+// refused to cancel the job.
+func (o *jobCancelOptions) explainRefusal(ctx context.Context, client *rest.Client, refusal error) error {
 	job, err := client.Job(ctx, o.id)
+
 	switch {
 	case err != nil || job.Status == iothub.JobScheduled:
-		return fmt.Errorf("the hub does not cancel job %s: %w", o.id, refusal)
+		return fmt.Errorf("the hub did not cancel job %s: %w", o.id, refusal)
 	case job.Status.Ended():
-		return fmt.Errorf("job %s has ended (%s): there is nothing left to cancel; see 'latchctl job show %s --devices': %w",
+		return fmt.Errorf("job %s has ended (%s) and cannot be cancelled; see 'latchctl job show %s --devices': %w",
 			o.id, job.Status, o.id, refusal)
 	}
-	return fmt.Errorf("job %s has begun (%s): IoT Hub cancels only jobs that have not, and this one goes on to its end; "+
-		"see 'latchctl job watch %s': %w", o.id, job.Status, o.id, refusal)
+
+	return fmt.Errorf("job %s has started (%s), and IoT Hub cannot cancel a started job; see 'latchctl job watch %s': %w",
+		o.id, job.Status, o.id, refusal)
 }

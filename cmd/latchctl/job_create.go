@@ -12,63 +12,75 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
+// The pauses between retries, while the hub is at its limit on active jobs, start at
+// firstRetryPause and double up to lastRetryPause.
 const (
-	firstFullPause = time.Second
-	lastFullPause  = 15 * time.Second
+	firstRetryPause = time.Second
+	lastRetryPause  = 15 * time.Second
 )
 
-// createJob sends a new job. A hub that has as many active jobs as it takes is
-// asked again until wait is over; what is left of wait is returned. Without a
-// wait that is an error, which offers one.
+// createJob creates a job at the hub. While the hub is at its limit on active jobs,
+// it retries until wait is over; with a wait of 0 it returns an error that offers
+// --wait. The second result is the rest of wait, at least one second because 0 would
+// mean without limit.
 func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job, wait seconds) (iothub.Job, seconds, error) {
 	limit := time.Duration(wait) * time.Second
-	begun := a.now()
-	for pause := firstFullPause; ; pause = min(pause*2, lastFullPause) {
+	begin := a.now()
+
+	for pause := firstRetryPause; ; pause = min(pause*2, lastRetryPause) {
 		created, err := client.CreateJob(ctx, job)
-		left := limit - a.now().Sub(begun)
+		left := limit - a.now().Sub(begin)
+
 		switch {
 		case err == nil && wait == 0:
 			return created, 0, nil
 		case err == nil:
-			return created, seconds(max(left/time.Second, 1)), nil // 0 would be without end
+			return created, seconds(max(left/time.Second, 1)), nil
 		case !tooManyJobs(err):
-			return created, 0, a.notCreated(job, err)
+			return created, 0, explainCreateError(job, err)
 		case wait == 0:
-			return created, 0, fmt.Errorf("nothing was scheduled: the hub has as many active jobs as it takes, see 'latchctl job list'; "+
-				"to wait until one has ended, add --wait 10m: %w", err)
+			return created, 0, fmt.Errorf("nothing was scheduled: the hub has reached its limit on active jobs, see 'latchctl job list'; "+
+				"to wait until a job has ended, add --wait 10m: %w", err)
 		case left <= 0:
-			return created, 0, fmt.Errorf("%w: nothing was scheduled, the hub had as many active jobs as it takes for %s: %w",
+			return created, 0, fmt.Errorf("%w: nothing was scheduled: the hub was at its limit on active jobs for %s: %w",
 				watch.ErrTimeout, ui.Duration(limit), err)
-		case pause == firstFullPause:
-			a.note("note: the hub has as many active jobs as it takes; waiting up to %s until one has ended", ui.Duration(limit))
+		case pause == firstRetryPause:
+			a.note("note: the hub has reached its limit on active jobs; waiting up to %s until a job has ended", ui.Duration(limit))
 		}
+
 		if err := a.sleep(ctx, min(pause, left)); err != nil {
 			return created, 0, err
 		}
 	}
 }
 
-// tooManyJobs reports whether a job was refused only because of other jobs. After
-// a lost answer it may be the job itself that fills the hub.
+// tooManyJobs reports whether the hub refused a job because of the number of other
+// jobs. It returns false after a lost answer, because then the refused job may
+// itself be one of the active jobs.
 func tooManyJobs(err error) bool {
-	var refusal *iothub.Error
-	var lost *rest.NetworkError
-	return !errors.As(err, &lost) && errors.As(err, &refusal) && (refusal.Code == iothub.CodeTooManyJobs || refusal.Code == iothub.CodeJobQuotaExceeded)
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if !ok || isError[*rest.NetworkError](err) {
+		return false
+	}
+
+	return refusal.Code == iothub.CodeTooManyJobs || refusal.Code == iothub.CodeJobQuotaExceeded
 }
 
-// notCreated says what a failed creation means.
-func (a *app) notCreated(job iothub.Job, err error) error {
-	var refusal *iothub.Error
-	var network *rest.NetworkError
+// explainCreateError adds to an error of CreateJob what it means for the job, and
+// the remedy.
+func explainCreateError(job iothub.Job, err error) error {
+	network, isNetwork := errors.AsType[*rest.NetworkError](err)
+
 	switch {
-	case errors.As(err, &refusal) && refusal.Status == 409:
+	case hasHubStatus(err, 409):
 		return fmt.Errorf("the job id %s is in use; give another --id: %w", job.JobID, err)
-	case errors.As(err, &refusal) && refusal.Status == 400:
-		return fmt.Errorf("the hub does not take the job: %w", err)
+	case hasHubStatus(err, 400):
+		return fmt.Errorf("the hub rejects the job: %w", err)
 	case errors.Is(err, context.Canceled):
-		return &unknownOutcome{fmt.Errorf("interrupted; the job may run all the same, see 'latchctl job show %s'", job.JobID)}
-	case errors.As(err, &network) && network.Sent():
-		return &unknownOutcome{fmt.Errorf("%w; the job may run all the same, see 'latchctl job show %s'", err, job.JobID)}
+		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway, see 'latchctl job show %s'", job.JobID)}
+	case isNetwork && network.Sent():
+		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway, see 'latchctl job show %s'", err, job.JobID)}
 	}
+
 	return err
 }

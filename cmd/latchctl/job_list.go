@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -13,72 +14,77 @@ import (
 )
 
 type jobListOptions struct {
-	app    *app
-	cmd    *cobra.Command
-	kind   string
-	status string
-	limit  int
+	app     *app
+	cmd     *cobra.Command
+	jobType string
+	status  string
+	limit   int
 }
 
 func newJobList(a *app, run func(context.Context, *jobListOptions) error) *cobra.Command {
 	if run == nil {
 		run = runJobList
 	}
+
 	o := &jobListOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, the newest first",
 		Example: "  latchctl job list --status running",
-		Args:    named(),
+		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&o.kind, "type", "", "only jobs of this `TYPE`: method or twin")
-	cmd.Flags().StringVar(&o.status, "status", "", "only jobs in this `STATUS`: "+statusList())
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most `N` jobs; 0 is all")
+
+	cmd.Flags().StringVar(&o.jobType, "type", "", "list only jobs of this `TYPE`: method or twin")
+	cmd.Flags().StringVar(&o.status, "status", "", "list only jobs with this `STATUS`: "+statusList())
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "list at most `N` jobs; 0 lists all")
+
 	return cmd
 }
 
-// jobTypes are the names that the command line has for the types of jobs.
+// jobTypes maps the values of --type to the job types of the service API. It also
+// accepts the service API's own names.
 var jobTypes = map[string]iothub.JobType{
 	"": "", "method": iothub.ScheduleDeviceMethod, "twin": iothub.ScheduleUpdateTwin,
 	string(iothub.ScheduleDeviceMethod): iothub.ScheduleDeviceMethod, string(iothub.ScheduleUpdateTwin): iothub.ScheduleUpdateTwin,
 }
 
+// jobStatuses lists the values of --status.
 var jobStatuses = []string{"queued", "scheduled", "running", "completed", "failed", "cancelled"}
 
+// statusList returns jobStatuses as text: "queued, ..., failed or cancelled".
 func statusList() string {
-	return strings.Join(jobStatuses[:len(jobStatuses)-1], ", ") + " or " + jobStatuses[len(jobStatuses)-1]
+	last := len(jobStatuses) - 1
+	return strings.Join(jobStatuses[:last], ", ") + " or " + jobStatuses[last]
 }
 
 func runJobList(ctx context.Context, o *jobListOptions) error {
-	kind, ok := jobTypes[o.kind]
+	jobType, ok := jobTypes[o.jobType]
 	if !ok {
-		return usagef(o.cmd, "--type %s: want method or twin", o.kind)
+		return usagef(o.cmd, "--type %s: want method or twin", o.jobType)
 	}
-	known := o.status == ""
-	for _, s := range jobStatuses {
-		known = known || s == o.status
-	}
-	if !known {
+	if o.status != "" && !slices.Contains(jobStatuses, o.status) {
 		return usagef(o.cmd, "--status %s: want %s", o.status, statusList())
 	}
 	if o.limit < 0 {
 		return usagef(o.cmd, "--limit %d: want 0 or more", o.limit)
 	}
+
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
 	var jobs []iothub.Job
-	for job, err := range client.Jobs(ctx, rest.JobFilter{Type: kind, Status: iothub.JobStatus(o.status)}) {
+	for job, err := range client.Jobs(ctx, rest.JobFilter{Type: jobType, Status: iothub.JobStatus(o.status)}) {
 		if err != nil {
 			return err
 		}
 		jobs = append(jobs, job)
 	}
+
 	sort.SliceStable(jobs, func(i, j int) bool {
 		a, b := jobs[i].CreatedTime, jobs[j].CreatedTime
 		return a != nil && (b == nil || a.After(*b))
@@ -86,23 +92,29 @@ func runJobList(ctx context.Context, o *jobListOptions) error {
 	if o.limit > 0 && len(jobs) > o.limit {
 		jobs = jobs[:o.limit]
 	}
+
 	return printList(o.app, jobs, func() *ui.Table { return o.app.jobTable(jobs) })
 }
 
-// jobTable shows the hub's own counts: a device that answered may have refused.
+// jobTable returns a table with the hub's own counts. The column ANSWERED counts all
+// devices that answered, including those that refused the method.
 func (a *app) jobTable(jobs []iothub.Job) *ui.Table {
 	t := &ui.Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "ANSWERED", "FAILED", "WHAT"}, Optional: []int{4, 6, 2}}
+
 	for _, job := range jobs {
 		devices, answered, failed := "-", "-", "-"
 		if s := job.DeviceJobStatistics; s != nil {
-			devices, answered, failed = fmt.Sprint(s.DeviceCount), fmt.Sprint(s.SucceededCount), fmt.Sprint(s.FailedCount)
+			devices = fmt.Sprint(s.DeviceCount)
+			answered = fmt.Sprint(s.SucceededCount)
+			failed = fmt.Sprint(s.FailedCount)
 		}
 		t.Add(job.JobID, string(job.Status), a.localTime(job.StartTime), devices, answered, failed, jobWork(job))
 	}
+
 	return t
 }
 
-// jobWork says what a job does.
+// jobWork names what a job does: the method's name, or "twin update".
 func jobWork(job iothub.Job) string {
 	switch {
 	case job.CloudToDeviceMethod != nil:
@@ -110,5 +122,6 @@ func jobWork(job iothub.Job) string {
 	case job.Type == iothub.ScheduleUpdateTwin:
 		return "twin update"
 	}
+
 	return string(job.Type)
 }

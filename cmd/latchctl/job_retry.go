@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// retryChunk is how many devices a condition names at most, so that with ids of
-// the greatest length it stays a request that a hub takes.
+// retryChunk is the maximum number of devices that one condition names. Even with
+// ids of the maximum length, such a condition fits into a request.
 const retryChunk = 100
 
 type jobRetryOptions struct {
@@ -26,29 +26,32 @@ func newJobRetry(a *app, run func(context.Context, *jobRetryOptions) error) *cob
 	if run == nil {
 		run = runJobRetry
 	}
+
 	o := &jobRetryOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "retry ID",
-		Short: "Do a job again on the devices that did not succeed",
-		Long: "The job must have ended. Its work is done again, at once, on each device without\n" +
-			"success, by a new job that is watched; by several, one after the other, if there\n" +
-			fmt.Sprintf("are more than %d devices. A door whose result is uncertain is called again too.", retryChunk),
+		Short: "Repeat a job on the devices that did not succeed",
+		Long: "The job must have ended. latchctl creates a new job with the same work for the\n" +
+			"devices that did not succeed, starts it at once and watches it. For more than\n" +
+			fmt.Sprintf("%d devices it creates several jobs, one after the other. Devices with an uncertain\n", retryChunk) +
+			"result are called again too.",
 		Example: "  latchctl job retry lock-20261123-114500-4f3a9c01 --dry-run\n" +
 			"  latchctl job retry lock-20261123-114500-4f3a9c01",
-		Args: named("ID"),
+		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.job = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
+
 	o.addRunFlags(cmd)
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask, however many devices it is for")
-	cmd.Flags().BoolVarP(&o.dryRun, "dry-run", "n", false, "only show which devices it would be for")
+	o.addConfirmationFlags(cmd)
+
 	return cmd
 }
 
 func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
-	if err := jobID(o.cmd, o.job); err != nil {
+	if err := checkJobID(o.cmd, o.job); err != nil {
 		return err
 	}
 	if err := o.checkTimes(o.cmd); err != nil {
@@ -58,6 +61,7 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 	if err != nil {
 		return err
 	}
+
 	job, err := client.Job(ctx, o.job)
 	if err != nil {
 		return noSuchJob(o.job, err)
@@ -70,43 +74,37 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 		return err
 	}
 	if old.Missing > 0 {
-		o.app.note("the hub has no row for %s of the job: which ones is not known, they are left out", plural(old.Missing, "device"))
+		o.app.note("the hub has no result for %s of the job and does not name them; they are left out", plural(old.Missing, "device"))
 	}
+
 	devices, err := o.failedDevices(ctx, client, old)
 	if err != nil {
 		return err
 	}
 	if len(devices) == 0 {
-		return o.nothingLeft(old)
+		return o.nothingToRetry(old)
 	}
-	what := workOf(job)
+
+	op := operationOf(job.CloudToDeviceMethod)
 	if o.dryRun {
-		return o.app.showSelected(devices, what.verb)
+		return o.app.showSelected(devices, op.verb)
 	}
-	if err := o.app.agree(ctx, o.cmd, devices, o.yes, what); err != nil {
+	if err := o.app.confirmDevices(ctx, devices, o.yes, op); err != nil {
 		return err
 	}
-	report, failure := o.again(ctx, client, job, devices, what)
-	if report.Total() == 0 && failure != nil {
-		return failure
-	}
-	if err := o.app.showReport(report, false); err != nil {
-		return err
-	}
-	if failure != nil {
-		o.app.note("the retry ends here, without a result of %s", plural(len(devices)-report.Total(), "device"))
-		return failure
-	}
-	return judged(report)
+
+	return o.retry(ctx, client, job, devices, op)
 }
 
-// failedDevices looks up those devices without success that there still are.
-func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client, old watch.Report) ([]selected, error) {
+// failedDevices returns the devices that did not succeed and that the registry
+// still has.
+func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client, old watch.Report) ([]selectedDevice, error) {
 	var ids []string
 	for _, d := range old.Failed() {
 		ids = append(ids, d.DeviceID)
 	}
-	var devices []selected
+
+	var devices []selectedDevice
 	for chunk := range slices.Chunk(ids, retryChunk) {
 		found, err := o.app.selectDevices(ctx, client, rest.DevicesIn(chunk))
 		if err != nil {
@@ -114,34 +112,53 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 		}
 		devices = append(devices, found...)
 	}
-	all := choice{ids: ids}
-	if gone := all.missing(devices); len(gone) > 0 {
-		o.app.note("not in the registry any more, left out: %s", fewNames(gone))
+
+	if gone := missingDevices(ids, devices); len(gone) > 0 {
+		o.app.note("left out, because they were deleted from the registry: %s", firstNames(gone))
 	}
+
 	return devices, nil
 }
 
-// nothingLeft ends a retry without a device. That is well only if all have succeeded.
-func (o *jobRetryOptions) nothingLeft(old watch.Report) error {
+// nothingToRetry ends a retry that has no devices to call. It returns nil only if
+// all devices of the job succeeded.
+func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	if old.Total() > 0 && old.Succeeded() == old.Total() {
-		o.app.note("nothing to do again: all of job %s has succeeded (%s)", o.job, plural(old.Total(), "device"))
+		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, plural(old.Total(), "device"))
 		return nil
 	}
-	return fmt.Errorf("job %s has no device to call again; nothing was sent", o.job)
+
+	return fmt.Errorf("job %s has no device left to retry; nothing was sent", o.job)
 }
 
-// again does the job's work on the devices and returns what became of them all.
-// It ends early with a job that did not complete and, after an error, with what
-// became of those before.
-func (o *jobRetryOptions) again(ctx context.Context, client *rest.Client, job iothub.Job, devices []selected, what work) (watch.Report, error) {
+// retry repeats the job on devices, prints the result of each device and returns
+// the exit status. After an error it prints the results up to then.
+func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) error {
+	report, failure := o.runJobs(ctx, client, job, devices, op)
+	if report.Total() == 0 && failure != nil {
+		return failure
+	}
+
+	if err := o.app.showReport(report, false); err != nil {
+		return err
+	}
+	if failure != nil {
+		o.app.note("the retry ends here; %s had no result", plural(len(devices)-report.Total(), "device"))
+		return failure
+	}
+
+	return jobExitStatus(report)
+}
+
+// runJobs repeats the job on devices, by one or more new jobs, and returns the
+// results of all of them. It stops after a job that did not complete. After an error
+// it returns the error with the results up to then.
+func (o *jobRetryOptions) runJobs(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) (watch.Report, error) {
 	var all watch.Report
+
 	for chunk := range slices.Chunk(devices, retryChunk) {
-		var ids []string
-		for _, d := range chunk {
-			ids = append(ids, d.DeviceID)
-		}
 		next := iothub.Job{
-			JobID: o.app.madeUpID(what.name), Type: job.Type, QueryCondition: rest.DevicesIn(ids),
+			JobID: o.app.newJobID(op.name), Type: job.Type, QueryCondition: rest.DevicesIn(deviceIDs(chunk)),
 			CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
 			MaxExecutionTimeInSeconds: int64(o.maxExecution),
 		}
@@ -149,32 +166,37 @@ func (o *jobRetryOptions) again(ctx context.Context, client *rest.Client, job io
 		if err != nil {
 			return all, err
 		}
+
 		o.app.note("job %s", next.JobID)
 		report, err := o.app.watchJob(ctx, client, next.JobID, wait, true)
 		if err != nil {
-			return all, o.app.jobGoesOn(ctx, next.JobID, err)
+			o.app.noteJobContinues(ctx, next.JobID, err)
+			return all, err
 		}
 		all = all.Join(report)
+
 		if report.Job.Status != iothub.JobCompleted {
 			if left := len(devices) - all.Total(); left > 0 {
-				o.app.note("the retry ends here, %s not called", plural(left, "device"))
+				o.app.note("the retry ends here; not called: %s", plural(left, "device"))
 			}
 			break
 		}
 	}
+
 	return all, nil
 }
 
-// workOf says what a job that there is does.
-func workOf(job iothub.Job) work {
-	m := job.CloudToDeviceMethod
+// operationOf describes the operation that calls a method, or, if the method is nil,
+// that updates twins.
+func operationOf(m *iothub.MethodRequest) operation {
 	switch {
 	case m == nil:
-		return work{"update the twins of", "twin", false}
+		return operation{verb: "update the twins of", name: "twin"}
 	case m.MethodName == lockDoor:
-		return work{"lock", "lock", false}
+		return operation{verb: "lock", name: "lock"}
 	case m.MethodName == unlockDoor:
-		return work{"unlock", "unlock", true}
+		return operation{verb: "unlock", name: "unlock", unlocks: true}
 	}
-	return work{"call " + m.MethodName + " on", m.MethodName, false}
+
+	return operation{verb: "call " + m.MethodName + " on", name: m.MethodName}
 }

@@ -20,22 +20,30 @@ func newJobScheduleMethod(a *app, run func(context.Context, *jobScheduleMethodOp
 	if run == nil {
 		run = runJobScheduleMethod
 	}
+
 	o := &jobScheduleMethodOptions{app: a, timeout: 15}
 	cmd := &cobra.Command{
 		Use:   "method METHOD --where CONDITION",
 		Short: "Schedule a direct method on the devices that a condition selects",
 		Example: `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m --watch
   latchctl job schedule method ping --where "deviceId IN ['front-door','back-door']" --payload '{"n":1}'`,
-		Args: named("METHOD"),
+		Args: exactArgs("METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.method = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
+
 	o.addScheduleFlags(cmd)
-	cmd.Flags().StringVar(&o.payload, "payload", "", "the method's argument: `JSON`, or @FILE; null if not given")
-	cmd.Flags().Var(&o.timeout, "timeout", "how long a device may take to answer, 5s to 5m")
+	addMethodFlags(cmd, &o.payload, &o.timeout)
+
 	return cmd
+}
+
+// addMethodFlags adds the flags that describe a direct method.
+func addMethodFlags(cmd *cobra.Command, payload *string, timeout *seconds) {
+	cmd.Flags().StringVar(payload, "payload", "", "send this `JSON` as the method's payload, or the content of @FILE (default null)")
+	cmd.Flags().Var(timeout, "timeout", "wait this long for a device's answer, 5s to 5m")
 }
 
 func runJobScheduleMethod(ctx context.Context, o *jobScheduleMethodOptions) error {
@@ -46,7 +54,8 @@ func runJobScheduleMethod(ctx context.Context, o *jobScheduleMethodOptions) erro
 	if err != nil {
 		return err
 	}
-	what := work{"call " + o.method + " on", o.method, o.method == unlockDoor}
-	return o.app.schedule(ctx, o.cmd, o.scheduling,
-		iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}, what)
+
+	op := operation{verb: "call " + o.method + " on", name: o.method, unlocks: o.method == unlockDoor}
+	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
+	return o.app.schedule(ctx, o.scheduling, job, op)
 }

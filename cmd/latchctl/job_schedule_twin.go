@@ -10,45 +10,51 @@ import (
 
 type jobScheduleTwinOptions struct {
 	scheduling
-	app           *app
-	cmd           *cobra.Command
-	desired, tags string
+	app     *app
+	cmd     *cobra.Command
+	desired string
+	tags    string
 }
 
 func newJobScheduleTwin(a *app, run func(context.Context, *jobScheduleTwinOptions) error) *cobra.Command {
 	if run == nil {
 		run = runJobScheduleTwin
 	}
+
 	o := &jobScheduleTwinOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
 		Short: "Schedule a change of the twins of the devices that a condition selects",
 		Example: `  latchctl job schedule twin --where "deviceId = 'front-door'" --desired '{"building":"43","floor":3}' --watch
   latchctl job schedule twin --where "tags.building = '42'" --tags '{"building":"43"}'`,
-		Args: named(),
+		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
 			return run(cmd.Context(), o)
 		},
 	}
+
 	o.addScheduleFlags(cmd)
 	addPatchFlags(cmd, &o.desired, &o.tags)
+
 	return cmd
 }
 
-// addPatchFlags adds the flags that say how twins change.
+// addPatchFlags adds the flags that describe a change of twins.
 func addPatchFlags(cmd *cobra.Command, desired, tags *string) {
-	cmd.Flags().StringVar(desired, "desired", "", "the change of the desired properties: `JSON`, or @FILE; null removes")
-	cmd.Flags().StringVar(tags, "tags", "", "the change of the tags: `JSON`, or @FILE; null removes")
+	cmd.Flags().StringVar(desired, "desired", "", "merge this `JSON` object, or the content of @FILE, into the desired properties; null removes a property")
+	cmd.Flags().StringVar(tags, "tags", "", "merge this `JSON` object, or the content of @FILE, into the tags; null removes a tag")
 }
 
-// jobPatch is the change of twins as a job has it.
+// jobPatch returns the twin patch of --desired and --tags in the form that a job
+// needs.
 func jobPatch(cmd *cobra.Command, desired, tags string) (json.RawMessage, error) {
 	patch, err := readPatch(cmd, desired, tags)
 	if err != nil {
 		return nil, err
 	}
-	patch.ETag = "*" // IoT Hub wants one in a job
+
+	patch.ETag = "*" // IoT Hub requires an etag in the patch of a job.
 	return json.Marshal(patch)
 }
 
@@ -60,6 +66,7 @@ func runJobScheduleTwin(ctx context.Context, o *jobScheduleTwinOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.app.schedule(ctx, o.cmd, o.scheduling,
-		iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, work{"update the twins of", "twin", false})
+
+	job := iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
+	return o.app.schedule(ctx, o.scheduling, job, operationOf(nil))
 }

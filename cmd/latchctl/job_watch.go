@@ -17,30 +17,34 @@ func newJobWatch(a *app, run func(context.Context, *jobWatchOptions) error) *cob
 	if run == nil {
 		run = runJobWatch
 	}
+
 	o := &jobWatchOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "watch ID",
 		Short: "Wait for a job's end and show each device's result",
-		Long: "The exit status is that of the job: 0 if all devices succeeded, 3 if some did not,\n" +
-			"4 if the job failed or was cancelled, 5 if --wait was over before its end.",
+		Long: "Exit status: 0 if all devices succeeded, 3 if some did not, 4 if the job failed or\n" +
+			"was cancelled, 5 if the job did not end within --wait.",
 		Example: "  latchctl job watch lock-20261123-114500-4f3a9c01 --wait 10m",
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().Var(&o.wait, "wait", "stop watching after this time, with exit status 5; the job goes on")
+
+	cmd.Flags().Var(&o.wait, "wait", "stop watching after this time, with exit status 5; the job continues")
+
 	return cmd
 }
 
 func runJobWatch(ctx context.Context, o *jobWatchOptions) error {
-	if err := jobID(o.cmd, o.id); err != nil {
+	if err := checkJobID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
-	return noSuchJob(o.id, o.app.follow(ctx, client, o.id, o.wait, false))
+
+	return noSuchJob(o.id, o.app.watchAndReport(ctx, client, o.id, o.wait, false))
 }

@@ -18,7 +18,8 @@ import (
 type methodInvokeOptions struct {
 	app            *app
 	cmd            *cobra.Command
-	id, method     string
+	id             string
+	method         string
 	payload        string
 	timeout        seconds
 	connectTimeout seconds
@@ -28,27 +29,32 @@ func newMethodInvoke(a *app, run func(context.Context, *methodInvokeOptions) err
 	if run == nil {
 		run = runMethodInvoke
 	}
+
 	o := &methodInvokeOptions{app: a, timeout: 15}
 	cmd := &cobra.Command{
 		Use:   "invoke ID METHOD",
 		Short: "Call a direct method of one device and show its answer",
-		Long: "The exit status is 0 if the device's answer is a success (status 2xx), 3 if it is not,\n" +
-			"5 if no answer came and the device may have been called, and 1 if it could not be.",
+		Long: "Exit status: 0 if the device answered with a success (status 200 to 299), 3 if it\n" +
+			"answered with an error, 5 if it may have been called but no answer arrived, 1 if it\n" +
+			"could not be called.",
 		Example: `  latchctl method invoke front-door getStatus
   latchctl method invoke front-door ping --payload '{"n":1}'`,
-		Args: named("ID", "METHOD"),
+		Args: exactArgs("ID", "METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id, o.method = cmd, args[0], args[1]
+			o.cmd = cmd
+			o.id, o.method = args[0], args[1]
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&o.payload, "payload", "", "the method's argument: `JSON`, or @FILE; null if not given")
-	cmd.Flags().Var(&o.timeout, "timeout", "how long the device may take to answer, 5s to 5m")
-	cmd.Flags().Var(&o.connectTimeout, "connect-timeout", "how long to wait for a device that is not connected, up to 5m")
+
+	addMethodFlags(cmd, &o.payload, &o.timeout)
+	cmd.Flags().Var(&o.connectTimeout, "connect-timeout", "wait this long for a disconnected device to connect, up to 5m")
+
 	return cmd
 }
 
-// methodRequest makes a direct method of the flags that describe one.
+// methodRequest returns the direct method that a command's arguments and flags
+// describe.
 func methodRequest(cmd *cobra.Command, name, payload string, timeout, connect seconds) (iothub.MethodRequest, error) {
 	m := iothub.MethodRequest{MethodName: name, ResponseTimeoutInSeconds: int(timeout), ConnectTimeoutInSeconds: int(connect)}
 	if payload != "" {
@@ -58,22 +64,25 @@ func methodRequest(cmd *cobra.Command, name, payload string, timeout, connect se
 		}
 		m.Payload = value
 	}
+
 	return m, checkMethod(cmd, m)
 }
 
-// checkMethod holds a method to IoT Hub's bounds before it is sent.
+// checkMethod returns a usage error if a method exceeds IoT Hub's limits.
 func checkMethod(cmd *cobra.Command, m iothub.MethodRequest) error {
+	// In the service API a timeout of 0 means the default, but --timeout 0 does not.
 	if m.ResponseTimeoutInSeconds == 0 {
 		return usagef(cmd, "--timeout is 0; want %d to %d s", iothub.MinResponseTimeout, iothub.MaxResponseTimeout)
 	}
 	if err := m.Check(); err != nil {
 		return usagef(cmd, "%w", err)
 	}
+
 	return nil
 }
 
 func runMethodInvoke(ctx context.Context, o *methodInvokeOptions) error {
-	if err := deviceID(o.cmd, o.id); err != nil {
+	if err := checkDeviceID(o.cmd, o.id); err != nil {
 		return err
 	}
 	request, err := methodRequest(o.cmd, o.method, o.payload, o.timeout, o.connectTimeout)
@@ -84,49 +93,57 @@ func runMethodInvoke(ctx context.Context, o *methodInvokeOptions) error {
 	if err != nil {
 		return err
 	}
+
 	answer, err := client.InvokeMethod(ctx, o.id, request)
 	if err != nil {
-		return o.app.notInvoked(o.id, err)
+		return o.app.explainInvokeError(o.id, err)
 	}
-	err = o.app.printOne(answer, func(w io.Writer) error { return showAnswer(w, answer) })
-	if err != nil {
+	if err := o.app.printOne(answer, func(w io.Writer) error { return showAnswer(w, answer) }); err != nil {
 		return err
 	}
-	v := answer.Judge()
-	if v.Outcome == iothub.Succeeded {
+
+	verdict := answer.Judge()
+	if verdict.Outcome == iothub.Succeeded {
 		return nil
 	}
-	_, next := whatNext(v.Outcome, refusalCode(v))
-	o.app.note("%s: %s: %s; %s", o.id, v.Outcome, v.Reason, next)
-	return outcome(exitDevices)
+	_, remedy := failureKind{verdict.Outcome, refusalCode(verdict)}.describe()
+	o.app.note("%s: %s: %s; %s", o.id, verdict.Outcome, verdict.Reason, remedy)
+
+	return exitStatus(exitDevices)
 }
 
+// showAnswer prints a device's answer as text: the status, and the payload as
+// indented JSON.
 func showAnswer(w io.Writer, answer iothub.MethodResponse) error {
 	text := fmt.Sprintf("status %d\n", answer.Status)
+
 	var pretty bytes.Buffer
 	if len(answer.Payload) > 0 && string(answer.Payload) != "null" && json.Indent(&pretty, answer.Payload, "", "  ") == nil {
 		text += ui.EscapeJSON(pretty.String()) + "\n"
 	}
+
 	_, err := io.WriteString(w, text)
 	return err
 }
 
-// notInvoked tells apart what may have gone wrong on the way to the device.
-func (a *app) notInvoked(id string, err error) error {
-	var refusal *iothub.Error
-	var network *rest.NetworkError
+// explainInvokeError adds to an error of InvokeMethod whether the device may have
+// been called, and the remedy.
+func (a *app) explainInvokeError(id string, err error) error {
+	refusal, isRefusal := errors.AsType[*iothub.Error](err)
+	network, isNetwork := errors.AsType[*rest.NetworkError](err)
+
 	switch {
-	case errors.As(err, &refusal) && refusal.Code == iothub.CodeDeviceNotOnline:
-		return fmt.Errorf("%s is offline: check the gateway's power and its network", id)
-	case errors.As(err, &refusal) && refusal.Code == iothub.CodeGatewayTimeout,
-		errors.As(err, &refusal) && refusal.Status == 504:
-		a.note("%s: timed out: it was called and did not answer in time; look at the door before you try again", id)
-		return outcome(exitTimedOut)
+	case isRefusal && refusal.Code == iothub.CodeDeviceNotOnline:
+		return fmt.Errorf("%s is offline: check the gateway's power and network", id)
+	case isRefusal && (refusal.Code == iothub.CodeGatewayTimeout || refusal.Status == http.StatusGatewayTimeout):
+		a.note("%s: timed out: the device was called and did not answer in time; look at the door before you try again", id)
+		return exitStatus(exitTimedOut)
 	case errors.Is(err, context.Canceled):
-		return &unknownOutcome{fmt.Errorf("interrupted; %s may have been called all the same", id)}
-	case errors.As(err, &network) && network.Sent(),
-		errors.As(err, &refusal) && refusal.Status >= 500 && refusal.Status != http.StatusNotImplemented:
-		return &unknownOutcome{fmt.Errorf("%w; %s may have been called all the same", err, id)}
+		return &unknownOutcome{fmt.Errorf("interrupted; the hub may have called %s anyway", id)}
+	case isNetwork && network.Sent(),
+		isRefusal && refusal.Status >= 500 && refusal.Status != http.StatusNotImplemented:
+		return &unknownOutcome{fmt.Errorf("%w; the hub may have called %s anyway", err, id)}
 	}
+
 	return noSuchDevice(id, err)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
 
-// printList prints rows in the form that was asked for: a table, one JSON array,
-// or one JSON object a line.
+// printList prints rows in the format of --output: a table, one JSON array, or one
+// JSON object per line.
 func printList[T any](a *app, rows []T, table func() *ui.Table) error {
 	switch a.format {
 	case "json":
@@ -18,6 +18,7 @@ func printList[T any](a *app, rows []T, table func() *ui.Table) error {
 			rows = []T{}
 		}
 		return printJSON(a.out, rows)
+
 	case "jsonl":
 		for _, row := range rows {
 			if err := printLine(a.out, row); err != nil {
@@ -26,10 +27,12 @@ func printList[T any](a *app, rows []T, table func() *ui.Table) error {
 		}
 		return nil
 	}
+
 	return table().Write(a.out, a.outWidth(), a.color())
 }
 
-// printOne prints a single thing: JSON, or what text writes.
+// printOne prints a single value in the format of --output. The function text
+// prints it for the format table.
 func (a *app) printOne(v any, text func(io.Writer) error) error {
 	switch a.format {
 	case "json":
@@ -37,11 +40,14 @@ func (a *app) printOne(v any, text func(io.Writer) error) error {
 	case "jsonl":
 		return printLine(a.out, v)
 	}
+
 	return text(a.out)
 }
 
+// printJSON prints v as indented JSON.
 func printJSON(w io.Writer, v any) error { return writeJSON(w, v, "  ") }
 
+// printLine prints v as JSON on one line.
 func printLine(w io.Writer, v any) error { return writeJSON(w, v, "") }
 
 func writeJSON(w io.Writer, v any, indent string) error {
@@ -52,43 +58,52 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
+
 	_, err := io.WriteString(w, ui.EscapeJSON(text.String()))
 	return err
 }
 
-// printParagraph prints a line of text, wrapped on a terminal.
+// printParagraph prints a line of text, and wraps it on a terminal.
 func (a *app) printParagraph(text string) error {
-	_, err := io.WriteString(a.out, strings.Join(ui.Paragraph(ui.Clean(text), a.outWidth()), "\n")+"\n")
+	lines := ui.Paragraph(ui.Clean(text), a.outWidth())
+	_, err := io.WriteString(a.out, strings.Join(lines, "\n")+"\n")
 	return err
 }
 
-// fields prints names and values, one to a line, the values in one column. A value
-// that does not fit is wrapped within it, or stands below its name if only so it
-// stays in one piece, for copying.
-func (a *app) fields(w io.Writer, pairs ...string) error {
-	width := 0
+// printFields prints pairs of names and values, one pair per line, with the values
+// in one column. It leaves out empty values. On a terminal it wraps a value that is
+// too long within the column. A long value without spaces goes on a line of its
+// own, so that it can be copied in one piece.
+func (a *app) printFields(w io.Writer, pairs ...string) error {
+	column := 0
 	for i := 0; i < len(pairs); i += 2 {
-		width = max(width, len(pairs[i]))
+		column = max(column, len(pairs[i])+2)
 	}
+
 	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] == "" {
+		name, value := pairs[i], ui.Clean(pairs[i+1])
+		if value == "" {
 			continue
 		}
-		name := pairs[i] + ":"
-		for len(name) < width+2 {
-			name += " "
+
+		head := name + ":" + strings.Repeat(" ", column-len(name)-1)
+		indent := strings.Repeat(" ", column)
+		lines := []string{value}
+
+		space := a.outWidth() - column
+		tooLong := space > 0 && utf8.RuneCountInString(value) > space
+		switch {
+		case tooLong && strings.Contains(value, " "):
+			lines = ui.Wrap(value, space)
+		case tooLong:
+			head, indent = name+":\n  ", "  "
+			lines = ui.Wrap(value, a.outWidth()-len(indent))
 		}
-		text := ui.Clean(pairs[i+1])
-		lines := []string{text}
-		indent := strings.Repeat(" ", len(name))
-		if room := a.outWidth() - len(name); room > 0 && utf8.RuneCountInString(text) > room {
-			if lines = ui.Wrap(text, room); !strings.Contains(text, " ") {
-				name, indent, lines = strings.TrimRight(name, " ")+"\n  ", "  ", ui.Wrap(text, a.outWidth()-2)
-			}
-		}
-		if _, err := io.WriteString(w, name+strings.Join(lines, "\n"+indent)+"\n"); err != nil {
+
+		if _, err := io.WriteString(w, head+strings.Join(lines, "\n"+indent)+"\n"); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -25,7 +25,7 @@ var documented = map[string]reflect.Type{
 	"job list":                 reflect.TypeFor[iothub.Job](),
 	"lock, unlock, job watch":  reflect.TypeFor[jobResult](),
 	"the same with -o jsonl":   reflect.TypeFor[deviceResult](),
-	"lock, unlock, job sched":  reflect.TypeFor[selected](),
+	"lock, unlock, job sched":  reflect.TypeFor[selectedDevice](),
 	"rollout list":             reflect.TypeFor[listedRollout](),
 	"rollout show":             reflect.TypeFor[rolloutResult](),
 	"of these with -o jsonl":   reflect.TypeFor[rolloutDevice](),

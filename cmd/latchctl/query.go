@@ -21,19 +21,22 @@ func newQuery(a *app, run func(context.Context, *queryOptions) error) *cobra.Com
 	if run == nil {
 		run = runQuery
 	}
+
 	o := &queryOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "query 'SELECT ...'",
 		Short: "Query devices and jobs",
 		Example: `  latchctl query "SELECT deviceId, tags.floor FROM devices WHERE tags.building = '43'"
   latchctl query "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'lock-43'" -o jsonl`,
-		Args: named("the query"),
+		Args: exactArgs("the query"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.text = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most `N` rows; 0 is all")
+
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most `N` rows; 0 shows all")
+
 	return cmd
 }
 
@@ -45,41 +48,46 @@ func runQuery(ctx context.Context, o *queryOptions) error {
 	if err != nil {
 		return err
 	}
+
+	// With jsonl each row is printed when it arrives, so that a large result does not
+	// have to fit into memory.
+	stream := o.app.format == "jsonl"
 	var rows []json.RawMessage
 	n := 0
 	for row, err := range client.Query(ctx, o.text) {
 		if err != nil {
 			return err
 		}
-		if o.app.format == "jsonl" { // as they come, however many
-			err = printLine(o.app.out, row)
-		} else {
+		if !stream {
 			rows = append(rows, row)
-		}
-		if err != nil {
+		} else if err := printLine(o.app.out, row); err != nil {
 			return err
 		}
 		if n++; n == o.limit {
 			break
 		}
 	}
-	if o.app.format == "jsonl" {
+	if stream {
 		return nil
 	}
+
 	return printList(o.app, rows, func() *ui.Table { return rowTable(rows) })
 }
 
-// rowTable shows rows of any form: a column for each member, in the order in
-// which they first appear. What is the hub's own bookkeeping is left to -o json.
+// rowTable returns a table of rows of any form. It has a column for each member of
+// the rows, in the order in which the members first appear, except for those in
+// hiddenMembers.
 func rowTable(rows []json.RawMessage) *ui.Table {
 	t := &ui.Table{CutAny: true}
 	column := make(map[string]int)
+
 	for _, row := range rows {
 		cells := make([]string, len(t.Head))
 		for _, m := range members(row) {
-			if hidden[m.name] {
+			if hiddenMembers[m.name] {
 				continue
 			}
+
 			i, ok := column[m.name]
 			if !ok {
 				i = len(t.Head)
@@ -93,28 +101,34 @@ func rowTable(rows []json.RawMessage) *ui.Table {
 		}
 		t.Add(cells...)
 	}
+
 	if len(t.Head) == 0 {
 		t.Head = []string{"no rows"}
 		t.Rows = nil
 	}
+
 	return t
 }
 
-var hidden = map[string]bool{
+// hiddenMembers names the members of rows that tables leave out, because only the
+// hub uses them. -o json prints them.
+var hiddenMembers = map[string]bool{
 	"etag": true, "deviceEtag": true, "statusUpdateTime": true, "cloudToDeviceMessageCount": true, "x509Thumbprint": true,
 	"authenticationType": true, "capabilities": true, "version": true, "modelId": true, "lastActivityTime": true,
 	"createdDateTimeUtc": true, "lastUpdatedDateTimeUtc": true, "jobType": true,
 }
 
+// member is a member of a JSON object, with its value as a table shows it.
 type member struct{ name, text string }
 
-// members returns the members of a JSON object in their order. What is no
-// object is one member of the name "value".
+// members returns the members of a JSON object in their order. For any other JSON
+// value it returns one member with the name "value".
 func members(row json.RawMessage) []member {
 	d := json.NewDecoder(bytes.NewReader(row))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return []member{{"value", valueText(row)}}
 	}
+
 	var all []member
 	for d.More() {
 		name, err := d.Token()
@@ -127,11 +141,12 @@ func members(row json.RawMessage) []member {
 		}
 		all = append(all, member{name.(string), valueText(value)})
 	}
+
 	return all
 }
 
-// valueText writes a value without quotes around a string, and an object
-// without the hub's $metadata and $version.
+// valueText returns a JSON value as a table shows it: a string without quotes, null
+// as a dash, and an object without the hub's $metadata and $version.
 func valueText(value json.RawMessage) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(value))
@@ -139,19 +154,24 @@ func valueText(value json.RawMessage) string {
 	if d.Decode(&v) != nil {
 		return string(value)
 	}
+
 	if s, ok := v.(string); ok {
 		return s
 	}
 	if v == nil {
 		return "-"
 	}
+
 	text, err := json.Marshal(withoutDollar(v))
 	if err != nil {
 		return string(value)
 	}
+
 	return string(text)
 }
 
+// withoutDollar removes the members whose names begin with $ from v and from all
+// values in v, and returns v.
 func withoutDollar(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -162,10 +182,12 @@ func withoutDollar(v any) any {
 				v[k] = withoutDollar(inner)
 			}
 		}
+
 	case []any:
 		for i := range v {
 			v[i] = withoutDollar(v[i])
 		}
 	}
+
 	return v
 }

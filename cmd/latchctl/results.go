@@ -13,28 +13,29 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fewDevices is the number below which all devices are listed, not only the
-// failed ones.
+// fewDevices is the number of devices from which on a job's table lists only the
+// failed devices.
 const fewDevices = 20
 
-// deviceResult is what became of a device, as -o json and jsonl have it.
+// deviceResult is a device's result, as -o json and -o jsonl print it.
 type deviceResult struct {
 	DeviceID string          `json:"deviceId"`
 	Result   iothub.Outcome  `json:"result"`
 	Reason   string          `json:"reason,omitempty"`
-	Status   int             `json:"status,omitempty"`  // of the device's answer
-	Payload  json.RawMessage `json:"payload,omitempty"` // of the device's answer
+	Status   int             `json:"status,omitempty"`  // the status of the device's answer
+	Payload  json.RawMessage `json:"payload,omitempty"` // the payload of the device's answer
 	Start    *time.Time      `json:"startTime,omitempty"`
 	End      *time.Time      `json:"endTime,omitempty"`
 }
 
-// jobResult is a job with what became of its devices, as -o json has it.
+// jobResult is a job with the results of its devices, as -o json prints it.
 type jobResult struct {
 	Job     iothub.Job     `json:"job"`
 	Summary jobSummary     `json:"summary"`
 	Devices []deviceResult `json:"devices"`
 }
 
+// jobSummary counts a job's devices by their results.
 type jobSummary struct {
 	Devices   int                    `json:"devices"`
 	Succeeded int                    `json:"succeeded"`
@@ -42,22 +43,18 @@ type jobSummary struct {
 	ByResult  map[iothub.Outcome]int `json:"byResult"`
 }
 
-// showReport prints what became of a job's devices, and what to do about it.
+// showReport prints the results of a job's devices. With the format table it also
+// prints notes with the remedies for the failed devices.
 func (a *app) showReport(r watch.Report, onlyFailed bool) error {
-	devices := r.Devices
-	if onlyFailed {
-		devices = r.Failed()
-	}
-	results := make([]deviceResult, len(devices))
-	for i, d := range devices {
-		results[i] = newDeviceResult(d)
-	}
+	results := deviceResults(r, onlyFailed)
 	switch a.format {
 	case "json":
 		return printJSON(a.out, jobResult{Job: r.Job, Summary: summarize(r), Devices: results})
 	case "jsonl":
 		return printList(a, results, nil)
 	}
+
+	// A report lists the failed devices first.
 	if r.Total() >= fewDevices {
 		results = results[:len(r.Failed())]
 	}
@@ -69,26 +66,55 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 	if err := a.printParagraph(summaryLine(r)); err != nil {
 		return err
 	}
+
 	for _, line := range advice(r) {
 		a.note("%s", line)
 	}
+
 	return nil
 }
 
-func newDeviceResult(d watch.Device) deviceResult {
-	v := deviceResult{DeviceID: d.DeviceID, Result: d.Verdict.Outcome, Reason: d.Verdict.Reason, Start: d.StartTimeUTC, End: d.EndTimeUTC}
-	if d.Outcome != nil && d.Outcome.DeviceMethodResponse != nil {
-		v.Status, v.Payload = d.Outcome.DeviceMethodResponse.Status, d.Outcome.DeviceMethodResponse.Payload
+// deviceResults returns the results of a report's devices, or only those of the
+// failed ones.
+func deviceResults(r watch.Report, onlyFailed bool) []deviceResult {
+	devices := r.Devices
+	if onlyFailed {
+		devices = r.Failed()
 	}
-	return v
+
+	results := make([]deviceResult, len(devices))
+	for i, d := range devices {
+		results[i] = newDeviceResult(d)
+	}
+
+	return results
+}
+
+func newDeviceResult(d watch.Device) deviceResult {
+	result := deviceResult{
+		DeviceID: d.DeviceID,
+		Result:   d.Verdict.Outcome,
+		Reason:   d.Verdict.Reason,
+		Start:    d.StartTimeUTC,
+		End:      d.EndTimeUTC,
+	}
+	if d.Outcome != nil && d.Outcome.DeviceMethodResponse != nil {
+		result.Status = d.Outcome.DeviceMethodResponse.Status
+		result.Payload = d.Outcome.DeviceMethodResponse.Payload
+	}
+
+	return result
 }
 
 func summarize(r watch.Report) jobSummary {
 	return jobSummary{Devices: r.Total(), Succeeded: r.Succeeded(), Failed: r.Total() - r.Succeeded(), ByResult: r.Counts()}
 }
 
+// resultTable returns a table of results. Its last column shows the reason of a
+// failure, or the device's answer.
 func resultTable(results []deviceResult) *ui.Table {
 	t := &ui.Table{Head: []string{"DEVICE", "RESULT", "REASON/ANSWER"}, WrapLast: true, Style: resultStyle}
+
 	for _, d := range results {
 		text := d.Reason
 		if text == "" && d.Status != 0 {
@@ -96,38 +122,47 @@ func resultTable(results []deviceResult) *ui.Table {
 		}
 		t.Add(d.DeviceID, string(d.Result), text)
 	}
+
 	return t
 }
 
-// answerText writes a device's answer on one line.
+// answerText returns the status and the payload of a device's answer on one line.
 func answerText(status int, payload json.RawMessage) string {
 	text := fmt.Sprint(status)
+
 	var compact bytes.Buffer
 	if json.Compact(&compact, payload) == nil && compact.String() != "null" {
 		text += " " + compact.String()
 	}
+
 	return text
 }
 
-// resultStyle colours the results.
+// resultStyle returns the terminal colour of a cell in the column RESULT: green,
+// yellow or red.
 func resultStyle(column int, text string) string {
+	const green, yellow, red = "32", "33", "31"
+
 	if column != 1 {
 		return ""
 	}
 	switch iothub.Outcome(text) {
 	case iothub.Succeeded:
-		return "32"
+		return green
 	case iothub.Unfinished, iothub.Canceled:
-		return "33"
+		return yellow
 	}
-	return "31"
+
+	return red
 }
 
-// outcomes is the order in which results are told.
-var outcomes = [...]iothub.Outcome{iothub.Refused, rollout.NotAsRequired, iothub.TimedOut, iothub.Uncertain, iothub.Offline,
+// failedOutcomes lists the outcomes of failed devices in the order in which the
+// summary counts them.
+var failedOutcomes = [...]iothub.Outcome{iothub.Refused, rollout.NotAsRequired, iothub.TimedOut, iothub.Uncertain, iothub.Offline,
 	iothub.Gone, iothub.Failed, iothub.Canceled, iothub.Unfinished}
 
-// summaryLine tells a job's end in one line: "3 devices: 2 succeeded, 1 failed".
+// summaryLine returns a job's result on one line: "3 devices: 2 succeeded, 1 failed
+// (1 refused)".
 func summaryLine(r watch.Report) string {
 	prefix := ""
 	switch r.Job.Status {
@@ -141,21 +176,23 @@ func summaryLine(r watch.Report) string {
 		prefix = "job cancelled; "
 	}
 	if r.Total() == 0 {
-		return prefix + "no device: the condition selected none"
+		return prefix + "no devices: the condition selected none"
 	}
+
 	failed := r.Total() - r.Succeeded()
 	line := fmt.Sprintf("%s%s: %d succeeded, %d failed", prefix, plural(r.Total(), "device"), r.Succeeded(), failed)
-	if failed == 0 {
-		return line
-	}
+
 	var kinds []string
-	for _, o := range outcomes {
-		if n := r.Counts()[o]; n > 0 && (o != iothub.Failed || n != failed) {
+	for _, o := range failedOutcomes {
+		n := r.Counts()[o]
+		// "1 failed (1 failed)" would say nothing new.
+		if n > 0 && (o != iothub.Failed || n != failed) {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, o))
 		}
 	}
 	if len(kinds) > 0 {
 		line += " (" + strings.Join(kinds, ", ") + ")"
 	}
+
 	return line
 }

@@ -36,8 +36,8 @@ func makeReport(status iothub.JobStatus, missing int, rows ...iothub.DeviceJob) 
 	return r
 }
 
-// TestJudged holds presentation and exit status to the one judgement.
-func TestJudged(t *testing.T) {
+// TestJobExitStatus holds presentation and exit status to the one judgement.
+func TestJobExitStatus(t *testing.T) {
 	ok := answered("ok", 200, `{"position":"locked"}`)
 	jam := answered("jam", 500, `{"error":{"code":"jammed","message":"stuck"}}`)
 	tests := []struct {
@@ -49,26 +49,26 @@ func TestJudged(t *testing.T) {
 	}{
 		{"all succeeded", makeReport(iothub.JobCompleted, 0, ok), exitOK, "1 device: 1 succeeded, 0 failed", nil},
 		{"an answer of 500", makeReport(iothub.JobCompleted, 0, ok, jam), exitDevices, "2 devices: 1 succeeded, 1 failed (1 refused)",
-			[]string{"refused, jammed (jam): the bolt did not get there"}},
+			[]string{"refused, jammed (jam): the bolt did not reach its position"}},
 		{"an answer of another device", makeReport(iothub.JobCompleted, 0, answered("x", 400, `"no"`)), exitDevices, "1 device: 0 succeeded, 1 failed (1 refused)",
-			[]string{"refused (x): the device answered and refused"}},
+			[]string{"refused (x): the device answered with an error"}},
 		{"offline and timed out", makeReport(iothub.JobCompleted, 0, erred("a", iothub.CodeDeviceNotOnline), erred("b", iothub.CodeGatewayTimeout)), exitDevices,
 			"2 devices: 0 succeeded, 2 failed (1 timed out, 1 offline)",
 			[]string{"offline (a): the gateway was not connected", "timed out (b): the gateway was called"}},
 		{"a hub's error", makeReport(iothub.JobCompleted, 0, erred("a", iothub.CodeServerError)), exitDevices, "1 device: 0 succeeded, 1 failed",
 			[]string{"failed (a): see the reason"}},
 		{"a device without a row", makeReport(iothub.JobCompleted, 2, ok), exitDevices, "3 devices: 1 succeeded, 2 failed (2 unfinished)",
-			[]string{"the hub has no row for 2 devices"}},
+			[]string{"the hub has no result for 2 devices"}},
 		{"an answer that is lost", makeReport(iothub.JobCompleted, 0, iothub.DeviceJob{DeviceID: "a", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted}),
 			exitDevices, "1 device: 0 succeeded, 1 failed (1 uncertain)", []string{"uncertain (a)"}},
-		{"no device", makeReport(iothub.JobCompleted, 0), exitFailed, "no device: the condition selected none", nil},
-		{"cancelled", makeReport(iothub.JobCancelled, 0), exitJob, "job cancelled; no device: the condition selected none", nil},
+		{"no device", makeReport(iothub.JobCompleted, 0), exitFailed, "no devices: the condition selected none", nil},
+		{"cancelled", makeReport(iothub.JobCancelled, 0), exitJob, "job cancelled; no devices: the condition selected none", nil},
 		{"failed, though all answered", makeReport(iothub.JobFailed, 0, ok), exitJob, "job failed; 1 device: 1 succeeded, 0 failed", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &app{errOut: &bytes.Buffer{}}
-			if got := a.report(judged(tt.report)); got != tt.status {
+			if got := a.report(jobExitStatus(tt.report)); got != tt.status {
 				t.Errorf("status %d, want %d", got, tt.status)
 			}
 			if got := summaryLine(tt.report); got != tt.summary {
@@ -89,13 +89,13 @@ func TestJudged(t *testing.T) {
 
 // TestEveryOutcomeHasAdvice: whoever adds an outcome says what to do about it.
 func TestEveryOutcomeHasAdvice(t *testing.T) {
-	for _, o := range outcomes {
-		if advices[o] == "" {
+	for _, o := range failedOutcomes {
+		if outcomeAdvice[o] == "" {
 			t.Errorf("no advice for %s", o)
 		}
 	}
-	if len(advices) != len(outcomes) {
-		t.Errorf("%d advices for %d outcomes", len(advices), len(outcomes))
+	if len(outcomeAdvice) != len(failedOutcomes) {
+		t.Errorf("%d advices for %d outcomes", len(outcomeAdvice), len(failedOutcomes))
 	}
 }
 

@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	// abortPatience is how long a latchctl that runs the rollout may take to stop.
-	abortPatience = 15 * time.Second
-	abortPause    = 100 * time.Millisecond
+	// abortTimeout is how long "rollout abort" waits for the latchctl process that runs
+	// the rollout to stop.
+	abortTimeout = 15 * time.Second
+	// abortPause is the pause between two looks at that process's lock.
+	abortPause = 100 * time.Millisecond
 )
 
 type rolloutAbortOptions struct {
@@ -28,20 +30,24 @@ func newRolloutAbort(a *app, run func(context.Context, *rolloutAbortOptions) err
 	if run == nil {
 		run = runRolloutAbort
 	}
+
 	o := &rolloutAbortOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "abort ID",
-		Short: "Stop a rollout: schedule none of its jobs any more",
-		Long: "A latchctl that runs the rollout ends at once, with exit status 4. A job that has\n" +
-			"begun goes on to its end: a hub cancels none that runs. The rollout can be resumed.",
+		Short: "Stop a rollout, so that it creates no further job",
+		Long: "The latchctl process that runs the rollout ends at once, with exit status 4. A\n" +
+			"started job runs to completion, because a hub cannot cancel it. You can continue\n" +
+			"the rollout with 'latchctl rollout resume'.",
 		Example: `  latchctl rollout abort lockDoor-20261123-114500-4f3a9c01 --reason "fire drill"`,
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&o.reason, "reason", "aborted by hand", "why, for 'latchctl rollout show'")
+
+	cmd.Flags().StringVar(&o.reason, "reason", "aborted by hand", "record this reason, which 'latchctl rollout show' prints")
+
 	return cmd
 }
 
@@ -55,39 +61,44 @@ func runRolloutAbort(ctx context.Context, o *rolloutAbortOptions) error {
 		return err
 	}
 	if r.Status != rollout.Running {
-		return fmt.Errorf("rollout %s does not run: it is %s", o.id, r.Status)
+		return fmt.Errorf("rollout %s is not running: it is %s", o.id, r.Status)
 	}
+
 	if err := store.RequestStop(o.id, o.reason); err != nil {
 		return err
 	}
-	r, err = o.stopped(ctx, store)
+	r, err = o.waitAndStop(ctx, store)
 	if errors.Is(err, rollout.ErrBusy) {
-		return fmt.Errorf("%w and has not stopped in %s; it stops before its next job", err, abortPatience)
+		return fmt.Errorf("%w; the process did not stop within %s and will stop before its next job", err, abortTimeout)
 	}
 	if err != nil {
 		return err
 	}
-	if job := r.RunningJob(); job != "" {
-		o.app.note("job %s may run, and goes on to its end", job)
-	}
+
+	o.app.noteRunningJob(r)
 	return o.app.printOne(rolloutResult{r, r.Counts()}, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "rollout %s is %s: %s\n", o.id, r.Status, countsLine(r.Counts()))
 		return err
 	})
 }
 
-// stopped waits until no latchctl runs the rollout, and stops it if none did.
-func (o *rolloutAbortOptions) stopped(ctx context.Context, store rollout.Store) (rollout.Rollout, error) {
+// waitAndStop waits until no other latchctl process runs the rollout. If the rollout
+// is still marked as running then, because its process was killed, waitAndStop marks
+// it as stopped.
+func (o *rolloutAbortOptions) waitAndStop(ctx context.Context, store rollout.Store) (rollout.Rollout, error) {
+	begin := o.app.now()
 	unlock, err := store.Lock(o.id)
-	for begun := o.app.now(); errors.Is(err, rollout.ErrBusy) && o.app.now().Sub(begun) < abortPatience; unlock, err = store.Lock(o.id) {
+	for errors.Is(err, rollout.ErrBusy) && o.app.now().Sub(begin) < abortTimeout {
 		if err := o.app.sleep(ctx, abortPause); err != nil {
 			return rollout.Rollout{}, err
 		}
+		unlock, err = store.Lock(o.id)
 	}
 	if err != nil {
 		return rollout.Rollout{}, err
 	}
 	defer unlock()
+
 	r, err := o.app.loadRollout(o.id)
 	if err != nil {
 		return r, err
@@ -98,5 +109,6 @@ func (o *rolloutAbortOptions) stopped(ctx context.Context, store rollout.Store) 
 			return r, err
 		}
 	}
+
 	return r, store.ClearStop(o.id)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,65 +13,63 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// longestRequire is how long the condition that twins must meet can be: at least
-// half of a query is for the ids of devices.
-const longestRequire = rollout.MaxCondition / 2
+// maxRequire is the maximum length of the condition in --require. It leaves at least
+// half of a query's length to the ids of the devices.
+const maxRequire = rollout.MaxCondition / 2
 
-// ensureJob sees to it that the hub has a job. One that may have been created
-// before is looked for first; one that is in the hub's way is waited for.
+// ensureJob makes sure that the hub has a job of a rollout. If an earlier attempt may
+// have created the job, ensureJob looks for the job before it creates it. It waits
+// while the hub is busy or at its limit on active jobs.
 func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.RunJob) error {
-	look := run.IsRetry
-	return a.insist(ctx, func() error {
-		if look {
+	mayExist := run.IsRetry
+
+	return a.retryWhileUnavailable(ctx, func() error {
+		if mayExist {
 			existing, err := client.Job(ctx, run.Job.JobID)
 			if err == nil {
-				return sameJob(existing, run.Job)
+				return checkSameJob(existing, run.Job)
 			}
-			if !isStatus(err, 404) {
+			if !hasHubStatus(err, 404) {
 				return err
 			}
 		}
+
 		_, err := client.CreateJob(ctx, run.Job)
 		switch {
-		case err == nil:
-			return nil
-		case isStatus(err, 409):
+		case hasHubStatus(err, 409):
 			existing, err := client.Job(ctx, run.Job.JobID)
 			if err != nil {
 				return err
 			}
-			return sameJob(existing, run.Job)
-		case watch.Retryable(err) && !tooManyJobs(err):
-			look = true // it may have been created all the same
-			return err
+			return checkSameJob(existing, run.Job)
+		case err != nil && watch.Retryable(err) && !tooManyJobs(err):
+			mayExist = true
 		}
+
 		return err
 	})
 }
 
-// sameJob makes sure that the hub's job of the id is the rollout's.
-func sameJob(have, want iothub.Job) error {
-	if have.Type != want.Type || have.QueryCondition != want.QueryCondition {
-		return fmt.Errorf("job %s of the hub is not the rollout's: somebody else has used its id; begin a new rollout", want.JobID)
+// checkSameJob returns an error if the hub's job of a rollout's job id does something
+// else than the rollout's job.
+func checkSameJob(existing, want iothub.Job) error {
+	if existing.Type != want.Type || existing.QueryCondition != want.QueryCondition {
+		return fmt.Errorf("the hub has a job %s that does not belong to the rollout: somebody else used its id; start a new rollout", want.JobID)
 	}
+
 	return nil
 }
 
-func isStatus(err error, status int) bool {
-	var refusal *iothub.Error
-	return errors.As(err, &refusal) && refusal.Status == status
-}
-
-// failing returns those devices whose twins do not meet a condition.
-func (a *app) failing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
-	meet := make(map[string]bool)
+// findFailing returns the devices whose twins do not meet a condition.
+func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
+	meets := make(map[string]bool)
 	for _, part := range rollout.SplitDevices(devices, rollout.MaxCondition-len(condition)) {
-		// The condition has a line of its own, so that its positions can be told.
+		// The condition starts on a line of its own, as conditionPosition requires.
 		where := rest.DevicesIn(part) + " AND (\n" + condition + "\n)"
-		err := a.insist(ctx, func() error {
+		err := a.retryWhileUnavailable(ctx, func() error {
 			found, err := a.selectDevices(ctx, client, where)
 			for _, d := range found {
-				meet[d.DeviceID] = true
+				meets[d.DeviceID] = true
 			}
 			return err
 		})
@@ -80,34 +77,39 @@ func (a *app) failing(ctx context.Context, client *rest.Client, devices []string
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(devices), func(id string) bool { return meet[id] }), nil
+
+	return slices.DeleteFunc(slices.Clone(devices), func(id string) bool { return meets[id] }), nil
 }
 
-// insist does something again while the hub is busy or cannot be reached: without
-// end if it is busy, for a while if it is away.
-func (a *app) insist(ctx context.Context, do func() error) error {
-	var lost time.Time
-	told := ""
-	for pause := firstFullPause; ; pause = min(pause*2, lastFullPause) {
+// retryWhileUnavailable repeats do while the hub is busy, at its limit on active jobs
+// or cannot be reached. It waits without limit for a busy or full hub, and up to
+// watch.MaxOutage for a hub that cannot be reached. It prints each new reason once.
+func (a *app) retryWhileUnavailable(ctx context.Context, do func() error) error {
+	var lostSince time.Time // when the hub became unreachable; zero while it can be reached
+	lastNote := ""
+
+	for pause := firstRetryPause; ; pause = min(pause*2, lastRetryPause) {
 		err := do()
 		if err == nil || ctx.Err() != nil || !tooManyJobs(err) && !watch.Retryable(err) {
 			return err
 		}
+
 		now := a.now()
-		text := err.Error()
+		note := err.Error()
 		switch {
 		case tooManyJobs(err):
-			text, lost = "the hub has as many active jobs as it takes; waiting until one has ended", time.Time{}
-		case isStatus(err, 429):
-			lost = time.Time{}
-		case lost.IsZero():
-			lost = now
-		case now.Sub(lost) >= watch.MaxOutage:
-			return fmt.Errorf("%w: the hub could not be asked for %s: %w", watch.ErrTimeout, ui.Duration(watch.MaxOutage), err)
+			note, lostSince = "the hub has reached its limit on active jobs; waiting until a job has ended", time.Time{}
+		case hasHubStatus(err, 429):
+			lostSince = time.Time{}
+		case lostSince.IsZero():
+			lostSince = now
+		case now.Sub(lostSince) >= watch.MaxOutage:
+			return fmt.Errorf("%w: the hub was unavailable for %s: %w", watch.ErrTimeout, ui.Duration(watch.MaxOutage), err)
 		}
-		if text != told {
-			a.note("note: %s", text)
-			told = text
+
+		if note != lastNote {
+			a.note("note: %s", note)
+			lastNote = note
 		}
 		if err := a.sleep(ctx, pause); err != nil {
 			return err

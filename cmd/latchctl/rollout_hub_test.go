@@ -14,9 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// TestInsist: a hub that is busy is waited for without end, one that is away for a
+// TestRetryWhileUnavailable: a hub that is busy is waited for without end, one that is away for a
 // while, and what will not pass is an error at once.
-func TestInsist(t *testing.T) {
+func TestRetryWhileUnavailable(t *testing.T) {
 	full := iothub.Errorf(iothub.CodeTooManyJobs, "full")
 	busy := iothub.Errorf(iothub.CodeThrottling, "busy")
 	away := fmt.Errorf("away: %w", &rest.NetworkError{Kind: rest.Unreachable})
@@ -51,7 +51,7 @@ func TestInsist(t *testing.T) {
 				return nil
 			}}
 			tries := 0
-			err := a.insist(t.Context(), func() error {
+			err := a.retryWhileUnavailable(t.Context(), func() error {
 				tries++
 				return tt.errs[tries-1]
 			})
@@ -63,11 +63,11 @@ func TestInsist(t *testing.T) {
 }
 
 // A person who interrupts is not kept waiting.
-func TestInsistIsInterrupted(t *testing.T) {
+func TestRetryWhileUnavailableIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var notes bytes.Buffer
 	a := &app{errOut: &notes, now: time.Now, sleep: sleep}
-	err := a.insist(ctx, func() error {
+	err := a.retryWhileUnavailable(ctx, func() error {
 		cancel()
 		return iothub.Errorf(iothub.CodeTooManyJobs, "full")
 	})

@@ -20,12 +20,13 @@ func newRolloutList(a *app, run func(context.Context, *rolloutListOptions) error
 	if run == nil {
 		run = runRolloutList
 	}
+
 	o := &rolloutListOptions{app: a}
 	return &cobra.Command{
 		Use:     "list",
-		Short:   "List the rollouts that were begun on this computer, the newest first",
+		Short:   "List the rollouts that were started on this computer, the newest first",
 		Example: "  latchctl rollout list",
-		Args:    named(),
+		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
 			return run(cmd.Context(), o)
@@ -33,7 +34,7 @@ func newRolloutList(a *app, run func(context.Context, *rolloutListOptions) error
 	}
 }
 
-// listedRollout is a rollout as -o json has it in a list.
+// listedRollout is a rollout as "rollout list" prints it.
 type listedRollout struct {
 	ID      string         `json:"id"`
 	Hub     string         `json:"hub"`
@@ -55,6 +56,7 @@ func runRolloutList(_ context.Context, o *rolloutListOptions) error {
 	if err != nil {
 		return err
 	}
+
 	var rows []listedRollout
 	for _, id := range ids {
 		r, err := store.Load(id)
@@ -62,15 +64,33 @@ func runRolloutList(_ context.Context, o *rolloutListOptions) error {
 			o.app.note("left out: %v", err)
 			continue
 		}
-		rows = append(rows, listedRollout{r.ID, r.Hub, r.Created, rolloutWork(r), r.Status, r.Reason, min(r.CurrentWave()+1, len(r.Waves)), len(r.Waves), r.Counts()})
+		rows = append(rows, newListedRollout(r))
 	}
 	slices.SortStableFunc(rows, func(x, y listedRollout) int { return y.Created.Compare(x.Created) })
-	return printList(o.app, rows, func() *ui.Table {
-		t := &ui.Table{Head: []string{"ROLLOUT", "STATUS", "WAVE", "CREATED", "DEVICES", "SUCCEEDED", "FAILED", "WHAT"}, Optional: []int{5, 3, 7}}
-		for _, r := range rows {
-			t.Add(r.ID, string(r.Status), fmt.Sprintf("%d/%d", r.Wave, r.Waves), o.app.localTime(&r.Created),
-				fmt.Sprint(r.Summary.Devices), fmt.Sprint(r.Summary.Succeeded), fmt.Sprint(r.Summary.Failed), r.What)
-		}
-		return t
-	})
+
+	return printList(o.app, rows, func() *ui.Table { return o.app.rolloutTable(rows) })
+}
+
+func newListedRollout(r rollout.Rollout) listedRollout {
+	return listedRollout{
+		ID:      r.ID,
+		Hub:     r.Hub,
+		Created: r.Created,
+		What:    rolloutWork(r),
+		Status:  r.Status,
+		Reason:  r.Reason,
+		Wave:    min(r.CurrentWave()+1, len(r.Waves)),
+		Waves:   len(r.Waves),
+		Summary: r.Counts(),
+	}
+}
+
+func (a *app) rolloutTable(rows []listedRollout) *ui.Table {
+	t := &ui.Table{Head: []string{"ROLLOUT", "STATUS", "WAVE", "CREATED", "DEVICES", "SUCCEEDED", "FAILED", "WHAT"}, Optional: []int{5, 3, 7}}
+	for _, r := range rows {
+		t.Add(r.ID, string(r.Status), fmt.Sprintf("%d/%d", r.Wave, r.Waves), a.localTime(&r.Created),
+			fmt.Sprint(r.Summary.Devices), fmt.Sprint(r.Summary.Succeeded), fmt.Sprint(r.Summary.Failed), r.What)
+	}
+
+	return t
 }

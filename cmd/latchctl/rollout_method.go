@@ -9,7 +9,7 @@ import (
 )
 
 type rolloutMethodOptions struct {
-	rolling
+	rolloutPlan
 	app     *app
 	cmd     *cobra.Command
 	method  string
@@ -21,6 +21,7 @@ func newRolloutMethod(a *app, run func(context.Context, *rolloutMethodOptions) e
 	if run == nil {
 		run = runRolloutMethod
 	}
+
 	o := &rolloutMethodOptions{app: a, timeout: 15}
 	cmd := &cobra.Command{
 		Use:   "method METHOD --where CONDITION",
@@ -29,26 +30,27 @@ func newRolloutMethod(a *app, run func(context.Context, *rolloutMethodOptions) e
 		Example: `  latchctl rollout method lockDoor --where "tags.building = '43'" --waves 1,10%,100% --soak 5m --abort-above 5% \
     --require "properties.reported.lock.position = 'locked'"
   latchctl rollout method reboot --where '*' --waves 5,100% --dry-run --tier S1`,
-		Args: named("METHOD"),
+		Args: exactArgs("METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.method = cmd, args[0]
 			return run(cmd.Context(), o)
 		},
 	}
-	o.addRollingFlags(cmd)
-	cmd.Flags().StringVar(&o.payload, "payload", "", "the method's argument: `JSON`, or @FILE; null if not given")
-	cmd.Flags().Var(&o.timeout, "timeout", "how long a device may take to answer, 5s to 5m")
+
+	o.addPlanFlags(cmd)
+	addMethodFlags(cmd, &o.payload, &o.timeout)
+
 	return cmd
 }
 
-// rolloutHelp is what both kinds of rollouts say of themselves.
-const rolloutHelp = "Which devices it is for, and their order, that of their ids, are fixed when it\n" +
-	"begins. A wave is one job, or several one after the other where the hub takes no\n" +
-	"condition that long. It is over when each of its devices has its result; if more\n" +
-	"than --abort-above of them failed, no further job is scheduled. Left by Ctrl-C or\n" +
-	"killed, it is taken up by 'latchctl rollout resume'.\n" +
-	"The exit status is 0 if all devices succeeded, 3 if some failed, 4 if it was\n" +
-	"aborted, 5 if --wait was over before its end."
+// rolloutHelp is the long help of the commands that start a rollout.
+const rolloutHelp = "The devices are fixed when the rollout starts. They are called in the order of their\n" +
+	"ids. A wave is one job, or several jobs one after the other if the ids are too long\n" +
+	"for one condition. A wave ends when each of its devices has a result. If more than\n" +
+	"--abort-above of the devices failed, latchctl aborts the rollout: it creates no\n" +
+	"further job. After Ctrl-C or a crash, continue with 'latchctl rollout resume'.\n" +
+	"Exit status: 0 if all devices succeeded, 3 if some failed, 4 if the rollout was\n" +
+	"aborted, 5 if it did not end within --wait."
 
 func runRolloutMethod(ctx context.Context, o *rolloutMethodOptions) error {
 	if err := o.check(o.cmd); err != nil {
@@ -58,6 +60,7 @@ func runRolloutMethod(ctx context.Context, o *rolloutMethodOptions) error {
 	if err != nil {
 		return err
 	}
-	what := workOf(iothub.Job{CloudToDeviceMethod: &method})
-	return o.app.beginRollout(ctx, o.cmd, o.rolling, rollout.Work{Type: iothub.ScheduleDeviceMethod, Method: &method}, what)
+
+	work := rollout.Work{Type: iothub.ScheduleDeviceMethod, Method: &method}
+	return o.app.startRollout(ctx, o.cmd, o.rolloutPlan, work)
 }

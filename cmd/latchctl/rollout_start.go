@@ -5,94 +5,96 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
-	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
-// longestRolloutID leaves room for what the ids of its jobs add.
-const longestRolloutID = 48
+// maxRolloutID is the maximum length of a rollout's id. The ids of its jobs begin with
+// the rollout's id and are longer.
+const maxRolloutID = 48
 
-// rolling is what the commands that begin a rollout have in common.
-type rolling struct {
-	choice
+// rolloutPlan holds the flags that the commands that start a rollout have in common.
+type rolloutPlan struct {
+	selection
 	waves        string
 	soak         seconds
 	abortAbove   rollout.Percent
 	minDevices   int
 	require      string
 	maxExecution seconds
-	wait         seconds
-	id           string
-	tier         tier
-	sizes        []rollout.Size // waves, once they were checked
+	wait         seconds // how long to follow the rollout; 0 means until its end
+	id           string  // the rollout's id; empty means a generated one
+	tier         tierFlags
+
+	sizes []rollout.Size // waves, parsed by check
 }
 
-func (o *rolling) addRollingFlags(cmd *cobra.Command) {
-	o.addFlags(cmd)
-	o.maxExecution = 3600
+func (p *rolloutPlan) addPlanFlags(cmd *cobra.Command) {
+	p.addFlags(cmd)
+	p.maxExecution = 3600
+
 	flags := cmd.Flags()
-	flags.StringVar(&o.waves, "waves", "1,10%,100%", "call so many devices by the end of each wave: `SIZES`, numbers or percentages")
-	flags.Var(&o.soak, "soak", "wait this long after each wave but the last, after the last too if there is --require")
-	flags.Var(&o.abortAbove, "abort-above", "stop when more than this part of a wave's devices has failed")
-	flags.IntVar(&o.minDevices, "min-devices", 1, "judge a wave of fewer than `N` devices together with the next")
-	flags.StringVar(&o.require, "require", "", "count devices as failed whose twins do not meet this `CONDITION` when their wave has soaked")
-	flags.StringVar(&o.id, "id", "", "give the rollout this `ID` instead of one made up")
-	flags.Var(&o.maxExecution, "max-execution", "let the hub end each job after this time")
-	addRolloutWait(cmd, &o.wait)
-	o.tier.addFlags(cmd)
+	flags.StringVar(&p.waves, "waves", "1,10%,100%", "call this many devices in total by the end of each wave: `SIZES` as numbers or percentages")
+	flags.Var(&p.soak, "soak", "wait this long after each wave, but after the last only with --require")
+	flags.Var(&p.abortAbove, "abort-above", "abort if more than this part of a wave's devices fails")
+	flags.IntVar(&p.minDevices, "min-devices", 1, "judge a wave of fewer than `N` devices together with the next wave")
+	flags.StringVar(&p.require, "require", "", "count a device as failed if its twin does not meet this `CONDITION` after the soak time")
+	flags.StringVar(&p.id, "id", "", "give the rollout this `ID` instead of a generated one")
+	flags.Var(&p.maxExecution, "max-execution", "let the hub end each job after this time")
+	addRolloutWait(cmd, &p.wait)
+	p.tier.addFlags(cmd)
 }
 
 func addRolloutWait(cmd *cobra.Command, wait *seconds) {
-	cmd.Flags().Var(wait, "wait", "stop following after this time, with exit status 5; the rollout can be resumed")
+	cmd.Flags().Var(wait, "wait", "stop after this time, with exit status 5; you can resume the rollout")
 }
 
-// check looks at everything before anything is sent.
-func (o *rolling) check(cmd *cobra.Command) error {
-	if err := o.choice.check(cmd); err != nil {
+// check validates all flags and parses --waves. It sends no request.
+func (p *rolloutPlan) check(cmd *cobra.Command) error {
+	if err := p.selection.check(cmd); err != nil {
 		return err
 	}
 	if cmd.Flags().Changed("require") {
-		if err := checkCondition(cmd, "--require", o.require); err != nil {
+		if err := checkCondition(cmd, "--require", p.require); err != nil {
 			return err
 		}
-		if len(o.require) > longestRequire {
-			return usagef(cmd, "--require has %d characters; at most %d are possible beside the devices of a wave", len(o.require), longestRequire)
+		if len(p.require) > maxRequire {
+			return usagef(cmd, "--require has %d characters; at most %d are allowed", len(p.require), maxRequire)
 		}
 	}
-	if o.maxExecution == 0 {
-		return usagef(cmd, "--max-execution is 0; want a time such as 1h")
+	if p.maxExecution == 0 {
+		return usagef(cmd, "--max-execution is 0; want a duration such as 1h")
 	}
-	if o.minDevices < 1 {
-		return usagef(cmd, "--min-devices %d: want 1 or more", o.minDevices)
+	if p.minDevices < 1 {
+		return usagef(cmd, "--min-devices %d: want 1 or more", p.minDevices)
 	}
-	if o.id != "" {
-		if err := jobID(cmd, o.id); err != nil {
+	if p.id != "" {
+		if err := checkJobID(cmd, p.id); err != nil {
 			return err
 		}
-		if len(o.id) > longestRolloutID {
-			return usagef(cmd, "--id has %d characters; at most %d are allowed, as its jobs' ids are longer", len(o.id), longestRolloutID)
+		if len(p.id) > maxRolloutID {
+			return usagef(cmd, "--id has %d characters; at most %d are allowed", len(p.id), maxRolloutID)
 		}
 	}
+
 	var err error
-	if o.sizes, err = rollout.ParseWaves(o.waves); err != nil {
+	if p.sizes, err = rollout.ParseWaves(p.waves); err != nil {
 		return usagef(cmd, "--waves: %w", err)
 	}
-	return o.tier.check(cmd)
+
+	return p.tier.check(cmd)
 }
 
-// rules are the rollout's, of the flags.
-func (o *rolling) rules() rollout.Rules {
-	return rollout.Rules{Soak: int64(o.soak), AbortAbove: o.abortAbove, MinDevices: o.minDevices, Require: o.require}
+func (p *rolloutPlan) rules() rollout.Rules {
+	return rollout.Rules{Soak: int64(p.soak), AbortAbove: p.abortAbove, MinDevices: p.minDevices, Require: p.require}
 }
 
-// beginRollout plans a rollout, asks, and runs it.
-func (a *app) beginRollout(ctx context.Context, cmd *cobra.Command, o rolling, job rollout.Work, what work) error {
-	job.MaxExecution = int64(o.maxExecution)
+// startRollout plans a rollout, asks for confirmation if that is needed, and runs the
+// rollout. It prints the devices of a dry run.
+func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPlan, work rollout.Work) error {
 	store, err := a.rollouts()
 	if err != nil {
 		return err
@@ -101,102 +103,119 @@ func (a *app) beginRollout(ctx context.Context, cmd *cobra.Command, o rolling, j
 	if err != nil {
 		return err
 	}
-	if err := o.tier.fromConfig(a); err != nil {
+	if err := p.tier.addFromConfig(a); err != nil {
 		return err
 	}
-	devices, err := a.selectDevices(ctx, client, o.where)
+
+	devices, err := a.selectDevices(ctx, client, p.where)
 	if err != nil {
 		return err
 	}
+	if err := a.checkAtHub(ctx, cmd, client, store, p, devices); err != nil {
+		return err
+	}
+
+	op := operationOf(work.Method)
+	id := p.id
+	if id == "" {
+		name := []rune(op.name)
+		id = a.newJobID(string(name[:min(len(name), 20)]))
+	}
+	work.MaxExecution = int64(p.maxExecution)
+	waves := rollout.PlanWaves(deviceIDs(devices), p.sizes)
+	r := rollout.New(id, client.HostName(), p.where, work, p.rules(), waves, a.now())
+	if p.dryRun {
+		return a.showWaves(r, p.tier)
+	}
+
+	a.note("%s in %s (%s); %s", plural(len(devices), "device"), plural(len(waves), "wave"), waveSizes(waves), p.tier.estimate(r))
+	if err := a.confirmDevices(ctx, devices, p.yes, op); err != nil {
+		return err
+	}
+
+	return a.runRollout(ctx, client, store, id, p.wait, func() (rollout.Rollout, error) { return r, nil })
+}
+
+// checkAtHub checks what needs the hub's answers: that the condition selects enough
+// devices, that the rollout's id is new, and that the hub accepts --require. A wrong
+// --require would otherwise be noticed only after the first wave.
+func (a *app) checkAtHub(ctx context.Context, cmd *cobra.Command, client *rest.Client, store rollout.Store, p rolloutPlan,
+	devices []selectedDevice) error {
 	if len(devices) == 0 {
 		return errors.New("the condition selects no device; nothing was sent")
 	}
-	if n := len(devices); n < o.minDevices {
-		return usagef(cmd, "--min-devices %d: the condition selects %s, so no wave would be judged", o.minDevices, plural(n, "device"))
+	if n := len(devices); n < p.minDevices {
+		return usagef(cmd, "--min-devices %d: the condition selects %s, so no wave would be judged", p.minDevices, plural(n, "device"))
 	}
-	if err := a.checkRolloutID(ctx, client, store, o.id); err != nil {
+	if err := a.checkRolloutID(ctx, client, store, p.id); err != nil {
 		return err
 	}
-	if o.require != "" { // a mistake in it is to show now, not after the first wave
-		if _, err := a.failing(ctx, client, []string{devices[0].DeviceID}, o.require); err != nil {
-			return err
-		}
+	if p.require == "" {
+		return nil
 	}
-	id := o.id
-	if id == "" {
-		name := []rune(what.name)
-		id = a.madeUpID(string(name[:min(len(name), 20)]))
-	}
-	var ids []string
-	for _, d := range devices {
-		ids = append(ids, d.DeviceID)
-	}
-	waves := rollout.PlanWaves(ids, o.sizes)
-	r := rollout.New(id, client.HostName(), o.where, job, o.rules(), waves, a.now())
-	if o.dryRun {
-		return a.showWaves(r, o.tier, what)
-	}
-	a.note("%s in %s (%s); %s", plural(len(ids), "device"), plural(len(waves), "wave"), waveSizes(waves), o.tier.estimate(r))
-	if err := a.agree(ctx, cmd, devices, o.yes, what); err != nil {
-		return err
-	}
-	return a.runRollout(ctx, client, store, id, o.wait, func() (rollout.Rollout, error) { return r, nil })
+
+	_, err := a.findFailing(ctx, client, []string{devices[0].DeviceID}, p.require)
+	return err
 }
 
-// rollouts is where the rollouts' files are.
+// rollouts returns the store of the rollouts' files.
 func (a *app) rollouts() (rollout.Store, error) {
 	store := rollout.DefaultStore(a.getenv)
 	if store == "" {
-		return "", errors.New("there is no place for the rollout's file: set HOME, or XDG_STATE_HOME to an absolute path")
+		return "", errors.New("no folder for the rollout's file: set HOME, or set XDG_STATE_HOME to an absolute path")
 	}
+
 	return store, nil
 }
 
-// checkRolloutID sees to it that an id that the user has given is new: the jobs of
-// another rollout would else be taken for those of this one.
+// checkRolloutID checks that an id given by the user is new. With the id of another
+// rollout, that rollout's jobs would be mistaken for this one's.
 func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rollout.Store, id string) error {
 	if id == "" {
 		return nil
 	}
 	if _, err := store.Load(id); !errors.Is(err, rollout.ErrNotFound) {
-		return fmt.Errorf("there is a rollout %s already; give another --id, or see 'latchctl rollout show %s'", id, id)
+		return fmt.Errorf("the rollout %s exists already; give another --id, or see 'latchctl rollout show %s'", id, id)
 	}
+
 	first := rollout.New(id, "", "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID
 	_, err := client.Job(ctx, first)
-	var refusal *iothub.Error
 	switch {
-	case errors.As(err, &refusal) && refusal.Status == 404:
+	case hasHubStatus(err, 404):
 		return nil
 	case err == nil:
-		return fmt.Errorf("the hub has a job %s already; give another --id", first)
+		return fmt.Errorf("the hub already has a job %s; give another --id", first)
 	}
+
 	return err
 }
 
-// waveSizes tells how many devices each wave has.
+// waveSizes returns the number of devices of each wave as text: "1, 2, 2".
 func waveSizes(waves [][]string) string {
 	var sizes []string
 	for _, w := range waves {
 		sizes = append(sizes, fmt.Sprint(len(w)))
 	}
+
 	return strings.Join(sizes, ", ")
 }
 
-// plannedDevice is a device of a dry run.
+// plannedDevice is a device of a rollout as --dry-run prints it.
 type plannedDevice struct {
 	DeviceID string `json:"deviceId"`
 	Wave     int    `json:"wave"`
 }
 
-// showWaves prints the devices of a dry run in the order in which they would be
-// called.
-func (a *app) showWaves(r rollout.Rollout, t tier, what work) error {
+// showWaves prints the devices of a dry run in the order of their calls, and an
+// estimate of the rollout's duration.
+func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 	var planned []plannedDevice
 	for i, w := range r.Waves {
 		for _, id := range w.Pending() {
 			planned = append(planned, plannedDevice{id, i + 1})
 		}
 	}
+
 	err := printList(a, planned, func() *ui.Table {
 		table := &ui.Table{Head: []string{"WAVE", "DEVICE"}}
 		for _, d := range planned {
@@ -204,76 +223,19 @@ func (a *app) showWaves(r rollout.Rollout, t tier, what work) error {
 		}
 		return table
 	})
-	a.note("this would %s %s; %s; nothing was sent", what.verb, plural(len(planned), "device"), t.estimate(r))
+
+	a.note("this would %s %s; %s; nothing was sent", operationOf(r.Work.Method).verb, plural(len(planned), "device"), t.estimate(r))
 	return err
 }
 
-// tier is what the user says of the hub's edition.
-type tier struct {
-	name  string
-	units int
-	limit iothub.Tier // of the name, once it was checked
-}
-
-func (t *tier) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&t.name, "tier", "", "estimate by the limits of this `TIER` of IoT Hub: F1, S1, S2 or S3; or name it in the config file")
-	cmd.Flags().IntVar(&t.units, "units", 1, "with --tier: the hub has `N` units")
-}
-
-func (t *tier) check(cmd *cobra.Command) (err error) {
-	if t.units < 1 {
-		return usagef(cmd, "--units %d: want 1 or more", t.units)
-	}
-	if t.name == "" {
-		if cmd.Flags().Changed("units") {
-			return usagef(cmd, "--units says nothing without --tier")
-		}
-		return nil
-	}
-	if t.limit, err = iothub.ParseTier(t.name); err != nil {
-		return usagef(cmd, "--%w", err)
-	}
-	return nil
-}
-
-// fromConfig takes the tier of the config file where the command line has none.
-func (t *tier) fromConfig(a *app) (err error) {
-	if t.name != "" || a.tier == "" {
-		return nil
-	}
-	t.name, t.units = a.tier, a.units
-	if t.limit, err = iothub.ParseTier(t.name); err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	return nil
-}
-
-// estimate says how long a rollout takes.
-func (t *tier) estimate(r rollout.Rollout) string {
-	if t.name == "" {
-		soak := r.Estimate(0).Soak
-		if soak == 0 {
-			return "how long it takes is not known without --tier"
-		}
-		return "it takes " + ui.Duration(soak) + " and the time of the calls, which --tier estimates"
-	}
-	rate := int(t.limit.JobDevices.PerSecond(t.units))
-	e := r.Estimate(rate)
-	text := fmt.Sprintf("it takes about %s: %s for the calls (%d a second and %s at a time on %s)",
-		ui.Duration(e.Total().Round(time.Second)), ui.Duration(e.Calls.Round(time.Second)), rate, plural(t.limit.ActiveJobs, "job"), t.limit.Name)
-	if e.Soak > 0 {
-		text += " and " + ui.Duration(e.Soak) + " of soak"
-	}
-	return text
-}
-
-// toBeCalled are the devices that a rollout is still to call, or to call again.
-func toBeCalled(r rollout.Rollout) []selected {
-	var devices []selected
+// pendingDevices returns the devices that a rollout has yet to call, or to call again.
+func pendingDevices(r rollout.Rollout) []selectedDevice {
+	var devices []selectedDevice
 	for _, w := range r.Waves {
 		for _, id := range w.Pending() {
-			devices = append(devices, selected{DeviceID: id})
+			devices = append(devices, selectedDevice{DeviceID: id})
 		}
 	}
+
 	return devices
 }

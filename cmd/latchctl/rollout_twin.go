@@ -9,16 +9,18 @@ import (
 )
 
 type rolloutTwinOptions struct {
-	rolling
-	app           *app
-	cmd           *cobra.Command
-	desired, tags string
+	rolloutPlan
+	app     *app
+	cmd     *cobra.Command
+	desired string
+	tags    string
 }
 
 func newRolloutTwin(a *app, run func(context.Context, *rolloutTwinOptions) error) *cobra.Command {
 	if run == nil {
 		run = runRolloutTwin
 	}
+
 	o := &rolloutTwinOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
@@ -26,14 +28,16 @@ func newRolloutTwin(a *app, run func(context.Context, *rolloutTwinOptions) error
 		Long:  rolloutHelp,
 		Example: `  latchctl rollout twin --where "tags.building = '43'" --desired '{"autoRelockSeconds":30}' --waves 1,10%,100% --soak 2m \
     --abort-above 5% --require "properties.reported.autoRelockSeconds.ac = 200"`,
-		Args: named(),
+		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
 			return run(cmd.Context(), o)
 		},
 	}
-	o.addRollingFlags(cmd)
+
+	o.addPlanFlags(cmd)
 	addPatchFlags(cmd, &o.desired, &o.tags)
+
 	return cmd
 }
 
@@ -45,5 +49,7 @@ func runRolloutTwin(ctx context.Context, o *rolloutTwinOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.app.beginRollout(ctx, o.cmd, o.rolling, rollout.Work{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, workOf(iothub.Job{}))
+
+	work := rollout.Work{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
+	return o.app.startRollout(ctx, o.cmd, o.rolloutPlan, work)
 }

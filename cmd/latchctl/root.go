@@ -14,29 +14,30 @@ import (
 func run(ctx context.Context, a *app, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
+
 	return a.report(root.ExecuteContext(ctx))
 }
 
 // newRoot builds the tree of commands.
 func newRoot(a *app) *cobra.Command {
-	root := group("latchctl", "Lock, unlock and look after doors by an IoT Hub",
+	root := newGroup("latchctl", "Lock, unlock and manage doors through an IoT hub",
 		`  export LATCHCTL_HUB_FILE=hub.connection-string
   latchctl lock --where "tags.building = '43'"
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
 		newLock(a, nil), newUnlock(a, nil),
-		group("job", "Schedule, watch, cancel and retry jobs", "  latchctl job list",
-			group("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
+		newGroup("job", "Schedule, watch, cancel and retry jobs", "  latchctl job list",
+			newGroup("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
 				newJobScheduleMethod(a, nil), newJobScheduleTwin(a, nil)),
 			newJobList(a, nil), newJobShow(a, nil), newJobWatch(a, nil), newJobCancel(a, nil), newJobRetry(a, nil)),
-		group("rollout", "Lead a method or a change through a fleet in waves, and stop where too many fail", "  latchctl rollout list",
+		newGroup("rollout", "Run a method or a twin change on a fleet in waves, and abort if too many devices fail", "  latchctl rollout list",
 			newRolloutMethod(a, nil), newRolloutTwin(a, nil),
 			newRolloutList(a, nil), newRolloutShow(a, nil), newRolloutResume(a, nil), newRolloutAbort(a, nil)),
-		group("device", "Create, list, show and delete devices", "  latchctl device create front-door",
+		newGroup("device", "Create, list, show and delete devices", "  latchctl device create front-door",
 			newDeviceCreate(a, nil), newDeviceList(a, nil), newDeviceShow(a, nil), newDeviceDelete(a, nil), newDeviceConnectionString(a, nil)),
-		group("twin", "Show and change a device's twin", "  latchctl twin show front-door",
+		newGroup("twin", "Show and change a device's twin", "  latchctl twin show front-door",
 			newTwinShow(a, nil), newTwinUpdate(a, nil)),
-		group("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
+		newGroup("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
 			newMethodInvoke(a, nil)),
 		newQuery(a, nil),
 		newConsole(a, nil),
@@ -44,11 +45,12 @@ func newRoot(a *app) *cobra.Command {
 		newVersion(a, nil),
 	)
 	root.AddCommand(newTopics()...)
-	root.Long = "Latchctl schedules and watches jobs on the devices of an IoT Hub, and says what\n" +
-		"became of each door. Its exit status tells the outcome:\n" +
+
+	root.Long = "Latchctl runs jobs on the devices of an IoT hub and shows the result of every door.\n" +
+		"Exit status:\n" +
 		"  0 all devices succeeded       3 the job ended with failed devices\n" +
-		"  1 could not do it             4 it failed, was cancelled or aborted\n" +
-		"  2 wrong usage                 5 timed out waiting"
+		"  1 the command failed          4 the job failed, was cancelled or aborted\n" +
+		"  2 wrong command line          5 latchctl stopped waiting"
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -58,14 +60,25 @@ func newRoot(a *app) *cobra.Command {
 	root.SetUsageTemplate(strings.ReplaceAll(usageTemplate, "WIDTH", fmt.Sprint(a.outWidth())))
 	root.SetHelpTemplate(helpTemplate)
 
+	a.addGlobalFlags(root)
+	if err := a.addCompletions(root); err != nil {
+		panic(err) // A completion names a flag that does not exist.
+	}
+
+	return root
+}
+
+// addGlobalFlags adds the flags of all commands, and the check of --output.
+func (a *app) addGlobalFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.flags.HubFile, "hub-file", "", "read the hub's connection string from `FILE` (environment: LATCHCTL_HUB_FILE)")
-	flags.StringVar(&a.flags.HubName, "hub-name", "", "use the hub of this `HOST` name with your Entra ID login, as by 'az login' (LATCHCTL_HUB_NAME)")
+	flags.StringVar(&a.flags.HubName, "hub-name", "", "use the hub with this `HOST` name and log in by Entra ID, for example with 'az login' (LATCHCTL_HUB_NAME)")
 	flags.StringVar(&a.flags.Hub, "hub", "", "use the hub `NAME` of the config file")
-	flags.StringVar(&a.flags.Endpoint, "endpoint", "", "reach the hub at `https://HOST:PORT` instead of its name (LATCHCTL_ENDPOINT)")
-	flags.StringVar(&a.flags.CAFile, "ca-file", "", "trust the authorities in `FILE` (PEM) for the hub's certificate (LATCHCTL_CA_FILE)")
+	flags.StringVar(&a.flags.Endpoint, "endpoint", "", "connect to `https://HOST:PORT` instead of the hub's name (LATCHCTL_ENDPOINT)")
+	flags.StringVar(&a.flags.CAFile, "ca-file", "", "trust the CA certificates in `FILE` (PEM) to verify the hub (LATCHCTL_CA_FILE)")
 	flags.StringVarP(&a.format, "output", "o", "table", "print `FORMAT`: table, json or jsonl")
-	flags.BoolVar(&a.trace, "trace", false, "show each request and answer, without keys and signatures")
+	flags.BoolVar(&a.trace, "trace", false, "print each request and answer, without keys and signatures")
+
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
 		switch a.format {
 		case "table", "json", "jsonl":
@@ -73,14 +86,10 @@ func newRoot(a *app) *cobra.Command {
 		}
 		return usagef(cmd, "-o %s: want table, json or jsonl", a.format)
 	}
-	if err := a.complete(root); err != nil {
-		panic(err) // the flag --hub is not there
-	}
-	return root
 }
 
-// group is a command that only holds others.
-func group(use, short, example string, commands ...*cobra.Command) *cobra.Command {
+// newGroup returns a command that only has subcommands.
+func newGroup(use, short, example string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example,
 		Args: cobra.ArbitraryArgs,
@@ -97,35 +106,39 @@ func group(use, short, example string, commands ...*cobra.Command) *cobra.Comman
 		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(commands...)
+
 	return cmd
 }
 
-// flagError is a usage error that names the flag that was meant, as far as that
-// can be told.
+// flagError returns the usage error for a flag that cobra rejects. For an unknown
+// flag it suggests flags with similar names.
 func flagError(cmd *cobra.Command, err error) error {
-	typed, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
-	if !ok {
+	typed, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
 		return usagef(cmd, "%w", err)
 	}
+
 	var near []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden && distance(typed, f.Name) <= 2 {
+		if !f.Hidden && editDistance(typed, f.Name) <= 2 {
 			near = append(near, "--"+f.Name)
 		}
 	})
 	if len(near) == 0 {
 		return usagef(cmd, "%w", err)
 	}
+
 	return usagef(cmd, "%w (did you mean %s?)", err, strings.Join(near, " or "))
 }
 
-// distance is how many letters are to be put in, taken out or replaced to make b
-// of a.
-func distance(a, b string) int {
+// editDistance returns the Levenshtein distance of a and b: the number of bytes to
+// insert, delete or replace in order to turn a into b.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
+
 	for i := range len(a) {
 		diagonal := row[0]
 		row[0] = i + 1
@@ -138,28 +151,31 @@ func distance(a, b string) int {
 			row[j+1] = min(replaced, row[j]+1, diagonal+1)
 		}
 	}
+
 	return row[len(b)]
 }
 
-// named wants exactly the arguments that are named.
-func named(names ...string) cobra.PositionalArgs {
+// exactArgs returns a check that a command has one non-empty argument for each name.
+func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
 			return usagef(cmd, "%s is missing", names[len(args)])
 		case len(args) > len(names):
-			return usagef(cmd, "there is no place for the argument %q", args[len(names)])
+			return usagef(cmd, "unexpected argument %q", args[len(names)])
 		}
+
 		for i, arg := range args {
 			if arg == "" {
 				return usagef(cmd, "%s is empty", names[i])
 			}
 		}
+
 		return nil
 	}
 }
 
-// The help starts from an example: what a technician copies.
+// helpTemplate starts with an example, which a technician can copy.
 const helpTemplate = `{{with .Short}}{{.}}.
 
 {{end}}{{if .HasExample}}Example:
@@ -169,7 +185,7 @@ const helpTemplate = `{{with .Short}}{{.}}.
 
 {{end}}{{if .Runnable}}{{.UsageString}}{{end}}`
 
-// WIDTH is the terminal's.
+// usageTemplate contains WIDTH in place of the terminal's width.
 const usageTemplate = `Usage:
   {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
 {{if .HasAvailableSubCommands}}

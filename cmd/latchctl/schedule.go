@@ -14,84 +14,91 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// scheduling is what all commands that schedule a job have in common.
+// scheduling holds the flags that all commands that schedule a job have in common.
 type scheduling struct {
-	choice
+	selection
 	start        string
 	maxExecution seconds
-	id           string
+	id           string // the job's id; empty means a generated one
 	watch        bool
-	wait         seconds
-	at           *time.Time // start, once it was checked
+	wait         seconds // how long to wait for the job; 0 means without limit
+
+	startTime *time.Time // start, parsed by check; nil means at once
 }
 
 // addScheduleFlags adds the flags of "job schedule".
 func (s *scheduling) addScheduleFlags(cmd *cobra.Command) {
 	s.addFlags(cmd)
-	cmd.Flags().StringVar(&s.start, "start", "now", "begin at `WHEN`: now, +10m, tomorrow 02:00, 2026-11-30 02:00, or a time such as 2026-11-24T02:00:00+01:00")
-	cmd.Flags().StringVar(&s.id, "id", "", "give the job this `ID` instead of one made up")
+	cmd.Flags().StringVar(&s.start, "start", "now", "start the job at `TIME`: now, +10m, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339 such as 2026-11-24T02:00:00+01:00")
+	cmd.Flags().StringVar(&s.id, "id", "", "give the job this `ID` instead of a generated one")
 	cmd.Flags().BoolVar(&s.watch, "watch", false, "wait for the job's end and show each device's result")
 	s.addRunFlags(cmd)
 }
 
-// addRunFlags adds the flags that lock and unlock have too.
+// addRunFlags adds the flags that lock and unlock share with "job schedule".
 func (s *scheduling) addRunFlags(cmd *cobra.Command) {
 	s.maxExecution = 3600
 	cmd.Flags().Var(&s.maxExecution, "max-execution", "let the hub end the job after this time")
-	cmd.Flags().Var(&s.wait, "wait", "wait this long at most, for a hub full of jobs and for the job's end, then exit with status 5; the job goes on")
+	cmd.Flags().Var(&s.wait, "wait", "exit with status 5 if the hub has not accepted and ended the job within this time; a started job continues")
 }
 
-// check looks at everything before anything is sent.
+// check validates all flags and parses --start. It sends no request.
 func (s *scheduling) check(a *app, cmd *cobra.Command) error {
-	if err := s.choice.check(cmd); err != nil {
+	if err := s.selection.check(cmd); err != nil {
 		return err
 	}
 	if s.id != "" {
-		if err := jobID(cmd, s.id); err != nil {
+		if err := checkJobID(cmd, s.id); err != nil {
 			return err
 		}
 	}
 	if err := s.checkTimes(cmd); err != nil {
 		return err
 	}
+
 	var err error
-	if s.at, err = parseStart(s.start, a.now(), a.local); err != nil {
+	if s.startTime, err = parseStart(s.start, a.now(), a.local); err != nil {
 		return usagef(cmd, "%w", err)
 	}
+
 	return nil
 }
 
 func (s *scheduling) checkTimes(cmd *cobra.Command) error {
 	if s.maxExecution == 0 {
-		return usagef(cmd, "--max-execution is 0; want a time such as 1h")
+		return usagef(cmd, "--max-execution is 0; want a duration such as 1h")
 	}
+
 	return nil
 }
 
-// work says what a job does.
-type work struct {
-	verb    string // for the question: "lock", "update the twins of"
-	name    string // for a made up id: "lock", "twin"
-	unlocks bool
+// operation describes to the user what a job does to each device.
+type operation struct {
+	verb    string // the verb of questions and notes: "lock", "update the twins of"
+	name    string // the beginning of generated job ids: "lock", "twin"
+	unlocks bool   // the operation unlocks doors
 }
 
-// schedule sends a job, once the user agrees, and watches it if that was asked
-// for. Its id, condition and times are those of s.
-func (a *app) schedule(ctx context.Context, cmd *cobra.Command, s scheduling, job iothub.Job, what work) error {
+// schedule creates a job on the selected devices, after the user has confirmed it if
+// that is needed. With --watch it waits for the job's end. The job's id, condition
+// and times come from s.
+func (a *app) schedule(ctx context.Context, s scheduling, job iothub.Job, op operation) error {
 	client, err := a.client()
 	if err != nil {
 		return err
 	}
-	if goOn, err := a.settle(ctx, cmd, client, s.choice, what); err != nil || !goOn {
+	if goOn, err := a.confirmSelection(ctx, client, s.selection, op); err != nil || !goOn {
 		return err
 	}
+
 	job.JobID = s.id
 	if job.JobID == "" {
-		job.JobID = a.madeUpID(what.name)
+		job.JobID = a.newJobID(op.name)
 	}
 	job.QueryCondition = s.condition()
 	job.MaxExecutionTimeInSeconds = int64(s.maxExecution)
-	job.StartTime = s.at // none is at once, by the hub's clock
+	job.StartTime = s.startTime
+
 	created, wait, err := a.createJob(ctx, client, job, s.wait)
 	if err != nil {
 		return err
@@ -99,12 +106,14 @@ func (a *app) schedule(ctx context.Context, cmd *cobra.Command, s scheduling, jo
 	if !s.watch {
 		return a.showScheduled(created)
 	}
+
 	a.note("job %s", job.JobID)
-	return a.follow(ctx, client, job.JobID, wait, true)
+	return a.watchAndReport(ctx, client, job.JobID, wait, true)
 }
 
-// madeUpID is an id that says what the job does and when it was made.
-func (a *app) madeUpID(name string) string {
+// newJobID generates a job id from the operation's name, the time and random
+// letters.
+func (a *app) newJobID(name string) string {
 	word := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
 			return r
@@ -114,37 +123,45 @@ func (a *app) madeUpID(name string) string {
 	if len(word) > 30 {
 		word = word[:30]
 	}
+
 	return word + "-" + a.now().UTC().Format("20060102-150405") + "-" + a.newID()
 }
 
-// showScheduled says that a job was taken, and how to follow it.
+// showScheduled prints the id of a new job, and a note with the job's state and the
+// command that watches it.
 func (a *app) showScheduled(job iothub.Job) error {
 	if a.format != "table" {
 		return a.printOne(job, nil)
 	}
+
 	_, err := fmt.Fprintln(a.out, ui.Clean(job.JobID))
+
 	state := string(job.Status)
 	if job.Status == iothub.JobScheduled && job.StartTime != nil {
 		state += " for " + a.localTime(job.StartTime)
 	}
-	a.note("job %s is %s; follow it with: latchctl job watch %s", job.JobID, state, job.JobID)
+	a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, job.JobID)
+
 	return err
 }
 
-// follow watches a job to its end and shows what became of its devices.
-func (a *app) follow(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) error {
+// watchAndReport waits for a job's end, prints the result of each device and returns
+// the job's exit status.
+func (a *app) watchAndReport(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) error {
 	report, err := a.watchJob(ctx, client, id, wait, known)
 	if err != nil {
-		return a.jobGoesOn(ctx, id, err)
+		a.noteJobContinues(ctx, id, err)
+		return err
 	}
 	if err := a.showReport(report, false); err != nil {
 		return err
 	}
-	return judged(report)
+
+	return jobExitStatus(report)
 }
 
-// watchJob watches a job to its end. A job that is known to the hub is waited for
-// even if the hub is away at first.
+// watchJob waits for a job's end and prints the progress. If known is true, the hub
+// has the job, and watchJob retries even if the hub cannot be reached at first.
 func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) (watch.Report, error) {
 	printer := &ui.Printer{W: a.errOut}
 	if a.errTerminal {
@@ -152,6 +169,7 @@ func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait
 	}
 	a.notes = printer.Note
 	defer func() { a.notes = nil }()
+
 	report, err := watch.Job(ctx, client, id, watch.Options{
 		Now:   a.now,
 		Sleep: a.sleep,
@@ -163,31 +181,35 @@ func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait
 		},
 	})
 	printer.Clear()
+
 	return report, err
 }
 
-// jobGoesOn says so of a job that is not watched any more.
-func (a *app) jobGoesOn(ctx context.Context, id string, err error) error {
+// noteJobContinues tells the user that a job continues at the hub, if err means that
+// latchctl stopped watching it.
+func (a *app) noteJobContinues(ctx context.Context, id string, err error) {
 	if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
-		a.note("the job goes on; take it up again with: latchctl job watch %s", id)
+		a.note("the job continues; watch it again with: latchctl job watch %s", id)
 	}
-	return err
 }
 
-// progress is a job as the line of progress shows it. A device that the hub
-// counts as succeeded has answered a method; whether it did as told is only
-// known from its row.
+// progress returns what the progress line shows of a job. The hub counts a device as
+// succeeded as soon as it has answered a method, so the line says "answered": only
+// the device's result tells whether the method succeeded.
 func (a *app) progress(job iothub.Job) ui.Progress {
 	p := ui.Progress{State: string(job.Status), Word: "answered"}
 	if job.Type == iothub.ScheduleUpdateTwin {
 		p.Word = "updated"
 	}
+
 	if job.Status == iothub.JobScheduled && job.StartTime != nil && job.StartTime.After(a.now()) {
 		p.State = "scheduled for " + a.localTime(job.StartTime)
 		return p
 	}
+
 	if s := job.DeviceJobStatistics; s != nil {
 		p.Counts = ui.Counts{Total: s.DeviceCount, Succeeded: s.SucceededCount, Failed: s.FailedCount, Running: s.RunningCount, Pending: s.PendingCount}
 	}
+
 	return p
 }

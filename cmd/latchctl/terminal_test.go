@@ -71,7 +71,7 @@ func TestConfirmOnATerminal(t *testing.T) {
 		if sent := len(hub.jobs); (sent == 1) != (want == exitDevices) {
 			t.Errorf("%q: %d jobs", typed, sent)
 		}
-		if want == exitFailed && !strings.HasSuffix(errOut.String(), "latchctl: not confirmed: nothing was done\n") {
+		if want == exitFailed && !strings.HasSuffix(errOut.String(), "latchctl: not confirmed; nothing was sent\n") {
 			t.Errorf("%q: said %q", typed, errOut)
 		}
 	}
@@ -115,7 +115,7 @@ func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	if got := run(t.Context(), a, []string{"unlock", "--where", "tags.building = '43'"}); got != exitFailed || len(hub.jobs) != 0 {
 		t.Errorf("status %d, %d jobs", got, len(hub.jobs))
 	}
-	want := "Unlock 2 devices (a, b)? [y/N] latchctl: the condition now selects other devices than those that were shown: " +
+	want := "Unlock 2 devices (a, b)? [y/N] latchctl: the condition no longer selects the devices that were shown: it now selects " +
 		"3 devices (a, b, c); nothing was sent\n"
 	if errOut.String() != want {
 		t.Errorf("said %q, want %q", errOut, want)
@@ -129,10 +129,10 @@ func TestInterruptedWhileSending(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a job": {[]string{"lock", "--where", "*"}, "interrupted; the job may run all the same, see 'latchctl job show lock-"},
+		"a job": {[]string{"lock", "--where", "*"}, "interrupted; the hub may run the job anyway, see 'latchctl job show lock-"},
 		"a job with an id": {[]string{"job", "schedule", "method", "ping", "--where", "*", "--id", "mine"},
-			"interrupted; the job may run all the same, see 'latchctl job show mine'\n"},
-		"a method": {[]string{"method", "invoke", "a", "lockDoor"}, "interrupted; a may have been called all the same\n"},
+			"interrupted; the hub may run the job anyway, see 'latchctl job show mine'\n"},
+		"a method": {[]string{"method", "invoke", "a", "lockDoor"}, "interrupted; the hub may have called a anyway\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			hub := startFakeHub(t, threeDoors)
@@ -153,7 +153,7 @@ func TestFullHubAfterALostAnswer(t *testing.T) {
 	hub.interrupt = func() { hub.interrupt, hub.full = nil, 1000 }
 	a, _, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
 	got := run(t.Context(), a, []string{"lock", "a"})
-	if text := errOut.String(); got != exitTimedOut || !strings.Contains(text, "the job may run all the same") || strings.Contains(text, "nothing was scheduled") {
+	if text := errOut.String(); got != exitTimedOut || !strings.Contains(text, "the hub may run the job anyway") || strings.Contains(text, "nothing was scheduled") {
 		t.Errorf("status %d, %q", got, text)
 	}
 }
@@ -216,7 +216,7 @@ func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
 	if !strings.Contains(out.String(), "100 devices: 0 succeeded, 100 failed") {
 		t.Errorf("told %.300q", out)
 	}
-	if text := errOut.String(); !strings.Contains(text, "the retry ends here, without a result of 1 device") || !strings.Contains(text, "as many active jobs as it takes") {
+	if text := errOut.String(); !strings.Contains(text, "the retry ends here; 1 device had no result") || !strings.Contains(text, "reached its limit on active jobs") {
 		t.Errorf("said %.800q", text)
 	}
 }
@@ -248,7 +248,7 @@ func TestLockAtATerminal(t *testing.T) {
 		t.Errorf("standard output\n%s\nwant\n%s", out, want)
 	}
 	if !strings.HasSuffix(out.String(), "\n3 devices: 2 succeeded, 1 failed (1\n  refused)\n") ||
-		!strings.HasSuffix(progress, "latchctl: refused, jammed (c): the bolt\n  did not get there: look at bolt,\n  strike and frame, then try again\n") {
+		!strings.HasSuffix(progress, "latchctl: refused, jammed (c): the bolt\n  did not reach its position: check\n  bolt, strike and frame, then try again\n") {
 		t.Errorf("standard output\n%s\nstandard error\n%s\nwant the ends wrapped", out, progress)
 	}
 }
@@ -278,7 +278,7 @@ func TestInterruptedWatch(t *testing.T) {
 	if got := run(ctx, a, []string{"lock", "--where", "*"}); got != exitFailed || out.Len() != 0 {
 		t.Errorf("status %d, printed %q", got, out)
 	}
-	if !strings.Contains(errOut.String(), "the job goes on; take it up again with:\n  latchctl job watch lock-") ||
+	if !strings.Contains(errOut.String(), "the job continues; watch it again with:\n  latchctl job watch lock-") ||
 		!strings.HasSuffix(errOut.String(), "latchctl: interrupted\n") {
 		t.Errorf("said %q", errOut)
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Topics of the help. Tests hold both to what they describe.
+// The texts of the help topics. Tests compare them with the types and the flags that
+// they describe.
 var (
 	//go:embed output.txt
 	outputFields string
@@ -14,19 +15,19 @@ var (
 	connectionHelp string
 )
 
-// newTopics are the topics of the help: latchctl help output.
+// newTopics returns the help topics, such as "latchctl help output".
 func newTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{
 			Use:   "connection",
-			Short: "Which hub is spoken to, and how one logs in",
+			Short: "How to choose a hub and log in to it",
 			Long:  connectionHelp,
 			Example: `  latchctl doctor --hub-file hub.connection-string
   latchctl device list --hub-name myhub.azure-devices.net`,
 		},
 		{
 			Use:   "output",
-			Short: "What -o json and -o jsonl print, field by field",
+			Short: "The fields that -o json and -o jsonl print",
 			Long:  outputFields,
 			Example: `  latchctl lock --where "tags.building = '43'" -o json | jq -r '.devices[] | select(.result != "succeeded") | .deviceId'
   latchctl device list -o jsonl | jq -r 'select(.position != "locked") | .deviceId'`,

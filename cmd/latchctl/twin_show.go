@@ -21,13 +21,14 @@ func newTwinShow(a *app, run func(context.Context, *twinShowOptions) error) *cob
 	if run == nil {
 		run = runTwinShow
 	}
+
 	o := &twinShowOptions{app: a}
 	return &cobra.Command{
 		Use:     "show ID",
-		Short:   "Show a device's twin: tags, desired and reported properties",
-		Long:    "With -o json the twin is whole, as the service API has it.",
+		Short:   "Show the tags, the desired and the reported properties of a device",
+		Long:    "-o json prints the whole twin, as the service API returns it.",
 		Example: "  latchctl twin show front-door\n  latchctl twin show front-door -o json",
-		Args:    named("ID"),
+		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
 			return run(cmd.Context(), o)
@@ -36,59 +37,60 @@ func newTwinShow(a *app, run func(context.Context, *twinShowOptions) error) *cob
 }
 
 func runTwinShow(ctx context.Context, o *twinShowOptions) error {
-	if err := deviceID(o.cmd, o.id); err != nil {
+	if err := checkDeviceID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()
 	if err != nil {
 		return err
 	}
+
 	twin, err := client.Twin(ctx, o.id)
 	if err != nil {
 		return noSuchDevice(o.id, err)
 	}
+
 	return o.app.showTwin(twin)
 }
 
+// showTwin prints a twin in the format of --output.
 func (a *app) showTwin(twin iothub.Twin) error {
 	return a.printOne(twin, func(w io.Writer) error {
-		err := a.fields(w,
+		err := a.printFields(w,
 			"Device", twin.DeviceID,
 			"Status", twin.Status,
 			"Connection", twin.ConnectionState,
-			"Last seen", a.localTime(set(twin.LastActivityTime)),
+			"Last seen", a.localTime(timeOrNil(twin.LastActivityTime)),
 			"Model", twin.ModelID,
 			"ETag", twin.ETag,
 		)
 		if err != nil {
 			return err
 		}
-		for _, part := range []struct {
-			name   string
-			object iothub.Object
-		}{
-			{"Tags", twin.Tags},
-			{fmt.Sprintf("Desired (version %d)", twin.Properties.Desired.Version()), twin.Properties.Desired},
-			{fmt.Sprintf("Reported (version %d)", twin.Properties.Reported.Version()), twin.Properties.Reported},
-		} {
-			if err := showObject(w, part.name, part.object); err != nil {
-				return err
-			}
+
+		desired, reported := twin.Properties.Desired, twin.Properties.Reported
+		if err := showObject(w, "Tags", twin.Tags); err != nil {
+			return err
 		}
-		return nil
+		if err := showObject(w, fmt.Sprintf("Desired (version %d)", desired.Version()), desired); err != nil {
+			return err
+		}
+
+		return showObject(w, fmt.Sprintf("Reported (version %d)", reported.Version()), reported)
 	})
 }
 
-// showObject prints an object's members, without those that are the hub's own.
+// showObject prints an object's members, except for those that only the hub sets.
 func showObject(w io.Writer, name string, object iothub.Object) error {
-	own := make(iothub.Object)
+	shown := make(iothub.Object)
 	for k, v := range object {
 		if !strings.HasPrefix(k, "$") {
-			own[k] = v
+			shown[k] = v
 		}
 	}
+
 	var text strings.Builder
-	if err := printJSON(&text, own); err != nil {
+	if err := printJSON(&text, shown); err != nil {
 		return err
 	}
 	for line := range strings.Lines(name + ": " + text.String()) {
@@ -96,5 +98,6 @@ func showObject(w io.Writer, name string, object iothub.Object) error {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set when a release is linked: -ldflags "-X main.version=1.2.3".
+// version is the program's version. The linker sets it in a release:
+// -ldflags "-X main.version=1.2.3".
 var version = "devel"
 
 type versionOptions struct {
@@ -20,17 +21,18 @@ func newVersion(a *app, run func(context.Context, *versionOptions) error) *cobra
 	if run == nil {
 		run = runVersion
 	}
+
 	o := &versionOptions{app: a}
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  latchctl version",
-		Args:    named(),
+		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), o) },
 	}
 }
 
-// versionView is the program as -o json has it.
+// versionView is the version as -o json prints it.
 type versionView struct {
 	Version string `json:"version"`
 	Go      string `json:"go"`
@@ -39,6 +41,7 @@ type versionView struct {
 
 func runVersion(_ context.Context, o *versionOptions) error {
 	v := versionView{o.app.version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+
 	return o.app.printOne(v, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "latchctl %s (%s, %s)\n", v.Version, v.Go, v.System)
 		return err

@@ -52,7 +52,7 @@ func TestCreateJob(t *testing.T) {
 		{"unknown action", `{"do":"reboot","where":"*","ids":["c","b","a"]}`, 400, `{"error":"unknown action \"reboot\"; want lock, unlock or twin"}`},
 		{"no condition", `{"do":"lock","where":"","ids":["c","b","a"]}`, 400, `{"error":"this box is empty"}`},
 		{"a condition that the hub refuses", `{"do":"lock","where":"?","ids":["c","b","a"]}`, 400,
-			`{"error":"the hub does not take the condition: line 1: what is this (ArgumentInvalid 400004)"}`},
+			`{"error":"the hub rejects the condition: line 1: what is this (ArgumentInvalid 400004)"}`},
 		{"fewer doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","c","d"]}`, 409, `{"error":"nothing was sent: you confirmed 4 doors, but the condition now matches 3; check the list and try again"}`},
 		{"more doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b"]}`, 409, `{"error":"nothing was sent: you confirmed 2 doors, but the condition now matches 3; check the list and try again"}`},
 		{"other doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","d"]}`, 409, `{"error":"nothing was sent: the condition now matches other doors than you confirmed; check the list and try again"}`},

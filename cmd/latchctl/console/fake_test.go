@@ -156,7 +156,7 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 			case "none":
 				return nil, nil
 			}
-			return nil, fmt.Errorf("the hub does not take the condition: %w", iothub.Errorf(iothub.CodeArgumentInvalid, "line 1: what is this"))
+			return nil, fmt.Errorf("the hub rejects the condition: %w", iothub.Errorf(iothub.CodeArgumentInvalid, "line 1: what is this"))
 		},
 		NewID:     func(name string) string { return name + "-1" },
 		CreateJob: hub.create,

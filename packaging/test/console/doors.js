@@ -153,11 +153,11 @@ module.exports = {
   'refused condition': async (w) => {
     const { page } = w;
     await page.fill('#where', 'building === 43');
-    await page.locator('#where-fault', { hasText: 'the hub does not take the condition: query, line 1:' }).waitFor();
+    await page.locator('#where-fault', { hasText: 'the hub rejects the condition: query, line 1:' }).waitFor();
     assert.equal(await page.isDisabled('#lock'), true);
     await w.shot(page, 'fault-light');
     await page.fill('#where', 'SELECT * FROM devices WHERE floor = 3');
-    await page.locator('#where-fault', { hasText: 'takes only the condition, what stands after WHERE: floor = 3' }).waitFor();
+    await page.locator('#where-fault', { hasText: 'takes only the condition, the part of a query after WHERE: floor = 3' }).waitFor();
     await filter(page, "tags.site = 'nowhere'", '0 of 3 doors');
     assert.match(await page.textContent('#list'), /No door matches the condition/);
     assert.equal(await page.isDisabled('#unlock'), true);

@@ -97,7 +97,7 @@ func TestRolloutStopsAndResumes(t *testing.T) {
 	r := newRollouts(t, h)
 	sim := startSim(t, h, faults...)
 	first := r.run(t, "method", "lockDoor", "--where", "*", "--waves", "10,10%,100%", "--abort-above", "5%", "--id", "all", "--yes").Want(t, 4)
-	if !strings.Contains(first.Stderr, "no further job is scheduled") || !strings.Contains(first.Stdout, "jammed") {
+	if !strings.Contains(first.Stderr, "no further job is created") || !strings.Contains(first.Stdout, "jammed") {
 		t.Errorf("standard output:\n%s\nstandard error:\n%s", first.Stdout, first.Stderr)
 	}
 	s := r.show(t, "all")
@@ -196,14 +196,14 @@ func TestRolloutInterrupted(t *testing.T) {
 		{"killed after the wave was called", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
 		{"interrupted", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) {
 			running.Signal(syscall.SIGINT)
-			running.Expect(t, "latchctl: the rollout can be taken up where it is, with: latchctl rollout resume doors")
+			running.Expect(t, "latchctl: to continue the rollout where it is, run: latchctl rollout resume doors")
 			if code := running.Wait(t); code != 1 {
 				t.Errorf("the interrupted latchctl ended with exit code %d, want 1", code)
 			}
 		}},
 		{"aborted", firstWave, func(t *testing.T, r rollouts, running *harness.Process) {
 			aborted := r.run(t, "abort", "doors", "--reason", "fire drill").Want(t, 0)
-			if !strings.Contains(aborted.Stdout, "rollout doors is stopped") || !strings.Contains(aborted.Stderr, "job doors-w1 may run, and goes on to its end") {
+			if !strings.Contains(aborted.Stdout, "rollout doors is stopped") || !strings.Contains(aborted.Stderr, "job doors-w1 may be running; it runs to completion") {
 				t.Errorf("standard output:\n%s\nstandard error:\n%s", aborted.Stdout, aborted.Stderr)
 			}
 			running.Expect(t, "latchctl: stopped: fire drill")
@@ -262,7 +262,7 @@ func TestRolloutWaitsForAnotherJob(t *testing.T) {
 	h.Ctl(t, "job", "schedule", "method", "lockDoor", "--where", "deviceId = 'door-00'", "--id", jobID).Want(t, 0)
 	take(t, f.calls, 1, "devices to be called")
 	running := r.start(t, "method", "lockDoor", "--where", "deviceId != 'door-00'", "--waves", "1,100%", "--id", "doors")
-	running.Expect(t, "latchctl: note: the hub has as many active jobs as it takes; waiting until one has ended")
+	running.Expect(t, "latchctl: note: the hub has reached its limit on active jobs; waiting until a job has ended")
 	close(f.release)
 	if code := running.Wait(t); code != 0 {
 		t.Errorf("latchctl ended with exit code %d", code)

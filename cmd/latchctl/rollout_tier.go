@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
+	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/spf13/cobra"
+)
+
+// tierFlags holds the flags that name the hub's IoT Hub tier. The tier's limits decide
+// how long a rollout takes.
+type tierFlags struct {
+	name  string
+	units int
+
+	limits iothub.Tier // the limits of the tier name, set by check and addFromConfig
+}
+
+func (t *tierFlags) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.name, "tier", "", "estimate the duration by the limits of this IoT Hub `TIER`: F1, S1, S2 or S3 (default: the tier in the config file)")
+	cmd.Flags().IntVar(&t.units, "units", 1, "with --tier: the number `N` of the tier's units")
+}
+
+// check validates the flags and sets limits.
+func (t *tierFlags) check(cmd *cobra.Command) (err error) {
+	if t.units < 1 {
+		return usagef(cmd, "--units %d: want 1 or more", t.units)
+	}
+	if t.name == "" {
+		if cmd.Flags().Changed("units") {
+			return usagef(cmd, "--units has no effect without --tier; give both")
+		}
+		return nil
+	}
+
+	if t.limits, err = iothub.ParseTier(t.name); err != nil {
+		return usagef(cmd, "--%w", err)
+	}
+
+	return nil
+}
+
+// addFromConfig uses the tier of the config file if the command line names none.
+func (t *tierFlags) addFromConfig(a *app) (err error) {
+	if t.name != "" || a.tier == "" {
+		return nil
+	}
+
+	t.name, t.units = a.tier, a.units
+	if t.limits, err = iothub.ParseTier(t.name); err != nil {
+		return fmt.Errorf("config file: %w", err)
+	}
+
+	return nil
+}
+
+// estimate tells how long a rollout will take.
+func (t *tierFlags) estimate(r rollout.Rollout) string {
+	if t.name == "" {
+		soak := r.Estimate(0).Soak
+		if soak == 0 {
+			return "give --tier to estimate the duration"
+		}
+		return "it takes " + ui.Duration(soak) + " and the time of the calls; give --tier to estimate that"
+	}
+
+	rate := int(t.limits.JobDevices.PerSecond(t.units))
+	e := r.Estimate(rate)
+	text := fmt.Sprintf("it takes about %s: %s for the calls (on %s: %d per second and %s at a time)",
+		ui.Duration(e.Total().Round(time.Second)), ui.Duration(e.Calls.Round(time.Second)), t.limits.Name, rate, plural(t.limits.ActiveJobs, "job"))
+	if e.Soak > 0 {
+		text += " and " + ui.Duration(e.Soak) + " of soak time"
+	}
+
+	return text
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+	"github.com/spf13/cobra"
+)
+
+// selectedDevice is a device that a condition selects, as --dry-run prints it.
+type selectedDevice struct {
+	DeviceID        string `json:"deviceId"`
+	ConnectionState string `json:"connectionState"`
+}
+
+// selection holds the devices that a command is for, and the flags that decide
+// whether latchctl asks for confirmation. Either ids or where is set.
+type selection struct {
+	ids    []string
+	where  string // selects devices by a condition; '*' selects all
+	yes    bool   // skip the confirmation
+	dryRun bool   // list the devices and send nothing
+}
+
+// addFlags adds the flags that select devices.
+func (s *selection) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&s.where, "where", "w", "", "select devices by `CONDITION`, the part of a query after WHERE; '*' selects all")
+	s.addConfirmationFlags(cmd)
+}
+
+// addConfirmationFlags adds --yes and --dry-run.
+func (s *selection) addConfirmationFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&s.yes, "yes", "y", false, "skip the confirmation")
+	cmd.Flags().BoolVarP(&s.dryRun, "dry-run", "n", false, "list the selected devices and send nothing")
+}
+
+// check validates the selection and removes duplicate ids. It sends no request.
+func (s *selection) check(cmd *cobra.Command) error {
+	if len(s.ids) == 0 {
+		if !cmd.Flags().Changed("where") {
+			return usagef(cmd, "no device is selected; %s", howToSelect(cmd))
+		}
+		return checkCondition(cmd, "--where", s.where)
+	}
+	if cmd.Flags().Changed("where") {
+		return usagef(cmd, "give --where CONDITION or device ids, not both")
+	}
+
+	var ids []string
+	for _, id := range s.ids {
+		if err := checkDeviceID(cmd, id); err != nil {
+			return err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	s.ids = ids
+
+	return nil
+}
+
+// howToSelect tells the user how to select devices for cmd.
+func howToSelect(cmd *cobra.Command) string {
+	if strings.Contains(cmd.Use, "ID...") {
+		return "give device ids, or --where CONDITION"
+	}
+
+	return "give --where CONDITION"
+}
+
+// condition returns the condition that selects the devices.
+func (s *selection) condition() string {
+	if len(s.ids) > 0 {
+		return rest.DevicesIn(s.ids)
+	}
+
+	return s.where
+}
+
+// errNotConfirmed ends a command whose confirmation the user declined.
+var errNotConfirmed = errors.New("not confirmed; nothing was sent")
+
+// confirmSelection looks up the selected devices and asks for confirmation, where
+// these are needed, and reports whether the command should go on. It prints the
+// devices of a dry run.
+func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selection, op operation) (bool, error) {
+	if s.yes && !s.dryRun && len(s.ids) == 0 {
+		return true, nil
+	}
+
+	devices, err := a.selectDevices(ctx, client, s.condition())
+	if err != nil {
+		return false, err
+	}
+	if missing := missingDevices(s.ids, devices); len(missing) > 0 {
+		return false, fmt.Errorf("no such device: %s; nothing was sent (the hub can take a moment to find a new device)", strings.Join(missing, ", "))
+	}
+	if len(devices) == 0 {
+		return false, errors.New("the condition selects no device; nothing was sent")
+	}
+
+	if s.dryRun {
+		return false, a.showSelected(devices, op.verb)
+	}
+	if !a.needsConfirmation(len(devices), s.yes, op) {
+		return true, nil
+	}
+	if err := a.confirmDevices(ctx, devices, s.yes, op); err != nil {
+		return false, err
+	}
+	if len(s.ids) > 0 {
+		return true, nil
+	}
+
+	// The condition may select other devices than those that the user confirmed, if
+	// the user took a while to answer.
+	now, err := a.selectDevices(ctx, client, s.where)
+	if err != nil {
+		return false, err
+	}
+	if !sameDevices(devices, now) {
+		return false, fmt.Errorf("the condition no longer selects the devices that were shown: it now selects %s (%s); nothing was sent",
+			plural(len(now), "device"), firstNames(deviceIDs(now)))
+	}
+
+	return true, nil
+}
+
+// deviceIDs returns the ids of devices, in their order.
+func deviceIDs(devices []selectedDevice) []string {
+	ids := make([]string, len(devices))
+	for i, d := range devices {
+		ids[i] = d.DeviceID
+	}
+
+	return ids
+}
+
+// sameDevices reports whether a and b have the same devices, in any order.
+func sameDevices(a, b []selectedDevice) bool {
+	x, y := deviceIDs(a), deviceIDs(b)
+	slices.Sort(x)
+	slices.Sort(y)
+
+	return slices.Equal(x, y)
+}
+
+// missingDevices returns those ids that devices does not have.
+func missingDevices(ids []string, devices []selectedDevice) []string {
+	present := make(map[string]bool)
+	for _, d := range devices {
+		present[d.DeviceID] = true
+	}
+
+	var missing []string
+	for _, id := range ids {
+		if !present[id] {
+			missing = append(missing, id)
+		}
+	}
+
+	return missing
+}
+
+// needsConfirmation reports whether latchctl must ask before it sends: always for
+// many devices, and when it unlocks more than one door.
+func (a *app) needsConfirmation(devices int, yes bool, op operation) bool {
+	return !yes && (devices > a.confirmAbove || op.unlocks && devices > 1)
+}
+
+// confirmDevices asks the user to confirm an operation on devices, if that is needed.
+func (a *app) confirmDevices(ctx context.Context, devices []selectedDevice, yes bool, op operation) error {
+	if !a.needsConfirmation(len(devices), yes, op) {
+		return nil
+	}
+
+	return a.confirm(ctx, fmt.Sprintf("%s %s (%s)", op.verb, plural(len(devices), "device"), firstNames(deviceIDs(devices))))
+}
+
+// confirm asks a question on the terminal and returns errNotConfirmed unless the
+// answer is yes. Without a terminal it returns an error that names --yes.
+func (a *app) confirm(ctx context.Context, action string) error {
+	if !a.inTerminal || !a.errTerminal {
+		return &usageError{err: fmt.Errorf("this would %s; add --yes to skip the confirmation", action)}
+	}
+
+	question := ui.Clean(strings.ToUpper(action[:1])+action[1:]) + "? [y/N]"
+	fmt.Fprint(a.errOut, strings.Join(ui.Paragraph(question, a.errWidth()), "\n")+" ")
+
+	// A read from the terminal cannot be interrupted, so it has its own goroutine.
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.in).ReadString('\n')
+		answer <- line
+	}()
+
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.errOut)
+		return ctx.Err()
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		}
+	}
+
+	return errNotConfirmed
+}
+
+// selectDevices asks the hub for the devices that a condition selects.
+func (a *app) selectDevices(ctx context.Context, client *rest.Client, where string) ([]selectedDevice, error) {
+	var devices []selectedDevice
+	for row, err := range client.Query(ctx, selectText("deviceId, connectionState", where)) {
+		if refusal, ok := errors.AsType[*iothub.Error](err); ok && refusal.Status == 400 {
+			inCondition := *refusal
+			inCondition.Message = conditionPosition(refusal.Message)
+			return nil, fmt.Errorf("the hub rejects the condition: %w", &inCondition)
+		}
+		if err != nil {
+			return nil, err
+		}
+
+		var d selectedDevice
+		if err := json.Unmarshal(row, &d); err != nil || d.DeviceID == "" {
+			return nil, fmt.Errorf("the hub's answer has a row without a device id: %s", ui.Cut(string(row), 80))
+		}
+		devices = append(devices, d)
+	}
+
+	return devices, nil
+}
+
+// showSelected prints the devices of a dry run.
+func (a *app) showSelected(devices []selectedDevice, verb string) error {
+	err := printList(a, devices, func() *ui.Table {
+		t := &ui.Table{Head: []string{"DEVICE", "CONNECTION"}}
+		for _, d := range devices {
+			t.Add(d.DeviceID, d.ConnectionState)
+		}
+		return t
+	})
+
+	a.note("this would %s %s; nothing was sent", verb, plural(len(devices), "device"))
+	return err
+}
+
+// plural returns n with the noun in singular or plural: "1 device", "2 devices".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+
+	return fmt.Sprintf("%d %ss", n, noun)
+}
