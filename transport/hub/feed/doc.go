@@ -23,8 +23,8 @@
 //   - The last event is end, with the reason: the client reads too slowly, its token
 //     has expired, or the hub is stopping. Events are not stored; a client that
 //     reconnects must read the current state from the API.
-//   - A device's events arrive in the order in which they happened. Of several progress
-//     events of one job, a slow client may receive only the latest.
+//   - Events arrive in the order in which they happened. Of several progress events of
+//     one job, a slow client may receive only the latest.
 //   - A slow client never delays the hub. The number of clients and the bytes that wait
 //     for each of them are bounded.
 package feed

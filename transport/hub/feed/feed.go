@@ -147,8 +147,8 @@ func (f *Feed) hasListener(kind string) bool {
 	return f.listenerCounts[slices.Index(kinds, kind)].Load() > 0
 }
 
-// publish queues an event for every listener to its kind. A key other than "" lets the
-// event replace a queued event with the same key.
+// publish queues an event for every listener to its kind. A key other than ""
+// removes the queued event with the same key, because the new event supersedes it.
 func (f *Feed) publish(kind, key string, event any) {
 	encoded := encodeEvent(kind, event)
 	f.mu.Lock()

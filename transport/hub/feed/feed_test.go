@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -149,6 +150,19 @@ func TestLatestOfAJob(t *testing.T) {
 		if last < 0 || !strings.Contains(got[last:], `"maxExecutionTimeInSeconds":4`) {
 			t.Errorf("the client did not receive the latest progress of %s: %s", id, got)
 		}
+	}
+}
+
+// TestLatestOfAJobKeepsItsPlace checks that the latest progress of a job follows the
+// events that happened before it, even if it supersedes an earlier event.
+func TestLatestOfAJobKeepsItsPlace(t *testing.T) {
+	l := newListener([]string{job, twin})
+	l.add("j1", []byte("job is running. "))
+	l.add("", []byte("twin changed. "))
+	l.add("j1", []byte("job is completed."))
+
+	if events, _ := l.take(); string(bytes.Join(events, nil)) != "twin changed. job is completed." {
+		t.Errorf("the events are %q", events)
 	}
 }
 

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"container/list"
 	"slices"
 	"sync"
 
@@ -16,14 +17,19 @@ type listener struct {
 	wake  chan struct{} // holds a token while the queue or endReason may have changed
 
 	mu        sync.Mutex
-	queue     [][]byte
-	size      int            // bytes in queue
-	latest    map[string]int // index in queue of the latest event with a key
-	endReason string         // the reason for the end of the stream; "" while it is open
+	queue     *list.List               // events of type []byte
+	size      int                      // bytes in queue
+	latest    map[string]*list.Element // the queued event with a key
+	endReason string                   // the reason for the end of the stream; "" while it is open
 }
 
-// add queues an event. If the queue exceeds maxQueuedBytes, add empties it and ends the
-// stream.
+// newListener returns a listener to the kinds with an empty queue.
+func newListener(kinds []string) *listener {
+	return &listener{kinds: kinds, wake: make(chan struct{}, 1), queue: list.New(), latest: make(map[string]*list.Element)}
+}
+
+// add queues an event. A key other than "" removes the queued event with the same key. If
+// the queue exceeds maxQueuedBytes, add empties it and ends the stream.
 func (l *listener) add(key string, event []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -31,17 +37,18 @@ func (l *listener) add(key string, event []byte) {
 		return
 	}
 
-	if i, ok := l.latest[key]; ok && key != "" {
-		l.size += len(event) - len(l.queue[i])
-		l.queue[i] = event
-	} else {
-		l.latest[key] = len(l.queue)
-		l.queue = append(l.queue, event)
-		l.size += len(event)
+	if old, ok := l.latest[key]; ok {
+		l.size -= len(l.queue.Remove(old).([]byte))
+	}
+	added := l.queue.PushBack(event)
+	l.size += len(event)
+	if key != "" {
+		l.latest[key] = added
 	}
 
 	if l.size > maxQueuedBytes {
-		l.queue, l.size = nil, 0
+		l.queue.Init()
+		l.size = 0
 		l.endReason = "too slow: events were lost, so reconnect and read the current state"
 	}
 	l.signal()
@@ -70,8 +77,11 @@ func (l *listener) signal() {
 func (l *listener) take() (events [][]byte, endReason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	events = l.queue
-	l.queue, l.size = nil, 0
+	for e := l.queue.Front(); e != nil; e = e.Next() {
+		events = append(events, e.Value.([]byte))
+	}
+	l.queue.Init()
+	l.size = 0
 	clear(l.latest)
 	return events, l.endReason
 }
@@ -88,7 +98,7 @@ func (f *Feed) open(kinds []string) (*listener, error) {
 		return nil, iothub.Errorf(iothub.CodeThrottling, "the hub has reached its limit of %d event streams: close one, then try again", maxListeners)
 	}
 
-	l := &listener{kinds: kinds, wake: make(chan struct{}, 1), latest: make(map[string]int)}
+	l := newListener(kinds)
 	f.listeners[l] = struct{}{}
 	f.count(l, 1)
 	return l, nil

@@ -62,7 +62,7 @@ type value struct {
 	typ          sql
 }
 
-// condition compiles an expression whose truth decides.
+// condition compiles an expression to SQL that is 1 (true), 0 (false) or NULL (undefined).
 func (c compiler) condition(e Expr) sql {
 	switch e := e.(type) {
 	case *Not:
@@ -104,7 +104,7 @@ func joinBalanced(op string, terms []sql) sql {
 	return concat("(", joinBalanced(op, terms[:half]), " "+op+" ", joinBalanced(op, terms[half:]), ")")
 }
 
-// value compiles an expression whose value is compared or passed to a function.
+// value compiles an operand of a comparison or an argument of a function.
 func (c compiler) value(e Expr) value {
 	switch e := e.(type) {
 	case *Literal:
