@@ -12,6 +12,8 @@ import (
 )
 
 func TestCreateDevicesInHundreds(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { respond(w, 200, `{"isSuccessful":true,"errors":[]}`) })
 	c, _ := hub.client(t)
 	devices := make([]iothub.DeviceIdentity, 205)
@@ -35,6 +37,8 @@ func TestCreateDevicesInHundreds(t *testing.T) {
 }
 
 func TestCreateDevicesRefused(t *testing.T) {
+	t.Parallel()
+
 	tests := []struct {
 		name, answer string
 		status       int
@@ -45,7 +49,7 @@ func TestCreateDevicesRefused(t *testing.T) {
 			want: []BulkError{{"a", "DeviceAlreadyExists", "is there"}}},
 		{name: "by number, with status 400", status: 400, answer: `{"isSuccessful":false,"errors":[{"deviceId":"a","errorCode":409001,"errorStatus":"is there"}]}`,
 			want: []BulkError{{"a", "409001", "is there"}}},
-		{name: "silently", status: 200, answer: `{"isSuccessful":false,"errors":[]}`, wantErr: "without saying why"},
+		{name: "without a reason", status: 200, answer: `{"isSuccessful":false,"errors":[]}`, wantErr: "without a reason"},
 		{name: "all", status: 400, answer: `{"Message":"ErrorCode:ArgumentInvalid;no ids"}`, wantErr: "no ids (ArgumentInvalid 400004)"},
 	}
 	for _, tt := range tests {

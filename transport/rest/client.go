@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,39 +18,50 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// tokenLife is how long a token is good for, as the official Node SDK has it.
+// tokenLife is how long a token is valid, as in the official Node SDK.
 const tokenLife = time.Hour
 
-// Options say how to reach the hub. The zero value reaches it at its own name,
-// on port 443, with the system's certificates.
+// Options configure a Client. The zero value connects to the hub's host name on port 443
+// and trusts the system's CA certificates.
 type Options struct {
-	Endpoint  *url.URL          // where to connect instead of the hub's name; see [ParseEndpoint]
-	RootCAs   *x509.CertPool    // nil: the system's
-	Transport http.RoundTripper // nil: one of its own, with RootCAs; else RootCAs is not used
-	UserAgent string            // empty: "latchd"
-	Timeout   time.Duration     // for one request that is no direct method; 0: one minute
+	// Endpoint is the address to connect to instead of the hub's host name; see
+	// [ParseEndpoint].
+	Endpoint *url.URL
+	// RootCAs holds the CA certificates to trust. Nil means those of the system.
+	RootCAs *x509.CertPool
+	// Transport sends the requests. Nil means a transport that trusts RootCAs. Another
+	// transport does not use RootCAs.
+	Transport http.RoundTripper
+	// UserAgent names the program in each request. Empty means "latchd".
+	UserAgent string
+	// Timeout limits each request except direct methods. 0 means one minute.
+	Timeout time.Duration
 
-	// Token, if set, gives the bearer token of each request, in place of a
-	// signature by the service's key.
+	// Token returns the bearer token of a request. Nil means that the client signs a
+	// token with the service's key.
 	Token func(ctx context.Context) (string, error)
 
-	Now    func() time.Time                                 // nil: time.Now
-	Sleep  func(ctx context.Context, d time.Duration) error // nil: a timer
-	Jitter func() float64                                   // in [0,1); nil: random
+	// Now returns the time. Nil means time.Now.
+	Now func() time.Time
+	// Sleep waits for d or until ctx ends. Nil means a timer.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Jitter returns a random number from 0 up to 1. Nil means rand.Float64.
+	Jitter func() float64
 
-	// OnRetry, if set, is told of each repetition: why, and after what time.
+	// OnRetry is called before each repetition of a request, with the reason and the
+	// wait. Nil disables the notification.
 	OnRetry func(err error, wait time.Duration)
 
-	// Trace, if set, is told of each request and answer, line by line, without
-	// keys, signatures and tokens.
+	// Trace is called for each line of each request and answer, without keys,
+	// signatures and tokens. Nil disables tracing.
 	Trace func(line string)
 }
 
-// Client speaks to one hub. It is safe for concurrent use.
+// Client sends requests to one hub. It is safe for concurrent use.
 type Client struct {
 	service   iothub.Service
-	base      string // https://HOST[:PORT], no slash at the end
-	address   string // host:port, for errors
+	base      string // https://HOST[:PORT] without a slash at the end
+	address   string // HOST:PORT of the endpoint, for errors
 	http      *http.Client
 	userAgent string
 	timeout   time.Duration
@@ -60,12 +72,13 @@ type Client struct {
 	onRetry   func(error, time.Duration)
 }
 
-// New makes a client. It does not connect.
+// New returns a client. It does not connect to the hub.
 func New(service iothub.Service, opts Options) *Client {
 	endpoint := opts.Endpoint
 	if endpoint == nil {
 		endpoint = &url.URL{Scheme: "https", Host: service.HostName}
 	}
+
 	c := &Client{
 		service:   service,
 		base:      "https://" + endpoint.Host,
@@ -78,12 +91,9 @@ func New(service iothub.Service, opts Options) *Client {
 		jitter:    opts.Jitter,
 		onRetry:   opts.OnRetry,
 	}
-	if c.userAgent == "" {
-		c.userAgent = "latchd"
-	}
-	if c.timeout == 0 {
-		c.timeout = time.Minute
-	}
+
+	c.userAgent = cmp.Or(c.userAgent, "latchd")
+	c.timeout = cmp.Or(c.timeout, time.Minute)
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -96,6 +106,7 @@ func New(service iothub.Service, opts Options) *Client {
 	if c.onRetry == nil {
 		c.onRetry = func(error, time.Duration) {}
 	}
+
 	transport := opts.Transport
 	if transport == nil {
 		transport = newTransport(opts.RootCAs)
@@ -103,6 +114,7 @@ func New(service iothub.Service, opts Options) *Client {
 	if opts.Trace != nil {
 		transport = &tracer{transport, opts.Trace, c.now}
 	}
+
 	c.http = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -110,19 +122,20 @@ func New(service iothub.Service, opts Options) *Client {
 	return c
 }
 
-// HostName returns the hub's name, as it stands in connection strings.
+// HostName returns the hub's name from the connection string.
 func (c *Client) HostName() string { return c.service.HostName }
 
-// Address returns host:port of the endpoint that the client dials.
+// Address returns the HOST:PORT to which the client connects.
 func (c *Client) Address() string { return c.address }
 
-// Proxy returns host:port of the proxy that the environment has for the
-// endpoint; empty: none.
+// Proxy returns the HOST:PORT of the proxy through which the client connects, or "" if the
+// environment names no proxy for the endpoint.
 func (c *Client) Proxy() string {
 	base, err := url.Parse(c.base)
 	if err != nil {
 		return ""
 	}
+
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
 	if err != nil || proxy == nil {
 		return ""
@@ -130,33 +143,34 @@ func (c *Client) Proxy() string {
 	return proxy.Host
 }
 
-// CloseIdleConnections closes the connections that no request uses.
+// CloseIdleConnections closes the connections that are not in use.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// hostForm is what a host name or an IP address is made of.
+// hostForm matches a host name or an IP address.
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9._:-]+$`)
 
-// ParseEndpoint reads the address of an endpoint: https://HOST[:PORT], or
-// HOST[:PORT] alone.
+// ParseEndpoint parses the address of an endpoint: https://HOST[:PORT] or HOST[:PORT].
 func ParseEndpoint(text string) (*url.URL, error) {
 	full := text
 	if !strings.Contains(text, "://") {
 		full = "https://" + text
 	}
+
 	u, err := url.Parse(full)
 	switch {
 	case err != nil, !hostForm.MatchString(u.Hostname()), u.Port() == "" && strings.HasSuffix(u.Host, ":"):
 		return nil, fmt.Errorf("endpoint %q: want https://HOST:PORT", text)
 	case u.Scheme != "https":
-		return nil, fmt.Errorf("endpoint %q: the scheme is %s; the service API is https only", text, u.Scheme)
+		return nil, fmt.Errorf("endpoint %q: the scheme is %s; want https", text, u.Scheme)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		return nil, errors.New("endpoint: want https://HOST:PORT with nothing after the port")
 	}
+
 	return &url.URL{Scheme: "https", Host: u.Host}, nil
 }
 
-// newTransport makes a transport for HTTP/1.1, which the official SDK speaks too:
-// an HTTP/2 transport may send a request again by itself.
+// newTransport returns a transport for HTTP/1.1, like the official SDK's. An HTTP/2
+// transport may repeat a request without being asked.
 func newTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -175,6 +189,7 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 	}
 }
 
+// address returns the HOST:PORT of an endpoint. The default port is 443.
 func address(u *url.URL) string {
 	if u.Port() != "" {
 		return u.Host
@@ -182,9 +197,11 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), "443")
 }
 
+// sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
+
 	select {
 	case <-t.C:
 		return nil

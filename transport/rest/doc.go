@@ -1,17 +1,18 @@
-// Package rest is the client of IoT Hub's service API over HTTPS: the registry,
-// twins, queries, direct methods and jobs.
+// Package rest is a client of IoT Hub's service API over HTTPS: the registry, twins,
+// queries, direct methods and jobs. Create a [Client] with [New].
 //
-// It promises:
-//   - A request is repeated only where repeating is safe: reads, queries, and
-//     the creation of a job, which its id makes safe. A direct method is sent
-//     once, whatever happens.
-//   - A refusal by the hub is an [*iothub.Error]; a hub that could not be asked
-//     is a [*NetworkError], worded for a person. No error holds a secret.
-//   - Every request that is signed by a key carries a token of its own, made at
-//     that moment, so a clock that was put right heals it.
-//   - It speaks to the endpoint that it was given and to no other: redirects are
-//     errors. Proxies are taken from the environment (HTTPS_PROXY, NO_PROXY).
+// Guarantees:
+//   - The client repeats a request only if that is safe: reads, queries, and the
+//     creation of a job, whose id prevents a second job. It never repeats a direct
+//     method.
+//   - If the hub refuses a request, the error is an [*iothub.Error]. If the hub does
+//     not answer, it is a [*NetworkError] whose text is written for people. No error
+//     contains a secret.
+//   - With a key, the client signs a new token for each request. Requests that failed
+//     because of a wrong clock succeed once the clock is right.
+//   - The client connects only to its endpoint. A redirect is an error. The proxy comes
+//     from the environment variables HTTPS_PROXY and NO_PROXY.
 //
-// The hub's host name, which is signed, and the endpoint, which is dialled, are
-// two things: TLS verifies the endpoint's host, the token names the hub.
+// The hub's host name and the endpoint can differ. The client connects to the endpoint,
+// whose certificate must be for the endpoint's host. The token names the hub.
 package rest

@@ -18,56 +18,49 @@ import (
 )
 
 const (
-	// eventSilence is how long a stream of events may be silent: three times the
-	// hub's pause between two signs of life.
+	// eventSilence is how long a stream of events may be silent before the client
+	// closes it. The hub sends a keep-alive line every 15 s.
 	eventSilence = 45 * time.Second
-	// maxEvent bounds one event. A twin at its documented limits stays below.
+	// maxEvent is the largest event, in bytes. A twin at IoT Hub's limits is smaller.
 	maxEvent = 1 << 20
 )
 
-// Event is something that has happened in the hub.
+// Event reports something that happened in the hub.
 type Event struct {
 	Kind      string      `json:"-"` // ready, telemetry, twin, lifecycle or job
 	DeviceID  string      `json:"deviceId"`
-	Operation string      `json:"operation"` // of twin and lifecycle
-	Job       *iothub.Job `json:"job"`       // of job
+	Operation string      `json:"operation"` // set for the kinds twin and lifecycle
+	Job       *iothub.Job `json:"job"`       // set for the kind job
 }
 
-// Events tells what happens in the hub from now on, of the kinds that are named.
-// The first event is ready. The sequence ends with an error, if the caller does
-// not end it. It is the embedded hub's own: IoT Hub refuses it.
+// Events returns the events of the given kinds that happen in the hub from now on. The
+// first event is ready. The sequence runs until the caller stops, or ends with an error.
+// Only the embedded hub has these events; IoT Hub refuses the request.
 func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		silence := time.AfterFunc(eventSilence, func() { cancel(errSilence) })
 		defer silence.Stop()
+
 		fail := func(err error) {
 			if context.Cause(ctx) == errSilence {
 				err = fmt.Errorf("hub at %s: %w", c.address, errSilence)
 			}
 			yield(Event{}, err)
 		}
-		req, err := c.newRequest(ctx, request{method: http.MethodGet, path: "/events", query: url.Values{"kind": {strings.Join(kinds, ",")}}})
+
+		stream, err := c.openEvents(ctx, kinds)
 		if err != nil {
 			fail(err)
 			return
 		}
-		res, err := c.http.Do(req)
-		if err != nil {
-			fail(c.networkError(ctx, err, eventSilence))
-			return
-		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-			fail(c.refusal(res, body))
-			return
-		}
-		alive := func() { silence.Reset(eventSilence) }
-		for e, err := range readEvents(res.Body, alive) {
+		defer stream.Close()
+
+		keepAlive := func() { silence.Reset(eventSilence) }
+		for e, err := range readEvents(stream, keepAlive) {
 			if err != nil {
-				fail(fmt.Errorf("hub at %s: its events have ended: %w", c.address, err))
+				fail(fmt.Errorf("hub at %s: the stream of events has ended: %w", c.address, err))
 				return
 			}
 			if !yield(e, nil) {
@@ -77,18 +70,41 @@ func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, e
 	}
 }
 
-var errSilence = errors.New("no sign of life among its events")
+// openEvents asks the hub for a stream of events.
+func (c *Client) openEvents(ctx context.Context, kinds []string) (io.ReadCloser, error) {
+	query := url.Values{"kind": {strings.Join(kinds, ",")}}
+	req, err := c.newRequest(ctx, request{method: http.MethodGet, path: "/events", query: query})
+	if err != nil {
+		return nil, err
+	}
 
-// readEvents reads server-sent events, and calls alive at each line. It ends with
-// an error, at the latest that of the stream's end.
-func readEvents(stream io.Reader, alive func()) iter.Seq2[Event, error] {
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.networkError(ctx, err, eventSilence)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer res.Body.Close()
+		body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+		return nil, c.refusal(res, body)
+	}
+
+	return res.Body, nil
+}
+
+// errSilence means that the hub sent no event and no keep-alive line for eventSilence.
+var errSilence = errors.New("the stream of events is silent; check the network")
+
+// readEvents reads server-sent events and calls keepAlive for each line. The sequence
+// always ends with an error, at the end of the stream at the latest.
+func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		lines := bufio.NewScanner(stream)
 		lines.Buffer(nil, maxEvent)
+
 		var kind string
 		var data []byte
 		for lines.Scan() {
-			alive()
+			keepAlive()
 			name, value, _ := bytes.Cut(lines.Bytes(), []byte(":"))
 			value = bytes.TrimPrefix(value, []byte(" "))
 			switch string(name) {
@@ -98,11 +114,12 @@ func readEvents(stream io.Reader, alive func()) iter.Seq2[Event, error] {
 				data = bytes.Clone(value)
 			}
 			if len(lines.Bytes()) > 0 || kind == "" {
-				continue
+				continue // an empty line ends the event
 			}
+
 			e := Event{Kind: kind}
 			if err := json.Unmarshal(data, &e); err != nil {
-				yield(e, fmt.Errorf("an event %.20q is not as documented: %w", kind, err))
+				yield(e, fmt.Errorf("invalid event %.20q: %w", kind, err))
 				return
 			}
 			e.Kind = kind
@@ -115,6 +132,7 @@ func readEvents(stream io.Reader, alive func()) iter.Seq2[Event, error] {
 			}
 			kind, data = "", nil
 		}
+
 		err := lines.Err()
 		if err == nil {
 			err = io.ErrUnexpectedEOF

@@ -10,6 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// someEvents is a stream with three events and a keep-alive line.
 const someEvents = `event: ready
 data: {"time":"2026-01-01T12:00:00Z","kinds":["twin","lifecycle"]}
 
@@ -23,7 +24,7 @@ data: {"time":"2026-01-01T12:00:00Z","job":{"jobId":"j","status":"running"}}
 
 `
 
-// events reads a stream to its end.
+// events reads a stream to its end. It returns the events and the number of lines.
 func events(stream io.Reader) (all []Event, lines int, err error) {
 	for e, end := range readEvents(stream, func() { lines++ }) {
 		if end != nil {
@@ -35,6 +36,8 @@ func events(stream io.Reader) (all []Event, lines int, err error) {
 }
 
 func TestReadEvents(t *testing.T) {
+	t.Parallel()
+
 	all, lines, err := events(strings.NewReader(someEvents))
 	if len(all) != 3 || !errors.Is(err, io.ErrUnexpectedEOF) || lines != 11 {
 		t.Fatalf("%d events in %d lines, %v", len(all), lines, err)
@@ -45,8 +48,8 @@ func TestReadEvents(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, stream, want string }{
 		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has expired\"}\n\nevent: ready\ndata: {}\n\n", "EOF"},
-		{"no JSON", "event: twin\ndata: x\n\n", `an event "twin" is not as documented`},
-		{"no data", "event: twin\n\n", "not as documented"},
+		{"no JSON", "event: twin\ndata: x\n\n", `invalid event "twin"`},
+		{"no data", "event: twin\n\n", "invalid event"},
 		{"an endless line", "data: " + strings.Repeat("x", maxEvent+1), "token too long"},
 	} {
 		if all, _, err := events(strings.NewReader(tt.stream)); len(all) > 0 || err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -56,11 +59,13 @@ func TestReadEvents(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		io.WriteString(w, someEvents)
 		http.NewResponseController(w).Flush()
-		<-r.Context().Done() // it stays open until the client goes
+		<-r.Context().Done() // keep the stream open until the client closes it
 	})
 	var traced []string
 	c, _ := hub.client(t, func(o *Options) { o.Trace = func(line string) { traced = append(traced, line) } })
@@ -77,38 +82,40 @@ func TestEvents(t *testing.T) {
 		t.Errorf("kinds %s", got)
 	}
 	if uri := hub.recorded()[0].URI; uri != "/events?api-version=2021-04-12&kind=twin%2Clifecycle" {
-		t.Errorf("asked for %s", uri)
+		t.Errorf("requested %s", uri)
 	}
 	if text := strings.Join(traced, "\n"); !strings.Contains(text, "> GET https://") || strings.Contains(text, "sig=") {
 		t.Errorf("trace %s", text)
 	}
 }
 
-// IoT Hub has no such events: its refusal is told as it is.
+// IoT Hub has no events. The client must return its refusal.
 func TestEventsRefused(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
 	c, _ := hub.client(t)
 	n := 0
 	for _, err := range c.Events(t.Context(), "twin") {
-		var refusal *iothub.Error
-		if n++; !errors.As(err, &refusal) || refusal.Status != 404 {
+		n++
+		if refusal, ok := errors.AsType[*iothub.Error](err); !ok || refusal.Status != 404 {
 			t.Errorf("error %v", err)
 		}
 	}
 	if n != 1 {
-		t.Errorf("%d ends", n)
+		t.Errorf("the sequence has %d elements, want 1", n)
 	}
 }
 
-// FuzzReadEvents: whatever a hub sends, the stream ends with an error, and no
-// event is without a kind.
+// FuzzReadEvents checks that every stream ends with an error and that every event has a
+// kind.
 func FuzzReadEvents(f *testing.F) {
 	f.Add(someEvents)
 	f.Add("event:x\ndata:{}\n\nevent: end\ndata: {}\n\n")
 	f.Fuzz(func(t *testing.T, stream string) {
 		all, _, err := events(strings.NewReader(stream))
 		if err == nil {
-			t.Error("no end")
+			t.Error("the sequence ended without an error")
 		}
 		for _, e := range all {
 			if e.Kind == "" || e.Kind == "end" {

@@ -9,7 +9,7 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// A job on all doors of a building.
+// This example locks all doors of building 43 with a job.
 func Example() {
 	service, err := iothub.ParseService(os.Getenv("HUB_CONNECTION_STRING"))
 	if err != nil {

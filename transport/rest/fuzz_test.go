@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParseEndpoint: what is taken is a host of https and nothing else.
+// FuzzParseEndpoint checks that an accepted endpoint is an https address with a host and
+// nothing else.
 func FuzzParseEndpoint(f *testing.F) {
 	for _, text := range []string{"https://h:8443", "h", "[::1]:1", "http://h", "https://u:p@h/x?y#z", "https:///", "h:"} {
 		f.Add(text)
@@ -17,12 +18,12 @@ func FuzzParseEndpoint(f *testing.F) {
 			return
 		}
 		if u.Hostname() == "" || u.String() != "https://"+u.Host || strings.ContainsAny(u.Host, "/@?#") {
-			t.Errorf("%q was taken as %q", text, u)
+			t.Errorf("%q was accepted as %q", text, u)
 		}
 	})
 }
 
-// FuzzRetryAfter: no header makes a client wait for a negative time.
+// FuzzRetryAfter checks that no header leads to a negative wait.
 func FuzzRetryAfter(f *testing.F) {
 	for _, text := range []string{"4", "0.5", "-1", "1e300", "NaN", "Inf", "Mon, 23 Nov 2026 12:00:10 GMT", "soon"} {
 		f.Add(text)
@@ -34,7 +35,8 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// FuzzQuote: no text leaves its literal, and none is changed by it.
+// FuzzQuote checks that no text ends its literal early, and that reading the literal
+// yields the text.
 func FuzzQuote(f *testing.F) {
 	for _, text := range []string{"door", "it's", `\`, `\'`, "' OR 1=1 --"} {
 		f.Add(text)
@@ -60,7 +62,7 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
-// FuzzComponent: an id stays one part of the path.
+// FuzzComponent checks that an encoded id is one part of a path and decodes to the id.
 func FuzzComponent(f *testing.F) {
 	for _, text := range []string{"dev'1+(x)*", "a/b", "..", "d#1?x", "é %"} {
 		f.Add(text)

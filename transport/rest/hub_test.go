@@ -14,25 +14,25 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// testNow is the time of the clients' clock: not on a whole second.
+// testNow is the time of the clients' clock. It is not a whole second.
 var testNow = time.Date(2026, 11, 23, 12, 0, 0, 250e6, time.UTC)
 
 var testKey = iothub.Key("a key of thirty-two bytes, nearly")
 
-// call is a request as the hub of the test saw it.
+// call is a request that the test hub received.
 type call struct {
 	Method, URI, Body string
 	Header            http.Header
 }
 
-// recorder is a hub that keeps what it was asked and answers as told.
+// recorder is a hub that records its requests and answers as the test says.
 type recorder struct {
 	*httptest.Server
 	mu    sync.Mutex
 	calls []call
 }
 
-// startHub serves answer over TLS, after it recorded the request.
+// startHub starts a recorder over TLS. It records each request before it calls answer.
 func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
 	t.Helper()
 	h := &recorder{}
@@ -49,6 +49,7 @@ func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
 	return h
 }
 
+// recorded returns the requests so far.
 func (h *recorder) recorded() []call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,7 +65,7 @@ func (h *recorder) endpoint(t *testing.T) *url.URL {
 	return u
 }
 
-// client makes a client of the hub, whose sleeps are recorded and take no time.
+// client returns a client of the hub and the waits of the client, which take no time.
 func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]time.Duration) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -89,14 +90,14 @@ func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]t
 	return c, slept
 }
 
-// respond answers with a status and a JSON body.
+// respond sends an answer with a status and a JSON body.
 func respond(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	io.WriteString(w, body)
 }
 
-// refuse answers as the service API refuses.
+// refuse sends a refusal in the form of the service API.
 func refuse(w http.ResponseWriter, code iothub.Code, message string) {
 	e := iothub.Errorf(code, "%s", message)
 	respond(w, e.Status, string(e.Body(testNow)))

@@ -14,59 +14,66 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateJob creates a job under the id that it carries. The id makes repeating
-// safe: after a lost answer the request is sent again, and if the id is then in
-// use the job of that id is compared with the one asked for. An id that is in
-// use otherwise is a refusal with status 409. That too many jobs are active is
-// returned at once: it can last as long as a job does. After an error in which
-// there is a [NetworkError] that was sent, the hub may have taken the job.
+// CreateJob creates a job with the id job.JobID. If the answer to a request is lost,
+// CreateJob sends the request again. If the hub then reports that the id is in use,
+// CreateJob reads that job and succeeds if it is the requested one. In all other cases
+// an id that is in use is a refusal with status 409.
+//
+// CreateJob does not wait while the hub has too many active jobs, because that can last
+// as long as a job. If the error contains a [NetworkError] for which Sent is true, the
+// hub may have created the job.
 func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	var created iothub.Job
 	if err := iothub.CheckJobID(job.JobID); err != nil {
 		return created, err
 	}
+
 	r := request{method: http.MethodPut, path: jobPath(job.JobID), body: newJob(job), out: &created}
-	waits, mayExist := c.waits(), false
-	var lost error // the answer that was lost
-	give := func(err error) (iothub.Job, error) {
+	retries := c.newRetries()
+	mayExist := false // an earlier attempt may have created the job
+	var lost error    // the error of the attempt whose answer was lost
+	fail := func(err error) (iothub.Job, error) {
 		if lost != nil && err != lost {
-			err = fmt.Errorf("%w; then: %w", lost, err)
+			err = fmt.Errorf("%w; the next attempt failed: %w", lost, err)
 		}
 		return iothub.Job{}, err
 	}
+
 	for {
 		_, err := c.once(ctx, r)
 		if err == nil {
 			return created, nil
 		}
-		asked := time.Duration(0)
-		var network *NetworkError
-		e, isRefusal := refused(err)
+
+		var retryAfter time.Duration
+		refusal, isRefusal := refused(err)
+		network, isNetwork := errors.AsType[*NetworkError](err)
 		switch {
-		case isRefusal && e.Status == http.StatusConflict && mayExist:
+		case isRefusal && refusal.Status == http.StatusConflict && mayExist:
 			existing, getErr := c.Job(ctx, job.JobID)
 			if getErr != nil {
-				return give(getErr)
+				return fail(getErr)
 			}
 			if sameJob(existing, job) {
 				return existing, nil
 			}
 			return created, err
-		case isRefusal && e.Code == iothub.CodeTooManyJobs && !mayExist:
+		case isRefusal && refusal.Code == iothub.CodeTooManyJobs && !mayExist:
 			return created, err
-		case isRefusal && busy(e.Status):
-			asked = e.RetryAfter
-			mayExist = mayExist || e.Status == http.StatusServiceUnavailable
-		case errors.As(err, &network) && network.Sent():
+		case isRefusal && busy(refusal.Status):
+			retryAfter = refusal.RetryAfter
+			mayExist = mayExist || refusal.Status == http.StatusServiceUnavailable
+		case isNetwork && network.Sent():
 			mayExist, lost = true, err
-		case errors.As(err, &network) && network.Kind == Unreachable && mayExist:
-			// The hub went away after it may have taken the job: worth asking again.
+		case isNetwork && network.Kind == Unreachable && mayExist:
+			// The hub stopped after it may have created the job. Try again to find out.
 		default:
-			return give(err)
+			return fail(err)
 		}
-		wait, more := waits.next(asked)
-		if !more {
-			return give(err)
+
+		wait, ok := retries.next(retryAfter)
+		if !ok {
+			return fail(err)
 		}
 		c.onRetry(err, wait)
 		if err := c.sleep(ctx, wait); err != nil {
@@ -82,22 +89,21 @@ func (c *Client) Job(ctx context.Context, id string) (iothub.Job, error) {
 	return job, err
 }
 
-// CancelJob cancels a job that has not begun. IoT Hub refuses to cancel one that
-// runs.
+// CancelJob cancels a job that has not started. IoT Hub refuses to cancel a running job.
 func (c *Client) CancelJob(ctx context.Context, id string) (iothub.Job, error) {
 	var job iothub.Job
 	_, err := c.once(ctx, request{method: http.MethodPost, path: jobPath(id) + "/cancel", out: &job})
 	return job, err
 }
 
-// JobFilter chooses jobs. Empty fields choose all.
+// JobFilter selects jobs by type and status. An empty field selects all values.
 type JobFilter struct {
 	Type   iothub.JobType
 	Status iothub.JobStatus
 }
 
-// Jobs pages through the hub's jobs, in its order. The sequence ends after the
-// first error.
+// Jobs returns the jobs that the filter selects, in the hub's order. It reads them page
+// by page. The sequence ends after the first error.
 func (c *Client) Jobs(ctx context.Context, filter JobFilter) iter.Seq2[iothub.Job, error] {
 	query := url.Values{}
 	if filter.Status != "" {
@@ -106,42 +112,49 @@ func (c *Client) Jobs(ctx context.Context, filter JobFilter) iter.Seq2[iothub.Jo
 	if filter.Type != "" {
 		query.Set("jobType", string(filter.Type))
 	}
+
 	return pages[iothub.Job](ctx, c, request{method: http.MethodGet, path: "/jobs/v2/query", query: query})
 }
 
-// jobBody is a new job as the official SDK sends it.
+// jobBody is a new job in the form that the official SDK sends.
 type jobBody struct {
 	JobID                     string                `json:"jobId"`
 	Type                      iothub.JobType        `json:"type"`
 	CloudToDeviceMethod       *iothub.MethodRequest `json:"cloudToDeviceMethod,omitempty"`
 	UpdateTwin                json.RawMessage       `json:"updateTwin,omitempty"`
-	StartTime                 *string               `json:"startTime"` // null: at once
+	StartTime                 *string               `json:"startTime"` // null means at once
 	MaxExecutionTimeInSeconds int64                 `json:"maxExecutionTimeInSeconds"`
 	QueryCondition            string                `json:"queryCondition"`
 }
 
-// defaultMaxExecution is the official SDK's, in seconds.
+// defaultMaxExecution is the longest execution of a job in seconds, if the caller does
+// not choose it. It is the official SDK's default.
 const defaultMaxExecution = 3600
 
+// newJob returns the body of the request that creates a job.
 func newJob(job iothub.Job) jobBody {
 	b := jobBody{
-		JobID: job.JobID, Type: job.Type, QueryCondition: job.QueryCondition,
-		CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
+		JobID:                     job.JobID,
+		Type:                      job.Type,
+		CloudToDeviceMethod:       job.CloudToDeviceMethod,
+		UpdateTwin:                job.UpdateTwin,
 		MaxExecutionTimeInSeconds: job.MaxExecutionTimeInSeconds,
+		QueryCondition:            job.QueryCondition,
 	}
 	if b.MaxExecutionTimeInSeconds == 0 {
 		b.MaxExecutionTimeInSeconds = defaultMaxExecution
 	}
+
 	if job.StartTime != nil {
-		// Milliseconds, as JavaScript's toISOString has them.
+		// The SDK formats times with JavaScript's toISOString, which has milliseconds.
 		text := job.StartTime.UTC().Format("2006-01-02T15:04:05.000Z")
 		b.StartTime = &text
 	}
 	return b
 }
 
-// sameJob reports whether the hub's job is the one that was asked for. What the
-// hub may fill in or write otherwise is left out.
+// sameJob reports whether a job of the hub is the requested one. It compares only the
+// fields that the hub neither fills in nor writes in another form.
 func sameJob(have, want iothub.Job) bool {
 	if have.Type != want.Type || have.QueryCondition != want.QueryCondition {
 		return false
@@ -153,14 +166,17 @@ func sameJob(have, want iothub.Job) bool {
 		m != nil && (m.MethodName != w.MethodName || !sameJSON(m.Payload, w.Payload)) {
 		return false
 	}
+
 	return sameJSON(have.UpdateTwin, want.UpdateTwin)
 }
 
+// sameJSON reports whether two JSON texts have the same value. An empty text equals null.
 func sameJSON(a, b json.RawMessage) bool {
 	var va, vb any
 	if len(a) > 0 && json.Unmarshal(a, &va) != nil || len(b) > 0 && json.Unmarshal(b, &vb) != nil {
 		return false
 	}
+
 	return reflect.DeepEqual(va, vb)
 }
 

@@ -15,11 +15,14 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// failingTransport fails each request with err.
 type failingTransport struct{ err error }
 
 func (f failingTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
 
 func TestNetworkErrors(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/twins/slow" {
 			<-r.Context().Done()
@@ -61,8 +64,8 @@ func TestNetworkErrors(t *testing.T) {
 			}
 			c, _ := hub.client(t, changes...)
 			_, err := c.Twin(t.Context(), tt.device)
-			var e *NetworkError
-			if !errors.As(err, &e) || e.Kind != tt.kind {
+			e, ok := errors.AsType[*NetworkError](err)
+			if !ok || e.Kind != tt.kind {
 				t.Fatalf("error %v, want kind %d", err, tt.kind)
 			}
 			for _, part := range tt.want {
@@ -71,18 +74,21 @@ func TestNetworkErrors(t *testing.T) {
 				}
 			}
 			if strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "SharedAccess") {
-				t.Errorf("error %q: more than one line, or a secret", err)
+				t.Errorf("the error %q has more than one line or contains a secret", err)
 			}
 		})
 	}
 }
 
-func TestCallersEndIsNoNetworkError(t *testing.T) {
+// A client must return the error of the caller's context if that has ended.
+func TestCancelledRequest(t *testing.T) {
+	t.Parallel()
+
 	ctx, cancel := context.WithCancel(t.Context())
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		cancel()
 		<-r.Context().Done()
-		panic(http.ErrAbortHandler) // an answer could still be in time
+		panic(http.ErrAbortHandler) // close the connection without an answer
 	})
 	c, _ := hub.client(t)
 	if _, err := c.Twin(ctx, "d"); err != context.Canceled {
@@ -91,6 +97,8 @@ func TestCallersEndIsNoNetworkError(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
+
 	tests := []struct {
 		name   string
 		answer http.HandlerFunc
@@ -115,8 +123,8 @@ func TestRefusals(t *testing.T) {
 			hub := startHub(t, tt.answer)
 			c, _ := hub.client(t)
 			_, err := c.Twin(t.Context(), "d")
-			var e *iothub.Error
-			if !errors.As(err, &e) || e.Status != tt.want.Status || e.Code != tt.want.Code || e.Message != tt.want.Message {
+			e, ok := errors.AsType[*iothub.Error](err)
+			if !ok || e.Status != tt.want.Status || e.Code != tt.want.Code || e.Message != tt.want.Message {
 				t.Errorf("error %#v, want %#v", err, tt.want)
 			}
 			if n := len(hub.recorded()); n != 1 {
@@ -127,6 +135,8 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNotAHub(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>")) })
 	c, _ := hub.client(t)
 	if _, err := c.Twin(t.Context(), "d"); err == nil || !strings.Contains(err.Error(), "is this address a hub?") {
@@ -135,6 +145,8 @@ func TestNotAHub(t *testing.T) {
 }
 
 func TestParseEndpoint(t *testing.T) {
+	t.Parallel()
+
 	for text, want := range map[string]string{
 		"https://h:8443": "h:8443", "h:8443": "h:8443", "https://h/": "h", "h": "h", "https://[::1]:1": "[::1]:1", "10.0.0.1:8443": "10.0.0.1:8443",
 		"http://h:1": "", "https://": "", "": "", "https://u:p@h": "", "https://h/path": "", "https://h?x=1": "", "h:port": "", "://": "",
@@ -144,12 +156,14 @@ func TestParseEndpoint(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %q", text, u, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "u:p") {
-			t.Errorf("%q: the error %q has the password", text, err)
+			t.Errorf("%q: the error %q contains the password", text, err)
 		}
 	}
 }
 
 func TestDefaultEndpoint(t *testing.T) {
+	t.Parallel()
+
 	for host, want := range map[string]string{"hub.example": "hub.example:443", "hub.example:8443": "hub.example:8443"} {
 		if got := New(iothub.Service{HostName: host}, Options{}).Address(); got != want {
 			t.Errorf("%s: %s, want %s", host, got, want)

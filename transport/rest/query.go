@@ -13,7 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// pageSize is how many rows are asked for at once. The hub may give fewer.
+// pageSize is the number of rows that the client requests at once. The hub may return
+// fewer.
 const pageSize = 1000
 
 const (
@@ -21,8 +22,8 @@ const (
 	continuationHeader = "X-Ms-Continuation"
 )
 
-// Query runs a query and pages through its rows. The sequence ends after the
-// first error.
+// Query runs a query and returns its rows. It reads them page by page. The sequence ends
+// after the first error.
 func (c *Client) Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error] {
 	return pages[json.RawMessage](ctx, c, request{
 		method: http.MethodPost,
@@ -33,14 +34,14 @@ func (c *Client) Query(ctx context.Context, text string) iter.Seq2[json.RawMessa
 	})
 }
 
-// DeviceJobs pages through a job's rows, one a device.
+// DeviceJobs returns the rows of a job, one for each device. It reads them page by page.
 func (c *Client) DeviceJobs(ctx context.Context, jobID string) iter.Seq2[iothub.DeviceJob, error] {
 	return func(yield func(iothub.DeviceJob, error) bool) {
 		for row, err := range c.Query(ctx, "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = "+Quote(jobID)) {
 			var d iothub.DeviceJob
 			if err == nil {
 				if err = json.Unmarshal(row, &d); err != nil {
-					err = fmt.Errorf("hub at %s: a row of job %s is not as documented: %w", c.address, jobID, err)
+					err = fmt.Errorf("hub at %s: invalid row of job %s: %w", c.address, jobID, err)
 				}
 			}
 			if !yield(d, err) || err != nil {
@@ -50,14 +51,14 @@ func (c *Client) DeviceJobs(ctx context.Context, jobID string) iter.Seq2[iothub.
 	}
 }
 
-// Quote returns text as a string literal of IoT Hub's query language, which
-// escapes with a backslash.
+// Quote returns text as a string literal of IoT Hub's query language. The language escapes
+// characters with a backslash.
 func Quote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }
 
-// DevicesIn returns the condition that selects the devices of these ids. IoT Hub
-// takes no query of more than 8192 characters.
+// DevicesIn returns the condition that selects the devices with the given ids. IoT Hub
+// refuses a query of more than 8192 characters.
 func DevicesIn(ids []string) string {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
@@ -66,8 +67,8 @@ func DevicesIn(ids []string) string {
 	return "deviceId IN [" + strings.Join(quoted, ",") + "]"
 }
 
-// pages repeats r with the continuation that each answer carries, until one
-// carries none.
+// pages returns the rows of a request that the hub answers page by page. It repeats the
+// request with the continuation token of each answer until an answer has none.
 func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -78,6 +79,7 @@ func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error]
 			if continuation != "" {
 				page.header.Set(continuationHeader, continuation)
 			}
+
 			var rows []T
 			page.out = &rows
 			header, err := c.repeat(ctx, page)
@@ -85,17 +87,19 @@ func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error]
 				yield(none, err)
 				return
 			}
+
 			for _, row := range rows {
 				if !yield(row, nil) {
 					return
 				}
 			}
+
 			next := header.Get(continuationHeader)
 			if next == "" {
 				return
 			}
 			if next == continuation {
-				yield(none, fmt.Errorf("hub at %s: it gives the same page again and again", c.address))
+				yield(none, fmt.Errorf("hub at %s: it returns the same page again and again", c.address))
 				return
 			}
 			continuation = next
@@ -103,8 +107,8 @@ func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error]
 	}
 }
 
-// component encodes text as JavaScript's encodeURIComponent does, which is what
-// the official SDK puts into paths.
+// component encodes text as JavaScript's encodeURIComponent does. The official SDK encodes
+// the parts of a path in this way.
 func component(text string) string {
 	return strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*").Replace(url.QueryEscape(text))
 }

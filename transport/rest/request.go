@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,36 +20,34 @@ import (
 )
 
 const (
-	// maxErrorBody bounds what is read of a refusal.
+	// maxErrorBody is the part of a refusal that the client reads, in bytes.
 	maxErrorBody = 64 << 10
-	// maxBody bounds an answer. A page of 1,000 twins at their documented limits
-	// stays below.
+	// maxBody is the largest answer that the client accepts, in bytes. A page of 1,000
+	// twins at IoT Hub's limits is smaller.
 	maxBody = 256 << 20
 )
 
-// request is one call of the service API.
+// request is a request to the service API.
 type request struct {
 	method string
-	path   string // from the root, encoded
+	path   string // absolute and percent-encoded
 	query  url.Values
 	header http.Header
-	body   any           // nil: none
-	out    any           // where the JSON answer goes; nil: nowhere
-	limit  time.Duration // for the whole request; 0: the client's
+	body   any           // sent as JSON; nil sends no body
+	out    any           // receives the JSON answer; nil ignores the answer
+	limit  time.Duration // limits the whole request; 0 means the client's timeout
 
-	// refusal, if set, is shown the body of a refusal, and reports whether that
-	// was the awaited answer after all.
-	refusal func(body []byte) bool
+	// acceptRefusal is called with the body of a refusal. If it returns true, the
+	// request has succeeded all the same. Nil accepts no refusal.
+	acceptRefusal func(body []byte) bool
 }
 
-// once sends the request one time and returns the answer's headers.
+// once sends the request one time. It returns the headers of the answer.
 func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
-	limit := r.limit
-	if limit == 0 {
-		limit = c.timeout
-	}
+	limit := cmp.Or(r.limit, c.timeout)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+
 	req, err := c.newRequest(limited, r)
 	if err != nil {
 		return nil, err
@@ -58,17 +57,21 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 		return nil, c.networkError(ctx, err, limit)
 	}
 	defer res.Body.Close()
+
 	if res.StatusCode >= 300 {
 		body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-		if r.refusal != nil && r.refusal(body) {
+		if r.acceptRefusal != nil && r.acceptRefusal(body) {
 			return res.Header, nil
 		}
 		return res.Header, c.refusal(res, body)
 	}
+
 	if r.out == nil {
-		io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBody)) // so that the connection can be used again
+		// Only a connection whose answer was read to its end can be used again.
+		io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBody))
 		return res.Header, nil
 	}
+
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	if err != nil {
 		return nil, c.networkError(ctx, err, limit)
@@ -77,17 +80,20 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 		return nil, fmt.Errorf("hub at %s: the answer to %s %s is larger than %d MiB", c.address, r.method, r.path, maxBody>>20)
 	}
 	if err := json.Unmarshal(body, r.out); err != nil {
-		return nil, fmt.Errorf("hub at %s: the answer to %s %s is not what an IoT Hub answers (is this address a hub?): %w",
+		return nil, fmt.Errorf("hub at %s: invalid answer to %s %s (is this address a hub?): %w",
 			c.address, r.method, r.path, err)
 	}
+
 	return res.Header, nil
 }
 
+// newRequest returns the HTTP request with its body and all headers.
 func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
 	query := url.Values{"api-version": {iothub.APIVersion}}
 	for name, values := range r.query {
 		query[name] = values
 	}
+
 	var body io.Reader
 	var text []byte
 	if r.body != nil {
@@ -97,6 +103,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 		}
 		body = bytes.NewReader(text)
 	}
+
 	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path+"?"+query.Encode(), body)
 	if err != nil {
 		return nil, err
@@ -104,6 +111,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	for name, values := range r.header {
 		req.Header[name] = values
 	}
+
 	authorization, err := c.authorization(ctx)
 	if err != nil {
 		return nil, err
@@ -114,17 +122,19 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	}
+
 	return req, nil
 }
 
-// authorization is the bearer token of one who logs in by Entra ID, or a shared
-// access signature over the bare host name, which is what the official Node
-// service SDK signs.
+// authorization returns the Authorization header: a bearer token from Entra ID, or a
+// shared access signature for the hub's host name. The official Node service SDK signs
+// the host name too.
 func (c *Client) authorization(ctx context.Context) (string, error) {
 	if c.bearer != nil {
 		token, err := c.bearer(ctx)
 		return "Bearer " + token, err
 	}
+
 	now := c.now()
 	expiry := now.Truncate(time.Second)
 	if expiry.Before(now) {
@@ -133,7 +143,7 @@ func (c *Client) authorization(ctx context.Context) (string, error) {
 	return iothub.Sign(c.service.HostName, c.service.Key, c.service.KeyName, expiry.Add(tokenLife)), nil
 }
 
-// refusal reads the answer to a refused request.
+// refusal returns the error for an answer that refuses a request.
 func (c *Client) refusal(res *http.Response, body []byte) error {
 	e := iothub.ParseError(res.StatusCode, body)
 	if e.Code == "" {
@@ -142,17 +152,20 @@ func (c *Client) refusal(res *http.Response, body []byte) error {
 	if e.Message == "" && e.Code == "" {
 		e.Message = strings.ToLower(http.StatusText(res.StatusCode))
 	}
+
 	e.RetryAfter = retryAfter(res.Header.Get("Retry-After"), c.now())
 	return e
 }
 
-// retryAfter reads the header's two forms: seconds, or a date.
+// retryAfter parses a Retry-After header, which holds seconds or a date. It returns 0 for
+// an invalid header.
 func retryAfter(text string, now time.Time) time.Duration {
 	if text == "" {
 		return 0
 	}
+
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		if !(seconds > 0 && seconds <= math.MaxInt32) { // not a number is neither
+		if !(seconds > 0 && seconds <= math.MaxInt32) { // false for NaN too
 			return 0
 		}
 		return time.Duration(seconds * float64(time.Second))
@@ -160,22 +173,24 @@ func retryAfter(text string, now time.Time) time.Duration {
 	if at, err := http.ParseTime(text); err == nil && at.After(now) {
 		return at.Sub(now)
 	}
+
 	return 0
 }
 
-// encode writes JSON without escaping <, > and &, which conditions are full of.
+// encode returns v as JSON. It does not escape <, > and &, which are common in conditions.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
+
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// ifMatch returns the header that ties a change to an etag. An empty etag
-// stands for any.
+// ifMatch returns the header that makes the hub refuse a change if the etag differs. An
+// empty etag matches any.
 func ifMatch(etag string) http.Header {
 	if etag == "" {
 		etag = "*"
@@ -183,12 +198,11 @@ func ifMatch(etag string) http.Header {
 	if !strings.HasPrefix(etag, `"`) {
 		etag = `"` + etag + `"`
 	}
+
 	return http.Header{"If-Match": {etag}}
 }
 
-// refused returns the hub's refusal in err, if it is one.
+// refused returns the hub's refusal that err contains, if any.
 func refused(err error) (*iothub.Error, bool) {
-	var e *iothub.Error
-	ok := errors.As(err, &e)
-	return e, ok
+	return errors.AsType[*iothub.Error](err)
 }

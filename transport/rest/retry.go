@@ -8,30 +8,33 @@ import (
 
 const (
 	maxAttempts = 6
-	// maxWait bounds all waits of one call together: a hub that asks for more is
-	// better reported than waited for in silence.
-	maxWait = 2 * time.Minute
-	// firstWait is what is waited where the hub does not say; it doubles.
+	// maxTotalWait limits the sum of all waits of one call. If the hub asks for more,
+	// the caller gets the hub's refusal instead of a long silence.
+	maxTotalWait = 2 * time.Minute
+	// firstWait is the first wait if the hub does not say how long to wait. Each
+	// further wait is twice as long.
 	firstWait = time.Second
 )
 
-// repeat sends a request that may safely be sent again: once more for each
-// answer of 429 or 503, after the time that the hub asked for.
+// repeat sends a request that is safe to repeat. It sends the request again after each
+// answer of 429 or 503, when the time has passed for which the hub asked.
 func (c *Client) repeat(ctx context.Context, r request) (http.Header, error) {
-	waits := c.waits()
+	retries := c.newRetries()
 	for {
 		header, err := c.once(ctx, r)
 		if err == nil {
 			return header, nil
 		}
-		e, ok := refused(err)
-		if !ok || !busy(e.Status) {
+
+		refusal, ok := refused(err)
+		if !ok || !busy(refusal.Status) {
 			return header, err
 		}
-		wait, more := waits.next(e.RetryAfter)
-		if !more {
+		wait, ok := retries.next(refusal.RetryAfter)
+		if !ok {
 			return header, err
 		}
+
 		c.onRetry(err, wait)
 		if err := c.sleep(ctx, wait); err != nil {
 			return nil, err
@@ -39,31 +42,33 @@ func (c *Client) repeat(ctx context.Context, r request) (http.Header, error) {
 	}
 }
 
+// busy reports whether the status means that the hub has too much to do.
 func busy(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// waits counts the attempts of one call and says how long to wait between them.
-type waits struct {
-	attempts int
-	total    time.Duration
-	jitter   func() float64
+// retries counts the attempts of one call and chooses the waits between them.
+type retries struct {
+	attempts  int
+	totalWait time.Duration
+	jitter    func() float64
 }
 
-func (c *Client) waits() *waits { return &waits{attempts: 1, jitter: c.jitter} }
+func (c *Client) newRetries() *retries { return &retries{attempts: 1, jitter: c.jitter} }
 
-// next returns the wait before the next attempt: at least what was asked, plus
-// up to a half more so that many clients do not come back together. It reports
-// false once the bounds are reached.
-func (w *waits) next(asked time.Duration) (time.Duration, bool) {
+// next returns the wait before the next attempt: the time for which the hub asked, plus
+// a random part of up to half of it, so that many clients do not return together. It
+// returns false if the number of attempts or the total wait has reached its limit.
+func (r *retries) next(asked time.Duration) (time.Duration, bool) {
 	if asked == 0 {
-		asked = firstWait << (w.attempts - 1)
+		asked = firstWait << (r.attempts - 1)
 	}
-	wait := asked + time.Duration(w.jitter()*float64(asked)/2)
-	if w.attempts == maxAttempts || w.total+wait > maxWait {
+	wait := asked + time.Duration(r.jitter()*float64(asked)/2)
+
+	if r.attempts == maxAttempts || r.totalWait+wait > maxTotalWait {
 		return 0, false
 	}
-	w.attempts++
-	w.total += wait
+	r.attempts++
+	r.totalWait += wait
 	return wait, true
 }

@@ -13,7 +13,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-func TestReadsAreRepeatedAsAsked(t *testing.T) {
+// A client must repeat a read after the wait for which the hub asked.
+func TestReadsAreRepeated(t *testing.T) {
+	t.Parallel()
+
 	answers := []func(http.ResponseWriter){
 		func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "4")
@@ -28,22 +31,22 @@ func TestReadsAreRepeatedAsAsked(t *testing.T) {
 	}
 	n := 0
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { answers[n](w); n++ })
-	var told []time.Duration
+	var waits []time.Duration
 	c, slept := hub.client(t, func(o *Options) {
-		o.OnRetry = func(err error, wait time.Duration) { told = append(told, wait) }
+		o.OnRetry = func(err error, wait time.Duration) { waits = append(waits, wait) }
 	})
 	job, err := c.Job(t.Context(), "j")
 	if err != nil || job.JobID != "j" {
 		t.Fatal(job, err)
 	}
-	// What was asked and, with the jitter at one half, a quarter more; 2 s is the
-	// second wait where the hub does not say.
+	// Each wait is the one that the hub asked for plus a quarter, because the jitter is
+	// one half. The second answer asks for nothing, so that its wait is based on 2 s.
 	want := []time.Duration{5 * time.Second, 2500 * time.Millisecond, 12187500 * time.Microsecond}
 	if (*slept)[2] = (*slept)[2].Truncate(time.Microsecond); !reflect.DeepEqual(*slept, want) {
 		t.Errorf("slept %v, want %v", *slept, want)
 	}
-	if len(told) != 3 {
-		t.Errorf("told of %d repetitions, want 3", len(told))
+	if len(waits) != 3 {
+		t.Errorf("OnRetry was called %d times, want 3", len(waits))
 	}
 	ids := map[string]bool{}
 	for _, call := range hub.recorded() {
@@ -55,6 +58,8 @@ func TestReadsAreRepeatedAsAsked(t *testing.T) {
 }
 
 func TestRepeatingIsBounded(t *testing.T) {
+	t.Parallel()
+
 	for name, after := range map[string]string{"attempts": "1", "time": "100"} {
 		t.Run(name, func(t *testing.T) {
 			hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
@@ -63,23 +68,26 @@ func TestRepeatingIsBounded(t *testing.T) {
 			})
 			c, slept := hub.client(t)
 			_, err := c.Twin(t.Context(), "d")
-			var e *iothub.Error
-			if !errors.As(err, &e) || e.Code != iothub.CodeThrottling || e.RetryAfter == 0 {
+			e, ok := errors.AsType[*iothub.Error](err)
+			if !ok || e.Code != iothub.CodeThrottling || e.RetryAfter == 0 {
 				t.Errorf("error %v, want the refusal with its Retry-After", err)
 			}
 			total := time.Duration(0)
 			for _, d := range *slept {
 				total += d
 			}
-			if n := len(hub.recorded()); n > maxAttempts || n != len(*slept)+1 || total > maxWait {
-				t.Errorf("%d requests, %v waited", n, total)
+			if n := len(hub.recorded()); n > maxAttempts || n != len(*slept)+1 || total > maxTotalWait {
+				t.Errorf("%d requests with a total wait of %v", n, total)
 			}
 		})
 	}
 }
 
-// TestTooManyJobsIsNotRepeated: it can last as long as a job; the caller decides.
+// The client must not wait while the hub has too many active jobs. That can last as long as
+// a job, so that the caller decides.
 func TestTooManyJobsIsNotRepeated(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeTooManyJobs, "too many") })
 	c, slept := hub.client(t)
 	_, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"})
@@ -89,6 +97,8 @@ func TestTooManyJobsIsNotRepeated(t *testing.T) {
 }
 
 func TestWaitEndsWithTheCaller(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") })
 	ctx, cancel := context.WithCancel(t.Context())
 	c, _ := hub.client(t, func(o *Options) {
@@ -99,8 +109,10 @@ func TestWaitEndsWithTheCaller(t *testing.T) {
 	}
 }
 
-// TestNeverRepeated covers what must not be sent twice.
+// TestNeverRepeated checks the requests that must not be sent twice.
 func TestNeverRepeated(t *testing.T) {
+	t.Parallel()
+
 	calls := map[string]func(context.Context, *Client) error{
 		"method": func(ctx context.Context, c *Client) error {
 			_, err := c.InvokeMethod(ctx, "d", iothub.MethodRequest{MethodName: "unlockDoor"})
@@ -137,48 +149,52 @@ func TestNeverRepeated(t *testing.T) {
 	}
 }
 
-// TestMethodOnALostIdleConnection: the transport itself sends again what met a
-// connection that the hub had closed before. It must not do so with a method.
-func TestMethodOnALostIdleConnection(t *testing.T) {
+// Go's HTTP transport repeats some requests by itself if the hub closed an idle connection.
+// It must not repeat a method.
+func TestMethodOnLostIdleConnection(t *testing.T) {
+	t.Parallel()
+
 	n := 0
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		if n++; n == 1 {
 			respond(w, 200, `{"deviceId":"d"}`)
 			return
 		}
-		panic(http.ErrAbortHandler) // after the request was read
+		panic(http.ErrAbortHandler) // close the connection after reading the request
 	})
 	c, _ := hub.client(t)
 	if _, err := c.Twin(t.Context(), "d"); err != nil {
 		t.Fatal(err)
 	}
 	_, err := c.InvokeMethod(t.Context(), "d", iothub.MethodRequest{MethodName: "unlockDoor"})
-	var e *NetworkError
-	if !errors.As(err, &e) || !e.Sent() {
-		t.Errorf("error %v, want one that says it may have been sent", err)
+	if e, ok := errors.AsType[*NetworkError](err); !ok || !e.Sent() {
+		t.Errorf("error %v, want one for which Sent is true", err)
 	}
 	if got := len(hub.recorded()); got != 2 {
 		t.Errorf("%d requests, want the method once", got-1)
 	}
 }
 
-func TestCreateJobAfterALostAnswer(t *testing.T) {
+func TestCreateJobAfterLostAnswer(t *testing.T) {
+	t.Parallel()
+
 	asked := iothub.Job{JobID: "j1", Type: iothub.ScheduleDeviceMethod, QueryCondition: "*",
 		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", Payload: json.RawMessage(`{"reason": "fire drill"}`), ResponseTimeoutInSeconds: 15}}
-	const there = `{"jobId":"j1","type":"scheduleDeviceMethod","status":"running","queryCondition":"*","startTime":"2026-11-23T12:00:00Z","maxExecutionTimeInSeconds":3600,` +
+	// existing is the answer of a hub that has the requested job.
+	const existing = `{"jobId":"j1","type":"scheduleDeviceMethod","status":"running","queryCondition":"*","startTime":"2026-11-23T12:00:00Z","maxExecutionTimeInSeconds":3600,` +
 		`"cloudToDeviceMethod":{"methodName":"lockDoor","payload":{"reason":"fire drill"},"responseTimeoutInSeconds":15}}`
 	tests := []struct {
 		name    string
-		answers []string // to each request: lost, 200, 409, 429, 503 or a job
+		answers []string // the answer to each request: lost, 200, 409, 429, 503 or a job
 		wantErr string
 		calls   string
 	}{
-		{"taken", []string{"lost", "409", there}, "", "PUT PUT GET"},
-		{"not taken", []string{"lost", "200"}, "", "PUT PUT"},
-		{"taken by another", []string{"lost", "409", strings.Replace(there, "lockDoor", "unlockDoor", 1)}, "in use", "PUT PUT GET"},
+		{"created", []string{"lost", "409", existing}, "", "PUT PUT GET"},
+		{"not created", []string{"lost", "200"}, "", "PUT PUT"},
+		{"id used by another job", []string{"lost", "409", strings.Replace(existing, "lockDoor", "unlockDoor", 1)}, "in use", "PUT PUT GET"},
 		{"in use from the start", []string{"409"}, "in use", "PUT"},
 		{"throttled, then in use", []string{"429", "409"}, "in use", "PUT PUT"},
-		{"busy, taken all the same", []string{"503", "409", there}, "", "PUT PUT GET"},
+		{"busy, but created", []string{"503", "409", existing}, "", "PUT PUT GET"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,7 +206,7 @@ func TestCreateJobAfterALostAnswer(t *testing.T) {
 				case "lost":
 					panic(http.ErrAbortHandler)
 				case "200":
-					respond(w, 200, there)
+					respond(w, 200, existing)
 				case "409":
 					refuse(w, iothub.CodeJobAlreadyExists, "the job id j1 is in use")
 				case "429":
@@ -220,15 +236,17 @@ func TestCreateJobAfterALostAnswer(t *testing.T) {
 	}
 }
 
-// However the attempts after a lost answer fail, the job may run.
-func TestCreateJobThatCannotBeFoundAfterALostAnswer(t *testing.T) {
+// If the attempts after a lost answer fail, the error must say that the job may run.
+func TestCreateJobNotFoundAfterLostAnswer(t *testing.T) {
+	t.Parallel()
+
 	for name, after := range map[string]func(w http.ResponseWriter, r *http.Request){
 		"the hub is away": nil,
 		"throttled":       func(w http.ResponseWriter, _ *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") },
 		"not allowed any more": func(w http.ResponseWriter, _ *http.Request) {
 			refuse(w, iothub.CodeUnauthorized, "who are you")
 		},
-		"taken, and not shown": func(w http.ResponseWriter, r *http.Request) {
+		"created, but cannot be read": func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut {
 				refuse(w, iothub.CodeJobAlreadyExists, "the job id j is in use")
 			} else {
@@ -251,9 +269,9 @@ func TestCreateJobThatCannotBeFoundAfterALostAnswer(t *testing.T) {
 			})
 			c, _ := hub.client(t)
 			_, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"})
-			var e *NetworkError
-			var refusal *iothub.Error
-			if !errors.As(err, &e) || !e.Sent() || errors.As(err, &refusal) && refusal.Status == http.StatusConflict {
+			network, isNetwork := errors.AsType[*NetworkError](err)
+			refusal, isRefusal := errors.AsType[*iothub.Error](err)
+			if !isNetwork || !network.Sent() || isRefusal && refusal.Status == http.StatusConflict {
 				t.Errorf("error %v, want one that says that the job may run", err)
 			}
 		})
@@ -261,12 +279,13 @@ func TestCreateJobThatCannotBeFoundAfterALostAnswer(t *testing.T) {
 }
 
 func TestCreateJobIsNotRepeatedIfNothingWasSent(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, nil)
 	hub.Close()
 	c, slept := hub.client(t)
 	_, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"})
-	var e *NetworkError
-	if !errors.As(err, &e) || e.Kind != Unreachable || len(*slept) != 0 {
+	if e, ok := errors.AsType[*NetworkError](err); !ok || e.Kind != Unreachable || len(*slept) != 0 {
 		t.Errorf("error %v after %d waits", err, len(*slept))
 	}
 }

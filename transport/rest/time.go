@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// HubTime asks for the hub's time, to a second, which it gives with a refusal too.
+// HubTime returns the hub's time, in whole seconds. It works even if the hub refuses the
+// login, because a refusal has a date too.
 func (c *Client) HubTime(ctx context.Context) (time.Time, error) {
 	header, err := c.once(ctx, request{method: http.MethodGet, path: "/statistics/service"})
 	if header == nil {
 		return time.Time{}, err
 	}
+
 	at, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("hub at %s: its answer has no date (is this address a hub?)", c.address)

@@ -8,8 +8,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestHubTime: a refusal tells the time too, for a clock that is off is a reason for one.
+// HubTime must work with a refusal too, because a wrong clock leads to a refusal.
 func TestHubTime(t *testing.T) {
+	t.Parallel()
+
 	want := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	date := want.Format(http.TimeFormat)
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
@@ -22,10 +24,10 @@ func TestHubTime(t *testing.T) {
 	}
 	date = "yesterday"
 	if at, err := c.HubTime(t.Context()); err == nil {
-		t.Errorf("%v of the date %q", at, date)
+		t.Errorf("HubTime returned %v for the date %q", at, date)
 	}
 	hub.Close()
 	if at, err := c.HubTime(t.Context()); err == nil {
-		t.Errorf("%v of a hub that is gone", at)
+		t.Errorf("HubTime returned %v for a hub that is stopped", at)
 	}
 }

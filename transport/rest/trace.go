@@ -11,20 +11,21 @@ import (
 	"time"
 )
 
-// removed stands where a secret was.
+// removed replaces a secret in a trace.
 const removed = "(removed)"
 
-// maxTraceBody bounds what is shown of a body.
+// maxTraceBody is the part of a body that a trace shows, in bytes.
 const maxTraceBody = 16 << 10
 
-// tracer shows each request and its answer, without their secrets.
+// tracer passes requests to the next transport and writes each request and its answer to
+// a trace, without secrets.
 type tracer struct {
 	next http.RoundTripper
-	line func(string)
+	line func(string) // receives each line of the trace
 	now  func() time.Time
 }
 
-// RoundTrip sends the request and tells of it.
+// RoundTrip sends the request and traces it.
 func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.line(fmt.Sprintf("> %s %s", req.Method, req.URL))
 	t.headers(">", req.Header)
@@ -34,20 +35,24 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 			t.body(">", text)
 		}
 	}
-	begun := t.now()
+
+	start := t.now()
 	res, err := t.next.RoundTrip(req)
 	if err != nil {
 		t.line(fmt.Sprintf("< %v", err))
 		return nil, err
 	}
-	t.line(fmt.Sprintf("< %s after %s", res.Status, t.now().Sub(begun).Round(time.Millisecond)))
+
+	t.line(fmt.Sprintf("< %s after %s", res.Status, t.now().Sub(start).Round(time.Millisecond)))
 	t.headers("<", res.Header)
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		return res, nil // it has no end to wait for
+		return res, nil // a stream of events does not end
 	}
+
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	t.body("<", text)
-	// An error of reading is the reader's to see.
+
+	// The caller reads the same bytes and gets the same error.
 	rest := io.Reader(bytes.NewReader(text))
 	if err != nil {
 		rest = io.MultiReader(rest, failingReader{err})
@@ -59,16 +64,19 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// shownHeaders are the headers that have no secret. Of others only the name is shown.
+// shownHeaders lists the headers that contain no secret. A trace shows only the names of
+// other headers.
 var shownHeaders = []string{"Content-Type", "Content-Length", "Date", "Etag", "If-Match", "Iothub-Errorcode", "Request-Id", "Retry-After",
 	"Server", "User-Agent", "X-Ms-Continuation", "X-Ms-Item-Type", "X-Ms-Max-Item-Count", "X-Ms-Request-Id"}
 
+// headers traces the headers of a request or an answer. mark is ">" or "<".
 func (t *tracer) headers(mark string, header http.Header) {
 	var names []string
 	for name := range header {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+
 	for _, name := range names {
 		value := removed
 		if slices.Contains(shownHeaders, name) {
@@ -78,22 +86,24 @@ func (t *tracer) headers(mark string, header http.Header) {
 	}
 }
 
+// body traces the body of a request or an answer.
 func (t *tracer) body(mark string, body []byte) {
 	if len(body) > 0 {
 		t.line(mark + " " + withoutSecrets(body))
 	}
 }
 
-// withoutSecrets returns a JSON document on one line without keys, signatures and
-// the like. Of a text that is not JSON, where they could stand anywhere, only the
-// length is told.
+// withoutSecrets returns a JSON body in one line, without keys, signatures and tokens. For
+// a body that is not JSON it returns only the length, because secrets could be anywhere.
 func withoutSecrets(body []byte) string {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
+
 	var value any
 	if err := d.Decode(&value); err != nil || d.More() {
 		return fmt.Sprintf("(%d bytes that are not JSON)", len(body))
 	}
+
 	text, err := encode(clean(value))
 	if err != nil {
 		return removed
@@ -104,6 +114,7 @@ func withoutSecrets(body []byte) string {
 	return string(text)
 }
 
+// clean replaces the secrets in a JSON value.
 func clean(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -126,9 +137,11 @@ func clean(value any) any {
 			}
 		}
 	}
+
 	return value
 }
 
+// secretName reports whether a JSON field with this name holds a secret.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"key", "signature", "token", "secret", "password", "connectionstring"} {
@@ -136,10 +149,11 @@ func secretName(name string) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
-// failingReader gives the error that ended a body early.
+// failingReader returns the error at which reading a body ended.
 type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }

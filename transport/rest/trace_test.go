@@ -9,8 +9,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestTraceHasNoSecrets: a trace can be sent to somebody else.
+// A trace must contain no secrets, so that users can send it to others.
 func TestTraceHasNoSecrets(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Set-Cookie", "secret-cookie")
 		respond(w, 200, `{"deviceId":"d","authentication":{"type":"sas","symmetricKey":{"primary\u004bey":"secret-1","secondaryKey":"secret-2"}},
@@ -21,24 +23,26 @@ func TestTraceHasNoSecrets(t *testing.T) {
 	d, err := c.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "d", Authentication: &iothub.Authentication{Type: "sas",
 		SymmetricKey: iothub.SymmetricKey{PrimaryKey: "secret-4", SecondaryKey: "secret-5"}}})
 	if err != nil || d.Authentication.SymmetricKey.PrimaryKey != "secret-1" {
-		t.Fatalf("the answer has arrived as %+v, %v", d, err)
+		t.Fatalf("the client received the answer as %+v, %v", d, err)
 	}
 	text := strings.Join(lines, "\n")
 	sent := hub.recorded()[0].Header.Get("Authorization")
 	for _, secret := range []string{"secret", sent, "sig=", "SharedAccess", base64.StdEncoding.EncodeToString(testKey)} {
 		if strings.Contains(text, secret) {
-			t.Errorf("the trace has %q:\n%s", secret, text)
+			t.Errorf("the trace contains %q:\n%s", secret, text)
 		}
 	}
 	for _, want := range []string{"> PUT https://", "/devices/d?api-version=", "> Authorization: (removed)", "> Request-Id: ",
 		`"primaryKey":"(removed)"`, `"deviceId":"d"`, "< 200 OK after ", "< Set-Cookie: (removed)"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the trace lacks %q:\n%s", want, text)
+			t.Errorf("the trace does not contain %q:\n%s", want, text)
 		}
 	}
 }
 
 func TestWithoutSecrets(t *testing.T) {
+	t.Parallel()
+
 	for body, want := range map[string]string{
 		`{"a":[{"sasToken":"x","n":1.10}]}`:    `{"a":[{"n":1.10,"sasToken":"(removed)"}]}`,
 		`["SharedAccessSignature sr=h&sig=x"]`: `["(removed)"]`,

@@ -9,25 +9,26 @@ import (
 
 // Twin returns a device's twin.
 func (c *Client) Twin(ctx context.Context, id string) (iothub.Twin, error) {
-	var t iothub.Twin
-	_, err := c.repeat(ctx, request{method: http.MethodGet, path: twinPath(id), out: &t})
-	return t, err
+	var twin iothub.Twin
+	_, err := c.repeat(ctx, request{method: http.MethodGet, path: twinPath(id), out: &twin})
+	return twin, err
 }
 
-// UpdateTwin lays patch over a device's twin, if the twin's etag still is etag;
-// an empty etag stands for any. It returns the twin as it then is.
+// UpdateTwin applies patch to a device's twin and returns the new twin. The hub refuses
+// if etag is not the twin's current etag. An empty etag matches any.
 func (c *Client) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, etag string) (iothub.Twin, error) {
-	var t iothub.Twin
-	_, err := c.once(ctx, request{method: http.MethodPatch, path: twinPath(id), header: ifMatch(etag), body: patch, out: &t})
-	return t, err
+	var twin iothub.Twin
+	_, err := c.once(ctx, request{method: http.MethodPatch, path: twinPath(id), header: ifMatch(etag), body: patch, out: &twin})
+	return twin, err
 }
 
-// ReplaceTwin puts the tags and desired properties of patch in place of a
-// device's own, if the twin's etag still is etag; an empty etag stands for any.
+// ReplaceTwin replaces the tags and the desired properties of a device's twin by those of
+// patch and returns the new twin. The hub refuses if etag is not the twin's current etag.
+// An empty etag matches any.
 func (c *Client) ReplaceTwin(ctx context.Context, id string, patch iothub.TwinPatch, etag string) (iothub.Twin, error) {
-	var t iothub.Twin
-	_, err := c.once(ctx, request{method: http.MethodPut, path: twinPath(id), header: ifMatch(etag), body: patch, out: &t})
-	return t, err
+	var twin iothub.Twin
+	_, err := c.once(ctx, request{method: http.MethodPut, path: twinPath(id), header: ifMatch(etag), body: patch, out: &twin})
+	return twin, err
 }
 
 func twinPath(id string) string { return "/twins/" + component(id) }

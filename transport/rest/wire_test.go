@@ -16,18 +16,20 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// quiet returns a logger that drops its messages.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// TestWire holds each call to the request that the official Node service SDK
-// makes for it.
+// TestWire compares the request of each call with that of the official Node service SDK.
 func TestWire(t *testing.T) {
+	t.Parallel()
+
 	start := time.Date(2026, 11, 23, 11, 36, 56, 126e6, time.UTC)
 	tests := []struct {
 		name   string
 		call   func(context.Context, *Client) error
 		answer string
 		method string
-		uri    string // api-version is checked apart
+		uri    string // without the api-version
 		body   string
 		header map[string]string
 	}{
@@ -199,14 +201,15 @@ func TestWire(t *testing.T) {
 
 var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
+// checkCommonHeaders checks the headers that every request has.
 func checkCommonHeaders(t *testing.T, got call) {
 	t.Helper()
 	token := got.Header.Get("Authorization")
 	if !strings.HasPrefix(token, "SharedAccessSignature sr=Hub.example:8443&sig=") || !strings.HasSuffix(token, "&skn=iothubowner&se=1795438801") {
-		t.Errorf("token %q: want the bare host name, the policy and an expiry an hour after the second was full", token)
+		t.Errorf("token %q: want the host name, the policy and an expiry one hour after the next full second", token)
 	}
 	if s, err := iothub.ParseSignature(token); err != nil || !s.SignedBy(testKey) {
-		t.Errorf("token %q: not signed by the key (%v)", token, err)
+		t.Errorf("token %q is not signed with the key (%v)", token, err)
 	}
 	if id := got.Header.Get("Request-Id"); !uuidForm.MatchString(id) {
 		t.Errorf("Request-Id %q", id)
@@ -223,7 +226,9 @@ func checkCommonHeaders(t *testing.T, got call) {
 	}
 }
 
-func TestTwinOfTheHubIsReadWhole(t *testing.T) {
+func TestTwin(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		respond(w, 200, `{"deviceId":"d1","etag":"AAAA","tags":{"big":12345678901234567890},"properties":{"desired":{"floor":3,"$version":4},"reported":{"$version":1}}}`)
 	})
@@ -238,6 +243,8 @@ func TestTwinOfTheHubIsReadWhole(t *testing.T) {
 }
 
 func TestQueryPages(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("X-Ms-Continuation") {
 		case "":
@@ -265,11 +272,13 @@ func TestQueryPages(t *testing.T) {
 		break
 	}
 	if n := len(hub.recorded()); n != 4 {
-		t.Errorf("%d requests, want 3 for the whole and 1 for its beginning", n)
+		t.Errorf("%d requests, want 3 for the whole query and 1 for its first page", n)
 	}
 }
 
 func TestQueryThatNeverEnds(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-ms-continuation", "again")
 		respond(w, 200, `[]`)
@@ -284,8 +293,10 @@ func TestQueryThatNeverEnds(t *testing.T) {
 	t.Error("the sequence ended without an error")
 }
 
-// TestBearer: with a source of tokens no key is used, and without a token nothing is sent.
+// A client with Options.Token must not use its key. It must send nothing if Token fails.
 func TestBearer(t *testing.T) {
+	t.Parallel()
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { respond(w, 200, "{}") })
 	token, tokenErr := "one", error(nil)
 	c, slept := hub.client(t, func(o *Options) {
@@ -310,6 +321,8 @@ func TestBearer(t *testing.T) {
 }
 
 func TestDevicesIn(t *testing.T) {
+	t.Parallel()
+
 	for _, tt := range []struct {
 		ids  []string
 		want string
