@@ -75,6 +75,7 @@ func TestParseService(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+
 	if got.ConnectionString() != text {
 		t.Errorf("ConnectionString returns another text")
 	}
@@ -88,6 +89,7 @@ func TestConnectionStringErrors(t *testing.T) {
 
 	device := func(s string) error { _, err := iothub.ParseDevice(s); return err }
 	service := func(s string) error { _, err := iothub.ParseService(s); return err }
+
 	for _, test := range []struct {
 		name  string
 		parse func(string) error

@@ -84,6 +84,7 @@ func TestErrorMethodBody(t *testing.T) {
 	if len(parts) != 2 || parts[0] != "ErrorCode:DeviceNotOnline" {
 		t.Fatalf("Message is %q", body.Message)
 	}
+
 	const want = `{"errorCode":404103,"trackingId":"T1","message":"d1 is offline, try later","info":null,"timestampUtc":"2026-11-23T12:04:05Z"}`
 	if parts[1] != want {
 		t.Errorf("got  %s\nwant %s", parts[1], want)
@@ -95,6 +96,7 @@ func TestParseError(t *testing.T) {
 
 	own := iothub.Errorf(iothub.CodeJobNotFound, "no job j1")
 	own.TrackingID = "T9"
+
 	for _, test := range []struct {
 		name   string
 		status int

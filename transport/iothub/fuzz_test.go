@@ -24,6 +24,7 @@ func FuzzConnectionString(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		// The fuzzed text often ends with "NAME=", so that the secret becomes a value.
 		text += fuzzSecret
@@ -53,6 +54,7 @@ func FuzzSignature(f *testing.F) {
 		f.Add(seed)
 	}
 	key := testKey(f)
+
 	f.Fuzz(func(t *testing.T, token string) {
 		s, err := iothub.ParseSignature(token)
 		if err != nil {
@@ -82,6 +84,7 @@ func FuzzUserName(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		u, err := iothub.ParseUserName(text)
 		if err != nil {
@@ -106,6 +109,7 @@ func FuzzBag(f *testing.F) {
 	for _, seed := range []string{"", "%24.mid=m%201&a%20b=c%26d", "a&b=&&=", "a+b=%2b", "%zz=%"} {
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		bag, err := iothub.ParseBag(text)
 		if err != nil {
@@ -131,6 +135,7 @@ func FuzzTopics(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, topic string) {
 		taken := 0
 		check := func(err error, roundTrip func() bool) {
@@ -190,6 +195,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add(`{"a":{"x":1,"y":2},"b":1}`, `{"a":{"y":null,"z":{"n":null}},"c":[null]}`)
 	f.Add(`{"a":1}`, `{"a":{"b":1}}`)
 	f.Add(`{"n":9007199254740993}`, `{}`)
+
 	f.Fuzz(func(t *testing.T, baseText, patchText string) {
 		base, err := iothub.ParseObject([]byte(baseText))
 		if err != nil {
@@ -241,6 +247,7 @@ func FuzzTwinPatch(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		var patch, again iothub.TwinPatch
 		if json.Unmarshal([]byte(text), &patch) != nil {
@@ -264,6 +271,7 @@ func FuzzParseError(f *testing.F) {
 	} {
 		f.Add(404, []byte(seed))
 	}
+
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		err := iothub.ParseError(status, body)
 		if err == nil || err.Status != status {

@@ -62,6 +62,7 @@ func TestCheckJobID(t *testing.T) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
+
 	for id, want := range map[string]string{
 		"": "is empty", strings.Repeat("x", 65): "65 characters; at most 64",
 		"job 1": `' '`, "job/1": `'/'`, "job_1": `'_'`, "job\n": `'\n'`, "jöb": `'ö'`, "..": `'.'`,
@@ -85,6 +86,7 @@ func TestDeviceJobJudge(t *testing.T) {
 	fault := func(code, description string) *iothub.DeviceJobError {
 		return &iothub.DeviceJobError{Code: code, Description: description}
 	}
+
 	for _, test := range []struct {
 		name string
 		row  iothub.DeviceJob

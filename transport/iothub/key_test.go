@@ -54,6 +54,7 @@ func TestKeyNeverPrints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	printed := map[string]string{
 		"String":   service.Key.String(),
 		"json":     string(asJSON),
@@ -61,10 +62,12 @@ func TestKeyNeverPrints(t *testing.T) {
 		"Sprint":   fmt.Sprint(service.Key),
 		"Sprintln": fmt.Sprintln(&service),
 	}
+
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%08b"} {
 		printed[verb] = fmt.Sprintf(verb, service.Key)
 		printed["struct "+verb] = fmt.Sprintf(verb, []iothub.Key{service.Key})
 	}
+
 	for how, text := range printed {
 		if !strings.Contains(text, "[key]") {
 			t.Errorf("%s: %q does not say [key]", how, text)

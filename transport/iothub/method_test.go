@@ -58,6 +58,7 @@ func TestCheckMethodName(t *testing.T) {
 			t.Errorf("%q came through the topic as %q, %q, %v", name, got, rid, err)
 		}
 	}
+
 	for _, name := range []string{"", "a/b", "a#", "+", "a?b", "a%41", "a&b", "a b", "a\n", "a\x00", "a\x7f", "é"} {
 		err := iothub.CheckMethodName(name)
 		if err == nil {

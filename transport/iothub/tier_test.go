@@ -24,6 +24,7 @@ func TestParseTier(t *testing.T) {
 		{"S3", 11, "1 to 10"},
 		{"F1", 2, "1 to 1"},
 	}
+
 	for _, test := range tests {
 		tier, err := ParseTier(test.name)
 		if err == nil {

@@ -47,6 +47,7 @@ func TestParseMethodRequest(t *testing.T) {
 			t.Errorf("%s: got %q, %q, %v; want %q, %q", test.topic, name, rid, err, test.name, test.rid)
 		}
 	}
+
 	refuse(t, func(topic string) error { _, _, err := iothub.ParseMethodRequest(topic); return err },
 		"", "lockDoor", "$iothub/methods/POST/", "$iothub/methods/POST/?$rid=1", "$iothub/methods/POST//?$rid=1",
 		"$iothub/methods/POST/a/b/?$rid=1", "$iothub/methods/POST/m/", "$iothub/methods/POST/m/?$rid=",
@@ -71,6 +72,7 @@ func TestParseMethodResponse(t *testing.T) {
 			t.Errorf("%s: got %d, %q, %v; want %d, %q", test.topic, status, rid, err, test.status, test.rid)
 		}
 	}
+
 	refuse(t, func(topic string) error { _, _, err := iothub.ParseMethodResponse(topic); return err },
 		"", "$iothub/methods/res/", "$iothub/methods/res/ok/?$rid=1", "$iothub/methods/res/2e2/?$rid=1",
 		"$iothub/methods/res//?$rid=1", "$iothub/methods/res/200/x/?$rid=1", "$iothub/methods/res/200/",
@@ -93,6 +95,7 @@ func TestParseTwinRequest(t *testing.T) {
 			t.Errorf("%s: got %v, %q, %v; want %v, %q", test.topic, request, rid, err, test.request, test.rid)
 		}
 	}
+
 	refuse(t, func(topic string) error { _, _, err := iothub.ParseTwinRequest(topic); return err },
 		"", "$iothub/twin/GET", "$iothub/twin/GET/", "$iothub/twin/GET/?$rid=", "$iothub/twin/GET/x/?$rid=1",
 		"$iothub/twin/PATCH/properties/reported/", "$iothub/twin/PATCH/properties/desired/?$rid=1",
@@ -118,6 +121,7 @@ func TestParseTwinResponse(t *testing.T) {
 			t.Errorf("round trip: %s became %s", test.topic, got.Topic())
 		}
 	}
+
 	refuse(t, func(topic string) error { _, err := iothub.ParseTwinResponse(topic); return err },
 		"", "$iothub/twin/res/", "$iothub/twin/res/ok/?$rid=1", "$iothub/twin/res/200/",
 		"$iothub/twin/res/204/?$rid=1&$version=new", "$iothub/twin/res/204/?$version=2")
@@ -157,6 +161,7 @@ func TestParseEvent(t *testing.T) {
 			t.Errorf("%s: got %q, %q, %q, %v", test.topic, device, module, bag, err)
 		}
 	}
+
 	refuse(t, func(topic string) error { _, _, _, err := iothub.ParseEvent(topic); return err },
 		"", "devices", "devices/d1", "devices/d1/messages", "devices//messages/events/", "devices/d1/messages/eventsX",
 		"devices/d1/messages/devicebound/", "devices/d1/modules/m1", "devices/d1/modules//messages/events/",

@@ -55,6 +55,7 @@ func TestObjectMerge(t *testing.T) {
 			}
 		})
 	}
+
 	t.Run("a patch made in Go", func(t *testing.T) {
 		got := object(t, `{"lock":{"position":"locked","fault":"jammed"}}`).
 			Merge(iothub.Object{"lock": iothub.Object{"fault": nil}})
@@ -62,6 +63,7 @@ func TestObjectMerge(t *testing.T) {
 			t.Errorf("got %s, want %s", toJSON(t, got), want)
 		}
 	})
+
 	t.Run("onto nothing", func(t *testing.T) {
 		if got := toJSON(t, iothub.Object(nil).Merge(object(t, `{"a":1,"b":null}`))); got != `{"a":1}` {
 			t.Errorf("got %s", got)
@@ -82,6 +84,7 @@ func TestObjectKeepsNumbers(t *testing.T) {
 	if err := json.Unmarshal([]byte(both), &twin); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := toJSON(t, twin); got != both {
 		t.Errorf("got %s, want %s", got, both)
 	}

@@ -39,6 +39,7 @@ type kind struct {
 
 func newCutter(t *testing.T, h *testHub, want kind) *cutter {
 	t.Helper()
+
 	cert, roots := testCertificate(t, "localhost", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,6 +48,7 @@ func newCutter(t *testing.T, h *testHub, want kind) *cutter {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	c := &cutter{address: "localhost:" + port, roots: roots, want: want, done: make(chan struct{})}
 	var wg sync.WaitGroup
+
 	wg.Go(func() {
 		for {
 			device, err := l.Accept()
@@ -56,6 +58,7 @@ func newCutter(t *testing.T, h *testHub, want kind) *cutter {
 			wg.Go(func() { c.serve(device, cert, h) })
 		}
 	})
+
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	return c
 }
@@ -71,11 +74,13 @@ func (c *cutter) serve(device net.Conn, cert tls.Certificate, h *testHub) {
 	toDevice := tls.Server(device, &tls.Config{Certificates: []tls.Certificate{cert}})
 	toHub := tls.Client(server, &tls.Config{RootCAs: h.roots, ServerName: "localhost"})
 	end := func() { device.Close(); server.Close() }
+
 	reset := func() {
 		device.(*net.TCPConn).SetLinger(0)
 		server.(*net.TCPConn).SetLinger(0)
 		end()
 	}
+
 	back := make(chan struct{})
 	go func() { defer close(back); defer end(); c.pass(toHub, toDevice, false, reset) }()
 	c.pass(toDevice, toHub, true, reset)
@@ -107,6 +112,7 @@ func (c *cutter) pass(from io.Reader, to io.Writer, toHub bool, reset func()) {
 func readRaw(r *bufio.Reader) ([]byte, error) {
 	var packet []byte
 	length, shift := 0, 0
+
 	for i := 0; ; i++ {
 		b, err := r.ReadByte()
 		if err != nil {
@@ -124,6 +130,7 @@ func readRaw(r *bufio.Reader) ([]byte, error) {
 			return nil, errors.New("not MQTT")
 		}
 	}
+
 	body := make([]byte, length)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return nil, err
@@ -150,6 +157,7 @@ func TestResetWithinPacket(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Parallel()
+
 	h := startHub(t)
 	for _, test := range []struct {
 		name string

@@ -66,15 +66,18 @@ type served struct {
 
 func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
 	t.Helper()
+
 	key, err := iothub.ParseKey(testKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zap.DebugLevel)
+
 	d := &device{
 		clock: newClock(), logs: logs,
 		links: make(chan served, 16), giveUp: make(chan error), ended: make(chan error, 1),
 	}
+
 	d.opts = mqtt.Options{
 		Device: iothub.Device{HostName: "localhost", DeviceID: "d1", Key: key},
 		Logger: zap.New(core),
@@ -83,11 +86,13 @@ func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
 	if p != nil {
 		d.opts.Endpoint, d.opts.RootCAs = p.address, p.roots
 	}
+
 	if change != nil {
 		change(&d.opts)
 	}
 	var ctx context.Context
 	ctx, d.cancel = context.WithCancel(t.Context())
+
 	go func() {
 		d.ended <- mqtt.Run(ctx, d.opts, func(ctx context.Context, link *mqtt.Link) error {
 			d.links <- served{link, ctx}
@@ -100,12 +105,14 @@ func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
 		})
 		close(d.ended)
 	}()
+
 	t.Cleanup(func() {
 		d.cancel()
 		d.clock.fireAll()
 		for range d.ended { // closed when Run has returned
 		}
 	})
+
 	return d
 }
 
@@ -153,6 +160,7 @@ func (c *clock) after(d time.Duration) <-chan time.Time {
 		t.c <- t.at
 		return t.c
 	}
+
 	c.timers = append(c.timers, t)
 	select {
 	case c.added <- struct{}{}:
@@ -164,6 +172,7 @@ func (c *clock) after(d time.Duration) <-chan time.Time {
 // fire waits for a timer of duration d, advances the time to its end and fires it.
 func (c *clock) fire(t *testing.T, d time.Duration) {
 	t.Helper()
+
 	for {
 		c.mu.Lock()
 		for i, timer := range c.timers {

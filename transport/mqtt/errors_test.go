@@ -121,6 +121,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 
 	key := iothub.Key("k")
 	good := iothub.Device{HostName: "h", DeviceID: "d", Key: key}
+
 	for _, test := range []struct {
 		name string
 		opts mqtt.Options
@@ -153,6 +154,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 // connection. It also fails the test if the log contains a secret.
 func wantLogged(t *testing.T, d *device, text string) {
 	t.Helper()
+
 	found := false
 	for _, entry := range d.logs.All() {
 		for _, field := range entry.Context {
@@ -166,6 +168,7 @@ func wantLogged(t *testing.T, d *device, text string) {
 			}
 		}
 	}
+
 	if !found {
 		t.Errorf("not logged: %s\nlogged: %v", text, d.logs.All())
 	}
@@ -174,11 +177,13 @@ func wantLogged(t *testing.T, d *device, text string) {
 // listen starts a server that writes text to each connection and closes it.
 func listen(t *testing.T, text string) net.Listener {
 	t.Helper()
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -189,5 +194,6 @@ func listen(t *testing.T, text string) net.Listener {
 			conn.Close()
 		}
 	}()
+
 	return l
 }

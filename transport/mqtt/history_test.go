@@ -36,6 +36,7 @@ func TestHistory(t *testing.T) {
 		gone     = attemptResult{err: &net.DNSError{IsNotFound: true}}
 		noLookUp = attemptResult{err: &net.DNSError{IsTemporary: true}}
 	)
+
 	seconds := func(s ...float64) []time.Duration {
 		var all []time.Duration
 		for _, s := range s {
@@ -43,6 +44,7 @@ func TestHistory(t *testing.T) {
 		}
 		return all
 	}
+
 	for _, test := range []struct {
 		name     string
 		ends     []attemptResult
@@ -94,6 +96,7 @@ func TestDelayBounds(t *testing.T) {
 			}
 		}
 	}
+
 	if !errors.Is(errClosedByHub, ErrLinkEnded) {
 		t.Error("errClosedByHub does not match ErrLinkEnded")
 	}

@@ -20,6 +20,7 @@ func TestDisabledDevice(t *testing.T) {
 		t.Skip("takes 20 s")
 	}
 	t.Parallel()
+
 	h := startHub(t)
 	core, logs := observer.New(zapcore.WarnLevel)
 	g := startGateway(t, h, "disabled", h.at.MQTT.String(), func(o *mqtt.Options) {
@@ -29,6 +30,7 @@ func TestDisabledDevice(t *testing.T) {
 	if err := g.converged(t.Context(), "before", 0); err != nil {
 		t.Fatal(err)
 	}
+
 	set := func(status string) {
 		t.Helper()
 		identity, err := h.Device(t.Context(), g.id)
@@ -40,6 +42,7 @@ func TestDisabledDevice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	set(iothub.Disabled)
 	g.noLink()
 	began := time.Now()
@@ -49,6 +52,7 @@ func TestDisabledDevice(t *testing.T) {
 	if err := g.converged(t.Context(), "after", 1_000_000); err != nil {
 		t.Error(err)
 	}
+
 	g.check(nil)
 	failures := logs.FilterMessage("not connected to the hub").Len()
 	t.Logf("%d failures, back after %s", failures, waited.Round(time.Second))
@@ -63,6 +67,7 @@ func TestHubIsRestarted(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	t.Parallel()
+
 	h := startHub(t)
 	g := startGateway(t, h, "restarted", h.at.MQTT.String(), nil)
 	g.nextLink()
@@ -72,6 +77,7 @@ func TestHubIsRestarted(t *testing.T) {
 	h.stop()
 	h.CloseIdleConnections()
 	g.noLink()
+
 	h.run(h.at.MQTT.String(), h.at.HTTPS.String())
 	g.nextLink()
 	if err := g.converged(t.Context(), "after", 1_000_000); err != nil {
@@ -86,22 +92,27 @@ func TestTwoGatewaysOfOneIdentity(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	t.Parallel()
+
 	h := startHub(t)
 	core, logs := observer.New(zapcore.WarnLevel)
 	var same mqtt.Options
+
 	one := startGateway(t, h, "twin", h.at.MQTT.String(), func(o *mqtt.Options) {
 		o.Logger, o.Rand = zap.New(core), func() float64 { return 0 }
 		same = *o
 	})
+
 	one.nextLink()
 	other := startGateway(t, h, "other", h.at.MQTT.String(), func(o *mqtt.Options) { *o = same })
 	other.nextLink()
+
 	warned := func() error {
 		if logs.FilterMessageSnippet("another client seems to log in as this device").Len() == 0 {
 			return errors.New("no gateway warns about another client")
 		}
 		return nil
 	}
+
 	if err := eventually(t.Context(), warned); err != nil {
 		t.Fatal(err)
 	}
@@ -110,5 +121,6 @@ func TestTwoGatewaysOfOneIdentity(t *testing.T) {
 	if now := one.all.Load() + other.all.Load(); now > links+1 {
 		t.Errorf("%d more links within 3 s", now-links)
 	}
+
 	t.Logf("%d links until a gateway warned", links)
 }

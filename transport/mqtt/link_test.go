@@ -25,6 +25,7 @@ func TestConnectGolden(t *testing.T) {
 		o.ProductInfo = "latchd/1.0.0 linux; arm64"
 		o.KeepAlive = 180 * time.Second
 	})
+
 	s := p.next(t)
 	const user = "localhost/d1/?api-version=2021-04-12&model-id=dtmi:latchd:DoorLock;1&DeviceClientType=latchd%2F1.0.0%20linux%3B%20arm64"
 	const password = "SharedAccessSignature sr=localhost%2Fdevices%2Fd1&sig=LxqMOgDXQug55pDsSpIRBcoD%2Fq82xxjlGgmdqWUGHSI%3D&se=1795437432"
@@ -45,10 +46,12 @@ func TestConnectWithCertificate(t *testing.T) {
 
 	p := newPeer(t, nil)
 	shown, _ := testCertificate(t, "d1", connectedAt.Add(-time.Hour), connectedAt.Add(time.Hour))
+
 	startDevice(t, p, func(o *mqtt.Options) {
 		o.Device.Key, o.Device.X509 = nil, true
 		o.Certificate = func() (tls.Certificate, error) { return shown, nil }
 	})
+
 	s := p.next(t)
 	const user = "localhost/d1/?api-version=2021-04-12&DeviceClientType=latchd"
 	want := "\x10\x4c" + "\x00\x04MQTT\x04\x82\x00\x3c" + "\x00\x02d1" + "\x00" + string([]byte{byte(len(user))}) + user
@@ -106,6 +109,7 @@ func TestMethodAndAnswer(t *testing.T) {
 	if err := link.Respond(t.Context(), "17", answer); err != nil {
 		t.Fatal(err)
 	}
+
 	s.wantMessage(t, "$iothub/methods/res/200/?$rid=17", `{"position":"locked"}`)
 
 	if err := link.Respond(t.Context(), "17", answer); err == nil {
@@ -132,6 +136,7 @@ func TestMethodSentTwiceIsDeliveredOnce(t *testing.T) {
 	s.method("1", "unlockDoor", "null")
 	s.method("1", "unlockDoor", "null")
 	s.method("2", "lockDoor", "null")
+
 	for _, want := range []string{"1", "2"} {
 		if m := receive(t, link.Methods(), "a method"); m.RequestID != want {
 			t.Fatalf("got request %s, want %s", m.RequestID, want)
@@ -150,6 +155,7 @@ func TestMethodFlood(t *testing.T) {
 		s.method(strconv.Itoa(i), "ping", "null")
 	}
 	if _, err := link.Twin(t.Context()); err != nil { // all methods have arrived before this answer
+
 		t.Fatal(err)
 	}
 	for range 64 {
@@ -158,6 +164,7 @@ func TestMethodFlood(t *testing.T) {
 	if n := d.logs.FilterMessageSnippet("dropped a method because too many are waiting").Len(); n != 6 {
 		t.Errorf("the log has %d dropped methods, want 6", n)
 	}
+
 	s.method("last", "ping", "null")
 	if m := receive(t, link.Methods(), "a method"); m.RequestID != "last" {
 		t.Errorf("after the flood: got request %s", m.RequestID)
@@ -170,6 +177,7 @@ func TestTwin(t *testing.T) {
 	p := newPeer(t, func(p *peer) { p.onTwinGet = nil })
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
+
 	for _, test := range []struct {
 		name, answer, payload string
 		check                 func(twin iothub.DeviceTwin, err error) bool
@@ -220,10 +228,12 @@ func TestReport(t *testing.T) {
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
+
 	type result struct {
 		version int64
 		err     error
 	}
+
 	results := make(chan result, 1)
 	report := func(ctx context.Context) string {
 		go func() {
@@ -294,6 +304,7 @@ func TestDesired(t *testing.T) {
 	if first["floor"] == nil || first.Version() != 2 {
 		t.Errorf("got %v", first)
 	}
+
 	if floor, there := second["floor"]; floor != nil || !there || second.Version() != 4 {
 		t.Errorf("got %v, want the deletion with the version from the topic", second)
 	}
@@ -312,6 +323,7 @@ func TestDesiredFlood(t *testing.T) {
 	if _, err := link.Twin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	for want := int64(7); want <= 70; want++ {
 		if got := receive(t, link.Desired(), "a change").Version(); got != want {
 			t.Fatalf("got version %d, want %d", got, want)
@@ -330,6 +342,7 @@ func TestLostLinkDiscardsMethods(t *testing.T) {
 	s.method("2", "lockDoor", "null")
 	receive(t, link.Methods(), "a method")
 	if _, err := link.Twin(t.Context()); err != nil { // both methods have arrived before this answer
+
 		t.Fatal(err)
 	}
 	s.conn.Close()
@@ -338,6 +351,7 @@ func TestLostLinkDiscardsMethods(t *testing.T) {
 	if err := link.Respond(t.Context(), "1", iothub.MethodResponse{Status: 200}); !errors.Is(err, mqtt.ErrLinkEnded) {
 		t.Errorf("Respond on a lost link: %v", err)
 	}
+
 	if _, err := link.Twin(t.Context()); !errors.Is(err, mqtt.ErrLinkEnded) {
 		t.Errorf("Twin on a lost link: %v", err)
 	}

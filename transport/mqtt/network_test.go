@@ -50,6 +50,7 @@ func (n *network) start() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.listener, n.address = listener, listener.Addr().String()
+
 	go func() {
 		for {
 			gateway, err := listener.Accept()
@@ -134,6 +135,7 @@ func (n *network) copy(to, from net.Conn, current *faults) {
 		data    []byte
 		arrival time.Time
 	}
+
 	chunks := make(chan chunk, 1024)
 	go func() {
 		defer close(chunks)
@@ -146,6 +148,7 @@ func (n *network) copy(to, from net.Conn, current *faults) {
 			chunks <- chunk{data[:size], time.Now()}
 		}
 	}()
+
 	defer func() {
 		from.Close()
 		to.Close()

@@ -57,6 +57,7 @@ type session struct {
 
 func newPeer(t *testing.T, change func(p *peer)) *peer {
 	t.Helper()
+
 	cert, roots := testCertificate(t, "localhost", connectedAt.Add(-time.Hour), connectedAt.AddDate(10, 0, 0))
 	p := &peer{t: t, roots: roots, sessions: make(chan *session, 16)}
 	p.connack = func(int) byte { return packets.Accepted }
@@ -66,6 +67,7 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 	if change != nil {
 		change(p)
 	}
+
 	config := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert}
 	if p.clientCAs != nil {
 		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, p.clientCAs
@@ -74,12 +76,14 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	p.address = "localhost:" + port
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	conns := map[net.Conn]struct{}{}
 	wg.Add(1)
+
 	go func() {
 		defer wg.Done()
 		for n := 0; ; n++ {
@@ -98,6 +102,7 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 			})
 		}
 	}()
+
 	t.Cleanup(func() {
 		listener.Close()
 		mu.Lock()
@@ -107,6 +112,7 @@ func newPeer(t *testing.T, change func(p *peer)) *peer {
 		mu.Unlock()
 		wg.Wait()
 	})
+
 	return p
 }
 
@@ -122,18 +128,22 @@ func (p *peer) serve(conn net.Conn, n int) {
 		p.t.Errorf("the first packet is %v, not CONNECT", first)
 		return
 	}
+
 	code := p.connack(n)
 	ack := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
 	ack.ReturnCode = code
+
 	s := &session{
 		t: p.t, conn: conn, connect: connect, raw: raw.Bytes(),
 		in: make(chan packets.ControlPacket, 256), gone: make(chan struct{}),
 	}
+
 	defer close(s.gone)
 	if code == hangUp || ack.Write(conn) != nil || code != packets.Accepted {
 		p.sessions <- s
 		return
 	}
+
 	for {
 		packet, err := packets.ReadPacket(conn)
 		if err != nil {
@@ -159,6 +169,7 @@ func (p *peer) handle(s *session, packet packets.ControlPacket) {
 			packets.NewControlPacket(packets.Pingresp).Write(s.conn)
 		}
 	case *packets.UnsubscribePacket:
+
 		s.in <- packet
 		if p.onUnsub != nil && !p.onUnsub(s) {
 			return
@@ -177,6 +188,7 @@ func (p *peer) handle(s *session, packet packets.ControlPacket) {
 			p.onTwinGet(s, id)
 		}
 	default:
+
 		s.in <- packet
 	}
 }
@@ -233,6 +245,7 @@ func wantPacket[P packets.ControlPacket](t *testing.T, s *session) P {
 // receive returns the next value from c. It fails the test if none arrives in time.
 func receive[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
+
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	select {
@@ -242,6 +255,7 @@ func receive[T any](t *testing.T, c <-chan T, what string) T {
 		}
 		return v
 	case <-ctx.Done():
+
 		t.Fatalf("waiting for %s: it did not arrive", what)
 		panic("not reached")
 	}
@@ -265,15 +279,18 @@ func closed[T any](t *testing.T, c <-chan T, what string) {
 // testCertificate returns a certificate for name, and the CA that issued it.
 func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
+
 	caKey, ca := sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, NotBefore: from, NotAfter: until,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}, nil, nil)
+
 	key, leaf := sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: until,
 		DNSNames: []string{name}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, ca, caKey)
+
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}, roots
@@ -283,6 +300,7 @@ func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Cert
 // self-signed.
 func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
+
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -290,6 +308,7 @@ func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.Pri
 	if parent == nil {
 		parent, parentKey = template, key
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
 	if err != nil {
 		t.Fatal(err)
@@ -298,5 +317,6 @@ func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.Pri
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return key, cert
 }

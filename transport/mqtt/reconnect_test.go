@@ -83,6 +83,7 @@ func TestReconnects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -96,12 +97,14 @@ func TestReconnects(t *testing.T) {
 			return packets.Accepted
 		}
 	})
+
 	sim := &simulated{time: connectedAt, armed: make(chan chan time.Time, 1)}
 	d := startDevice(t, p, func(o *mqtt.Options) {
 		o.Now, o.After, o.Logger = sim.now, sim.after, zap.NewNop()
 	})
 	var before use
 	renewals, attempts := 0, 0
+
 	for n := range links {
 		s := p.next(t)
 		for attempts++; s.filters == nil; attempts++ { // refused
@@ -142,6 +145,7 @@ func TestReconnects(t *testing.T) {
 		receiveEnd(t, link.ctx)
 		sim.unlinked()
 	}
+
 	s := p.next(t)
 	for s.filters == nil {
 		s = p.next(t)
@@ -155,6 +159,7 @@ func TestReconnects(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		after = measure()
 	}
+
 	t.Logf("%d links, %d attempts, %d renewals in %s of simulated time; heap %d -> %d kB, goroutines %d -> %d",
 		links, attempts, renewals, sim.passed.Round(time.Minute), before.heap/1024, after.heap/1024, before.goroutines, after.goroutines)
 	if after.heap > before.heap+256<<10 {

@@ -20,6 +20,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 		t.Skip("takes 20 s")
 	}
 	t.Parallel()
+
 	duration, life := 20*time.Second, 10*time.Second
 	if text := os.Getenv("LATCHD_TEST_RENEWAL"); text != "" {
 		var err error
@@ -28,6 +29,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 		}
 		life = 20 * time.Second
 	}
+
 	h := startHub(t)
 	g := startGateway(t, h, "renewed", h.at.MQTT.String(), func(o *mqtt.Options) { o.TokenLife = life })
 	g.nextLink()
@@ -40,6 +42,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	total := 0
+
 	for end := time.Now().Add(duration); time.Now().Before(end); total++ {
 		n := 2*total + 1 // an odd number, so that call locks the door
 		calls.Go(func() {
@@ -59,6 +62,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 		})
 		<-ticker.C
 	}
+
 	calls.Wait()
 	g.check(answered)
 	g.mu.Lock()
@@ -68,6 +72,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 		executed += g.executed[reason]
 	}
 	renewals := g.all.Load() - 1
+
 	share := 100 * float64(len(unanswered)) / float64(total)
 	t.Logf("%d methods, %d renewals: %d answered, failed %v (%.2f %%), executed without an answer %d",
 		total, renewals, len(answered), failed, share, executed)
@@ -77,11 +82,13 @@ func TestRenewalsUnderLoad(t *testing.T) {
 	if least := int64(duration/life) - 1; renewals < least {
 		t.Errorf("%d renewals, want %d or more", renewals, least)
 	}
+
 	for code := range failed {
 		if code != iothub.CodeDeviceNotOnline && code != iothub.CodeGatewayTimeout {
 			t.Errorf("a method failed with %v", code)
 		}
 	}
+
 	if share > 2 {
 		t.Errorf("%.2f %% of the methods failed, want 2 %% at most", share)
 	}

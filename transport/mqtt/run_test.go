@@ -28,6 +28,7 @@ func TestBackoff(t *testing.T) {
 			return packets.Accepted
 		}
 	})
+
 	d := startDevice(t, p, nil)
 	for _, delay := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second,
 		8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
@@ -53,6 +54,7 @@ func TestBackoff(t *testing.T) {
 	s.conn.Close()
 	receiveEnd(t, link.ctx)
 	d.clock.fire(t, 500*time.Millisecond)
+
 	p.next(t) // the hub hangs up: LastError is still the end of the link
 	d.clock.fire(t, time.Second)
 	p.next(t)
@@ -68,12 +70,14 @@ func TestAnotherClientTakesOver(t *testing.T) {
 
 	p := newPeer(t, nil)
 	d := startDevice(t, p, nil)
+
 	for _, delay := range []time.Duration{500 * time.Millisecond, time.Second, 45 * time.Second, 45 * time.Second} {
 		s := p.next(t)
 		d.link(t)
 		s.conn.Close()
 		d.clock.fire(t, delay)
 	}
+
 	p.next(t)
 	d.link(t)
 	if n := d.logs.FilterMessageSnippet("another client seems to log in as this device").Len(); n != 2 {
@@ -93,6 +97,7 @@ func TestLocate(t *testing.T) {
 			return packets.Accepted
 		}
 	})
+
 	asked := make(chan int, 10)
 	d := startDevice(t, p, func(o *mqtt.Options) {
 		device := o.Device
@@ -106,6 +111,7 @@ func TestLocate(t *testing.T) {
 			return device, nil
 		}
 	})
+
 	d.clock.fire(t, 500*time.Millisecond) // Locate failed
 	p.next(t)
 	d.clock.fire(t, 30*time.Second)
@@ -115,6 +121,7 @@ func TestLocate(t *testing.T) {
 	if s.connect.ClientIdentifier != "d2" {
 		t.Errorf("logged in as %s", s.connect.ClientIdentifier)
 	}
+
 	link := d.link(t)
 	if err := link.Send(t.Context(), iothub.Message{}); err != nil {
 		t.Fatal(err)
@@ -122,11 +129,13 @@ func TestLocate(t *testing.T) {
 	if m := s.message(t); m.TopicName != "devices/d2/messages/events/" {
 		t.Errorf("sent to %s", m.TopicName)
 	}
+
 	for _, want := range []int{0, 0, 1, 2} {
 		if got := receive(t, asked, "a call of Locate"); got != want {
 			t.Errorf("Locate was called with %d refusals, want %d", got, want)
 		}
 	}
+
 	d.stop(t)
 }
 
@@ -139,6 +148,7 @@ func TestTokenOfEachAttempt(t *testing.T) {
 	first := p.next(t)
 	d.clock.fire(t, 15*time.Second)
 	second := p.next(t)
+
 	for i, s := range []*session{first, second} {
 		token, err := iothub.ParseSignature(string(s.connect.Password))
 		if want := connectedAt.Add(time.Duration(i)*15*time.Second + time.Hour); err != nil || !token.Expiry.Equal(want) {
@@ -160,6 +170,7 @@ func TestSubscriptionRefused(t *testing.T) {
 	if len(d.links) != 0 {
 		t.Error("Run called serve without the subscriptions")
 	}
+
 	if d.logs.FilterMessage("not connected to the hub").Len() == 0 {
 		t.Error("the failure is not logged")
 	}
@@ -178,6 +189,7 @@ func TestRenewal(t *testing.T) {
 			s.publish("$iothub/twin/res/429/?$rid="+id, "")
 		}
 	})
+
 	d := startDevice(t, p, nil)
 	s, link := p.next(t), d.link(t)
 	s.method("1", "unlockDoor", "null")
@@ -187,11 +199,13 @@ func TestRenewal(t *testing.T) {
 	if u := wantPacket[*packets.UnsubscribePacket](t, s); len(u.Topics) != 1 || u.Topics[0] != iothub.MethodsFilter {
 		t.Errorf("unsubscribed from %q", u.Topics)
 	}
+
 	for _, want := range []string{"2", "3"} {
 		if m := receive(t, link.Methods(), "a method"); m.RequestID != want {
 			t.Fatalf("got request %s, want %s", m.RequestID, want)
 		}
 	}
+
 	closed(t, link.Methods(), "the methods")
 	s.message(t) // the twin request
 
@@ -211,6 +225,7 @@ func TestRenewal(t *testing.T) {
 		}
 		s.wantMessage(t, "$iothub/methods/res/200/?$rid="+id, "null")
 	}
+
 	if m := s.message(t); !strings.HasPrefix(m.TopicName, "$iothub/twin/GET/") { // its answer proves that the hub has read the answers
 		t.Errorf("after the answers, the device sent %s", m.TopicName)
 	}
@@ -224,6 +239,7 @@ func TestRenewal(t *testing.T) {
 	if next.LastError() != "" {
 		t.Errorf("the last error after a renewal is %q", next.LastError())
 	}
+
 	s.method("1", "lockDoor", "null") // the same id on a new link is a new request
 	if m := receive(t, next.Methods(), "a method"); m.Name != "lockDoor" {
 		t.Errorf("got %+v", m)
@@ -247,6 +263,7 @@ func TestRenewalIsBounded(t *testing.T) {
 	wantPacket[*packets.UnsubscribePacket](t, s)
 	d.clock.fire(t, 10*time.Second)
 	closed(t, link.Methods(), "the methods")
+
 	d.clock.fire(t, 30*time.Second)
 	wantPacket[*packets.DisconnectPacket](t, s)
 	d.clock.fire(t, 500*time.Millisecond)
@@ -287,6 +304,7 @@ func TestEndOfContext(t *testing.T) {
 	if link.ctx.Err() != nil {
 		t.Error("serve's context ended before the method was answered")
 	}
+
 	if err := link.Respond(t.Context(), "1", iothub.MethodResponse{Status: 200}); err != nil {
 		t.Fatal(err)
 	}
@@ -330,6 +348,7 @@ func TestEndOfContextWhileConnecting(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	t.Run("CONNACK", func(t *testing.T) {
 		asked, release := make(chan struct{}), make(chan struct{})
 		p := newPeer(t, func(p *peer) {
@@ -342,6 +361,7 @@ func TestEndOfContextWhileConnecting(t *testing.T) {
 		}
 		close(release)
 	})
+
 	t.Run("back-off", func(t *testing.T) {
 		p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return 5 } })
 		d := startDevice(t, p, nil)
@@ -405,12 +425,14 @@ func TestOldTLSIsRefused(t *testing.T) {
 	}
 	defer listener.Close()
 	handshakes := make(chan error, 1)
+
 	go func() {
 		if conn, err := listener.Accept(); err == nil {
 			handshakes <- conn.(*tls.Conn).Handshake()
 			conn.Close()
 		}
 	}()
+
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	startDevice(t, nil, func(o *mqtt.Options) { o.Endpoint, o.RootCAs = "localhost:"+port, roots })
 	if err := receive(t, handshakes, "the handshake"); err == nil {

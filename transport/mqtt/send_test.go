@@ -30,6 +30,7 @@ func TestSend(t *testing.T) {
 	if m.TopicName != topic || string(m.Payload) != `{"event":"locked"}` || m.Qos != 1 || m.Retain {
 		t.Errorf("got %s %s QoS %d", m.TopicName, m.Payload, m.Qos)
 	}
+
 	if err := link.Send(t.Context(), iothub.Message{Body: make([]byte, iothub.MaxMessage+1)}); err == nil {
 		t.Error("Send accepted a message that is too large")
 	}

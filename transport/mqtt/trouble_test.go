@@ -145,6 +145,7 @@ func (g *gateway) startCalls(first int) *methodCalls {
 			}
 		}
 	})
+
 	return c
 }
 

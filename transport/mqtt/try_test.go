@@ -18,10 +18,12 @@ func TestTry(t *testing.T) {
 			return []byte{packets.Accepted, packets.ErrRefusedIDRejected}[n]
 		}
 	})
+
 	opts := mqtt.Options{
 		Device:   iothub.Device{HostName: "localhost", DeviceID: "d1", Key: iothub.Key("k")},
 		Endpoint: p.address, RootCAs: p.roots,
 	}
+
 	if err := mqtt.Try(t.Context(), opts); err != nil {
 		t.Errorf("accepted: %v", err)
 	}
@@ -32,6 +34,7 @@ func TestTry(t *testing.T) {
 	if err := mqtt.Try(t.Context(), opts); err == nil || err.Error() != want {
 		t.Errorf("refused: got %v, want %s", err, want)
 	}
+
 	if err := mqtt.Try(t.Context(), mqtt.Options{}); err == nil {
 		t.Error("Try accepted options without a device")
 	}

@@ -21,6 +21,7 @@ func TestWebSocket(t *testing.T) {
 		t.Skip("takes 10 s")
 	}
 	t.Parallel()
+
 	h := startHub(t)
 	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := (&websocket.Upgrader{Subprotocols: []string{"mqtt"}}).Upgrade(w, r, nil)
@@ -54,12 +55,14 @@ func TestWebSocket(t *testing.T) {
 			}
 		}
 	}))
+
 	defer front.Close()
 	g := startGateway(t, h, "by-websocket", front.Listener.Addr().String(), func(o *mqtt.Options) {
 		o.WebSocket, o.RootCAs = true, x509.NewCertPool()
 		o.RootCAs.AddCert(front.Certificate())
 		o.TokenLife = 10 * time.Second
 	})
+
 	g.nextLink()
 	if err := g.converged(t.Context(), "first", 0); err != nil {
 		t.Error(err)
@@ -68,5 +71,6 @@ func TestWebSocket(t *testing.T) {
 	if err := g.converged(t.Context(), "second", 1_000_000); err != nil {
 		t.Error(err)
 	}
+
 	g.check(nil)
 }

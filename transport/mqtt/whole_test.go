@@ -38,6 +38,7 @@ type testHub struct {
 
 func startHub(t *testing.T) *testHub {
 	t.Helper()
+
 	h := &testHub{t: t, dir: t.TempDir(), roots: x509.NewCertPool()}
 	h.run("127.0.0.1:0", "127.0.0.1:0")
 	t.Cleanup(h.stop)
@@ -45,6 +46,7 @@ func startHub(t *testing.T) *testHub {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	service, err := iothub.ParseService(string(owner))
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +55,7 @@ func startHub(t *testing.T) *testHub {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	h.roots.AppendCertsFromPEM(ca)
 	h.Client = rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: h.at.HTTPS.String()}, RootCAs: h.roots})
 	t.Cleanup(h.CloseIdleConnections)
@@ -65,12 +68,14 @@ func (h *testHub) run(mqttAddress, httpsAddress string) {
 	ctx, end := context.WithCancel(context.Background())
 	h.end, h.ended = end, make(chan error, 1)
 	ready := make(chan hub.Addresses, 1)
+
 	go func() {
 		h.ended <- hub.Run(ctx, hub.Options{
 			DataDir: h.dir, MQTTAddr: mqttAddress, HTTPSAddr: httpsAddress, Name: "localhost",
 			Ready: func(a hub.Addresses) { ready <- a },
 		})
 	}()
+
 	select {
 	case h.at = <-ready:
 	case err := <-h.ended:
@@ -116,6 +121,7 @@ func (g *gateway) Changed() <-chan struct{} { return g.lock.Changed() }
 // address.
 func startGateway(t *testing.T, h *testHub, id, address string, change func(o *mqtt.Options)) *gateway {
 	t.Helper()
+
 	identity, err := h.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: id})
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +130,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	store, err := agent.OpenStore("", zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +139,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	g := &gateway{t: t, hub: h, id: id, up: make(chan struct{}, 1), executed: make(map[string]int)}
 	g.events = agent.OpenEvents(t.TempDir(), agent.MaxEvents, zap.NewNop())
 	driver := mock.New(mock.Config{}, actuator.Locked)
@@ -141,10 +149,12 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	a := agent.New(agent.Config{
 		Driver: "mock", Mode: actuator.Hold, Version: "test", Now: time.Now, Log: zap.NewNop(), Events: g.events,
 	}, g, store)
+
 	opts := mqtt.Options{
 		Device:   iothub.Device{HostName: "localhost", DeviceID: id, Key: key},
 		Endpoint: address, RootCAs: h.roots, KeepAlive: 5 * time.Second, ModelID: agent.ModelID,
 	}
+
 	if change != nil {
 		change(&opts)
 	}
@@ -152,6 +162,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	lockCtx, endLock := context.WithCancel(context.Background())
 	var locks, links sync.WaitGroup
 	locks.Go(func() { g.lock.Run(lockCtx) })
+
 	links.Go(func() {
 		err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
 			g.most.Store(max(g.most.Load(), g.links.Add(1)))
@@ -167,6 +178,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 			t.Errorf("the link: %v", err)
 		}
 	})
+
 	t.Cleanup(func() {
 		end()
 		links.Wait()
@@ -176,6 +188,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 		g.events.Close()
 		store.Close()
 	})
+
 	return g
 }
 
@@ -194,6 +207,7 @@ func (g *gateway) call(n int) (reason string, err error) {
 	if err == nil && answer.Status != 200 {
 		g.t.Errorf("%s: answer %d %s", reason, answer.Status, answer.Payload)
 	}
+
 	if err == nil {
 		g.answered.Add(1)
 	}
@@ -209,6 +223,7 @@ func (g *gateway) converged(ctx context.Context, room string, n int) error {
 	}, ""); err != nil {
 		return err
 	}
+
 	reason := ""
 	return eventually(ctx, func() error {
 		if reason == "" {
@@ -247,16 +262,19 @@ func (g *gateway) check(answered []string) {
 	g.t.Helper()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+
 	for reason, n := range g.executed {
 		if n > 1 {
 			g.t.Errorf("%s ran %d times", reason, n)
 		}
 	}
+
 	for _, reason := range answered {
 		if g.executed[reason] != 1 {
 			g.t.Errorf("%s was answered but ran %d times", reason, g.executed[reason])
 		}
 	}
+
 	if n := g.most.Load(); n > 1 {
 		g.t.Errorf("there were %d links at the same time", n)
 	}
@@ -269,6 +287,7 @@ func eventually(ctx context.Context, check func() error) error {
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
+
 	for {
 		err := check()
 		if err == nil {

@@ -26,11 +26,13 @@ func ExampleLocator() {
 			return os.WriteFile("assignment.json", text, 0o600)
 		},
 	}
+
 	if text, err := os.ReadFile("assignment.json"); err == nil {
 		if json.Unmarshal(text, &locator.Assignment) != nil {
 			locator.Assignment = provisioning.Assignment{} // unreadable: ask for it again
 		}
 	}
+
 	err := mqtt.Run(context.Background(), mqtt.Options{Locate: locator.Locate},
 		func(ctx context.Context, link *mqtt.Link) error {
 			<-ctx.Done()

@@ -109,6 +109,7 @@ func TestRegisterWaits(t *testing.T) {
 func TestRefused(t *testing.T) {
 	const at = "provisioning service at service.example:8883: "
 	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, that the device is enrolled and enabled, and this computer's clock (2000-01-01T00:00:00Z)`
+
 	for _, test := range []struct {
 		name    string
 		connack byte
@@ -215,6 +216,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}
+
 	for want, change := range map[string]func(o *Options){
 		`provisioning: the ID scope is ""; want that of the service's instance, such as 0ne00000A0A`:        func(o *Options) { o.IDScope = "" },
 		`provisioning: the registration id is "a/b"; want 1 to 128 letters, digits and the characters -._:`: func(o *Options) { o.RegistrationID = "a/b" },

@@ -23,6 +23,7 @@ func TestCreateDevicesInHundreds(t *testing.T) {
 	if refusals, err := c.CreateDevices(t.Context(), devices); err != nil || refusals != nil {
 		t.Fatal(refusals, err)
 	}
+
 	var sizes []int
 	for _, call := range hub.recorded() {
 		var body []struct{ ID string }
@@ -31,6 +32,7 @@ func TestCreateDevicesInHundreds(t *testing.T) {
 		}
 		sizes = append(sizes, len(body))
 	}
+
 	if !reflect.DeepEqual(sizes, []int{100, 100, 5}) {
 		t.Errorf("sizes %v", sizes)
 	}
@@ -52,6 +54,7 @@ func TestCreateDevicesRefused(t *testing.T) {
 		{name: "without a reason", status: 200, answer: `{"isSuccessful":false,"errors":[]}`, wantErr: "without a reason"},
 		{name: "all", status: 400, answer: `{"Message":"ErrorCode:ArgumentInvalid;no ids"}`, wantErr: "no ids (ArgumentInvalid 400004)"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { respond(w, tt.status, tt.answer) })

@@ -46,6 +46,7 @@ func TestReadEvents(t *testing.T) {
 		all[2].Kind != "job" || all[2].Job.JobID != "j" || all[2].Job.Status != iothub.JobRunning {
 		t.Errorf("events %+v", all)
 	}
+
 	for _, tt := range []struct{ name, stream, want string }{
 		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has expired\"}\n\nevent: ready\ndata: {}\n\n", "EOF"},
 		{"no JSON", "event: twin\ndata: x\n\n", `invalid event "twin"`},
@@ -67,9 +68,11 @@ func TestEvents(t *testing.T) {
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done() // keep the stream open until the client closes it
 	})
+
 	var traced []string
 	c, _ := hub.client(t, func(o *Options) { o.Trace = func(line string) { traced = append(traced, line) } })
 	var kinds []string
+
 	for e, err := range c.Events(t.Context(), "twin", "lifecycle") {
 		if err != nil {
 			t.Fatal(err)
@@ -78,6 +81,7 @@ func TestEvents(t *testing.T) {
 			break
 		}
 	}
+
 	if got := strings.Join(kinds, " "); got != "ready lifecycle job" {
 		t.Errorf("kinds %s", got)
 	}
@@ -96,12 +100,14 @@ func TestEventsRefused(t *testing.T) {
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
 	c, _ := hub.client(t)
 	n := 0
+
 	for _, err := range c.Events(t.Context(), "twin") {
 		n++
 		if refusal, ok := errors.AsType[*iothub.Error](err); !ok || refusal.Status != 404 {
 			t.Errorf("error %v", err)
 		}
 	}
+
 	if n != 1 {
 		t.Errorf("the sequence has %d elements, want 1", n)
 	}
@@ -112,6 +118,7 @@ func TestEventsRefused(t *testing.T) {
 func FuzzReadEvents(f *testing.F) {
 	f.Add(someEvents)
 	f.Add("event:x\ndata:{}\n\nevent: end\ndata: {}\n\n")
+
 	f.Fuzz(func(t *testing.T, stream string) {
 		all, _, err := events(strings.NewReader(stream))
 		if err == nil {

@@ -16,6 +16,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+
 	client := rest.New(service, rest.Options{})
 	job, err := client.CreateJob(context.Background(), iothub.Job{
 		JobID:               "close-43",
@@ -23,5 +24,6 @@ func Example() {
 		QueryCondition:      "tags.building = '43'",
 		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15},
 	})
+
 	fmt.Println(job.Status, err)
 }

@@ -41,6 +41,7 @@ func FuzzQuote(f *testing.F) {
 	for _, text := range []string{"door", "it's", `\`, `\'`, "' OR 1=1 --"} {
 		f.Add(text)
 	}
+
 	f.Fuzz(func(t *testing.T, text string) {
 		literal := Quote(text)
 		inner := literal[1 : len(literal)-1]

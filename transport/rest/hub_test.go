@@ -35,6 +35,7 @@ type recorder struct {
 // startHub starts a recorder over TLS. It records each request before it calls answer.
 func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
 	t.Helper()
+
 	h := &recorder{}
 	h.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -43,6 +44,7 @@ func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
 		h.mu.Unlock()
 		answer(w, r)
 	}))
+
 	h.Server.Config.ErrorLog = quiet()
 	h.Server.StartTLS()
 	t.Cleanup(h.Server.Close)
@@ -68,9 +70,11 @@ func (h *recorder) endpoint(t *testing.T) *url.URL {
 // client returns a client of the hub and the waits of the client, which take no time.
 func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]time.Duration) {
 	t.Helper()
+
 	roots := x509.NewCertPool()
 	roots.AddCert(h.Certificate())
 	slept := new([]time.Duration)
+
 	opts := Options{
 		Endpoint:  h.endpoint(t),
 		RootCAs:   roots,
@@ -82,6 +86,7 @@ func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]t
 		},
 		Jitter: func() float64 { return 0.5 },
 	}
+
 	for _, f := range change {
 		f(&opts)
 	}

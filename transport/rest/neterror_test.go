@@ -30,10 +30,12 @@ func TestNetworkErrors(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler)
 	})
+
 	closed := startHub(t, nil)
 	closed.Close()
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
+
 	tests := []struct {
 		name   string
 		device string
@@ -56,6 +58,7 @@ func TestNetworkErrors(t *testing.T) {
 			o.Transport = failingTransport{x509.CertificateInvalidError{Reason: x509.Expired}}
 		}, NotValid, []string{"clock (2026-11-23T12:00:00Z)"}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var changes []func(*Options)
@@ -118,6 +121,7 @@ func TestRefusals(t *testing.T) {
 		{"redirect", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Location", "/x"); w.WriteHeader(302) },
 			iothub.Error{Status: 302, Message: "found"}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			hub := startHub(t, tt.answer)

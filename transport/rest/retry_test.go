@@ -29,6 +29,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		},
 		func(w http.ResponseWriter) { respond(w, 200, `{"jobId":"j"}`) },
 	}
+
 	n := 0
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { answers[n](w); n++ })
 	var waits []time.Duration
@@ -39,6 +40,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	if err != nil || job.JobID != "j" {
 		t.Fatal(job, err)
 	}
+
 	// Each wait is the one that the hub asked for plus a quarter, because the jitter is
 	// one half. The second answer asks for nothing, so that its wait is based on 2 s.
 	want := []time.Duration{5 * time.Second, 2500 * time.Millisecond, 12187500 * time.Microsecond}
@@ -48,6 +50,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	if len(waits) != 3 {
 		t.Errorf("OnRetry was called %d times, want 3", len(waits))
 	}
+
 	ids := map[string]bool{}
 	for _, call := range hub.recorded() {
 		ids[call.Header.Get("Request-Id")] = true
@@ -128,11 +131,13 @@ func TestNeverRepeated(t *testing.T) {
 		},
 		"cancel": func(ctx context.Context, c *Client) error { _, err := c.CancelJob(ctx, "j"); return err },
 	}
+
 	failures := map[string]http.HandlerFunc{
 		"429":  func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeThrottling, "slow down") },
 		"503":  func(w http.ResponseWriter, r *http.Request) { refuse(w, iothub.CodeServiceUnavailable, "busy") },
 		"lost": func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
 	}
+
 	for callName, f := range calls {
 		for failure, answer := range failures {
 			t.Run(callName+" "+failure, func(t *testing.T) {
@@ -162,6 +167,7 @@ func TestMethodOnLostIdleConnection(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler) // close the connection after reading the request
 	})
+
 	c, _ := hub.client(t)
 	if _, err := c.Twin(t.Context(), "d"); err != nil {
 		t.Fatal(err)
@@ -170,6 +176,7 @@ func TestMethodOnLostIdleConnection(t *testing.T) {
 	if e, ok := errors.AsType[*NetworkError](err); !ok || !e.Sent() {
 		t.Errorf("error %v, want one for which Sent is true", err)
 	}
+
 	if got := len(hub.recorded()); got != 2 {
 		t.Errorf("%d requests, want the method once", got-1)
 	}
@@ -196,6 +203,7 @@ func TestCreateJobAfterLostAnswer(t *testing.T) {
 		{"throttled, then in use", []string{"429", "409"}, "in use", "PUT PUT"},
 		{"busy, but created", []string{"503", "409", existing}, "", "PUT PUT GET"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := 0

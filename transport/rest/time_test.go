@@ -14,10 +14,12 @@ func TestHubTime(t *testing.T) {
 
 	want := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	date := want.Format(http.TimeFormat)
+
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", date)
 		refuse(w, iothub.CodeUnauthorized, "expired")
 	})
+
 	c, _ := hub.client(t)
 	if at, err := c.HubTime(t.Context()); err != nil || !at.Equal(want) {
 		t.Errorf("%v, %v; want %v", at, err, want)
@@ -26,6 +28,7 @@ func TestHubTime(t *testing.T) {
 	if at, err := c.HubTime(t.Context()); err == nil {
 		t.Errorf("HubTime returned %v for the date %q", at, date)
 	}
+
 	hub.Close()
 	if at, err := c.HubTime(t.Context()); err == nil {
 		t.Errorf("HubTime returned %v for a hub that is stopped", at)

@@ -162,6 +162,7 @@ func TestWire(t *testing.T) {
 			body: `{"query":"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'it\\'s\\\\'"}`,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
@@ -204,6 +205,7 @@ var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 // checkCommonHeaders checks the headers that every request has.
 func checkCommonHeaders(t *testing.T, got call) {
 	t.Helper()
+
 	token := got.Header.Get("Authorization")
 	if !strings.HasPrefix(token, "SharedAccessSignature sr=Hub.example:8443&sig=") || !strings.HasSuffix(token, "&skn=iothubowner&se=1795438801") {
 		t.Errorf("token %q: want the host name, the policy and an expiry one hour after the next full second", token)
@@ -211,6 +213,7 @@ func checkCommonHeaders(t *testing.T, got call) {
 	if s, err := iothub.ParseSignature(token); err != nil || !s.SignedBy(testKey) {
 		t.Errorf("token %q is not signed with the key (%v)", token, err)
 	}
+
 	if id := got.Header.Get("Request-Id"); !uuidForm.MatchString(id) {
 		t.Errorf("Request-Id %q", id)
 	}
@@ -221,6 +224,7 @@ func checkCommonHeaders(t *testing.T, got call) {
 	if got.Body != "" {
 		want = "application/json; charset=utf-8"
 	}
+
 	if ct := got.Header.Get("Content-Type"); ct != want {
 		t.Errorf("Content-Type %q, want %q", ct, want)
 	}
@@ -237,6 +241,7 @@ func TestTwin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if twin.Properties.Desired.Version() != 4 || twin.Tags["big"] != json.Number("12345678901234567890") {
 		t.Errorf("twin: %+v", twin)
 	}
@@ -257,14 +262,17 @@ func TestQueryPages(t *testing.T) {
 			respond(w, 200, `[{"n":3}]`)
 		}
 	})
+
 	c, _ := hub.client(t)
 	var rows []string
+
 	for row, err := range c.Query(t.Context(), "SELECT * FROM devices") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		rows = append(rows, string(row))
 	}
+
 	if got := strings.Join(rows, " "); got != `{"n":1} {"n":2} {"n":3}` {
 		t.Errorf("rows %s", got)
 	}
@@ -283,6 +291,7 @@ func TestQueryThatNeverEnds(t *testing.T) {
 		w.Header().Set("x-ms-continuation", "again")
 		respond(w, 200, `[]`)
 	})
+
 	c, _ := hub.client(t)
 	for _, err := range c.Query(t.Context(), "SELECT * FROM devices") {
 		if err == nil || !strings.Contains(err.Error(), "same page") {
@@ -290,6 +299,7 @@ func TestQueryThatNeverEnds(t *testing.T) {
 		}
 		return
 	}
+
 	t.Error("the sequence ended without an error")
 }
 
@@ -302,11 +312,13 @@ func TestBearer(t *testing.T) {
 	c, slept := hub.client(t, func(o *Options) {
 		o.Token = func(context.Context) (string, error) { return token, tokenErr }
 	})
+
 	for _, token = range []string{"one", "two"} {
 		if _, err := c.Device(t.Context(), "d"); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	tokenErr = errors.New("not logged in")
 	if _, err := c.CreateJob(t.Context(), iothub.Job{JobID: "j"}); !errors.Is(err, tokenErr) || len(*slept) > 0 {
 		t.Errorf("error %v after waits %v", err, *slept)

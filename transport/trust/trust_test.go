@@ -22,6 +22,7 @@ func TestExplain(t *testing.T) {
 
 	named := &x509.Certificate{DNSNames: []string{"hub.example"}, IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}}
 	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}
+
 	tests := []struct {
 		name              string
 		err               error
@@ -52,6 +53,7 @@ func TestExplain(t *testing.T) {
 		{"end of file", io.EOF, false, 0, ""},
 		{"failed dial", &net.OpError{Op: "dial", Err: errors.New("refused")}, false, 0, ""},
 	}
+
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			handshake := Handshake{
@@ -81,6 +83,7 @@ func TestReadCAFile(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	dir := t.TempDir()
+
 	write := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -88,6 +91,7 @@ func TestReadCAFile(t *testing.T) {
 		}
 		return path
 	}
+
 	good := write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	text := write("text", []byte("not PEM"))
 

@@ -34,6 +34,7 @@ type echoServer struct {
 
 func newEchoServer(t *testing.T, webSocket bool) *echoServer {
 	t.Helper()
+
 	e := &echoServer{requests: make(chan *http.Request, 1), certs: make(chan int, 1)}
 	if webSocket {
 		e.Server = httptest.NewUnstartedServer(http.HandlerFunc(e.upgrade))
@@ -42,6 +43,7 @@ func newEchoServer(t *testing.T, webSocket bool) *echoServer {
 		t.Cleanup(e.Close)
 		return e
 	}
+
 	e.Server = httptest.NewTLSServer(nil) // only its certificate is used
 	e.Server.Close()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: e.TLS.Certificates, ClientAuth: tls.RequestClientCert})
@@ -50,6 +52,7 @@ func newEchoServer(t *testing.T, webSocket bool) *echoServer {
 	}
 	e.Listener = l
 	ended := make(chan struct{})
+
 	go func() {
 		defer close(ended)
 		conn, err := l.Accept()
@@ -62,6 +65,7 @@ func newEchoServer(t *testing.T, webSocket bool) *echoServer {
 			io.Copy(conn, conn)
 		}
 	}()
+
 	t.Cleanup(func() { l.Close(); <-ended })
 	return e
 }
@@ -73,11 +77,13 @@ func (e *echoServer) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+
 	ws, err := (&websocket.Upgrader{Subprotocols: []string{"mqtt"}}).Upgrade(w, r, nil)
 	if err != nil {
 		return
 	}
 	defer ws.Close()
+
 	for {
 		kind, message, err := ws.ReadMessage()
 		if err != nil {
@@ -109,6 +115,7 @@ func (e *echoServer) server(t *testing.T) dial.Server {
 
 func echo(t *testing.T, conn net.Conn) {
 	t.Helper()
+
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	const text = "any bytes"
 	if _, err := conn.Write([]byte(text)); err != nil {
@@ -118,6 +125,7 @@ func echo(t *testing.T, conn net.Conn) {
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
 		t.Errorf("got %q, %v", got, err)
 	}
+
 	if err := conn.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
@@ -217,6 +225,7 @@ func TestConnectFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	nobody.Close()
+
 	for _, test := range []struct {
 		name   string
 		change func(t *testing.T, s *dial.Server)
@@ -348,11 +357,13 @@ type proxyRequest struct{ address, auth string }
 // newProxy starts a proxy that accepts one connection. An unwilling proxy refuses it.
 func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- proxyRequest) (address string) {
 	t.Helper()
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
+
 	go func() {
 		defer close(ended)
 		conn, err := l.Accept()
@@ -391,6 +402,7 @@ func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- proxyRequest) (ad
 		server.Close()
 		<-back
 	}()
+
 	t.Cleanup(func() { l.Close(); <-ended })
 	return l.Addr().String()
 }
@@ -403,6 +415,7 @@ func socks(conn net.Conn, willing bool) (proxyRequest, error) {
 		io.ReadFull(conn, b)
 		return b
 	}
+
 	methods := read(int(read(2)[1]))
 	if strings.Contains(string(methods), "\x02") {
 		conn.Write([]byte{5, 2})
@@ -412,6 +425,7 @@ func socks(conn net.Conn, willing bool) (proxyRequest, error) {
 	} else {
 		conn.Write([]byte{5, 0})
 	}
+
 	if request := read(4); request[1] != 1 || request[3] != 1 {
 		return a, errors.New("not CONNECT to an IPv4 address")
 	}
@@ -421,6 +435,7 @@ func socks(conn net.Conn, willing bool) (proxyRequest, error) {
 		conn.Write([]byte{5, 2, 0, 1, 0, 0, 0, 0, 0, 0})
 		return a, errors.New("the proxy is unwilling")
 	}
+
 	conn.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
 	return a, nil
 }

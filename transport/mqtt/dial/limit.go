@@ -47,20 +47,24 @@ func (s *packetReader) read(text []byte) error {
 			s.length |= int(b&0x7f) << s.shift
 			s.shift += 7
 			s.inLength = b&0x80 != 0
+
 			switch {
 			case s.inLength && s.shift == 28:
 				return errors.New("it announces a packet with an invalid length")
 			case !s.inLength && s.length > MaxPacket:
 				return fmt.Errorf("it announces a packet of %d bytes; at most %d are accepted", s.length, MaxPacket)
 			}
-		case s.length > 0:
+
+		case s.length > 0: // inside a body
 			n := min(s.length, len(text))
 			s.length -= n
 			text = text[n:]
-		default:
+
+		default: // the first byte of a packet
 			s.inLength, s.shift = true, 0
 			text = text[1:]
 		}
 	}
+
 	return nil
 }

@@ -14,6 +14,7 @@ func TestPacketReader(t *testing.T) {
 
 	small := slices.Concat(packet(0), packet(3), []byte{0xff, 0xff, 0xff}, packet(0x80, 0x01), bytes.Repeat([]byte{0xff}, 128))
 	largest := append(packet(0x80, 0x80, 0x40), make([]byte, MaxPacket)...)
+
 	for name, tc := range map[string]struct {
 		text []byte
 		want string
@@ -44,6 +45,7 @@ func TestPacketReader(t *testing.T) {
 func FuzzPackets(f *testing.F) {
 	f.Add(packet(3), []byte{1, 2, 3, 0x30, 0})
 	f.Add(packet(0xff), []byte{0xff, 0xff, 0x7f})
+
 	f.Fuzz(func(t *testing.T, head, tail []byte) {
 		var whole, cut packetReader
 		err := whole.read(slices.Concat(head, tail))
