@@ -5,6 +5,7 @@ import (
 	"time"
 )
 
+// TestClockFinding checks the reported difference of the clocks and its remedy.
 func TestClockFinding(t *testing.T) {
 	for ahead, want := range map[time.Duration]finding{
 		0:                {"clock", true, "this computer and the hub agree", ""},

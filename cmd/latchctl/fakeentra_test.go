@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// entraToken is what fakeEntra gives, and what the fake hub takes.
+// entraToken is the access token that the fake Entra ID issues and the fake hub
+// accepts.
 const entraToken = "the.token.of-entra"
 
-// startFakeEntra serves what azidentity asks: Entra ID as the authority of one
-// tenant, and a machine's identity endpoint.
+// startFakeEntra starts a server with the two endpoints that azidentity uses: Entra ID
+// for one tenant, and the identity endpoint of a machine in Azure.
 func startFakeEntra() *httptest.Server {
 	const scope = "https://iothubs.azure.net"
 	mux := http.NewServeMux()
@@ -23,6 +24,7 @@ func startFakeEntra() *httptest.Server {
 		w.WriteHeader(status)
 		io.WriteString(w, strings.ReplaceAll(body, "SERVER", server.URL))
 	}
+
 	mux.HandleFunc("GET /tenant/v2.0/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, `{"issuer":"SERVER/tenant/v2.0","authorization_endpoint":"SERVER/tenant/authorize","token_endpoint":"SERVER/tenant/token"}`)
 	})
@@ -44,6 +46,7 @@ func startFakeEntra() *httptest.Server {
 		}
 		reply(w, 200, `{"token_type":"Bearer","expires_on":"4102444800","resource":"`+scope+`","access_token":"`+entraToken+`"}`)
 	})
+
 	server.StartTLS()
 	return server
 }

@@ -17,12 +17,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fakeHost is the hub's name, which is not where it is reached.
+// fakeHost is the fake hub's name. Its address is a loopback address.
 const fakeHost = "hub.example"
 
-// fakeDevice is a device of the fake hub, and what it does when it is called:
-// ok, drift (it answers and does not stay locked), jam, offline, timeout, lost,
-// gone, or cut (the connection to the hub is, by which a method was sent).
+// fakeDevice is a device of the fake hub. Does names its reaction to a method:
+//
+//	ok       it succeeds
+//	drift    it answers with a success, but does not stay locked
+//	jam      it answers with the status 500
+//	offline  it is not connected; an empty Does means the same
+//	timeout  it does not answer
+//	lost     the hub loses its answer
+//	gone     it is deleted before it is called
+//	cut      the hub closes the connection on which the method was sent
 type fakeDevice struct {
 	ID   string        `json:"id"`
 	Does string        `json:"does"`
@@ -33,8 +40,9 @@ type fakeDevice struct {
 	version  int64
 }
 
-// fakeHub speaks as much of the service API as the scripts need. It is strict:
-// what the documentation does not have is refused with the word "fake".
+// fakeHub implements as much of the service API as the scripts need. It is strict: it
+// refuses requests that the API's documentation does not allow, with a message that
+// begins with "fake".
 type fakeHub struct {
 	server  *httptest.Server
 	address string
@@ -44,12 +52,12 @@ type fakeHub struct {
 	requests []string
 	devices  map[string]*fakeDevice
 	jobs     map[string]*fakeJob
-	busy     int // answers of 429 that are due
-	full     int // new jobs that are still to be refused: too many are active
-	slow     int // new jobs that are still to be answered with 429
+	busy     int // answer this many more requests with 429
+	full     int // refuse this many more new jobs: too many active jobs
+	slow     int // answer this many more new jobs with 429
 
-	forbidden string // what paths begin with that the policy may not
-	interrupt func() // called with the next new job or method, which gets no answer; nil: it gets one
+	forbidden string // refuse paths that begin with this text; empty means none
+	interrupt func() // if not nil, called instead of answering the next new job or method
 }
 
 func newFakeHub() (*fakeHub, error) {
@@ -68,8 +76,8 @@ func (h *fakeHub) serve(l net.Listener) {
 	h.server.StartTLS()
 }
 
-// serveProxy is an HTTP proxy that makes all connections to the hub, for the user
-// "me" with the password "pass".
+// serveProxy implements an HTTP proxy for the user "me" with the password "pass". It
+// connects all clients to the hub, whatever address they ask for.
 func (h *fakeHub) serveProxy(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic bWU6cGFzcw==" {
 		w.WriteHeader(http.StatusProxyAuthRequired)
@@ -81,15 +89,18 @@ func (h *fakeHub) serveProxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer hub.Close()
+
 	h.mu.Lock()
 	h.requests = append(h.requests, "CONNECT "+r.Host)
 	h.mu.Unlock()
+
 	w.WriteHeader(http.StatusOK)
 	client, rest, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer client.Close()
+
 	go func() {
 		io.Copy(hub, rest)
 		hub.(*net.TCPConn).CloseWrite()
@@ -97,7 +108,7 @@ func (h *fakeHub) serveProxy(w http.ResponseWriter, r *http.Request) {
 	io.Copy(client, hub)
 }
 
-// restart serves again at the same address.
+// restart starts the hub again at the same address, after its server was closed.
 func (h *fakeHub) restart() error {
 	l, err := net.Listen("tcp", h.address)
 	if err == nil {
@@ -127,12 +138,15 @@ func (h *fakeHub) handler() http.Handler {
 	mux.HandleFunc("GET /jobs/v2/{id}", h.getJob)
 	mux.HandleFunc("POST /jobs/v2/{id}/cancel", h.cancelJob)
 	mux.HandleFunc("GET /jobs/v2/query", h.listJobs)
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
+
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		h.record(r, body)
+
 		if e := h.check(r, body); e != nil {
 			answerError(w, e)
 			return
@@ -151,6 +165,7 @@ func (h *fakeHub) handler() http.Handler {
 			h.interrupt()
 			panic(http.ErrAbortHandler)
 		}
+
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -161,11 +176,12 @@ var (
 	uuids  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
-// record keeps the request, with what differs from run to run taken out. A job
-// that is polled is kept once.
+// record adds a request to h.requests, with generated ids and times replaced. It adds
+// equal requests in a row, such as the polling of a job, only once.
 func (h *fakeHub) record(r *http.Request, body []byte) {
 	query := r.URL.Query()
 	query.Del("api-version")
+
 	line := r.Method + " " + r.URL.EscapedPath()
 	if len(query) > 0 {
 		line += "?" + query.Encode()
@@ -176,14 +192,17 @@ func (h *fakeHub) record(r *http.Request, body []byte) {
 	if len(body) > 0 {
 		line += " " + string(body)
 	}
+
 	line = madeUp.ReplaceAllString(line, "$1-MADEUP")
 	line = starts.ReplaceAllString(line, `"startTime":"START"`)
+
 	if n := len(h.requests); n == 0 || h.requests[n-1] != line {
 		h.requests = append(h.requests, line)
 	}
 }
 
-// check holds a request to what every request must have.
+// check returns an error if a request lacks a valid signature or a header that every
+// request must have.
 func (h *fakeHub) check(r *http.Request, body []byte) *iothub.Error {
 	s, err := iothub.ParseSignature(r.Header.Get("Authorization"))
 	if r.Header.Get("Authorization") == "Bearer "+entraToken {
@@ -215,7 +234,8 @@ func answerError(w http.ResponseWriter, e *iothub.Error) {
 	w.Write(e.Body(time.Now()))
 }
 
-// readBody reads a body that has the fields of v and no others.
+// readBody decodes a request's body into v. If the body has other fields, it answers
+// with an error and returns false.
 func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -226,12 +246,13 @@ func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// load puts the devices of a script into the registry.
+// load adds devices, given as a JSON array, to the registry.
 func (h *fakeHub) load(text []byte) error {
 	var devices []*fakeDevice
 	if err := json.Unmarshal(text, &devices); err != nil {
 		return err
 	}
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, d := range devices {
@@ -240,9 +261,12 @@ func (h *fakeHub) load(text []byte) error {
 	return nil
 }
 
+// add adds a device to the registry, with generated keys and an empty twin.
 func (h *fakeHub) add(d *fakeDevice, identity iothub.DeviceIdentity) {
-	d.identity, d.desired, d.version = identity, iothub.Object{}, 1
+	d.desired, d.version = iothub.Object{}, 1
+	d.identity = identity
 	d.identity.ETag, d.identity.GenerationID = "MTIz", "637"
+
 	d.identity.ConnectionState = iothub.Connected
 	if d.Does == "offline" || d.Does == "" {
 		d.identity.ConnectionState = iothub.Disconnected
@@ -269,7 +293,8 @@ func (h *fakeHub) putDevice(w http.ResponseWriter, r *http.Request) {
 	answer(w, h.devices[d.DeviceID].identity)
 }
 
-// device returns the device of the path, or answers that there is none.
+// device returns the device in the request's path. If there is no such device, it
+// answers with an error and returns nil.
 func (h *fakeHub) device(w http.ResponseWriter, r *http.Request) *fakeDevice {
 	d := h.devices[r.PathValue("id")]
 	if d == nil {
@@ -315,6 +340,7 @@ func (h *fakeHub) patchTwin(w http.ResponseWriter, r *http.Request) {
 		Tags       iothub.Object
 		Properties struct{ Desired iothub.Object }
 	}
+
 	d := h.device(w, r)
 	if d == nil || !readBody(w, r, &patch) {
 		return
@@ -323,7 +349,9 @@ func (h *fakeHub) patchTwin(w http.ResponseWriter, r *http.Request) {
 		answerError(w, iothub.Errorf(iothub.CodePreconditionFailed, "the etag does not match"))
 		return
 	}
-	d.Tags, d.desired = d.Tags.Merge(patch.Tags), d.desired.Merge(patch.Properties.Desired)
+
+	d.Tags = d.Tags.Merge(patch.Tags)
+	d.desired = d.desired.Merge(patch.Properties.Desired)
 	d.version++
 	answer(w, d.twin())
 }
@@ -334,6 +362,7 @@ func (h *fakeHub) method(w http.ResponseWriter, r *http.Request) {
 	if d == nil || !readBody(w, r, &m) {
 		return
 	}
+
 	if d.Does == "cut" {
 		panic(http.ErrAbortHandler)
 	}
@@ -342,5 +371,6 @@ func (h *fakeHub) method(w http.ResponseWriter, r *http.Request) {
 		w.Write(e.MethodBody(time.Now()))
 		return
 	}
+
 	answer(w, d.answer(m))
 }

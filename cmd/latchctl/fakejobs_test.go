@@ -10,14 +10,16 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fakeJob is a job of the fake hub. It moves on by one step each time it is
-// asked for: running, half of its devices done, ended.
+// fakeJob is a job of the fake hub. Each request for the job advances it by one step;
+// it runs for two steps and ends with the third.
 type fakeJob struct {
 	iothub.Job
 	devices []*fakeDevice
 	step    int
 }
 
+// failure returns the error that the hub reports for a device that does not answer. It
+// returns nil for a device that answers.
 func (d *fakeDevice) failure() *iothub.Error {
 	switch d.Does {
 	case "offline", "":
@@ -32,6 +34,7 @@ func (d *fakeDevice) failure() *iothub.Error {
 	return nil
 }
 
+// answer returns the device's answer to a method.
 func (d *fakeDevice) answer(m iothub.MethodRequest) iothub.MethodResponse {
 	switch {
 	case d.Does == "jam":
@@ -59,6 +62,7 @@ func (h *fakeHub) putJob(w http.ResponseWriter, r *http.Request) {
 		answerError(w, iothub.Errorf(iothub.CodeJobAlreadyExists, "a job with the id %s exists", job.JobID))
 		return
 	}
+
 	devices, e := h.selectDevices(job.QueryCondition)
 	if e != nil {
 		answerError(w, e)
@@ -75,19 +79,23 @@ func (h *fakeHub) putJob(w http.ResponseWriter, r *http.Request) {
 		answerError(w, iothub.Errorf(iothub.CodeTooManyJobs, "too many active jobs"))
 		return
 	}
+
 	created := time.Date(2026, 11, 23, 12, 0, len(h.jobs), 0, time.UTC)
-	job.CreatedTime, job.Status = &created, iothub.JobQueued
+	job.CreatedTime = &created
+	job.Status = iothub.JobQueued
 	if job.StartTime != nil && job.StartTime.After(time.Now()) {
 		job.Status = iothub.JobScheduled
 	} else {
 		job.StartTime = &created
 	}
+
 	f := &fakeJob{Job: job, devices: devices}
 	h.jobs[job.JobID] = f
 	answer(w, f.Job)
 }
 
-// job returns the job of the path, or answers that there is none.
+// job returns the job in the request's path. If there is no such job, it answers with
+// an error and returns nil.
 func (h *fakeHub) job(w http.ResponseWriter, r *http.Request) *fakeJob {
 	j := h.jobs[r.PathValue("id")]
 	if j == nil {
@@ -103,12 +111,13 @@ func (h *fakeHub) getJob(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// next moves the job on. Jobs whose id begins with "stuck" never end, those with
-// "fails" fail.
+// next advances the job by one step. A job whose id begins with "stuck" never ends; a
+// job whose id begins with "fails" fails.
 func (j *fakeJob) next() {
 	if j.Status.Ended() || j.Status == iothub.JobScheduled {
 		return
 	}
+
 	j.step++
 	j.Status = iothub.JobRunning
 	n := len(j.devices)
@@ -124,10 +133,11 @@ func (j *fakeJob) next() {
 			if d.failure() != nil && j.Type == iothub.ScheduleDeviceMethod {
 				s.FailedCount++
 			} else {
-				s.SucceededCount++ // also those that answered 500
+				s.SucceededCount++ // An answer of 500 counts as a success, as in IoT Hub.
 			}
 		}
 	}
+
 	j.DeviceJobStatistics = &s
 }
 
@@ -155,6 +165,7 @@ func (h *fakeHub) listJobs(w http.ResponseWriter, r *http.Request) {
 		}
 		ids = append(ids, id)
 	}
+
 	sort.Strings(ids)
 	var rows []any
 	for _, id := range ids {
@@ -163,13 +174,14 @@ func (h *fakeHub) listJobs(w http.ResponseWriter, r *http.Request) {
 	page(w, r, rows)
 }
 
-// rowsOf gives the rows of the job that a condition names.
+// rowsOf returns the rows of the job that a condition names: one row per device.
 func (h *fakeHub) rowsOf(condition string) []iothub.DeviceJob {
 	id := strings.TrimSuffix(strings.TrimPrefix(condition, "devices.jobs.jobId = '"), "'")
 	j := h.jobs[id]
 	if j == nil {
 		return nil
 	}
+
 	var rows []iothub.DeviceJob
 	for _, d := range j.devices {
 		row := iothub.DeviceJob{DeviceID: d.ID, JobID: id, JobType: j.Type, Status: iothub.DeviceRunning}
@@ -190,5 +202,6 @@ func (h *fakeHub) rowsOf(condition string) []iothub.DeviceJob {
 		}
 		rows = append(rows, row)
 	}
+
 	return rows
 }

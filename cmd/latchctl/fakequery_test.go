@@ -17,7 +17,8 @@ var (
 	lockedTwin = "properties.reported.lock.position = 'locked'"
 )
 
-// selectDevices knows the few conditions that the scripts use.
+// selectDevices returns the devices that a condition selects, in the order of their
+// ids. It knows only the conditions that the scripts use and rejects all others.
 func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error) {
 	var want func(*fakeDevice) bool
 	switch m := inList.FindStringSubmatch(condition); {
@@ -44,29 +45,33 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 	default:
 		return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "line 1:%d: want a value", len(condition)+1)
 	}
+
 	var devices []*fakeDevice
 	for _, d := range h.devices {
 		if want(d) {
 			devices = append(devices, d)
 		}
 	}
+
 	sort.Slice(devices, func(i, j int) bool { return devices[i].ID < devices[j].ID })
 	return devices, nil
 }
 
 var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
 
-// query gives two rows to a page.
+// query answers a query with pages of two rows.
 func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 	var q struct{ Query string }
 	if !readBody(w, r, &q) {
 		return
 	}
+
 	m := wholeQuery.FindStringSubmatch(q.Query)
 	if m == nil {
 		answerError(w, iothub.Errorf(iothub.CodeArgumentInvalid, "line 1:1: want SELECT"))
 		return
 	}
+
 	var rows []any
 	if m[2] == "devices.jobs" {
 		for _, row := range h.rowsOf(m[3]) {
@@ -75,7 +80,7 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 	} else {
 		devices, e := h.selectDevices(m[3])
 		if e != nil {
-			e.Message = strings.Replace(e.Message, "line 1:", "line 2:", 1) // where the condition stands
+			e.Message = strings.Replace(e.Message, "line 1:", "line 2:", 1) // The condition is on the second line of the query.
 			answerError(w, e)
 			return
 		}
@@ -87,9 +92,11 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+
 	page(w, r, rows)
 }
 
+// page answers with the rows that the request's continuation token asks for.
 func page(w http.ResponseWriter, r *http.Request, rows []any) {
 	const size = 2
 	from := 0

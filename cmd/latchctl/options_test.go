@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestOptions: what the command line says arrives in the options. The commands'
-// run functions are replaced.
+// TestOptions checks that flags and arguments arrive in the commands' options. It
+// replaces the commands' run functions.
 func TestOptions(t *testing.T) {
 	var lock lockOptions
 	var method jobScheduleMethodOptions
@@ -57,7 +57,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestEveryCommandHasAnExample: help starts from one.
+// TestEveryCommandHasAnExample checks that every command has an example, with which its
+// help starts, and a short text.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {

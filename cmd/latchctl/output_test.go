@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// documented are the types that commands print, by the beginning of the line of
-// output.txt that documents them.
+// documented maps the beginning of each heading in output.txt to the type that it
+// documents.
 var documented = map[string]reflect.Type{
 	"device list":              reflect.TypeFor[listedDevice](),
 	"device create":            reflect.TypeFor[deviceView](),
@@ -40,7 +40,7 @@ var (
 	outputField = regexp.MustCompile(`^  (\S+)  +\S`)
 )
 
-// readOutputText returns the documented fields under each head.
+// readOutputText returns the documented fields under each heading of output.txt.
 func readOutputText() map[string][]string {
 	found := make(map[string][]string)
 	head := ""
@@ -56,7 +56,7 @@ func readOutputText() map[string][]string {
 	return found
 }
 
-// fieldsOf are the fields of a type's JSON, as the document writes them.
+// fieldsOf returns the names of the fields in a type's JSON, as output.txt writes them.
 func fieldsOf(of reflect.Type, prefix string) []string {
 	var fields []string
 	for i := range of.NumField() {
@@ -83,8 +83,8 @@ func fieldsOf(of reflect.Type, prefix string) []string {
 	return fields
 }
 
-// TestOutputIsDocumented: the document has the fields of what is printed, all of
-// them and no others.
+// TestOutputIsDocumented checks that output.txt has exactly the fields of the printed
+// types, and a heading for each command.
 func TestOutputIsDocumented(t *testing.T) {
 	heads := readOutputText()
 	for begins, of := range documented {
@@ -95,11 +95,11 @@ func TestOutputIsDocumented(t *testing.T) {
 			}
 		}
 		if want := fieldsOf(of, ""); !found || !slices.Equal(fields, want) {
-			t.Errorf("output.txt has, under %q,\n%q\n%s has\n%q", begins, fields, of, want)
+			t.Errorf("output.txt has under %q\n%q\n%s has\n%q", begins, fields, of, want)
 		}
 	}
-	if len(heads) != len(documented)+1 { // the query's rows are the hub's
-		t.Errorf("output.txt has the heads %q", slices.Sorted(maps.Keys(heads)))
+	if len(heads) != len(documented)+1 { // The heading of query has no fields.
+		t.Errorf("output.txt has the headings %q", slices.Sorted(maps.Keys(heads)))
 	}
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
@@ -114,7 +114,7 @@ func TestOutputIsDocumented(t *testing.T) {
 	visit(newRoot(&app{}))
 }
 
-// TestOutputIsAsDocumented: what commands print has documented fields only.
+// TestOutputIsAsDocumented checks that commands print only documented fields.
 func TestOutputIsAsDocumented(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	for _, tt := range []struct {
@@ -159,8 +159,8 @@ func TestOutputIsAsDocumented(t *testing.T) {
 	}
 }
 
-// undocumented are the fields of a JSON value that are not known. What is below
-// a known field is free.
+// undocumented returns the fields of a JSON value that are not in known. It ignores the
+// fields inside a known field.
 func undocumented(value any, prefix string, known map[string]bool) []string {
 	var paths []string
 	switch v := value.(type) {

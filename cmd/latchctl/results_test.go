@@ -12,18 +12,20 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// answered is the row of a device that answered a method.
+// answered returns the row of a device that answered a method.
 func answered(id string, status int, payload string) iothub.DeviceJob {
 	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted,
 		Outcome: &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status, Payload: json.RawMessage(payload)}}}
 }
 
-// erred is the row of a device for which the hub has an error.
+// erred returns the row of a device for which the hub reports an error.
 func erred(id string, code iothub.Code) iothub.DeviceJob {
 	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceFailed,
 		Error: &iothub.DeviceJobError{Code: string(code), Description: "the hub's words"}}
 }
 
+// makeReport returns a report of the rows. Like a real report, it lists the failed
+// devices first.
 func makeReport(status iothub.JobStatus, missing int, rows ...iothub.DeviceJob) watch.Report {
 	r := watch.Report{Job: iothub.Job{JobID: "j", Status: status}, Missing: missing}
 	for _, failed := range []bool{true, false} {
@@ -36,7 +38,8 @@ func makeReport(status iothub.JobStatus, missing int, rows ...iothub.DeviceJob) 
 	return r
 }
 
-// TestJobExitStatus holds presentation and exit status to the one judgement.
+// TestJobExitStatus checks that the exit status, the summary and the advice agree on
+// which devices failed.
 func TestJobExitStatus(t *testing.T) {
 	ok := answered("ok", 200, `{"position":"locked"}`)
 	jam := answered("jam", 500, `{"error":{"code":"jammed","message":"stuck"}}`)
@@ -87,7 +90,8 @@ func TestJobExitStatus(t *testing.T) {
 	}
 }
 
-// TestEveryOutcomeHasAdvice: whoever adds an outcome says what to do about it.
+// TestEveryOutcomeHasAdvice checks that outcomeAdvice has a remedy for each failed
+// outcome, and for no other.
 func TestEveryOutcomeHasAdvice(t *testing.T) {
 	for _, o := range failedOutcomes {
 		if outcomeAdvice[o] == "" {
@@ -95,11 +99,11 @@ func TestEveryOutcomeHasAdvice(t *testing.T) {
 		}
 	}
 	if len(outcomeAdvice) != len(failedOutcomes) {
-		t.Errorf("%d advices for %d outcomes", len(outcomeAdvice), len(failedOutcomes))
+		t.Errorf("there are %d remedies for %d outcomes", len(outcomeAdvice), len(failedOutcomes))
 	}
 }
 
-// TestManyDevices: of a large job only the failed devices are listed.
+// TestManyDevices checks that the table of a large job lists only the failed devices.
 func TestManyDevices(t *testing.T) {
 	var rows []iothub.DeviceJob
 	for i := range 30 {

@@ -14,8 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// TestRetryWhileUnavailable: a hub that is busy is waited for without end, one that is away for a
-// while, and what will not pass is an error at once.
+// TestRetryWhileUnavailable checks that latchctl waits without limit for a busy or full
+// hub, for a limited time for a hub that cannot be reached, and not at all after any
+// other error.
 func TestRetryWhileUnavailable(t *testing.T) {
 	full := iothub.Errorf(iothub.CodeTooManyJobs, "full")
 	busy := iothub.Errorf(iothub.CodeThrottling, "busy")
@@ -29,19 +30,19 @@ func TestRetryWhileUnavailable(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		errs  []error // the last is nil, or what is tried for ever
+		errs  []error // the results of the tries
 		want  error
 		tries int
-		told  int
+		told  int // the number of notes
 	}{
-		{"it works", []error{nil}, nil, 1, 0},
-		{"what will not pass", []error{wrong}, wrong, 1, 0},
-		{"as many jobs as it takes", append(repeat(full, 500), nil), nil, 501, 1},
+		{"success", []error{nil}, nil, 1, 0},
+		{"any other error", []error{wrong}, wrong, 1, 0},
+		{"too many active jobs", append(repeat(full, 500), nil), nil, 501, 1},
 		{"too many requests", append(repeat(busy, 500), nil), nil, 501, 1},
-		{"away, and back", append(repeat(away, 20), nil), nil, 21, 1},
-		{"away for good", repeat(away, 1000), watch.ErrTimeout, 24, 1}, // 1+2+4+8 s, and then 15 s each until five minutes are over
-		{"away, busy, away", append(append(repeat(away, 20), busy), append(repeat(away, 20), nil)...), nil, 42, 3},
-		{"back, with an error", []error{away, wrong}, wrong, 2, 1},
+		{"unreachable, then back", append(repeat(away, 20), nil), nil, 21, 1},
+		{"unreachable for good", repeat(away, 1000), watch.ErrTimeout, 24, 1}, // pauses of 1+2+4+8 s, then of 15 s until five minutes are over
+		{"unreachable, busy, unreachable", append(append(repeat(away, 20), busy), append(repeat(away, 20), nil)...), nil, 42, 3},
+		{"unreachable, then any other error", []error{away, wrong}, wrong, 2, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var notes bytes.Buffer
@@ -62,7 +63,7 @@ func TestRetryWhileUnavailable(t *testing.T) {
 	}
 }
 
-// A person who interrupts is not kept waiting.
+// TestRetryWhileUnavailableIsInterrupted checks that Ctrl-C ends the retries at once.
 func TestRetryWhileUnavailableIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var notes bytes.Buffer

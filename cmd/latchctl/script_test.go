@@ -20,18 +20,21 @@ func TestMain(m *testing.M) {
 
 type hubKey struct{}
 
-// TestScripts runs the scripts, which are the specification of the commands.
-// Each has a fake hub of its own, Entra ID at $ENTRA and an HTTP proxy at $PROXY. It may use these commands besides latchctl:
+// TestScripts runs the scripts in testdata/script, which specify the commands. Each
+// script has its own fake hub, a fake Entra ID at $ENTRA and an HTTP proxy at $PROXY.
+// The scripts use these commands in addition to latchctl:
 //
-//	hub devices FILE    put the devices of the JSON file into the registry
-//	hub many N          put N devices into the registry that are not connected
-//	hub requests FILE   write the requests since the last time to FILE
+//	hub devices FILE    add the devices of a JSON file to the registry
+//	hub many N          add N disconnected devices to the registry
+//	hub requests FILE   write the requests since the last "hub requests" to FILE
 //	hub busy N          answer the next N requests with 429
-//	hub full N          refuse the next N jobs: too many are active
-//	hub forbid PATH     refuse paths that begin so, until "hub forbid" alone
-//	hub slow N          answer the next N jobs with 429
-//	hub config FROM TO  copy a config file, with $ENDPOINT filled in
-//	hub stop, hub start
+//	hub full N          refuse the next N jobs: too many active jobs
+//	hub forbid PATH     refuse paths that begin with PATH; without PATH, allow all again
+//	hub slow N          answer the next N new jobs with 429
+//	hub config FROM TO  copy a config file and replace $ENDPOINT in it
+//	hub stop            stop the hub
+//	hub start           start the hub again, at the same address
+//	exit N COMMAND      run a command and require the exit status N
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -45,12 +48,14 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { hub.server.Close() })
 			env.Values[hubKey{}] = hub
+
 			proxy := httptest.NewServer(http.HandlerFunc(hub.serveProxy))
 			env.Defer(proxy.Close)
 			env.Setenv("PROXY", strings.TrimPrefix(proxy.URL, "http://"))
 			entra := startFakeEntra()
 			env.Defer(entra.Close)
 			env.Setenv("ENTRA", entra.URL)
+
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("TZ", "UTC")
 			env.Setenv("ENDPOINT", "https://"+hub.address)
@@ -59,6 +64,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LATCHCTL_ENDPOINT", "https://"+hub.address)
 			env.Setenv("LATCHCTL_CA_FILE", filepath.Join(env.WorkDir, "ca.pem"))
 			env.Setenv("LATCHCTL_HUB_FILE", filepath.Join(env.WorkDir, "hub.connection-string"))
+
 			for name, text := range map[string]string{
 				"ca.pem":                  string(hub.caPEM()),
 				"hub.connection-string":   hub.connectionString(hub.key) + "\n",
@@ -68,6 +74,7 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -77,6 +84,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// hubCommand implements the command hub of the scripts.
 func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	hub := ts.Value(hubKey{}).(*fakeHub)
 	switch strings.Join(args[:1], "") {
@@ -119,7 +127,7 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// exitCommand runs latchctl and wants an exit status: exit 3 latchctl lock a.
+// exitCommand implements the command exit of the scripts.
 func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	status := "0"

@@ -15,7 +15,8 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
 
-// terminalApp is an app at a terminal of a width, connected to hub.
+// terminalApp returns an app at a terminal with the given width, connected to hub. Its
+// sleep advances its clock and returns at once.
 func terminalApp(t *testing.T, hub *fakeHub, width int, typed io.Reader) (a *app, out, errOut *bytes.Buffer) {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,9 +26,11 @@ func terminalApp(t *testing.T, hub *fakeHub, width int, typed io.Reader) (a *app
 			t.Fatal(err)
 		}
 	}
+
 	env := map[string]string{"LATCHCTL_HUB_FILE": file, "LATCHCTL_CA_FILE": ca, "LATCHCTL_ENDPOINT": hub.address}
 	out, errOut = new(bytes.Buffer), new(bytes.Buffer)
 	now := time.Now()
+
 	return &app{
 		in: typed, out: out, errOut: errOut,
 		inTerminal: true, outTerminal: true, errTerminal: true,
@@ -62,6 +65,7 @@ func TestConfirmOnATerminal(t *testing.T) {
 	for typed, want := range map[string]int{"y\n": exitDevices, "Yes\n": exitDevices, "\n": exitFailed, "n\n": exitFailed, "": exitFailed, "yellow\n": exitFailed} {
 		hub := startFakeHub(t, threeDoors)
 		a, _, errOut := terminalApp(t, hub, 80, strings.NewReader(typed))
+
 		if got := run(t.Context(), a, []string{"unlock", "a", "b", "c"}); got != want {
 			t.Errorf("%q: status %d, want %d", typed, got, want)
 		}
@@ -77,8 +81,8 @@ func TestConfirmOnATerminal(t *testing.T) {
 	}
 }
 
-// TestConfirmIsInterrupted: Ctrl-C at the question ends the command, although
-// the terminal gives no line.
+// TestConfirmIsInterrupted checks that Ctrl-C at the question ends the command, even
+// though the read from the terminal still waits for a line.
 func TestConfirmIsInterrupted(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	silent, w := io.Pipe()
@@ -97,8 +101,8 @@ func TestConfirmIsInterrupted(t *testing.T) {
 	}
 }
 
-// TestConfirmedDevicesAreThoseThatWereShown: a door that comes to be selected
-// while the question stands on the terminal is not unlocked by the answer to it.
+// TestConfirmedDevicesAreThoseThatWereShown checks that latchctl does not unlock a door
+// that the condition selects only after the question was shown.
 func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	const doors = `[{"id":"a","does":"ok","tags":{"building":"43"}},{"id":"b","does":"ok","tags":{"building":"43"}},` +
 		`{"id":"c","does":"ok","tags":{"building":"%s"}}]`
@@ -115,6 +119,7 @@ func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	if got := run(t.Context(), a, []string{"unlock", "--where", "tags.building = '43'"}); got != exitFailed || len(hub.jobs) != 0 {
 		t.Errorf("status %d, %d jobs", got, len(hub.jobs))
 	}
+
 	want := "Unlock 2 devices (a, b)? [y/N] latchctl: the condition no longer selects the devices that were shown: it now selects " +
 		"3 devices (a, b, c); nothing was sent\n"
 	if errOut.String() != want {
@@ -122,8 +127,8 @@ func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	}
 }
 
-// TestInterruptedWhileSending: what was on its way at Ctrl-C may be done all the
-// same, and is named so that one can look.
+// TestInterruptedWhileSending checks that after Ctrl-C during a request latchctl says
+// that the hub may carry it out anyway, and names the job or the device.
 func TestInterruptedWhileSending(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string
@@ -139,6 +144,7 @@ func TestInterruptedWhileSending(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			hub.interrupt = cancel
 			a, _, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+
 			if got := run(ctx, a, test.args); got != exitTimedOut || !strings.Contains(errOut.String(), test.want) {
 				t.Errorf("status %d, %q", got, errOut)
 			}
@@ -146,8 +152,8 @@ func TestInterruptedWhileSending(t *testing.T) {
 	}
 }
 
-// TestFullHubAfterALostAnswer: the job that fills the hub may be the one whose
-// answer was lost.
+// TestFullHubAfterALostAnswer checks that latchctl does not claim "nothing was
+// scheduled" after a lost answer: the job that fills the hub may be its own.
 func TestFullHubAfterALostAnswer(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	hub.interrupt = func() { hub.interrupt, hub.full = nil, 1000 }
@@ -158,8 +164,8 @@ func TestFullHubAfterALostAnswer(t *testing.T) {
 	}
 }
 
-// TestDevicesCannotSteerTheTerminal: in JSON too, what a device has made is shown
-// and not obeyed, and means what it meant.
+// TestDevicesCannotSteerTheTerminal checks that control characters in a device's answer
+// do not reach the terminal, in any output format, and that the JSON keeps its value.
 func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 	const made = "a\u009b2J\u007f\u202e\u2066é"
 	payload, err := json.Marshal(made)
@@ -169,9 +175,11 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 	for _, format := range []string{"table", "json", "jsonl"} {
 		hub := startFakeHub(t, threeDoors)
 		a, out, _ := terminalApp(t, hub, 80, strings.NewReader(""))
+
 		if got := run(t.Context(), a, []string{"method", "invoke", "a", "ping", "--payload", string(payload), "-o", format}); got != exitOK {
 			t.Fatalf("%s: status %d", format, got)
 		}
+
 		text := out.String()
 		if got := ui.Clean(strings.ReplaceAll(text, "\n", " ")); got != strings.ReplaceAll(text, "\n", " ") {
 			t.Errorf("%s: %q", format, text)
@@ -179,6 +187,7 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 		if format == "table" {
 			text = `{"payload":` + strings.TrimPrefix(text, "status 200\n") + "}"
 		}
+
 		var answer struct{ Payload string }
 		if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Payload != made {
 			t.Errorf("%s: %q, %v", format, text, err)
@@ -186,8 +195,8 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 	}
 }
 
-// TestRetryThatEndsEarlyTellsWhatItHasDone: when the hub takes no second job, what
-// became of the devices of the first is told all the same.
+// TestRetryThatEndsEarlyTellsWhatItHasDone checks that a retry prints the results of
+// its first job even if the hub refuses the second job.
 func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
 	var doors []string
 	for i := range retryChunk + 1 {
@@ -195,9 +204,11 @@ func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
 	}
 	hub := startFakeHub(t, "["+strings.Join(doors, ",")+"]")
 	a, out, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+
 	if got := run(t.Context(), a, []string{"job", "schedule", "method", "lockDoor", "--where", "*", "--id", "mine", "--watch", "-y"}); got != exitDevices {
 		t.Fatalf("status %d, %s", got, errOut)
 	}
+
 	out.Reset()
 	errOut.Reset()
 	made := 0
@@ -225,13 +236,15 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestLockAtATerminal is what a technician sees, at both widths.
+// TestLockAtATerminal compares the whole output on a terminal of 40 characters.
 func TestLockAtATerminal(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	a, out, errOut := terminalApp(t, hub, 40, strings.NewReader(""))
+
 	if got := run(t.Context(), a, []string{"lock", "--where", "*"}); got != exitDevices {
 		t.Errorf("status %d", got)
 	}
+
 	progress := errOut.String()
 	for _, want := range []string{"\rlatchctl: job\n  lock-", "\r[-----------] 0/3  0 answered  0 failed", "\r[###########] 3/3  3 answered  0 failed"} {
 		if !strings.Contains("\r"+progress, want) {
@@ -241,6 +254,7 @@ func TestLockAtATerminal(t *testing.T) {
 	if strings.Contains(progress, "3 succeeded") {
 		t.Error("the progress claims what is not known")
 	}
+
 	want := "DEVICE  RESULT     REASON/ANSWER\n" +
 		"c       \x1b[31mrefused\x1b[0m    500 jammed: the bolt\n                   did not arrive\n" +
 		"a       \x1b[32msucceeded\x1b[0m  200\n                   {\"position\":\"locked\",\n                   \"confirmed\":true}\n"
@@ -269,7 +283,8 @@ func TestNoColor(t *testing.T) {
 	}
 }
 
-// TestInterruptedWatch says how to go on.
+// TestInterruptedWatch checks that after Ctrl-C latchctl names the command that watches
+// the job again.
 func TestInterruptedWatch(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	a, out, errOut := terminalApp(t, hub, 80, strings.NewReader(""))
@@ -284,7 +299,7 @@ func TestInterruptedWatch(t *testing.T) {
 	}
 }
 
-// TestWatchThroughARestart: the hub is away for a while, and the watch ends well.
+// TestWatchThroughARestart checks that a watch survives a restart of the hub.
 func TestWatchThroughARestart(t *testing.T) {
 	hub := startFakeHub(t, `[{"id":"a","does":"ok"}]`)
 	a, out, errOut := terminalApp(t, hub, 80, strings.NewReader(""))

@@ -11,9 +11,9 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/conn"
 )
 
-// TestConnectionHelp: the topic has each key of the config file, each variable of
-// the environment and each flag by which a hub is chosen, and its example is a
-// config file.
+// TestConnectionHelp checks that connection.txt names each key of the config file, and
+// each environment variable and flag that chooses a hub, and that its example is a
+// valid config file.
 func TestConnectionHelp(t *testing.T) {
 	var words []string
 	for _, of := range []reflect.Type{reflect.TypeFor[conn.Config](), reflect.TypeFor[conn.Hub]()} {
@@ -23,6 +23,7 @@ func TestConnectionHelp(t *testing.T) {
 			}
 		}
 	}
+
 	source, err := os.ReadFile("conn/resolve.go")
 	if err != nil {
 		t.Fatal(err)
@@ -34,12 +35,14 @@ func TestConnectionHelp(t *testing.T) {
 	for _, v := range variables {
 		words = append(words, string(v[1])+" ")
 	}
+
 	for _, flag := range []string{"hub", "hub-file", "hub-name", "endpoint", "ca-file"} {
 		if newRoot(&app{}).PersistentFlags().Lookup(flag) == nil {
 			t.Errorf("there is no flag --%s", flag)
 		}
 		words = append(words, "--"+flag+" ")
 	}
+
 	for _, word := range words {
 		if !strings.Contains(connectionHelp, word) {
 			t.Errorf("connection.txt does not have %q", word)
@@ -52,6 +55,7 @@ func TestConnectionHelp(t *testing.T) {
 			config = append(config, line)
 		}
 	}
+
 	home := t.TempDir()
 	if err := os.MkdirAll(home+"/latchctl", 0o700); err != nil {
 		t.Fatal(err)
@@ -59,6 +63,7 @@ func TestConnectionHelp(t *testing.T) {
 	if err := os.WriteFile(home+"/latchctl/config.toml", []byte(strings.Join(config, "")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	c, err := conn.LoadConfig(func(name string) string { return map[string]string{"XDG_CONFIG_HOME": home}[name] })
 	if err != nil || !slices.Equal(c.Names(), []string{"cellar", "site"}) || c.Default != "site" || c.Threshold() != conn.DefaultConfirmAbove {
 		t.Errorf("the example is %+v, %v", c, err)

@@ -19,7 +19,7 @@ func TestParseStart(t *testing.T) {
 		{text: "+0s", want: at(0)},
 		{text: "2026-11-24T02:00:00+01:00", want: "2026-11-24T01:00:00Z"},
 		{text: "2026-11-24T02:00:00Z", want: "2026-11-24T02:00:00Z"},
-		{text: "2026-11-23T11:59:30Z", want: "2026-11-23T11:59:30Z"}, // a little past is at once
+		{text: "2026-11-23T11:59:30Z", want: "2026-11-23T11:59:30Z"}, // up to a minute in the past means at once
 		{text: "2026-11-23T11:58:00Z", wantErr: "in the past: it is now 2026-11-23T12:00:00Z"},
 		{text: "2026-11-24 02:00", want: "2026-11-24T02:00:00Z"},
 		{text: "2026-11-23 11:00", wantErr: "in the past"},
@@ -57,7 +57,8 @@ func TestParseStart(t *testing.T) {
 	}
 }
 
-// TestParseStartByTheWallClock: a day and a time are those of the technician's zone.
+// TestParseStartByTheWallClock checks that a day and a time mean the technician's time
+// zone, also when daylight saving time begins and ends.
 func TestParseStartByTheWallClock(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -65,7 +66,7 @@ func TestParseStartByTheWallClock(t *testing.T) {
 	}
 	tests := []struct{ now, text, want, wantErr string }{
 		{now: "2026-11-23T12:00:00Z", text: "tomorrow 02:00", want: "2026-11-24T01:00:00Z"},
-		{now: "2026-11-23T23:30:00Z", text: "today 02:00", want: "2026-11-24T01:00:00Z"}, // it is the 24th there
+		{now: "2026-11-23T23:30:00Z", text: "today 02:00", want: "2026-11-24T01:00:00Z"}, // in Berlin it is already the 24th
 		{now: "2026-11-23T23:30:00Z", text: "tomorrow 02:00", want: "2026-11-25T01:00:00Z"},
 		{now: "2026-11-23T23:30:00Z", text: "2026-12-01 02:00", want: "2026-12-01T01:00:00Z"},
 		{now: "2026-09-01T12:00:00Z", text: "2026-10-25 02:30", wantErr: "comes twice when the clocks go back"},
