@@ -41,7 +41,8 @@ func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) e
 		},
 	}
 
-	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this part of a wave's devices fails")
+	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this percentage of a wave's devices fails (default: as before)")
+	cmd.Flags().Lookup("abort-above").DefValue = "" // The default is the rollout's own limit, not 0%.
 	o.addConfirmationFlags(cmd)
 	addRolloutWait(cmd, &o.wait)
 	o.tier.addFlags(cmd)

@@ -39,7 +39,7 @@ func (p *rolloutPlan) addPlanFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&p.waves, "waves", "1,10%,100%", "call this many devices in total by the end of each wave: `SIZES` as numbers or percentages")
 	flags.Var(&p.soak, "soak", "wait this long after each wave, but after the last only with --require")
-	flags.Var(&p.abortAbove, "abort-above", "abort if more than this part of a wave's devices fails")
+	flags.Var(&p.abortAbove, "abort-above", "abort if more than this percentage of a wave's devices fails")
 	flags.IntVar(&p.minDevices, "min-devices", 1, "judge a wave of fewer than `N` devices together with the next wave")
 	flags.StringVar(&p.require, "require", "", "count a device as failed if its twin does not meet this `CONDITION` after the soak time")
 	flags.StringVar(&p.id, "id", "", "give the rollout this `ID` instead of a generated one")
