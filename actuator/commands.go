@@ -3,141 +3,140 @@ package actuator
 import (
 	"cmp"
 	"fmt"
-	"slices"
-	"time"
 )
 
-// The part of the state machine that takes commands and answers them.
+// onCommand carries out a command. Lock and unlock take the same path: the machine
+// refuses the command, promises it for later, lets it join a motion, finds that there
+// is nothing to do, or wants a motion, which advance starts.
+func (m *machine) onCommand(w waiter) {
+	c := w.cmd
+	refusal := m.objection(c)
 
-func (s state) onCommand(set settings, w waiter, at moment) (state, []action) {
 	switch {
-	case !s.lines.open && w.cmd.Target == Locked && s.door.state == DoorOpen: // the request would drive it
-		return s.refuse(w, DoorIsOpen, doorOpen, at)
-	case !s.lines.open:
-		return s.askOpen(set, &w, at)
-	case w.cmd.Target == Unlocked:
-		return s.onUnlock(set, w, at)
+	case refusal != nil:
+		m.refuse(w, *refusal)
+	case m.joinable(c.Target):
+		m.promise(c)
+		m.join(w)
+	case c.Target == Locked && m.door.state == DoorOpen:
+		m.lockOpenDoor(w)
+	case c.Target == Locked && m.leaving():
+		m.promiseLock(c)
+		m.answerPending(w, PendingExit)
+	case m.stands(c.Target):
+		m.promise(c)
+		m.succeed(w, false)
+	default:
+		m.want(w)
 	}
-	return s.onLock(set, w, at)
 }
 
-func (s state) onUnlock(set settings, w waiter, at moment) (state, []action) {
-	releasing := set.mode == Pulse && s.energised.on && s.level == Unlocked
-	switch {
-	case s.wantLock, s.motion != nil && s.motion.target == Locked && !s.motion.unasked:
-		return s.refuse(w, Busy, "the lock is being locked; unlock it when that has ended", at)
-	case s.motion != nil && s.motion.target == Unlocked: // join
-		s = s.promise(set, w.cmd, at)
-		s.motion = s.motion.join(w)
-		return s, nil
-	case s.stands(set, Unlocked):
-		s = s.promise(set, w.cmd, at)
-		return s.succeed(w, false, at)
-	case s.driven && at.uptime < s.earliest(set) && !releasing:
-		return s.refuse(w, TooSoon, fmt.Sprintf("the lock moved less than %s ago", set.minInterval), at)
+// objection returns the reason to refuse a command, or nil. Nothing refuses an exit, and
+// only an open door refuses a lock.
+func (m *machine) objection(c Command) *Refusal {
+	if c.Target == Locked || c.Origin == Exit {
+		return nil
 	}
-	return s.drive(set, Unlocked, []waiter{w}, at)
+	if m.lockdown && !c.OverrideLockdown {
+		return &Refusal{CodeLockdown, "lockdown is on; switch it off before you unlock the door"}
+	}
+
+	locking := m.motion != nil && m.motion.target == Locked && !m.motion.unasked
+	due := m.lines.open && m.lockDueAt() <= m.now.uptime
+	if locking || due || m.wanted.target == Locked {
+		return &Refusal{CodeBusy, "the door is being locked; unlock it when that has ended"}
+	}
+	if !m.lines.open {
+		return nil // the command asks for the lines
+	}
+
+	joins := m.motion != nil && m.motion.target == Unlocked
+	if m.now.uptime < m.unlockAt() && !joins && !m.stands(Unlocked) {
+		return &Refusal{CodeTooSoon, fmt.Sprintf("the lock moved less than %s ago", m.set.minInterval)}
+	}
+	return nil
 }
 
-func (s state) onLock(set settings, w waiter, at moment) (state, []action) {
-	switch {
-	case s.motion != nil && s.motion.target == Locked:
-		s.motion = s.motion.join(w)
-		return s, nil
-	case s.door.state == DoorOpen && set.mode == Pulse && s.energised.on:
-		// The strike is let go all the same; the door is not locked by that.
-		var refused, ended []action
-		s, refused = s.refuse(w, DoorIsOpen, doorOpen, at)
-		s, ended = s.endPulse(set, at)
-		return s, append(ended, refused...)
-	case s.door.state == DoorOpen:
-		return s.refuse(w, DoorIsOpen, doorOpen, at)
-	case s.stands(set, Locked):
-		return s.succeed(w, false, at)
-	}
-	s.wantLock, s.waiting = true, append(slices.Clip(s.waiting), w)
-	return s, nil // lockIfDue drives it, now or when the interval is over
+// joinable reports whether a motion to target is in progress. A strike that locks by
+// itself says nothing about an open door.
+func (m *machine) joinable(target Position) bool {
+	mot := m.motion
+	return mot != nil && mot.target == target && !(mot.unasked && m.door.state == DoorOpen)
 }
 
-// stands reports whether the lock has been driven to target, nothing moves, and
-// driving it again would change nothing: because its sensor says that it is
-// there, or because its line is held there.
-func (s state) stands(set settings, target Position) bool {
-	return s.motion == nil && s.position == target && s.level == target && (set.mode == Hold || s.confirmed)
+// lockOpenDoor never throws the bolt. It ends a strike's pulse, which throws nothing.
+func (m *machine) lockOpenDoor(w waiter) {
+	if m.set.mode == Pulse && m.energised.on {
+		m.energised.until = m.now.uptime
+	}
+	if !w.cmd.WhenClosed {
+		m.refuse(w, Refusal{CodeDoorOpen, "the door is open; close it, then lock it"})
+		return
+	}
+
+	m.promiseLock(w.cmd)
+	m.answerPending(w, PendingDoor)
 }
 
-// lockIfDue drives a lock that was promised and is due, or that was commanded
-// and waited for the minimum interval. It gives way to nothing but an open door.
-func (s state) lockIfDue(set settings, at moment) (state, []action) {
-	if s.doorUnheard(set) {
-		return s, nil
+// stands reports whether the bolt is at target and driving the lines again would change
+// nothing: the sensor confirms it, or the line holds it there.
+func (m *machine) stands(target Position) bool {
+	return m.lines.open && m.motion == nil && m.bolt.position == target && m.output.level == target &&
+		(m.set.mode == Hold || m.bolt.confirmed)
+}
+
+// want asks for a motion. Somebody who leaves goes before a lock that has not started.
+func (m *machine) want(w waiter) {
+	if m.wanted.target != w.cmd.Target {
+		m.postpone(m.takeWanted())
+		m.wanted.target = w.cmd.Target
 	}
-	due := s.relock.made && at.uptime >= s.relock.at
-	if s.door.state == DoorOpen {
-		waiting := s.waiting
-		s.wantLock, s.waiting = false, nil
-		if due {
-			s.fault = relockWaits
+	m.wanted.waiters = append(m.wanted.waiters[:len(m.wanted.waiters):len(m.wanted.waiters)], w)
+}
+
+func (m *machine) takeWanted() []waiter {
+	waiters := m.wanted.waiters
+	m.wanted = wanted{}
+	return waiters
+}
+
+// postpone turns locks into promises for the time after an exit.
+func (m *machine) postpone(locks []waiter) {
+	for _, w := range locks {
+		m.promiseLock(w.cmd)
+		m.answerPending(w, PendingExit)
+	}
+}
+
+// exitCommand returns the unlock that an exit input asks for. It always promises a
+// relock.
+func (m *machine) exitCommand() Command {
+	c := Command{Name: "unlockDoor", Origin: Exit, Target: Unlocked}
+	if m.set.mode != Pulse {
+		c.For = cmp.Or(m.tuning.AutoRelock, m.set.exitTime)
+	}
+	return c
+}
+
+// onLockdown begins or ends lockdown. Beginning it promises a lock; ending it moves
+// nothing.
+func (m *machine) onLockdown(on bool) {
+	if on == m.lockdown {
+		return
+	}
+	m.lockdown = on
+
+	if on {
+		m.tell(Event{Kind: EventLockdownOn})
+		m.promiseLock(Command{Name: "lockDoor", Target: Locked, Origin: Lockdown})
+		if m.set.mode == Pulse && m.energised.on && !m.leaving() {
+			m.energised.until = m.now.uptime
 		}
-		return s.refuseAll(waiting, DoorIsOpen, doorOpen, at)
+		return
 	}
-	s.wantLock = s.wantLock || due
-	if !s.wantLock || at.uptime < s.lockableAt(set) {
-		return s, nil
-	}
-	var givingWay []waiter // of an unlock that is under way
-	if s.motion != nil {
-		givingWay = s.motion.waiters
-	}
-	waiters := s.waiting
-	s.wantLock, s.waiting = false, nil
-	var moved, refused []action
-	s, moved = s.drive(set, Locked, waiters, at)
-	s, refused = s.refuseAll(givingWay, Busy, "the door was locked again before the bolt had moved", at)
-	return s, append(moved, refused...)
-}
 
-// succeed answers a command that was carried out.
-func (s state) succeed(w waiter, changed bool, at moment) (state, []action) {
-	s.last = &Last{Name: w.cmd.Name, Reason: w.cmd.Reason, At: at.wall}
-	result := Result{Position: s.position, Confirmed: s.confirmed, Changed: changed, Took: at.uptime - w.asked}
-	return s, []action{answer{id: w.id, result: result}}
-}
-
-// refuse answers a command that was not carried out.
-func (s state) refuse(w waiter, code Code, message string, at moment) (state, []action) {
-	s.last = &Last{Name: w.cmd.Name, Reason: w.cmd.Reason, At: at.wall, Code: code}
-	return s, []action{answer{id: w.id, refusal: &Refusal{code, message}}}
-}
-
-func (s state) refuseAll(waiters []waiter, code Code, message string, at moment) (state, []action) {
-	var acts []action
-	for _, w := range waiters {
-		var refused []action
-		s, refused = s.refuse(w, code, message, at)
-		acts = append(acts, refused...)
+	m.tell(Event{Kind: EventLockdownOff})
+	if m.promises.pending.origin == Lockdown {
+		m.promises.pending = pending{}
 	}
-	return s, acts
-}
-
-// relock is a lock that was promised with an unlock. It stands, in the state and
-// on disk, until the lines have been driven to locked; in Dual it stands on disk
-// until the pulse has ended.
-type relock struct {
-	at   time.Duration
-	made bool
-}
-
-// promise takes what an unlock says of its end; the latest one decides. In Pulse
-// that is the end of the pulse, which needs no promise on disk: the line is let
-// go at every kind of exit.
-func (s state) promise(set settings, c Command, at moment) state {
-	if set.mode == Pulse {
-		return s.energise(set, cmp.Or(c.Relock, set.pulse), at)
-	}
-	s.relock = relock{at: at.uptime + c.Relock, made: c.Relock > 0}
-	if s.fault == relockWaits {
-		s.fault = ""
-	}
-	return s
 }

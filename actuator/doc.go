@@ -1,17 +1,21 @@
-// Package actuator is the lock of a door: it moves one, watches its sensor and
-// says where it stands. It knows nothing of hubs.
+// Package actuator drives the lock of one door and watches the door around it.
+// It knows nothing of hubs.
 //
-// A [Lock] is owned by one goroutine, which feeds events (a command, a reading,
-// a moment in time) to a pure state machine and carries out what the machine
-// asks for. A [Driver] below it sets the lines and reads the sensors.
+// Create a [Lock] with [New], start [Lock.Run], and move the bolt with [Lock.Do].
+// A [Driver] sets the GPIO lines and reads the sensors; a [Saver] keeps the lock's
+// record and its events on disk.
 //
-// What the package promises:
-//   - The lock moves only by a command, by a relock that was promised with an
-//     unlock, or by what the configuration says for power-on.
-//   - The position that it reports is the sensor's where there is one, and is
-//     called assumed where there is none.
-//   - Nothing waits for the disk before the line is set; nothing is answered
-//     before what was answered is on disk.
-//   - One command is in motion at a time. The same target joins it; a lock
-//     pre-empts an unlock; an unlock during a lock is refused as busy.
+// One goroutine owns a Lock. It feeds commands, sensor readings and deadlines to a
+// pure state machine and carries out the actions that the machine returns.
+//
+// Guarantees:
+//   - The bolt moves only for a command, a promised lock, an exit input, lockdown,
+//     or the configured level at power-on.
+//   - Nothing refuses to let people out: an exit input unlocks even during lockdown.
+//   - The reported position is the sensor's reading. Without a bolt sensor, the
+//     position is called assumed.
+//   - The machine sets the line before it writes to disk. It answers a command only
+//     after the record and the events of that command are on disk.
+//   - The machine performs one motion at a time. A command with the same target joins
+//     the motion, a lock pre-empts an unlock, and an unlock during a lock is refused.
 package actuator

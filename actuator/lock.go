@@ -10,47 +10,65 @@ import (
 	"go.uber.org/zap"
 )
 
-// Config says how a lock behaves, whatever drives it.
+// Config describes how a lock behaves, whatever its driver.
 type Config struct {
-	Mode Mode // Hold if it is empty
-	// AtPowerOn is what the line of Hold is requested at where none was kept: Locked,
-	// Unlocked, or empty for the level of the process before.
+	Mode Mode // empty means Hold
+	// AtPowerOn is the level at which Hold's line is requested if it was not kept:
+	// Locked, Unlocked, or empty for the last level.
 	AtPowerOn Position
-	// ConfirmTimeout is how long the bolt sensor may take. IoT Hub's shortest
-	// answer time is 5 s, so it is 4 s or less.
+	// ConfirmTimeout is the time in which the bolt sensor must confirm a motion. Use 4 s
+	// or less: IoT Hub's shortest response timeout is 5 s.
 	ConfirmTimeout time.Duration
-	// MinInterval is the least time from one motion's begin to the next one's.
+	// MinInterval is the time between the starts of two motions; in Pulse mode, from
+	// the end of a pulse to the next one.
 	MinInterval time.Duration
-	// Pulse is how long a line of Pulse or Dual is energised.
+	// Pulse is how long a line is energised in Pulse and Dual modes.
 	Pulse time.Duration
-	// MaxEnergised bounds how long an unlock may ask a line of Pulse to be energised.
+	// MaxEnergised bounds how long unlocks may keep a line of Pulse mode energised.
 	MaxEnergised time.Duration
-	// Observe, if it is not nil, gets each new status, none left out, in the lock's
-	// own goroutine: it must not block.
-	Observe func(Status)
+
+	// RelockOnClose ends a release as soon as the door has opened and closed. It needs
+	// a door sensor.
+	RelockOnClose bool
+	// Settle is how long the door must have been closed before a promised lock.
+	Settle time.Duration
+	// ExitTime is how long after a release or an exit an opening raises no alarm. It is
+	// also the length of an exit's release if AutoRelock is 0.
+	ExitTime time.Duration
+	// Manual means that a handle, a thumb-turn or a key opens the locked door. It
+	// disables the alarm of a forced door.
+	Manual bool
+	// ExitShunts means that the exit input only announces an opening and does not unlock.
+	ExitShunts bool
 }
 
-// Lock is a door's lock. Its methods may be called from any goroutine, once Run
+// Tuning can be changed while a lock runs.
+type Tuning struct {
+	AutoRelock time.Duration // the length of an exit's release; 0 means Config.ExitTime
+	HeldOpen   time.Duration // how long the door may stay open without an alarm; 0 disables it
+}
+
+// Lock is the lock of one door. Its methods may be called from any goroutine once Run
 // has been started.
 type Lock struct {
 	set      settings
-	old      Record
+	past     Record
 	driver   Driver
-	journal  Journal
+	saver    Saver
 	clock    Clock
 	log      *zap.Logger
 	requests chan request
-	onDisk   atomic.Int64  // generation of the last save that ended
-	saved    chan struct{} // onDisk has risen
+	onDisk   atomic.Int64  // the generation of the last save that ended
+	saved    chan struct{} // has a value when onDisk has risen
 	changed  chan struct{}
-	alive    chan struct{} // unbuffered: a value taken is the loop's answer
+	alive    chan struct{} // unbuffered: receiving a value proves that the loop runs
 	ended    chan struct{}
-	status   atomic.Pointer[Status]
-	observe  func(Status)
+	current  atomic.Pointer[Status]
 }
 
+// request is an event with somebody who waits for its answer.
 type request struct {
-	cmd   Command
+	event func(id int64) event
 	reply chan<- reply
 }
 
@@ -59,48 +77,71 @@ type reply struct {
 	err    error
 }
 
-// New makes a lock of a driver that is not open yet. old is the record that the
-// journal kept from the process before.
-func New(config Config, driver Driver, journal Journal, old Record, clock Clock, log *zap.Logger) *Lock {
+// New makes a lock from a driver that is not open yet. past is the record that the
+// previous process saved.
+func New(config Config, driver Driver, saver Saver, past Record, clock Clock, log *zap.Logger) *Lock {
 	l := &Lock{
 		set: settings{
 			mode:           cmp.Or(config.Mode, Hold),
 			atPowerOn:      config.AtPowerOn,
+			bootID:         clock.BootID,
 			sensor:         driver.Bolt() != nil,
 			doorSensor:     driver.Door() != nil,
+			manual:         config.Manual,
+			exitShunts:     config.ExitShunts,
+			relockOnClose:  config.RelockOnClose,
 			confirmTimeout: config.ConfirmTimeout,
 			minInterval:    config.MinInterval,
 			pulse:          config.Pulse,
 			maxEnergised:   max(config.MaxEnergised, config.Pulse),
-			bootID:         clock.BootID,
+			exitTime:       config.ExitTime,
+			settle:         config.Settle,
 		},
-		old: old, driver: driver, journal: journal, clock: clock, log: log,
+		past: past, driver: driver, saver: saver, clock: clock, log: log,
 		requests: make(chan request),
 		saved:    make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
 		alive:    make(chan struct{}),
 		ended:    make(chan struct{}),
-		observe:  config.Observe,
 	}
-	l.status.Store(&Status{Position: Unknown})
+	l.current.Store(&Status{Position: Unknown})
 	return l
 }
 
-// ErrEnded is the error of a command that came when the lock was being shut down.
-var ErrEnded = errors.New("the lock's process is ending")
+// ErrEnded is returned for a command that arrives while the lock shuts down.
+var ErrEnded = errors.New("the agent is shutting down; try again when it has restarted")
 
-// Do carries out a command and returns when it has ended and is on disk. Its
-// error is a *Refusal, ErrEnded, or ctx's; a command that has begun goes on when
-// ctx ends.
+// Do carries out a command. It returns when the command has ended and its outcome is on
+// disk. The error is a *Refusal, ErrEnded or the context's; when the context ends, a
+// command that has begun goes on.
 func (l *Lock) Do(ctx context.Context, c Command) (Result, error) {
+	return l.ask(ctx, func(id int64) event { return command{id, c} })
+}
+
+// SetLockdown begins or ends lockdown. It returns when that is on disk; the bolt may
+// still move. Setting the present value again changes nothing. The error is ErrEnded
+// or the context's.
+func (l *Lock) SetLockdown(ctx context.Context, on bool) error {
+	_, err := l.ask(ctx, func(id int64) event { return lockdownSet{id, on} })
+	return err
+}
+
+// Tune changes the tuning. The error is ErrEnded or the context's.
+func (l *Lock) Tune(ctx context.Context, t Tuning) error {
+	_, err := l.ask(ctx, func(id int64) event { return tuned{id, t} })
+	return err
+}
+
+func (l *Lock) ask(ctx context.Context, e func(id int64) event) (Result, error) {
 	answered := make(chan reply, 1)
 	select {
-	case l.requests <- request{c, answered}:
+	case l.requests <- request{e, answered}:
 	case <-l.ended:
 		return Result{}, ErrEnded
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
 	}
+
 	select {
 	case r := <-answered:
 		return r.result, r.err
@@ -108,51 +149,57 @@ func (l *Lock) Do(ctx context.Context, c Command) (Result, error) {
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
 	}
+
 	select {
-	case r := <-answered: // just before the end
+	case r := <-answered: // the answer came just before the end
 		return r.result, r.err
 	default:
 		return Result{}, ErrEnded
 	}
 }
 
-// Status returns what is known of the lock now.
-func (l *Lock) Status() Status { return *l.status.Load() }
+// Status returns the lock's present status.
+func (l *Lock) Status() Status { return *l.current.Load() }
 
-// Changed has a value whenever the status may have changed since the last
-// value was taken.
+// Changed returns a channel that has a value whenever the status may have changed since
+// the last value was received.
 func (l *Lock) Changed() <-chan struct{} { return l.changed }
 
-// Alive gives a value to who receives as soon as the lock's own goroutine is free
-// to work: so it has not been stuck since.
+// Alive returns a channel that delivers a value as soon as the lock's own goroutine is
+// free. A value therefore proves that the goroutine is not stuck.
 func (l *Lock) Alive() <-chan struct{} { return l.alive }
 
-// Run opens the driver and owns the lock until ctx ends. It neither moves the
-// lock at the end nor closes the driver.
+// Run opens the driver and owns the lock until ctx ends. At the end, Run neither moves
+// the lock nor closes the driver.
 func (l *Lock) Run(ctx context.Context) {
 	defer close(l.ended)
 	o := &owner{Lock: l, waiting: make(map[int64]chan<- reply), timer: time.NewTimer(time.Hour)}
 	defer o.timer.Stop()
+
 	var acts []action
-	o.state, acts = start(l.set, l.old, o.moment())
+	o.state, acts = start(l.set, l.past, o.moment())
 	o.step(o.carryOut(acts))
+
 	for {
 		o.arm()
 		select {
 		case r := <-l.requests:
-			o.sense()
+			o.readInputs()
 			o.lastID++
 			o.waiting[o.lastID] = r.reply
-			o.step(command{o.lastID, r.cmd})
+			o.step(r.event(o.lastID))
 		case r := <-l.driver.Bolt():
-			o.stepAt(reading{r.Position}, r.At)
+			o.onBolt(r)
 		case r := <-l.driver.Door():
-			o.stepAt(doorReading{r.Door}, r.At)
+			o.onDoor(r)
+		case r := <-l.driver.Exit():
+			o.onExit(r)
 		case <-o.timer.C:
-			o.sense()
+			o.readInputs()
+			o.step(o.contacts.calm(o.clock.Uptime()))
 			o.step(tick{})
 		case <-l.saved:
-			o.release()
+			o.giveAnswers()
 		case l.alive <- struct{}{}:
 		case <-ctx.Done():
 			return
@@ -160,15 +207,16 @@ func (l *Lock) Run(ctx context.Context) {
 	}
 }
 
-// owner is the goroutine's own part of a lock.
+// owner is the part of a lock that only its goroutine uses.
 type owner struct {
 	*Lock
-	state   state
-	timer   *time.Timer
-	lastID  int64
-	waiting map[int64]chan<- reply // commands by id
+	state    state
+	contacts contacts
+	timer    *time.Timer
+	lastID   int64
+	waiting  map[int64]chan<- reply // the commands without an answer, by id
 
-	generation int64 // of the last save asked for
+	generation int64 // of the last save
 	held       []heldAnswer
 }
 
@@ -180,94 +228,124 @@ type heldAnswer struct {
 
 func (o *owner) moment() moment { return moment{o.clock.Uptime(), o.clock.Now()} }
 
-// step makes a step, and those that what it drives leads to.
+// step feeds an event to the machine, and then the outcome of each action on the lines.
+// It ignores nil.
 func (o *owner) step(e event) { o.stepAt(e, 0) }
 
-// stepAt is step for an event of an earlier time; 0 is now.
+// stepAt is step for an event of an earlier time. 0 means now.
 func (o *owner) stepAt(e event, uptime time.Duration) {
 	for e != nil {
-		at := o.moment()
-		if late := at.uptime - uptime; uptime != 0 && late > 0 {
-			at = moment{uptime, at.wall.Add(-late)}
+		now := o.moment()
+		if late := now.uptime - uptime; uptime != 0 && late > 0 {
+			now = moment{uptime, now.wall.Add(-late)}
 		}
+
 		var acts []action
-		o.state, acts = step(o.set, o.state, e, at)
+		o.state, acts = step(o.set, o.state, e, now)
 		e, uptime = o.carryOut(acts), 0
 	}
 }
 
-// sense takes the readings that have come. They go before a command and a
-// deadline: what was sensed before is neither confirmation nor jam.
-func (o *owner) sense() {
+func (o *owner) onBolt(r Reading) {
+	o.step(o.contacts.note(boltInput, o.clock.Uptime()))
+	o.stepAt(reading{r.Position}, r.Time)
+}
+
+func (o *owner) onDoor(r DoorReading) {
+	o.step(o.contacts.note(doorInput, o.clock.Uptime()))
+	o.stepAt(doorReading{r.Door}, r.Time)
+}
+
+func (o *owner) onExit(r ExitReading) {
+	o.step(o.contacts.note(exitInput, o.clock.Uptime()))
+	o.stepAt(exitReading{r.Exit}, r.Time)
+}
+
+// readInputs takes the readings that have arrived. They go before a command and a
+// deadline, because a reading from before is neither a confirmation nor a jam.
+func (o *owner) readInputs() {
 	for {
 		select {
 		case r := <-o.driver.Bolt():
-			o.stepAt(reading{r.Position}, r.At)
+			o.onBolt(r)
 		case r := <-o.driver.Door():
-			o.stepAt(doorReading{r.Door}, r.At)
+			o.onDoor(r)
+		case r := <-o.driver.Exit():
+			o.onExit(r)
 		default:
 			return
 		}
 	}
 }
 
-// carryOut does what the machine asks for and returns what came of a drive, or nil.
+// carryOut does what the machine asks for. It returns the outcome of an action on the
+// lines, or nil.
 func (o *owner) carryOut(acts []action) (outcome event) {
 	for _, a := range acts {
 		switch a := a.(type) {
-		case open:
-			outcome = o.open(a.level)
-		case drive:
-			outcome = driven{o.driver.Drive(a.target)}
-			o.log.Info("lock driven", zap.String("target", string(a.target)), zap.Error(outcome.(driven).err))
-		case idle:
+		case openLines:
+			outcome = o.openLines(a.level)
+		case setLines:
+			err := o.driver.Drive(a.target)
+			o.log.Info("lock driven", zap.String("target", string(a.target)), zap.Error(err))
+			outcome = driven{err}
+		case idleLines:
 			outcome = idled{o.driver.Idle()}
 		case save:
-			o.generation++
-			generation := o.generation
-			o.journal.Save(a.record, func(err error) { o.onSaved(generation, err) })
+			o.save(a.record, a.events)
+		case remember:
+			o.save(a.record, a.events)
 		case answer:
 			o.held = append(o.held, heldAnswer{a, o.generation})
 		}
 	}
-	o.publish() // who is answered can see what it was answered
-	o.release()
+
+	o.publish() // before the answers, so that a caller sees what it was told
+	o.giveAnswers()
 	return outcome
 }
 
-func (o *owner) open(level Position) opened {
+func (o *owner) openLines(level Position) opened {
 	found, kept, err := o.driver.Open(level)
 	switch {
 	case err != nil:
-		o.log.Error("the lock's lines cannot be taken", zap.Error(err), zap.Duration("retry_in", openRetry))
+		o.log.Error("cannot request the lock's lines", zap.Error(err), zap.Duration("retry_in", openRetry))
 	case kept:
-		o.log.Info("the lock's line was kept, and is as it was", zap.String("level", string(found)))
+		o.log.Info("adopted the lock's line, which was kept open", zap.String("level", string(found)))
 	case level != "":
-		o.log.Info("the lock's line is taken", zap.String("level", string(level)))
+		o.log.Info("requested the lock's line", zap.String("level", string(level)))
 	default:
-		o.log.Info("the lock's lines are taken, idle")
+		o.log.Info("requested the lock's lines, idle")
 	}
 	return opened{found, kept, err}
 }
 
-// onSaved is called from the journal's goroutine.
+func (o *owner) save(record Record, events []Event) {
+	o.generation++
+	generation := o.generation
+	o.saver.Save(record, events, func(err error) { o.onSaved(generation, err) })
+}
+
+// onSaved runs in the saver's goroutine.
 func (l *Lock) onSaved(generation int64, err error) {
 	if err != nil {
-		// The bolt has moved all the same: the answer must say so.
-		l.log.Error("the lock's state is not on disk; a promised relock may be lost with the process", zap.Error(err))
+		// The bolt has moved nevertheless, and the answer must say so.
+		l.log.Error("the lock's state is not on disk; if the agent ends now, promised locks and events may be lost", zap.Error(err))
 	}
 	l.onDisk.Store(generation)
+
 	select {
 	case l.saved <- struct{}{}:
 	default:
 	}
 }
 
-// release gives the answers whose saves have ended.
-func (o *owner) release() {
+// giveAnswers gives the answers whose saves have ended.
+func (o *owner) giveAnswers() {
 	for len(o.held) > 0 && o.held[0].generation <= o.onDisk.Load() {
 		a := o.held[0].answer
 		o.held = o.held[1:]
+
 		r := reply{result: a.result}
 		if a.refusal != nil {
 			r.err = a.refusal
@@ -279,28 +357,29 @@ func (o *owner) release() {
 
 func (o *owner) publish() {
 	status := o.state.status()
-	if *o.status.Load() == status {
+	if *o.current.Load() == status {
 		return
 	}
-	o.status.Store(&status)
-	if o.observe != nil {
-		o.observe(status)
-	}
+	o.current.Store(&status)
+
 	select {
 	case o.changed <- struct{}{}:
 	default:
 	}
 }
 
-// longestTimer bounds how late a deadline is noticed that passed in sleep.
+// longestTimer bounds how late the lock notices a deadline that passed during suspend:
+// timers stand still then, but the boot-time clock does not.
 const longestTimer = time.Minute
 
 func (o *owner) arm() {
 	at, ok := o.state.next(o.set)
+	if calm := o.contacts.next(); !ok || calm < at {
+		at, ok = calm, calm != never
+	}
 	if !ok {
 		o.timer.Stop()
 		return
 	}
-	// Timers stand still while the machine sleeps, the boot-time clock goes on.
 	o.timer.Reset(min(max(0, at-o.clock.Uptime()), longestTimer))
 }

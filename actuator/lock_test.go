@@ -24,12 +24,14 @@ type disk struct {
 	pending []func(error)
 	last    actuator.Record
 	saves   chan actuator.Record
+	events  []actuator.Event
 }
 
 func newDisk() *disk { return &disk{saves: make(chan actuator.Record, 100)} }
 
-func (d *disk) Save(r actuator.Record, done func(error)) {
+func (d *disk) Save(r actuator.Record, events []actuator.Event, done func(error)) {
 	d.mu.Lock()
+	d.events = append(d.events, events...)
 	d.last = r
 	d.saves <- r
 	if d.held {
@@ -149,9 +151,9 @@ func TestLockFaults(t *testing.T) {
 		code  actuator.Code
 		want  actuator.Position
 	}{
-		{mock.Jam, actuator.IsJammed, actuator.Jammed},
-		{mock.DeadSensor, actuator.IsJammed, actuator.Jammed},
-		{mock.Busy, actuator.Unavailable, actuator.Unlocked}, // as its sensor says
+		{mock.Jam, actuator.CodeJammed, actuator.Jammed},
+		{mock.DeadSensor, actuator.CodeJammed, actuator.Jammed},
+		{mock.Busy, actuator.CodeUnavailable, actuator.Unlocked}, // as its sensor says
 	} {
 		t.Run(string(tc.fault), func(t *testing.T) {
 			l, _, _ := startLock(t, tc.fault, actuator.Unlocked)
@@ -169,7 +171,7 @@ func TestLockFaults(t *testing.T) {
 
 func TestPromisedRelockHappens(t *testing.T) {
 	l, driver, _ := startLock(t, mock.None, actuator.Locked)
-	if _, err := l.Do(t.Context(), actuator.Command{Target: actuator.Unlocked, Relock: 20 * time.Millisecond}); err != nil {
+	if _, err := l.Do(t.Context(), actuator.Command{Target: actuator.Unlocked, For: 20 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, l, func(s actuator.Status) bool { return s.Position == actuator.Locked })
@@ -187,41 +189,25 @@ func TestForcedBoltIsReported(t *testing.T) {
 	}
 }
 
-// Whoever observes a lock misses no station of its bolt, and has seen the last
-// one before the command is answered.
-func TestObserve(t *testing.T) {
-	clock, err := actuator.SystemClock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	driver := mock.New(mock.Config{}, actuator.Locked)
-	defer driver.Close()
-	seen := make(chan actuator.Position, 100)
-	last := actuator.Position("")
-	config := actuator.Config{AtPowerOn: actuator.Locked, ConfirmTimeout: 4 * time.Second, Observe: func(s actuator.Status) {
-		if s.Position != last {
-			seen <- s.Position
-		}
-		last = s.Position
-	}}
-	l := actuator.New(config, driver, newDisk(), actuator.Record{}, clock, zap.NewNop())
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); l.Run(ctx) }()
-	defer func() { stop(); <-done }()
-	await(t, l, func(s actuator.Status) bool { return s.Position == actuator.Locked })
+// The events tell each place of the bolt in order. They are on disk before the command
+// is answered.
+func TestEventsOfCommands(t *testing.T) {
+	l, _, journal := startLock(t, mock.None, actuator.Locked)
 	for _, target := range []actuator.Position{actuator.Unlocked, actuator.Locked} {
-		if _, err := l.Do(ctx, actuator.Command{Target: target}); err != nil {
+		if _, err := l.Do(t.Context(), actuator.Command{Name: "m", By: "kim", Target: target}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var got []actuator.Position
-	for range len(seen) {
-		got = append(got, <-seen)
+
+	var got []string
+	journal.mu.Lock()
+	defer journal.mu.Unlock()
+	for _, e := range journal.events {
+		got = append(got, string(e.Kind)+" "+string(e.Position)+" "+e.By)
 	}
-	want := []actuator.Position{actuator.Moving, actuator.Unlocked, actuator.Moving, actuator.Locked}
-	if n := len(got) - len(want); n < 0 || !slices.Equal(got[n:], want) {
-		t.Errorf("observed %v, want it to end in %v", got, want)
+	want := []string{"unlocked unlocked kim", "command unlocked kim", "locked locked kim", "command locked kim"}
+	if !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
 	}
 }
 

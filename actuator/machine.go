@@ -1,35 +1,51 @@
 package actuator
 
 import (
-	"cmp"
 	"reflect"
-	"slices"
 	"time"
 )
 
-// The state machine of a lock: a pure function of state and event. All times in
-// it are on the boot-time clock, but for those that people read.
+// This file holds the lock's state machine: a pure function of a state and an event.
+// The other files of the machine follow an event on its way:
+//
+//	commands.go, inputs.go, lines.go  take an event
+//	due.go                            does what has become due, and sets deadlines
+//	drive.go                          starts a motion or ends a pulse
+//	outcome.go                        ends a motion and answers commands
+//	promise.go                        keeps what was promised for later
+//
+// All deadlines are on the boot-time clock.
 
-// settings of the machine, constant over its life.
+// settings are constant over the life of a machine.
 type settings struct {
-	mode           Mode
-	atPowerOn      Position // of Hold: what its line is requested at; empty is the last level
-	sensor         bool     // there is a bolt sensor
-	doorSensor     bool
+	mode      Mode
+	atPowerOn Position // Hold: the level of the first request; empty means the last level
+	bootID    string
+
+	sensor     bool // a bolt sensor is fitted
+	doorSensor bool
+	manual     bool // the door has a handle, a thumb-turn or a key that opens it
+	exitShunts bool // the exit input only announces an opening; it does not unlock
+
+	relockOnClose  bool // end a release as soon as the door has opened and closed
 	confirmTimeout time.Duration
 	minInterval    time.Duration
-	pulse          time.Duration // of Pulse and Dual
-	maxEnergised   time.Duration // of Pulse: however long an unlock asks for
-	bootID         string
+	pulse          time.Duration // Pulse and Dual
+	maxEnergised   time.Duration // Pulse: the bound on an unlock's time
+	exitTime       time.Duration // how long after a release or an exit an opening is expected
+	settle         time.Duration // how long the door must be closed before a promised lock
 }
 
-// moment is when an event happened, on both clocks.
+// moment is the time of an event on both clocks.
 type moment struct {
 	uptime time.Duration
 	wall   time.Time
 }
 
-// An event is one of command, reading, doorReading, opened, driven, idled, tick.
+// never is a deadline that does not come.
+const never = time.Duration(1<<63 - 1)
+
+// An event is one of the types below.
 type event any
 
 type (
@@ -39,211 +55,305 @@ type (
 	}
 	reading     struct{ position Position }
 	doorReading struct{ door DoorState }
-	opened      struct { // what came of the open before
+	exitReading struct{ exit ExitState }
+	lockdownSet struct {
+		id int64
+		on bool
+	}
+	tuned struct {
+		id int64
+		Tuning
+	}
+	chatter struct { // an input has begun or ceased to change too often
+		input input
+		on    bool
+	}
+	opened struct { // the outcome of openLines
 		level Position
 		kept  bool
 		err   error
 	}
-	driven struct{ err error } // the lines of the drive before are set, or are not
-	idled  struct{ err error } // likewise of the idle before
-	tick   struct{}            // a deadline of state.next may have passed
+	driven struct{ err error } // the outcome of setLines
+	idled  struct{ err error } // the outcome of idleLines
+	tick   struct{}            // a deadline may have passed
 )
 
-// An action is one of open, drive, idle, save, answer. They are carried out in
-// order; answers wait until the saves before them are on disk. A step has at
-// most one open, drive or idle, and what came of it is the next event.
+// An action is one of the types below. The owner carries actions out in their order.
+// A step returns at most one action on the lines; its outcome is the next event.
 type action any
 
 type (
-	open   struct{ level Position }
-	drive  struct{ target Position }
-	idle   struct{}
-	save   struct{ record Record }
-	answer struct {
+	openLines struct{ level Position }
+	setLines  struct{ target Position }
+	idleLines struct{}
+	save      struct { // the lock's record has changed
+		record Record
+		events []Event
+	}
+	remember struct { // only events, or what was seen of the door, have changed
+		record Record
+		events []Event
+	}
+	answer struct { // the owner gives the answer when the save before it is on disk
 		id      int64
 		result  Result
 		refusal *Refusal
 	}
 )
 
-// waiter is a command that is not answered yet.
+// input is one of the lock's sensors.
+type input int
+
+const (
+	boltInput input = iota
+	doorInput
+	exitInput
+	inputCount
+)
+
+var inputs = [inputCount]input{boltInput, doorInput, exitInput}
+
+func (i input) String() string {
+	return [inputCount]string{"bolt sensor", "door sensor", "exit input"}[i]
+}
+
+// state is everything that the machine knows. It is a value: step returns a new one.
+type state struct {
+	bolt       bolt
+	door       door
+	exit       exit
+	forced     forced
+	lines      lines
+	output     output
+	energised  energised
+	motion     *motion // nil while nothing moves
+	wanted     wanted
+	promises   promises
+	unfinished promises // Dual: promises that end with the present pulse
+	lockdown   bool
+	fault      string // of the bolt or the lines; see state.faults for all
+	chattering [inputCount]bool
+	tuning     Tuning
+	last       *Last
+	past       Record // of the previous process, or of the time before the lines were lost
+}
+
+// bolt is what the machine knows of the bolt.
+type bolt struct {
+	position  Position
+	source    Source
+	confirmed bool
+	changedAt time.Time
+	sensed    Position // the sensor's last reading; empty before the first and while it cannot be read
+	settled   bool     // the position was definite at least once in this process
+	told      Position // the position in the last event
+}
+
+// lines tells whether the lock holds its lines.
+type lines struct {
+	open     bool
+	retry    time.Duration // when to request them again
+	patience time.Duration // how long the first request waits for the door sensor
+}
+
+// output is what the lines were driven to.
+type output struct {
+	level    Position // Unknown after a failure
+	driven   bool     // drivenAt is valid
+	drivenAt time.Duration
+}
+
+// waiter is a command without an answer. id is 0 if nobody waits for the answer.
 type waiter struct {
 	id    int64
 	cmd   Command
 	asked time.Duration
 }
 
-// state is all that the machine knows. It is a value: step returns a new one.
-type state struct {
-	position  Position
-	source    Source
-	confirmed bool
-	changedAt time.Time
-	fault     string
-	forced    bool // the fault is that bolt or door moved without a command
-	last      *Last
-	door      door
-
-	lines     lines
-	level     Position // what the lines were last driven to
-	sensed    Position // what the bolt sensor said last; empty before it spoke
-	motion    *motion
-	waiting   []waiter // locks that wait for the minimum interval
-	wantLock  bool     // a lock waits, be it only a promised one
-	drivenAt  time.Duration
-	driven    bool // drivenAt is valid
-	energised energised
-	relock    relock
-	keeping   relock // of Dual: a promise that is being kept, by a pulse that has not ended
-	found     Record // of the process before, for a bolt that has not moved since
+// wanted is a motion that has not started. The zero value wants nothing.
+type wanted struct {
+	target  Position
+	waiters []waiter
 }
 
-// step is the machine: what becomes of state when event happens, and what is to
-// be done about it.
-func step(set settings, s state, e event, at moment) (state, []action) {
-	before := s.record(set)
-	var acts []action
+// machine is the working copy of one step. It collects the step's actions.
+type machine struct {
+	state
+	set settings
+	now moment
+
+	onLines action // nil, or the step's one action on the lines
+	events  []Event
+	answers []answer
+}
+
+// start returns the state of a lock whose lines are still to be requested, and the
+// first actions.
+func start(set settings, past Record, now moment) (state, []action) {
+	m := &machine{set: set, now: now}
+	m.restore(past)
+	before := m.record()
+	m.advance()
+
+	return m.state, m.actions(before)
+}
+
+// step returns the state after an event, and what the owner must do.
+func step(set settings, s state, e event, now moment) (state, []action) {
+	m := &machine{state: s, set: set, now: now}
+	before := m.record()
+
 	switch e := e.(type) {
 	case command:
-		s, acts = s.onCommand(set, waiter{e.id, e.Command, at.uptime}, at)
+		m.onCommand(waiter{e.id, e.Command, now.uptime})
+	case lockdownSet:
+		m.onLockdown(e.on)
+		m.reply(answer{id: e.id})
 	case reading:
-		s, acts = s.onReading(e.position, at)
+		m.onBolt(e.position)
 	case doorReading:
-		s = s.onDoor(e.door, at)
+		m.onDoor(e.door)
+	case exitReading:
+		if m.onExit(e.exit) {
+			m.onCommand(waiter{cmd: m.exitCommand(), asked: now.uptime})
+		}
 	case opened:
-		s, acts = s.onOpened(set, e, at)
+		for _, w := range m.onOpened(e) {
+			m.onCommand(w)
+		}
 	case driven:
-		s, acts = s.onDriven(set, e.err, at)
+		m.onDriven(e.err)
 	case idled:
-		s, acts = s.onIdled(set, e.err, at)
+		m.onIdled(e.err)
+	case tuned:
+		m.tuning = e.Tuning
+		m.reply(answer{id: e.id})
+	case chatter:
+		m.onChattering(e.input, e.on)
 	case tick:
 	}
-	if !slices.ContainsFunc(acts, movesLines) { // what comes of that goes first
-		var due []action
-		s, due = s.onTime(set, at)
-		acts = append(acts, due...)
-	}
-	return s, saveBeforeAnswers(before, s.record(set), acts)
+	m.advance()
+
+	return m.state, m.actions(before)
 }
 
-// movesLines reports whether another event follows an action at once.
-func movesLines(a action) bool {
-	switch a.(type) {
-	case open, drive, idle:
-		return true
+// actions returns the step's actions in their order: the lines first, because nothing
+// may delay an edge, then the disk, then the answers.
+func (m *machine) actions(before Record) []action {
+	var all []action
+	if m.onLines != nil {
+		all = append(all, m.onLines)
 	}
-	return false
-}
 
-// onTime does the first thing that is due: lines to be opened again, a motion
-// that was not confirmed, a pulse to be ended, and a lock that was promised or
-// waited for the minimum interval. What is left is due again at once, after the
-// outcome of the first.
-func (s state) onTime(set settings, at moment) (state, []action) {
-	if !s.lines.open {
-		if at.uptime >= s.lines.retry {
-			return s.askOpen(set, nil, at)
-		}
-		return s, nil
-	}
-	var acts []action
-	if set.sensor && s.motion != nil && at.uptime >= s.motion.deadline {
-		s, acts = s.overdue(set, at)
-	}
-	var more []action
-	if s.energised.on && at.uptime >= s.energised.until {
-		s, more = s.endPulse(set, at)
-	} else {
-		s, more = s.lockIfDue(set, at)
-	}
-	return s, append(acts, more...)
-}
-
-// next returns when the machine wants its next tick.
-func (s state) next(set settings) (at time.Duration, ok bool) {
-	soonest := func(t time.Duration) {
-		if !ok || t < at {
-			at, ok = t, true
-		}
-	}
-	if !s.lines.open {
-		return s.lines.retry, true
-	}
-	if s.motion != nil && set.sensor {
-		soonest(s.motion.deadline)
-	}
-	if s.energised.on {
-		soonest(s.energised.until)
-	}
+	after := m.record()
+	changedLock, changedSeen := changes(before, after)
 	switch {
-	case s.doorUnheard(set): // its sensor's first reading is waited for
-	case s.wantLock:
-		soonest(s.lockableAt(set))
-	case s.relock.made && s.door.state != DoorOpen: // else it waits for the door
-		soonest(s.relock.at)
+	case changedLock:
+		all = append(all, save{after, m.events})
+	case changedSeen || len(m.events) > 0:
+		all = append(all, remember{after, m.events})
 	}
-	return at, ok
+
+	for _, a := range m.answers {
+		all = append(all, a)
+	}
+	return all
 }
 
-func (s state) at(position Position, source Source, confirmed bool, at moment) state {
-	if s.position != position {
-		s.changedAt = at.wall
-	}
-	s.position, s.source, s.confirmed = position, source, confirmed
-	return s
+// changes reports which parts of a record differ.
+func changes(before, after Record) (lock, seen bool) {
+	seen = !reflect.DeepEqual(before.Seen, after.Seen)
+	before.Seen, after.Seen = Seen{}, Seen{}
+	return !reflect.DeepEqual(before, after), seen
 }
 
-// earliest returns when the lock may be driven again.
-func (s state) earliest(set settings) time.Duration {
-	if !s.driven {
-		return 0
+// restore begins a state with what the previous process left.
+func (m *machine) restore(past Record) {
+	m.past = past
+	m.bolt = bolt{position: Unknown, source: Assumed, changedAt: m.now.wall, told: past.Seen.Bolt}
+	if m.set.sensor {
+		m.bolt.source = Sensor
 	}
-	return s.drivenAt + set.minInterval
+	m.output.level, m.last, m.lockdown = past.Level, past.Last, past.Lockdown
+	m.lines.patience = m.now.uptime + doorPatience
+
+	m.restorePromises(past)
+	m.restoreDoor(past.Seen)
+	if past.Level == Unlocked && m.set.mode == Pulse || past.Position == Unlocked {
+		m.door.expectedUntil = m.now.uptime + m.set.exitTime
+	}
 }
 
-// lockableAt returns when a lock may be carried out: in Pulse it only ends a
-// pulse, which needs no rest before.
-func (s state) lockableAt(set settings) time.Duration {
-	if set.mode == Pulse {
-		return 0
+// recordIn returns the part of the state that must be on disk.
+func (s state) recordIn(set settings) Record {
+	r := s.past
+	if s.lines.open {
+		r = Record{Level: s.output.level, Position: s.bolt.position, Source: s.bolt.source, ChangedAt: s.bolt.changedAt}
+		if s.motion != nil {
+			r.Motion = s.motion.target
+		}
 	}
-	return s.earliest(set)
-}
 
-// record returns what of the state has to be on disk.
-func (s state) record(set settings) Record {
-	if !s.lines.open { // nothing that the record before does not say
-		r := s.found
-		r.Last = s.last
-		return r
-	}
-	r := Record{Level: s.level, Position: s.position, Source: s.source, ChangedAt: s.changedAt, Last: s.last}
-	if s.motion != nil {
-		r.Motion = s.motion.target
-	}
-	if promise := cmp.Or(s.relock, s.keeping); promise.made {
-		r.Relock = &Promise{BootID: set.bootID, Uptime: promise.at}
-	}
+	r.Lockdown, r.Last = s.lockdown, s.last
+	s.recordPromises(&r, set)
+	s.recordSeen(&r.Seen, set)
 	return r
 }
 
-// saveBeforeAnswers adds a save if there is something new to be on disk: after
-// what drives the lines, before the first answer.
-func saveBeforeAnswers(before, after Record, acts []action) []action {
-	if reflect.DeepEqual(before, after) {
-		return acts
-	}
-	first := slices.IndexFunc(acts, func(a action) bool { _, ok := a.(answer); return ok })
-	if first < 0 {
-		first = len(acts)
-	}
-	return slices.Insert(acts, first, action(save{after}))
+func (m *machine) record() Record { return m.recordIn(m.set) }
+
+// tell adds an event to those of this step.
+func (m *machine) tell(e Event) {
+	e.Time = m.now.wall
+	m.events = append(m.events, e)
 }
 
-func (s state) status() Status {
-	return Status{
-		Position: s.position, Source: s.source, Confirmed: s.confirmed,
-		ChangedAt: s.changedAt, Fault: s.fault, Forced: s.forced, Last: s.last,
-		Door: s.door.state, DoorChangedAt: s.door.changedAt,
+// setPosition sets the bolt's position and tells of it. why names the command or the
+// cause that moved the bolt.
+func (m *machine) setPosition(position Position, source Source, confirmed bool, why Event) {
+	if m.bolt.position != position {
+		m.bolt.changedAt = m.now.wall
+	}
+	if m.bolt.position == Unlocked && position != Unlocked {
+		m.expectOpening()
+	}
+	m.bolt.position, m.bolt.source, m.bolt.confirmed = position, source, confirmed
+
+	m.tellPosition(why)
+	m.clearForced()
+}
+
+// tellPosition tells of a definite position that differs from the last one told.
+func (m *machine) tellPosition(why Event) {
+	switch m.bolt.position {
+	case Locked:
+		why.Kind = EventLocked
+	case Unlocked:
+		why.Kind = EventUnlocked
+	case Jammed:
+		why.Kind = EventJammed
+	default:
+		return
+	}
+
+	told, first := m.bolt.told, !m.bolt.settled
+	m.bolt.told, m.bolt.settled = m.bolt.position, true
+	switch {
+	case m.bolt.position == Jammed: // each jam is news
+	case told == m.bolt.position:
+		return
+	case told == "" && why.Command == "":
+		return // where the bolt is found the first time ever is no event
+	}
+
+	why.Position, why.Source = m.bolt.position, m.bolt.source
+	why.Unseen = first && why.Command == "" && why.Cause == ""
+	m.tellOfInput(boltInput, why)
+}
+
+// tellOfInput tells an event unless its input changes too often.
+func (m *machine) tellOfInput(i input, e Event) {
+	if !m.chattering[i] || e.Command != "" {
+		m.tell(e)
 	}
 }

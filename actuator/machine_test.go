@@ -11,10 +11,10 @@ var began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func at(uptime time.Duration) moment { return moment{uptime, began.Add(uptime)} }
 
-var withSensor = settings{mode: Hold, sensor: true, confirmTimeout: 4 * time.Second, minInterval: time.Second, bootID: "boot-1"}
+var withSensor = settings{mode: Hold, sensor: true, confirmTimeout: 4 * time.Second, minInterval: time.Second, exitTime: 5 * time.Second, bootID: "boot-1"}
 
 func unlock(id int64, relock time.Duration) command {
-	return command{id, Command{Name: "unlockDoor", Target: Unlocked, Relock: relock}}
+	return command{id, Command{Name: "unlockDoor", Target: Unlocked, For: relock}}
 }
 
 func lock(id int64) command { return command{id, Command{Name: "lockDoor", Target: Locked}} }
@@ -24,11 +24,11 @@ func show(acts []action) string {
 	var words []string
 	for _, a := range acts {
 		switch a := a.(type) {
-		case drive:
+		case setLines:
 			words = append(words, "drive "+string(a.target))
-		case open:
+		case openLines:
 			words = append(words, strings.TrimSpace("open "+string(a.level)))
-		case idle:
+		case idleLines:
 			words = append(words, "idle")
 		case save:
 			w := "save " + string(a.record.Position)
@@ -195,8 +195,8 @@ func TestMachine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := run(t, tc.set, Locked, Record{}, tc.events)
-			if s.position != tc.want || s.fault != tc.fault {
-				t.Errorf("ends %s, fault %q; want %s, %q", s.position, s.fault, tc.want, tc.fault)
+			if s.bolt.position != tc.want || s.faults() != tc.fault {
+				t.Errorf("ends %s, fault %q; want %s, %q", s.bolt.position, s.faults(), tc.want, tc.fault)
 			}
 		})
 	}

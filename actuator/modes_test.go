@@ -46,14 +46,18 @@ func runAll(t *testing.T, lives map[string]lifeSpec) {
 					t.Fatalf("event %d, %T at %s:\ngot  %s\nwant %s", i, h.what, h.at, got, h.want)
 				}
 			}
-			if s.position != l.want || s.fault != l.fault {
-				t.Errorf("ends %s, fault %q; want %s, %q", s.position, s.fault, l.want, l.fault)
+			if s.bolt.position != l.want || s.faults() != l.fault {
+				t.Errorf("ends %s, fault %q; want %s, %q", s.bolt.position, s.faults(), l.want, l.fault)
 			}
 		})
 	}
 }
 
-var openedIdle = happening{0, opened{}, "save unknown"}
+var (
+	openedIdle = happening{0, opened{}, "save unknown"}
+	// An idle strike is locked, even if no bolt sensor says so.
+	openedStrike = happening{0, opened{}, "save locked"}
+)
 
 func TestPulse(t *testing.T) {
 	lockedStrike := happening{0, reading{Locked}, "save locked"}
@@ -70,8 +74,8 @@ func TestPulse(t *testing.T) {
 			{1600 * ms, reading{Locked}, "save locked"},
 		}, Locked, ""},
 		"or after the seconds that it asks for": {bare(Pulse), Record{}, []happening{
-			openedIdle,
-			{sec, unlock(1, 3*sec), "drive unlocked; save unknown moving-to-unlocked"},
+			openedStrike,
+			{sec, unlock(1, 3*sec), "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 			{3 * sec, tick{}, ""},
 			{4 * sec, tick{}, "drive locked; save unlocked moving-to-locked"},
@@ -107,18 +111,19 @@ func TestPulse(t *testing.T) {
 			{1500 * ms, tick{}, "drive locked; save moving moving-to-locked; answer 1 jammed"},
 			{1500 * ms, driven{}, "save locked"}, // where it has been all the time
 		}, Locked, "the bolt sensor did not say unlocked in the 500ms of the pulse"},
-		"an unlock while the strike locks again is not busy": {with(Pulse), Record{}, []happening{
+		"an unlock while the strike locks again is not busy, but waits for the interval": {with(Pulse), Record{}, []happening{
 			openedIdle, lockedStrike,
 			{sec, unlock(1, 2*sec), "drive unlocked; save moving moving-to-unlocked"},
 			{sec, driven{}, ""},
 			{sec, reading{Unlocked}, "save unlocked; answer 1 unlocked changed=true confirmed=true"},
 			{3 * sec, tick{}, "drive locked; save moving moving-to-locked"},
 			{3 * sec, driven{}, ""},
-			{3100 * ms, unlock(2, 0), "drive unlocked; save moving moving-to-unlocked"},
+			{3100 * ms, unlock(2, 0), "save moving moving-to-locked; answer 2 too-soon"},
+			{4 * sec, unlock(3, 0), "drive unlocked; save moving moving-to-unlocked"},
 		}, Moving, ""},
 		"a line that cannot be let go is tried again and again": {bare(Pulse), Record{}, []happening{
-			openedIdle,
-			{sec, unlock(1, 0), "drive unlocked; save unknown moving-to-unlocked"},
+			openedStrike,
+			{sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 			{1500 * ms, tick{}, "drive locked; save unlocked moving-to-locked"},
 			{1500 * ms, driven{errors.New("bus")}, "save unknown"},
@@ -126,8 +131,8 @@ func TestPulse(t *testing.T) {
 			{1700 * ms, driven{}, "save locked"},
 		}, Locked, "the lock cannot be driven: bus"},
 		"an unlock meanwhile has its whole pulse": {bare(Pulse), Record{}, []happening{
-			openedIdle,
-			{60 * sec, lock(1), "drive locked; save unknown moving-to-locked"},
+			openedStrike,
+			{60 * sec, lock(1), "drive locked; save locked moving-to-locked"},
 			{60 * sec, driven{errors.New("bus")}, "save unknown; answer 1 actuator-unavailable"},
 			{60100 * ms, unlock(2, 0), "drive unlocked; save unknown moving-to-unlocked"},
 			{60100 * ms, driven{}, "save unlocked; answer 2 unlocked changed=true confirmed=false"},
@@ -135,8 +140,8 @@ func TestPulse(t *testing.T) {
 			{60600 * ms, tick{}, "drive locked; save unlocked moving-to-locked"},
 		}, Unlocked, ""},
 		"but no more than the longest time since it was energised": {bare(Pulse), Record{}, []happening{
-			openedIdle,
-			{sec, unlock(1, 8*sec), "drive unlocked; save unknown moving-to-unlocked"},
+			openedStrike,
+			{sec, unlock(1, 8*sec), "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 			{9 * sec, tick{}, "drive locked; save unlocked moving-to-locked"},
 			{9 * sec, driven{errors.New("bus")}, "save unknown"},
@@ -146,9 +151,9 @@ func TestPulse(t *testing.T) {
 			{11 * sec, tick{}, "drive locked; save unlocked moving-to-locked"},
 		}, Unlocked, ""},
 		"a line that may be half set is let go at once": {bare(Pulse), Record{}, []happening{
-			openedIdle,
-			{sec, unlock(1, 0), "drive unlocked; save unknown moving-to-unlocked"},
-			{sec, driven{errors.New("bus")}, "save unknown moving-to-locked; answer 1 actuator-unavailable; drive locked"},
+			openedStrike,
+			{sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
+			{sec, driven{errors.New("bus")}, "drive locked; save unknown moving-to-locked; answer 1 actuator-unavailable"},
 		}, Unknown, "the lock cannot be driven: bus"},
 	})
 }
@@ -307,7 +312,7 @@ func TestLinesThatAreNotThere(t *testing.T) {
 		"a pulse is driven once they are there": {bare(Pulse), Record{}, []happening{
 			{0, noChip, ""},
 			{sec, unlock(1, 0), "open"},
-			{sec, opened{}, "drive unlocked; save unknown moving-to-unlocked"},
+			{sec, opened{}, "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 		}, Unlocked, ""},
 		"they may be lost, with the promise kept": {settings{mode: Hold, bootID: "boot-1"}, Record{}, []happening{
@@ -392,16 +397,16 @@ func TestDoor(t *testing.T) {
 			{9 * sec, doorReading{DoorOpen}, ""},
 		}, Locked, "the door was opened while it was locked"},
 		"but not one that was pulled during the pulse": {bare(Pulse), Record{}, []happening{
-			openedIdle, closed,
-			{sec, unlock(1, 0), "drive unlocked; save unknown moving-to-unlocked"},
+			openedStrike, closed,
+			{sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 			{1500 * ms, tick{}, "drive locked; save unlocked moving-to-locked"},
 			{1500 * ms, driven{}, "save locked"},
 			{1600 * ms, doorReading{DoorOpen}, ""},
 		}, Locked, ""},
 		"a lock lets a strike go although the door is open": {bare(Pulse), Record{}, []happening{
-			openedIdle, closed,
-			{sec, unlock(1, 5*sec), "drive unlocked; save unknown moving-to-unlocked"},
+			openedStrike, closed,
+			{sec, unlock(1, 5*sec), "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 			{2 * sec, doorReading{DoorOpen}, ""},
 			{3 * sec, lock(2), "drive locked; save unlocked moving-to-locked; answer 2 door-open"},

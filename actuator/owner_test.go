@@ -25,7 +25,8 @@ func (w *wire) Idle() error                                 { return nil }
 func (w *wire) Bolt() <-chan Reading                        { return w.bolt }
 func (w *wire) Door() <-chan DoorReading                    { return nil }
 func (w *wire) Close() error                                { return nil }
-func (w *wire) Save(_ Record, done func(error))             { done(nil) }
+func (w *wire) Exit() <-chan ExitReading                    { return nil }
+func (w *wire) Save(_ Record, _ []Event, done func(error))  { done(nil) }
 func (w *wire) lock(clock Clock, config Config) *Lock {
 	return New(config, w, w, Record{}, clock, zap.NewNop())
 }
@@ -74,7 +75,7 @@ func TestARelockAfterSleep(t *testing.T) {
 		defer stop()
 		go l.Run(ctx)
 		w.bolt <- Reading{Position: Unlocked}
-		if _, err := l.Do(ctx, Command{Target: Unlocked, Relock: 10 * time.Hour}); err != nil {
+		if _, err := l.Do(ctx, Command{Target: Unlocked, For: 10 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		slept.Store(int64(20 * time.Hour))

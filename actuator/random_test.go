@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -26,10 +28,13 @@ import (
 //     unlock that was carried out takes its place.
 func TestMachineInvariants(t *testing.T) {
 	seed := rand.Uint64()
+	if text, ok := os.LookupEnv("SEED"); ok {
+		seed, _ = strconv.ParseUint(text, 10, 64)
+	}
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range 900 {
-		l := &life{T: t, r: r, set: withSensor, commands: map[int64]Command{}, lastDrive: -time.Hour}
+		l := &life{T: t, r: r, set: withSensor, commands: map[int64]Command{}, lastDrive: -time.Hour, idleSince: -time.Hour}
 		l.set.mode = []Mode{Hold, Pulse, Dual}[r.IntN(3)]
 		l.set.sensor = r.IntN(3) > 0
 		l.set.pulse, l.set.maxEnergised = 600*time.Millisecond, 5*time.Second
@@ -62,6 +67,7 @@ type life struct {
 	since        time.Duration // when it was energised
 	healthy      bool          // nothing fails any more
 	failedToIdle bool
+	idleSince    time.Duration // when the last pulse ended
 }
 
 func (l *life) live() {
@@ -75,8 +81,8 @@ func (l *life) live() {
 			l.now = next // an owner is mostly in time
 		}
 		l.happen(l.event())
-		if l.set.sensor && l.s.motion == nil && l.s.sensed != "" && l.s.position != Jammed && l.s.position != l.bolt {
-			l.Fatalf("reported %s, sensed %s", l.s.position, l.bolt)
+		if l.set.sensor && l.s.motion == nil && l.s.bolt.sensed != "" && l.s.bolt.position != Jammed && l.s.bolt.position != l.bolt {
+			l.Fatalf("reported %s, sensed %s", l.s.bolt.position, l.bolt)
 		}
 		if next, ok := l.s.next(l.set); ok && next <= l.now {
 			l.Fatalf("a deadline of %s is left at %s: %+v", next, l.now, l.s)
@@ -92,8 +98,8 @@ func (l *life) live() {
 			l.happen(tick{})
 		}
 	}
-	if len(l.commands) > 0 || l.s.relock.made || l.energised {
-		l.Fatalf("at rest: %d commands without an answer, relock %+v, energised %v", len(l.commands), l.s.relock, l.energised)
+	if len(l.commands) > 0 || l.s.promises.release.made || l.energised {
+		l.Fatalf("at rest: %d commands without an answer, promises %+v, energised %v", len(l.commands), l.s.promises, l.energised)
 	}
 }
 
@@ -119,8 +125,8 @@ func (l *life) event() event {
 		return c
 	case n < 7 && l.set.sensor:
 		if l.r.IntN(4) > 0 {
-			if l.s.level != Unknown {
-				l.bolt = l.s.level // follows the line
+			if l.s.output.level != Unknown {
+				l.bolt = l.s.output.level // follows the line
 			}
 		} else if l.s.motion == nil {
 			l.bolt = l.position() // moved by hand
@@ -136,20 +142,25 @@ func (l *life) event() event {
 // happen makes one step, and what comes of its drive at once, as an owner does.
 func (l *life) happen(e event) {
 	for e != nil {
-		before, level, asker := l.s.relock, l.s.level, l.s.lines.asker
+		before, level := l.s.promises.release, l.s.output.level
+		asked := l.s.wanted.target
 		var acts []action
 		l.s, acts = step(l.set, l.s, e, at(l.now))
 		if level == Locked && l.keepsPromise(e) {
 			l.promised = nil
 		}
-		l.keptPromise(e, before, asker)
+		l.keptPromise(e, before, asked)
+		if os.Getenv("SEED") != "" {
+			l.Logf("%s %T%v -> %s", l.now, e, e, show(acts))
+		}
 		l.check(acts)
 		e = l.outcome(acts)
 	}
-	if !reflect.DeepEqual(l.onDisk, l.s.record(l.set)) {
+	if !reflect.DeepEqual(l.onDisk, l.s.recordIn(l.set)) {
 		l.Fatalf("on disk is %+v, the state is %+v", l.onDisk, l.s)
 	}
-	if !l.s.lines.open && len(l.commands) > 0 {
+	waitsForDoor := l.set.doorSensor && l.s.door.state == "" && l.now < l.s.lines.patience
+	if !l.s.lines.open && len(l.commands) > 0 && !waitsForDoor {
 		l.Fatalf("the lines are lost, and %d commands wait", len(l.commands))
 	}
 	if l.energised && !l.failedToIdle {
@@ -175,13 +186,13 @@ func (l *life) keepsPromise(e event) bool {
 }
 
 // keptPromise checks that what was promised is not forgotten.
-func (l *life) keptPromise(e event, before relock, asker *waiter) {
+func (l *life) keptPromise(e event, before release, asked Position) {
 	_, failed := e.(driven)
 	c, isCommand := e.(command)
 	_, reopened := e.(opened)
-	replaced := isCommand && c.Target == Unlocked || reopened && asker != nil && asker.cmd.Target == Unlocked
-	if before.made && !l.s.relock.made && l.s.level != Locked && !replaced && !failed {
-		l.Fatalf("%T lost the promise of %s", e, before.at)
+	replaced := isCommand && c.Target == Unlocked || reopened && asked == Unlocked
+	if before.made && !l.s.promises.release.made && l.s.output.level != Locked && !replaced && !failed {
+		l.Fatalf("%T lost the promise of %s", e, before.end)
 	}
 }
 
@@ -191,9 +202,11 @@ func (l *life) check(acts []action) {
 		switch a := a.(type) {
 		case save:
 			l.onDisk = a.record
-		case open:
+		case remember:
+			l.onDisk = a.record
+		case openLines:
 			l.checkOpen(a.level)
-		case drive:
+		case setLines:
 			l.checkDrive(a.target)
 		case answer:
 			l.checkAnswer(a)
@@ -206,6 +219,8 @@ func (l *life) checkOpen(level Position) {
 	switch {
 	case l.set.mode != Hold && level != "":
 		l.Fatalf("lines of %s requested at %s", l.set.mode, level)
+	case l.set.mode == Hold && level == Unlocked && !asked && l.s.door.state == DoorOpen:
+		l.promised = append(l.promised, l.now) // it locks once the door is closed
 	case l.set.mode == Hold && l.set.atPowerOn != "" && level != l.set.atPowerOn && !asked:
 		l.Fatalf("requested at %s", level)
 	case l.set.mode == Hold && l.set.atPowerOn == Unlocked && level == Locked && l.s.door.state == DoorOpen:
@@ -215,7 +230,10 @@ func (l *life) checkOpen(level Position) {
 
 func (l *life) checkDrive(target Position) {
 	endOfPulse := l.set.mode == Pulse && target == Locked
-	if l.now-l.lastDrive < l.set.minInterval && !endOfPulse && !l.energised {
+	if l.set.mode == Pulse && target == Unlocked && !l.energised && l.now-l.idleSince < l.set.minInterval {
+		l.Fatalf("energised %s after the end of the previous pulse", l.now-l.idleSince)
+	}
+	if l.set.mode != Pulse && l.now-l.lastDrive < l.set.minInterval && !endOfPulse && !l.energised {
 		l.Fatalf("driven %s after the drive before", l.now-l.lastDrive)
 	}
 	if !endOfPulse {
@@ -226,7 +244,7 @@ func (l *life) checkDrive(target Position) {
 	if !asked && !(target == Locked && due) && !endOfPulse {
 		l.Fatalf("driven to %s without a command or a promise", target)
 	}
-	if target == Locked && (l.s.door.state == DoorOpen || l.s.doorUnheard(l.set)) && !endOfPulse {
+	if target == Locked && (l.s.door.state == DoorOpen || (l.set.doorSensor && l.s.door.state == "")) && !endOfPulse {
 		l.Fatalf("locked with the door %q", l.s.door.state)
 	}
 }
@@ -240,10 +258,10 @@ func (l *life) checkAnswer(a answer) {
 	if a.refusal == nil && a.result.Position != c.Target {
 		l.Fatalf("%s answered with %s", c.Target, a.result.Position)
 	}
-	if a.refusal == nil && a.result.Confirmed && l.set.sensor && l.s.sensed != c.Target {
-		l.Fatalf("%s confirmed, sensed %s", c.Target, l.s.sensed)
+	if a.refusal == nil && a.result.Confirmed && l.set.sensor && l.s.bolt.sensed != c.Target {
+		l.Fatalf("%s confirmed, sensed %s", c.Target, l.s.bolt.sensed)
 	}
-	if !reflect.DeepEqual(l.onDisk, l.s.record(l.set)) {
+	if !reflect.DeepEqual(l.onDisk, l.s.recordIn(l.set)) {
 		l.Fatalf("answered with %+v on disk, the state is %+v", l.onDisk, l.s)
 	}
 }
@@ -263,13 +281,13 @@ func (l *life) outcome(acts []action) event {
 	}
 	for _, a := range acts {
 		switch a := a.(type) {
-		case open:
+		case openLines:
 			if err := fails(); err != nil {
 				return opened{err: err}
 			}
 			l.energised = false
 			return opened{level: a.level, kept: a.level != "" && l.r.IntN(2) == 0}
-		case drive:
+		case setLines:
 			err := fails()
 			switch {
 			case l.set.mode == Pulse && a.target == Locked:
@@ -281,7 +299,7 @@ func (l *life) outcome(acts []action) event {
 				l.energised, l.failedToIdle = true, err != nil
 			}
 			return driven{err}
-		case idle:
+		case idleLines:
 			err := fails()
 			l.letGo(err)
 			return idled{err}
@@ -292,6 +310,9 @@ func (l *life) outcome(acts []action) event {
 
 func (l *life) letGo(err error) {
 	if err == nil {
+		if l.energised {
+			l.idleSince = l.now
+		}
 		l.energised = false
 	}
 	l.failedToIdle = err != nil

@@ -21,7 +21,7 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 			{9 * sec, reading{Unlocked}, "save unlocked"}, // by hand
 			{10 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
 			{10 * sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=true"},
-		}, Unlocked, true, ""},
+		}, Unlocked, true, boltForced}, // until the bolt is locked again
 		"a bolt that never left is found at its place": {[]happening{
 			locked,
 			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
@@ -77,8 +77,8 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := run(t, withSensor, Locked, Record{}, tc.events)
-			if s.position != tc.want || s.confirmed != tc.confirmed || s.fault != tc.fault {
-				t.Errorf("ends %s, confirmed %v, fault %q; want %s, %v, %q", s.position, s.confirmed, s.fault, tc.want, tc.confirmed, tc.fault)
+			if s.bolt.position != tc.want || s.bolt.confirmed != tc.confirmed || s.faults() != tc.fault {
+				t.Errorf("ends %s, confirmed %v, fault %q; want %s, %v, %q", s.bolt.position, s.bolt.confirmed, s.faults(), tc.want, tc.confirmed, tc.fault)
 			}
 		})
 	}
@@ -110,11 +110,11 @@ func TestStart(t *testing.T) {
 			for _, p := range tc.readings {
 				s, _ = step(tc.set, s, reading{p}, at(0))
 			}
-			if s.position != tc.want || !s.changedAt.Equal(tc.changedAt) {
-				t.Errorf("%s since %s, want %s since %s", s.position, s.changedAt, tc.want, tc.changedAt)
+			if s.bolt.position != tc.want || !s.bolt.changedAt.Equal(tc.changedAt) {
+				t.Errorf("%s since %s, want %s since %s", s.bolt.position, s.bolt.changedAt, tc.want, tc.changedAt)
 			}
-			if s.level != tc.level {
-				t.Errorf("level %s", s.level)
+			if s.output.level != tc.level {
+				t.Errorf("level %s", s.output.level)
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestAnUnknownPositionIsDriven(t *testing.T) {
 	for _, c := range []command{lock(1), unlock(1, 0)} {
 		s := begin(noSensor, c.Target, Record{Motion: c.Target}, 0)
 		_, acts := step(noSensor, s, c, at(time.Second))
-		if len(acts) == 0 || acts[0] != action(drive{c.Target}) {
+		if len(acts) == 0 || acts[0] != action(setLines{c.Target}) {
 			t.Errorf("%s: %s", c.Target, show(acts))
 		}
 	}

@@ -1,108 +1,91 @@
 package actuator
 
 import (
-	"fmt"
+	"strings"
 	"time"
 )
 
-// Position is where the bolt stands.
+// Position is the place of the bolt.
 type Position string
 
-// The positions of a lock. Only Locked and Unlocked can be commanded.
+// The positions. Only Locked and Unlocked can be commanded.
 const (
 	Locked   Position = "locked"
 	Unlocked Position = "unlocked"
 	Moving   Position = "moving"
 	Unknown  Position = "unknown"
-	Jammed   Position = "jammed"
+	Jammed   Position = "jammed" // the bolt sensor did not confirm the last motion
 )
 
-// Source says how a position is known.
+// Source tells how a position is known.
 type Source string
 
 // The sources of a position.
 const (
 	Sensor  Source = "sensor"
-	Assumed Source = "assumed"
+	Assumed Source = "assumed" // no bolt sensor is fitted
 )
 
-// Status is all that is known of the lock at one moment.
+// Status describes the lock and its door at one moment.
 type Status struct {
 	Position  Position
 	Source    Source
-	Confirmed bool      // the sensor says that the bolt is where it was sent
+	Confirmed bool      // the bolt sensor confirms the commanded position
 	ChangedAt time.Time // when Position last changed
-	Fault     string    // what is wrong with the lock, in words; empty if nothing is
-	Forced    bool      // the fault is that bolt or door moved without a command
-	Last      *Last     // the last command; nil before the first
+	Secured   bool      // the bolt is locked and the door is not open
+	Fault     string    // all present faults in words, separated by "; "; empty if there are none
+	Last      *Last     // the last remote or local command; nil before the first
+
+	Hold       bool      // the door stays unlocked until the next lock
+	ReleaseEnd time.Time // zero without a release, and in Pulse mode
+	Pending    bool      // a promised lock waits for the door to close
+	Lockdown   bool
 
 	Door          DoorState // empty without a door sensor
 	DoorChangedAt time.Time
+	HeldOpen      bool      // the door has been open for longer than allowed
+	Forced        bool      // the door or bolt was forced and has not been secured since
+	LastForcedAt  time.Time // zero if it never happened
+
+	ExitStuck bool // the exit input has been active for longer than 30 s
 }
 
-// Last is a command that was carried out or refused.
-type Last struct {
-	Name   string    `json:"name"`
-	Reason string    `json:"reason,omitempty"`
-	At     time.Time `json:"at"`
-	Code   Code      `json:"code,omitempty"` // empty if it was carried out
+func (s state) status() Status {
+	return Status{
+		Position: s.bolt.position, Source: s.bolt.source, Confirmed: s.bolt.confirmed,
+		ChangedAt: s.bolt.changedAt, Secured: s.bolt.position == Locked && s.door.state != DoorOpen,
+		Fault: s.faults(), Last: s.last,
+		Hold: s.promises.hold, ReleaseEnd: s.promises.release.wallEnd, Pending: s.promises.pending.made, Lockdown: s.lockdown,
+		Door: s.door.state, DoorChangedAt: s.door.changedAt, HeldOpen: s.door.heldOpen,
+		Forced: s.forced.active, LastForcedAt: s.forced.at, ExitStuck: s.exit.stuck,
+	}
 }
 
-// Command asks for a motion.
-type Command struct {
-	Name   string   // what asked, such as a method's name
-	Reason string   // why, in the words of who asked
-	Target Position // Locked or Unlocked
-	// Relock, for Unlocked, is after what time to lock again. 0 is never; in Pulse
-	// it is the configured pulse.
-	Relock time.Duration
-}
-
-// Result is what happened. Position is where the bolt is now.
-type Result struct {
-	Position  Position
-	Confirmed bool // by the sensor
-	Changed   bool // false: it stood there before, nothing was driven
-	Took      time.Duration
-}
-
-// Code names a reason why a command was not carried out.
-type Code string
-
-// The reasons.
 const (
-	Busy        Code = "busy"                 // another command is in motion
-	TooSoon     Code = "too-soon"             // inside the minimum interval between motions
-	DoorIsOpen  Code = "door-open"            // a door that is open is not locked
-	IsJammed    Code = "jammed"               // the sensor did not confirm in time
-	Unavailable Code = "actuator-unavailable" // the lines cannot be driven
+	doorUnreadable     = "the door sensor cannot be read"
+	exitUnreadable     = "the exit input cannot be read"
+	exitStuck          = "the exit input has been active for over 30s"
+	relockWaitsForDoor = "the promised relock waits until the door is closed"
 )
 
-// Refusal is the error of a command that was not carried out.
-type Refusal struct {
-	Code    Code
-	Message string
-}
+// faults lists the present faults in words, the most urgent first.
+func (s state) faults() string {
+	var all []string
+	note := func(present bool, text string) {
+		if present {
+			all = append(all, text)
+		}
+	}
 
-func (r *Refusal) Error() string { return fmt.Sprintf("%s (%s)", r.Message, r.Code) }
+	note(s.forced.active, s.forced.how)
+	note(s.fault != "", s.fault)
+	note(s.promises.release.overdue, relockWaitsForDoor)
+	note(s.door.state == DoorUnknown, doorUnreadable)
+	note(s.exit.state == ExitUnknown, exitUnreadable)
+	note(s.exit.stuck, exitStuck)
+	for _, input := range inputs {
+		note(s.chattering[input], "the "+input.String()+" changes too often; check its contact and wiring")
+	}
 
-// Record is what has to outlive the process. It is written before a command is
-// answered.
-type Record struct {
-	Level     Position  `json:"level"` // what the lines were last driven to
-	Position  Position  `json:"position"`
-	Source    Source    `json:"source"`
-	ChangedAt time.Time `json:"changedAt"`
-	// Motion is the target of a motion that has begun and not ended: found at
-	// start, it says that the position cannot be known without a sensor.
-	Motion Position `json:"motion,omitempty"`
-	Relock *Promise `json:"relock,omitempty"`
-	Last   *Last    `json:"last,omitempty"`
-}
-
-// Promise is a relock that was promised with an unlock. It holds within one
-// boot; after a reboot the configuration says what happens at power-on.
-type Promise struct {
-	BootID string        `json:"bootId"`
-	Uptime time.Duration `json:"uptimeNs"` // on the boot-time clock
+	return strings.Join(all, "; ")
 }

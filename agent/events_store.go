@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/latchd/latchd/actuator"
 )
 
 const (
@@ -43,7 +41,6 @@ type Events struct {
 	lines   []byte // lines to append to the file
 	count   int    // number of lines to append
 	closed  bool
-	status  actuator.Status // the last status that Observe was given
 }
 
 // OpenEvents reads the events file in dir, which must exist, and keeps up to limit

@@ -277,106 +277,6 @@ func FuzzReadEvents(f *testing.F) {
 	})
 }
 
-// Observe turns a sequence of lock statuses into events.
-func TestObserve(t *testing.T) {
-	at := time.Unix(1795437432, 0)
-	last := &actuator.Last{Name: "unlockDoor", Reason: "post"}
-	refused := &actuator.Last{Name: "unlockDoor", Code: actuator.Busy}
-	jam := &actuator.Last{Name: "lockDoor", Code: actuator.IsJammed}
-	is := func(p actuator.Position, change ...func(*actuator.Status)) actuator.Status {
-		s := actuator.Status{Position: p, Source: actuator.Sensor, ChangedAt: at}
-		for _, c := range change {
-			c(&s)
-		}
-		return s
-	}
-
-	by := func(l *actuator.Last) func(*actuator.Status) { return func(s *actuator.Status) { s.Last = l } }
-	forced := func(s *actuator.Status) { s.Forced = true }
-	door := func(d actuator.DoorState) func(*actuator.Status) { return func(s *actuator.Status) { s.Door = d } }
-	for _, test := range []struct {
-		name string
-		seen []actuator.Status
-		want string
-	}{
-		{"the first sighting is no event", []actuator.Status{is(actuator.Unknown), is(actuator.Moving), is(actuator.Locked)}, ""},
-		{"a command", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Unlocked, by(last))}, "unlocked(unlockDoor,post)"},
-		{"a command to the current position", []actuator.Status{is(actuator.Locked), is(actuator.Moving), is(actuator.Locked, by(last))}, ""},
-		{"there and back", []actuator.Status{is(actuator.Locked), is(actuator.Unlocked, by(last)), is(actuator.Locked, by(last))},
-			"unlocked(unlockDoor,post) locked"},
-		{"a refused command did nothing", []actuator.Status{is(actuator.Unlocked), is(actuator.Locked, by(refused))}, "locked"},
-		{"a jam", []actuator.Status{is(actuator.Unlocked), is(actuator.Moving), is(actuator.Jammed, by(jam)), is(actuator.Jammed, by(jam)), is(actuator.Locked, by(jam))},
-			"jammed(lockDoor,) locked"},
-		{"a jam, and another", []actuator.Status{is(actuator.Unlocked), is(actuator.Moving), is(actuator.Jammed), is(actuator.Moving), is(actuator.Jammed)},
-			"jammed jammed"},
-		{"a jam at the start", []actuator.Status{is(actuator.Moving), is(actuator.Jammed)}, "jammed"},
-		{"a bolt that is forced, and goes back", []actuator.Status{is(actuator.Locked), is(actuator.Unlocked, forced), is(actuator.Unlocked, forced), is(actuator.Locked)},
-			"forced locked"},
-		{"a door", []actuator.Status{is(actuator.Unlocked, door(actuator.DoorClosed)), is(actuator.Unlocked, door(actuator.DoorOpen)),
-			is(actuator.Unlocked, door(actuator.DoorUnknown)), is(actuator.Unlocked, door(actuator.DoorClosed))}, "doorOpened doorClosed"},
-		{"a door that is forced", []actuator.Status{is(actuator.Locked, door(actuator.DoorClosed)), is(actuator.Locked, door(actuator.DoorOpen), forced),
-			is(actuator.Locked, door(actuator.DoorClosed), forced)}, "forced doorOpened doorClosed"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			e := openEvents(t, "", 100)
-			for _, s := range test.seen {
-				e.Observe(s)
-			}
-
-			var got []string
-			for _, event := range e.content.queue {
-				text := event.Name
-				if event.Command != "" {
-					text += "(" + event.Command + "," + event.Reason + ")"
-				}
-				got = append(got, text)
-			}
-
-			if strings.Join(got, " ") != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
-// Observe reports what bolt and door did while no process was running.
-func TestObserveOverARestart(t *testing.T) {
-	dir := t.TempDir()
-	locked := actuator.Status{Position: actuator.Locked, Door: actuator.DoorClosed}
-	unlocked := actuator.Status{Position: actuator.Unlocked, Door: actuator.DoorOpen}
-	e := openEvents(t, dir, 10)
-	e.Observe(locked)
-	e.Observe(unlocked)
-	e.Close()
-	e = openEvents(t, dir, 10)
-	for range e.content.queue {
-		e.take(t)
-	}
-
-	e.Observe(actuator.Status{Position: actuator.Moving})
-	e.Observe(unlocked)
-	if e.names() != "" {
-		t.Errorf("nothing happened, but queued: %s", e.names())
-	}
-
-	e.Close()
-	e = openEvents(t, dir, 10)
-	e.Observe(locked)
-	if e.names() != "locked doorClosed" {
-		t.Errorf("queued: %s", e.names())
-	}
-
-	dir = t.TempDir() // here the first process has only a first sighting, no event
-	e = openEvents(t, dir, 10)
-	e.Observe(locked)
-	e.Close()
-	e = openEvents(t, dir, 10)
-	e.Observe(unlocked)
-	if e.names() != "unlocked doorOpened" {
-		t.Errorf("after a process without events: %s", e.names())
-	}
-}
-
 // sendEvents sends the oldest event first, and sends each event again until the hub
 // has acknowledged it.
 func TestEventsAreSent(t *testing.T) {
@@ -434,14 +334,12 @@ func TestEventsAreSent(t *testing.T) {
 // on the same link.
 func TestEventsOfADoor(t *testing.T) {
 	e := openEvents(t, "", 10)
-	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
+	d, h := newDoorWith(t, "", mock.None, actuator.Locked, e), newHub(newTwin)
 	d.config.Events = e
-	e.Observe(d.lock.Status())
 	d.serve(t, h)
 	if status, answer := h.call(t, "unlockDoor", "null"); status != 200 {
 		t.Fatalf("%d %s", status, answer)
 	}
-	e.Observe(d.lock.Status())
 	if m := <-h.messages; !strings.Contains(string(m.Body), `"event":"unlocked"`) {
 		t.Errorf("got %s", m.Body)
 	}

@@ -126,6 +126,12 @@ type door struct {
 // empty, the state is in memory only.
 func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position) *door {
 	t.Helper()
+	return newDoorWith(t, dir, fault, level, nil)
+}
+
+// newDoorWith is newDoor with a queue for the lock's events.
+func newDoorWith(t *testing.T, dir string, fault mock.Fault, level actuator.Position, events *Events) *door {
+	t.Helper()
 	store, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +143,7 @@ func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position
 	}
 
 	driver := mock.New(mock.Config{Fault: fault}, level)
-	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, store, store.Get().Lock, clock, zap.NewNop())
+	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, Recorder{store, events}, store.Get().Lock, clock, zap.NewNop())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); lock.Run(ctx) }()

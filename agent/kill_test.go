@@ -237,8 +237,8 @@ func runUntilKilled(t *testing.T, args []string) {
 
 	events := OpenEvents(dir, 50, zap.NewNop())
 	driver := printingLock{mock.New(mock.Config{Travel: 5 * time.Millisecond, Fault: fault}, bolt), make(chan struct{})}
-	lock := actuator.New(actuator.Config{ConfirmTimeout: 20 * time.Millisecond, Observe: events.Observe},
-		driver, store, store.Get().Lock, clock, zap.NewNop())
+	lock := actuator.New(actuator.Config{ConfirmTimeout: 20 * time.Millisecond},
+		driver, Recorder{store, events}, store.Get().Lock, clock, zap.NewNop())
 	go lock.Run(context.Background())
 	<-driver.opened
 	target := actuator.Unlocked

@@ -138,7 +138,7 @@ func (a *Agent) parseCommand(m iothub.Method) (actuator.Command, error) {
 		c.Reason, err = parseReason(members)
 	}
 	if err == nil && c.Target == actuator.Unlocked {
-		c.Relock, err = a.relockDelay(members)
+		c.For, err = a.relockDelay(members)
 	}
 	return c, err
 }
@@ -150,7 +150,7 @@ func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, pa
 		return errorAnswer(statusOf(refusal.Code), string(refusal.Code), refusal.Message)
 	}
 	if err != nil {
-		return errorAnswer(http.StatusServiceUnavailable, string(actuator.Unavailable), err.Error())
+		return errorAnswer(http.StatusServiceUnavailable, string(actuator.CodeUnavailable), err.Error())
 	}
 
 	return http.StatusOK, struct {
@@ -167,11 +167,11 @@ func statusOf(code actuator.Code) int {
 	switch code {
 	case "":
 		return http.StatusOK
-	case actuator.Busy, actuator.DoorIsOpen:
+	case actuator.CodeBusy, actuator.CodeDoorOpen:
 		return http.StatusConflict
-	case actuator.TooSoon:
+	case actuator.CodeTooSoon:
 		return http.StatusTooManyRequests
-	case actuator.Unavailable:
+	case actuator.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

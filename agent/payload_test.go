@@ -62,8 +62,8 @@ func TestCommandPayloads(t *testing.T) {
 	} {
 		c, err := a.parseCommand(iothub.Method{Name: tc.method, Payload: []byte(tc.payload)})
 		switch {
-		case tc.wrong == "" && (err != nil || c.Relock != tc.relock):
-			t.Errorf("%s %.60s: relock %s, %v; want %s", tc.method, tc.payload, c.Relock, err, tc.relock)
+		case tc.wrong == "" && (err != nil || c.For != tc.relock):
+			t.Errorf("%s %.60s: relock %s, %v; want %s", tc.method, tc.payload, c.For, err, tc.relock)
 		case tc.wrong != "" && (err == nil || !strings.Contains(err.Error(), tc.wrong) || len(err.Error()) > 300):
 			t.Errorf("%s %.60s: %v; want %s", tc.method, tc.payload, err, tc.wrong)
 		}
@@ -93,8 +93,8 @@ func FuzzCommandPayload(f *testing.F) {
 		if (c.Target == actuator.Locked) != (name == "lockDoor") {
 			t.Errorf("%s has the target %s", name, c.Target)
 		}
-		if c.Relock < 0 || c.Relock > MaxUnlock || name == "lockDoor" && c.Relock != 0 {
-			t.Errorf("%s relocks after %s", name, c.Relock)
+		if c.For < 0 || c.For > MaxUnlock || name == "lockDoor" && c.For != 0 {
+			t.Errorf("%s relocks after %s", name, c.For)
 		}
 		if !utf8.ValidString(c.Reason) || utf8.RuneCountInString(c.Reason) > MaxReason {
 			t.Errorf("reason %q", c.Reason)

@@ -146,7 +146,7 @@ func TestUnlockOfAStrike(t *testing.T) {
 		`null`: "0s", `{"forSeconds":10}`: "10s", `{"forSeconds":11}`: "forSeconds is 11; want 1 to 10",
 	} {
 		c, err := a.parseCommand(iothub.Method{Name: "unlockDoor", Payload: []byte(payload)})
-		got := c.Relock.String()
+		got := c.For.String()
 		if err != nil {
 			got = err.Error()
 		}

@@ -165,12 +165,6 @@ func (s *Store) Update(change func(*State), done func(error)) {
 	s.mu.Unlock()
 }
 
-// Save saves the lock's record. It implements the interface through which package
-// actuator keeps that record.
-func (s *Store) Save(record actuator.Record, done func(error)) {
-	s.Update(func(state *State) { state.Lock = record }, done)
-}
-
 // Errors returns the number of writes that have failed.
 func (s *Store) Errors() int64 {
 	s.mu.Lock()

@@ -32,7 +32,7 @@ func TestUnusableStateFileDoesNotStopTheAgent(t *testing.T) {
 			}
 			defer s.Close()
 			saved := make(chan error, 1)
-			s.Save(actuator.Record{Level: actuator.Locked}, func(err error) { saved <- err })
+			Recorder{Store: s}.Save(actuator.Record{Level: actuator.Locked}, nil, func(err error) { saved <- err })
 			if err := <-saved; err != nil {
 				t.Errorf("the next state is not saved: %v", err)
 			}
@@ -65,13 +65,13 @@ func TestSaveReportsFailure(t *testing.T) {
 	}
 
 	saved := make(chan error, 2)
-	s.Save(actuator.Record{}, func(err error) { saved <- err })
+	Recorder{Store: s}.Save(actuator.Record{}, nil, func(err error) { saved <- err })
 	if err := <-saved; err == nil || s.Errors() != 1 {
 		t.Errorf("err = %v, %d errors", err, s.Errors())
 	}
 
 	s.Close()
-	s.Save(actuator.Record{}, func(err error) { saved <- err })
+	Recorder{Store: s}.Save(actuator.Record{}, nil, func(err error) { saved <- err })
 	if err := <-saved; err == nil {
 		t.Error("Save succeeds after Close")
 	}
@@ -83,7 +83,7 @@ func TestRecordOutlivesTheProcess(t *testing.T) {
 	want := actuator.Record{
 		Level: actuator.Unlocked, Position: actuator.Moving, Source: actuator.Sensor, ChangedAt: at, Motion: actuator.Unlocked,
 		Relock: &actuator.Promise{BootID: "b", Uptime: 90 * time.Second},
-		Last:   &actuator.Last{Name: "unlockDoor", Reason: "r", At: at, Code: actuator.Busy},
+		Last:   &actuator.Last{Name: "unlockDoor", Reason: "r", At: at, Code: actuator.CodeBusy},
 	}
 
 	s, err := OpenStore(dir, zap.NewNop())
@@ -91,7 +91,7 @@ func TestRecordOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s.Save(want, func(error) {})
+	Recorder{Store: s}.Save(want, nil, func(error) {})
 	s.Close() // writes pending changes
 	next, err := OpenStore(dir, zap.NewNop())
 	if err != nil {

@@ -30,7 +30,7 @@ func New(config Config, store FDStore, log *zap.Logger) *Driver {
 
 	if b := config.Bolt; b != nil {
 		d.bolt = startSensor(b.Line, b.Debounce, log, func(s sample) actuator.Reading {
-			return actuator.Reading{Position: pick(s, b.Active, opposite(b.Active), actuator.Unknown), At: s.at}
+			return actuator.Reading{Position: pick(s, b.Active, opposite(b.Active), actuator.Unknown), Time: s.at}
 		})
 	}
 
@@ -40,7 +40,7 @@ func New(config Config, store FDStore, log *zap.Logger) *Driver {
 			inactive = actuator.DoorClosed
 		}
 		d.door = startSensor(door.Line, door.Debounce, log, func(s sample) actuator.DoorReading {
-			return actuator.DoorReading{Door: pick(s, door.Active, inactive, actuator.DoorUnknown), At: s.at}
+			return actuator.DoorReading{Door: pick(s, door.Active, inactive, actuator.DoorUnknown), Time: s.at}
 		})
 	}
 	return d
@@ -158,6 +158,9 @@ func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt.channel() }
 
 // Door implements [actuator.Driver].
 func (d *Driver) Door() <-chan actuator.DoorReading { return d.door.channel() }
+
+// Exit implements [actuator.Driver].
+func (d *Driver) Exit() <-chan actuator.ExitReading { return nil }
 
 // Close ends a pulse and releases the lines. A line in the [FDStore] keeps its level.
 func (d *Driver) Close() error {

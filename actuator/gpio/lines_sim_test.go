@@ -196,8 +196,8 @@ func TestSensorReadings(t *testing.T) {
 	s.must(err)
 	before := clock.Uptime()
 	s.pull(1, "down")
-	if r := bolt(actuator.Unlocked); r.At < before || r.At > clock.Uptime() {
-		t.Errorf("the edge was at %s, between %s and %s", r.At, before, clock.Uptime())
+	if r := bolt(actuator.Unlocked); r.Time < before || r.Time > clock.Uptime() {
+		t.Errorf("the edge was at %s, between %s and %s", r.Time, before, clock.Uptime())
 	}
 
 	s.pull(2, "up")
@@ -212,7 +212,7 @@ func TestSensorReadings(t *testing.T) {
 	for deadline := time.After(10 * time.Second); ; {
 		select {
 		case r := <-d.Bolt():
-			if r.Position == actuator.Locked && r.At == 0 {
+			if r.Position == actuator.Locked && r.Time == 0 {
 				return // a reading without a time is a level, not an edge
 			}
 		case <-deadline:

@@ -77,8 +77,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	record := store.Get().Lock
 	driver := debugDriver(newDriver(c.Lock, record, manager, log))
 	lockConfig := c.Lock.ActuatorConfig()
-	lockConfig.Observe = events.Observe
-	lock := actuator.New(lockConfig, driver, store, record, bootClock, log)
+	lock := actuator.New(lockConfig, driver, agent.Recorder{Store: store, Events: events}, record, bootClock, log)
 	a := agent.New(agent.Config{
 		Driver:       c.Lock.Driver,
 		Mode:         lockConfig.Mode,

@@ -60,9 +60,9 @@ func serveMock(t *testing.T, fault mock.Fault, position actuator.Position, door 
 	}
 
 	driver := doored{mock.New(mock.Config{Fault: fault}, position), make(chan actuator.DoorReading, 1)}
-	driver.door <- actuator.DoorReading{Door: door, At: clock.Uptime()}
+	driver.door <- actuator.DoorReading{Door: door, Time: clock.Uptime()}
 	set := actuator.Config{Mode: actuator.Hold, AtPowerOn: position, ConfirmTimeout: 200 * time.Millisecond}
-	lock := actuator.New(set, driver, store, store.Get().Lock, clock, zap.NewNop())
+	lock := actuator.New(set, driver, agent.Recorder{Store: store}, store.Get().Lock, clock, zap.NewNop())
 	a := agent.New(agent.Config{Driver: "mock", Mode: set.Mode, Now: time.Now, Log: zap.NewNop()}, lock, store)
 	listener, err := listenControl(c.StateDir)
 	if err != nil {
@@ -109,7 +109,7 @@ unlockDoor  ok: unlocked .*`, "", "unlocked"},
 			`(?s).*Type yes to move it: `, "the lock was not moved; type yes, or give --yes", "locked"},
 		"no input": {mock.None, "locked", actuator.DoorClosed, false, "",
 			"(?s).*Type yes to move it: \n", "the lock was not moved", "locked"},
-		"open door": {mock.None, "locked", actuator.DoorOpen, true, "", ``, "the door is open; close it", "locked"},
+		"open door": {mock.None, "unlocked", actuator.DoorOpen, true, "", ``, "the door is open; close it", "unlocked"},
 		"jammed": {mock.Jam, "locked", actuator.DoorClosed, true, "", `.*\n`,
 			"unlockDoor: 500 jammed: ", "jammed"},
 	} {

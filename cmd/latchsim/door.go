@@ -36,7 +36,7 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 	defer driver.Close()
 	lock := actuator.New(actuator.Config{
 		AtPowerOn: f.start, ConfirmTimeout: confirmTimeout, MinInterval: minInterval,
-	}, driver, store, store.Get().Lock, f.clock, log)
+	}, driver, agent.Recorder{Store: store}, store.Get().Lock, f.clock, log)
 	a := agent.New(agent.Config{
 		Driver: "mock", Mode: actuator.Hold, System: f.system, Version: "latchsim", Now: time.Now, Log: log,
 	}, lock, store)

@@ -108,7 +108,7 @@ func startTimedAgent(b *testing.B, h *harness.Hub, w *stopwatch) (stop func()) {
 	}
 	line := timedLine{mock.New(mock.Config{}, actuator.Locked), w}
 	set := actuator.Config{Mode: actuator.Hold, AtPowerOn: actuator.Locked, ConfirmTimeout: time.Second}
-	lock := actuator.New(set, line, store, actuator.Record{}, clock, zap.NewNop())
+	lock := actuator.New(set, line, agent.Recorder{Store: store}, actuator.Record{}, clock, zap.NewNop())
 	a := agent.New(agent.Config{Driver: "mock", Mode: set.Mode, BootID: clock.BootID, Now: time.Now, Log: zap.NewNop()}, lock, store)
 	options := mqtt.Options{
 		Device: h.CreateDevice(b, "timed"), Endpoint: h.MQTT, RootCAs: roots, ModelID: agent.ModelID,

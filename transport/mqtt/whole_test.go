@@ -144,8 +144,8 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	g.events = agent.OpenEvents(t.TempDir(), agent.MaxEvents, zap.NewNop())
 	driver := mock.New(mock.Config{}, actuator.Locked)
 	g.lock = actuator.New(actuator.Config{
-		AtPowerOn: actuator.Locked, ConfirmTimeout: 4 * time.Second, Observe: g.events.Observe,
-	}, driver, store, store.Get().Lock, clock, zap.NewNop())
+		AtPowerOn: actuator.Locked, ConfirmTimeout: 4 * time.Second,
+	}, driver, agent.Recorder{Store: store, Events: g.events}, store.Get().Lock, clock, zap.NewNop())
 	a := agent.New(agent.Config{
 		Driver: "mock", Mode: actuator.Hold, Version: "test", Now: time.Now, Log: zap.NewNop(), Events: g.events,
 	}, g, store)

@@ -1,0 +1,284 @@
+package actuator
+
+import "time"
+
+// door is what the machine knows of the door.
+type door struct {
+	state      DoorState
+	known      DoorState // the last state other than DoorUnknown, also of the previous process
+	seen       bool      // this process has read known
+	told       DoorState // the state in the last event
+	changedAt  time.Time
+	openSince  time.Duration
+	openKnown  bool // openSince is the time of the opening, or the earliest time known
+	closedAt   time.Duration
+	closedSeen bool          // this process saw the door close
+	countFrom  time.Duration // held open counts from here: the end of the last hold
+	heldOpen   bool
+	// expectedUntil is the time until which an opening is no surprise after a release.
+	expectedUntil time.Duration
+}
+
+// exit is what the machine knows of the exit input.
+type exit struct {
+	state ExitState
+	since time.Duration // when the input became active
+	// announcedUntil is the time until which an exit announces an opening.
+	announcedUntil time.Duration
+	stuck          bool
+	released       bool // an exit has unlocked since the last lock
+}
+
+// forced is the alarm of a door or bolt that moved although the door was locked.
+type forced struct {
+	active bool
+	how    string
+	at     time.Time // the last time, also after the alarm has ended
+}
+
+const (
+	doorForced = "the door was opened while it was locked"
+	boltForced = "the bolt went to unlocked without a command"
+	// exitStuckAfter is how long an exit input may be active.
+	exitStuckAfter = 30 * time.Second
+	// doorPatience is how long the first request of a line waits for the door sensor,
+	// because the line may throw the bolt of an open door.
+	doorPatience = time.Second
+)
+
+// onBolt takes a reading of the bolt sensor.
+func (m *machine) onBolt(position Position) {
+	before := m.bolt.sensed
+	m.bolt.sensed = position
+	if position == Unknown {
+		m.bolt.sensed = ""
+	}
+
+	why := Event{}
+	switch {
+	case m.motion != nil && (position != m.motion.target || m.now.uptime < m.motion.since):
+		return // the bolt is still on its way
+	case m.motion != nil:
+		m.arrive(Sensor)
+		m.keepTimeOf(before)
+		return
+	case !m.lines.open: // the fault of the lines stays
+	case position == before:
+		return
+	case position == Unknown:
+		m.fault = "the bolt sensor cannot be read"
+	case position == m.output.level, before == "" && m.output.level == Unknown:
+		m.fault = ""
+	case position == Locked: // turned by hand
+		m.fault, why.Cause = "", CauseManual
+	case m.output.level != Unknown:
+		why = m.boltLeft()
+	}
+
+	m.sense(why)
+	m.keepTimeOf(before)
+}
+
+// boltLeft judges a bolt that left locked without a command, by the rules for an
+// opening door.
+func (m *machine) boltLeft() Event {
+	m.fault = ""
+
+	switch {
+	case m.openingExpected():
+		return Event{}
+	case m.set.manual:
+		return Event{Cause: CauseManual}
+	case !m.bolt.settled && m.bolt.told != "":
+		m.fault = "the bolt went to unlocked while no agent was running"
+		return Event{Unseen: true}
+	}
+
+	m.forced = forced{active: true, how: boltForced, at: m.now.wall}
+	m.bolt.told, m.bolt.settled = Unlocked, true // the alarm tells the position too
+	m.tellOfInput(boltInput, Event{Kind: EventForced, Position: Unlocked, Source: Sensor})
+	return Event{}
+}
+
+// sense takes over the sensor's last reading.
+func (m *machine) sense(why Event) {
+	if m.bolt.sensed == "" {
+		m.setPosition(Unknown, m.bolt.source, false, why)
+		return
+	}
+	m.setPosition(m.bolt.sensed, Sensor, m.bolt.sensed == m.output.level, why)
+}
+
+// keepTimeOf keeps the time of a bolt that has not moved since the previous process.
+func (m *machine) keepTimeOf(sensedBefore Position) {
+	if sensedBefore == "" && m.bolt.position == m.past.Position {
+		m.bolt.changedAt = m.past.ChangedAt
+	}
+}
+
+// onDoor takes a reading of the door sensor.
+func (m *machine) onDoor(to DoorState) {
+	if to == m.door.state {
+		return
+	}
+	before := m.door.known
+	m.door.state = to
+	if to != before {
+		m.door.changedAt = m.now.wall
+	}
+	if to == DoorUnknown {
+		return
+	}
+
+	unseen := !m.door.seen
+	m.door.known, m.door.seen = to, true
+	switch {
+	case to == before: // nothing has moved as far as anybody can tell
+	case to == DoorOpen:
+		m.onOpening(unseen, before)
+	default:
+		m.onClosing(unseen, before)
+	}
+}
+
+// onOpening tells what an opening means. unseen means that the door may have been
+// opened while no agent was running.
+func (m *machine) onOpening(unseen bool, before DoorState) {
+	m.door.openSince, m.door.openKnown = m.now.uptime, true
+	m.promises.release.opened = m.promises.release.made
+	m.energised.opened = m.energised.on
+
+	e := Event{Kind: EventDoorOpened}
+	switch {
+	case before == "":
+		m.door.told = DoorOpen
+		return // how the door is found the first time ever is no event
+	case unseen:
+		e.Unseen = true
+	case m.openingExpected(), m.bolt.position != Locked:
+	case m.set.manual:
+		e.Cause = CauseManual
+	default:
+		m.forced = forced{active: true, how: doorForced, at: m.now.wall}
+		e = Event{Kind: EventForced, Position: m.bolt.position, Source: m.bolt.source}
+	}
+	m.tellOfDoor(e)
+}
+
+func (m *machine) onClosing(unseen bool, before DoorState) {
+	e := Event{Kind: EventDoorClosed, Unseen: unseen}
+	if m.door.openKnown && !unseen {
+		e.OpenFor = m.now.uptime - m.door.openSince
+	}
+	m.door.closedAt, m.door.closedSeen = m.now.uptime, !unseen
+	m.door.heldOpen, m.door.openKnown = false, false
+	m.promises.release.overdue = false
+
+	m.clearForced()
+	if before == "" {
+		m.door.told = DoorClosed
+		return
+	}
+	m.tellOfDoor(e)
+}
+
+func (m *machine) tellOfDoor(e Event) {
+	if !m.chattering[doorInput] {
+		m.door.told = m.door.known
+	}
+	m.tellOfInput(doorInput, e)
+}
+
+// openingExpected reports whether the door may open now without an alarm.
+func (m *machine) openingExpected() bool {
+	now := m.now.uptime
+	released := m.set.mode == Pulse && m.energised.on && m.output.level == Unlocked
+	return m.bolt.position == Unlocked || released || now < m.door.expectedUntil || now < m.exit.announcedUntil
+}
+
+// expectOpening permits an opening shortly after the door was released.
+func (m *machine) expectOpening() {
+	m.door.expectedUntil = m.now.uptime + m.set.exitTime
+}
+
+// clearForced ends the alarm once the door is closed and the bolt is locked.
+func (m *machine) clearForced() {
+	if m.forced.active && m.door.state != DoorOpen && m.bolt.position == Locked {
+		m.forced = forced{at: m.forced.at}
+	}
+}
+
+// onExit takes a reading of the exit input and reports whether it asks to unlock. Only
+// an edge that this process saw does: an input that is active at the first reading, or
+// after it could not be read, may be stuck.
+func (m *machine) onExit(to ExitState) bool {
+	before := m.exit.state
+	if to == before {
+		return false
+	}
+	m.exit.state = to
+
+	if to != ExitActive {
+		m.exit.stuck = false
+		if m.exit.announcedUntil == never {
+			m.exit.announcedUntil = m.now.uptime + m.set.exitTime
+		}
+		return false
+	}
+
+	m.exit.since = m.now.uptime
+	if before != ExitIdle {
+		return false
+	}
+	m.exit.announcedUntil = never
+	return !m.set.exitShunts
+}
+
+// onChattering notes that an input has begun or ceased to change too often. Meanwhile
+// its events are not told. When it ceases, the last state is.
+func (m *machine) onChattering(i input, on bool) {
+	m.chattering[i] = on
+	if on {
+		m.tell(Event{Kind: EventChattering, Cause: i.String()})
+		return
+	}
+
+	if i == doorInput && m.door.told != m.door.known {
+		kinds := map[DoorState]EventKind{DoorOpen: EventDoorOpened, DoorClosed: EventDoorClosed}
+		m.tellOfDoor(Event{Kind: kinds[m.door.known]})
+	}
+}
+
+// recordSeen adds what was seen of the door to a record.
+func (s state) recordSeen(seen *Seen, set settings) {
+	*seen = Seen{
+		Bolt: s.bolt.told, Door: s.door.known, DoorChangedAt: s.door.changedAt,
+		HeldOpen: s.door.heldOpen, LastForcedAt: s.forced.at,
+	}
+	if s.forced.active {
+		seen.Forced = s.forced.how
+	}
+	if s.door.openKnown {
+		seen.OpenSince = &Promise{BootID: set.bootID, Uptime: s.door.openSince}
+	}
+	if s.door.openKnown && s.door.countFrom > s.door.openSince {
+		seen.CountFrom = &Promise{BootID: set.bootID, Uptime: s.door.countFrom}
+	}
+}
+
+// restoreDoor takes over what the previous process saw of the door.
+func (m *machine) restoreDoor(seen Seen) {
+	m.door = door{known: seen.Door, told: seen.Door, changedAt: seen.DoorChangedAt, heldOpen: seen.HeldOpen}
+	m.forced = forced{active: seen.Forced != "", how: seen.Forced, at: seen.LastForcedAt}
+	if seen.Door != DoorOpen {
+		return
+	}
+
+	m.door.openKnown, m.door.openSince = true, m.now.uptime
+	if since := seen.OpenSince; since != nil && since.BootID == m.set.bootID {
+		m.door.openSince = since.Uptime
+	}
+	if from := seen.CountFrom; from != nil && from.BootID == m.set.bootID {
+		m.door.countFrom = from.Uptime
+	}
+}
