@@ -87,7 +87,7 @@ func (o Options) Check() error {
 	case o.IDScope == "" || strings.ContainsAny(o.IDScope, " /+#"):
 		return fmt.Errorf("provisioning: the ID scope is %q; want that of the service's instance, such as 0ne00000A0A", o.IDScope)
 	case o.RegistrationID == "" || strings.ContainsAny(o.RegistrationID, " /+#") || len(o.RegistrationID) > 128:
-		return fmt.Errorf("provisioning: the registration id is %q; want 1 to 128 letters, digits and the characters -._:", o.RegistrationID)
+		return fmt.Errorf("provisioning: the registration id is %q; want 1 to 128 letters, digits or -._: characters", o.RegistrationID)
 	case len(o.Key) == 0 && o.Certificate == nil:
 		return errors.New("provisioning: there is no key and no certificate to register with; set one")
 	case len(o.Key) > 0 && o.Certificate != nil:
