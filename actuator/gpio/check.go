@@ -23,6 +23,9 @@ func Check(config Config) error {
 	if d := config.Door; d != nil {
 		lines = append(lines, d.Line)
 	}
+	if e := config.Exit; e != nil {
+		lines = append(lines, e.Line)
+	}
 
 	var problems []error
 	seen := map[lineID]Line{}

@@ -27,6 +27,7 @@ type Config struct {
 	Drive  Drive
 	Bolt   *BoltSensor // nil means that the lock has no bolt sensor
 	Door   *DoorSensor // nil means that the door has no sensor
+	Exit   *ExitInput  // nil means that there is no exit input
 }
 
 // Line identifies one line of a GPIO chip and describes its wiring.
@@ -64,6 +65,13 @@ type DoorSensor struct {
 	Line
 	Debounce time.Duration      // how long a level must be stable before it counts
 	Active   actuator.DoorState // the state that the active level means: open or closed
+}
+
+// ExitInput describes the input with which somebody asks to leave: a button, a bar or a
+// motion sensor on the inside. Its active level means that somebody asks.
+type ExitInput struct {
+	Line
+	Debounce time.Duration // how long a level must be stable before it counts
 }
 
 // Bias selects the pull resistor that the chip applies to a line.

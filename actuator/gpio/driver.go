@@ -19,6 +19,7 @@ type Driver struct {
 	out    *outputs // nil while the output lines are not requested
 	bolt   *sensor[actuator.Reading]
 	door   *sensor[actuator.DoorReading]
+	exit   *sensor[actuator.ExitReading]
 }
 
 var _ actuator.Driver = (*Driver)(nil)
@@ -43,8 +44,26 @@ func New(config Config, store FDStore, log *zap.Logger) *Driver {
 			return actuator.DoorReading{Door: pick(s, door.Active, inactive, actuator.DoorUnknown), Time: s.at}
 		})
 	}
+
+	if exit := config.Exit; exit != nil {
+		d.exit = startSensor(exit.Line, exit.Debounce, log, func(s sample) actuator.ExitReading {
+			return actuator.ExitReading{Exit: pick(s, actuator.ExitActive, actuator.ExitIdle, actuator.ExitUnknown), Time: s.at}
+		})
+	}
 	return d
 }
+
+// input is a sensor, whatever its readings are.
+type input interface {
+	waitUntilOpen()
+	retry()
+	reopenIfGone()
+	close()
+}
+
+// inputs returns the sensors. Those that are not fitted are nil pointers, whose methods
+// do nothing.
+func (d *Driver) inputs() []input { return []input{d.bolt, d.door, d.exit} }
 
 // pick returns the value that belongs to a sample.
 func pick[T any](s sample, active, inactive, failed T) T {
@@ -69,8 +88,9 @@ func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted
 	d.closeOutputs() // an earlier Open may have left them open
 
 	// The request may move the bolt, and the sensors must not miss that edge.
-	d.bolt.waitUntilOpen()
-	d.door.waitUntilOpen()
+	for _, input := range d.inputs() {
+		input.waitUntilOpen()
+	}
 
 	if found, adopted, err = d.openOutputs(level); err != nil {
 		d.closeOutputs()
@@ -78,8 +98,9 @@ func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted
 	}
 
 	// If the chip was missing until now, the sensors can be opened now, too.
-	d.bolt.retry()
-	d.door.retry()
+	for _, input := range d.inputs() {
+		input.retry()
+	}
 	return found, adopted, nil
 }
 
@@ -108,8 +129,9 @@ func (d *Driver) openOutputs(level actuator.Position) (found actuator.Position, 
 
 // Drive implements [actuator.Driver].
 func (d *Driver) Drive(target actuator.Position) error {
-	d.bolt.reopenIfGone()
-	d.door.reopenIfGone()
+	for _, input := range d.inputs() {
+		input.reopenIfGone()
+	}
 
 	return d.withOutputs(func(o *outputs) error {
 		switch d.config.Mode {
@@ -160,12 +182,13 @@ func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt.channel() }
 func (d *Driver) Door() <-chan actuator.DoorReading { return d.door.channel() }
 
 // Exit implements [actuator.Driver].
-func (d *Driver) Exit() <-chan actuator.ExitReading { return nil }
+func (d *Driver) Exit() <-chan actuator.ExitReading { return d.exit.channel() }
 
 // Close ends a pulse and releases the lines. A line in the [FDStore] keeps its level.
 func (d *Driver) Close() error {
-	d.bolt.close()
-	d.door.close()
+	for _, input := range d.inputs() {
+		input.close()
+	}
 
 	var err error
 	if d.out != nil && d.config.Mode != actuator.Hold {

@@ -221,6 +221,30 @@ func TestSensorReadings(t *testing.T) {
 	}
 }
 
+// The exit input is active while somebody presses the button, also if the button
+// connects the line to ground.
+func TestExitReadings(t *testing.T) {
+	s := newSim(t, "LOCK", "EXIT")
+	s.pull(1, "up")
+	c := Config{
+		Mode: actuator.Hold, Line: Line{Chip: s.name, Name: "LOCK"}, Active: actuator.Unlocked,
+		Exit: &ExitInput{Line: Line{Chip: s.name, Name: "EXIT", ActiveLow: true}, Debounce: 5 * time.Millisecond},
+	}
+	d, _, _ := open(t, c, nil, actuator.Locked)
+
+	exit := func(want actuator.ExitState) {
+		t.Helper()
+		if r := receive(t, d.Exit()); r.Exit != want {
+			t.Errorf("exit %s, want %s", r.Exit, want)
+		}
+	}
+	exit(actuator.ExitIdle)
+	s.pull(1, "down")
+	exit(actuator.ExitActive)
+	s.pull(1, "up")
+	exit(actuator.ExitIdle)
+}
+
 // The driver sees a bolt that moves immediately after the request of its line, because
 // Open waits for the bolt sensor before it requests the line. Without that wait the
 // kernel sometimes missed the edge.
