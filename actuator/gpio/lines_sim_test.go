@@ -197,7 +197,7 @@ func TestSensorReadings(t *testing.T) {
 	before := clock.Uptime()
 	s.pull(1, "down")
 	if r := bolt(actuator.Unlocked); r.Time < before || r.Time > clock.Uptime() {
-		t.Errorf("the edge was at %s, between %s and %s", r.Time, before, clock.Uptime())
+		t.Errorf("the edge was at %s, want a time from %s to %s", r.Time, before, clock.Uptime())
 	}
 
 	s.pull(2, "up")

@@ -103,7 +103,7 @@ func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt }
 // Door implements [actuator.Driver]. It returns nil: the mock has no door sensor.
 func (d *Driver) Door() <-chan actuator.DoorReading { return nil }
 
-// Exit implements [actuator.Driver]: there is no exit input.
+// Exit implements [actuator.Driver]. It returns nil: the mock has no exit input.
 func (d *Driver) Exit() <-chan actuator.ExitReading { return nil }
 
 // Close implements [actuator.Driver].

@@ -51,7 +51,7 @@ func faults(t *testing.T, g *gateway) {
 	g.start()
 	answer("line in use by another process", "lockDoor", "null", "status 503", `"code":"actuator-unavailable"`, "in use by", "somebody")
 	twin("fault", `the lock cannot be driven: line "LOCK" of chip door: in use by "somebody" (device or resource busy); free the line or configure another one`)
-	journal("lines cannot be taken")
+	journal("cannot request the lock")
 	g.ask("/occupy", false, nil)
 	g.bolt(1, 100*time.Millisecond, false)
 	answer("line free again", "lockDoor", "null", "status 200")
