@@ -34,5 +34,5 @@ func changed(keys []string, prefix string, a, b reflect.Value) []string {
 // Reloadable reports whether a running agent can apply a change of the key without
 // touching the lock or the connection to the hub.
 func Reloadable(key string) bool {
-	return key == "log_level" || key == "lock.auto_relock" || strings.HasPrefix(key, "place.")
+	return key == "log_level" || key == "lock.auto_relock" || key == "lock.held_open" || strings.HasPrefix(key, "place.")
 }

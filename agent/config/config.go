@@ -50,6 +50,9 @@ func defaults() Config {
 		Lock: Lock{
 			ConfirmTimeout: Duration(4 * time.Second),
 			MinInterval:    Duration(time.Second),
+			Relock:         "timer",
+			Settle:         Duration(time.Second),
+			ExitTime:       Duration(5 * time.Second),
 			Mock:           Mock{Travel: Duration(50 * time.Millisecond), Fault: "none"},
 		},
 	}

@@ -50,6 +50,17 @@ var keys = []key{
 	{"lock.auto_relock", `"0s"`, true, "Modes hold and dual: relock this long after an unlock; 0s disables relocking. The desired property\n" +
 		"autoRelockSeconds overrides it. In mode pulse the strike locks by itself."},
 
+	{"lock.relock", `"timer"`, true, "timer: relock after the time of an unlock. close: relock as soon as the door has opened and closed, or after\n" +
+		"that time if nobody opens it. close needs a door sensor."},
+	{"lock.settle", `"1s"`, true, "How long the door must have been closed before a promised lock, 0s to 10s."},
+	{"lock.exit_time", `"5s"`, true, "How long after an unlock or an exit an opening of the door raises no alarm, 1s to 60s."},
+	{"lock.held_open", `"0s"`, true, "How long the door may stay open before the event heldOpen; 0s disables it. Needs a door sensor. The\n" +
+		"desired property heldOpenSeconds overrides it."},
+	{"lock.manual", `false`, true, "Whether a handle, a thumb-turn or a key opens the locked door. If true, latchd cannot tell a forced door\n" +
+		"from a door that somebody opened by hand, and raises no alarm for it."},
+	{"lock.egress", `"mechanical"`, true, "Set this if people can always leave without latchd, for example with a handle on the inside. The desired\n" +
+		"property lockdown is refused without it, unless [lock.exit] unlocks the door."},
+
 	{"lock.gpio.chip", `"pinctrl-bcm2711"`, false, "GPIO chip: its label, its name (gpiochip0) or its path; see gpiodetect. Prefer the label: names can change between kernels."},
 	{"lock.gpio.line", `17`, false, "GPIO line: its offset, or its name in quotes; see gpioinfo. In mode dual, the line whose pulse locks."},
 	{"lock.gpio.unlock_line", `18`, true, "Mode dual: the line whose pulse unlocks."},
@@ -71,6 +82,14 @@ var keys = []key{
 	{"lock.door_sensor.active_low", `false`, true, ""},
 	{"lock.door_sensor.bias", `"pull-up"`, true, ""},
 	{"lock.door_sensor.debounce", `"10ms"`, true, ""},
+
+	{"lock.exit.action", `"unlock"`, true, "What an exit button, bar or motion sensor on the inside does. unlock: it unlocks the door, even in lockdown and\n" +
+		"without a network; min_interval must be at most 1s. shunt: it only announces that somebody opens the door."},
+	{"lock.exit.chip", `"pinctrl-bcm2711"`, true, "GPIO chip of the exit input; the default is the lock's chip."},
+	{"lock.exit.line", `23`, true, "GPIO line of the exit input: its offset, or its name in quotes. Its active level means that somebody leaves."},
+	{"lock.exit.active_low", `true`, true, ""},
+	{"lock.exit.bias", `"pull-up"`, true, ""},
+	{"lock.exit.debounce", `"10ms"`, true, ""},
 
 	{"lock.mock.travel", `"50ms"`, true, "Driver mock: how long the simulated bolt takes to move."},
 	{"lock.mock.fault", `"none"`, true, "Driver mock: the fault to simulate: none, jam, slow, dead-sensor or busy."},

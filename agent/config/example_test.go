@@ -66,8 +66,8 @@ func TestTheExampleLoads(t *testing.T) {
 	}
 
 	all := uncomment(Example(), "state_dir", "log_level", "allow_reboot", "certificate_file", "certificate_key_file", "endpoint = \"10", "ca_file",
-		"websocket", "proxy =", "confirm_timeout", "min_interval", "auto_relock", "active_low", "bias", "drive", "debounce", "chip", "line", "active",
-		"travel", "fault", "building", "floor", "room", "[lock.bolt_sensor]", "[lock.door_sensor]", "[lock.mock]", "[place]")
+		"websocket", "proxy =", "confirm_timeout", "min_interval", "auto_relock", "relock", "settle", "exit_time", "held_open", "manual", "egress", "action", "active_low", "bias", "drive", "debounce", "chip", "line", "active",
+		"travel", "fault", "building", "floor", "room", "[lock.bolt_sensor]", "[lock.door_sensor]", "[lock.exit]", "[lock.mock]", "[place]")
 
 	for name, text := range map[string]string{
 		"all compatible keys": all,

@@ -21,6 +21,7 @@ var files = map[string]map[string]string{
 		"lock.gpio.chip": `"gpiochip0"`, "lock.gpio.line": `17`, "lock.gpio.active": `"locked"`,
 		"lock.bolt_sensor.line": `27`, "lock.bolt_sensor.active": `"locked"`,
 		"lock.door_sensor.line": `22`, "lock.door_sensor.active": `"open"`,
+		"lock.exit.line": `23`, "lock.exit.action": `"unlock"`,
 	},
 	"dual": {
 		"hub.connection_string_file": `"secret"`, "lock.driver": `"gpio"`, "lock.mode": `"dual"`,
@@ -77,8 +78,15 @@ var badValues = map[string]struct {
 	"lock.pulse":           {"dual", append([]string{`"9ms"`, `"11s"`}, spans...)},
 	"lock.max_energised":   {"dual", append([]string{`"2s"`, `"11m"`}, spans...)},
 	"lock.confirm_timeout": {"", append([]string{`"99ms"`, `"5s"`}, spans...)},
-	"lock.min_interval":    {"", append([]string{`"2m"`}, spans...)},
+	"lock.min_interval":    {"", append([]string{`"2m"`, `"1001ms"`}, spans...)}, // 1001ms is too long for the exit input
 	"lock.auto_relock":     {"", append([]string{`"1500ms"`}, spans...)},
+
+	"lock.relock":    {"dual", []string{`"close"`, `"door"`, `""`, `1`}}, // dual has no door sensor
+	"lock.settle":    {"", append([]string{`"11s"`}, spans...)},
+	"lock.exit_time": {"", append([]string{`"0s"`, `"999ms"`, `"61s"`}, spans...)},
+	"lock.held_open": {"", append([]string{`"1500ms"`}, spans...)},
+	"lock.manual":    {"", switches},
+	"lock.egress":    {"", []string{`"none"`, `true`}},
 
 	"lock.gpio.chip":        {"", texts},
 	"lock.gpio.line":        {"", append([]string{missing}, lineRefs...)},
@@ -101,6 +109,13 @@ var badValues = map[string]struct {
 	"lock.door_sensor.active_low": {"", switches},
 	"lock.door_sensor.bias":       {"", biases},
 	"lock.door_sensor.debounce":   {"", spans},
+
+	"lock.exit.action":     {"", []string{`"open"`, `1`}},
+	"lock.exit.chip":       {"", paths},
+	"lock.exit.line":       {"", append([]string{missing}, lineRefs...)},
+	"lock.exit.active_low": {"", switches},
+	"lock.exit.bias":       {"", biases},
+	"lock.exit.debounce":   {"", spans},
 
 	"lock.mock.travel": {"mock", append([]string{`"11s"`}, spans...)},
 	"lock.mock.fault":  {"mock", []string{`"jammed"`, `""`, `1`}},

@@ -31,11 +31,25 @@ type Lock struct {
 	// AutoRelock is the time from an unlock to its relock; 0 disables relocking. The
 	// desired property autoRelockSeconds overrides it.
 	AutoRelock Duration `toml:"auto_relock"`
+	// Relock is timer, or close to relock as soon as the door has opened and closed.
+	Relock string `toml:"relock"`
+	// Settle is how long the door must have been closed before a promised lock.
+	Settle Duration `toml:"settle"`
+	// ExitTime is how long after an unlock or an exit an opening raises no alarm.
+	ExitTime Duration `toml:"exit_time"`
+	// HeldOpen is how long the door may stay open without an alarm; 0 disables the
+	// alarm. The desired property heldOpenSeconds overrides it.
+	HeldOpen Duration `toml:"held_open"`
+	// Manual means that a handle, a thumb-turn or a key opens the locked door.
+	Manual bool `toml:"manual"`
+	// Egress is mechanical if people can always leave without latchd, else empty.
+	Egress string `toml:"egress"`
 
-	GPIO GPIO    `toml:"gpio"`
-	Bolt *Sensor `toml:"bolt_sensor"`
-	Door *Sensor `toml:"door_sensor"`
-	Mock Mock    `toml:"mock"`
+	GPIO GPIO       `toml:"gpio"`
+	Bolt *Sensor    `toml:"bolt_sensor"`
+	Door *Sensor    `toml:"door_sensor"`
+	Exit *ExitInput `toml:"exit"`
+	Mock Mock       `toml:"mock"`
 }
 
 // GPIO is the table [lock.gpio]: the lines that drive the lock.
@@ -65,6 +79,25 @@ type Sensor struct {
 	Debounce *Duration `toml:"debounce"`
 }
 
+// ExitInput is the table [lock.exit]: a button, a bar or a motion sensor on the inside.
+// The input's active level means that somebody asks to leave.
+type ExitInput struct {
+	// Action is unlock, or shunt if the input only announces an opening.
+	Action string `toml:"action"`
+	// Chip is the input's chip. Empty means the chip of [lock.gpio].
+	Chip      string   `toml:"chip"`
+	Line      *LineRef `toml:"line"`
+	ActiveLow bool     `toml:"active_low"`
+	Bias      string   `toml:"bias"`
+	// Debounce is how long a level must be stable before it counts.
+	Debounce *Duration `toml:"debounce"`
+}
+
+// sensor returns the keys that the exit input shares with the sensors.
+func (e ExitInput) sensor() Sensor {
+	return Sensor{Chip: e.Chip, Line: e.Line, ActiveLow: e.ActiveLow, Bias: e.Bias, Debounce: e.Debounce}
+}
+
 // Mock is the table [lock.mock]: the behaviour of a mock lock.
 type Mock struct {
 	Travel Duration `toml:"travel"`
@@ -76,7 +109,13 @@ type Mock struct {
 // afterwards.
 const EnergisedBound = 3 * time.Second
 
-const defaultDebounce = 10 * time.Millisecond
+const (
+	defaultDebounce = 10 * time.Millisecond
+	// maxHeldOpen is the longest time that held_open can be.
+	maxHeldOpen = 24 * time.Hour
+	// maxExitInterval bounds how long somebody who leaves waits for the minimum interval.
+	maxExitInterval = time.Second
+)
 
 // setDefaults sets the defaults that depend on the driver and the mode.
 func (l *Lock) setDefaults() {
@@ -88,11 +127,14 @@ func (l *Lock) setDefaults() {
 		l.MaxEnergised = cmp.Or(l.MaxEnergised, Duration(10*time.Second))
 	}
 
+	debounce := Duration(defaultDebounce)
 	for _, s := range []*Sensor{l.Bolt, l.Door} {
-		if s != nil && s.Debounce == nil {
-			debounce := Duration(defaultDebounce)
-			s.Debounce = &debounce
+		if s != nil {
+			s.Debounce = cmp.Or(s.Debounce, &debounce)
 		}
+	}
+	if l.Exit != nil {
+		l.Exit.Debounce = cmp.Or(l.Exit.Debounce, &debounce)
 	}
 }
 
@@ -115,9 +157,8 @@ func (l Lock) check(k *checker) {
 		" (a hub may wait only 5 s for an answer)")
 	k.within("lock.min_interval", l.MinInterval, 0, time.Minute, "")
 	k.within("lock.auto_relock", l.AutoRelock, 0, agent.MaxUnlock, " (0s disables relocking)")
-	if time.Duration(l.AutoRelock)%time.Second != 0 {
-		k.fail("lock.auto_relock", "%s is not allowed; want whole seconds", l.AutoRelock)
-	}
+	k.wholeSeconds("lock.auto_relock", l.AutoRelock)
+	l.checkDoorKeys(k)
 
 	if l.Driver == "gpio" {
 		l.checkGPIO(k)
@@ -146,6 +187,32 @@ func (l Lock) checkModeKeys(k *checker) {
 	}
 }
 
+// checkDoorKeys checks the keys that describe the door around the lock.
+func (l Lock) checkDoorKeys(k *checker) {
+	k.oneOf("lock.relock", l.Relock, "timer", "close")
+	if l.Relock == "close" && l.Door == nil && l.Driver == "gpio" {
+		k.fail("lock.relock", "\"close\" needs a door sensor; add the table [lock.door_sensor], or want \"timer\"")
+	}
+	k.within("lock.settle", l.Settle, 0, 10*time.Second, "")
+	k.within("lock.exit_time", l.ExitTime, time.Second, time.Minute, "")
+	k.within("lock.held_open", l.HeldOpen, 0, maxHeldOpen, " (0s disables the alarm)")
+	k.wholeSeconds("lock.held_open", l.HeldOpen)
+	if l.Egress != "" && l.Egress != "mechanical" {
+		k.fail("lock.egress", "%q is not allowed; want \"mechanical\", or remove the key if nobody can leave without latchd", l.Egress)
+	}
+
+	if l.Exit == nil {
+		return
+	}
+	k.oneOf("lock.exit.action", cmp.Or(l.Exit.Action, "unlock"), "unlock", "shunt")
+	if l.ExitUnlocks() && time.Duration(l.MinInterval) > maxExitInterval {
+		k.fail("lock.min_interval", "%s is too long for [lock.exit], which waits for it before it unlocks; want at most %s", l.MinInterval, Duration(maxExitInterval))
+	}
+}
+
+// ExitUnlocks reports whether an exit input unlocks the door.
+func (l Lock) ExitUnlocks() bool { return l.Exit != nil && l.Exit.Action != "shunt" }
+
 func (l Lock) checkGPIO(k *checker) {
 	g := l.GPIO
 	k.required("lock.gpio.chip", g.Chip, "a chip's name, path or label, such as gpiochip0 (see 'gpiodetect')")
@@ -169,6 +236,9 @@ func (l Lock) checkGPIO(k *checker) {
 
 	l.Bolt.check(k, "lock.bolt_sensor", "locked", "unlocked")
 	l.Door.check(k, "lock.door_sensor", "open", "closed")
+	if l.Exit != nil {
+		l.Exit.sensor().checkInput(k, "lock.exit")
+	}
 }
 
 // check checks a sensor's table, if there is one. meanings are the allowed values of
@@ -177,8 +247,13 @@ func (s *Sensor) check(k *checker, key string, meanings ...string) {
 	if s == nil {
 		return
 	}
-	k.line(key+".line", s.Line)
 	k.oneOf(key+".active", s.Active, meanings...)
+	s.checkInput(k, key)
+}
+
+// checkInput checks the keys that describe the input line.
+func (s Sensor) checkInput(k *checker, key string) {
+	k.line(key+".line", s.Line)
 	k.bias(key+".bias", s.Bias)
 	k.within(key+".debounce", *s.Debounce, 0, time.Second, "")
 }
@@ -210,6 +285,11 @@ func (l Lock) ActuatorConfig() actuator.Config {
 		MinInterval:    time.Duration(l.MinInterval),
 		Pulse:          time.Duration(l.Pulse),
 		MaxEnergised:   time.Duration(l.MaxEnergised),
+		RelockOnClose:  l.Relock == "close",
+		Settle:         time.Duration(l.Settle),
+		ExitTime:       time.Duration(l.ExitTime),
+		Manual:         l.Manual,
+		ExitShunts:     l.Exit != nil && !l.ExitUnlocks(),
 	}
 }
 

@@ -104,3 +104,84 @@ func TestLoadErrorsInLock(t *testing.T) {
 		})
 	}
 }
+
+// exitInput adds an exit input and relocking on close to goodGPIO.
+var exitInput = strings.NewReplacer("[lock.gpio]\n", `relock = "close"
+settle = "2s"
+exit_time = "10s"
+manual = true
+held_open = "30s"
+egress = "mechanical"
+[lock.exit]
+line = "a\"b"
+action = "shunt"
+[lock.gpio]
+`)
+
+func TestActuatorConfigOfTheDoor(t *testing.T) {
+	t.Parallel()
+	c, err := parse("/f.toml", []byte(exitInput.Replace(goodGPIO)))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := actuator.Config{
+		Mode: actuator.Hold, ConfirmTimeout: 4 * time.Second, MinInterval: time.Second,
+		RelockOnClose: true, Settle: 2 * time.Second, ExitTime: 10 * time.Second, Manual: true, ExitShunts: true,
+	}
+	if got := c.Lock.ActuatorConfig(); got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if c.Lock.HeldOpen != Duration(30*time.Second) || c.Lock.Egress != "mechanical" {
+		t.Errorf("held_open and egress: %+v", c.Lock)
+	}
+	if got := *c.Lock.Exit.Line; got.Name != `a"b` {
+		t.Errorf("the exit input's line is %q", got.Name)
+	}
+
+	if c, err = parse("/f.toml", []byte(goodGPIO)); err != nil {
+		t.Fatal(err)
+	}
+	want = actuator.Config{
+		Mode: actuator.Hold, ConfirmTimeout: 4 * time.Second, MinInterval: time.Second,
+		Settle: time.Second, ExitTime: 5 * time.Second,
+	}
+	if got := c.Lock.ActuatorConfig(); got != want {
+		t.Errorf("the defaults are %+v\nwant %+v", got, want)
+	}
+}
+
+// Line names are TOML strings, with escapes and both kinds of quotes.
+func TestLineNamesAreDecoded(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]LineRef{
+		`"a\"b"`:     {Name: `a"b`},
+		`'a"b'`:      {Name: `a"b`},
+		`"a\u0042"`:  {Name: "aB"},
+		`"'LOCK'"`:   {Name: "'LOCK'"},
+		`'a\b'`:      {Name: `a\b`},
+		`"""LOCK"""`: {Name: "LOCK"},
+		`17`:         {Offset: 17},
+	} {
+		c, err := parse("/f.toml", []byte(strings.Replace(goodGPIO, "line = 17", "line = "+value, 1)))
+		if err != nil {
+			t.Errorf("line = %s: %v", value, err)
+			continue
+		}
+		if got := *c.Lock.GPIO.Line; got != want {
+			t.Errorf("line = %s is read as %+v, want %+v", value, got, want)
+		}
+	}
+}
+
+// The minimum interval is bounded only where an exit input unlocks.
+func TestMinIntervalWithAnExitInput(t *testing.T) {
+	t.Parallel()
+	for action, allowed := range map[string]bool{"unlock": false, "shunt": true} {
+		text := strings.NewReplacer("[lock.gpio]\n", "min_interval = \"2s\"\n[lock.exit]\nline = 3\naction = \""+action+"\"\n[lock.gpio]\n")
+		_, err := parse("/f.toml", []byte(text.Replace(goodGPIO)))
+		if (err == nil) != allowed {
+			t.Errorf("action = %q with a minimum interval of 2 s: %v", action, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
@@ -18,9 +19,9 @@ type Duration time.Duration
 // UnmarshalTOML reads the duration from a string. It refuses a bare number, because
 // time.ParseDuration would read 4 as four nanoseconds.
 func (d *Duration) UnmarshalTOML(value []byte) error {
-	text := strings.Trim(string(value), `"'`)
+	text, isString := decodeString(value)
 	span, err := time.ParseDuration(text)
-	if err != nil || text == string(value) {
+	if err != nil || !isString {
 		return unstable.NewParserError(value, "%s is not a duration; want a number with a unit, such as \"500ms\" or \"4s\"", value)
 	}
 	*d = Duration(span)
@@ -49,18 +50,28 @@ type LineRef struct {
 
 // UnmarshalTOML reads the line's name or offset.
 func (l *LineRef) UnmarshalTOML(value []byte) error {
-	text := string(value)
-	if name := strings.Trim(text, `"'`); name != text && name != "" {
+	if name, isString := decodeString(value); isString && name != "" {
 		*l = LineRef{Name: name}
 		return nil
 	}
 
-	offset, err := strconv.ParseUint(text, 10, 16)
+	offset, err := strconv.ParseUint(string(value), 10, 16)
 	if err != nil {
 		return unstable.NewParserError(value, "%s is not a line; want its name, such as \"LOCK\", or its offset, such as 17", value)
 	}
 	*l = LineRef{Offset: int(offset)}
 	return nil
+}
+
+// decodeString decodes a TOML string, with its quotes and escapes. It reports whether
+// the value is a string.
+func decodeString(value []byte) (text string, isString bool) {
+	if len(value) == 0 || value[0] != '"' && value[0] != '\'' {
+		return "", false
+	}
+	var file struct{ Value string }
+	err := toml.Unmarshal(append([]byte("Value = "), value...), &file)
+	return file.Value, err == nil
 }
 
 // valueError is the problem of one key's value.
@@ -105,6 +116,12 @@ func (k *checker) oneOf(key, value string, allowed ...string) {
 func (k *checker) within(key string, value Duration, least, most time.Duration, note string) {
 	if time.Duration(value) < least || time.Duration(value) > most {
 		k.fail(key, "%s is out of range; want %s to %s%s", value, Duration(least), Duration(most), note)
+	}
+}
+
+func (k *checker) wholeSeconds(key string, value Duration) {
+	if time.Duration(value)%time.Second != 0 {
+		k.fail(key, "%s is not allowed; want whole seconds", value)
 	}
 }
 
