@@ -21,9 +21,10 @@ var refusalAdvice = map[string]string{
 	"bad-payload":          "the device does not accept this payload: check --payload",
 }
 
-// outcomeAdvice maps the outcome of a device to the remedy.
+// outcomeAdvice maps the outcome of a device that did not succeed to the remedy.
 var outcomeAdvice = map[iothub.Outcome]string{
 	iothub.Refused:        "the device answered with an error: see its answer",
+	iothub.Pending:        "the door locks by itself; do not send the command again: see the reason for what it waits for",
 	iothub.Offline:        "the gateway was not connected and did nothing: check its power and network",
 	iothub.TimedOut:       "the gateway was called and did not answer in time: look at the door before you try again",
 	iothub.Uncertain:      "the gateway may have acted, but its answer is lost: look at the door, or call getStatus",

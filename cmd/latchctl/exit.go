@@ -16,7 +16,7 @@ const (
 	exitOK       = 0 // the command succeeded, on all devices
 	exitFailed   = 1 // the command could not be carried out
 	exitUsage    = 2 // the command line is wrong; nothing was sent
-	exitDevices  = 3 // a job ended with failed devices, or a device refused a method
+	exitDevices  = 3 // a job ended with failed or pending devices, or a device refused a method
 	exitJob      = 4 // the job failed or was cancelled, or the rollout was aborted
 	exitTimedOut = 5 // latchctl stopped waiting; the outcome is unknown
 )

@@ -26,6 +26,7 @@ const fakeHost = "hub.example"
 //	drift    it answers with a success, but does not stay locked
 //	jam      it answers with the status 500
 //	offline  it is not connected; an empty Does means the same
+//	open     its door is open: it answers a lock with a promise
 //	timeout  it does not answer
 //	lost     the hub loses its answer
 //	gone     it is deleted before it is called

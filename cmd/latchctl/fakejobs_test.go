@@ -37,6 +37,8 @@ func (d *fakeDevice) failure() *iothub.Error {
 // answer returns the device's answer to a method.
 func (d *fakeDevice) answer(m iothub.MethodRequest) iothub.MethodResponse {
 	switch {
+	case d.Does == "open" && m.MethodName == lockDoor:
+		return iothub.MethodResponse{Status: 202, Payload: json.RawMessage(`{"position":"unlocked","pending":"door"}`)}
 	case d.Does == "jam":
 		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed","message":"the bolt did not arrive"}}`)}
 	case m.MethodName == "ping":

@@ -34,7 +34,8 @@ func newJobRetry(a *app, run func(context.Context, *jobRetryOptions) error) *cob
 		Long: "The job must have ended. latchctl creates a new job with the same work for the\n" +
 			"devices that did not succeed, starts it at once and watches it. For more than\n" +
 			fmt.Sprintf("%d devices it creates several jobs, one after the other. Devices with an uncertain\n", retryChunk) +
-			"result are called again too.",
+			"result are called again too. Pending devices are not called again, because they\n" +
+			"act by themselves.",
 		Example: "  latchctl job retry lock-20261123-114500-4f3a9c01 --dry-run\n" +
 			"  latchctl job retry lock-20261123-114500-4f3a9c01",
 		Args: exactArgs("ID"),
@@ -96,12 +97,19 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 	return o.retry(ctx, client, job, devices, op)
 }
 
-// failedDevices returns the devices that did not succeed and that the registry
-// still has.
+// failedDevices returns the devices that did not succeed and that the registry still
+// has. It leaves out pending devices, which have promised to act without a new command.
 func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client, old watch.Report) ([]selectedDevice, error) {
-	var ids []string
+	var ids, pending []string
 	for _, d := range old.Failed() {
+		if d.Verdict.Outcome == iothub.Pending {
+			pending = append(pending, d.DeviceID)
+			continue
+		}
 		ids = append(ids, d.DeviceID)
+	}
+	if len(pending) > 0 {
+		o.app.note("left out, because they are pending and act by themselves: %s", firstNames(pending))
 	}
 
 	var devices []selectedDevice
@@ -121,11 +129,17 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 }
 
 // nothingToRetry ends a retry that has no devices to call. It returns nil only if
-// all devices of the job succeeded.
+// all devices of the job succeeded. Its exit status for pending devices is that of the
+// job itself.
 func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	if old.Total() > 0 && old.Succeeded() == old.Total() {
 		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, plural(old.Total(), "device"))
 		return nil
+	}
+
+	if n := old.Counts()[iothub.Pending]; n > 0 && n == len(old.Failed()) && old.Missing == 0 {
+		o.app.note("nothing to retry: the other devices of job %s succeeded (%s)", o.job, plural(old.Succeeded(), "device"))
+		return exitStatus(exitDevices)
 	}
 
 	return fmt.Errorf("job %s has no device left to retry; nothing was sent", o.job)

@@ -35,8 +35,8 @@ func newMethodInvoke(a *app, run func(context.Context, *methodInvokeOptions) err
 		Use:   "invoke ID METHOD",
 		Short: "Call a direct method of one device and show its answer",
 		Long: "Exit status: 0 if the device answered with a success (status 200 to 299), 3 if it\n" +
-			"answered with an error, 5 if it may have been called but no answer arrived, 1 if it\n" +
-			"could not be called.",
+			"answered with an error or is pending (a lock that waits for an open door), 5 if it\n" +
+			"may have been called but no answer arrived, 1 if it could not be called.",
 		Example: `  latchctl method invoke front-door getStatus
   latchctl method invoke front-door ping --payload '{"n":1}'`,
 		Args: exactArgs("ID", "METHOD"),

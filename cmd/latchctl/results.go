@@ -149,7 +149,7 @@ func resultStyle(column int, text string) string {
 	switch iothub.Outcome(text) {
 	case iothub.Succeeded:
 		return green
-	case iothub.Unfinished, iothub.Canceled:
+	case iothub.Pending, iothub.Unfinished, iothub.Canceled:
 		return yellow
 	}
 
@@ -161,8 +161,9 @@ func resultStyle(column int, text string) string {
 var failedOutcomes = [...]iothub.Outcome{iothub.Refused, rollout.NotAsRequired, iothub.TimedOut, iothub.Uncertain, iothub.Offline,
 	iothub.Gone, iothub.Failed, iothub.Canceled, iothub.Unfinished}
 
-// summaryLine returns a job's result on one line: "3 devices: 2 succeeded, 1 failed
-// (1 refused)".
+// summaryLine returns a job's result on one line: "3 devices: 1 succeeded, 1 failed
+// (1 refused), 1 pending". Pending devices have promised to act, so that the line does
+// not count them as failed.
 func summaryLine(r watch.Report) string {
 	prefix := ""
 	switch r.Job.Status {
@@ -179,7 +180,8 @@ func summaryLine(r watch.Report) string {
 		return prefix + "no devices: the condition selected none"
 	}
 
-	failed := r.Total() - r.Succeeded()
+	pending := r.Counts()[iothub.Pending]
+	failed := r.Total() - r.Succeeded() - pending
 	line := fmt.Sprintf("%s%s: %d succeeded, %d failed", prefix, plural(r.Total(), "device"), r.Succeeded(), failed)
 
 	var kinds []string
@@ -192,6 +194,9 @@ func summaryLine(r watch.Report) string {
 	}
 	if len(kinds) > 0 {
 		line += " (" + strings.Join(kinds, ", ") + ")"
+	}
+	if pending > 0 {
+		line += fmt.Sprintf(", %d pending", pending)
 	}
 
 	return line

@@ -53,6 +53,11 @@ func TestJobExitStatus(t *testing.T) {
 		{"all succeeded", makeReport(iothub.JobCompleted, 0, ok), exitOK, "1 device: 1 succeeded, 0 failed", nil},
 		{"an answer of 500", makeReport(iothub.JobCompleted, 0, ok, jam), exitDevices, "2 devices: 1 succeeded, 1 failed (1 refused)",
 			[]string{"refused, jammed (jam): the bolt did not reach its position"}},
+		{"a lock that waits for an open door", makeReport(iothub.JobCompleted, 0, ok, answered("d", 202, `{"position":"unlocked","pending":"door"}`)), exitDevices,
+			"2 devices: 1 succeeded, 0 failed, 1 pending", []string{"pending (d): the door locks by itself"}},
+		{"pending and jammed", makeReport(iothub.JobCompleted, 0, ok, jam, answered("d", 202, `{"position":"unlocked","pending":"exit"}`)), exitDevices,
+			"3 devices: 1 succeeded, 1 failed (1 refused), 1 pending",
+			[]string{"refused, jammed (jam)", "pending (d): the door locks by itself"}},
 		{"an answer of another device", makeReport(iothub.JobCompleted, 0, answered("x", 400, `"no"`)), exitDevices, "1 device: 0 succeeded, 1 failed (1 refused)",
 			[]string{"refused (x): the device answered with an error"}},
 		{"offline and timed out", makeReport(iothub.JobCompleted, 0, erred("a", iothub.CodeDeviceNotOnline), erred("b", iothub.CodeGatewayTimeout)), exitDevices,
@@ -91,15 +96,16 @@ func TestJobExitStatus(t *testing.T) {
 }
 
 // TestEveryOutcomeHasAdvice checks that outcomeAdvice has a remedy for each failed
-// outcome, and for no other.
+// outcome and for pending, and for no other.
 func TestEveryOutcomeHasAdvice(t *testing.T) {
-	for _, o := range failedOutcomes {
+	outcomes := append([]iothub.Outcome{iothub.Pending}, failedOutcomes[:]...)
+	for _, o := range outcomes {
 		if outcomeAdvice[o] == "" {
 			t.Errorf("no advice for %s", o)
 		}
 	}
-	if len(outcomeAdvice) != len(failedOutcomes) {
-		t.Errorf("there are %d remedies for %d outcomes", len(outcomeAdvice), len(failedOutcomes))
+	if len(outcomeAdvice) != len(outcomes) {
+		t.Errorf("there are %d remedies for %d outcomes", len(outcomeAdvice), len(outcomes))
 	}
 }
 

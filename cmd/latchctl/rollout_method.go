@@ -48,7 +48,9 @@ const rolloutHelp = "The devices are fixed when the rollout starts. They are cal
 	"ids. A wave is one job, or several jobs one after the other if the ids are too long\n" +
 	"for one condition. A wave ends when each of its devices has a result. If more than\n" +
 	"--abort-above of the devices failed, latchctl aborts the rollout: it creates no\n" +
-	"further job. After Ctrl-C or a crash, continue with 'latchctl rollout resume'.\n" +
+	"further job. A pending device counts as failed, because nobody knows yet whether it\n" +
+	"succeeds: a lock that waits for an open door is pending. After Ctrl-C or a crash,\n" +
+	"continue with 'latchctl rollout resume'.\n" +
 	"Exit status: 0 if all devices succeeded, 3 if some failed, 4 if the rollout was\n" +
 	"aborted, 5 if it did not end within --wait."
 

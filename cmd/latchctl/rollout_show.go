@@ -169,7 +169,7 @@ type rolloutResult struct {
 }
 
 // rolloutDevice is a device of a rollout as -o jsonl prints it. The result of a device
-// that has not been called is "pending".
+// that has not been called is "pending", without a reason.
 type rolloutDevice struct {
 	DeviceID string         `json:"deviceId"`
 	Wave     int            `json:"wave"`

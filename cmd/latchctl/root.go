@@ -48,7 +48,7 @@ func newRoot(a *app) *cobra.Command {
 
 	root.Long = "Latchctl runs jobs on the devices of an IoT hub and shows the result of every door.\n" +
 		"Exit status:\n" +
-		"  0 all devices succeeded       3 the job ended with failed devices\n" +
+		"  0 all devices succeeded       3 the job ended with failed or pending devices\n" +
 		"  1 the command failed          4 the job failed, was cancelled or aborted\n" +
 		"  2 wrong command line          5 latchctl stopped waiting"
 	root.SilenceErrors = true

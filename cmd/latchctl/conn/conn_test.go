@@ -64,7 +64,7 @@ func TestResolve(t *testing.T) {
 		{name: "short host name", flags: Flags{HubName: "h"}, usage: `--hub-name has the host name "h"; want the full name`},
 		{name: "URL as host name", flags: Flags{HubName: "https://h.azure-devices.net"}, usage: "want the full name"},
 		{name: "host name and file", flags: Flags{HubName: "h.azure-devices.net", HubFile: file}, usage: "give one of"},
-		{name: "bad endpoint", flags: Flags{HubFile: file, Endpoint: "ftp://h"}, usage: "https only"},
+		{name: "bad endpoint", flags: Flags{HubFile: file, Endpoint: "ftp://h"}, usage: "the scheme is ftp; want https"},
 	}
 
 	for _, tt := range tests {

@@ -98,8 +98,8 @@ func TestCreateJob(t *testing.T) {
 	}
 }
 
-// The console follows a job until its devices are judged. The hub counts a refusal as
-// succeeded; the console does not.
+// The console follows a job until its devices are judged. The hub counts a refusal and a
+// pending lock as succeeded; the console does not.
 func TestFollowJob(t *testing.T) {
 	t.Parallel()
 	h := start(t)
@@ -116,13 +116,16 @@ func TestFollowJob(t *testing.T) {
 	answer := func(status int) *iothub.DeviceJobOutcome {
 		return &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status}}
 	}
+	pending := answer(202)
+	pending.DeviceMethodResponse.Payload = json.RawMessage(`{"position":"unlocked","pending":"door"}`)
 	h.hub.set(func() {
 		j := h.hub.jobs["lock-1"]
-		j.Status, j.DeviceJobStatistics = iothub.JobCompleted, &iothub.JobStatistics{DeviceCount: 2, SucceededCount: 2}
+		j.Status, j.DeviceJobStatistics = iothub.JobCompleted, &iothub.JobStatistics{DeviceCount: 3, SucceededCount: 3}
 		h.hub.jobs["lock-1"] = j
 		h.hub.deviceJobs["lock-1"] = []iothub.DeviceJob{
 			{DeviceID: "a", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(200)},
-			{DeviceID: "b", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(500)}}
+			{DeviceID: "b", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: answer(500)},
+			{DeviceID: "c", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted, Outcome: pending}}
 	})
 	close(h.tick)
 
@@ -130,7 +133,7 @@ func TestFollowJob(t *testing.T) {
 	for !last.Ended {
 		last = decoded[job](t, page.next("job"))
 	}
-	if last.Verdict == nil || *last.Verdict != (verdict{Devices: 2, Succeeded: 1}) || last.Counts.Answered != 2 {
+	if last.Verdict == nil || *last.Verdict != (verdict{Devices: 3, Succeeded: 1, Pending: 1}) || last.Counts.Answered != 3 {
 		t.Errorf("at the end %+v, verdict %+v", last, last.Verdict)
 	}
 

@@ -48,6 +48,7 @@ type counts struct {
 type verdict struct {
 	Devices   int `json:"devices"`
 	Succeeded int `json:"succeeded"`
+	Pending   int `json:"pending,omitempty"` // devices that have promised to act, such as to lock an open door
 }
 
 // trackedJob is a job that the console follows or has followed.
@@ -164,7 +165,9 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, jobDetail{v, s.opts.Report(report)})
 }
 
-func newVerdict(r watch.Report) *verdict { return &verdict{r.Total(), r.Succeeded()} }
+func newVerdict(r watch.Report) *verdict {
+	return &verdict{Devices: r.Total(), Succeeded: r.Succeeded(), Pending: r.Counts()[iothub.Pending]}
+}
 
 // follow starts to follow a job, unless the console already does.
 func (s *Server) follow(j iothub.Job) {

@@ -7,8 +7,9 @@
 //     job is created. A rollout that was interrupted continues where it was: it looks for
 //     a job by its id before it creates the job, so no device is called twice.
 //   - The rows of its devices decide whether a wave passes, as judged by
-//     [iothub.DeviceJob.Judge]. A rollout can also require that the devices' twins meet a
-//     condition after the soak time.
+//     [iothub.DeviceJob.Judge]. A pending device counts as failed, and a resumed rollout
+//     calls it again to learn whether it has succeeded by then. A rollout can also require
+//     that the devices' twins meet a condition after the soak time.
 //   - To stop a rollout means to create no further jobs. A running job completes, because
 //     a hub cannot cancel it.
 //

@@ -314,7 +314,8 @@ func TestWaveOfSeveralJobs(t *testing.T) {
 	}
 }
 
-// failures uses the verdicts of the rows. A device without a row has failed.
+// failures uses the verdicts of the rows. A pending device, and a device without a row,
+// has failed.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	row := func(id string, d iothub.DeviceJob) watch.Device {
@@ -324,12 +325,14 @@ func TestFailures(t *testing.T) {
 	answer := func(status int) iothub.DeviceJob {
 		return iothub.DeviceJob{Status: iothub.DeviceCompleted, Outcome: &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status}}}
 	}
+	pending := answer(202)
+	pending.Outcome.DeviceMethodResponse.Payload = json.RawMessage(`{"position":"unlocked","pending":"door"}`)
 
 	report := watch.Report{Devices: []watch.Device{
-		row("ok", answer(200)), row("jams", answer(500)), row("runs", iothub.DeviceJob{Status: iothub.DeviceRunning}), row("other", answer(500)),
+		row("ok", answer(200)), row("jams", answer(500)), row("runs", iothub.DeviceJob{Status: iothub.DeviceRunning}), row("other", answer(500)), row("open", pending),
 	}}
-	job := Job{Devices: []string{"ok", "jams", "runs", "gone"}}
-	want := map[string]iothub.Outcome{"jams": iothub.Refused, "runs": iothub.Unfinished, "gone": iothub.Gone}
+	job := Job{Devices: []string{"ok", "jams", "runs", "gone", "open"}}
+	want := map[string]iothub.Outcome{"jams": iothub.Refused, "open": iothub.Pending, "runs": iothub.Unfinished, "gone": iothub.Gone}
 
 	check := func() {
 		t.Helper()

@@ -13,7 +13,8 @@ type Device struct {
 	Verdict iothub.Verdict
 }
 
-// Failed reports whether the device failed or has no final row.
+// Failed reports whether the device did not succeed: it failed, it is pending, or it has
+// no final row.
 func (d Device) Failed() bool { return d.Verdict.Outcome != iothub.Succeeded }
 
 // Report is a job with the result of each device. The failed devices come first;
@@ -48,7 +49,7 @@ func (r Report) sort() {
 // Total returns the number of devices of the job.
 func (r Report) Total() int { return len(r.Devices) + r.Missing }
 
-// Failed returns the devices that failed or have no final row.
+// Failed returns the devices that failed, are pending, or have no final row.
 func (r Report) Failed() []Device {
 	n := 0
 	for n < len(r.Devices) && r.Devices[n].Failed() {

@@ -76,7 +76,11 @@ export function jobState(job) {
   const v = job.verdict;
   if (v && job.status === 'completed') {
     if (v.devices === 0) return { word: 'No devices', tone: 'warn' };
-    return v.succeeded === v.devices ? { word: 'Succeeded', tone: 'good' } : { word: `${v.devices - v.succeeded} failed`, tone: 'bad' };
+    const pending = v.pending ?? 0;
+    const failed = v.devices - v.succeeded - pending;
+    const pendingText = `${pending} pending`;
+    if (failed > 0) return { word: pending > 0 ? `${failed} failed, ${pendingText}` : `${failed} failed`, tone: 'bad' };
+    return pending > 0 ? { word: pendingText, tone: 'warn' } : { word: 'Succeeded', tone: 'good' };
   }
   if (job.status === 'completed' && !job.ended) return { word: 'Loading results', tone: 'busy' };
   if (job.status === 'completed') { // only the hub's counts are known; they count a refusal as an answer
@@ -126,7 +130,9 @@ export function jobContent({ job, report }, openDoor) {
   if (report && job.ended) {
     const { summary, devices, advice } = report;
     const failed = devices.filter((d) => d.result !== 'succeeded');
-    parts.push(h('p', { class: 'result' }, h('b', {}, `${summary.succeeded} succeeded`), `, ${summary.failed} failed, of ${plural(summary.devices, 'device')}`));
+    const pending = summary.byResult.pending ?? 0;
+    parts.push(h('p', { class: 'result' }, h('b', {}, `${summary.succeeded} succeeded`),
+      `, ${summary.failed - pending} failed${pending > 0 ? `, ${pending} pending` : ''}, of ${plural(summary.devices, 'device')}`));
     if (advice?.length) parts.push(h('ul', { class: 'advice' }, advice.map((line) => h('li', {}, line))));
 
     parts.push(results(failed, devices.filter((d) => d.result === 'succeeded'), openDoor));
@@ -135,13 +141,19 @@ export function jobContent({ job, report }, openDoor) {
   return [...parts, facts];
 }
 
-// results lists the devices of a job, failed devices first.
+// resultBadge shows the result of a device. A pending device has promised to act, such as
+// to lock when the door is closed.
+function resultBadge(result) {
+  const [tone, symbol] = { succeeded: ['good', 'done'], pending: ['warn', 'moving'] }[result] ?? ['bad', 'jammed'];
+  return h('span', { class: `badge is-${tone}` }, icon(symbol), result);
+}
+
+// results lists the devices of a job, failed and pending devices first.
 function results(failed, succeeded, openDoor) {
   const row = (d) => h('li', {}, h('button', { type: 'button', class: 'name', onclick: () => openDoor(d.deviceId) }, d.deviceId),
-    h('span', { class: `badge is-${d.result === 'succeeded' ? 'good' : 'bad'}` }, icon(d.result === 'succeeded' ? 'done' : 'jammed'), d.result),
-    h('span', { class: 'reason' }, d.reason ?? ''));
+    resultBadge(d.result), h('span', { class: 'reason' }, d.reason ?? ''));
 
-  const list = h('ul', { class: 'results', 'aria-label': 'Results, failed devices first' });
+  const list = h('ul', { class: 'results', 'aria-label': 'Results, failed and pending devices first' });
   const all = [...failed, ...succeeded];
   list.append(...all.slice(0, shownRows).map(row));
   if (all.length <= shownRows) return list;
