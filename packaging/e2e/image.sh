@@ -5,10 +5,11 @@
 # ARCH is amd64, arm64 or armhf. Run it as root, because the files of the image have
 # different owners.
 #
-# Debian's kernels have the GPIO character device and its tracepoints, but not the module
-# gpio-sim. The script builds gpio-sim, and the module irq_sim that it needs, from the
-# kernel's source package. It uses the standard kernel, because Debian's cloud kernels have
-# no GPIO support.
+# Debian's kernels have the GPIO character device and its tracepoints, but not the modules
+# gpio-sim and, on some architectures, gpio-pca953x. The script builds both, and the module
+# irq_sim that gpio-sim needs, from the kernel's source package. With i2c-stub, gpio-pca953x
+# makes a chip without interrupts. The script uses the standard kernel, because Debian's
+# cloud kernels have no GPIO support.
 set -euo pipefail
 
 arch=$1
@@ -45,17 +46,17 @@ mkdir debs unpacked
 	"linux-headers-${release%-"$flavour"}-common=$version" "busybox-static:$arch")
 for deb in debs/*.deb; do dpkg-deb -x "$deb" unpacked; done
 
-say 'building gpio-sim'
+say 'building gpio-sim and gpio-pca953x'
 mkdir gpio-sim
 tar -C gpio-sim --strip-components=3 -xJf /usr/src/linux-source-6.1.tar.xz \
-	linux-source-6.1/drivers/gpio/gpio-sim.c linux-source-6.1/drivers/gpio/gpiolib.h linux-source-6.1/kernel/irq/irq_sim.c
-# Changes for a build outside the kernel tree: remove a device table that a 64-bit modpost
-# refuses for 32-bit ARM, replace a function that the kernel does not export, and declare
-# the license of irq_sim.
-sed -i '/^MODULE_DEVICE_TABLE/d' gpio-sim/gpio-sim.c
+	linux-source-6.1/drivers/gpio/{gpio-sim.c,gpio-pca953x.c,gpiolib.h} linux-source-6.1/kernel/irq/irq_sim.c
+# Changes for a build outside the kernel tree: remove the device tables, which a 64-bit
+# modpost refuses for 32-bit ARM, replace a function that the kernel does not export, and
+# declare the license of irq_sim.
+sed -i '/^MODULE_DEVICE_TABLE/d' gpio-sim/gpio-sim.c gpio-sim/gpio-pca953x.c
 sed -i 's/irq_to_desc(irqnum)/irq_data_to_desc(irq_get_irq_data(irqnum))/' gpio-sim/irq_sim.c
 printf '#include <linux/module.h>\n#include <linux/irqdesc.h>\nMODULE_LICENSE("GPL");\n' >>gpio-sim/irq_sim.c
-echo 'obj-m := gpio-sim.o irq_sim.o' >gpio-sim/Makefile
+echo 'obj-m := gpio-sim.o irq_sim.o gpio-pca953x.o' >gpio-sim/Makefile
 headers=$work/unpacked/usr/src/linux-headers-$release
 sed -i "s#include /usr/src/#include $work/unpacked/usr/src/#" "$headers/Makefile"
 mkdir -p unpacked/usr/lib
@@ -75,7 +76,7 @@ modules=lib/modules/$release
 mkdir -p "root/$modules/extra" "root/$modules/kernel"
 cp unpacked/$modules/modules.{builtin,builtin.modinfo,order} "root/$modules/"
 (cd "unpacked/$modules/kernel" && cp -r --parents fs/{autofs,configfs,ext4,jbd2,mbcache.ko} lib crypto net/{core,packet,ipv6} \
-	drivers/{virtio,block,gpio,char} drivers/net/{virtio_net,net_failover}.ko "$work/root/$modules/kernel/" 2>/dev/null) || true
+	drivers/{virtio,block,gpio,char} drivers/i2c/i2c-{stub,dev}.ko drivers/net/{virtio_net,net_failover}.ko "$work/root/$modules/kernel/" 2>/dev/null) || true
 cp gpio-sim/*.ko "root/$modules/extra/"
 depmod -b root "$release"
 

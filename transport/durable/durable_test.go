@@ -32,6 +32,39 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// A file that has the temporary name does not block saving, even if this user cannot
+// open it, and is not written to.
+func TestReplaceWithAnOccupiedTemporaryName(t *testing.T) {
+	t.Parallel()
+	for name, occupy := range map[string]func(path string) error{
+		"a file that this user cannot open": func(path string) error { return os.WriteFile(path, []byte("old"), 0) },
+		"a link to a file of somebody else": func(path string) error { return os.Symlink("elsewhere", path) },
+		"a link to a missing folder":        func(path string) error { return os.Symlink("none/file", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "state.json")
+			if err := errors.Join(os.WriteFile(filepath.Join(dir, "elsewhere"), []byte("safe"), 0o600), occupy(path+".new")); err != nil {
+				t.Fatal(err)
+			}
+
+			for range 2 {
+				if err := Replace(path, []byte("new"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			if got, err := os.ReadFile(path); err != nil || string(got) != "new" {
+				t.Errorf("the file has %q, %v, want new", got, err)
+			}
+			if got, err := os.ReadFile(filepath.Join(dir, "elsewhere")); err != nil || string(got) != "safe" {
+				t.Errorf("another file was changed to %q, %v", got, err)
+			}
+		})
+	}
+}
+
 // A failed Replace leaves the old file untouched and no temporary file.
 func TestReplaceFails(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,158 @@
+// Package expander makes a simulated I2C GPIO expander (PCA9538) whose interrupt line is
+// not connected, so the kernel cannot deliver edges of its lines. Use [New], then set the
+// levels of the inputs with [Expander.Set].
+//
+// The package needs root and the kernel modules i2c-stub, i2c-dev and gpio-pca953x. It
+// is for virtual machines.
+package expander
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Expander is a simulated expander with 8 lines, which are inputs at first.
+type Expander struct {
+	Name  string // the kernel's name of the chip, such as gpiochip1
+	Label string // such as 0-0020
+
+	bus    string // the bus's directory in sysfs
+	i2c    *os.File
+	levels byte // of the inputs, one bit for each line
+}
+
+// address is the expander's address on the I2C bus.
+const address = 0x20
+
+// New makes the expander. There can be one at a time.
+func New() (*Expander, error) {
+	for _, module := range [][]string{{"i2c-stub", fmt.Sprintf("chip_addr=%#x", address)}, {"i2c-dev"}, {"gpio-pca953x"}} {
+		if out, err := exec.Command("modprobe", module...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("modprobe %s: %w: %s", module[0], err, out)
+		}
+	}
+
+	bus, err := findBus()
+	if err != nil {
+		return nil, err
+	}
+	number := strings.TrimPrefix(filepath.Base(bus), "i2c-")
+	e := &Expander{Label: fmt.Sprintf("%s-%04x", number, address), bus: bus}
+	if e.i2c, err = openDevice("/dev/i2c-" + number); err != nil {
+		return nil, err
+	}
+
+	// All lines are inputs: register 3 selects the direction.
+	if err := errors.Join(e.writeRegister(3, 0xff), e.writeRegister(0, 0)); err != nil {
+		e.i2c.Close()
+		return nil, err
+	}
+	if err := e.attach(); err != nil {
+		e.i2c.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// findBus returns the directory of the simulated I2C bus in sysfs.
+func findBus() (string, error) {
+	names, err := filepath.Glob("/sys/bus/i2c/devices/i2c-*/name")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		if text, err := os.ReadFile(name); err == nil && strings.HasPrefix(string(text), "SMBus stub driver") {
+			return filepath.Dir(name), nil
+		}
+	}
+	return "", errors.New("the simulated I2C bus is missing; load the kernel module i2c-stub")
+}
+
+// openDevice opens a device node that udev may still have to create.
+func openDevice(path string) (*os.File, error) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err == nil || time.Now().After(deadline) {
+			return file, err
+		}
+	}
+}
+
+// attach makes the kernel's driver use the expander, and finds the chip's name.
+func (e *Expander) attach() error {
+	if err := os.WriteFile(filepath.Join(e.bus, "new_device"), fmt.Appendf(nil, "pca9538 %#x", address), 0); err != nil {
+		return err
+	}
+
+	chips, err := filepath.Glob(filepath.Join(e.bus, e.Label, "gpiochip*"))
+	if err == nil && len(chips) != 1 {
+		err = fmt.Errorf("the expander %s has the chips %q, want one", e.Label, chips)
+	}
+	if err != nil {
+		e.detach()
+		return err
+	}
+
+	e.Name = filepath.Base(chips[0])
+	node, err := openDevice("/dev/" + e.Name)
+	if err != nil {
+		e.detach()
+		return err
+	}
+	return node.Close()
+}
+
+func (e *Expander) detach() error {
+	return os.WriteFile(filepath.Join(e.bus, "delete_device"), fmt.Appendf(nil, "%#x", address), 0)
+}
+
+// Set sets the level of an input, as a contact does.
+func (e *Expander) Set(line int, high bool) error {
+	if high {
+		e.levels |= 1 << line
+	} else {
+		e.levels &^= 1 << line
+	}
+	return e.writeRegister(0, e.levels)
+}
+
+// Close removes the expander.
+func (e *Expander) Close() error { return errors.Join(e.detach(), e.i2c.Close()) }
+
+// The ioctl requests of the kernel's linux/i2c-dev.h, and the values of their arguments.
+const (
+	i2cSlaveForce = 0x0706
+	i2cSMBus      = 0x0720
+	smbusWrite    = 0
+	smbusByteData = 2
+)
+
+// transfer is the kernel's struct i2c_smbus_ioctl_data.
+type transfer struct {
+	write   byte
+	command byte
+	size    uint32
+	data    *[34]byte
+}
+
+// writeRegister writes a register of the simulated expander.
+func (e *Expander) writeRegister(register, value byte) error {
+	fd := e.i2c.Fd()
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, i2cSlaveForce, address); errno != 0 {
+		return fmt.Errorf("select the expander: %w", errno)
+	}
+
+	t := transfer{write: smbusWrite, command: register, size: smbusByteData, data: &[34]byte{value}}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, i2cSMBus, uintptr(unsafe.Pointer(&t))); errno != 0 {
+		return fmt.Errorf("write register %d of the expander: %w", register, errno)
+	}
+	return nil
+}
