@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -58,7 +59,7 @@ type Config struct {
 	// Reboot restarts the machine. nil forbids the method reboot.
 	Reboot func(context.Context) error
 	// Events queues the door's events for the hub. nil disables events.
-	Events *Events
+	Events *events.Log
 	// SetLogLevel is called with the log level in force. nil leaves the level alone.
 	SetLogLevel func(level string)
 	Now         func() time.Time
@@ -117,7 +118,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 	a.SetDefaults(config.Defaults)
 	a.recordBoot()
 	if config.Events != nil {
-		config.Events.Started(config.Version, a.startedAt)
+		recordStart(config.Events, config.Version, a.startedAt)
 	}
 	return a
 }

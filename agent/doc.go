@@ -1,7 +1,7 @@
 // Package agent is the program on a gateway: it owns one door's lock, answers direct
 // methods, reconciles the twin and keeps its state on disk.
 //
-// Use [OpenStore] and [OpenEvents] to open the state directory, [New] to make the
+// Use [OpenStore] and events.Open to open the state directory, [New] to make the
 // agent, then [Agent.Serve] for each [Link], which is one connection to the hub.
 //
 // Guarantees:

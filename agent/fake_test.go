@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -130,7 +131,7 @@ func newDoor(t *testing.T, dir string, fault mock.Fault, level actuator.Position
 }
 
 // newDoorWith is newDoor with a queue for the lock's events.
-func newDoorWith(t *testing.T, dir string, fault mock.Fault, level actuator.Position, events *Events) *door {
+func newDoorWith(t *testing.T, dir string, fault mock.Fault, level actuator.Position, log *events.Log) *door {
 	t.Helper()
 	store, err := OpenStore(dir, zap.NewNop())
 	if err != nil {
@@ -143,7 +144,7 @@ func newDoorWith(t *testing.T, dir string, fault mock.Fault, level actuator.Posi
 	}
 
 	driver := mock.New(mock.Config{Fault: fault}, level)
-	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, Recorder{store, events}, store.Get().Lock, clock, zap.NewNop())
+	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, Recorder{store, log}, store.Get().Lock, clock, zap.NewNop())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); lock.Run(ctx) }()

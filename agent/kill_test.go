@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/mock"
+	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -50,6 +52,12 @@ func TestAgentSurvivesSIGKILL(t *testing.T) {
 	}
 }
 
+// killLimits makes the log of events drop events during the test.
+var killLimits = events.Limits{
+	Important: events.Limit{Events: 50, Bytes: 50_000},
+	Routine:   events.Limit{Events: 50, Bytes: 50_000},
+}
+
 // killed is the test's knowledge of one door over the lives of its agents.
 type killed struct {
 	t        *testing.T
@@ -60,6 +68,20 @@ type killed struct {
 	set      int      // number of the last acknowledged setting
 	moving   int      // number of kills during a motion
 	commands int      // number of commands given
+}
+
+// killCount returns the number of kills, from LATCHD_TEST_KILLS or 10.
+func killCount(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("LATCHD_TEST_KILLS")
+	if text == "" {
+		return 10
+	}
+	kills, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kills
 }
 
 // once runs an agent for a random time, kills it, and checks the files that it leaves.
@@ -166,24 +188,27 @@ func (k *killed) state() State {
 	return state
 }
 
-// checkEvents checks that the events file is readable and its sequence numbers have no
-// gap.
+// checkEvents checks that the events file is readable, that it lacks only the events
+// that were dropped, and that it has the event of every answered command.
 func (k *killed) checkEvents() {
 	k.t.Helper()
-	text, err := os.ReadFile(filepath.Join(k.dir, "events.jsonl"))
+	file, err := events.Read(k.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-
-	log, bad, err2 := readEvents(text)
-	if err := errors.Join(err, err2); err != nil || bad > 1 {
-		k.t.Fatalf("read the events: %d bad lines, %v", bad, err)
+	if err != nil || file.Unreadable > 1 {
+		k.t.Fatalf("read the events: %d bad lines, %v", file.Unreadable, err)
 	}
 
-	for i, e := range log.queue {
-		if e.Seq != log.queue[0].Seq+uint64(i) {
-			k.t.Fatalf("queue[%d] has sequence number %d; queue[0] has %d", i, e.Seq, log.queue[0].Seq)
-		}
+	answered, dropped := 0, file.Dropped.Important+file.Dropped.Routine
+	for _, e := range file.Events {
+		answered = max(answered, number(e.Reason))
+	}
+	if uint64(len(file.Events))+uint64(dropped) != file.Next-1 {
+		k.t.Fatalf("%d events and %d dropped ones, but the next sequence number is %d", len(file.Events), dropped, file.Next)
+	}
+	if answered < k.answered {
+		k.t.Errorf("command %d was answered, but the newest event is of command %d", k.answered, answered)
 	}
 }
 
@@ -235,10 +260,10 @@ func runUntilKilled(t *testing.T, args []string) {
 		t.Fatal(err)
 	}
 
-	events := OpenEvents(dir, 50, zap.NewNop())
+	log := events.Open(dir, killLimits, zap.NewNop())
 	driver := printingLock{mock.New(mock.Config{Travel: 5 * time.Millisecond, Fault: fault}, bolt), make(chan struct{})}
 	lock := actuator.New(actuator.Config{ConfirmTimeout: 20 * time.Millisecond},
-		driver, Recorder{store, events}, store.Get().Lock, clock, zap.NewNop())
+		driver, Recorder{store, log}, store.Get().Lock, clock, zap.NewNop())
 	go lock.Run(context.Background())
 	<-driver.opened
 	target := actuator.Unlocked

@@ -147,7 +147,7 @@ func (a *Agent) parseCommand(m iothub.Method) (actuator.Command, error) {
 func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, payload any) {
 	result, err := a.lock.Do(ctx, c)
 	if refusal, ok := errors.AsType[*actuator.Refusal](err); ok {
-		return errorAnswer(statusOf(refusal.Code), string(refusal.Code), refusal.Message)
+		return errorAnswer(statusOf(refusal.Code, ""), string(refusal.Code), refusal.Message)
 	}
 	if err != nil {
 		return errorAnswer(http.StatusServiceUnavailable, string(actuator.CodeUnavailable), err.Error())
@@ -162,11 +162,17 @@ func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, pa
 }
 
 // statusOf returns the status of a method's answer for the lock's refusal code. The
-// empty code means success.
-func statusOf(code actuator.Code) int {
+// empty code means that the command was carried out or, with pending, that the lock
+// will carry it out later.
+func statusOf(code actuator.Code, pending actuator.Pending) int {
 	switch code {
 	case "":
+		if pending != "" {
+			return http.StatusAccepted
+		}
 		return http.StatusOK
+	case actuator.CodeLockdown:
+		return http.StatusForbidden
 	case actuator.CodeBusy, actuator.CodeDoorOpen:
 		return http.StatusConflict
 	case actuator.CodeTooSoon:

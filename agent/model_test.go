@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -119,10 +120,12 @@ func TestModelAndCodeAgree(t *testing.T) {
 // telemetryMembers returns the names of all members of the agent's messages.
 func telemetryMembers() []string {
 	names := map[string]bool{}
-	for _, message := range []reflect.Type{reflect.TypeFor[Event](), reflect.TypeFor[statusMessage]()} {
+	for _, message := range []reflect.Type{reflect.TypeFor[events.Event](), reflect.TypeFor[statusMessage]()} {
 		for i := range message.NumField() {
 			name, _, _ := strings.Cut(message.Field(i).Tag.Get("json"), ",")
-			names[name] = true
+			if name != "-" {
+				names[name] = true
+			}
 		}
 	}
 	return slices.Collect(maps.Keys(names))

@@ -55,7 +55,7 @@ func (a *Agent) reportedLock(status actuator.Status) map[string]any {
 	}
 
 	if last := status.Last; last != nil {
-		command := map[string]any{"name": last.Name, "at": formatTime(last.At), "status": statusOf(last.Code)}
+		command := map[string]any{"name": last.Name, "at": formatTime(last.At), "status": statusOf(last.Code, "")}
 		if last.Reason != "" {
 			command["reason"] = last.Reason
 		}
@@ -87,7 +87,11 @@ func (a *Agent) Status() iothub.Object {
 		"stateSaveErrors": a.state.Errors(),
 	}
 	if a.config.Events != nil {
-		counters["eventsWaiting"], counters["eventsDropped"] = a.config.Events.Counts()
+		counts := a.config.Events.Counts()
+		counters["eventsWaiting"] = counts.Waiting
+		counters["eventsDropped"] = counts.Dropped.Important + counts.Dropped.Routine
+		counters["importantEventsDropped"] = counts.Dropped.Important
+		counters["eventSaveErrors"] = counts.Errors
 	}
 	all["counters"] = counters
 	return all

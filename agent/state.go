@@ -56,13 +56,14 @@ type stateFile struct {
 type Store struct {
 	path string // the state file; empty keeps the state in memory only
 
-	mu      sync.Mutex
-	state   State
-	pending []func(error) // done functions of changes that no write includes yet
-	errors  int64
-	wake    chan struct{}
-	ended   chan struct{}
-	closed  bool
+	waiters durable.Waiters // the done functions of changes that are not on disk yet
+
+	mu     sync.Mutex
+	state  State
+	errors int64
+	wake   chan struct{}
+	ended  chan struct{}
+	closed bool
 }
 
 // OpenStore reads the state file in dir, which must exist, and keeps the state there.
@@ -98,12 +99,13 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 // setAside renames an unusable file of the state directory, so that it can be
 // examined later.
 func setAside(log *zap.Logger, path string, reason error) {
-	aside := path + ".bad"
-	log.Warn("a file in the state directory is unusable and was set aside; the agent starts without it",
-		zap.String("file", path), zap.String("renamed_to", aside), zap.Error(reason))
-	if err := os.Rename(path, aside); err != nil {
-		log.Warn("the unusable file could not be set aside and will be overwritten", zap.Error(err))
+	aside, err := durable.SetAside(path)
+	if err != nil {
+		log.Warn("the state file is unusable and will be overwritten", zap.String("file", path), zap.Error(errors.Join(reason, err)))
+		return
 	}
+	log.Warn("the state file is unusable and was set aside; the agent starts without it",
+		zap.String("file", path), zap.String("renamed_to", aside), zap.Error(reason))
 }
 
 // decodeState decodes the text of a state file.
@@ -160,9 +162,10 @@ func (s *Store) Update(change func(*State), done func(error)) {
 		return
 	}
 
-	s.pending = append(s.pending, done)
+	s.waiters.Add(done)
 	signal(s.wake)
 	s.mu.Unlock()
+	s.waiters.Trim()
 }
 
 // Errors returns the number of writes that have failed.
@@ -206,10 +209,10 @@ func (s *Store) writeLoop() {
 // writeOnce writes the state if it has changed or the previous write failed.
 func (s *Store) writeOnce(previous error) error {
 	s.mu.Lock()
-	state, pending := s.state, s.pending
-	s.pending = nil
+	state := s.state
+	waiters, changed := s.waiters.Last()
 	s.mu.Unlock()
-	if len(pending) == 0 && previous == nil {
+	if !changed && previous == nil {
 		return nil
 	}
 
@@ -220,9 +223,7 @@ func (s *Store) writeOnce(previous error) error {
 		s.mu.Unlock()
 	}
 
-	for _, done := range pending {
-		done(err)
-	}
+	s.waiters.Finish(waiters, err)
 	return err
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/cmd/latchd/clock"
 	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/mqtt"
@@ -65,8 +66,8 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	defer store.Close()
-	events := agent.OpenEvents(c.StateDir, agent.MaxEvents, log)
-	defer events.Close()
+	eventLog := events.Open(c.StateDir, events.DefaultLimits, log)
+	defer eventLog.Close()
 	wallClock := clock.Open(c.StateDir, clock.System(), log)
 	if err := recordLines(c.Lock, store); err != nil {
 		return err
@@ -77,7 +78,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 	record := store.Get().Lock
 	driver := debugDriver(newDriver(c.Lock, record, manager, log))
 	lockConfig := c.Lock.ActuatorConfig()
-	lock := actuator.New(lockConfig, driver, agent.Recorder{Store: store, Events: events}, record, bootClock, log)
+	lock := actuator.New(lockConfig, driver, agent.Recorder{Store: store, Events: eventLog}, record, bootClock, log)
 	a := agent.New(agent.Config{
 		Driver:       c.Lock.Driver,
 		Mode:         lockConfig.Mode,
@@ -87,7 +88,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		Version:      version,
 		BootID:       bootClock.BootID,
 		Reboot:       rebooter(c.AllowReboot),
-		Events:       events,
+		Events:       eventLog,
 		SetLogLevel:  func(name string) { level.SetLevel(logLevel(name)) },
 		Now:          time.Now,
 		Log:          log,

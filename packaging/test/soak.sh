@@ -9,7 +9,7 @@ export LATCHD_TEST_RECONNECTS=${LATCHD_TEST_RECONNECTS:-6000}
 export LATCHD_TEST_RENEWAL=${LATCHD_TEST_RENEWAL:-3m}
 export LATCHD_TEST_KILLS=${LATCHD_TEST_KILLS:-200}
 go test -count=1 -v -timeout 30m -run 'TestReconnects|TestRenewalsUnderLoad|TestTrouble|TestResetWithinPacket' ./transport/mqtt
-go test -count=1 -v -timeout 10m -run 'Survives?SIGKILL' ./agent
+go test -count=1 -v -timeout 10m -run 'Survives?SIGKILL' ./agent ./agent/events
 
 export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
 go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system

@@ -91,3 +91,10 @@ func MakeDir(dir string, mode os.FileMode) error {
 	}
 	return nil
 }
+
+// SetAside renames an unusable file, so that it can be examined later, and returns its
+// new path.
+func SetAside(path string) (aside string, err error) {
+	aside = path + ".bad"
+	return aside, os.Rename(path, aside)
+}

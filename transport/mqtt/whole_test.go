@@ -18,6 +18,7 @@ import (
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
+	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/hub"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
@@ -96,7 +97,7 @@ type gateway struct {
 	hub      *testHub
 	id       string
 	lock     *actuator.Lock
-	events   *agent.Events
+	events   *events.Log
 	links    atomic.Int64  // number of links that are served now
 	most     atomic.Int64  // largest number of links that were served at the same time
 	all      atomic.Int64  // number of links since the start
@@ -141,7 +142,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	}
 
 	g := &gateway{t: t, hub: h, id: id, up: make(chan struct{}, 1), executed: make(map[string]int)}
-	g.events = agent.OpenEvents(t.TempDir(), agent.MaxEvents, zap.NewNop())
+	g.events = events.Open(t.TempDir(), events.DefaultLimits, zap.NewNop())
 	driver := mock.New(mock.Config{}, actuator.Locked)
 	g.lock = actuator.New(actuator.Config{
 		AtPowerOn: actuator.Locked, ConfirmTimeout: 4 * time.Second,
@@ -249,7 +250,7 @@ func (g *gateway) converged(ctx context.Context, room string, n int) error {
 		case twin.ConnectionState != iothub.Connected:
 			return errors.New("the hub reports that the device is not connected")
 		}
-		if waiting, _ := g.events.Counts(); waiting > 0 {
+		if waiting := g.events.Counts().Waiting; waiting > 0 {
 			return fmt.Errorf("%d events are not sent yet", waiting)
 		}
 		return nil

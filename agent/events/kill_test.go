@@ -1,4 +1,4 @@
-package agent
+package events
 
 import (
 	"bufio"
@@ -38,19 +38,20 @@ func TestEventsSurviveSIGKILL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log, bad, err := readEvents(text)
+		log, bad, err := parse(text, DefaultLimits)
 		if err != nil || bad > 1 {
 			t.Fatalf("%d bad lines, %v", bad, err)
 		}
 		if log.next <= written {
 			t.Errorf("event %d was in the file, but the next sequence number is %d", written, log.next)
 		}
-		if len(log.queue) > 0 && log.queue[0].Seq <= sent {
-			t.Errorf("event %d is queued again, but all up to %d were sent", log.queue[0].Seq, sent)
+		queue := log.all()
+		if len(queue) > 0 && queue[0].Seq <= sent {
+			t.Errorf("event %d is queued again, but all up to %d were sent", queue[0].Seq, sent)
 		}
-		for i, e := range log.queue {
-			if e.Seq != log.queue[0].Seq+uint64(i) {
-				t.Fatalf("queue[%d] has sequence number %d; queue[0] has %d", i, e.Seq, log.queue[0].Seq)
+		for i, e := range queue {
+			if e.Seq != queue[0].Seq+uint64(i) {
+				t.Fatalf("queue[%d] has sequence number %d; queue[0] has %d", i, e.Seq, queue[0].Seq)
 			}
 		}
 	}
@@ -110,12 +111,12 @@ func killOne(t *testing.T, dir string, random *rand.Rand) (written, sent uint64)
 // addUntilKilled queues events, sends some of them, and prints the sequence numbers
 // that it finds in the file.
 func addUntilKilled(t *testing.T, dir string) {
-	e := OpenEvents(dir, 50, zap.NewNop())
+	e := Open(dir, limits(50), zap.NewNop())
 	for i := 0; ; i++ {
 		e.put("a")
 		if i%2 == 0 {
-			if event, _, ok := e.oldest(); ok {
-				e.sent(event)
+			if event, ok := e.Next(); ok {
+				e.Sent(event)
 			}
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
@@ -123,13 +124,13 @@ func addUntilKilled(t *testing.T, dir string) {
 			continue
 		}
 		end := bytes.LastIndexByte(text, '\n')
-		log, _, err := readEvents(text[:end+1])
+		log, _, err := parse(text[:end+1], DefaultLimits)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sent := log.next - 1
-		if len(log.queue) > 0 {
-			sent = log.queue[0].Seq - 1
+		if queue := log.all(); len(queue) > 0 {
+			sent = queue[0].Seq - 1
 		}
 		fmt.Println(log.next-1, sent)
 	}

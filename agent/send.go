@@ -2,9 +2,14 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/agent/events"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // sendEvents sends the queued events and all later ones, oldest first, until ctx
@@ -16,7 +21,7 @@ func (a *Agent) sendEvents(ctx context.Context, link Link) {
 
 	failures := 0
 	for {
-		added, retry := a.config.Events.added, (<-chan time.Time)(nil)
+		added, retry := a.config.Events.Added(), (<-chan time.Time)(nil)
 		if err := a.sendQueued(ctx, link); err == nil {
 			failures = 0
 		} else {
@@ -39,12 +44,12 @@ func (a *Agent) sendEvents(ctx context.Context, link Link) {
 // sendQueued sends events until the queue is empty or one cannot be sent.
 func (a *Agent) sendQueued(ctx context.Context, link Link) error {
 	for {
-		event, store, ok := a.config.Events.oldest()
+		event, ok := a.config.Events.Next()
 		if !ok {
 			return nil
 		}
 
-		message, err := event.message(store)
+		message, err := eventMessage(event, a.config.Events.Store())
 		if err == nil {
 			err = link.Send(ctx, message)
 		}
@@ -52,6 +57,24 @@ func (a *Agent) sendQueued(ctx context.Context, link Link) error {
 			return err
 		}
 
-		a.config.Events.sent(event)
+		a.config.Events.Sent(event)
 	}
+}
+
+// eventMessage returns an event as a device-to-cloud message. The message id is made of
+// the store's name and the sequence number, so a receiver can recognise an event that
+// the agent sends twice.
+func eventMessage(e events.Event, store string) (iothub.Message, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return iothub.Message{}, fmt.Errorf("encode the event: %w", err)
+	}
+
+	return iothub.Message{
+		ID:              fmt.Sprintf("%s-%d", store, e.Seq),
+		ContentType:     "application/json",
+		ContentEncoding: "utf-8",
+		Properties:      iothub.Bag{{Name: "event", Value: e.Kind}},
+		Body:            body,
+	}, nil
 }

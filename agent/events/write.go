@@ -1,0 +1,118 @@
+package events
+
+import (
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/durable"
+)
+
+// writeRetry is the delay before a failed write is tried again, if no event comes
+// earlier.
+const writeRetry = 10 * time.Second
+
+// file is the open events file.
+type file struct {
+	*os.File
+	size int
+}
+
+// writeLoop writes pending lines until Close is called. No other goroutine uses the
+// file.
+func (l *Log) writeLoop() {
+	defer close(l.ended)
+	var f file
+	defer func() {
+		if f.File != nil {
+			f.Close()
+		}
+	}()
+
+	failed := false
+	for open := true; open; {
+		var retry <-chan time.Time
+		if failed {
+			retry = time.After(writeRetry)
+		}
+		select {
+		case _, open = <-l.wake:
+		case <-retry:
+		}
+
+		err := l.write(&f)
+		switch {
+		case err != nil && !failed:
+			l.log.Error("cannot write the events file; events will be lost if the agent ends", zap.String("file", l.path), zap.Error(err))
+		case err == nil && failed:
+			l.log.Info("the events file can be written again", zap.String("file", l.path))
+		}
+		failed = err != nil
+	}
+}
+
+// write appends the pending lines to the file, and syncs it if events are among them.
+// If the file has grown beyond its bound or the previous write failed, write replaces
+// the whole file. Afterwards it calls the functions that wait for the lines.
+func (l *Log) write(f *file) error {
+	l.mu.Lock()
+	lines, urgent := l.lines, l.urgent
+	rewrite := l.rewrite || f.size+len(lines) > l.maxFile
+	l.lines, l.urgent, l.rewrite = nil, false, false
+
+	var whole []byte
+	if rewrite {
+		whole = l.content.text()
+	}
+	waiters, _ := l.waiters.Last()
+	l.mu.Unlock()
+
+	var err error
+	if rewrite {
+		err = f.replace(l.path, whole)
+	} else {
+		err = f.append(lines, urgent)
+	}
+
+	if err != nil {
+		l.mu.Lock()
+		l.errors++
+		l.lines, l.rewrite = nil, true
+		l.mu.Unlock()
+	}
+	l.waiters.Finish(waiters, err)
+	return err
+}
+
+// append writes lines to the end of the file.
+func (f *file) append(lines []byte, sync bool) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	if _, err := f.Write(lines); err != nil {
+		return err
+	}
+	f.size += len(lines)
+
+	if !sync {
+		return nil
+	}
+	return f.Sync()
+}
+
+// replace writes text as the new content of the file at path, and opens it for
+// appending.
+func (f *file) replace(path string, text []byte) error {
+	if f.File != nil {
+		f.Close()
+		f.File = nil
+	}
+	if err := durable.Replace(path, text, 0o600); err != nil {
+		return err
+	}
+
+	opened, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	f.File, f.size = opened, len(text)
+	return err
+}
