@@ -1,5 +1,7 @@
-// Package mock simulates a lock with a bolt and a bolt sensor, for demonstrations,
-// simulations and tests. Use [New] to make a [Driver] for an actuator.Lock.
+// Package mock simulates a lock with a bolt and a bolt sensor, and the door around it,
+// for demonstrations, simulations and tests. Use [New] to make a [Driver] for an
+// actuator.Lock, and [Driver.OpenDoor], [Driver.PressExit] and so on to be the people at
+// the door.
 //
 // Guarantees:
 //   - The driver honours the contract of [actuator.Driver], as the GPIO driver does.
@@ -38,18 +40,26 @@ const SlowTravel = 3 * time.Second
 type Config struct {
 	Travel time.Duration // the time that the bolt needs to move; 0 moves it at once
 	Fault  Fault
+	Door   bool // the door has a sensor; the door is closed at first
+	Exit   bool // there is an exit input; it is idle at first
 }
 
-// Driver simulates a lock with a bolt and a bolt sensor. It implements
-// [actuator.Driver].
+// Driver simulates a lock with a bolt and a bolt sensor, and its door. It implements
+// [actuator.Driver]. Its methods may be called from any goroutine, and none of them
+// waits for a reader of the sensors.
 type Driver struct {
 	config Config
 	bolt   chan actuator.Reading
+	door   chan actuator.DoorReading // nil without a door sensor
+	exit   chan actuator.ExitReading // nil without an exit input
 
-	mu       sync.Mutex
-	position actuator.Position // of the bolt
-	travel   *time.Timer       // nil until the bolt has moved for the first time
-	drives   int
+	mu         sync.Mutex
+	position   actuator.Position // of the bolt
+	doorOpen   bool
+	exitActive bool
+	unreadable map[Input]bool
+	travel     *time.Timer // nil until the bolt has moved for the first time
+	drives     int
 }
 
 var _ actuator.Driver = (*Driver)(nil)
@@ -57,11 +67,27 @@ var _ actuator.Driver = (*Driver)(nil)
 // errBusy is the error of all drives with the fault Busy.
 var errBusy = errors.New(`mock line: in use by another process (simulated by fault = "busy")`)
 
+// unreadReadings is how many unread readings of the door sensor and the exit input are
+// kept, so that a slow reader sees a short press of the button. The oldest go first.
+const unreadReadings = 16
+
 // New makes a driver whose bolt is at position.
 func New(config Config, position actuator.Position) *Driver {
-	// The reader may be slower than the bolt, so the channel holds the latest reading.
-	d := &Driver{config: config, bolt: make(chan actuator.Reading, 1), position: position}
-	d.Force(position)
+	d := &Driver{
+		config: config, position: position, unreadable: map[Input]bool{},
+		// The reader may be slower than the bolt, so the channel holds the latest reading.
+		bolt: make(chan actuator.Reading, 1),
+	}
+	if config.Door {
+		d.door = make(chan actuator.DoorReading, unreadReadings)
+	}
+	if config.Exit {
+		d.exit = make(chan actuator.ExitReading, unreadReadings)
+	}
+
+	for _, input := range Inputs {
+		d.sense(input)
+	}
 	return d
 }
 
@@ -100,11 +126,11 @@ func (d *Driver) Idle() error { return nil }
 // Bolt implements [actuator.Driver].
 func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt }
 
-// Door implements [actuator.Driver]. It returns nil: the mock has no door sensor.
-func (d *Driver) Door() <-chan actuator.DoorReading { return nil }
+// Door implements [actuator.Driver]. It returns nil without Config.Door.
+func (d *Driver) Door() <-chan actuator.DoorReading { return d.door }
 
-// Exit implements [actuator.Driver]. It returns nil: the mock has no exit input.
-func (d *Driver) Exit() <-chan actuator.ExitReading { return nil }
+// Exit implements [actuator.Driver]. It returns nil without Config.Exit.
+func (d *Driver) Exit() <-chan actuator.ExitReading { return d.exit }
 
 // Close implements [actuator.Driver].
 func (d *Driver) Close() error {
@@ -121,7 +147,7 @@ func (d *Driver) Force(position actuator.Position) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.position = position
-	d.sense()
+	d.sense(BoltSensor)
 }
 
 // Drives returns the number of calls of Drive.
@@ -149,21 +175,8 @@ func (d *Driver) move(target actuator.Position) {
 
 	if travel == 0 {
 		d.position = target
-		d.sense()
+		d.sense(BoltSensor)
 		return
 	}
 	d.travel = time.AfterFunc(travel, func() { d.Force(target) })
-}
-
-// sense makes the sensor report the bolt's position. The caller must hold d.mu.
-func (d *Driver) sense() {
-	if d.config.Fault == DeadSensor {
-		return
-	}
-
-	select {
-	case <-d.bolt: // the new reading replaces an unread one
-	default:
-	}
-	d.bolt <- actuator.Reading{Position: d.position}
 }
