@@ -13,35 +13,60 @@ type lineID struct {
 	offset uint32
 }
 
-// Check reports whether all configured lines exist, are free and differ from each
-// other. It requests no line. The error joins all problems that it found.
-func Check(config Config) error {
-	lines := config.outputLines()
-	if b := config.Bolt; b != nil {
-		lines = append(lines, b.Line)
-	}
-	if d := config.Door; d != nil {
-		lines = append(lines, d.Line)
-	}
-	if e := config.Exit; e != nil {
-		lines = append(lines, e.Line)
-	}
+// Input tells how latchd reads one configured input.
+type Input struct {
+	Name   string // such as "door sensor"
+	Polled bool   // the chip delivers no edges, so latchd reads the line every PollInterval
+}
 
+// String describes the input in words.
+func (i Input) String() string {
+	if i.Polled {
+		return fmt.Sprintf("the %s is read every %s, because its chip delivers no edges", i.Name, PollInterval)
+	}
+	return fmt.Sprintf("the %s is read by edges", i.Name)
+}
+
+// Check reports whether all configured lines exist, are free and differ from each
+// other. It requests each input once, for a moment, and returns how latchd reads it. It
+// requests no output. The error joins all problems that Check found.
+func Check(config Config) ([]Input, error) {
 	var problems []error
 	seen := map[lineID]Line{}
-	for _, line := range lines {
+	usable := func(line Line) bool {
 		id, err := checkFree(line)
+		if err != nil {
+			problems = append(problems, err)
+			return false
+		}
+
+		other, twice := seen[id]
+		if twice {
+			problems = append(problems, sameLine(line, other))
+		}
+		seen[id] = line
+		return !twice
+	}
+
+	for _, line := range config.outputLines() {
+		usable(line)
+	}
+
+	var inputs []Input
+	for _, input := range config.inputLines() {
+		if !usable(input.Line) {
+			continue
+		}
+
+		fd, edges, err := requestInput(input.Line, input.debounce)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-
-		if other, twice := seen[id]; twice {
-			problems = append(problems, sameLine(line, other))
-		}
-		seen[id] = line
+		unix.Close(fd)
+		inputs = append(inputs, Input{input.name, !edges})
 	}
-	return errors.Join(problems...)
+	return inputs, errors.Join(problems...)
 }
 
 // checkFree returns the identity of a line that exists and is not in use.

@@ -59,7 +59,7 @@ func openChipPath(path string) (*chip, error) {
 // openChipLabel opens the chip with the given label. Two chips with the same label
 // are an error.
 func openChipLabel(label string) (*chip, error) {
-	paths, err := filepath.Glob(filepath.Join(devDir, "gpiochip*"))
+	paths, err := chipPaths(devDir)
 	if err != nil {
 		return nil, chipError(label, err)
 	}
@@ -91,6 +91,31 @@ func openChipLabel(label string) (*chip, error) {
 		return nil, chipError(label, openErr)
 	}
 	return nil, chipError(label, chipNotFoundError{others})
+}
+
+// chipPaths returns the paths of the GPIO chips in a directory, one path for each chip.
+// Raspberry Pi OS links gpiochip4 to gpiochip0, and both paths are one chip.
+func chipPaths(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "gpiochip*"))
+	if err != nil {
+		return nil, err
+	}
+
+	seen := map[uint64]bool{} // by device number
+	return slices.DeleteFunc(paths, func(path string) bool {
+		var info unix.Stat_t
+		if err := unix.Stat(path, &info); err != nil {
+			return errors.Is(err, unix.ENOENT) // a link that leads nowhere
+		}
+		if info.Mode&unix.S_IFMT != unix.S_IFCHR {
+			return false // not a chip; opening it gives the error
+		}
+
+		number := uint64(info.Rdev)
+		known := seen[number]
+		seen[number] = true
+		return known
+	}), nil
 }
 
 func (c *chip) close() { unix.Close(c.fd) }

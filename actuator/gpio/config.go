@@ -132,3 +132,25 @@ func (c Config) outputLines() []Line {
 	}
 	return []Line{c.Line}
 }
+
+// inputLine is the line of a sensor.
+type inputLine struct {
+	Line
+	name     string // such as "door sensor"
+	debounce time.Duration
+}
+
+// inputLines returns the lines that the driver reads.
+func (c Config) inputLines() []inputLine {
+	var lines []inputLine
+	if b := c.Bolt; b != nil {
+		lines = append(lines, inputLine{b.Line, "bolt sensor", b.Debounce})
+	}
+	if d := c.Door; d != nil {
+		lines = append(lines, inputLine{d.Line, "door sensor", d.Debounce})
+	}
+	if e := c.Exit; e != nil {
+		lines = append(lines, inputLine{e.Line, "exit input", e.Debounce})
+	}
+	return lines
+}

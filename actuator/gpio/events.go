@@ -37,3 +37,12 @@ func bootTime(monotonic uint64) time.Duration {
 	}
 	return time.Duration(monotonic) + time.Duration(b.Nano()-m.Nano())
 }
+
+// uptime returns the time of the boot-time clock.
+func uptime() time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return time.Duration(now.Nano())
+}

@@ -89,9 +89,9 @@ func (s *sensor[R]) run() {
 	}
 }
 
-// watchUntilError opens the line and delivers its present level, then its edges.
+// watchUntilError opens the line and delivers its present level, then its changes.
 func (s *sensor[R]) watchUntilError() error {
-	file, err := s.openLine()
+	file, edges, err := s.openLine()
 	if err == nil && !s.setFile(file) {
 		err = os.ErrClosed
 	}
@@ -101,6 +101,16 @@ func (s *sensor[R]) watchUntilError() error {
 	}
 	defer s.closeFile()
 
+	if !edges {
+		s.log.Info("a sensor's chip delivers no edges; reading the sensor at intervals",
+			zap.Stringer("line", s.line), zap.Duration("interval", PollInterval))
+		return s.poll(file)
+	}
+	return s.watchEdges(file)
+}
+
+// watchEdges delivers the present level of the line and then its edges, until an error.
+func (s *sensor[R]) watchEdges(file *os.File) error {
 	if err := s.deliverLevel(file); err != nil {
 		return err
 	}
@@ -129,35 +139,49 @@ func (s *sensor[R]) watchUntilError() error {
 	}
 }
 
-// openLine requests the line as an input with edge events.
-func (s *sensor[R]) openLine() (*os.File, error) {
-	c, err := openChip(s.line.Chip)
+// poll reads the line at intervals. It delivers the present level and then each change,
+// until an error.
+func (s *sensor[R]) poll(file *os.File) error {
+	active, err := readLevel(file)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("read the level: %w", err)
 	}
-	defer c.close()
+	s.deliver(sample{active: active})
 
-	info, err := c.findLine(s.line)
-	if err != nil {
-		return nil, err
-	}
+	level := debouncer{period: s.debounce, active: active}
+	interval := time.NewTicker(PollInterval)
+	defer interval.Stop()
+	for {
+		select {
+		case <-interval.C:
+		case <-s.closed:
+			return os.ErrClosed
+		}
 
-	var attributes []uapi.LineAttribute
-	if s.debounce > 0 {
-		attributes = append(attributes, uapi.DebouncePeriod(s.debounce).Encode())
+		active, err := readLevel(file)
+		if err != nil {
+			return fmt.Errorf("read the level: %w", err)
+		}
+		if now := uptime(); level.read(active, now) {
+			s.deliver(sample{active: active, at: now})
+		}
 	}
-	flags := s.line.flags() | uapi.LineFlagV2Input | uapi.LineFlagV2EdgeBoth
-	fd, err := c.requestLines([]int{int(info.Offset)}, []uapi.LineFlagV2{flags}, 0, attributes...)
+}
+
+// openLine requests the line as an input. edges reports whether the kernel delivers the
+// line's edges.
+func (s *sensor[R]) openLine() (file *os.File, edges bool, err error) {
+	fd, edges, err := requestInput(s.line, s.debounce)
 	if err != nil {
-		return nil, lineError(s.line, info, err)
+		return nil, false, err
 	}
 
 	// A non-blocking file uses the runtime's poller, so reading occupies no thread.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("%s: %w", s.line, err)
+		return nil, false, fmt.Errorf("%s: %w", s.line, err)
 	}
-	return os.NewFile(uintptr(fd), s.line.String()), nil
+	return os.NewFile(uintptr(fd), s.line.String()), edges, nil
 }
 
 // setFile stores the open line in the sensor. If the sensor is closed, setFile

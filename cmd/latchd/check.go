@@ -124,7 +124,11 @@ func checkLock(l config.Lock) finding {
 		return f
 	}
 
-	if err := gpio.Check(l.GPIOConfig()); err != nil {
+	inputs, err := gpio.Check(l.GPIOConfig())
+	for _, input := range inputs {
+		f.Detail += "; " + input.String()
+	}
+	if err != nil {
 		f.OK, f.Problems = false, strings.Split(err.Error(), "\n")
 	}
 	if l.ActuatorConfig().Mode != actuator.Hold {
