@@ -22,11 +22,16 @@ import (
 //
 // Replace writes to a file beside path, named path + ".new", and renames it. Two
 // goroutines or processes must therefore not replace the same file at the same time.
+// Whatever else has that name is removed or, if that is impossible, avoided.
 func Replace(path string, content []byte, mode os.FileMode) error {
-	temporary := path + ".new"
-
-	if err := writeSynced(temporary, content, mode); err != nil {
+	f, err := createTemporary(path+".new", mode)
+	if err != nil {
 		return fmt.Errorf("replace %s: %w", path, err)
+	}
+	temporary := f.Name()
+
+	if err := writeSynced(f, content, mode); err != nil {
+		return errors.Join(fmt.Errorf("replace %s: %w", path, err), os.Remove(temporary))
 	}
 	if err := os.Rename(temporary, path); err != nil {
 		return errors.Join(err, os.Remove(temporary))
@@ -35,19 +40,20 @@ func Replace(path string, content []byte, mode os.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// writeSynced writes content to the file at path and syncs it. It removes the file
-// if it could open but not write it, so that a full disk does not stay full.
-func writeSynced(path string, content []byte, mode os.FileMode) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
+// createTemporary creates a file at path. It never opens an existing file: that file
+// may belong to another user, after somebody ran a command as root.
+func createTemporary(path string, mode os.FileMode) (*os.File, error) {
+	os.Remove(path) // an error shows in the next line
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			os.Remove(path)
-		}
-	}()
+	return f, err
+}
+
+// writeSynced writes content to a new file, syncs it and closes it.
+func writeSynced(f *os.File, content []byte, mode os.FileMode) (err error) {
+	defer func() { err = errors.Join(err, f.Close()) }()
 
 	if err := f.Chmod(mode); err != nil {
 		return err
