@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -43,9 +44,10 @@ type Place struct {
 	Room     *string `toml:"room"`
 }
 
-func defaults() Config {
+// defaults returns the configuration of an empty file.
+func defaults(file string) Config {
 	return Config{
-		StateDir: "/var/lib/latchd",
+		StateDir: defaultStateDir(file),
 		LogLevel: "info",
 		Lock: Lock{
 			ConfirmTimeout: Duration(4 * time.Second),
@@ -58,21 +60,41 @@ func defaults() Config {
 	}
 }
 
+// Dir is the directory of the configuration files. latchd.toml in it belongs to the
+// only door of a gateway, and NAME.toml to the door NAME of a gateway with several.
+const Dir = "/etc/latchd"
+
+// defaultStateDir returns the state directory of the door to which a file belongs.
+func defaultStateDir(file string) string {
+	const all = "/var/lib/latchd"
+	door, isTOML := strings.CutSuffix(filepath.Base(file), ".toml")
+	if filepath.Dir(file) != Dir || !isTOML || door == "latchd" {
+		return all
+	}
+	return filepath.Join(all, door)
+}
+
 // Load reads and checks a configuration file. It makes relative paths in the file
 // relative to the file's directory. The error has one line for each problem.
 func Load(file string) (Config, error) {
-	text, err := os.ReadFile(file)
+	text, err := readFile(file)
 	if err != nil {
-		return Config{}, fmt.Errorf("read the configuration: %w", err)
+		return Config{}, err
 	}
 	return parse(file, text)
 }
 
+func readFile(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return text, nil
+}
+
 func parse(file string, text []byte) (Config, error) {
-	c := defaults()
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields().EnableUnmarshalerInterface()
-	if err := d.Decode(&c); err != nil {
+	c := defaults(file)
+	if err := decode(text, &c); err != nil {
 		return Config{}, explain(file, text, err)
 	}
 
@@ -84,15 +106,40 @@ func parse(file string, text []byte) (Config, error) {
 		return Config{}, errors.Join(errs...)
 	}
 
-	for _, path := range []*string{
-		&c.StateDir, &c.Hub.ConnectionStringFile, &c.Hub.CAFile, &c.Hub.CertificateFile, &c.Hub.CertificateKeyFile, &c.Hub.ProxyFile,
-		&c.Provisioning.KeyFile, &c.Provisioning.GroupKeyFile,
-	} {
+	c.resolvePaths(file)
+	return c, nil
+}
+
+// decode decodes TOML over c. An unknown key is an error.
+func decode(text []byte, c *Config) error {
+	return toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().EnableUnmarshalerInterface().Decode(c)
+}
+
+// resolvePaths makes relative paths relative to the file's directory.
+func (c *Config) resolvePaths(file string) {
+	for _, path := range append(c.secretFiles(), &c.StateDir, &c.Hub.CAFile) {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(filepath.Dir(file), *path)
 		}
 	}
-	return c, nil
+}
+
+func (c *Config) secretFiles() []*string {
+	return []*string{
+		&c.Hub.ConnectionStringFile, &c.Hub.CertificateFile, &c.Hub.CertificateKeyFile, &c.Hub.ProxyFile,
+		&c.Provisioning.KeyFile, &c.Provisioning.GroupKeyFile,
+	}
+}
+
+// SecretFiles returns the files of the device's secrets that the configuration names.
+func (c Config) SecretFiles() []string {
+	var files []string
+	for _, path := range c.secretFiles() {
+		if *path != "" {
+			files = append(files, *path)
+		}
+	}
+	return files
 }
 
 // check returns one error for each key with a bad value.
