@@ -190,7 +190,7 @@ func (l Lock) checkModeKeys(k *checker) {
 // checkDoorKeys checks the keys that describe the door around the lock.
 func (l Lock) checkDoorKeys(k *checker) {
 	k.oneOf("lock.relock", l.Relock, "timer", "close")
-	if l.Relock == "close" && l.Door == nil && l.Driver == "gpio" {
+	if l.Relock == "close" && l.Door == nil {
 		k.fail("lock.relock", "\"close\" needs a door sensor; add the table [lock.door_sensor], or want \"timer\"")
 	}
 	k.within("lock.settle", l.Settle, 0, 10*time.Second, "")
@@ -314,6 +314,9 @@ func (l Lock) GPIOConfig() gpio.Config {
 	if s := l.Door; s != nil {
 		c.Door = &gpio.DoorSensor{Line: s.input(g.Chip), Debounce: time.Duration(*s.Debounce), Active: actuator.DoorState(s.Active)}
 	}
+	if e := l.Exit; e != nil {
+		c.Exit = &gpio.ExitInput{Line: e.sensor().input(g.Chip), Debounce: time.Duration(*e.Debounce)}
+	}
 	return c
 }
 
@@ -332,13 +335,14 @@ func biasOf(bias string) gpio.Bias {
 	return gpio.Bias(bias)
 }
 
-// MockConfig returns the configuration of a mock lock.
+// MockConfig returns the configuration of a mock lock. Of a table [lock.door_sensor] or
+// [lock.exit] it uses only the presence.
 func (l Lock) MockConfig() mock.Config {
 	fault := mock.Fault(l.Mock.Fault)
 	if l.Mock.Fault == "none" {
 		fault = mock.None
 	}
-	return mock.Config{Travel: time.Duration(l.Mock.Travel), Fault: fault}
+	return mock.Config{Travel: time.Duration(l.Mock.Travel), Fault: fault, Door: l.Door != nil, Exit: l.Exit != nil}
 }
 
 func faultNames() []string {

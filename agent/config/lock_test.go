@@ -135,8 +135,9 @@ func TestActuatorConfigOfTheDoor(t *testing.T) {
 	if c.Lock.HeldOpen != Duration(30*time.Second) || c.Lock.Egress != "mechanical" {
 		t.Errorf("held_open and egress: %+v", c.Lock)
 	}
-	if got := *c.Lock.Exit.Line; got.Name != `a"b` {
-		t.Errorf("the exit input's line is %q", got.Name)
+	exit := gpio.ExitInput{Line: gpio.Line{Chip: "gpiochip0", Name: `a"b`}, Debounce: 10 * time.Millisecond}
+	if got := c.Lock.GPIOConfig().Exit; got == nil || *got != exit {
+		t.Errorf("the exit input is %+v, want %+v", got, exit)
 	}
 
 	if c, err = parse("/f.toml", []byte(goodGPIO)); err != nil {
@@ -183,5 +184,17 @@ func TestMinIntervalWithAnExitInput(t *testing.T) {
 		if (err == nil) != allowed {
 			t.Errorf("action = %q with a minimum interval of 2 s: %v", action, err)
 		}
+	}
+}
+
+// A mock lock has the sensors whose tables exist, even empty ones.
+func TestMockConfigWithSensors(t *testing.T) {
+	t.Parallel()
+	c, err := parse("/f.toml", []byte(good+"[lock.door_sensor]\n[lock.exit]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Lock.MockConfig(); !got.Door || !got.Exit {
+		t.Errorf("the mock is configured as %+v", got)
 	}
 }

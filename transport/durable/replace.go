@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Replace writes content to the file at path atomically and durably. The file gets
@@ -22,7 +23,7 @@ import (
 //
 // Replace writes to a file beside path, named path + ".new", and renames it. Two
 // goroutines or processes must therefore not replace the same file at the same time.
-// Whatever else has that name is removed or, if that is impossible, avoided.
+// A file that has the temporary name already is removed.
 func Replace(path string, content []byte, mode os.FileMode) error {
 	f, err := createTemporary(path+".new", mode)
 	if err != nil {
@@ -40,15 +41,12 @@ func Replace(path string, content []byte, mode os.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// createTemporary creates a file at path. It never opens an existing file: that file
-// may belong to another user, after somebody ran a command as root.
+// createTemporary creates a file at path. It removes an existing file instead of
+// opening it: that file may belong to another user, after somebody ran a command as
+// root.
 func createTemporary(path string, mode os.FileMode) (*os.File, error) {
-	os.Remove(path) // an error shows in the next line
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	}
-	return f, err
+	syscall.Unlink(path) // if this fails, so does the next line
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 
 // writeSynced writes content to a new file, syncs it and closes it.
