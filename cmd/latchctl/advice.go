@@ -15,6 +15,7 @@ var refusalAdvice = map[string]string{
 	"door-open":            "close the door, then lock it",
 	"busy":                 "the bolt was moving: try again in a moment",
 	"too-soon":             "the bolt moved a moment ago: try again in a moment",
+	"lockdown":             "the door is in lockdown: end it with 'latchctl lockdown off ID'",
 	"not-allowed":          "the gateway's configuration does not allow this command",
 	"actuator-unavailable": "the gateway cannot reach its lock: run 'latchd check' on the gateway",
 	"unknown-method":       "the device does not know this method: check the method's name, and the device's software version",
@@ -24,7 +25,7 @@ var refusalAdvice = map[string]string{
 // outcomeAdvice maps the outcome of a device that did not succeed to the remedy.
 var outcomeAdvice = map[iothub.Outcome]string{
 	iothub.Refused:        "the device answered with an error: see its answer",
-	iothub.Pending:        "the door locks by itself; do not send the command again: see the reason for what it waits for",
+	iothub.Pending:        "the door acts by itself as soon as it can; do not send the command again",
 	iothub.Offline:        "the gateway was not connected and did nothing: check its power and network",
 	iothub.TimedOut:       "the gateway was called and did not answer in time: look at the door before you try again",
 	iothub.Uncertain:      "the gateway may have acted, but its answer is lost: look at the door, or call getStatus",

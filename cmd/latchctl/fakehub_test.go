@@ -27,6 +27,10 @@ const fakeHost = "hub.example"
 //	jam      it answers with the status 500
 //	offline  it is not connected; an empty Does means the same
 //	open     its door is open: it answers a lock with a promise
+//	stale    it has not yet seen the newest change of its twin
+//	old      its latchd does not know lockdown
+//	odd      it reports something else than an acknowledgement
+//	trap     it refuses lockdown
 //	timeout  it does not answer
 //	lost     the hub loses its answer
 //	gone     it is deleted before it is called

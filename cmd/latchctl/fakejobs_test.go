@@ -131,6 +131,7 @@ func (j *fakeJob) next() {
 	case j.step >= 3:
 		j.Status = iothub.JobCompleted
 		s.RunningCount = 0
+		j.updateTwins()
 		for _, d := range j.devices {
 			if d.failure() != nil && j.Type == iothub.ScheduleDeviceMethod {
 				s.FailedCount++
@@ -141,6 +142,21 @@ func (j *fakeJob) next() {
 	}
 
 	j.DeviceJobStatistics = &s
+}
+
+// updateTwins applies the desired properties of a twin job to its devices.
+func (j *fakeJob) updateTwins() {
+	var patch struct {
+		Properties struct{ Desired iothub.Object }
+	}
+	if json.Unmarshal(j.UpdateTwin, &patch) != nil || patch.Properties.Desired == nil {
+		return
+	}
+
+	for _, d := range j.devices {
+		d.desired = d.desired.Merge(patch.Properties.Desired)
+		d.version++
+	}
 }
 
 func (h *fakeHub) cancelJob(w http.ResponseWriter, r *http.Request) {

@@ -57,7 +57,7 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 	return devices, nil
 }
 
-var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
+var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.lockdown AS [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
 
 // query answers a query with pages of two rows.
 func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
@@ -85,15 +85,40 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		for _, d := range devices {
-			if m[1] == "*" {
+			switch m[1] {
+			case "*":
 				rows = append(rows, d.twin())
-			} else {
+			case lockdownFields:
+				rows = append(rows, d.lockdownRow())
+			default:
 				rows = append(rows, map[string]string{"deviceId": d.ID, "connectionState": d.identity.ConnectionState})
 			}
 		}
 	}
 
 	page(w, r, rows)
+}
+
+// lockdownRow returns the columns lockdownFields of the device's twin. A connected device
+// has acknowledged lockdown, unless its latchd is too old or it has not seen the change.
+func (d *fakeDevice) lockdownRow() map[string]any {
+	on := d.desired["lockdown"]
+	row := map[string]any{"deviceId": d.ID, "connectionState": d.identity.ConnectionState, "desired": on, "version": d.version}
+
+	switch d.Does {
+	case "ok":
+		row["ack"] = map[string]any{"value": on, "ac": 200, "av": d.version}
+	case "open":
+		row["ack"] = map[string]any{"value": on, "ac": 202, "av": d.version, "ad": "the door is open"}
+	case "trap":
+		row["ack"] = map[string]any{"value": false, "ac": 403, "av": d.version, "ad": "people could be trapped"}
+	case "stale", "offline":
+		row["ack"] = map[string]any{"value": on, "ac": 200, "av": d.version - 1}
+	case "odd":
+		row["ack"] = "yes"
+	}
+
+	return row
 }
 
 // page answers with the rows that the request's continuation token asks for.

@@ -209,7 +209,7 @@ func operationOf(m *iothub.MethodRequest) operation {
 	case m.MethodName == lockDoor:
 		return operation{verb: "lock", name: "lock"}
 	case m.MethodName == unlockDoor:
-		return operation{verb: "unlock", name: "unlock", unlocks: true}
+		return operation{verb: "unlock", name: "unlock", confirm: confirmTwo}
 	}
 
 	return operation{verb: "call " + m.MethodName + " on", name: m.MethodName}

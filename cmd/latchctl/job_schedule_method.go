@@ -55,7 +55,15 @@ func runJobScheduleMethod(ctx context.Context, o *jobScheduleMethodOptions) erro
 		return err
 	}
 
-	op := operation{verb: "call " + o.method + " on", name: o.method, unlocks: o.method == unlockDoor}
+	client, err := o.app.client()
+	if err != nil {
+		return err
+	}
+
+	op := operation{verb: "call " + o.method + " on", name: o.method}
+	if o.method == unlockDoor {
+		op.confirm = confirmTwo
+	}
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
-	return o.app.schedule(ctx, o.scheduling, job, op)
+	return o.app.schedule(ctx, client, o.scheduling, job, op)
 }

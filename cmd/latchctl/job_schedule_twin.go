@@ -67,6 +67,11 @@ func runJobScheduleTwin(ctx context.Context, o *jobScheduleTwinOptions) error {
 		return err
 	}
 
+	client, err := o.app.client()
+	if err != nil {
+		return err
+	}
+
 	job := iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
-	return o.app.schedule(ctx, o.scheduling, job, operationOf(nil))
+	return o.app.schedule(ctx, client, o.scheduling, job, operationOf(nil))
 }

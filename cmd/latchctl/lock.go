@@ -84,9 +84,14 @@ func runLock(ctx context.Context, o *lockOptions) error {
 		return err
 	}
 
+	client, err := o.app.client()
+	if err != nil {
+		return err
+	}
+
 	o.watch = true
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
-	return o.app.schedule(ctx, o.scheduling, job, operationOf(&method))
+	return o.app.schedule(ctx, client, o.scheduling, job, operationOf(&method))
 }
 
 // payload returns the method's JSON payload, or nil if the door needs none.

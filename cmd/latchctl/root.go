@@ -26,6 +26,8 @@ func newRoot(a *app) *cobra.Command {
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
 		newLock(a, nil), newUnlock(a, nil),
+		newGroup("lockdown", "Lock doors down, so that nobody can unlock them from outside, or end the lockdown", `  latchctl lockdown on --where "tags.building = '43'"`,
+			newLockdown(a, nil, true), newLockdown(a, nil, false)),
 		newGroup("job", "Schedule, watch, cancel and retry jobs", "  latchctl job list",
 			newGroup("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
 				newJobScheduleMethod(a, nil), newJobScheduleTwin(a, nil)),

@@ -76,19 +76,39 @@ func (s *scheduling) checkTimes(cmd *cobra.Command) error {
 type operation struct {
 	verb    string // the verb of questions and notes: "lock", "update the twins of"
 	name    string // the beginning of generated job ids: "lock", "twin"
-	unlocks bool   // the operation unlocks doors
+	confirm caution
 }
+
+// caution says when an operation needs the user's confirmation. Every operation on more
+// than confirm_above devices needs it.
+type caution int
+
+const (
+	confirmMany   caution = iota // above confirm_above
+	confirmTwo                   // for two devices or more, such as an unlock
+	confirmAlways                // even for one device
+)
 
 // schedule creates a job on the selected devices, after the user has confirmed it if
 // that is needed. With --watch it waits for the job's end. The job's id, condition
 // and times come from s.
-func (a *app) schedule(ctx context.Context, s scheduling, job iothub.Job, op operation) error {
-	client, err := a.client()
-	if err != nil {
+func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) error {
+	created, wait, err := a.submit(ctx, client, s, job, op)
+	if err != nil || created.JobID == "" {
 		return err
 	}
+	if !s.watch {
+		return a.showScheduled(created)
+	}
+
+	return a.watchAndReport(ctx, client, created.JobID, wait, true)
+}
+
+// submit creates a job as schedule does and returns it with the rest of --wait. After a
+// dry run the returned job has no id.
+func (a *app) submit(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) (iothub.Job, seconds, error) {
 	if goOn, err := a.confirmSelection(ctx, client, s.selection, op); err != nil || !goOn {
-		return err
+		return iothub.Job{}, 0, err
 	}
 
 	job.JobID = s.id
@@ -101,14 +121,14 @@ func (a *app) schedule(ctx context.Context, s scheduling, job iothub.Job, op ope
 
 	created, wait, err := a.createJob(ctx, client, job, s.wait)
 	if err != nil {
-		return err
+		return iothub.Job{}, 0, err
 	}
-	if !s.watch {
-		return a.showScheduled(created)
+	if s.watch {
+		a.note("job %s", job.JobID)
 	}
 
-	a.note("job %s", job.JobID)
-	return a.watchAndReport(ctx, client, job.JobID, wait, true)
+	created.JobID = job.JobID
+	return created, wait, nil
 }
 
 // newJobID generates a job id from the operation's name, the time and random

@@ -172,9 +172,16 @@ func missingDevices(ids []string, devices []selectedDevice) []string {
 }
 
 // needsConfirmation reports whether latchctl must ask before it sends: always for
-// many devices, and when it unlocks more than one door.
+// many devices, and for fewer devices if the operation demands it.
 func (a *app) needsConfirmation(devices int, yes bool, op operation) bool {
-	return !yes && (devices > a.confirmAbove || op.unlocks && devices > 1)
+	switch {
+	case yes:
+		return false
+	case op.confirm == confirmAlways, op.confirm == confirmTwo && devices > 1:
+		return true
+	}
+
+	return devices > a.confirmAbove
 }
 
 // confirmDevices asks the user to confirm an operation on devices, if that is needed.

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+	"github.com/spf13/cobra"
+)
+
+// lockdownOptions holds the flags and arguments of lockdown on and lockdown off.
+type lockdownOptions struct {
+	scheduling
+	app     *app
+	cmd     *cobra.Command
+	on      bool
+	timeout seconds // how long to wait for the doors' acknowledgements; 0 means not at all
+}
+
+func newLockdown(a *app, run func(context.Context, *lockdownOptions) error, on bool) *cobra.Command {
+	if run == nil {
+		run = runLockdown
+	}
+
+	o := &lockdownOptions{app: a, on: on, timeout: 30}
+	cmd := &cobra.Command{
+		Use:   "off --where CONDITION | ID...",
+		Short: "End the lockdown of doors; no bolt moves",
+		Example: `  latchctl lockdown off front-door back-door
+  latchctl lockdown off --where "tags.building = '43'" --yes`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cmd, o.ids = cmd, args
+			return run(cmd.Context(), o)
+		},
+	}
+	if on {
+		cmd.Use = "on --where CONDITION | ID..."
+		cmd.Short = "Lock doors, and refuse to unlock them until the lockdown ends"
+		cmd.Example = `  latchctl lockdown on front-door back-door
+  latchctl lockdown on --where "tags.building = '43'" --yes`
+	}
+	cmd.Long = lockdownHelp
+
+	o.addFlags(cmd)
+	o.addRunFlags(cmd)
+	cmd.Flags().Var(&o.timeout, "timeout", "wait this long for the doors' acknowledgements; 0 does not wait")
+
+	return cmd
+}
+
+// lockdownHelp is the long help of lockdown on and lockdown off.
+const lockdownHelp = "A job sets the desired property lockdown, so that a door that is offline now follows\n" +
+	"when it connects. latchctl then waits up to --timeout for the doors to acknowledge.\n" +
+	"An open door is pending: it locks when somebody closes it. People can always leave:\n" +
+	"the exit input works, and the door locks behind them. A door where people could be\n" +
+	"trapped refuses lockdown.\n" +
+	"Exit status: 0 if every door has acknowledged or is pending, 3 if a door refused, 5\n" +
+	"if a connected door did not acknowledge in time."
+
+// lockdownLockTime is how long latchctl waits for a door that has acknowledged lockdown
+// to report that its bolt is locked. A bolt arrives within 4 seconds or is jammed.
+const lockdownLockTime = 5 * time.Second
+
+func runLockdown(ctx context.Context, o *lockdownOptions) error {
+	if err := o.scheduling.check(o.app, o.cmd); err != nil {
+		return err
+	}
+	patch, err := json.Marshal(iothub.TwinPatch{ETag: "*", // IoT Hub requires an etag in the patch of a job.
+		Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"lockdown": o.on}}})
+	if err != nil {
+		return err
+	}
+	client, err := o.app.client()
+	if err != nil {
+		return err
+	}
+
+	o.watch = true
+	created, wait, err := o.app.submit(ctx, client, o.scheduling, iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, o.operation())
+	if err != nil || created.JobID == "" {
+		return err
+	}
+
+	report, err := o.app.watchJob(ctx, client, created.JobID, wait, true)
+	if err != nil {
+		o.app.noteJobContinues(ctx, created.JobID, err)
+		return err
+	}
+
+	report, err = o.awaitAcknowledgements(ctx, client, report)
+	if err != nil {
+		o.app.note("the job has set lockdown; the acknowledgements could not be read")
+		return err
+	}
+	if err := o.app.showReport(report, false); err != nil {
+		return err
+	}
+
+	return lockdownExitStatus(report)
+}
+
+// operation describes the command to the user. The end of a lockdown always needs a
+// confirmation.
+func (o *lockdownOptions) operation() operation {
+	if o.on {
+		return operation{verb: "lock down", name: "lockdown", confirm: confirmTwo}
+	}
+
+	return operation{verb: "end the lockdown of", name: "lockdown", confirm: confirmAlways}
+}
+
+// awaitAcknowledgements replaces the verdict of each device whose twin the job has
+// changed by the device's own acknowledgement. It waits up to --timeout for connected
+// devices to acknowledge, and up to lockdownLockTime more for their bolts to lock.
+func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *rest.Client, report watch.Report) (watch.Report, error) {
+	var open []string // devices whose verdict may still change
+	for _, d := range report.Devices {
+		if !d.Failed() {
+			open = append(open, d.DeviceID)
+		}
+	}
+
+	verdicts := make(map[string]iothub.Verdict)
+	began := o.app.now()
+	acknowledged := make(map[string]time.Time) // when a pending acknowledgement was first seen
+
+	for pause := time.Second; len(open) > 0; pause = min(pause*3/2, 5*time.Second) {
+		states, err := o.readStates(ctx, client, open)
+		if err != nil {
+			return report, err
+		}
+
+		now := o.app.now()
+		late := now.Sub(began) >= time.Duration(o.timeout)*time.Second
+		open = slices.DeleteFunc(open, func(id string) bool {
+			state, exists := states[id]
+			if !exists {
+				verdicts[id] = iothub.Verdict{Outcome: iothub.Gone, Reason: "the device was deleted after its twin was changed"}
+				return true
+			}
+
+			verdicts[id] = state.judge(o.on)
+			switch {
+			case late, !state.connected(), verdicts[id].Outcome != iothub.Pending:
+				return true
+			case state.acknowledged() && acknowledged[id].IsZero():
+				acknowledged[id] = now
+			}
+			return state.acknowledged() && now.Sub(acknowledged[id]) >= lockdownLockTime
+		})
+
+		if len(open) > 0 {
+			if err := o.app.sleep(ctx, pause); err != nil {
+				return report, err
+			}
+		}
+	}
+
+	return o.withVerdicts(report, verdicts), nil
+}
+
+// withVerdicts returns report with other verdicts for the given devices.
+func (o *lockdownOptions) withVerdicts(report watch.Report, verdicts map[string]iothub.Verdict) watch.Report {
+	report.Devices = slices.Clone(report.Devices)
+	for i, d := range report.Devices {
+		verdict, ok := verdicts[d.DeviceID]
+		if !ok {
+			continue
+		}
+		if verdict.Reason == reasonSilent && o.timeout > 0 {
+			verdict = iothub.Verdict{Outcome: iothub.TimedOut, Reason: "is connected but did not acknowledge in time; its latchd may be too old for lockdown"}
+		}
+		report.Devices[i].Verdict = verdict
+	}
+
+	return report.Join(watch.Report{Job: report.Job}) // sorts the devices
+}
+
+// lockdownExitStatus returns the exit status of a lockdown, as an error. Pending devices
+// are no failure, because the twin keeps lockdown until they follow.
+func lockdownExitStatus(r watch.Report) error {
+	counts := r.Counts()
+	pending, silent := counts[iothub.Pending], counts[iothub.TimedOut]
+
+	switch {
+	case r.Job.Status != iothub.JobCompleted, r.Total() == 0:
+		return jobExitStatus(r)
+	case r.Succeeded()+pending+silent < r.Total():
+		return exitStatus(exitDevices)
+	case silent > 0:
+		return exitStatus(exitTimedOut)
+	}
+
+	return nil
+}
+
+// lockdownFields are the columns of the query that reads lockdownState.
+const lockdownFields = "deviceId, connectionState, properties.desired.lockdown AS desired, " +
+	"properties.desired.$metadata.lockdown.$lastUpdatedVersion AS version, properties.reported.lockdown AS ack"
+
+// lockdownState is what a device's twin says about lockdown.
+type lockdownState struct {
+	DeviceID        string `json:"deviceId"`
+	ConnectionState string `json:"connectionState"`
+	Desired         any    `json:"desired"`
+	Version         int64  `json:"version"` // version of the desired properties that set lockdown
+	Ack             *struct {
+		Value       any    `json:"value"`
+		Code        int    `json:"ac"`
+		Version     int64  `json:"av"`
+		Description string `json:"ad"`
+	} `json:"ack"`
+}
+
+// readStates reads the twins of devices. The result lacks devices that were deleted.
+func (o *lockdownOptions) readStates(ctx context.Context, client *rest.Client, ids []string) (map[string]lockdownState, error) {
+	states := make(map[string]lockdownState)
+
+	for chunk := range slices.Chunk(ids, retryChunk) {
+		err := o.app.retryWhileUnavailable(ctx, func() error {
+			for row, err := range client.Query(ctx, selectText(lockdownFields, rest.DevicesIn(chunk))) {
+				if err != nil {
+					return err
+				}
+				state := parseLockdownState(row)
+				states[state.DeviceID] = state
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	return states, nil
+}
+
+// parseLockdownState parses a row of the query. A device can report anything, so that an
+// acknowledgement of another form counts as none.
+func parseLockdownState(row json.RawMessage) lockdownState {
+	var state lockdownState
+	if json.Unmarshal(row, &state) == nil {
+		return state
+	}
+
+	var known struct {
+		DeviceID        string `json:"deviceId"`
+		ConnectionState string `json:"connectionState"`
+		Desired         any    `json:"desired"`
+		Version         int64  `json:"version"`
+	}
+	_ = json.Unmarshal(row, &known)
+
+	return lockdownState{DeviceID: known.DeviceID, ConnectionState: known.ConnectionState, Desired: known.Desired, Version: known.Version}
+}
+
+func (s lockdownState) connected() bool { return s.ConnectionState == iothub.Connected }
+
+// acknowledged reports whether the device has seen the newest change of lockdown.
+func (s lockdownState) acknowledged() bool {
+	return s.Ack != nil && s.Ack.Code != 0 && s.Ack.Version >= s.Version
+}
+
+// reasonSilent is the reason of a connected device that has not acknowledged.
+const reasonSilent = "is connected but has not acknowledged yet"
+
+// judge returns the verdict on a device that should be in lockdown, or should not be.
+func (s lockdownState) judge(on bool) iothub.Verdict {
+	switch {
+	case s.Desired != on:
+		return iothub.Verdict{Outcome: iothub.Failed, Reason: "somebody else has changed lockdown since; run 'latchctl twin show " + s.DeviceID + "'"}
+	case !s.acknowledged() && !s.connected():
+		return iothub.Verdict{Outcome: iothub.Pending, Reason: "is offline; it follows when it connects"}
+	case !s.acknowledged():
+		return iothub.Verdict{Outcome: iothub.Pending, Reason: reasonSilent}
+	}
+
+	switch code := s.Ack.Code; {
+	case code == 202:
+		return iothub.Verdict{Outcome: iothub.Pending, Reason: withDetail("is in lockdown but not locked yet", s.Ack.Description)}
+	case code < 200 || code > 299:
+		return iothub.Verdict{Outcome: iothub.Refused, Reason: withDetail(fmt.Sprint(code), s.Ack.Description)}
+	case s.Ack.Value != on:
+		return iothub.Verdict{Outcome: iothub.Refused, Reason: fmt.Sprintf("the device acknowledged another value: %v", s.Ack.Value)}
+	}
+
+	return iothub.Verdict{Outcome: iothub.Succeeded}
+}
+
+// withDetail adds the device's own words to a reason, if it gave any.
+func withDetail(reason, detail string) string {
+	if detail == "" {
+		return reason
+	}
+
+	return reason + ": " + detail
+}
