@@ -18,6 +18,8 @@ import (
 const (
 	confirmTimeout = 4 * time.Second
 	minInterval    = time.Second
+	settle         = time.Second
+	exitTime       = 5 * time.Second
 )
 
 // runDoor simulates one gateway until ctx ends. It wires agent, lock and connection as
@@ -32,10 +34,13 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 	}
 	defer store.Close()
 
-	driver := mock.New(mock.Config{Travel: f.travel, Fault: mockFault(fault)}, f.start)
+	driver := mock.New(mock.Config{
+		Travel: f.travel, Fault: mockFault(fault), Door: f.hasPeople(), Exit: f.hasPeople(),
+	}, f.start)
 	defer driver.Close()
 	lock := actuator.New(actuator.Config{
 		AtPowerOn: f.start, ConfirmTimeout: confirmTimeout, MinInterval: minInterval,
+		RelockOnClose: f.hasPeople(), Settle: settle, ExitTime: exitTime,
 	}, driver, agent.Recorder{Store: store}, store.Get().Lock, f.clock, log)
 	a := agent.New(agent.Config{
 		Driver: "mock", Mode: actuator.Hold, System: f.system, Version: "latchsim", Now: time.Now, Log: log,
@@ -48,19 +53,24 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 	defer running.Wait()
 	defer stopLock()
 
-	ready = sync.OnceFunc(ready)
+	reported := sync.OnceFunc(func() {
+		ready()
+		if f.hasPeople() {
+			running.Go(func() { newPeople(driver, lock, f.seed, device.DeviceID).use(lockCtx, fault, f.exits) })
+		}
+	})
 	err = mqtt.Run(ctx, mqtt.Options{
 		Device: device, Endpoint: f.mqtt, RootCAs: f.roots,
 		ModelID: agent.ModelID, ProductInfo: "latchsim", Logger: log,
 	}, func(ctx context.Context, link *mqtt.Link) error {
-		return a.Serve(ctx, watchedLink{link, ready})
+		return a.Serve(ctx, watchedLink{link, reported})
 	})
 	if err != nil {
 		log.Error("cannot connect the door", zap.Error(err))
 	}
 }
 
-// mockFault returns the mock lock's fault for a door. Offline is not a fault of the lock.
+// mockFault returns the mock lock's fault for a door. The other faults are not the lock's.
 func mockFault(f fault) mock.Fault {
 	switch f {
 	case jam:

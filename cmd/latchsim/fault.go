@@ -16,12 +16,14 @@ const (
 	jam     fault = "jam"     // the bolt does not move
 	late    fault = "late"    // the bolt needs 3 s to move
 	offline fault = "offline" // the door never connects
+	forced  fault = "forced"  // somebody pries the locked door open
+	ajar    fault = "ajar"    // somebody leaves the door open
 )
 
 // shares are the fractions of the fleet that have each fault, from 0 to 1.
-type shares struct{ jam, late, offline float64 }
+type shares struct{ jam, late, offline, forced, ajar float64 }
 
-func (s shares) sum() float64 { return s.jam + s.late + s.offline }
+func (s shares) sum() float64 { return s.jam + s.late + s.offline + s.forced + s.ajar }
 
 // pick returns the fault of a device. The same arguments always give the same fault.
 func (s shares) pick(seed int64, id string) fault {
@@ -32,8 +34,12 @@ func (s shares) pick(seed int64, id string) fault {
 		return jam
 	case random < s.jam+s.late:
 		return late
-	case random < s.sum():
+	case random < s.jam+s.late+s.offline:
 		return offline
+	case random < s.jam+s.late+s.offline+s.forced:
+		return forced
+	case random < s.sum():
+		return ajar
 	}
 	return healthy
 }
@@ -73,8 +79,9 @@ func (p plan) count(f fault) int {
 
 // String summarises the plan in one line.
 func (p plan) String() string {
-	return fmt.Sprintf("%d devices, %s to %s; with seed %d, %d jam, %d are late and %d stay offline",
-		len(p.doors), p.doors[0].id, p.doors[len(p.doors)-1].id, p.seed, p.count(jam), p.count(late), p.count(offline))
+	return fmt.Sprintf("%d devices, %s to %s; with seed %d, %d jam, %d are late, %d stay offline, %d are forced and %d left ajar",
+		len(p.doors), p.doors[0].id, p.doors[len(p.doors)-1].id, p.seed,
+		p.count(jam), p.count(late), p.count(offline), p.count(forced), p.count(ajar))
 }
 
 // list writes one line for each door that fails: its device id and its fault.

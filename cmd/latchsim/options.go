@@ -28,6 +28,11 @@ line on standard output when all devices that are not offline have reported:
 Then it runs until SIGTERM. The seed and the device id alone decide whether and
 how a device fails; --list-faults prints the devices that fail, without a connection.
 
+With --exits, --forced or --ajar, each door has a door sensor and an exit button:
+
+  latchsim --devices 100 --hub-file hub/service.connection-string --ca-file hub/ca.pem \
+    --mqtt localhost:8883 --endpoint https://localhost:8443 --start locked --exits 1m --forced 2%
+
 Flags:
 `
 
@@ -47,6 +52,7 @@ type options struct {
 	tags       iothub.Object
 	start      actuator.Position
 	travel     time.Duration
+	exits      time.Duration // the mean time between two people who leave through a door; 0 means nobody
 	listFaults bool
 }
 
@@ -69,6 +75,9 @@ func flags(o *options) *flag.FlagSet {
 	f.Func("jam", "`share` of devices whose bolt does not move, such as 5%", share(&o.shares.jam))
 	f.Func("late", "`share` of devices whose bolt needs 3 s to move", share(&o.shares.late))
 	f.Func("offline", "`share` of devices that are registered and never connect", share(&o.shares.offline))
+	f.Func("forced", "`share` of devices whose locked door somebody pries open, once", share(&o.shares.forced))
+	f.Func("ajar", "`share` of devices whose door somebody leaves open", share(&o.shares.ajar))
+	f.DurationVar(&o.exits, "exits", 0, "mean `time` between two people who press the exit button and leave; 0s means nobody")
 	f.Int64Var(&o.seed, "seed", 1, "`number` that selects the devices that fail")
 
 	f.Func("tags", "`JSON` object to merge into the tags of every device's twin", func(text string) (err error) {
@@ -105,8 +114,10 @@ func parseOptions(args []string) (options, error) {
 		return o, errors.New("--hub-file is missing; give the file with the hub's service connection string")
 	case o.travel < 0:
 		return o, fmt.Errorf("--travel is %s; use 0s or more", o.travel)
+	case o.exits < 0 || o.exits > 0 && o.exits < minExits:
+		return o, fmt.Errorf("--exits is %s; use %s or more, or 0s for nobody", o.exits, minExits)
 	case o.shares.sum() > 1:
-		return o, fmt.Errorf("--jam, --late and --offline add up to %.4g %%; use 100 %% or less", 100*o.shares.sum())
+		return o, fmt.Errorf("--jam, --late, --offline, --forced and --ajar add up to %.4g %%; use 100 %% or less", 100*o.shares.sum())
 	}
 
 	if err := iothub.CheckDeviceID(o.id(o.devices)); err != nil {
@@ -114,6 +125,9 @@ func parseOptions(args []string) (options, error) {
 	}
 	return o, nil
 }
+
+// hasPeople reports whether somebody uses the doors.
+func (o options) hasPeople() bool { return o.exits > 0 || o.shares.forced > 0 || o.shares.ajar > 0 }
 
 // id returns the device id with number n, which starts at 1.
 func (o options) id(n int) string { return fmt.Sprintf("%s%05d", o.prefix, n) }

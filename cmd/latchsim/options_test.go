@@ -15,7 +15,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"share above 100 %", "--devices 1 --hub-file f --jam 101%", `invalid value "101%" for flag -jam: use 0% to 100%`},
 		{"share is no number", "--devices 1 --hub-file f --late many", `invalid value "many" for flag -late: use 0% to 100%`},
 		{"share is not a number", "--devices 1 --hub-file f --late NaN", `invalid value "NaN" for flag -late: use 0% to 100%`},
-		{"shares above 100 % together", "--devices 1 --hub-file f --jam 50 --late 40 --offline 20", "--jam, --late and --offline add up to 110 %; use 100 % or less"},
+		{"shares above 100 % together", "--devices 1 --hub-file f --jam 50 --late 40 --offline 20", "--jam, --late, --offline, --forced and --ajar add up to 110 %; use 100 % or less"},
+		{"exits too often", "--devices 1 --hub-file f --exits 1s", "--exits is 1s; use 8s or more, or 0s for nobody"},
 		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id contains '/'; allowed are ASCII letters, digits and -.+%_#*?!(),:=@$'`},
 		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: use locked or unlocked`},
 		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: json: cannot unmarshal array into Go value of type map[string]interface {}`},
@@ -100,6 +101,10 @@ func TestFaultsFollowTheirShares(t *testing.T) {
 		}
 	}
 
+	o.shares = shares{forced: 0.20, ajar: 0.10}
+	if p := o.plan(); p.count(forced) < 3600 || p.count(forced) > 4400 || p.count(ajar) < 1800 || p.count(ajar) > 2200 {
+		t.Errorf("%d of 20000 doors are forced and %d left ajar; want about 4000 and 2000", p.count(forced), p.count(ajar))
+	}
 	o.shares = shares{jam: 1}
 	if got := count(o); got[0] != o.devices {
 		t.Errorf("with --jam 100%%, %d of %d devices jam", got[0], o.devices)
