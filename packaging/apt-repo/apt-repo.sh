@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes a signed repository for apt of packages: apt-repo.sh DEBS REPO KEY adds the
-# packages of the folder DEBS to the folder REPO, which any web server can serve,
-# and signs it with the gpg key KEY (an id, a fingerprint or an address). Versions that
-# are there already stay, so that a gateway can go back. It needs Debian's packages
-# apt-utils and gnupg.
+# Makes or extends a signed apt repository: apt-repo.sh DEBS REPO KEY adds the packages in
+# the folder DEBS, and their bills of materials, to the folder REPO, and signs REPO with
+# the gpg key KEY (an ID, a fingerprint or an address). Any web server can serve REPO.
+# Earlier versions stay in REPO, so that a gateway can go back to them. The script needs
+# the Debian packages apt-utils and gnupg.
 set -euo pipefail
 
 if [ $# != 3 ]; then
@@ -20,18 +20,15 @@ if ! compgen -G "$debs/*.deb" >/dev/null; then
 	exit 1
 fi
 
-# A version that was given away is that version for good.
+# Never change a published version: gateways may have it already.
 for deb in "$debs"/*.deb; do
-	there=$repo/pool/main/${deb##*/}
-	if [ -e "$there" ] && ! cmp -s "$deb" "$there"; then
-		say "$there is there with other contents; a change needs another version" >&2
+	published=$repo/pool/main/${deb##*/}
+	if [ -e "$published" ] && ! cmp -s "$deb" "$published"; then
+		say "$published exists with other contents; a changed package needs a new version" >&2
 		exit 1
 	fi
 done
-for deb in "$debs"/*.deb; do
-	install -m 644 "$deb" "$repo/pool/main/"
-	! [ -e "${deb%.deb}.cdx.json" ] || install -m 644 "${deb%.deb}.cdx.json" "$repo/pool/main/"
-done
+find "$debs" -maxdepth 1 \( -name '*.deb' -o -name '*.cdx.json' \) -exec install -m 644 -t "$repo/pool/main" {} +
 
 cd "$repo"
 new=$(mktemp -d "$repo/.dists.XXXXXX")
@@ -55,7 +52,7 @@ sign --armor --detach-sign --output "$new/stable/Release.gpg" "$new/stable/Relea
 gpg --batch --armor --export "$key" >"$new/latchd.asc"
 mv "$new/latchd.asc" latchd.asc
 
-# What gateways see changes at once, and only when all is well.
+# Replace the index in one step, after all of it is complete and signed.
 rm -rf old
 mkdir old
 [ ! -e dists ] || mv dists old/
@@ -64,8 +61,8 @@ trap - EXIT
 rm -r old
 
 cat >latchd.sources <<'S'
-# As /etc/apt/sources.list.d/latchd.sources, with the address of this folder, and
-# latchd.asc beside it as /etc/apt/keyrings/latchd.asc.
+# Copy this file to /etc/apt/sources.list.d/latchd.sources and write the address of
+# this repository into URIs. Copy latchd.asc to /etc/apt/keyrings/latchd.asc.
 Types: deb
 URIs: https://packages.example.com/latchd
 Suites: stable

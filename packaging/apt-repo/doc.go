@@ -1,3 +1,3 @@
-// Package aptrepo tests the script that makes a signed repository of packages, with
-// apt itself: it installs what is signed, and refuses all else.
+// Package aptrepo tests apt-repo.sh, which makes a signed apt repository: apt installs the
+// packages of the repository, and refuses changed packages, a changed index and other keys.
 package aptrepo

@@ -2,8 +2,11 @@ package deb
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,18 +15,21 @@ import (
 	"testing"
 )
 
-// A build that does not ask git; its version has all that a version may have.
+// given tells build.sh what it would otherwise ask git. The version has every part that
+// a version can have.
 var given = []string{"VERSION=1.2.3+4.gabcdef0", "SOURCE_DATE_EPOCH=1795500000"}
 
-// build builds packages of the sources in root, and returns their files by name.
+// build runs build.sh on the sources in root and returns the files that it made, by name.
 func build(t *testing.T, root, arch string, env ...string) map[string]string {
 	t.Helper()
 	out := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "packaging/deb/build.sh", arch, out)
-	cmd.Dir, cmd.Env = root, append(append(os.Environ(), given...), env...)
+	cmd.Dir = root
+	cmd.Env = append(append(os.Environ(), given...), env...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build.sh: %v\n%s", err, text)
 	}
+
 	entries, err := os.ReadDir(out)
 	if err != nil {
 		t.Fatal(err)
@@ -35,22 +41,23 @@ func build(t *testing.T, root, arch string, env ...string) map[string]string {
 	return files
 }
 
-// need skips the test where a tool is missing, but for CI.
+// need skips the test if a tool is missing. In CI it fails the test instead.
 func need(t *testing.T, tool string) {
 	t.Helper()
 	if _, err := exec.LookPath(tool); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("%s is missing, and CI needs it", tool)
 		}
-		t.Skipf("%s is missing: install Debian's package of it to run this test", tool)
+		t.Skipf("%s is missing: install its Debian package to run this test", tool)
 	}
 }
 
+// output runs a command in dir and returns what it prints on standard output.
 func output(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
+	var stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = dir
-	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -62,33 +69,37 @@ func output(t *testing.T, dir, name string, args ...string) string {
 func TestPackages(t *testing.T) {
 	need(t, "dpkg-deb")
 	files := build(t, "../..", "arm64")
+
 	packages := map[string]string{}
 	for name, file := range files {
 		if strings.HasSuffix(name, ".deb") {
 			packages[strings.Split(name, "_")[0]] = file
 		}
 	}
-	t.Run("there are three, with their bills and sums", func(t *testing.T) {
-		var want []string
+
+	t.Run("three packages, four bills of materials and their sums", func(t *testing.T) {
+		const suffix = "_1.2.3+4.gabcdef0_arm64"
+		want := []string{"SHA256SUMS"}
 		for _, name := range []string{"latchctl", "latchd", "latchhub"} {
-			want = append(want, name+"_1.2.3+4.gabcdef0_arm64.cdx.json", name+"_1.2.3+4.gabcdef0_arm64.deb")
+			want = append(want, name+suffix+".deb")
 		}
-		want = append(want, "SHA256SUMS")
+		for _, name := range []string{"latchctl", "latchd", "latchhub", "latchsim"} {
+			want = append(want, name+suffix+".cdx.json")
+		}
 		slices.Sort(want)
-		var got []string
-		for name := range files {
-			got = append(got, name)
+
+		if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
+			t.Fatalf("build.sh made\n%q\nwant\n%q", got, want)
 		}
-		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Fatalf("there is\n%q\nwant\n%q", got, want)
-		}
+
 		checked := output(t, filepath.Dir(files["SHA256SUMS"]), "sha256sum", "--check", "--strict", "SHA256SUMS")
-		if n := strings.Count(checked, ": OK"); n != 6 {
-			t.Errorf("sums of %d files are right, want 6:\n%s", n, checked)
+		if n := strings.Count(checked, ": OK"); n != 7 {
+			t.Errorf("the sums of %d files are right, want 7:\n%s", n, checked)
 		}
 	})
+
 	t.Run("the same sources elsewhere give the same bytes", func(t *testing.T) { reproducible(t, files) })
+
 	t.Run("lintian", func(t *testing.T) {
 		need(t, "lintian")
 		args := []string{"--allow-root", "--fail-on=error,warning,info", "--display-info", "--tag-display-limit=0"}
@@ -97,12 +108,22 @@ func TestPackages(t *testing.T) {
 		}
 		output(t, "", "lintian", args...)
 	})
+
 	t.Run("man pages", func(t *testing.T) { hasManPages(t, packages) })
+
 	for name, programs := range map[string][]string{"latchd": {"latchd"}, "latchctl": {"latchctl"}, "latchhub": {"latchhub", "latchsim"}} {
-		t.Run("bill of "+name, func(t *testing.T) {
+		t.Run("bills of materials and licenses of "+name, func(t *testing.T) {
 			dir := t.TempDir()
 			output(t, "", "dpkg-deb", "-x", packages[name], dir)
-			truthful(t, strings.TrimSuffix(packages[name], ".deb")+".cdx.json", dir, programs)
+			copyright, err := os.ReadFile(filepath.Join(dir, "usr/share/doc", name, "copyright"))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			for _, program := range programs {
+				bill := filepath.Join(filepath.Dir(packages[name]), program+"_1.2.3+4.gabcdef0_arm64.cdx.json")
+				isTruthful(t, bill, filepath.Join(dir, "usr/bin", program), copyright)
+			}
 		})
 	}
 }
@@ -139,32 +160,18 @@ func hasManPages(t *testing.T, packages map[string]string) {
 	}
 }
 
-// reproducible builds two packages again, from a copy of the sources in a folder of
-// another name, without git, with another time zone, language and umask.
+// reproducible builds two packages again and compares them with the first build. The
+// second build uses a copy of the sources in a folder of another name, without git, and
+// with another time zone, locale and umask.
 func reproducible(t *testing.T, first map[string]string) {
 	need(t, "git")
 	root := filepath.Join(t.TempDir(), "elsewhere")
 	for name := range strings.SplitSeq(output(t, "../..", "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), "\x00") {
-		from, to := filepath.Join("../..", name), filepath.Join(root, name)
-		info, err := os.Stat(from)
-		if os.IsNotExist(err) || name == "" { // removed and not committed yet
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(from)
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(to), 0o700)
-		}
-		if err == nil {
-			err = os.WriteFile(to, text, info.Mode()&0o700)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		copyFile(t, filepath.Join("../..", name), filepath.Join(root, name))
 	}
+
 	second := build(t, root, "arm64", "PACKAGES=latchd latchctl", "TZ=Pacific/Kiritimati", "LC_ALL=C.UTF-8", "GIT_DIR=/nonexistent")
+
 	compared := 0
 	for name, file := range second {
 		if name == "SHA256SUMS" {
@@ -178,66 +185,108 @@ func reproducible(t *testing.T, first map[string]string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		compared++
 		if !bytes.Equal(again, before) {
-			t.Errorf("%s is not the same bytes when it is built again; look with diffoscope", name)
+			t.Errorf("%s differs between two builds; compare them with diffoscope", name)
 		}
 	}
 	if compared != 4 {
-		t.Errorf("%d files were compared, want 4", compared)
+		t.Errorf("compared %d files, want 4", compared)
 	}
 }
 
-// truthful compares a bill of materials with what the programs say they link, and
-// looks for each module in the copyright.
-func truthful(t *testing.T, file, dir string, programs []string) {
+// copyFile copies a file without the permissions of group and others. It skips folders
+// and files that git still lists but that are deleted.
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	info, err := os.Stat(from)
+	if os.IsNotExist(err) || err == nil && info.IsDir() {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	text, err := os.ReadFile(from)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(to, text, info.Mode()&0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isTruthful compares a program's bill of materials with the modules that the program
+// links, and checks that the copyright file has the license of each module.
+func isTruthful(t *testing.T, file, program string, copyright []byte) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var bill struct {
 		BOMFormat, SpecVersion string
-		Components             []struct{ Type, Name, Version, PURL string }
-		Dependencies           []struct {
-			Ref       string
-			DependsOn []string
+		Metadata               struct {
+			Timestamp  string
+			Component  struct{ Type, Name, Version, PURL string }
+			Properties []struct{ Name, Value string }
 		}
+		Components []struct{ Type, Name, Version string }
 	}
 	if err := json.Unmarshal(text, &bill); err != nil {
 		t.Fatal(err)
 	}
-	if bill.BOMFormat != "CycloneDX" || bill.SpecVersion != "1.6" {
-		t.Errorf("it is %s %s", bill.BOMFormat, bill.SpecVersion)
+
+	if bill.BOMFormat != "CycloneDX" || bill.SpecVersion != "1.6" || bill.Metadata.Timestamp != "2026-11-24T06:00:00Z" {
+		t.Errorf("the bill is %s %s of %s, want CycloneDX 1.6 of 2026-11-24T06:00:00Z", bill.BOMFormat, bill.SpecVersion, bill.Metadata.Timestamp)
 	}
+
+	name := filepath.Base(program)
+	main := bill.Metadata.Component
+	purl := "?goarch=arm64&goos=linux&type=module#cmd/" + name
+	if main.Type != "application" || main.Version != "1.2.3+4.gabcdef0" || !strings.HasSuffix(main.PURL, purl) {
+		t.Errorf("the bill describes %+v, want the application 1.2.3+4.gabcdef0 with a PURL that ends in %s", main, purl)
+	}
+
+	contents, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	properties := map[string]string{}
+	for _, p := range bill.Metadata.Properties {
+		properties[p.Name] = p.Value
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(contents)); properties["cdx:gomod:binary:hash:SHA-256"] != sum {
+		t.Errorf("the bill has the SHA-256 %s of %s, want %s", properties["cdx:gomod:binary:hash:SHA-256"], name, sum)
+	}
+
 	listed := map[string]bool{}
 	for _, c := range bill.Components {
 		listed[c.Type+" "+c.Name+" "+c.Version] = true
 	}
-	copyright, err := os.ReadFile(filepath.Join(dir, "usr/share/doc", strings.Split(filepath.Base(file), "_")[0], "copyright"))
+
+	info, err := buildinfo.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
-	linked := map[string]bool{}
-	for _, program := range programs {
-		info, err := buildinfo.ReadFile(filepath.Join(dir, "usr/bin", program))
-		if err != nil {
-			t.Fatal(err)
-		}
-		linked["application "+program+" 1.2.3+4.gabcdef0"] = true
-		linked["library std "+strings.TrimPrefix(info.GoVersion, "go")] = true
-		for _, dep := range info.Deps {
-			linked["library "+dep.Path+" "+dep.Version] = true
-			if !bytes.Contains(copyright, []byte("\nFiles: "+dep.Path+"/*\n")) {
-				t.Errorf("the copyright does not tell the licence of %s", dep.Path)
-			}
+	linked := map[string]bool{"library std " + info.GoVersion: true}
+	for _, dep := range info.Deps {
+		linked["library "+dep.Path+" "+dep.Version] = true
+		if !bytes.Contains(copyright, []byte("\nFiles: "+dep.Path+"/*\n")) {
+			t.Errorf("the copyright file has no license of %s", dep.Path)
 		}
 	}
+
 	for c := range linked {
 		if !listed[c] {
 			t.Errorf("the bill does not list %s", c)
 		}
 	}
 	if len(linked) != len(listed) {
-		t.Errorf("the bill lists %d components, and there are %d", len(listed), len(linked))
+		t.Errorf("the bill lists %d components, and %s links %d", len(listed), name, len(linked))
 	}
 }

@@ -1,4 +1,4 @@
-// Package deb has the recipes of the packages for Debian, and tests what comes out
-// of them: the same bytes each time, nothing that lintian complains of, and a bill
-// of materials that is true.
+// Package deb builds the Debian packages with build.sh, and tests them: each build gives
+// the same bytes, lintian reports nothing, each bill of materials lists exactly the
+// modules that its program links, and the copyright file has the license of each module.
 package deb

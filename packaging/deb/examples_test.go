@@ -10,12 +10,13 @@ import (
 	"github.com/latchd/latchd/agent/config"
 )
 
-// The example of each version that was given to somebody is in testdata/examples,
-// as "latchd config --example" of that version printed it.
+// examples is the folder of the example configurations of earlier versions: the output of
+// "latchd config --example" of each version that users have received.
 const examples = "testdata/examples"
 
-// An upgrade must not leave a door without its agent: the example of each earlier
-// version starts this one, and each key that it has commented out is still a key.
+// An upgrade must not stop an agent because of its configuration. The example of each
+// earlier version still starts the agent, and each key that the example has commented out
+// is still known.
 func TestExamplesOfEarlierVersions(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(examples, "*.toml"))
 	if err != nil || len(files) == 0 {
@@ -23,13 +24,16 @@ func TestExamplesOfEarlierVersions(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if _, err := config.Load(file); err != nil {
-				t.Errorf("it does not start the agent: %v", err)
+				t.Errorf("the example does not start the agent: %v", err)
 			}
+
 			tried := 0
 			for table, key := range commentedOut(string(text)) {
 				tried++
@@ -37,19 +41,19 @@ func TestExamplesOfEarlierVersions(t *testing.T) {
 				if err := os.WriteFile(alone, []byte(table+"\n"+key+"\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				// Alone it need not be enough, but it has to be known.
+				// The key alone may be an incomplete configuration, but it must be known.
 				if _, err := config.Load(alone); err != nil && strings.Contains(err.Error(), "unknown key") {
 					t.Errorf("%s %s: %v", table, key, err)
 				}
 			}
 			if tried < 10 {
-				t.Errorf("only %d keys are commented out: is it an example?", tried)
+				t.Errorf("only %d keys are commented out, want 10 or more", tried)
 			}
 		})
 	}
 }
 
-// commentedOut yields each key of an example that is a comment, with its table.
+// commentedOut yields each key that an example has commented out, with its table.
 func commentedOut(text string) func(yield func(table, key string) bool) {
 	heading, key := regexp.MustCompile(`^#?(\[[a-z_.]+\])$`), regexp.MustCompile(`^#([a-z_]+ = .*)$`)
 	return func(yield func(table, key string) bool) {
@@ -65,7 +69,7 @@ func commentedOut(text string) func(yield func(table, key string) bool) {
 	}
 }
 
-// A release is not whole without its example.
+// Each release in CHANGELOG.md has its example in testdata/examples.
 func TestEachReleaseHasItsExample(t *testing.T) {
 	text, err := os.ReadFile("../../CHANGELOG.md")
 	if err != nil {
