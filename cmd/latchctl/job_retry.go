@@ -88,7 +88,7 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 
 	op := operationOf(job.CloudToDeviceMethod)
 	if o.dryRun {
-		return o.app.showSelected(devices, op.verb)
+		return o.app.showSelected(devices, op)
 	}
 	if err := o.app.confirmDevices(ctx, devices, o.yes, op); err != nil {
 		return err

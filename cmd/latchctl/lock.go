@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"strings"
+	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
@@ -21,8 +23,11 @@ type lockOptions struct {
 	cmd     *cobra.Command
 	unlock  bool // the command is unlock
 	reason  string
-	relock  seconds // relock after this time; 0 means that the door stays unlocked
+	relock  seconds // relock after this time; 0 means that the door decides
+	until   string  // relock at this time; empty means that it is not given
 	timeout seconds
+
+	period string // when the doors are unlocked, in words; empty means at once
 }
 
 func newLock(a *app, run func(context.Context, *lockOptions) error) *cobra.Command {
@@ -40,8 +45,16 @@ func newUnlock(a *app, run func(context.Context, *lockOptions) error) *cobra.Com
 	cmd.Use = "unlock --where CONDITION | ID..."
 	cmd.Short = "Unlock doors and show each door's result"
 	cmd.Example = `  latchctl unlock front-door --for 30s --reason "delivery"
-  latchctl unlock --where "tags.building = '43' AND tags.floor = 1" --dry-run`
-	cmd.Flags().Var(&o.relock, "for", "lock the door again after this time")
+  latchctl unlock --where "tags.building = '43' AND tags.floor = 1" --dry-run
+  latchctl unlock front-door --start 'tomorrow 08:00' --until 18:00`
+	cmd.Long = "With --start the hub unlocks the doors later, and latchctl does not wait for it. With\n" +
+		"--until or --for each door locks again by itself, also without a network. The door\n" +
+		"counts the time from the moment it unlocks: if it unlocks late, it locks as much\n" +
+		"later. A door that is offline at the start stays locked."
+
+	cmd.Flags().Var(&o.relock, "for", "lock the door again after this time, at most 24h")
+	cmd.Flags().StringVar(&o.until, "until", "", "lock the door again at `TIME`, at most 24h after the start: 18:00, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339")
+	o.addStartFlag(cmd)
 
 	return cmd
 }
@@ -72,8 +85,8 @@ func runLock(ctx context.Context, o *lockOptions) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}
-	if o.cmd.Flags().Changed("for") && o.relock == 0 {
-		return usagef(o.cmd, "--for is 0; want a duration such as 30s")
+	if err := o.checkPeriod(); err != nil {
+		return err
 	}
 
 	method := iothub.MethodRequest{MethodName: lockDoor, Payload: o.payload(), ResponseTimeoutInSeconds: int(o.timeout)}
@@ -89,9 +102,53 @@ func runLock(ctx context.Context, o *lockOptions) error {
 		return err
 	}
 
-	o.watch = true
+	op := operationOf(&method)
+	if o.period != "" {
+		op.verb, op.when, op.confirm = "unlock", o.period, confirmAlways
+	}
+	o.watch = !o.startsLater() || o.cmd.Flags().Changed("wait")
+
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
-	return o.app.schedule(ctx, client, o.scheduling, job, operationOf(&method))
+	return o.app.schedule(ctx, client, o.scheduling, job, op)
+}
+
+// startsLater reports whether the hub starts the job later than now.
+func (o *lockOptions) startsLater() bool {
+	return o.startTime != nil && o.startTime.After(o.app.now())
+}
+
+// checkPeriod validates --for and --until, sets relock from --until, and describes the
+// period if the flags name a time.
+func (o *lockOptions) checkPeriod() error {
+	flags := o.cmd.Flags()
+	switch {
+	case flags.Changed("for") && flags.Changed("until"):
+		return usagef(o.cmd, "give --for or --until, not both")
+	case flags.Changed("for") && o.relock == 0:
+		return usagef(o.cmd, "--for is 0; want a duration such as 30s")
+	case time.Duration(o.relock)*time.Second > maxUnlock:
+		return usagef(o.cmd, "--for is %s; at most 24h are allowed", &o.relock)
+	}
+
+	start := o.app.now()
+	from := ""
+	if o.startsLater() {
+		start = *o.startTime
+		from = "from " + zoneTime(start, o.app.local)
+		o.period = from
+	}
+	if !flags.Changed("until") {
+		return nil
+	}
+
+	until, err := parseUntil(o.until, start, o.app.now(), o.app.local)
+	if err != nil {
+		return usagef(o.cmd, "%w", err)
+	}
+	o.relock = seconds(max(until.Sub(start).Round(time.Second)/time.Second, 1))
+	o.period = strings.TrimSpace(from + " until " + zoneTime(until, o.app.local))
+
+	return nil
 }
 
 // payload returns the method's JSON payload, or nil if the door needs none.

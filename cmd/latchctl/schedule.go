@@ -29,10 +29,15 @@ type scheduling struct {
 // addScheduleFlags adds the flags of "job schedule".
 func (s *scheduling) addScheduleFlags(cmd *cobra.Command) {
 	s.addFlags(cmd)
-	cmd.Flags().StringVar(&s.start, "start", "now", "start the job at `TIME`: now, +10m, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339 such as 2026-11-24T02:00:00+01:00")
+	s.addStartFlag(cmd)
 	cmd.Flags().StringVar(&s.id, "id", "", "give the job this `ID` instead of a generated one")
 	cmd.Flags().BoolVar(&s.watch, "watch", false, "wait for the job's end and show each device's result")
 	s.addRunFlags(cmd)
+}
+
+// addStartFlag adds --start.
+func (s *scheduling) addStartFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.start, "start", "now", "start the job at `TIME`: now, +10m, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339 such as 2026-11-24T02:00:00+01:00")
 }
 
 // addRunFlags adds the flags that lock and unlock share with "job schedule".
@@ -75,8 +80,19 @@ func (s *scheduling) checkTimes(cmd *cobra.Command) error {
 // operation describes to the user what a job does to each device.
 type operation struct {
 	verb    string // the verb of questions and notes: "lock", "update the twins of"
+	when    string // when, in words; empty means at once: "until 2026-11-30 18:00 CET"
 	name    string // the beginning of generated job ids: "lock", "twin"
 	confirm caution
+}
+
+// on describes the operation on devices to the user: "unlock 2 devices until ...".
+func (op operation) on(devices []selectedDevice) string {
+	text := op.verb + " " + plural(len(devices), "device")
+	if op.when != "" {
+		text += " " + op.when
+	}
+
+	return text
 }
 
 // caution says when an operation needs the user's confirmation. Every operation on more

@@ -109,7 +109,7 @@ func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selec
 	}
 
 	if s.dryRun {
-		return false, a.showSelected(devices, op.verb)
+		return false, a.showSelected(devices, op)
 	}
 	if !a.needsConfirmation(len(devices), s.yes, op) {
 		return true, nil
@@ -190,7 +190,7 @@ func (a *app) confirmDevices(ctx context.Context, devices []selectedDevice, yes 
 		return nil
 	}
 
-	return a.confirm(ctx, fmt.Sprintf("%s %s (%s)", op.verb, plural(len(devices), "device"), firstNames(deviceIDs(devices))))
+	return a.confirm(ctx, fmt.Sprintf("%s (%s)", op.on(devices), firstNames(deviceIDs(devices))))
 }
 
 // confirm asks a question on the terminal and returns errNotConfirmed unless the
@@ -248,7 +248,7 @@ func (a *app) selectDevices(ctx context.Context, client *rest.Client, where stri
 }
 
 // showSelected prints the devices of a dry run.
-func (a *app) showSelected(devices []selectedDevice, verb string) error {
+func (a *app) showSelected(devices []selectedDevice, op operation) error {
 	err := printList(a, devices, func() *ui.Table {
 		t := &ui.Table{Head: []string{"DEVICE", "CONNECTION"}}
 		for _, d := range devices {
@@ -257,7 +257,7 @@ func (a *app) showSelected(devices []selectedDevice, verb string) error {
 		return t
 	})
 
-	a.note("this would %s %s; nothing was sent", verb, plural(len(devices), "device"))
+	a.note("this would %s; nothing was sent", op.on(devices))
 	return err
 }
 

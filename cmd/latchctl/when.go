@@ -1,12 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
+
+// maxUnlock is the longest time for which a door promises to relock.
+const maxUnlock = 24 * time.Hour
 
 // pastAllowed is how far in the past --start may be. The hub starts such a job at
 // once.
@@ -35,6 +41,11 @@ func parseStart(text string, now time.Time, local *time.Location) (*time.Time, e
 	var err error
 	if wallClock.MatchString(text) {
 		start, err = parseWallClock(text, now.In(local))
+		if errors.Is(err, errNoClockTime) {
+			err = startSyntax(text)
+		} else if err != nil {
+			err = fmt.Errorf("--start %w", err)
+		}
 	} else if start, err = time.Parse(time.RFC3339, text); err != nil {
 		err = startSyntax(text)
 	}
@@ -49,15 +60,77 @@ func parseStart(text string, now time.Time, local *time.Location) (*time.Time, e
 	return &start, nil
 }
 
+// errNoClockTime means that a text is not a time of the wall clock.
+var errNoClockTime = errors.New("want a time of the wall clock")
+
+// clockTime is a time of the day without a day, as --until takes it.
+var clockTime = regexp.MustCompile(`^\d\d:\d\d$`)
+
+// parseUntil parses the value of --until: "18:00", which is the first such time after
+// start, "tomorrow 02:00" or "2026-11-30 02:00" in the time zone local, or an RFC 3339
+// time.
+func parseUntil(text string, start, now time.Time, local *time.Location) (time.Time, error) {
+	var until time.Time
+	var err error
+
+	switch {
+	case clockTime.MatchString(text):
+		until, err = firstAfter(text, start.In(local))
+	case wallClock.MatchString(text):
+		until, err = parseWallClock(text, now.In(local))
+	default:
+		if until, err = time.Parse(time.RFC3339, text); err != nil {
+			err = errNoClockTime
+		}
+	}
+	if errors.Is(err, errNoClockTime) {
+		return time.Time{}, fmt.Errorf("--until %q: want a local time such as 18:00, 'tomorrow 02:00' or '2026-11-30 02:00', "+
+			"or an RFC 3339 time such as 2026-11-24T02:00:00+01:00; for a duration use --for", text)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--until %w", err)
+	}
+
+	switch length := until.Sub(start); {
+	case length <= 0:
+		return time.Time{}, fmt.Errorf("--until %s is not after the start, %s", text, zoneTime(start, local))
+	case length > maxUnlock:
+		return time.Time{}, fmt.Errorf("--until %s is more than %s after the start, %s; give an earlier time", text, ui.Duration(maxUnlock), zoneTime(start, local))
+	}
+
+	return until, nil
+}
+
+// firstAfter returns the first moment after start at which clocks in the time zone of
+// start show the time of the day in text.
+func firstAfter(text string, start time.Time) (time.Time, error) {
+	first, err := parseWallClock(start.Format(time.DateOnly)+" "+text, start)
+	if err != nil || first.After(start) {
+		return first, err
+	}
+
+	return parseWallClock(start.AddDate(0, 0, 1).Format(time.DateOnly)+" "+text, start)
+}
+
+// zoneTime formats t with its time zone, for a question to the user.
+func zoneTime(t time.Time, local *time.Location) string {
+	layout := "2006-01-02 15:04 MST"
+	if t.Second() != 0 {
+		layout = "2006-01-02 15:04:05 MST"
+	}
+
+	return t.In(local).Format(layout)
+}
+
 // parseWallClock returns the moment at which clocks in the time zone of now show
 // text. It returns an error for a time that is skipped or that comes twice when
-// daylight saving time begins or ends.
+// daylight saving time begins or ends. The error continues a text that names the flag.
 func parseWallClock(text string, now time.Time) (time.Time, error) {
 	m := wallClock.FindStringSubmatch(text)
 	hour, _ := strconv.Atoi(m[2])
 	minute, _ := strconv.Atoi(m[3])
 	if hour > 23 || minute > 59 {
-		return time.Time{}, startSyntax(text)
+		return time.Time{}, errNoClockTime
 	}
 
 	day := now
@@ -68,16 +141,16 @@ func parseWallClock(text string, now time.Time) (time.Time, error) {
 	default:
 		var err error
 		if day, err = time.ParseInLocation(time.DateOnly, m[1], time.UTC); err != nil {
-			return time.Time{}, startSyntax(text)
+			return time.Time{}, errNoClockTime
 		}
 	}
 
 	start := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, now.Location())
 	if start.Hour() != hour || start.Minute() != minute {
-		return time.Time{}, fmt.Errorf("--start %s: clocks skip this time when they go forward; give another time", text)
+		return time.Time{}, fmt.Errorf("%s: clocks skip this time when they go forward; give another time", text)
 	}
 	if comesTwice(start) {
-		return time.Time{}, fmt.Errorf("--start %s: this time comes twice when the clocks go back; give it with its UTC offset, such as %s",
+		return time.Time{}, fmt.Errorf("%s: this time comes twice when the clocks go back; give it with its UTC offset, such as %s",
 			text, start.Format(time.RFC3339))
 	}
 

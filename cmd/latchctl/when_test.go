@@ -95,6 +95,52 @@ func TestParseStartByTheWallClock(t *testing.T) {
 	}
 }
 
+// TestParseUntil checks that a time without a day is the first one after the start, in the
+// technician's time zone, and that an unlock is at most 24 hours long.
+func TestParseUntil(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) // 13:00 in Berlin
+
+	tests := []struct{ start, text, want, wantErr string }{
+		{start: "2026-11-24T07:00:00Z", text: "18:00", want: "2026-11-24T17:00:00Z"},
+		{start: "2026-11-24T21:00:00Z", text: "02:00", want: "2026-11-25T01:00:00Z"}, // past midnight
+		{start: "2026-11-24T07:00:00Z", text: "08:00", want: "2026-11-25T07:00:00Z"}, // a whole day
+		{start: "2026-11-23T12:00:00Z", text: "tomorrow 02:00", want: "2026-11-24T01:00:00Z"},
+		{start: "2026-11-24T07:00:00Z", text: "2026-11-24 18:00", want: "2026-11-24T17:00:00Z"},
+		{start: "2026-11-24T07:00:00Z", text: "2026-11-24T18:00:00+01:00", want: "2026-11-24T17:00:00Z"},
+		{start: "2026-10-24T21:00:00Z", text: "07:00", want: "2026-10-25T06:00:00Z"}, // the clocks go back in between
+		{start: "2026-10-24T22:30:00Z", text: "02:30", wantErr: "--until 2026-10-25 02:30: this time comes twice when the clocks go back"},
+		{start: "2026-03-28T23:30:00Z", text: "02:30", wantErr: "--until 2026-03-29 02:30: clocks skip this time"},
+		{start: "2026-11-24T07:00:00Z", text: "today 18:00", wantErr: "--until today 18:00 is not after the start, 2026-11-24 08:00 CET"},
+		{start: "2026-11-24T07:00:00Z", text: "2026-11-24 08:00", wantErr: "is not after the start, 2026-11-24 08:00 CET"},
+		{start: "2026-11-24T07:00:00Z", text: "2026-11-25 08:01", wantErr: "is more than 24 h after the start, 2026-11-24 08:00 CET"},
+		{start: "2026-11-24T07:00:00Z", text: "24:00", wantErr: `--until "24:00": want a local time such as 18:00`},
+		{start: "2026-11-24T07:00:00Z", text: "+10h", wantErr: "for a duration use --for"},
+		{start: "2026-11-24T07:00:00Z", text: "now", wantErr: "want a local time"},
+		{start: "2026-11-24T07:00:00Z", text: "", wantErr: "want a local time"},
+	}
+	for _, tt := range tests {
+		start, err := time.Parse(time.RFC3339, tt.start)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		got, err := parseUntil(tt.text, start, now, berlin)
+		if tt.wantErr != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
+				t.Errorf("%q after %s: %v, %v; want the error %q", tt.text, tt.start, got, err, tt.wantErr)
+			}
+			continue
+		}
+		if err != nil || got.UTC().Format(time.RFC3339) != tt.want {
+			t.Errorf("%q after %s: %v, %v; want %s", tt.text, tt.start, got, err, tt.want)
+		}
+	}
+}
+
 func FuzzParseStart(f *testing.F) {
 	for _, text := range []string{"now", "+10m", "2026-11-24T02:00:00+01:00", "+9999999h", "tomorrow 02:00", "today 23:59", "2026-11-30 02:00", "0001-01-01T00:00:00Z"} {
 		f.Add(text)
