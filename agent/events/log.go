@@ -161,8 +161,9 @@ func (l *Log) trim(q *queue) {
 	}
 }
 
-// append gives a line to the writer and returns it. If the disk is so slow that many
-// lines wait, the writer will replace the whole file instead. The caller holds l.mu.
+// append gives a line to the writer, which the caller must wake, and returns the line.
+// If the disk is so slow that many lines wait, the writer will replace the whole file
+// instead. The caller holds l.mu.
 func (l *Log) append(v any, urgent bool) []byte {
 	line := jsonLine(v)
 	if l.path == "" || l.closed {
@@ -176,7 +177,6 @@ func (l *Log) append(v any, urgent bool) []byte {
 	if len(l.lines) > l.maxFile {
 		l.lines, l.rewrite = nil, true
 	}
-	signal(l.wake)
 	return line
 }
 
@@ -220,6 +220,9 @@ func (l *Log) Sent(e Event) {
 	l.content.important.removeThrough(e.Seq)
 	l.content.routine.removeThrough(e.Seq)
 	l.append(mark{Through: e.Seq, Dropped: l.content.dropped}, false)
+	if !l.closed {
+		signal(l.wake)
+	}
 }
 
 // Counts describes a log in numbers.
