@@ -17,6 +17,8 @@ import (
 // Lock is the door's lock. Package actuator implements it.
 type Lock interface {
 	Do(ctx context.Context, c actuator.Command) (actuator.Result, error)
+	SetLockdown(ctx context.Context, on bool) error
+	Tune(ctx context.Context, t actuator.Tuning) error
 	Status() actuator.Status
 	Changed() <-chan struct{}
 }
@@ -44,7 +46,7 @@ type Link interface {
 // ModelID names the agent's IoT Plug and Play model. DoorLock.json describes it in
 // DTDL version 2: the desired properties that the agent follows, its reported
 // properties, methods and messages.
-const ModelID = "dtmi:latchd:DoorLock;1"
+const ModelID = "dtmi:latchd:DoorLock;2"
 
 // Config holds the parts and settings of an agent.
 type Config struct {
@@ -52,10 +54,13 @@ type Config struct {
 	Mode   actuator.Mode
 	// MaxEnergised is the longest forSeconds that unlockDoor accepts in Pulse mode.
 	MaxEnergised time.Duration
-	Defaults     Settings // settings in force where the twin desires nothing
-	System       System
-	Version      string
-	BootID       string // the kernel's id of the current boot
+	// Egress says that people can always leave: an exit input unlocks the door, or the
+	// door opens mechanically from the inside. Without it, the agent refuses lockdown.
+	Egress   bool
+	Defaults Settings // settings in force where the twin desires nothing
+	System   System
+	Version  string
+	BootID   string // the kernel's id of the current boot
 	// Reboot restarts the machine. nil forbids the method reboot.
 	Reboot func(context.Context) error
 	// Events queues the door's events for the hub. nil disables events.
@@ -82,6 +87,7 @@ type Agent struct {
 	startedAt       time.Time
 	intervalChanged chan struct{} // signals that telemetrySeconds may have changed
 	reportChanged   chan struct{} // signals a change to report that is not the lock's
+	lockSettings    chan struct{} // signals that settings of the lock may have changed
 
 	applying sync.Mutex // guards defaults and latest, and orders the changes of desired
 	defaults Settings
@@ -104,7 +110,8 @@ type linkInfo struct {
 }
 
 // New makes an agent for lock, with its state in store. The settings that the
-// previous process accepted are in force at once.
+// previous process accepted are in force at once, those of the lock as soon as Run is
+// called.
 func New(config Config, lock Lock, store *Store) *Agent {
 	a := &Agent{
 		config:          config,
@@ -113,6 +120,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 		startedAt:       config.Now(),
 		reportChanged:   make(chan struct{}, 1),
 		intervalChanged: make(chan struct{}, 1),
+		lockSettings:    make(chan struct{}, 1),
 	}
 
 	a.SetDefaults(config.Defaults)
@@ -121,6 +129,49 @@ func New(config Config, lock Lock, store *Store) *Agent {
 		recordStart(config.Events, config.Version, a.startedAt)
 	}
 	return a
+}
+
+// Run puts the settings in force that concern the lock, now and after each change,
+// until ctx ends or the lock does. It needs no link.
+func (a *Agent) Run(ctx context.Context) {
+	var inForce *Settings // nil: what the previous process set is not known
+	for {
+		wanted := a.settings()
+		if err := a.setLock(ctx, inForce, wanted); err != nil {
+			return
+		}
+		inForce = &wanted
+
+		select {
+		case <-a.lockSettings:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// setLock gives the lock the settings that differ from those in force.
+func (a *Agent) setLock(ctx context.Context, inForce *Settings, wanted Settings) error {
+	tuning := wanted.tuning()
+	if inForce == nil || inForce.tuning() != tuning {
+		if err := a.lock.Tune(ctx, tuning); err != nil {
+			return err
+		}
+	}
+
+	if inForce != nil && inForce.Lockdown == wanted.Lockdown {
+		return nil
+	}
+	a.config.Log.Info("setting the lockdown that the twin desires", zap.Bool("lockdown", wanted.Lockdown))
+	return a.lock.SetLockdown(ctx, wanted.Lockdown)
+}
+
+// tuning returns the part of the settings by which a lock is tuned.
+func (s Settings) tuning() actuator.Tuning {
+	return actuator.Tuning{
+		AutoRelock: time.Duration(s.AutoRelockSeconds) * time.Second,
+		HeldOpen:   time.Duration(s.HeldOpenSeconds) * time.Second,
+	}
 }
 
 // Serve answers the link's methods and keeps the twin up to date. It returns when
@@ -154,6 +205,7 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 
 // SetDefaults changes the settings that are in force where the twin desires nothing.
 func (a *Agent) SetDefaults(defaults Settings) {
+	defaults.lockdownForbidden = !a.config.Egress
 	a.applying.Lock()
 	a.defaults = defaults
 	accepted := a.state.Get().Accepted
@@ -185,6 +237,7 @@ func (a *Agent) enforce(result *applied) {
 		a.config.SetLogLevel(result.settings.LogLevel)
 	}
 	signal(a.intervalChanged)
+	signal(a.lockSettings)
 }
 
 // settings returns the settings in force.

@@ -2,10 +2,12 @@
 // methods, reconciles the twin and keeps its state on disk.
 //
 // Use [OpenStore] and events.Open to open the state directory, [New] to make the
-// agent, then [Agent.Serve] for each [Link], which is one connection to the hub.
+// agent, [Agent.Run] together with the lock, then [Agent.Serve] for each [Link], which
+// is one connection to the hub.
 //
 // Guarantees:
-//   - No desired property ever moves the lock.
+//   - No desired property ever unlocks the door. The property lockdown locks it.
+//   - Nothing in its payload makes the method lockDoor fail.
 //   - The agent works without a hub. Accepted desired properties are saved on disk
 //     and in force from the start.
 //   - State converges; it is not queued. On each link the agent reads the twin,

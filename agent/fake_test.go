@@ -146,9 +146,9 @@ func newDoorWith(t *testing.T, dir string, fault mock.Fault, level actuator.Posi
 	driver := mock.New(mock.Config{Fault: fault}, level)
 	lock := actuator.New(actuator.Config{AtPowerOn: level, ConfirmTimeout: 100 * time.Millisecond}, driver, Recorder{store, log}, store.Get().Lock, clock, zap.NewNop())
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); lock.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended; store.Close() })
+	var running sync.WaitGroup
+	running.Go(func() { lock.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait(); store.Close() })
 	for s := lock.Status(); s.Position != level; s = lock.Status() {
 		<-lock.Changed()
 	}
@@ -157,6 +157,7 @@ func newDoorWith(t *testing.T, dir string, fault mock.Fault, level actuator.Posi
 		Driver: "mock", Mode: "hold", Version: "1.2.3", Now: time.Now, Log: zap.NewNop(),
 		System: System{OS: "Debian", Kernel: "6.1", Arch: "arm64"},
 	}, lock, store)
+	running.Go(func() { a.Run(ctx) })
 
 	return &door{a, driver, store}
 }

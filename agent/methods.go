@@ -55,20 +55,37 @@ func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	}
 }
 
+// caller says on whose behalf a method runs.
+type caller struct {
+	origin           actuator.Origin
+	overrideLockdown bool
+}
+
 // Invoke runs a method for a caller on the gateway itself, in the same way as a
 // method from the hub. A started method runs to its end, even if ctx ends earlier.
 func (a *Agent) Invoke(ctx context.Context, m iothub.Method) (status int, payload any) {
+	return a.invoke(ctx, m, caller{origin: actuator.Local})
+}
+
+// InvokeOverridingLockdown is Invoke for a caller who may unlock the door even during
+// lockdown. Only root may be such a caller; the program that calls must check that.
+func (a *Agent) InvokeOverridingLockdown(ctx context.Context, m iothub.Method) (status int, payload any) {
+	return a.invoke(ctx, m, caller{origin: actuator.Local, overrideLockdown: true})
+}
+
+func (a *Agent) invoke(ctx context.Context, m iothub.Method, by caller) (status int, payload any) {
 	defer a.notify()
-	return a.run(context.WithoutCancel(ctx), m)
+	return a.run(context.WithoutCancel(ctx), m, by)
 }
 
 // answerMethod runs a method from the hub and sends its answer. It sends the answer
 // even after ctx has ended, because the link may still be up.
 func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
+	m.Name = methodName(m.Name)
 	log := a.config.Log.With(zap.String("method", m.Name), zap.String("request_id", m.RequestID))
 	a.methods.Add(1)
 
-	status, payload := a.Invoke(ctx, m)
+	status, payload := a.invoke(ctx, m, caller{origin: actuator.Remote})
 	body, err := json.Marshal(payload)
 	if err != nil {
 		log.Error("cannot encode the method's answer as JSON", zap.Error(err))
@@ -89,14 +106,31 @@ func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	log.Info("method answered", zap.Int("status", status), zap.ByteString("answer", body))
 }
 
+// methodName returns the agent's spelling of a method's name, which may come in any
+// case. It returns an unknown name as it is.
+func methodName(name string) string {
+	for _, known := range methodNames {
+		if strings.EqualFold(name, known) {
+			return known
+		}
+	}
+	return name
+}
+
 // run carries out one method and returns its answer.
-func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload any) {
+func (a *Agent) run(ctx context.Context, m iothub.Method, by caller) (status int, payload any) {
 	var err error
-	switch m.Name {
-	case "lockDoor", "unlockDoor":
+	switch m.Name = methodName(m.Name); m.Name {
+	case "lockDoor":
+		c, ignored := parseLock(m.Payload)
+		c.Origin = by.origin
+		return a.command(ctx, c, ignored)
+
+	case "unlockDoor":
 		var c actuator.Command
-		if c, err = a.parseCommand(m); err == nil {
-			return a.command(ctx, c)
+		if c, err = a.parseUnlock(m.Payload); err == nil {
+			c.Origin, c.OverrideLockdown = by.origin, by.overrideLockdown
+			return a.command(ctx, c, nil)
 		}
 
 	case "getStatus":
@@ -118,47 +152,57 @@ func (a *Agent) run(ctx context.Context, m iothub.Method) (status int, payload a
 
 	default:
 		return errorAnswer(http.StatusNotFound, "unknown-method", fmt.Sprintf(
-			"unknown method %q; the methods are %s", m.Name, strings.Join(methodNames, ", ")))
+			"unknown method %.100q; the methods are %s", m.Name, strings.Join(methodNames, ", ")))
 	}
 	return errorAnswer(http.StatusBadRequest, "bad-payload", err.Error())
 }
 
-// parseCommand returns the command that a method lockDoor or unlockDoor gives the
-// lock.
-func (a *Agent) parseCommand(m iothub.Method) (actuator.Command, error) {
-	c := actuator.Command{Name: m.Name, Target: actuator.Locked}
-	allowed := []string{"reason"}
-	if m.Name == "unlockDoor" {
-		c.Target = actuator.Unlocked
-		allowed = append(allowed, "forSeconds")
-	}
-
-	members, err := readPayload(m.Payload, allowed...)
-	if err == nil {
-		c.Reason, err = parseReason(members)
-	}
-	if err == nil && c.Target == actuator.Unlocked {
-		c.For, err = a.relockDelay(members)
-	}
-	return c, err
+// motionAnswer is the answer to a command that was carried out.
+type motionAnswer struct {
+	Position  actuator.Position `json:"position"`
+	Confirmed bool              `json:"confirmed"`
+	Changed   bool              `json:"changed"`
+	TookMs    int64             `json:"tookMs"`
+	Held      bool              `json:"held,omitempty"`    // a release changed nothing during a hold
+	Ignored   []string          `json:"ignored,omitempty"` // what lockDoor did not understand
 }
 
+// pendingAnswer is the answer to a lock that the door will carry out later.
+type pendingAnswer struct {
+	Position actuator.Position `json:"position"`
+	Pending  actuator.Pending  `json:"pending"` // what the lock waits for
+	Ignored  []string          `json:"ignored,omitempty"`
+}
+
+// codeShuttingDown is the code of a command that came while the lock shut down.
+const codeShuttingDown = "shutting-down"
+
 // command moves the lock. Its answer says what happened, not what was asked.
-func (a *Agent) command(ctx context.Context, c actuator.Command) (status int, payload any) {
+func (a *Agent) command(ctx context.Context, c actuator.Command, ignored []string) (status int, payload any) {
 	result, err := a.lock.Do(ctx, c)
-	if refusal, ok := errors.AsType[*actuator.Refusal](err); ok {
+	status, payload = commandAnswer(result, err, ignored)
+	a.config.Log.Info("the lock has ended a command", zap.String("method", c.Name), zap.String("by", c.By),
+		zap.String("reason", c.Reason), zap.String("origin", string(c.Origin)), zap.Int("status", status))
+	return status, payload
+}
+
+func commandAnswer(result actuator.Result, err error, ignored []string) (status int, payload any) {
+	refusal, refused := errors.AsType[*actuator.Refusal](err)
+	switch {
+	case refused:
 		return errorAnswer(statusOf(refusal.Code, ""), string(refusal.Code), refusal.Message)
-	}
-	if err != nil {
+	case errors.Is(err, actuator.ErrEnded):
+		return errorAnswer(http.StatusServiceUnavailable, codeShuttingDown, err.Error())
+	case err != nil:
 		return errorAnswer(http.StatusServiceUnavailable, string(actuator.CodeUnavailable), err.Error())
+	case result.Pending != "":
+		return statusOf("", result.Pending), pendingAnswer{result.Position, result.Pending, ignored}
 	}
 
-	return http.StatusOK, struct {
-		Position  actuator.Position `json:"position"`
-		Confirmed bool              `json:"confirmed"`
-		Changed   bool              `json:"changed"`
-		TookMs    int64             `json:"tookMs"`
-	}{result.Position, result.Confirmed, result.Changed, result.Took.Milliseconds()}
+	return http.StatusOK, motionAnswer{
+		Position: result.Position, Confirmed: result.Confirmed, Changed: result.Changed,
+		TookMs: result.Took.Milliseconds(), Held: result.Held, Ignored: ignored,
+	}
 }
 
 // statusOf returns the status of a method's answer for the lock's refusal code. The

@@ -19,14 +19,27 @@ import (
 // it is longer than 4 KiB.
 const MaxReason = 512
 
-// readPayload decodes a method's payload: nothing, null, or an object. The object may
-// hold only the allowed members, spelled exactly and each at most once. readPayload
+// MaxBy is the maximum length of the name of the person who gives a command, in bytes.
+const MaxBy = 64
+
+// isEmpty reports whether a payload says nothing. Clients send nothing, null or "" for
+// a method without arguments.
+func isEmpty(payload []byte) bool {
+	switch string(bytes.TrimSpace(payload)) {
+	case "", "null", `""`:
+		return true
+	}
+	return false
+}
+
+// readPayload decodes a method's payload: nothing, null, "" or an object. The object
+// may hold only the allowed members, spelled exactly and each at most once. readPayload
 // omits members whose value is null.
 func readPayload(payload []byte, allowed ...string) (map[string]any, error) {
-	payload = bytes.TrimSpace(payload)
-	if len(payload) == 0 || string(payload) == "null" {
+	if isEmpty(payload) {
 		return nil, nil
 	}
+	payload = bytes.TrimSpace(payload)
 	if !utf8.Valid(payload) {
 		return nil, errors.New("the payload is not UTF-8")
 	}
@@ -93,35 +106,74 @@ func unreadable(err error) error {
 	return fmt.Errorf("cannot read the payload as JSON: %w", err)
 }
 
+// parseUnlock returns the command that the payload of unlockDoor gives the lock. A
+// payload that is not understood completely is an error: the door stays locked.
+func (a *Agent) parseUnlock(payload []byte) (actuator.Command, error) {
+	c := actuator.Command{Name: "unlockDoor", Target: actuator.Unlocked}
+	members, err := readPayload(payload, "reason", "by", "forSeconds", "hold")
+	if err == nil {
+		c.Reason, err = parseReason(members)
+	}
+	if err == nil {
+		c.By, err = parseBy(members)
+	}
+	if err == nil {
+		c.For, err = a.unlockTime(members)
+	}
+	return c, err
+}
+
 // parseReason returns the payload's reason, or "" if it has none.
 func parseReason(members map[string]any) (string, error) {
-	value, given := members["reason"]
-	if !given {
-		return "", nil
-	}
-
-	reason, ok := value.(string)
-	if !ok {
-		return "", fmt.Errorf("reason: want a string, not %s", jsonType(value))
-	}
+	reason, err := parseText(members, "reason")
 	if n := utf8.RuneCountInString(reason); n > MaxReason {
 		return "", fmt.Errorf("reason has %d characters; at most %d are allowed", n, MaxReason)
 	}
-	return reason, nil
+	return reason, err
 }
 
-// relockDelay returns the time from an unlock to its relock: the payload's
-// forSeconds, or the setting autoRelockSeconds; 0 disables relocking. In Pulse mode
-// the strike locks by itself, so the setting does not apply, and forSeconds may not
-// exceed the time that the strike may be energised.
-func (a *Agent) relockDelay(members map[string]any) (time.Duration, error) {
+// parseBy returns the name of the person who asks, or "" if the payload has none.
+func parseBy(members map[string]any) (string, error) {
+	by, err := parseText(members, "by")
+	if len(by) > MaxBy {
+		return "", fmt.Errorf("by has %d bytes; at most %d are allowed", len(by), MaxBy)
+	}
+	return by, err
+}
+
+func parseText(members map[string]any, name string) (string, error) {
+	value, given := members[name]
+	if !given {
+		return "", nil
+	}
+	text, ok := value.(string)
+	if !ok {
+		return "", fmt.Errorf("%s: want a string, not %s", name, jsonType(value))
+	}
+	return text, nil
+}
+
+// unlockTime returns how long the door stays unlocked; 0 is until the next lock, or in
+// Pulse mode the configured pulse. It is the payload's forSeconds, or 0 with hold, or
+// the setting autoRelockSeconds. In Pulse mode the strike locks by itself, so the
+// setting does not apply, nothing can hold the door, and forSeconds may not exceed the
+// time for which the strike may be energised.
+func (a *Agent) unlockTime(members map[string]any) (time.Duration, error) {
 	longest, setting := MaxUnlock, a.settings().AutoRelockSeconds
 	if a.config.Mode == actuator.Pulse {
 		longest, setting = a.config.MaxEnergised, 0
 	}
 
 	value, given := members["forSeconds"]
-	if !given {
+	hold, err := a.parseHold(members)
+	switch {
+	case err != nil:
+		return 0, err
+	case hold && given:
+		return 0, errors.New("hold and forSeconds exclude each other; give one of them")
+	case hold:
+		return 0, nil
+	case !given:
 		return time.Duration(setting) * time.Second, nil
 	}
 
@@ -133,4 +185,21 @@ func (a *Agent) relockDelay(members map[string]any) (time.Duration, error) {
 		return 0, fmt.Errorf("forSeconds is %d; want 1 to %d", seconds, most)
 	}
 	return time.Duration(seconds) * time.Second, nil
+}
+
+// parseHold reports whether the payload asks to keep the door unlocked.
+func (a *Agent) parseHold(members map[string]any) (bool, error) {
+	value, given := members["hold"]
+	if !given {
+		return false, nil
+	}
+
+	hold, ok := value.(bool)
+	if !ok {
+		return false, fmt.Errorf("hold: want true or false, not %s", jsonType(value))
+	}
+	if hold && a.config.Mode == actuator.Pulse {
+		return false, errors.New("hold: this lock releases a strike, which locks again by itself; use forSeconds instead")
+	}
+	return hold, nil
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/actuator"
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 // bareAgent returns an agent without a lock, whose default autoRelockSeconds is 7.
@@ -46,21 +46,31 @@ func TestCommandPayloads(t *testing.T) {
 		{"unlockDoor", `{"forSeconds":"30"}`, 0, "forSeconds: want a whole number, not a string"},
 		{"unlockDoor", `{"forSeconds":1,"forSeconds":86400}`, 0, "has the member forSeconds twice"},
 		{"unlockDoor", `{"forSeconds":null,"forSeconds":1}`, 0, "has the member forSeconds twice"},
-		{"unlockDoor", `{"ForSeconds":1}`, 0, `unknown member "ForSeconds" in the payload; this method takes reason, forSeconds`},
-		{"lockDoor", `{"forSeconds":1}`, 0, `unknown member "forSeconds" in the payload; this method takes reason`},
-		{"lockDoor", `{"reason":"` + strings.Repeat("é", 512) + `"}`, 0, ""},
-		{"lockDoor", `{"reason":"` + strings.Repeat("é", 513) + `"}`, 0, "reason has 513 characters; at most 512 are allowed"},
-		{"lockDoor", "{\"reason\":\"\xff\"}", 0, "the payload is not UTF-8"},
-		{"lockDoor", `{"reason":` + strings.Repeat("[", 100_000), 0, "cannot read the payload as JSON"},
-		{"lockDoor", `{"` + strings.Repeat("x", 100_000) + `":1}`, 0, `x" in the payload; this method takes reason`},
-		{"lockDoor", `{`, 0, "cannot read the payload as JSON: unexpected EOF"},
-		{"lockDoor", `{"reason":"a"`, 0, "cannot read the payload as JSON: unexpected EOF"},
-		{"lockDoor", `{"reason":"a",}`, 0, "cannot read the payload as JSON"},
-		{"lockDoor", `{"reason" "a"}`, 0, "cannot read the payload as JSON"},
-		{"lockDoor", `{}null`, 0, "text after the object"},
-		{"lockDoor", `{}}`, 0, "text after the object"},
+		{"unlockDoor", `{"ForSeconds":1}`, 0, `unknown member "ForSeconds" in the payload; this method takes reason, by, forSeconds, hold`},
+		{"unlockDoor", `{"whenClosed":true}`, 0, `unknown member "whenClosed" in the payload; this method takes reason`},
+		{"unlockDoor", `""`, seven, ""},
+		{"unlockDoor", `"now"`, 0, "the payload is neither null nor an object"},
+		{"unlockDoor", `{"hold":true}`, 0, ""},
+		{"unlockDoor", `{"hold":false}`, seven, ""},
+		{"unlockDoor", `{"hold":false,"forSeconds":3}`, 3 * time.Second, ""},
+		{"unlockDoor", `{"hold":true,"forSeconds":3}`, 0, "hold and forSeconds exclude each other; give one of them"},
+		{"unlockDoor", `{"hold":"yes"}`, 0, "hold: want true or false, not a string"},
+		{"unlockDoor", `{"by":7}`, 0, "by: want a string, not a number"},
+		{"unlockDoor", `{"by":"` + strings.Repeat("é", 32) + `"}`, seven, ""},
+		{"unlockDoor", `{"by":"` + strings.Repeat("é", 33) + `"}`, 0, "by has 66 bytes; at most 64 are allowed"},
+		{"unlockDoor", `{"reason":"` + strings.Repeat("é", 512) + `"}`, seven, ""},
+		{"unlockDoor", `{"reason":"` + strings.Repeat("é", 513) + `"}`, 0, "reason has 513 characters; at most 512 are allowed"},
+		{"unlockDoor", "{\"reason\":\"\xff\"}", 0, "the payload is not UTF-8"},
+		{"unlockDoor", `{"reason":` + strings.Repeat("[", 100_000), 0, "cannot read the payload as JSON"},
+		{"unlockDoor", `{"` + strings.Repeat("x", 100_000) + `":1}`, 0, `x" in the payload; this method takes reason`},
+		{"unlockDoor", `{`, 0, "cannot read the payload as JSON: unexpected EOF"},
+		{"unlockDoor", `{"reason":"a"`, 0, "cannot read the payload as JSON: unexpected EOF"},
+		{"unlockDoor", `{"reason":"a",}`, 0, "cannot read the payload as JSON"},
+		{"unlockDoor", `{"reason" "a"}`, 0, "cannot read the payload as JSON"},
+		{"unlockDoor", `{}null`, 0, "text after the object"},
+		{"unlockDoor", `{}}`, 0, "text after the object"},
 	} {
-		c, err := a.parseCommand(iothub.Method{Name: tc.method, Payload: []byte(tc.payload)})
+		c, err := a.parseUnlock([]byte(tc.payload))
 		switch {
 		case tc.wrong == "" && (err != nil || c.For != tc.relock):
 			t.Errorf("%s %.60s: relock %s, %v; want %s", tc.method, tc.payload, c.For, err, tc.relock)
@@ -70,27 +80,70 @@ func TestCommandPayloads(t *testing.T) {
 	}
 }
 
-// Every accepted payload yields a command within the bounds; every other payload is
-// an error.
+// Nothing in its payload makes lockDoor fail. The answer names what was not understood.
+func TestLockDoorAcceptsEveryPayload(t *testing.T) {
+	long := strings.Repeat("é", 600)
+	for _, tc := range []struct {
+		payload    string
+		by, reason string
+		whenClosed bool
+		ignored    string
+	}{
+		{payload: ``},
+		{payload: ` null `},
+		{payload: `""`},
+		{payload: `{}`},
+		{payload: `{"reason":null,"by":null,"whenClosed":null}`},
+		{payload: `{"reason":"night","by":"ann","whenClosed":true}`, reason: "night", by: "ann", whenClosed: true},
+		{payload: `{"whenClosed":false}`},
+		{payload: `{"whenClosed":"yes","reason":7,"by":["a"]}`, ignored: "by reason whenClosed"},
+		{payload: `{"reason":"night","force":true,"forSeconds":3}`, reason: "night", ignored: "forSeconds force"},
+		{payload: `{"Reason":"night"}`, ignored: "Reason"},
+		{payload: `{"reason":"` + long + `"}`, reason: long[:2*MaxReason], ignored: "reason"},
+		{payload: `{"by":"x` + long + `"}`, by: "x" + long[:62], ignored: "by"},
+		{payload: `"now"`, ignored: "payload"},
+		{payload: `[]`, ignored: "payload"},
+		{payload: `7`, ignored: "payload"},
+		{payload: `{"whenClosed":true,`, ignored: "payload"},
+		{payload: `{} {}`, ignored: "payload"},
+		{payload: `{"reason":` + strings.Repeat("[", 100_000), ignored: "payload"},
+		{payload: "{\"reason\":\"\xff\"}", ignored: "payload"},
+		{payload: `{"` + long + `":1}`, ignored: long[:64]},
+		{payload: `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1}`, ignored: "a b c d e f g h"},
+	} {
+		c, ignored := parseLock([]byte(tc.payload))
+		if c.Name != "lockDoor" || c.Target != actuator.Locked || c.For != 0 || c.Reason != tc.reason || c.By != tc.by || c.WhenClosed != tc.whenClosed {
+			t.Errorf("%.60s: command %+v", tc.payload, c)
+		}
+		sort := strings.Fields(tc.ignored)
+		slices.Sort(sort)
+		if !slices.Equal(ignored, sort) {
+			t.Errorf("%.60s: ignored %q, want %q", tc.payload, ignored, sort)
+		}
+	}
+}
+
+// Every payload of lockDoor, and every accepted payload of unlockDoor, yields a command
+// within the bounds; every other payload of unlockDoor is an error.
 func FuzzCommandPayload(f *testing.F) {
 	for _, seed := range []string{``, `null`, `{}`, `{"reason":"night","forSeconds":30}`, `{"forSeconds":1e1}`,
-		`{"reason":"a","reason":"b"}`, `{"Reason":1} x`, `[[[`, "{\"reason\":\"\xff\"}"} {
+		`{"reason":"a","reason":"b"}`, `{"Reason":1} x`, `[[[`, "{\"reason\":\"\xff\"}", `{"by":"é","hold":true,"whenClosed":1}`} {
 		f.Add("lockDoor", []byte(seed))
 		f.Add("unlockDoor", []byte(seed))
 	}
 
 	a := bareAgent(f)
 	f.Fuzz(func(t *testing.T, name string, payload []byte) {
+		c, ignored := parseLock(payload)
 		if name != "lockDoor" {
 			name = "unlockDoor"
+			var err error
+			if c, err = a.parseUnlock(payload); err != nil {
+				return
+			}
 		}
 
-		c, err := a.parseCommand(iothub.Method{Name: name, Payload: payload})
-		if err != nil {
-			return
-		}
-
-		if (c.Target == actuator.Locked) != (name == "lockDoor") {
+		if (c.Target == actuator.Locked) != (name == "lockDoor") || c.Name != name {
 			t.Errorf("%s has the target %s", name, c.Target)
 		}
 		if c.For < 0 || c.For > MaxUnlock || name == "lockDoor" && c.For != 0 {
@@ -98,6 +151,14 @@ func FuzzCommandPayload(f *testing.F) {
 		}
 		if !utf8.ValidString(c.Reason) || utf8.RuneCountInString(c.Reason) > MaxReason {
 			t.Errorf("reason %q", c.Reason)
+		}
+		if !utf8.ValidString(c.By) || len(c.By) > MaxBy {
+			t.Errorf("by %q", c.By)
+		}
+		for _, name := range ignored {
+			if len(name) > 64 || len(ignored) > 8 {
+				t.Errorf("ignored %q", ignored)
+			}
 		}
 	})
 }

@@ -144,8 +144,9 @@ func TestUnlockOfAStrike(t *testing.T) {
 	a.desired.Load().settings.AutoRelockSeconds = 30
 	for payload, want := range map[string]string{
 		`null`: "0s", `{"forSeconds":10}`: "10s", `{"forSeconds":11}`: "forSeconds is 11; want 1 to 10",
+		`{"hold":false}`: "0s", `{"hold":true}`: "hold: this lock releases a strike, which locks again by itself; use forSeconds instead",
 	} {
-		c, err := a.parseCommand(iothub.Method{Name: "unlockDoor", Payload: []byte(payload)})
+		c, err := a.parseUnlock([]byte(payload))
 		got := c.For.String()
 		if err != nil {
 			got = err.Error()

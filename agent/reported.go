@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"time"
 
@@ -20,24 +21,69 @@ func (a *Agent) reported() iothub.Object {
 		"system": a.reportedSystem(),
 	}
 
-	if status.Door != "" {
-		door := map[string]any{"changedAt": formatTime(status.DoorChangedAt)}
-		if status.Door != actuator.DoorUnknown {
-			door["open"] = status.Door == actuator.DoorOpen
-		}
+	if door := reportedDoor(status); len(door) > 0 {
 		all["door"] = door
 	}
 
 	if info := a.link.Load(); info != nil {
 		link := map[string]any{"connectedAt": formatTime(info.connectedAt), "reconnects": info.reconnects}
 		if info.lastError != "" {
-			link["lastError"] = info.lastError
+			link["lastError"] = cutRunes(info.lastError, maxReportedText)
 		}
 		all["link"] = link
 	}
 
-	maps.Copy(all, a.desired.Load().acks)
+	desired := a.desired.Load()
+	maps.Copy(all, desired.acks)
+	if ack, ok := desired.acks["lockdown"].(map[string]any); ok {
+		all["lockdown"] = lockdownAck(ack, desired.settings, status)
+	}
 	return all
+}
+
+// maxReportedText bounds texts of other programs and of the kernel in the reported
+// properties, in characters. A hub refuses a whole report if one string in it is longer
+// than 4 KiB.
+const maxReportedText = 1000
+
+// lockdownAck returns the acknowledgement of lockdown for the lock's present status: a
+// lockdown is complete only when the door is locked.
+func lockdownAck(ack map[string]any, settings Settings, status actuator.Status) map[string]any {
+	complete := status.Lockdown && status.Position == actuator.Locked
+	if !settings.Lockdown || complete || ack["ac"] != http.StatusOK {
+		return ack
+	}
+
+	ack = maps.Clone(ack)
+	ack["ac"], ack["ad"] = http.StatusAccepted, "the door is not locked yet"
+	if status.Door == actuator.DoorOpen {
+		ack["ad"] = "the door is open; it locks when it has been closed"
+	}
+	return ack
+}
+
+// reportedDoor returns the reported property door. It is empty if no door sensor is
+// fitted and the other inputs have nothing to tell.
+func reportedDoor(status actuator.Status) map[string]any {
+	door := make(map[string]any)
+	if status.Door != "" {
+		door["changedAt"] = formatTime(status.DoorChangedAt)
+		door["heldOpen"] = status.HeldOpen
+	}
+	if status.Door == actuator.DoorOpen || status.Door == actuator.DoorClosed {
+		door["open"] = status.Door == actuator.DoorOpen
+	}
+
+	if status.Door != "" || status.Forced {
+		door["forced"] = status.Forced
+	}
+	if !status.LastForcedAt.IsZero() {
+		door["lastForcedAt"] = formatTime(status.LastForcedAt)
+	}
+	if status.ExitStuck {
+		door["exitStuck"] = true
+	}
+	return door
 }
 
 // reportedLock returns the reported property lock.
@@ -49,15 +95,22 @@ func (a *Agent) reportedLock(status actuator.Status) map[string]any {
 		"source":    string(status.Source),
 		"confirmed": status.Confirmed,
 		"changedAt": formatTime(status.ChangedAt),
+		"secured":   status.Secured,
+		"hold":      status.Hold,
+		"pending":   status.Pending,
+		"lockdown":  status.Lockdown,
+	}
+	if !status.ReleaseEnd.IsZero() {
+		lock["releasedUntil"] = formatTime(status.ReleaseEnd)
 	}
 	if status.Fault != "" {
-		lock["fault"] = status.Fault
+		lock["fault"] = cutRunes(status.Fault, maxReportedText)
 	}
 
 	if last := status.Last; last != nil {
 		command := map[string]any{"name": last.Name, "at": formatTime(last.At), "status": statusOf(last.Code, "")}
 		if last.Reason != "" {
-			command["reason"] = last.Reason
+			command["reason"] = cutRunes(last.Reason, MaxReason)
 		}
 		lock["lastCommand"] = command
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -18,8 +19,13 @@ type Settings struct {
 	Floor             *int64
 	Room              *string
 	AutoRelockSeconds int64 // time from an unlock to its relock, from the next unlock on; 0 disables relocking
+	HeldOpenSeconds   int64 // time for which the door may stay open without an alarm; 0 disables the alarm
 	TelemetrySeconds  int64 // time between two status messages; 0 disables them
 	LogLevel          string
+	Lockdown          bool // nothing but an exit unlocks the door
+
+	// lockdownForbidden is set where lockdown could trap people.
+	lockdownForbidden bool
 }
 
 // property is a desired property that the agent follows.
@@ -41,6 +47,9 @@ var properties = []property{
 		func(s Settings) any { return deref(s.Room) }},
 	{"autoRelockSeconds", func(s *Settings, v any) error { return setSeconds(&s.AutoRelockSeconds, v) },
 		func(s Settings) any { return s.AutoRelockSeconds }},
+	{"heldOpenSeconds", func(s *Settings, v any) error { return setSeconds(&s.HeldOpenSeconds, v) },
+		func(s Settings) any { return s.HeldOpenSeconds }},
+	{"lockdown", setLockdown, func(s Settings) any { return s.Lockdown }},
 	{"telemetrySeconds", func(s *Settings, v any) error { return setSeconds(&s.TelemetrySeconds, v) },
 		func(s Settings) any { return s.TelemetrySeconds }},
 	{"logLevel", func(s *Settings, v any) error { return setLevel(&s.LogLevel, v) },
@@ -70,7 +79,7 @@ func apply(defaults Settings, previous, desired iothub.Object) applied {
 		ack := map[string]any{"ac": 200, "av": version}
 		err := p.set(&result.settings, value)
 		if err != nil {
-			ack["ac"], ack["ad"] = 400, err.Error()
+			ack["ac"], ack["ad"] = ackCode(err), err.Error()
 			value = previous[p.name]
 			err = p.set(&result.settings, value)
 		}
@@ -91,6 +100,14 @@ func apply(defaults Settings, previous, desired iothub.Object) applied {
 	return result
 }
 
+// ackCode returns the code that acknowledges a value which the agent has refused.
+func ackCode(err error) int {
+	if errors.Is(err, errLockdownForbidden) {
+		return http.StatusForbidden
+	}
+	return http.StatusBadRequest
+}
+
 // restore overrides the defaults with values that the agent accepted earlier. It
 // acknowledges nothing, because the twin has not been read yet.
 func restore(defaults Settings, accepted iothub.Object) applied {
@@ -106,9 +123,16 @@ func isProperty(name string) bool {
 // MaxText is the maximum length of building and room, in characters.
 const MaxText = 128
 
+// setText stores a text. It takes a number, true or false as its text, because people
+// write {"building": 43}.
 func setText(to **string, value any) error {
-	text, ok := value.(string)
-	if !ok {
+	var text string
+	switch v := value.(type) {
+	case string:
+		text = v
+	case json.Number, bool:
+		text = fmt.Sprint(v)
+	default:
 		return fmt.Errorf("want a string, not %s", jsonType(value))
 	}
 	if n := utf8.RuneCountInString(text); n > MaxText {
@@ -136,6 +160,22 @@ func setSeconds(to *int64, value any) error {
 		return fmt.Errorf("want 0 (off) to %d seconds, not %d", most, n)
 	}
 	*to = n
+	return nil
+}
+
+// errLockdownForbidden refuses lockdown where it could trap people.
+var errLockdownForbidden = errors.New("lockdown could trap people: this door has no exit input that unlocks it; " +
+	"if people can always leave, set egress = \"mechanical\" in the gateway's configuration")
+
+func setLockdown(s *Settings, value any) error {
+	on, ok := value.(bool)
+	if !ok {
+		return fmt.Errorf("want true or false, not %s", jsonType(value))
+	}
+	if on && s.lockdownForbidden {
+		return errLockdownForbidden
+	}
+	s.Lockdown = on
 	return nil
 }
 

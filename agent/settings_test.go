@@ -36,7 +36,9 @@ func TestApply(t *testing.T) {
 		"bounds": {`{}`, `{"autoRelockSeconds":86400,"building":"` + wide + `","room":"` + long + `","$version":4}`,
 			`{"autoRelockSeconds":{"ac":200,"av":4,"value":86400},"building":{"ac":200,"av":4,"value":"` + wide + `"},"room":{"ac":400,"ad":"the string has 129 characters; at most 128 are allowed","av":4}}`,
 			`{"autoRelockSeconds":86400,"building":"` + wide + `"}`, 86400, 0},
-		"fraction for an integer":      {`{}`, `{"floor":1.5,"$version":4}`, `{"floor":{"ac":400,"ad":"want a whole number","av":4}}`, `{}`, 7, 0},
+		"fraction for an integer": {`{}`, `{"floor":1.5,"$version":4}`, `{"floor":{"ac":400,"ad":"want a whole number","av":4}}`, `{}`, 7, 0},
+		"numbers and booleans for texts": {`{}`, `{"building":43,"room":true,"$version":4}`,
+			`{"building":{"ac":200,"av":4,"value":"43"},"room":{"ac":200,"av":4,"value":"true"}}`, `{"building":43,"room":true}`, 7, 0},
 		"properties of other programs": {`{}`, `{"lock":"unlocked","position":1,"$version":4}`, `{}`, `{}`, 7, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +59,7 @@ func TestApply(t *testing.T) {
 // New defaults are in force at once where the twin desires nothing, both before and
 // after the twin was read, and the agent reports them.
 func TestNewDefaults(t *testing.T) {
-	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"building":"B","room":7,"$version":4},"reported":{}}`)
+	d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(`{"desired":{"building":"B","room":{"a":7},"$version":4},"reported":{}}`)
 	floor := int64(3)
 	d.SetDefaults(Settings{Floor: &floor, AutoRelockSeconds: 9})
 	if s := d.settings(); s.AutoRelockSeconds != 9 || *s.Floor != 3 {

@@ -53,9 +53,12 @@ func osName(file string) string {
 
 // object returns the reported property system, without lastReboot.
 func (s System) object() map[string]any {
-	o := map[string]any{"os": s.OS, "kernel": s.Kernel, "arch": s.Arch, "bootedAt": formatTime(s.BootedAt)}
+	o := map[string]any{
+		"os": cutRunes(s.OS, maxReportedText), "kernel": cutRunes(s.Kernel, maxReportedText),
+		"arch": s.Arch, "bootedAt": formatTime(s.BootedAt),
+	}
 	if s.Model != "" {
-		o["model"] = s.Model
+		o["model"] = cutRunes(s.Model, maxReportedText)
 	}
 	return o
 }

@@ -16,7 +16,7 @@ type statusMessage struct {
 	At       time.Time `json:"at"`
 	Position string    `json:"position"`
 	Source   string    `json:"source"`
-	Door     string    `json:"door,omitempty"`
+	Door     string    `json:"doorState,omitempty"`
 }
 
 // sendTelemetry sends a status message every telemetrySeconds until ctx ends. It

@@ -62,8 +62,10 @@ func (l *stillLock) Do(context.Context, actuator.Command) (actuator.Result, erro
 	<-l.hold
 	return actuator.Result{Position: actuator.Locked}, nil
 }
-func (l *stillLock) Status() actuator.Status  { return actuator.Status{Position: actuator.Locked} }
-func (l *stillLock) Changed() <-chan struct{} { return l.changed }
+func (l *stillLock) SetLockdown(context.Context, bool) error     { return nil }
+func (l *stillLock) Tune(context.Context, actuator.Tuning) error { return nil }
+func (l *stillLock) Status() actuator.Status                     { return actuator.Status{Position: actuator.Locked} }
+func (l *stillLock) Changed() <-chan struct{}                    { return l.changed }
 
 func stillAgent(t *testing.T) *Agent {
 	store, err := OpenStore("", zap.NewNop())

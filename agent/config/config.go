@@ -162,6 +162,7 @@ func (c Config) Settings() agent.Settings {
 		Floor:             c.Place.Floor,
 		Room:              c.Place.Room,
 		AutoRelockSeconds: int64(time.Duration(c.Lock.AutoRelock) / time.Second),
+		HeldOpenSeconds:   int64(time.Duration(c.Lock.HeldOpen) / time.Second),
 		LogLevel:          c.LogLevel,
 	}
 }

@@ -83,6 +83,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		Driver:       c.Lock.Driver,
 		Mode:         lockConfig.Mode,
 		MaxEnergised: lockConfig.MaxEnergised,
+		Egress:       c.Lock.ExitUnlocks() || c.Lock.Egress == "mechanical",
 		Defaults:     c.Settings(),
 		System:       agent.ReadSystem(time.Now(), bootClock.Uptime()),
 		Version:      version,
@@ -101,6 +102,7 @@ func run(ctx context.Context, file string, stderr io.Writer) error {
 		defer driver.Close() // at once: nothing else ends a pulse after Run
 		lock.Run(lockCtx)
 	})
+	tasks.Go(func() { a.Run(lockCtx) })
 	defer tasks.Wait()
 	defer stopLock()
 	log.Info("starting", zap.String("version", version),

@@ -140,7 +140,7 @@ func TestControlOffersFewMethods(t *testing.T) {
 			t.Errorf("%q: %+v, %v", m, answer, err)
 		}
 	}
-	answer, err := ask(state, iothub.MethodRequest{MethodName: "lockDoor", Payload: json.RawMessage(`{"because":1}`)})
+	answer, err := ask(state, iothub.MethodRequest{MethodName: "unlockDoor", Payload: json.RawMessage(`{"because":1}`)})
 	if err != nil || answer.Status != http.StatusBadRequest {
 		t.Errorf("a bad payload: %+v, %v", answer, err)
 	}

@@ -50,6 +50,7 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 	lockCtx, stopLock := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { lock.Run(lockCtx) })
+	running.Go(func() { a.Run(lockCtx) })
 	defer running.Wait()
 	defer stopLock()
 

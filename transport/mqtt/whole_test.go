@@ -115,8 +115,10 @@ func (g *gateway) Do(ctx context.Context, c actuator.Command) (actuator.Result, 
 	g.mu.Unlock()
 	return g.lock.Do(ctx, c)
 }
-func (g *gateway) Status() actuator.Status  { return g.lock.Status() }
-func (g *gateway) Changed() <-chan struct{} { return g.lock.Changed() }
+func (g *gateway) SetLockdown(ctx context.Context, on bool) error    { return g.lock.SetLockdown(ctx, on) }
+func (g *gateway) Tune(ctx context.Context, t actuator.Tuning) error { return g.lock.Tune(ctx, t) }
+func (g *gateway) Status() actuator.Status                           { return g.lock.Status() }
+func (g *gateway) Changed() <-chan struct{}                          { return g.lock.Changed() }
 
 // startGateway creates a device in the hub and runs its gateway, which connects to
 // address.
@@ -163,6 +165,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 	lockCtx, endLock := context.WithCancel(context.Background())
 	var locks, links sync.WaitGroup
 	locks.Go(func() { g.lock.Run(lockCtx) })
+	locks.Go(func() { a.Run(lockCtx) })
 
 	links.Go(func() {
 		err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
