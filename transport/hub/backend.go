@@ -16,8 +16,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// backend answers the broker's questions about devices from the store. A login
-// costs one read of the store and one check of a signature, and writes nothing.
+// backend gives the broker what it needs from the store: login checks, twins and
+// sessions. A login costs one read of the store and one check of a signature, and writes
+// nothing.
 type backend struct {
 	access access.Checker
 	store  *store.Store
@@ -29,11 +30,13 @@ type backend struct {
 	throttle *throttle.Throttle // nil means no limits
 }
 
-// Login accepts or refuses a device's login. It returns when the login expires.
+// Login accepts or refuses a device's login. For an accepted login it returns the time
+// at which the login expires.
 func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, error) {
 	expires, err := b.checkLogin(ctx, login)
 	if err == nil {
-		// Only accepted logins count against the limit. Otherwise strangers could use it up.
+		// Refused logins do not count against the limit. Otherwise strangers could use
+		// it up.
 		err = b.throttle.Take(throttle.Connections, 1)
 	}
 
@@ -77,8 +80,8 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 	return access.CheckCertificate(login.Chain, authorities, identity, b.now())
 }
 
-// authorities returns the CA certificates that may vouch for the device. There are
-// none for a device that logs in another way.
+// authorities returns the CA certificates that may have signed the device's certificate.
+// It returns none if the device logs in with a key or a thumbprint.
 func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentity) ([]*x509.Certificate, error) {
 	if identity.Authentication.Type != "certificateAuthority" {
 		return nil, nil
@@ -113,8 +116,9 @@ func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Obje
 	return b.store.Report(ctx, deviceID, patch)
 }
 
-// Event passes a device-to-cloud message to the current listeners. A device that
-// exceeds the tier's rate waits here. Other devices do not.
+// Event passes a device-to-cloud message to the clients that listen to events now. If
+// the device exceeds the tier's rate, Event delays the message; messages of other
+// devices are not delayed.
 func (b *backend) Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error {
 	delay, err := b.throttle.Delay(throttle.Events)
 	if err != nil {

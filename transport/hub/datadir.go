@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/durable"
 )
 
-// openDataDir creates the data directory dir if necessary and locks it, so that no
-// second hub runs on it.
+// openDataDir creates the directory dir if it is missing. It locks the directory, so
+// that no second hub can use it.
 func openDataDir(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w; choose another with --data", err)

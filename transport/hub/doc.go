@@ -1,15 +1,14 @@
 // Package hub runs the embedded IoT hub in one process. Use [Run].
 //
-// It connects the packages below it: broker (MQTT for devices), api (REST for
-// services), provisioning, jobs and store. It also decides about the logins of
-// devices and serves metrics.
+// It connects the packages below it: broker (MQTT for devices), api (REST for services),
+// provisioning, jobs and store. Package hub itself decides on the logins of devices and
+// serves metrics.
 //
 // Guarantees:
-//   - The first start creates everything that the hub needs in the data directory.
-//     Later starts use it.
+//   - On its first start, the hub creates all files that it needs in the data directory.
 //   - Two hubs never run with the same data directory.
-//   - Run returns when its context ends. Calls that are in progress get up to two
-//     seconds to finish and to be stored.
+//   - Run returns when its context ends. Requests in progress have up to two seconds to
+//     finish, and so have method calls.
 //
 // The data directory contains:
 //

@@ -26,7 +26,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Options say where a hub keeps its data, where it listens and how it behaves.
+// Options say where a hub stores its data, on which addresses it listens and which
+// limits it applies.
 type Options struct {
 	DataDir   string
 	MQTTAddr  string // such as ":8883"; port 0 selects any free port
@@ -34,11 +35,11 @@ type Options struct {
 	Metrics   string // loopback address for Prometheus metrics; empty disables them
 	Tier      string // IoT Hub tier whose limits apply, such as "S1"; empty disables limits
 	Units     int    // number of units of the tier; 0 means 1
-	Name      string // host name that clients use and sign; empty means localhost
+	Name      string // host name that clients use, and for which they sign tokens; empty means localhost
 
 	Logger *zap.Logger      // nil disables logging
 	Now    func() time.Time // nil means time.Now
-	// Ready is called when the hub accepts connections. It may be nil.
+	// The hub calls Ready when it accepts connections. Ready may be nil.
 	Ready func(Addresses)
 }
 
@@ -48,12 +49,12 @@ type Addresses struct {
 	Metrics     net.Addr // nil if the hub serves no metrics
 }
 
-// closeTimeout bounds how long a stopping hub waits for requests, and then for method
-// calls, that are in progress.
+// closeTimeout limits how long a stopping hub waits for requests in progress. After
+// that, it waits as long for method calls in progress.
 const closeTimeout = 2 * time.Second
 
-// Run runs a hub until ctx ends, and then returns nil. An error says why the hub
-// could not start or continue, and how to fix it.
+// Run runs a hub until ctx ends, and then returns nil. If the hub cannot start or
+// continue, Run returns an error that says why and how to fix it.
 func Run(ctx context.Context, opts Options) (err error) {
 	opts = opts.withDefaults()
 	if err := opts.check(); err != nil {
@@ -124,8 +125,8 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Throttle: limits, Feed: events, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)
-	// Deferred calls run in reverse order, so the hub stops accepting new requests before
-	// it stops the parts above.
+	// Deferred calls run in reverse order. So the hub stops accepting requests first,
+	// and then stops the parts that serve them.
 	defer func() {
 		events.Close()
 		if withCloseTimeout(ctx, server.Shutdown) != nil {
@@ -160,17 +161,17 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 }
 
-// withCloseTimeout calls stop with a context that does not end with ctx but after
-// closeTimeout.
+// withCloseTimeout calls stop with a context that ends after closeTimeout. The end of
+// ctx does not end this context.
 func withCloseTimeout(ctx context.Context, stop func(context.Context) error) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	return stop(closing)
 }
 
-// tlsConfig returns the TLS settings of a listener. Clients may send any certificate.
-// The handshake proves that a device holds the key of its certificate. The device's
-// login checks the certificate itself.
+// tlsConfig returns the TLS settings of a listener. A client may send any certificate,
+// and the handshake proves only that the client has the certificate's key. The
+// certificate itself is checked when the device logs in.
 func tlsConfig(creds *credentials.Credentials, protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -201,7 +202,8 @@ func (opts Options) check() error {
 	return nil
 }
 
-// newThrottle returns the limits of the tier that opts name, or nil if they name none.
+// newThrottle returns the limits of the IoT Hub tier in opts. It returns nil, which
+// means no limits, if opts names no tier.
 func newThrottle(opts Options) (*throttle.Throttle, error) {
 	if opts.Tier == "" {
 		if opts.Units != 0 {

@@ -17,7 +17,8 @@ type listeners struct {
 	metrics     net.Listener // nil if the hub serves no metrics
 }
 
-// listenAll opens the listeners that opts ask for, or none of them.
+// listenAll opens the listeners that opts require. If it fails, it closes those that are
+// already open.
 func listenAll(opts Options) (l listeners, err error) {
 	defer func() {
 		if err != nil {
@@ -53,9 +54,9 @@ func (l listeners) addresses() Addresses {
 	return a
 }
 
-// deviceHostName returns the hub's name as a provisioned device must use it, over
-// MQTT or MQTT over WebSocket. It includes the port if the hub listens on a port
-// other than the protocol's default.
+// deviceHostName returns the hub name with which a provisioned device connects, over
+// MQTT or MQTT over WebSocket. The name includes the port if the port is not the
+// protocol's default.
 func (l listeners) deviceHostName(hubName string, webSocket bool) string {
 	addr, defaultPort := l.mqtt.Addr(), "8883"
 	if webSocket {
@@ -69,8 +70,8 @@ func (l listeners) deviceHostName(hubName string, webSocket bool) string {
 	return hubName + ":" + port
 }
 
-// listen opens a TCP listener on addr. Errors name the listener's purpose and the
-// flag that changes its address.
+// listen opens a TCP listener on addr. Its errors name the purpose of the listener, and
+// the flag that changes addr.
 func listen(purpose, flag, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	switch {
@@ -88,16 +89,16 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 20 * time.Second,
-		// Clients reuse idle connections. A server that closes such a connection after
-		// a few seconds may cut off a request that the client has just begun.
+		// Clients reuse idle connections. If the server closed idle connections after a
+		// few seconds, it would cut off requests that clients have just begun.
 		IdleTimeout:    10 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       zap.NewStdLog(log.Named("https").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
 	}
 }
 
-// checkLoopback checks that addr is HOST:PORT with a loopback host. Metrics need no
-// login, so other machines must not reach them.
+// checkLoopback checks that addr is HOST:PORT and that HOST is a loopback address.
+// Metrics need no login, so other machines must not reach them.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// metrics counts logins, messages and requests since the start of the hub.
+// metrics counts logins, messages and requests since the hub started.
 type metrics struct {
 	started time.Time
 
@@ -22,14 +22,14 @@ type metrics struct {
 	messages                      atomic.Int64 // device-to-cloud messages
 
 	mu       sync.Mutex
-	requests map[int]int64 // requests to the service API, by the answer's status
+	requests map[int]int64 // requests to the service API, by status code
 }
 
 func newMetrics(started time.Time) *metrics {
 	return &metrics{started: started, requests: make(map[int]int64)}
 }
 
-// countRequests returns a handler that calls next and counts the statuses of its answers.
+// countRequests returns a handler that calls next and counts its answers by status code.
 func (m *metrics) countRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
@@ -41,7 +41,7 @@ func (m *metrics) countRequests(next http.Handler) http.Handler {
 	})
 }
 
-// statusRecorder is a ResponseWriter that remembers the status that was written.
+// statusRecorder is a ResponseWriter that records the status code of the answer.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -52,10 +52,10 @@ func (w *statusRecorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap gives http.ResponseController access to the original ResponseWriter.
+// Unwrap returns the original ResponseWriter, which http.ResponseController needs.
 func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// handler returns a handler that serves the metrics in Prometheus' text format.
+// handler returns an HTTP handler that serves the metrics in the Prometheus text format.
 func (m *metrics) handler(db *store.Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,7 @@ func (m *metrics) handler(db *store.Store) http.Handler {
 	return mux
 }
 
-// text returns all metrics in Prometheus' text format.
+// text returns all metrics in the Prometheus text format.
 func (m *metrics) text(devices store.Statistics) []byte {
 	var b bytes.Buffer
 	metric := func(name, kind, help string) {

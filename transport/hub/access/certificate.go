@@ -15,17 +15,18 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Chain holds the certificates that a device sent in its TLS handshake. The
-// handshake has proved that the device holds the private key of Leaf. Nobody has
-// verified the certificates yet.
+// Chain holds the certificates that a device sent in its TLS handshake. The handshake
+// has proved that the device has the private key of Leaf, the device's own certificate.
+// The hub has not verified the certificates yet.
 type Chain struct {
 	Leaf          *x509.Certificate // nil if the device sent no certificate
 	Intermediates []*x509.Certificate
 }
 
-// CheckCertificate checks the certificate of a device that logs in with one: by its
-// thumbprint, or by one of the authorities, depending on the device's identity.
-// chain.Leaf must not be nil. CheckCertificate returns when the login expires.
+// CheckCertificate checks the certificate with which a device logs in. The device's
+// identity decides between two checks: the certificate has a registered thumbprint, or
+// one of the authorities has signed it. chain.Leaf must not be nil. CheckCertificate
+// returns the time at which the login expires.
 func CheckCertificate(chain Chain, authorities []*x509.Certificate, identity iothub.DeviceIdentity, now time.Time) (expires time.Time, err error) {
 	if err := checkEnabled(identity); err != nil {
 		return time.Time{}, err
@@ -46,8 +47,8 @@ func CheckCertificate(chain Chain, authorities []*x509.Certificate, identity iot
 	}
 }
 
-// checkThumbprint checks that cert has one of the device's two thumbprints and is
-// valid now. It returns when cert expires.
+// checkThumbprint checks that cert is valid now and has one of the device's two
+// registered thumbprints. It returns the time at which cert expires.
 func checkThumbprint(cert *x509.Certificate, identity iothub.DeviceIdentity, now time.Time) (expires time.Time, err error) {
 	thumbprints := identity.Authentication.X509Thumbprint
 	matches := false
@@ -61,9 +62,9 @@ func checkThumbprint(cert *x509.Certificate, identity iothub.DeviceIdentity, now
 	return CheckValidity(cert, now)
 }
 
-// VerifyChain checks that the leaf's common name is name, and that a chain of valid
-// certificates leads from the leaf to one of the authorities. It returns when the
-// first certificate of that chain expires.
+// VerifyChain checks that the leaf certificate's common name is name, and that a chain
+// of valid certificates leads from the leaf to one of the authorities. It returns the
+// earliest expiry time in that chain.
 func VerifyChain(chain Chain, authorities []*x509.Certificate, name string, now time.Time) (expires time.Time, err error) {
 	expires, err = CheckValidity(chain.Leaf, now)
 	if err != nil {
@@ -96,7 +97,8 @@ func VerifyChain(chain Chain, authorities []*x509.Certificate, name string, now 
 	return expires, nil
 }
 
-// CheckValidity checks that cert is valid now, and returns when it expires.
+// CheckValidity checks that cert is valid now. It returns the time at which cert
+// expires.
 func CheckValidity(cert *x509.Certificate, now time.Time) (expires time.Time, err error) {
 	if now.Before(cert.NotBefore) || !now.Before(cert.NotAfter) {
 		return time.Time{}, unauthorized("the certificate is valid from %s to %s, but the hub's clock says %s",
@@ -105,8 +107,8 @@ func CheckValidity(cert *x509.Certificate, now time.Time) (expires time.Time, er
 	return cert.NotAfter, nil
 }
 
-// CheckAuthority checks that cert can be a certificate authority: it may sign other
-// certificates and has not expired.
+// CheckAuthority checks that cert can serve as a certificate authority: it may sign
+// other certificates and has not expired.
 func CheckAuthority(cert *x509.Certificate, now time.Time) error {
 	if !cert.BasicConstraintsValid || !cert.IsCA || cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0 {
 		return errors.New("not a CA certificate, it may not sign other certificates")
@@ -117,7 +119,8 @@ func CheckAuthority(cert *x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// ParseCertificate parses exactly one certificate, in PEM or in base64 of its DER form.
+// ParseCertificate parses a text that holds exactly one certificate, as PEM or as DER in
+// base64.
 func ParseCertificate(text string) (*x509.Certificate, error) {
 	der, err := decodeCertificate(text)
 	if err != nil {
@@ -131,7 +134,7 @@ func ParseCertificate(text string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// decodeCertificate decodes PEM or base64 to DER.
+// decodeCertificate converts a certificate from PEM or base64 to DER.
 func decodeCertificate(text string) ([]byte, error) {
 	block, rest := pem.Decode([]byte(text))
 	switch {
@@ -149,22 +152,21 @@ func decodeCertificate(text string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// HasThumbprint reports whether thumbprint belongs to cert. It accepts 40
-// hexadecimal digits of SHA-1 and 64 of SHA-256, in upper and lower case.
+// HasThumbprint reports whether thumbprint is the SHA-1 or SHA-256 hash of cert. The
+// thumbprint has 40 or 64 hexadecimal digits, in upper or lower case.
 func HasThumbprint(cert *x509.Certificate, thumbprint string) bool {
 	return strings.EqualFold(thumbprint, Thumbprint(cert)) || strings.EqualFold(thumbprint, sha1Thumbprint(cert))
 }
 
-// Thumbprint returns the certificate's SHA-256 thumbprint in upper case, which is
-// how IoT Hub writes it.
+// Thumbprint returns the certificate's SHA-256 thumbprint in upper case, like IoT Hub.
 func Thumbprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// sha1Thumbprint returns the SHA-1 thumbprint, which the SDKs' samples and openssl
-// produce by default. To forge one, an attacker needs a second preimage, which
-// nobody can compute for SHA-1 yet.
+// sha1Thumbprint returns the certificate's SHA-1 thumbprint, the default of openssl and
+// of the SDKs' samples. Forging a certificate with a given SHA-1 thumbprint needs a
+// second preimage, which nobody can compute yet.
 func sha1Thumbprint(cert *x509.Certificate) string {
 	sum := sha1.Sum(cert.Raw)
 	return strings.ToUpper(hex.EncodeToString(sum[:]))

@@ -5,7 +5,7 @@
 //
 // Guarantees:
 //   - All types are plain values, and all functions are pure.
-//   - A refusal is an *iothub.Error. Its message is for the token's holder and tells
-//     an expired token, a wrong key, another hub and an unknown policy apart.
+//   - A refusal is an *iothub.Error. Its message tells the token's holder the cause: an
+//     expired token, a wrong key, a token for another hub or an unknown policy.
 //   - No message repeats a key or a signature.
 package access

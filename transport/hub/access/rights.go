@@ -6,7 +6,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Right is a set of permissions, which have IoT Hub's names.
+// Right is a set of permissions. Each permission has the name that IoT Hub gives it.
 type Right uint8
 
 // The permissions that a shared access policy can have.
@@ -28,7 +28,7 @@ var rightNames = []struct {
 	{ServiceConnect, "ServiceConnect"}, {DeviceConnect, "DeviceConnect"},
 }
 
-// String lists the permissions in the set by IoT Hub's names.
+// String lists the permissions in the set by their IoT Hub names.
 func (r Right) String() string {
 	var names []string
 	for _, n := range rightNames {
@@ -42,8 +42,8 @@ func (r Right) String() string {
 // OwnerPolicy is the name of the policy that has every right.
 const OwnerPolicy = "iothubowner"
 
-// Policy is a shared access policy. A client that signs with one of its keys has
-// its rights.
+// Policy is a shared access policy. A client whose token is signed with one of the
+// policy's keys has the policy's rights.
 type Policy struct {
 	Name   string
 	Keys   []iothub.Key

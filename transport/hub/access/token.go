@@ -8,20 +8,22 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Checker checks tokens. A token must be signed for the hub named HostName, with a
-// key of one of the Policies or with a key of the device that logs in.
+// Checker checks shared access signatures (tokens). A valid token names the hub
+// HostName. It is signed with a key of one of the Policies, or with a key of the device
+// that logs in.
 type Checker struct {
 	HostName string
 	Policies []Policy
 }
 
-// IsHost reports whether host is the hub's name. It ignores case and a port.
+// IsHost reports whether host is the hub's name. It ignores letter case and a port at
+// the end of host.
 func (c Checker) IsHost(host string) bool {
 	return strings.EqualFold(withoutPort(host), c.HostName)
 }
 
-// CheckService checks the Authorization header of a request to the service API. The
-// request needs the given right.
+// CheckService checks the token in the Authorization header of a service API request.
+// The policy that signed the token must have the given right.
 func (c Checker) CheckService(authorization string, right Right, now time.Time) error {
 	if authorization == "" {
 		return unauthorized("the request has no Authorization header, want a SharedAccessSignature")
@@ -44,9 +46,9 @@ func (c Checker) CheckService(authorization string, right Right, now time.Time) 
 	return c.checkScope(token, "", now)
 }
 
-// CheckDevice checks the token that a device sent as its MQTT password. The token
-// must be signed with a key of the device, or with a key of a policy that has the
-// right DeviceConnect. CheckDevice returns when the token expires.
+// CheckDevice checks the token that a device sent as its MQTT password. The token must
+// be signed with a key of the device, or with a key of a policy that has the right
+// DeviceConnect. CheckDevice returns the time at which the token expires.
 func (c Checker) CheckDevice(password string, identity iothub.DeviceIdentity, now time.Time) (expires time.Time, err error) {
 	token, err := iothub.ParseSignature(password)
 	if err != nil {
@@ -74,8 +76,8 @@ func checkEnabled(identity iothub.DeviceIdentity) error {
 	return nil
 }
 
-// checkPolicy checks that the token is signed with a key of the policy that it
-// names, and that the policy has the right.
+// checkPolicy checks that the token is signed with a key of the policy that it names,
+// and that this policy has the given right.
 func (c Checker) checkPolicy(token iothub.Signature, right Right) error {
 	i := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Name == token.KeyName })
 	if i < 0 {
@@ -108,8 +110,8 @@ func checkDeviceKey(token iothub.Signature, identity iothub.DeviceIdentity) erro
 }
 
 // checkScope checks that the token covers path on this hub and has not expired. Its
-// messages quote the token, so the caller must check the signature first: only the
-// holder of the key may learn what else is wrong.
+// error messages quote the token. The caller must check the signature first, so that
+// only the holder of the key sees these messages.
 func (c Checker) checkScope(token iothub.Signature, path string, now time.Time) error {
 	host, rest, _ := strings.Cut(token.Resource, "/")
 	if !c.IsHost(host) {

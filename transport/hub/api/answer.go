@@ -16,23 +16,23 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBody is the size of the largest request body, in bytes. The largest documented
-// request changes 100 device identities with their twins.
+// maxBody is the size of the largest accepted request body, in bytes. The largest
+// request that IoT Hub documents changes 100 device identities with their twins.
 const maxBody = 1 << 20
 
 const jsonType = "application/json; charset=utf-8"
 
-// methodError marks the error of a direct method. IoT Hub answers it with another
-// body than other errors.
+// methodError marks an error as the result of a direct method call. IoT Hub reports such
+// errors in a different JSON body than all other errors.
 type methodError struct{ error }
 
 func (e methodError) Unwrap() error { return e.error }
 
-// refuse writes err as the answer. If err is not an *iothub.Error, the hub itself has
-// failed: refuse logs the error, and tells the client only the id of the request.
+// refuse answers the request with err. If err is not an *iothub.Error, the hub itself
+// has failed. refuse then logs err and tells the client only the request's id.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return // the client has gone
+		return // the client has disconnected
 	}
 
 	requestID := w.Header().Get("x-ms-request-id")
@@ -43,7 +43,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub, see its log (request_id %s)", requestID)
 	}
 
-	answer := *refusal // a copy, because other requests may share the error
+	answer := *refusal // copy the error, because other requests may use it too
 	answer.TrackingID = requestID
 	body := answer.Body(a.Now())
 	if _, ok := errors.AsType[methodError](err); ok {
@@ -59,7 +59,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	w.Write(body)
 }
 
-// answer writes value as JSON with status 200.
+// answer sends value as JSON with status 200.
 func (a *api) answer(w http.ResponseWriter, value any) error {
 	return a.answerStatus(w, http.StatusOK, value)
 }
@@ -83,7 +83,7 @@ func (a *api) answerJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body)
 }
 
-// read parses the request's body, which must be one JSON value, into value.
+// read decodes the request's body, which must be a single JSON value, into value.
 func read(w http.ResponseWriter, r *http.Request, value any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -96,8 +96,8 @@ func read(w http.ResponseWriter, r *http.Request, value any) error {
 		return invalid("the request has no body, want JSON")
 	}
 
-	// After the body, net/http reads from the connection to notice that the client has
-	// gone. That must not end with the body's deadline.
+	// Remove the deadline for reading the body. net/http goes on reading from the
+	// connection to notice that the client disconnects, and that read must not time out.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 
 	if err := json.Unmarshal(body, value); err != nil {
@@ -106,14 +106,15 @@ func read(w http.ResponseWriter, r *http.Request, value any) error {
 	return nil
 }
 
-// describeJSONError describes an error of json.Unmarshal without Go's type names.
+// describeJSONError turns an error of json.Unmarshal into a message without the names of
+// Go types.
 func describeJSONError(body []byte, err error) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line := 1 + bytes.Count(body[:min(int(syntax.Offset), len(body))], []byte("\n"))
 		return "line " + strconv.Itoa(line) + ", byte " + strconv.FormatInt(syntax.Offset, 10) + ": " + syntax.Error()
 	}
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		// The first part of the field's path may be the Go name of an embedded type.
+		// The field path may begin with "plain", the Go name of an embedded type.
 		field := strings.TrimPrefix(mismatch.Field, "plain.")
 		return strings.TrimSpace(field + ": unexpected JSON " + mismatch.Value)
 	}
@@ -123,8 +124,9 @@ func describeJSONError(body []byte, err error) string {
 	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
-// ifMatch returns the If-Match header without its quotes, and whether the header is
-// present. A header with empty quotes keeps them, so that it matches no etag.
+// ifMatch returns the If-Match header without its quotes, and reports whether the
+// request has the header. If there is nothing between the quotes, ifMatch keeps the
+// quotes, so that the result matches no etag.
 func ifMatch(r *http.Request) (etag string, given bool) {
 	etag = strings.TrimSpace(r.Header.Get("If-Match"))
 	given = etag != ""

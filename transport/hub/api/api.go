@@ -16,8 +16,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Broker is the part of the MQTT broker that the API needs. See package broker for
-// what the methods do.
+// Broker is the part of the MQTT broker that the API calls. Package broker documents the
+// methods.
 type Broker interface {
 	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
 	Wait(ctx context.Context, deviceID string) error
@@ -80,7 +80,7 @@ type route struct {
 	handle handler
 }
 
-// routes returns the API's routes by their patterns.
+// routes maps the API's URL patterns to their routes.
 func (a *api) routes() map[string]route {
 	individual, groups := enrollments{a, false}, enrollments{a, true}
 
@@ -121,13 +121,13 @@ func (a *api) routes() map[string]route {
 		"DELETE /enrollmentGroups/{id}":                    {access.RegistryWrite, groups.delete},
 		"POST /enrollmentGroups/query":                     {access.RegistryRead, groups.query},
 		"POST /enrollmentGroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
-		// The official SDK uses lower case in this one path.
+		// The official SDK writes this one path in lower case.
 		"POST /enrollmentgroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
 	}
 }
 
-// servedPaths are the paths on which all methods without a route are refused with
-// 405 MethodNotAllowed. On other paths they are refused with 404 NotFound.
+// servedPaths lists paths on which a method without a route is refused with 405
+// MethodNotAllowed. On all other paths the answer is 404 NotFound.
 var servedPaths = []string{
 	"/devices", "/devices/{$}", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",

@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// authorityBody is a certificate authority in the JSON form of Azure Resource
-// Manager, which manages the authorities of an IoT Hub.
+// authorityBody is the JSON form of a certificate authority. It is the form of Azure
+// Resource Manager, which manages the authorities of an IoT Hub.
 type authorityBody struct {
 	Name       string              `json:"name"`
 	Properties authorityProperties `json:"properties"`
@@ -30,7 +30,7 @@ func newAuthorityBody(a store.Authority) authorityBody {
 		Subject:     a.Certificate.Subject.String(),
 		Expiry:      a.Certificate.NotAfter.UTC(),
 		Thumbprint:  access.Thumbprint(a.Certificate),
-		IsVerified:  true, // latchhub trusts a service that may add authorities
+		IsVerified:  true, // a service that may add authorities need not prove that it has the private key
 		Created:     a.Created,
 		Certificate: a.Certificate.Raw,
 	}}
@@ -38,7 +38,8 @@ func newAuthorityBody(a store.Authority) authorityBody {
 
 var authorityName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// putAuthority adds a certificate authority for the certificates of devices.
+// putAuthority adds a certificate authority. Devices can then log in with certificates
+// that it has signed.
 func (a *api) putAuthority(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Properties struct {
@@ -81,9 +82,9 @@ func (a *api) listAuthorities(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, map[string]any{"value": list})
 }
 
-// deleteAuthority deletes a certificate authority and disconnects every device that
-// logs in by an authority. Devices that another authority vouches for can connect
-// again.
+// deleteAuthority deletes a certificate authority. It disconnects all devices that log
+// in with certificates of any authority. If another authority signed a device's
+// certificate, the device can connect again.
 func (a *api) deleteAuthority(w http.ResponseWriter, r *http.Request) error {
 	devices, err := a.Store.RemoveAuthority(r.Context(), r.PathValue("name"))
 	if err != nil {

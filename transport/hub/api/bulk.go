@@ -11,11 +11,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBulk is the documented maximum number of devices in a bulk change.
+// maxBulk is the maximum number of devices in a bulk change, as IoT Hub documents it.
 const maxBulk = 100
 
-// bulkDevice is an entry of a bulk change: a device identity, whose id is called "id"
-// here, and a patch for its twin.
+// bulkDevice is an entry of a bulk change: a device identity and a patch for the
+// device's twin. In this JSON form the device's id is called "id".
 type bulkDevice struct {
 	ID             string                 `json:"id"`
 	ETag           string                 `json:"eTag"`
@@ -54,9 +54,10 @@ type bulkResult struct {
 	Warnings     []struct{}  `json:"warnings"`
 }
 
-// bulkDevices changes up to 100 device identities. Each change succeeds or fails by
-// itself. If any fails, the answer has status 400 and lists the failed devices. If a
-// device occurs twice in the list, nothing is changed.
+// bulkDevices changes up to 100 device identities in one request. The changes are
+// independent of each other: some may fail while others succeed. If any fails, the
+// answer has status 400 and lists the failed devices. If a device occurs twice in the
+// list, nothing is changed.
 func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 	var entries []bulkDevice
 	if err := read(w, r, &entries); err != nil {
@@ -94,7 +95,8 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, result)
 }
 
-// changeInBulk makes the change that the entry's import mode asks for.
+// changeInBulk applies one entry of a bulk change. The entry's import mode says whether
+// it creates, updates or deletes the device.
 func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 	mode, etag, err := entry.parseMode()
 	if err != nil {
@@ -127,9 +129,10 @@ func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 	return err
 }
 
-// parseMode returns the import mode in lower case, without the suffix IfMatchETag, and
-// the etag that the device or the twin must have. The etag is "*" for any etag, and
-// empty if the mode needs one that the entry does not have.
+// parseMode returns the entry's import mode in lower case, without the suffix
+// IfMatchETag. It also returns the etag that the device or the twin must have. The etag
+// is "*" if any etag will do. It is empty if the mode requires an etag but the entry has
+// none.
 func (d bulkDevice) parseMode() (mode, etag string, err error) {
 	mode, mustMatch := strings.CutSuffix(strings.ToLower(d.ImportMode), "ifmatchetag")
 	known := slices.Contains([]string{"", "create", "createorupdate", "update", "updatetwin", "delete"}, mode)

@@ -2,8 +2,9 @@ package api
 
 import "github.com/latchd/latchd/transport/iothub"
 
-// deviceBody is a device identity as IoT Hub returns it: missing keys are null. An
-// SDK that sends the identity back with empty keys would request new keys.
+// deviceBody is a device identity in IoT Hub's JSON form, in which a missing key is
+// null. If a missing key were "", an SDK that sends the identity back would request a
+// new key.
 type deviceBody struct {
 	iothub.DeviceIdentity
 	Authentication *authenticationBody `json:"authentication,omitempty"`

@@ -8,7 +8,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxDevices is the documented maximum number of identities in a list.
+// maxDevices is the maximum number of identities in a list, as IoT Hub documents it.
 const maxDevices = 1000
 
 // putDevice creates a device identity. With If-Match it updates the identity.
@@ -40,8 +40,8 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, newDeviceBody(d))
 }
 
-// updateDevice updates a device identity. It disconnects the device if the device is
-// now disabled or has other credentials.
+// updateDevice updates a device identity. If this disables the device or changes its
+// credentials, updateDevice also closes the device's connection.
 func (a *api) updateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
 	before, err := a.Store.Device(ctx, d.DeviceID)
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package api serves the hub's REST API for services: the part of IoT Hub's API that
-// the official service SDKs, az and latchctl use. [New] returns it as an
-// http.Handler.
+// Package api serves the hub's REST API for services: the part of IoT Hub's API that the
+// official service SDKs, az and latchctl use. [New] returns it as an http.Handler.
 //
 //	PUT GET DELETE /devices/{id}      GET POST /devices         POST /devices/query
 //	GET PATCH PUT /twins/{id}         POST /twins/{id}/methods
@@ -8,14 +7,14 @@
 //	GET /statistics/devices           GET /statistics/service
 //	PUT DELETE /certificates/{name}   GET /certificates         GET /events
 //
-// It also serves the enrollment API of Azure's provisioning service. GET /events
-// exists only in latchhub and returns a stream of server-sent events (see package feed).
+// It also serves the enrollment API of Azure's provisioning service. GET /events exists
+// only in latchhub and returns a stream of server-sent events (see package feed).
 //
 // Guarantees:
-//   - A request needs an api-version, of any date, and a shared access signature of a
-//     policy that has the required right.
-//   - A request that cannot be understood changes nothing.
-//   - Every answer with a body is JSON. Refusals have the form and the codes that the
-//     SDKs map to their own error types.
-//   - Known parts of IoT Hub's API that latchhub lacks answer 501 NotImplemented.
+//   - Each request must have an api-version (any date will do) and a shared access
+//     signature. The policy that signs it must have the required right.
+//   - An invalid request changes nothing.
+//   - Every answer with a body is JSON. Refusals have IoT Hub's form and codes, so that
+//     the SDKs convert them to their own error types.
+//   - Requests to parts of IoT Hub's API that latchhub lacks get 501 NotImplemented.
 package api

@@ -10,8 +10,8 @@ import (
 // maxEnrollments is the maximum number of enrollments in one page of a list.
 const maxEnrollments = 1000
 
-// enrollments serves individual enrollments or, if group is true, enrollment groups.
-// It implements the API of Azure's provisioning service.
+// enrollments handles the requests for individual enrollments or, if group is true, for
+// enrollment groups. It implements the API of Azure's provisioning service.
 type enrollments struct {
 	*api
 	group bool
@@ -51,8 +51,8 @@ func (e enrollments) get(w http.ResponseWriter, r *http.Request) error {
 	return e.answerWithoutKeys(w, stored)
 }
 
-// answerWithoutKeys answers with an enrollment but not its keys. A client that may
-// write the registry gets the keys from attestation.
+// answerWithoutKeys sends an enrollment to the client and leaves out its keys. The
+// attestation request returns the keys, but only to clients that may write the registry.
 func (e enrollments) answerWithoutKeys(w http.ResponseWriter, enrollment provisioning.Enrollment) error {
 	enrollment.Attestation.SymmetricKey = nil
 	setETag(w, enrollment.ETag)
@@ -77,8 +77,8 @@ func (e enrollments) delete(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// query lists all enrollments without their keys. It supports no conditions. The
-// continuation token of a page is the id of its last enrollment.
+// query lists all enrollments without their keys; it does not support conditions. A
+// page's continuation token is the id of the last enrollment on the page.
 func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 	var body struct{ Query string }
 	if err := read(w, r, &body); err != nil {
@@ -120,8 +120,8 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 	return e.answer(w, page)
 }
 
-// idScope answers with the id scope that devices need to register. In Azure it is
-// part of the service's description, which has another API.
+// idScope returns the hub's id scope, which a device needs for its registration. In
+// Azure, the id scope is part of another API, which describes the provisioning service.
 func (a *api) idScope(w http.ResponseWriter, _ *http.Request) error {
 	return a.answer(w, map[string]string{"idScope": a.Store.IDScope()})
 }

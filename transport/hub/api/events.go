@@ -6,8 +6,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// events streams the hub's events to the client until the client's token expires.
-// guard has checked the token already.
+// events streams the hub's events to the client until the client's token expires. The
+// function guard has already checked the token.
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	token, err := iothub.ParseSignature(r.Header.Get("Authorization"))
 	if err != nil {

@@ -43,8 +43,8 @@ func (a *api) cancelJob(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, job)
 }
 
-// queryJobs lists jobs by type and status. An unknown type or status selects no jobs
-// and is not an error, because clients may know more types than the hub.
+// queryJobs lists jobs by type and status. An unknown type or status is not an error and
+// selects no jobs, because clients may know more types than the hub.
 func (a *api) queryJobs(w http.ResponseWriter, r *http.Request) error {
 	limit, err := pageSize(r, defaultPage, maxPage)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// methodMeter is the payload size, in bytes, that counts as one method call against
-// the tier's limit. IoT Hub meters direct methods in units of 4 KiB.
+// methodMeter is the unit, in bytes, in which IoT Hub meters direct methods. A payload
+// of up to 4 KiB counts as one call against the tier's limit, 8 KiB as two.
 const methodMeter = 4 << 10
 
 // invokeMethod calls a direct method and waits for the device's answer.
@@ -27,8 +27,8 @@ func (a *api) invokeMethod(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, response)
 }
 
-// callDevice checks the request, waits for the device to connect if the request
-// allows that, and calls the method.
+// callDevice checks the request and calls the direct method on the device. If the
+// request has a connect timeout, callDevice first waits for the device to connect.
 func (a *api) callDevice(ctx context.Context, id string, method iothub.MethodRequest) (iothub.MethodResponse, error) {
 	if err := method.Check(); err != nil {
 		return iothub.MethodResponse{}, invalid("%v", err)
@@ -67,7 +67,7 @@ func (a *api) waitForDevice(ctx context.Context, id string, seconds int) error {
 
 	err := a.Broker.Wait(waiting, id)
 	switch {
-	case ctx.Err() != nil: // the client has gone
+	case ctx.Err() != nil: // the client has disconnected
 		return ctx.Err()
 	case err != nil:
 		return iothub.Errorf(iothub.CodeDeviceNotOnline, "device %s was not online within %d s", id, seconds)

@@ -3,7 +3,7 @@ package api
 import "net/http"
 
 // notServed lists parts of IoT Hub's API that latchhub lacks, with an explanation for
-// the client. A plain 404 would look like a wrong address.
+// the client. Without the explanation, a 404 would look like a wrong address.
 var notServed = map[string]string{
 	"/messages/{rest...}":                     "cloud-to-device messages are not supported, use direct methods or desired properties",
 	"/devices/{id}/messages/{rest...}":        "cloud-to-device messages are not supported, use direct methods or desired properties",
@@ -20,8 +20,8 @@ var notServed = map[string]string{
 	"/digitaltwins/{rest...}":                 "digital twins are not supported, use twins and direct methods",
 }
 
-// purge answers as if it had emptied the device's queue of cloud-to-device messages.
-// latchhub has no such messages, so the queue is always empty.
+// purge answers a request to empty a device's queue of cloud-to-device messages.
+// latchhub has no such messages, so the answer always says that none were deleted.
 func (a *api) purge(w http.ResponseWriter, r *http.Request) error {
 	d, err := a.Store.Device(r.Context(), r.PathValue("id"))
 	if err != nil {

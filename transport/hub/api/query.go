@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/hub/query"
 )
 
-// defaultPage is the number of rows in a page if the client does not ask for another
-// number, and maxPage is the maximum.
+// A page has defaultPage rows unless the client asks for another number, and never more
+// than maxPage rows.
 const (
 	defaultPage = 100
 	maxPage     = 1000
@@ -53,8 +53,9 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// setPageHeaders describes one page of a list: the type of its items, and the
-// continuation token of the next page, which is empty on the last page.
+// setPageHeaders sets the headers that describe one page of a list: the type of its
+// items, and the continuation token for the next page. On the last page the token is
+// empty.
 func setPageHeaders(w http.ResponseWriter, itemType, next string) {
 	w.Header().Set("x-ms-item-type", itemType)
 	if next != "" {
@@ -62,8 +63,8 @@ func setPageHeaders(w http.ResponseWriter, itemType, next string) {
 	}
 }
 
-// joinRows joins rows of JSON to a JSON array. Unlike a JSON encoder, it does not
-// parse the rows again.
+// joinRows joins rows of JSON to one JSON array. It copies the rows without parsing
+// them, unlike a JSON encoder.
 func joinRows(rows []json.RawMessage) []byte {
 	size := len("[]\n")
 	for _, row := range rows {
@@ -80,8 +81,9 @@ func joinRows(rows []json.RawMessage) []byte {
 	return append(body, "]\n"...)
 }
 
-// pageSize returns how many rows the client wants in a page, from the header
-// x-ms-max-item-count. Higher numbers than maximum are reduced to it.
+// pageSize returns the number of rows that the client requests for one page, from the
+// header x-ms-max-item-count. Without the header it returns otherwise. It reduces larger
+// numbers to maximum.
 func pageSize(r *http.Request, otherwise, maximum int) (int, error) {
 	text := r.Header.Get("x-ms-max-item-count")
 	if text == "" {

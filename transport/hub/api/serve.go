@@ -15,9 +15,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// readTimeout bounds how long a client may take to send a request's body, and
-// writeTimeout how long it may take to receive the answer. Neither includes the time
-// in which the hub works on the request.
+// readTimeout limits the time in which a client must send a request's body. writeTimeout
+// limits the time in which it must receive the answer. Neither includes the time in
+// which the hub works on the request.
 const (
 	readTimeout  = time.Minute
 	writeTimeout = time.Minute
@@ -26,18 +26,19 @@ const (
 // ServeHTTP answers one request.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Time{}) // remove the deadline of the connection's previous request
+	_ = control.SetWriteDeadline(time.Time{}) // remove the deadline that the previous request on this connection has set
 	if r.Body != http.NoBody {
 		_ = control.SetReadDeadline(time.Now().Add(readTimeout))
 	}
 	w = &deadlineWriter{w, control}
 
-	// Every answer has the request's id. The log names it with each failure.
+	// Every answer carries the request's id. The hub logs the same id with each failure.
 	w.Header().Set("x-ms-request-id", uuid.NewString())
 	a.mux.ServeHTTP(w, r)
 }
 
-// deadlineWriter is a ResponseWriter that sets the write deadline when the answer begins.
+// deadlineWriter is a ResponseWriter that sets the connection's write deadline when it
+// begins to write the answer.
 type deadlineWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -48,16 +49,16 @@ func (w *deadlineWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap gives http.ResponseController access to the original ResponseWriter.
+// Unwrap returns the original ResponseWriter, which http.ResponseController needs.
 func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// handler answers a request. If it returns an error instead, that error becomes the answer.
+// handler answers a request, or returns an error. The error is then sent as the answer.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
 
-// guard returns a handler that calls handle only for requests with an api-version and
-// with a token that has the right.
+// guard returns a handler that checks a request before it calls handle. The request must
+// have an api-version, and a token whose policy has the given right.
 func (a *api) guard(right access.Right, handle handler) http.Handler {
 	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
 		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
@@ -70,7 +71,8 @@ func (a *api) guard(right access.Right, handle handler) http.Handler {
 	})
 }
 
-// limited returns a handler whose requests each count as one operation of the kind.
+// limited returns a handler that counts each request as one operation of the given kind
+// against the tier's limits.
 func (a *api) limited(kind throttle.Kind, handle handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := a.Throttle.Take(kind, 1); err != nil {
@@ -80,8 +82,8 @@ func (a *api) limited(kind throttle.Kind, handle handler) handler {
 	}
 }
 
-// wrap returns an http.Handler that calls handle and turns its error or panic into an
-// answer.
+// wrap returns an http.Handler that calls handle. If handle returns an error or panics,
+// the http.Handler sends an error as the answer.
 func (a *api) wrap(handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -21,20 +21,20 @@ import (
 // maxBody is the size in bytes of the largest message that IoT Hub accepts from a device.
 const maxBody = 256 << 10
 
-// maxPacket is the size in bytes of the largest MQTT packet that the broker
-// accepts: a message of maxBody bytes and the longest possible topic.
+// maxPacket is the size in bytes of the largest MQTT packet that the broker accepts. A
+// packet holds a message of at most maxBody bytes and a topic.
 const maxPacket = maxBody + 66<<10
 
-// Options configure a broker. The zero value suits production.
+// Options configure a broker. The defaults (zero values) suit production.
 type Options struct {
 	Logger *zap.Logger      // nil disables logging
-	Now    func() time.Time // the clock that expires logins; nil means time.Now
+	Now    func() time.Time // the clock that decides when a login expires; nil means time.Now
 
-	Provisioner Provisioner // admits devices that register themselves; nil refuses them all
+	Provisioner Provisioner // admits devices that register themselves; nil refuses all registrations
 
-	ConnectTimeout time.Duration // from accepting a connection to the end of CONNECT; 0 means 30 s
+	ConnectTimeout time.Duration // maximum time from accepting a connection to the end of CONNECT; 0 means 30 s
 	WriteTimeout   time.Duration // limit for one write to a device; 0 means 30 s
-	MaxPending     int           // messages that may wait for one device; one more closes its connection; 0 means 128
+	MaxPending     int           // maximum number of messages that wait for one device before its connection is closed; 0 means 128
 }
 
 // Broker serves the hub's devices. Make one with New. Its methods may be called
@@ -47,17 +47,17 @@ type Broker struct {
 	hubClient         *mqtt.Client // sender of the messages that the hub publishes
 	links             *linkTable
 	calls             *calls
-	largePackets      *semaphore.Weighted // bytes for large packets of devices that have logged in
-	largeFirstPackets *semaphore.Weighted // bytes for large packets of clients that have not logged in
+	largePackets      *semaphore.Weighted // memory, in bytes, for large packets of devices that have logged in
+	largeFirstPackets *semaphore.Weighted // memory, in bytes, for large packets of clients that have not logged in
 
 	ctx    context.Context // ends when the broker is closed
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // counts connections and listeners
+	wg     sync.WaitGroup // counts the goroutines that serve connections and listeners
 
 	mu        sync.Mutex
 	closing   bool
 	listeners map[net.Listener]struct{}
-	closed    chan struct{} // closed when Close has finished
+	closed    chan struct{} // closed at the end of Close
 }
 
 // New makes a broker and loads the stored sessions from backend.
@@ -86,8 +86,8 @@ func New(backend Backend, opts Options) (*Broker, error) {
 	}
 
 	b.server = newServer(opts)
-	// Options.InlineClient would register the hub under a client id that a device
-	// could have.
+	// This does not use mqtt.Options.InlineClient: it gives the hub's own client an id
+	// that a device may have too.
 	b.hubClient = b.server.NewClient(nil, mqtt.LocalListener, "", true)
 	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
 		b.cancel()
@@ -109,9 +109,9 @@ func (opts Options) withDefaults() Options {
 	return opts
 }
 
-// newServer makes the MQTT server. The broker passes connections to its
-// EstablishConnection method and never calls its Serve method, because Serve
-// publishes $SYS topics and expires sessions.
+// newServer creates the MQTT server. The broker passes each connection to the server's
+// method EstablishConnection. It never calls the server's method Serve, which would
+// publish $SYS topics and expire sessions.
 func newServer(opts Options) *mqtt.Server {
 	c := mqtt.NewDefaultServerCapabilities()
 	c.MaximumClientWritesPending = int32(min(opts.MaxPending, math.MaxInt32))
@@ -129,14 +129,14 @@ func newServer(opts Options) *mqtt.Server {
 	return mqtt.New(&mqtt.Options{
 		Capabilities:            c,
 		ClientNetReadBufferSize: 512,
-		Logger:                  slog.New(slog.DiscardHandler), // the server would log whole packets
+		Logger:                  slog.New(slog.DiscardHandler), // the server's log would contain whole packets
 		SysTopicResendInterval:  math.MaxInt64 / int64(time.Second),
 	})
 }
 
-// Disconnect closes the device's connection, and any connection on which the
-// device is logging in. Call it after a device was disabled or its keys were
-// changed, when Login already knows of the change.
+// Disconnect closes the device's connection, and each connection on which the device is
+// logging in. If the device was disabled or its keys were changed, store that change
+// before you call Disconnect. Otherwise the device could log in again at once.
 func (b *Broker) Disconnect(deviceID string) {
 	for _, l := range b.links.ofDevice(deviceID) {
 		l.close("the hub disconnected the device")
@@ -166,24 +166,24 @@ func (b *Broker) Forget(ctx context.Context, deviceID string) error {
 	return nil
 }
 
-// Wait waits until the device is connected and subscribed to direct methods. It
-// returns DeviceNotOnline if ctx's deadline passes first, and ctx's error if ctx
-// is cancelled.
+// Wait waits until the device is connected and subscribed to direct methods. It returns
+// DeviceNotOnline if the deadline of ctx passes first, and ctx.Err() if ctx is
+// cancelled.
 func (b *Broker) Wait(ctx context.Context, deviceID string) error {
 	return b.links.wait(ctx, deviceID)
 }
 
-// Invoke calls a direct method and returns at once. It calls done exactly once,
-// from another goroutine, with the device's answer or with an *iothub.Error. done
-// must not block. The codes of the error are:
+// Invoke calls a direct method and returns at once. It calls done exactly once, from
+// another goroutine, with the device's answer or with an *iothub.Error. done must not
+// block. The error has one of these codes:
 //
 //   - ArgumentInvalid: the request is outside the limits.
 //   - DeviceNotOnline: the device is not connected or not subscribed to methods.
-//   - GatewayTimeout: the device did not answer in time, or it disconnected and did
-//     not answer on a later connection.
+//   - GatewayTimeout: the device did not answer in time, or it disconnected and did not
+//     answer on a later connection.
 //   - InvalidResponse: the device's answer is not JSON or too large.
-//   - ServiceUnavailable: the broker was closed. If the call was already sent, it
-//     is unknown whether the device acted.
+//   - ServiceUnavailable: the broker was closed. If the call was already sent, the
+//     device may have executed it.
 func (b *Broker) Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
 	refuse := func(err error) { go done(iothub.MethodResponse{}, err) }
 	if err := m.Check(); err != nil {
@@ -205,9 +205,9 @@ func (b *Broker) Invoke(deviceID string, m iothub.MethodRequest, done func(iothu
 	b.send(l, iothub.MethodRequestTopic(m.MethodName, requestID), orNull(m.Payload))
 }
 
-// Close closes all listeners and connections, ends the pending calls with
-// ServiceUnavailable, and returns when every goroutine of the broker has ended.
-// The wills of the devices are not sent.
+// Close closes all listeners and connections. Direct method calls that still wait for an
+// answer end with ServiceUnavailable. Close returns when every goroutine of the broker
+// has ended. It does not send the wills of the devices.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closing {

@@ -9,14 +9,14 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// calls holds the direct methods that wait for an answer. Code that ends a call
-// first removes it with take, so a call ends only once and its done function runs
-// without the mutex.
+// calls holds the direct method calls that wait for a device's answer. Each call ends
+// exactly once: code that ends a call must first remove it with take. The call's done
+// function runs while the mutex is not locked.
 type calls struct {
 	mu      sync.Mutex
 	closed  bool
-	prefix  string // differs from every other broker's, so answers to calls of an earlier broker are ignored
-	last    uint64 // number of the newest request id
+	prefix  string // unique for each broker, so that answers to calls of a previous broker are ignored
+	last    uint64 // number in the newest request id
 	pending map[string]*call
 }
 
@@ -30,7 +30,7 @@ func newCalls(prefix string) *calls {
 	return &calls{prefix: prefix, pending: make(map[string]*call)}
 }
 
-// add registers a call and returns its request id. It returns false if the broker
+// add registers a call and returns the call's request id. It returns false if the broker
 // is closed.
 func (c *calls) add(deviceID string, timeout time.Duration, done func(iothub.MethodResponse, error)) (requestID string, ok bool) {
 	c.mu.Lock()
@@ -50,8 +50,8 @@ func (c *calls) add(deviceID string, timeout time.Duration, done func(iothub.Met
 	return requestID, true
 }
 
-// take removes and returns the device's call with that request id. It returns nil
-// if there is no such call.
+// take removes the device's call with the given request id and returns it. It returns
+// nil if there is no such call.
 func (c *calls) take(requestID, deviceID string) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,8 +63,8 @@ func (c *calls) take(requestID, deviceID string) *call {
 	return call
 }
 
-// answer ends a call with the device's answer. It ignores an answer whose request
-// id is unknown or belongs to another device.
+// answer ends a call with the device's answer. It ignores the answer if the request id
+// is unknown or belongs to another device's call.
 func (c *calls) answer(deviceID, requestID string, status int, payload []byte) {
 	call := c.take(requestID, deviceID)
 	if call == nil {
@@ -84,7 +84,7 @@ func (c *calls) answer(deviceID, requestID string, status int, payload []byte) {
 	}
 }
 
-// close ends all pending calls and makes add refuse new ones.
+// close ends all calls that wait for an answer. After close, add refuses new calls.
 func (c *calls) close() {
 	c.mu.Lock()
 	c.closed = true
@@ -98,7 +98,7 @@ func (c *calls) close() {
 	}
 }
 
-// orNull returns payload, or JSON's null if payload is empty.
+// orNull returns payload, or the JSON text null if payload is empty.
 func orNull(payload []byte) json.RawMessage {
 	if len(payload) == 0 {
 		return json.RawMessage("null")

@@ -11,20 +11,20 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Return codes of CONNACK in MQTT 3.1.1.
+// Return codes of the CONNACK packet in MQTT 3.1.1.
 const (
 	refusedVersion     = 1
 	refusedUnavailable = 3
 	refusedLogin       = 5
 )
 
-// maxKeepAlive is the longest keepalive interval, in seconds, that IoT Hub
-// grants. The broker also uses it if a device asks for no keepalive.
+// maxKeepAlive is the longest keepalive interval, in seconds, that IoT Hub grants. The
+// broker also uses it if a device requests no keepalive.
 const maxKeepAlive = 1767
 
-// readConnect checks a CONNECT packet and stores its content in the link. It
-// returns the packet for the MQTT server: protocol version 3.1.1, no will and a
-// clean session, because the broker itself handles wills and sessions.
+// readConnect checks a CONNECT packet and stores its content in the link (the
+// connection). It returns the packet that the MQTT server sees: protocol version 3.1.1,
+// a clean session and no will. The broker itself handles sessions and wills.
 func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 	l.connectSeen = true
 	if err := l.readConnect(pk); err != nil {
@@ -33,7 +33,7 @@ func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 
 	c := &pk.Connect
 	if l.isRegistration() {
-		c.ClientIdentifier = l.deviceID // keeps the MQTT server from confusing it with the device of that name
+		c.ClientIdentifier = l.deviceID // another id, so that the MQTT server does not confuse it with the device of this name
 	}
 	pk.ProtocolVersion = 4
 	pk.Properties = packets.Properties{}
@@ -48,7 +48,8 @@ func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 	return pk
 }
 
-// refusedConnect is the error of a refused CONNECT, with the return code for CONNACK.
+// refusedConnect is the reason for refusing a CONNECT packet, with the return code for
+// CONNACK.
 type refusedConnect struct {
 	code   byte
 	reason string
@@ -101,8 +102,8 @@ func (l *link) readWill(c packets.ConnectParams) error {
 	return nil
 }
 
-// readRegistration reads the CONNECT packet of a device that registers itself. Such
-// a connection has no session and may not have a will.
+// readRegistration reads the CONNECT packet of a device that registers itself. The
+// connection of such a device has no session and may not have a will.
 func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error {
 	switch {
 	case c.ClientIdentifier != id:
@@ -123,8 +124,7 @@ func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error
 	return nil
 }
 
-// refuse sets the CONNACK code with which the hub refuses the device, and logs the
-// reason.
+// refuse sets the CONNACK return code that refuses the device, and logs the reason.
 func (b *Broker) refuse(l *link, err error) {
 	l.refusal = refusedUnavailable
 	if bad, ok := errors.AsType[refusedConnect](err); ok {
@@ -151,7 +151,7 @@ func (b *Broker) logIn(l *link) error {
 	if err != nil {
 		return err
 	}
-	l.login = Login{} // the credentials are not needed any longer
+	l.login = Login{} // the credentials are no longer needed
 	if !b.links.claim(l) {
 		return refusedConnect{refusedUnavailable, "the connection was closed during the login"}
 	}
@@ -169,16 +169,17 @@ func (b *Broker) logIn(l *link) error {
 	return nil
 }
 
-// loggedIn runs after the hub has sent the device a CONNACK with code 0. It starts
-// the timer that ends the login, and makes the device reachable.
+// loggedIn runs after the hub has sent a successful CONNACK. It starts the timer that
+// closes the connection when the login expires. From then on the hub can send messages
+// to the device.
 func (b *Broker) loggedIn(l *link) {
 	l.established = true
 	if !l.clean && !l.sessionPresent {
 		b.links.setSession(l.deviceID, l.subs)
 	}
 
-	// A login that does not expire has a timer too, which never fires. So expiry
-	// is never nil.
+	// A login that does not expire gets a timer that never fires, so that expiry is
+	// never nil.
 	l.expiry = time.AfterFunc(time.Duration(1<<63-1), func() { l.close("the device's token expired") })
 	if !l.expires.IsZero() {
 		l.expiry.Reset(l.expires.Sub(b.opts.Now()))

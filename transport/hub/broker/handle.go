@@ -12,9 +12,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// handle processes a message from a device. It runs in the goroutine that reads
-// the device's connection, so a backend that blocks delays only this device. After
-// an error the caller closes the connection.
+// handle processes a message from a device. It runs in the goroutine that reads the
+// device's connection, so a slow backend delays only this device. If handle returns an
+// error, the caller must close the connection.
 func (b *Broker) handle(l *link, r request, payload []byte, retain bool) error {
 	switch r.kind {
 	case eventRequest:
@@ -31,8 +31,8 @@ func (b *Broker) handle(l *link, r request, payload []byte, retain bool) error {
 	return nil
 }
 
-// withRetain adds the property "mqtt-retain" to the properties of a message that
-// had MQTT's RETAIN flag. IoT Hub does the same and does not retain the message.
+// withRetain adds the property "mqtt-retain" if the device sent its message with MQTT's
+// RETAIN flag. Like IoT Hub, the hub does not retain the message.
 func withRetain(bag iothub.Bag, retain bool) iothub.Bag {
 	if retain {
 		bag = append(bag, iothub.Property{Name: "mqtt-retain", Value: "true"})
@@ -40,9 +40,9 @@ func withRetain(bag iothub.Bag, retain bool) iothub.Bag {
 	return bag
 }
 
-// answerTwin sends the device its twin. If the hub has meanwhile sent a newer
-// desired patch, answerTwin reads the twin again: an older twin would undo the
-// patch in the device.
+// answerTwin sends the device its twin, in answer to a request. A desired patch that the
+// hub sends meanwhile may be newer than the twin. answerTwin then reads the twin again,
+// because an older twin would undo the patch in the device.
 func (b *Broker) answerTwin(l *link, requestID string) {
 	for attempts := 3; ; attempts-- {
 		twin, err := b.backend.Twin(b.ctx, l.deviceID)
@@ -82,24 +82,25 @@ func (b *Broker) answerReport(l *link, requestID string, payload []byte) {
 	b.respond(l, iothub.TwinResponse{Status: http.StatusNoContent, RequestID: requestID, Version: version}, nil)
 }
 
-// respond sends the response to a twin request if the device has subscribed to
-// such responses.
+// respond sends the response to a twin request if the device is subscribed to twin
+// responses.
 func (b *Broker) respond(l *link, r iothub.TwinResponse, body []byte) {
 	if l.subs.has(twinResponseTopics) {
 		b.send(l, r.Topic(), body)
 	}
 }
 
-// twinError is the body of the response to a refused twin request. The official
-// SDKs recognize a refusal by errorCode and show the message to the user.
+// twinError is the JSON body of a refused twin request. The official SDKs recognize a
+// refusal by errorCode and show message to the user.
 type twinError struct {
 	ErrorCode  int    `json:"errorCode"`
 	Message    string `json:"message"`
 	TrackingID string `json:"trackingId"`
 }
 
-// refuseTwin answers a twin request with an error. It passes errors with status
-// 400, 413 and 429 to the device; it logs any other error and sends status 500.
+// refuseTwin answers a twin request with an error. The device gets errors with status
+// 400, 413 and 429 unchanged. refuseTwin logs every other error, and the device gets
+// status 500.
 func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 	e, known := errors.AsType[*iothub.Error](err)
 	if known {
@@ -119,9 +120,9 @@ func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 	b.respond(l, iothub.TwinResponse{Status: e.Status, RequestID: requestID}, body)
 }
 
-// saveSession stores the device's subscriptions if its session is persistent. It
-// runs before they are acknowledged. If it fails it closes the connection, and the
-// device gets no acknowledgement.
+// saveSession stores the device's subscriptions if its session is persistent. The broker
+// calls it before it acknowledges the subscriptions. If the write fails, saveSession
+// closes the connection, so that the device gets no acknowledgement.
 func (b *Broker) saveSession(l *link) {
 	if l.clean {
 		return
@@ -138,10 +139,10 @@ func (b *Broker) saveSession(l *link) {
 	b.links.setSession(l.deviceID, l.subs)
 }
 
-// SendDesired sends a change of the desired properties, which must contain
-// $version, to the device if it is connected and subscribed to such changes.
-// Changes are sent in the order of the calls. Call SendDesired when the Backend
-// already returns the changed twin.
+// SendDesired sends a change of the desired properties to a device that is connected and
+// subscribed to such changes. The change must contain $version. SendDesired sends
+// changes in the order in which it is called. Store the change in the Backend before you
+// call SendDesired.
 func (b *Broker) SendDesired(deviceID string, change iothub.Object) {
 	l := b.links.subscribedTo(desiredTopics, deviceID)
 	if l == nil {
@@ -160,9 +161,8 @@ func (b *Broker) SendDesired(deviceID string, change iothub.Object) {
 	b.send(l, iothub.DesiredTopic(version), body)
 }
 
-// send queues a message for the device. The caller has checked that the device is
-// subscribed to the topic. send does not block: if the queue is full, the broker
-// closes the device's connection.
+// send queues a message for the device, which must be subscribed to the topic. send does
+// not block: if the queue is full, the broker closes the device's connection.
 func (b *Broker) send(l *link, topic string, payload []byte) {
 	err := b.server.InjectPacket(b.hubClient, packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish},

@@ -8,10 +8,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// hook connects the MQTT server to the broker. The server calls it with each
-// packet of a connection, in the goroutine that reads the connection.
-// OnPacketEncode, OnACLCheck and OnPublishDropped are exceptions: the server calls
-// them from any goroutine.
+// hook connects the MQTT server to the broker. The server calls most of its methods in
+// the goroutine that reads a device's connection, for each packet. It calls
+// OnPacketEncode, OnACLCheck and OnPublishDropped from any goroutine.
 type hook struct {
 	mqtt.HookBase
 	b *Broker
@@ -29,14 +28,15 @@ func (*hook) Provides(event byte) bool {
 	return false
 }
 
-// linkOf returns the link of an MQTT client. It returns nil for the hub's own client.
+// linkOf returns the connection of an MQTT client. It returns nil for the hub's own
+// client.
 func linkOf(cl *mqtt.Client) *link {
 	l, _ := cl.Net.Conn.(*link)
 	return l
 }
 
-// OnPacketRead checks each packet before the MQTT server sees it. A packet that it
-// rejects closes the connection.
+// OnPacketRead checks each packet before the MQTT server sees it. If the packet is not
+// allowed, OnPacketRead closes the connection.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	reject := func(reason string) (packets.Packet, error) {
@@ -96,10 +96,9 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 	return l.refusal == 0
 }
 
-// OnSessionEstablished subscribes the device to its whole part of the topic tree.
-// One subscription serves all topic groups, because each subscription costs memory
-// for every device. The broker sends a message only if the device has subscribed to
-// the message's topic group.
+// OnSessionEstablished subscribes a device to all topics under its prefix in the
+// server's topic tree. One subscription for all topics saves memory. The broker itself
+// sends the device only messages of the topic groups to which the device has subscribed.
 func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l := linkOf(cl)
 	h.b.server.Topics.Subscribe(cl.ID, packets.Subscription{Filter: l.prefix + "#", Qos: 1})
@@ -107,16 +106,16 @@ func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	h.b.loggedIn(l)
 }
 
-// OnACLCheck allows a device to subscribe to, and to receive from, its own part of
-// the topic tree only. It allows every publication, because OnPacketRead has already
-// checked it.
+// OnACLCheck allows a device to subscribe to, and to receive, only topics under its own
+// prefix. It allows a device to publish to any topic, because OnPacketRead has already
+// checked the topic.
 func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	l := linkOf(cl)
 	return l != nil && (write || strings.HasPrefix(topic, l.prefix))
 }
 
-// OnSubscribe records the requested subscriptions, saves the session, and replaces
-// each filter by the device's single filter in the topic tree. OnPacketRead has
+// OnSubscribe records the requested subscriptions and saves the session. It then
+// replaces each filter with the filter for all topics of the device. OnPacketRead has
 // already checked the filters.
 func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
@@ -133,8 +132,9 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	return pk
 }
 
-// OnUnsubscribe removes subscriptions from the link and the session. It does not
-// change the topic tree. MQTT requires that unknown filters are acknowledged too.
+// OnUnsubscribe removes the subscriptions from the connection and from the session, but
+// not from the topic tree. It also acknowledges filters that the device has not
+// subscribed to, as MQTT requires.
 func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
 	for _, s := range pk.Filters {
@@ -149,18 +149,18 @@ func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet 
 	return pk
 }
 
-// OnSubscribed makes the device reachable through its new subscriptions. The server
-// sends SUBACK afterwards, so a device that has read SUBACK can be called. MQTT
-// allows messages to arrive before SUBACK.
+// OnSubscribed lets the hub send messages of the newly subscribed topics to the device.
+// The server calls it before it sends SUBACK, so a device that has read SUBACK can be
+// called. MQTT allows messages to arrive before SUBACK.
 func (h *hook) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) {
 	l := linkOf(cl)
 	h.b.links.setReady(l, l.subs)
 }
 
-// OnPublish passes a device's message to the broker and keeps it out of the topic
-// tree. The returned error decides what the server does: CodeSuccessIgnore
-// acknowledges the packet and drops it, ErrRejectPacket drops it, and any other
-// error would publish it.
+// OnPublish passes a device's message to the broker and keeps it out of the topic tree.
+// Its error tells the MQTT server what to do: CodeSuccessIgnore acknowledges the packet
+// and drops it, ErrRejectPacket drops it without acknowledgement. The server would
+// publish the message for any other error.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	if l == nil {
@@ -173,14 +173,14 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	return pk, packets.CodeSuccessIgnore
 }
 
-// OnPublishDropped closes the connection of a device for which too many messages
-// are waiting.
+// OnPublishDropped closes the connection of a device that has too many unread messages.
 func (h *hook) OnPublishDropped(cl *mqtt.Client, _ packets.Packet) {
 	linkOf(cl).close("the device does not read its messages")
 }
 
-// OnPacketEncode removes the device's prefix from the topic of an outgoing message. To
-// suppress a packet, it sets a packet type that the server cannot write.
+// OnPacketEncode removes the device's prefix from the topic of an outgoing message. If
+// the packet must not be sent, OnPacketEncode sets a packet type that the MQTT server
+// cannot write.
 func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := linkOf(cl)
 	if l == nil {
@@ -199,7 +199,7 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 			pk.ReasonCode = l.refusal
 		}
 		pk.SessionPresent = pk.ReasonCode == 0 && l.sessionPresent
-		allowed = pk.ReasonCode <= refusedLogin // MQTT 3.1.1 has no higher codes; a malformed CONNECT gets no answer
+		allowed = pk.ReasonCode <= refusedLogin // MQTT 3.1.1 has no higher codes, so a malformed CONNECT gets no answer
 	case packets.Disconnect:
 		allowed = false // in MQTT 3.1.1 only devices send DISCONNECT
 	}

@@ -7,30 +7,30 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Limits on the memory that clients can make the hub allocate. The MQTT server
-// allocates memory for a whole packet when it has read the packet's length, so the
+// Limits on the memory that the hub allocates for packets from clients. The MQTT server
+// allocates memory for a whole packet as soon as it has read the packet's length. So the
 // broker must stop a packet that is too large before the server sees it.
 const (
-	// maxConnect is the size of the largest first packet, a CONNECT with a large
-	// will. The client that sends it has not logged in yet.
+	// maxConnect is the maximum size of the first packet on a connection: CONNECT with a
+	// large will. The client that sends it has not logged in yet.
 	maxConnect = 72 << 10
 
-	// largePacket is the size from which a packet needs bytes from one of the two
-	// semaphores below. Smaller packets are not counted.
+	// largePacket is the size from which a packet counts as large. Before the hub
+	// receives a large packet, it must acquire memory from one of two semaphores,
+	// largePackets or largeFirstPackets.
 	largePacket = 8 << 10
 
-	// maxLargePackets is the total size of the large packets that logged-in
-	// devices may be sending at the same time.
+	// maxLargePackets limits the total size of large packets that the hub receives at
+	// the same time from devices that have logged in.
 	maxLargePackets = 64 << 20
 
-	// maxLargeFirstPackets is the total size of the large first packets that
-	// clients may be sending at the same time. It is separate, so that clients
-	// without credentials cannot block devices that have logged in.
+	// maxLargeFirstPackets limits the total size of large first packets that the hub
+	// receives at the same time. This separate limit prevents clients without
+	// credentials from blocking devices that have logged in.
 	maxLargeFirstPackets = 16 << 20
 
-	// packetTime is the time that a packet may take from its first to its last
-	// byte: 256 KiB at 35 kbit/s. The keepalive timeout may end the connection
-	// earlier.
+	// packetTime limits the time from the first byte of a packet to its last: 256 KiB at
+	// 35 kbit/s. The keepalive timeout may end the connection earlier.
 	packetTime = time.Minute
 )
 
@@ -40,31 +40,32 @@ var (
 	errPacketLength   = errors.New("the length of a packet has more than four bytes")
 )
 
-// inbound tracks the packets in the byte stream from a device: where each packet
-// begins and how long it is. It belongs to the goroutine that reads the connection.
+// inbound follows the byte stream from a device. It knows where each packet begins and
+// how long it is. Only the goroutine that reads the connection uses it.
 type inbound struct {
 	largePackets      *semaphore.Weighted // shared by all connections; see maxLargePackets
 	largeFirstPackets *semaphore.Weighted // shared by all connections; see maxLargeFirstPackets
 
-	packets  int // number of packets that have begun
+	packets  int // number of packets that have begun so far
 	part     packetPart
 	left     int   // bytes of the current packet that are still to come
 	shift    uint  // bit position of the next byte of the length
-	held     int64 // bytes acquired from heldFrom for the current packet
+	held     int64 // bytes that the current packet has acquired from heldFrom
 	heldFrom *semaphore.Weighted
-	due      time.Time // when the current packet must be complete
+	due      time.Time // time by which the current packet must be complete
 }
 
 // packetPart is the part of a packet to which the next byte belongs.
 type packetPart uint8
 
 const (
-	betweenPackets packetPart = iota // the next byte begins a packet
+	betweenPackets packetPart = iota // the next byte is the first of a packet
 	inLength
 	inRest
 )
 
-// advance processes bytes that were read from the connection.
+// advance updates the position in the packet stream after data was read from the
+// connection.
 func (in *inbound) advance(p []byte, now time.Time) error {
 	for len(p) > 0 {
 		switch in.part {
@@ -102,13 +103,13 @@ func (in *inbound) advance(p []byte, now time.Time) error {
 	return nil
 }
 
-// acquire reserves memory for the current packet, whose length is known by now. It
-// returns an error if the packet is too large or no memory is left.
+// acquire reserves memory for the current packet, whose length must be known. It returns
+// an error if the packet is too large or if there is not enough memory.
 func (in *inbound) acquire() error {
 	if in.packets == 1 && in.left > maxConnect {
 		return errFirstPacket
 	}
-	if in.left < largePacket || in.left > maxPacket { // the MQTT server refuses packets above maxPacket
+	if in.left < largePacket || in.left > maxPacket { // the MQTT server itself refuses packets above maxPacket
 		return nil
 	}
 
@@ -123,8 +124,8 @@ func (in *inbound) acquire() error {
 	return nil
 }
 
-// release returns the memory that acquire reserved. It is called when the packet has
-// been handled or the connection has ended.
+// release releases the memory that acquire reserved. Call it when the packet has been
+// handled or the connection has ended.
 func (in *inbound) release() {
 	if in.held > 0 {
 		in.heldFrom.Release(in.held)
@@ -132,11 +133,11 @@ func (in *inbound) release() {
 	}
 }
 
-// Read reads from the connection for the MQTT server and tracks the packets. Within
-// a packet it waits no longer than packetTime.
+// Read reads data from the connection for the MQTT server and follows the packets in it.
+// A packet that takes longer than packetTime ends the connection.
 func (l *link) Read(p []byte) (int, error) {
 	if l.inbound.part == betweenPackets {
-		l.inbound.release() // the server reads again only after it has handled the last packet
+		l.inbound.release() // the server has handled the previous packet, or it would not read again
 	} else if l.inbound.due.Before(l.readDeadline) {
 		if err := l.SetDeadline(l.inbound.due); err != nil {
 			return 0, err
@@ -151,7 +152,7 @@ func (l *link) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetDeadline sets the deadline for reading only; Write sets its own. The MQTT
+// SetDeadline sets only the deadline for reading, because Write sets its own. The MQTT
 // server calls SetDeadline with the keepalive deadline after each packet.
 func (l *link) SetDeadline(t time.Time) error {
 	l.readDeadline = t

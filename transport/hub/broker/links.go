@@ -11,8 +11,8 @@ import (
 )
 
 // linkTable tracks all connections, the current connection of each device, and the
-// persistent sessions. Its methods do not call other parts of the hub; only claim
-// and wait block.
+// persistent sessions. Its methods do not call other parts of the hub. Only claim and
+// wait can block.
 type linkTable struct {
 	mu       sync.Mutex
 	closed   bool
@@ -20,8 +20,8 @@ type linkTable struct {
 	logins   map[*link]struct{}         // connections whose device is logging in
 	current  map[string]*link           // the logged-in connection of each device
 	ready    map[string]subscriptions   // subscriptions of the connected devices
-	sessions map[string]subscriptions   // subscriptions of clients that connected with CleanSession=0
-	waiting  map[string][]chan struct{} // channels to close when the device subscribes to methods
+	sessions map[string]subscriptions   // stored subscriptions of clients that connected with CleanSession=0
+	waiting  map[string][]chan struct{} // closed when the device subscribes to direct methods
 }
 
 func newLinkTable() *linkTable {
@@ -35,7 +35,7 @@ func newLinkTable() *linkTable {
 	}
 }
 
-// add adds a new connection. It returns false if the broker is closed.
+// add adds a new connection to the table. It returns false if the broker is closed.
 func (t *linkTable) add(l *link) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,7 +46,8 @@ func (t *linkTable) add(l *link) bool {
 	return true
 }
 
-// remove removes a connection. Another connection can then claim the device's id.
+// remove removes a connection from the table. Another connection of the same device can
+// then become the current one.
 func (t *linkTable) remove(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,16 +59,17 @@ func (t *linkTable) remove(l *link) {
 	}
 }
 
-// addLogin records that the device of l is logging in, so that Disconnect also
-// closes this connection.
+// addLogin records that a device is logging in on the connection l. Disconnect closes
+// such connections too.
 func (t *linkTable) addLogin(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.logins[l] = struct{}{}
 }
 
-// claim makes l the current connection of its device. It closes the previous one
-// and waits until it is gone. It returns false if l itself was closed meanwhile.
+// claim makes l the current connection of its device. It first closes the previous
+// connection and waits until that connection has ended. It returns false if l itself was
+// closed meanwhile.
 func (t *linkTable) claim(l *link) bool {
 	for {
 		t.mu.Lock()
@@ -91,8 +93,8 @@ func (t *linkTable) claim(l *link) bool {
 	}
 }
 
-// subscribedTo returns the device's connection if the device is subscribed to the
-// topic group, else nil.
+// subscribedTo returns the device's connection if the device is subscribed to the topic
+// group, or nil.
 func (t *linkTable) subscribedTo(g topicGroup, deviceID string) *link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,7 +104,8 @@ func (t *linkTable) subscribedTo(g topicGroup, deviceID string) *link {
 	return t.current[deviceID]
 }
 
-// setReady sets the subscriptions under which the hub can reach the device.
+// setReady records the device's current subscriptions. The hub can then send it messages
+// of these topic groups.
 func (t *linkTable) setReady(l *link, s subscriptions) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,7 +118,7 @@ func (t *linkTable) setReady(l *link, s subscriptions) {
 	}
 }
 
-// wait waits until the device is subscribed to methods or ctx ends.
+// wait waits until the device is subscribed to direct methods or ctx ends.
 func (t *linkTable) wait(ctx context.Context, deviceID string) error {
 	t.mu.Lock()
 	if t.ready[deviceID].has(methodTopics) {
@@ -147,8 +150,8 @@ func (t *linkTable) wait(ctx context.Context, deviceID string) error {
 	return ctx.Err()
 }
 
-// ofDevice returns the device's current connection and the connections on which it
-// is logging in.
+// ofDevice returns the current connection of the device, and all connections on which
+// the device is logging in.
 func (t *linkTable) ofDevice(deviceID string) []*link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -164,7 +167,7 @@ func (t *linkTable) ofDevice(deviceID string) []*link {
 	return links
 }
 
-// shut makes add and claim fail from now on, and returns all connections.
+// shut returns all connections. After shut, add and claim return false.
 func (t *linkTable) shut() []*link {
 	t.mu.Lock()
 	defer t.mu.Unlock()

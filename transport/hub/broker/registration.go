@@ -13,17 +13,17 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Provisioner decides which devices may register themselves with the protocol of
-// the Device Provisioning Service. Many connections call its methods concurrently.
-// A method may block, which delays only the device it was called for.
+// Provisioner decides which devices may register themselves with the protocol of the
+// Device Provisioning Service. The broker calls its methods concurrently. A method may
+// block, which delays only the device for which it was called.
 type Provisioner interface {
-	// Admit checks a device's credentials. It returns a Registration and the time
-	// at which the login expires; errors have the meaning that they have in
+	// Admit checks a device's credentials. It returns a Registration for the device, and
+	// the time at which the login expires. Its errors have the same meaning as those of
 	// Backend.Login.
 	Admit(ctx context.Context, login RegistrationLogin) (Registration, time.Time, error)
 }
 
-// Registration answers the requests of one device that was admitted to register.
+// Registration answers the requests of one device that may register itself.
 type Registration interface {
 	Register(ctx context.Context, payload []byte) RegistrationAnswer
 	Operation(ctx context.Context, operationID string) RegistrationAnswer
@@ -34,7 +34,7 @@ type RegistrationLogin struct {
 	IDScope        string
 	RegistrationID string
 	Password       string
-	Chain          access.Chain // client certificates of the TLS session; the broker does not verify them
+	Chain          access.Chain // client certificates of the TLS session, which the broker has not verified
 	WebSocket      bool         // the device connected over WebSocket
 }
 
@@ -43,7 +43,7 @@ type RegistrationAnswer struct {
 	Status     int
 	RetryAfter time.Duration
 	Body       []byte
-	Err        error // reason of a refusal; it is logged and not sent to the device
+	Err        error // why the request was refused; logged, but not sent to the device
 }
 
 const (
@@ -51,9 +51,9 @@ const (
 	registrationRegister  = "$dps/registrations/PUT/iotdps-register/?"
 	registrationOperation = "$dps/registrations/GET/iotdps-get-operationstatus/?"
 
-	// registrationPrefix and a registration id form the deviceID of a link whose
-	// device is registering. No device can have that id, because ids contain no
-	// slash.
+	// registrationPrefix marks a connection whose device is registering: the link's
+	// deviceID is this prefix and the registration id. It differs from every device id,
+	// because a device id contains no slash.
 	registrationPrefix = "registrations/"
 )
 
@@ -94,7 +94,7 @@ func parseRegistrationRequest(topic string) (request, error) {
 // isRegistration reports whether the device on this connection is registering.
 func (l *link) isRegistration() bool { return strings.HasPrefix(l.deviceID, registrationPrefix) }
 
-// admitRegistration asks the provisioner whether the device may register.
+// admitRegistration asks the Provisioner whether the device may register.
 func (b *Broker) admitRegistration(l *link) (expires time.Time, err error) {
 	if b.opts.Provisioner == nil {
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "this hub does not provision devices")

@@ -19,10 +19,11 @@ const (
 	operationRequest
 )
 
-// request is the meaning of a topic to which a device published.
+// request is a device's request to the hub, parsed from the topic to which the device
+// published.
 type request struct {
 	kind        requestKind
-	requestID   string     // decoded in a methodAnswer; in other kinds, the text in the topic
+	requestID   string     // decoded for a methodAnswer; otherwise exactly as in the topic
 	status      int        // used in a methodAnswer
 	bag         iothub.Bag // used in an eventRequest
 	operationID string     // used in an operationRequest
@@ -63,9 +64,9 @@ func parseRequest(topic, deviceID string) (request, error) {
 	return request{}, errors.New("topic: devices may not publish to it")
 }
 
-// writtenRequestID returns the text of $rid in the topic without decoding it. The
-// answer must contain the same text, because devices compare it, and decoding and
-// encoding might change it.
+// writtenRequestID returns the value of $rid exactly as the device wrote it in the
+// topic. The hub copies it to the answer, because devices compare the two texts.
+// Decoding and encoding might change the text.
 func writtenRequestID(topic string) string {
 	_, query, _ := strings.Cut(topic, "?")
 	for field := range strings.SplitSeq(query, "&") {

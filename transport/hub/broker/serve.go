@@ -17,9 +17,9 @@ import (
 )
 
 // Serve accepts connections from listener until Close is called. Then it closes the
-// listener and returns nil. It can be called for several listeners at the same time.
-// The connections are usually *tls.Conn, but may be of any type; the broker reads
-// client certificates from connections that have a ConnectionState method.
+// listener and returns nil. Call it once for each listener, from separate goroutines.
+// The connections are usually of type *tls.Conn. If a connection has a ConnectionState
+// method, the broker gets the client's certificates from it.
 func (b *Broker) Serve(listener net.Listener) error {
 	defer listener.Close()
 	if !b.addListener(listener) {
@@ -53,7 +53,7 @@ func (b *Broker) Serve(listener net.Listener) error {
 	}
 }
 
-// addListener records a listener that Close must close. It returns false if the
+// addListener records a listener, so that Close can close it. It returns false if the
 // broker is closed.
 func (b *Broker) addListener(listener net.Listener) bool {
 	b.mu.Lock()
@@ -73,8 +73,9 @@ func (b *Broker) removeListener(listener net.Listener) {
 	b.wg.Done()
 }
 
-// isTemporary reports whether a later Accept may succeed: the process ran out of
-// descriptors or memory, or the client closed the connection too early.
+// isTemporary reports whether a later Accept may succeed although Accept failed with
+// err. That is so if the process has no free descriptors or memory, or if a client
+// closed its connection too early.
 func isTemporary(err error) bool {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
 		syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET} {
@@ -97,7 +98,7 @@ func (b *Broker) run(conn net.Conn) {
 	}
 	defer b.links.remove(l)
 
-	// The MQTT server extends the deadline for reading when it has read CONNECT.
+	// The MQTT server sets a later read deadline when it has read CONNECT.
 	l.readDeadline = time.Now().Add(b.opts.ConnectTimeout)
 	_ = conn.SetDeadline(l.readDeadline)
 	certificates, err := handshake(b.ctx, conn)
@@ -114,7 +115,8 @@ func (b *Broker) run(conn net.Conn) {
 	b.cleanUp(l, err)
 }
 
-// handshake completes the TLS handshake and returns the client's certificates.
+// handshake completes the TLS handshake and returns the certificates that the client
+// sent.
 func handshake(ctx context.Context, conn net.Conn) ([]*x509.Certificate, error) {
 	if c, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok {
 		if err := c.HandshakeContext(ctx); err != nil {
@@ -127,10 +129,10 @@ func handshake(ctx context.Context, conn net.Conn) ([]*x509.Certificate, error) 
 	return nil, nil
 }
 
-// cleanUp runs after a connection has ended and before another connection can claim
-// the device's id. It sends the will and tells the backend.
+// cleanUp runs when a connection has ended, before another connection of the device can
+// take over. It sends the device's will and reports the disconnect to the backend.
 func (b *Broker) cleanUp(l *link, err error) {
-	// The MQTT server removes a client itself, except if it could not send CONNACK.
+	// The MQTT server removes its client itself, unless it failed to send CONNACK.
 	if cl, ok := b.server.Clients.Get(l.deviceID); ok && cl.Net.Conn == l {
 		b.server.UnsubscribeClient(cl)
 		b.server.Clients.Delete(l.deviceID)

@@ -6,7 +6,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// topicGroup is a group of topics to which a device subscribes with one filter.
+// topicGroup is a group of MQTT topics that one filter selects, such as all direct
+// method calls.
 type topicGroup uint8
 
 const (
@@ -18,7 +19,7 @@ const (
 	topicGroups // the number of groups
 )
 
-// filter returns the topic filter with which the device subscribes to the group.
+// filter returns the topic filter with which a device subscribes to the group.
 func (g topicGroup) filter(deviceID string) string {
 	switch g {
 	case methodTopics:
@@ -34,10 +35,10 @@ func (g topicGroup) filter(deviceID string) string {
 	}
 }
 
-// topicGroupOf returns the group that the device may subscribe to with the given
-// filter. The filter must be spelled exactly as IoT Hub documents it; an
-// equivalent filter is not allowed. A device that is registering may subscribe
-// only to registrationTopics, and no other device may.
+// topicGroupOf returns the group to which a device subscribes with the given filter. It
+// returns false if the device may not use the filter. The filter must be spelled exactly
+// as IoT Hub documents it; an equivalent filter is refused. Only a device that is
+// registering may subscribe to registrationTopics, and it may subscribe to nothing else.
 func topicGroupOf(filter, deviceID string) (topicGroup, bool) {
 	registers := strings.HasPrefix(deviceID, registrationPrefix)
 	for g := range topicGroups {
@@ -48,14 +49,14 @@ func topicGroupOf(filter, deviceID string) (topicGroup, bool) {
 	return 0, false
 }
 
-// subscriptions holds the granted QoS plus one for each topic group; 0 means that
-// the device is not subscribed.
+// subscriptions holds, for each topic group, the granted QoS plus one. 0 means that the
+// device is not subscribed to the group.
 type subscriptions [topicGroups]uint8
 
 func (s subscriptions) has(g topicGroup) bool { return s[g] != 0 }
 
-// filters returns the subscriptions as a map from filter to QoS, the form in which
-// the Backend stores a session.
+// filters returns a map from topic filter to QoS, the form in which the Backend stores
+// subscriptions.
 func (s subscriptions) filters(deviceID string) map[string]byte {
 	filters := make(map[string]byte)
 	for g := range topicGroups {
@@ -66,8 +67,8 @@ func (s subscriptions) filters(deviceID string) map[string]byte {
 	return filters
 }
 
-// parseSubscriptions converts a stored session to subscriptions. It skips filters
-// that the device may not (or may no longer) use.
+// parseSubscriptions reads subscriptions from their stored form, a map from topic filter
+// to QoS. It skips filters that the device is not permitted to use.
 func parseSubscriptions(filters map[string]byte, deviceID string) subscriptions {
 	var s subscriptions
 	for filter, qos := range filters {
@@ -78,10 +79,10 @@ func parseSubscriptions(filters map[string]byte, deviceID string) subscriptions 
 	return s
 }
 
-// grant returns the entry in subscriptions for a requested QoS. The broker grants
-// QoS 1 at most.
+// grant returns the QoS that the broker grants for a requested QoS, plus one. The broker
+// grants at most QoS 1.
 func grant(qos byte) uint8 { return min(qos, 1) + 1 }
 
-// prefixOf returns the prefix of a device's topics in the topic tree. It escapes
-// the device id, which may contain '#', '+' and '$'.
+// prefixOf returns the prefix of a device's topics in the MQTT server's topic tree. It
+// escapes the device id, because the id may contain '#', '+' and '$'.
 func prefixOf(deviceID string) string { return iothub.Escape(deviceID) + "/" }

@@ -11,13 +11,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// WebSocketPath is the HTTP path at which devices open a WebSocket.
+// WebSocketPath is the path of the hub's WebSocket, over which devices can send MQTT.
 const WebSocketPath = "/$iothub/websocket"
 
-// WebSocket returns the HTTP handler for WebSocketPath. It serves connections that
-// carry MQTT in WebSocket messages (subprotocol "mqtt"). It refuses requests from web
-// pages of another origin, because a browser might send a client certificate with
-// them without the user's consent.
+// WebSocket returns the HTTP handler for WebSocketPath. A client opens a WebSocket with
+// the subprotocol "mqtt" and sends MQTT in its messages. The handler refuses requests
+// from web pages of another origin, because a browser may add the user's client
+// certificate to them without consent.
 func (b *Broker) WebSocket() http.Handler {
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: b.opts.ConnectTimeout,
@@ -26,7 +26,7 @@ func (b *Broker) WebSocket() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		socket, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
-			b.log.Debug("cannot open a WebSocket", zap.String("remote", r.RemoteAddr), zap.Error(err)) // Upgrade has answered the client
+			b.log.Debug("cannot open a WebSocket", zap.String("remote", r.RemoteAddr), zap.Error(err)) // Upgrade has already answered the client
 			return
 		}
 
@@ -40,8 +40,8 @@ func (b *Broker) WebSocket() http.Handler {
 	})
 }
 
-// serveConn serves one connection until it ends. It returns false and does nothing if
-// the broker is closed.
+// serveConn serves one connection until the connection ends. It returns false and does
+// nothing if the broker is closed.
 func (b *Broker) serveConn(conn net.Conn) bool {
 	b.mu.Lock()
 	if b.closing {
@@ -55,13 +55,14 @@ func (b *Broker) serveConn(conn net.Conn) bool {
 	return true
 }
 
-// socketConn is a net.Conn whose byte stream is carried in the binary messages of a
-// WebSocket. An MQTT packet may span several messages, and a message may hold several
-// packets. One goroutine may read and one may write at the same time.
+// socketConn is a net.Conn over a WebSocket. Its byte stream is the content of the
+// WebSocket's binary messages. An MQTT packet may span several messages, and a message
+// may contain several packets. One goroutine may read and another may write at the same
+// time.
 type socketConn struct {
 	*websocket.Conn
 	tls     tls.ConnectionState
-	message io.Reader // unread rest of the current message; nil between two messages
+	message io.Reader // unread rest of the current message; nil between messages
 }
 
 // ConnectionState returns the state of the TLS connection that carries the WebSocket.
