@@ -9,7 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// refusalAdvice maps the error code of a door that refused a command to the remedy.
+// refusalAdvice maps each error code with which a door can refuse a command to the
+// remedy that latchctl prints.
 var refusalAdvice = map[string]string{
 	"jammed":               "the bolt did not reach its position: check bolt, strike and frame, then try again",
 	"door-open":            "close the door, then lock it",
@@ -22,7 +23,8 @@ var refusalAdvice = map[string]string{
 	"bad-payload":          "the device does not accept this payload: check --payload",
 }
 
-// outcomeAdvice maps the outcome of a device that did not succeed to the remedy.
+// outcomeAdvice maps each outcome other than success to the remedy that latchctl
+// prints.
 var outcomeAdvice = map[iothub.Outcome]string{
 	iothub.Refused:        "the device answered with an error: see its answer",
 	iothub.Pending:        "the door acts by itself as soon as it can; do not send the command again",
@@ -36,14 +38,14 @@ var outcomeAdvice = map[iothub.Outcome]string{
 	iothub.Failed:         "see the reason; run 'latchctl method invoke ID ping' to test whether the device answers",
 }
 
-// failureKind is a kind of failure that has one remedy.
+// failureKind groups the failures that have the same remedy.
 type failureKind struct {
 	outcome iothub.Outcome
-	code    string // the code in the device's own refusal, if refusalAdvice has it
+	code    string // error code in the device's answer; empty if refusalAdvice has no remedy for it
 }
 
-// advice returns a line for each kind of failure in the report. The line names the
-// failure, the first failed devices and the remedy.
+// advice returns one line for each kind of failure in the report. The line names the
+// kind, the first devices that failed in this way, and the remedy.
 func advice(r watch.Report) []string {
 	devices := make(map[failureKind][]string)
 	var order []failureKind
@@ -71,7 +73,7 @@ func advice(r watch.Report) []string {
 	return lines
 }
 
-// describe returns the failure's name and its remedy.
+// describe returns the name of a kind of failure, and the remedy for it.
 func (k failureKind) describe() (name, remedy string) {
 	if remedy := refusalAdvice[k.code]; k.outcome == iothub.Refused && remedy != "" {
 		return string(k.outcome) + ", " + k.code, remedy
@@ -80,8 +82,8 @@ func (k failureKind) describe() (name, remedy string) {
 	return string(k.outcome), outcomeAdvice[k.outcome]
 }
 
-// refusalCode returns the code in a device's own refusal, which latchd writes as the
-// second word of the reason: "500 jammed: ...".
+// refusalCode returns the error code from the verdict on a device that refused. The code is
+// the second word of the verdict's reason, as in "500 jammed: ...".
 func refusalCode(v iothub.Verdict) string {
 	words := strings.Fields(v.Reason)
 	if len(words) < 2 {
@@ -91,8 +93,8 @@ func refusalCode(v iothub.Verdict) string {
 	return strings.TrimSuffix(words[1], ":")
 }
 
-// firstNames lists all names if there are at most six, otherwise the first five and
-// the number of the others.
+// firstNames joins up to six names with commas. From a longer list it takes the first
+// five names and appends the number of the others.
 func firstNames(names []string) string {
 	if len(names) > 6 {
 		return strings.Join(names[:5], ", ") + fmt.Sprintf(" and %d more", len(names)-5)

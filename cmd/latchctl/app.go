@@ -16,8 +16,8 @@ import (
 	"golang.org/x/term"
 )
 
-// app holds everything that commands take from the outside world: the streams, the
-// environment, the clock and random ids. Tests replace these with their own.
+// app holds what all commands use from the outside world: the streams, the environment,
+// the clock and random ids. Tests replace each of these.
 type app struct {
 	in     io.Reader
 	out    io.Writer // receives data
@@ -37,22 +37,23 @@ type app struct {
 
 	flags  conn.Flags
 	format string // the value of --output: table, json or jsonl
-	trace  bool   // the value of --trace: print requests and answers
+	trace  bool   // the value of --trace; true prints each request and its answer
 
-	// client sets the fields below from the chosen hub and from the config file.
+	// The method client sets the following fields from the chosen hub and the config
+	// file.
 
-	entra        bool   // the login is by Entra ID, not by a shared access policy
-	policy       string // the name of the shared access policy, if entra is false
+	entra        bool   // true: log in with Entra ID; false: with the key of a shared access policy
+	policy       string // name of the shared access policy; empty with Entra ID
 	tier         string // the hub's IoT Hub tier, such as S1; empty means unknown
-	units        int    // the number of units of the tier
-	confirmAbove int    // commands for more devices than this ask for confirmation
+	units        int    // number of IoT Hub units that the hub has in this tier
+	confirmAbove int    // latchctl asks for confirmation above this number of devices
 
-	// notes prints notes while a progress line is being redrawn. If it is nil, notes
-	// go to errOut.
+	// notes prints messages while a progress line is on the terminal, without damaging
+	// that line. It is nil while there is no progress line; messages then go to errOut.
 	notes func(lines ...string)
 }
 
-// newApp returns the app of a real command line.
+// newApp returns an app that uses the process's own streams, environment and clock.
 func newApp() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
@@ -67,8 +68,8 @@ func newApp() *app {
 	}
 }
 
-// client returns a client of the hub that flags, environment and config file choose.
-// It sends no request yet.
+// client returns a client for the hub that the flags, the environment and the config
+// file choose. It sends no request.
 func (a *app) client() (*rest.Client, error) {
 	config, err := conn.LoadConfig(a.getenv)
 	if err != nil {
@@ -98,7 +99,7 @@ func (a *app) client() (*rest.Client, error) {
 
 	var trace func(string)
 	if a.trace {
-		// Trace lines are not wrapped, so that they can be copied.
+		// Trace lines are not wrapped, so that users can copy them.
 		trace = func(line string) { a.say("latchctl: " + line) }
 	}
 
@@ -121,7 +122,8 @@ func (a *app) note(format string, args ...any) {
 	text := "latchctl: " + ui.Clean(fmt.Sprintf(format, args...))
 	lines := ui.Paragraph(text, a.errWidth())
 
-	// A command at the end of the message stays on one line, so that it can be copied.
+	// If the message ends with a command to run, the command stays on one line, so that
+	// the user can copy it.
 	if i := strings.LastIndex(text, ": latchctl "); len(lines) > 1 && i >= 0 {
 		lines = append(ui.Paragraph(text[:i+1], a.errWidth()), " "+text[i+1:])
 	}
@@ -141,13 +143,13 @@ func (a *app) say(lines ...string) {
 	}
 }
 
-// color reports whether standard output may have colours.
+// color reports whether latchctl may print colours on standard output.
 func (a *app) color() bool {
 	return a.outTerminal && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }
 
-// outWidth returns the width to which tables on standard output are fitted. 0 means
-// that standard output is not a terminal and tables have their full width.
+// outWidth returns the maximum width of tables on standard output. It returns 0, which
+// means no limit, if standard output is not a terminal.
 func (a *app) outWidth() int {
 	if !a.outTerminal {
 		return 0
@@ -156,8 +158,8 @@ func (a *app) outWidth() int {
 	return a.width()
 }
 
-// errWidth returns the width to which notes on standard error are wrapped. 0 means
-// that standard error is not a terminal and notes are not wrapped.
+// errWidth returns the width to which latchctl wraps messages on standard error. It
+// returns 0, which means no wrapping, if standard error is not a terminal.
 func (a *app) errWidth() int {
 	if !a.errTerminal {
 		return 0
@@ -168,8 +170,8 @@ func (a *app) errWidth() int {
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// terminalWidth returns the width of the terminal that is connected to one of the
-// standard streams, or 80.
+// terminalWidth returns the width of the terminal on one of the standard streams. It
+// returns 80 if none of the streams is a terminal.
 func terminalWidth() int {
 	for _, f := range []*os.File{os.Stderr, os.Stdout, os.Stdin} {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {

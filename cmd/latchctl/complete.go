@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// completionTimeout is how long a shell waits for the hub.
+	// completionTimeout limits how long a shell completion waits for the hub.
 	completionTimeout = 3 * time.Second
-	// maxCompletions is the maximum number of ids that a shell offers.
+	// maxCompletions limits the number of ids that a shell completion offers.
 	maxCompletions = 100
 )
 
-// flagValues lists the values of flags that accept only a few values.
+// flagValues maps each flag that has a fixed set of values to these values.
 var flagValues = map[string][]cobra.Completion{
 	"output": {"table", "json", "jsonl"},
 	"status": jobStatuses,
 	"type":   {"method", "twin"},
 }
 
-// addCompletions registers the shell completions of cmd and its subcommands: names of
-// hubs from the config file, ids of rollouts from their folder, and ids of jobs and
+// addCompletions registers the shell completions of cmd and its subcommands. Names of
+// hubs come from the config file, ids of rollouts from their files, and ids of jobs and
 // devices from the hub.
 func (a *app) addCompletions(cmd *cobra.Command) error {
 	for _, sub := range cmd.Commands() {
@@ -53,8 +53,9 @@ func (a *app) addCompletions(cmd *cobra.Command) error {
 	return cmd.RegisterFlagCompletionFunc("hub", a.completeHubs)
 }
 
-// argumentCompletion returns the function that completes the arguments of cmd. It
-// derives from the usage line what the arguments are.
+// argumentCompletion returns the function that completes the arguments of cmd. cmd's
+// usage line and parent command tell whether an argument is the id of a device, a job
+// or a rollout.
 func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 	parent := ""
 	if cmd.Parent() != nil {
@@ -76,9 +77,9 @@ func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 	return cobra.NoFileCompletions
 }
 
-// completeIDs returns a function that completes ids from the hub. The function list
+// completeIDs returns a completion function for ids from the hub. The function list
 // returns the ids that begin with the typed text. If many is false, only the first
-// argument is an id.
+// argument is completed.
 func (a *app) completeIDs(list func(context.Context, *rest.Client, string) ([]string, error), many bool) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 && !many {
@@ -110,7 +111,8 @@ func (a *app) completeHubs(*cobra.Command, []string, string) ([]string, cobra.Sh
 	return config.Names(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeRollouts completes the ids of the rollouts that this computer has files of.
+// completeRollouts completes the ids of the rollouts that were started on this
+// computer.
 func (a *app) completeRollouts(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	store, err := a.rollouts()
 	if err != nil || len(args) > 0 {

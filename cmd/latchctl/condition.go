@@ -13,8 +13,8 @@ var (
 	whereWord   = regexp.MustCompile(`(?is)^\s*WHERE\s+(.*)$`)
 )
 
-// checkCondition returns a usage error if the value of a flag is not a condition.
-// The error suggests the corrected flag where that is possible.
+// checkCondition returns a usage error if where, the value of a flag, is not a
+// condition. Where possible, the error suggests a corrected value.
 func checkCondition(cmd *cobra.Command, flag, where string) error {
 	fault, condition := conditionFault(where)
 	switch {
@@ -27,10 +27,11 @@ func checkCondition(cmd *cobra.Command, flag, where string) error {
 	return usagef(cmd, "%s %s: %s %q", flag, fault, flag, condition)
 }
 
-// conditionFault explains mistakes that the hub would only call a syntax error: a
-// whole SELECT statement, or the word WHERE, in place of a condition. The fault is a
-// text that follows the flag's name; an empty fault means that the condition looks
-// right. The returned condition is the one that the user probably meant.
+// conditionFault looks for mistakes that the hub would report only as a syntax error,
+// such as a whole SELECT statement in place of a condition. The returned fault explains
+// the mistake in words that follow the flag's name; it is empty if there is no mistake.
+// The returned condition is the one that the user probably meant, or empty if that is
+// unclear.
 func conditionFault(where string) (fault, condition string) {
 	const want = "takes only the condition, the part of a query after WHERE"
 
@@ -52,9 +53,9 @@ func conditionFault(where string) (fault, condition string) {
 	return want, m[2]
 }
 
-// selectText returns the query for the devices that a condition selects. The
-// condition starts on a line of its own, so that conditionPosition can translate the
-// positions in the hub's error messages.
+// selectText returns the query for the devices that meet a condition. The condition
+// begins on a new line of the query, so that conditionPosition can correct the line
+// numbers in the hub's error messages.
 func selectText(fields, where string) string {
 	text := "SELECT " + fields + " FROM devices"
 	if strings.TrimSpace(where) != "*" {
@@ -66,8 +67,9 @@ func selectText(fields, where string) string {
 
 var linePosition = regexp.MustCompile(`\bline (\d+):`)
 
-// conditionPosition rewrites a hub's error message about a query of selectText: the
-// line numbers then count from the first line of the condition.
+// conditionPosition corrects the line numbers in a hub's error message about a query of
+// selectText. In the corrected message, line 1 is the first line of the user's
+// condition.
 func conditionPosition(message string) string {
 	return linePosition.ReplaceAllStringFunc(message, func(m string) string {
 		line, err := strconv.Atoi(linePosition.FindStringSubmatch(m)[1])

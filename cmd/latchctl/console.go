@@ -83,9 +83,9 @@ func runConsole(ctx context.Context, o *consoleOptions) error {
 	return server.Serve(ctx)
 }
 
-// newConsoleOptions connects the console to the functions of the other commands, so that
-// the console checks conditions, selects devices, creates jobs and judges results in
-// the same way.
+// newConsoleOptions gives the console the functions with which latchctl's other
+// commands check conditions, select devices, create jobs and judge results. The console
+// therefore behaves like these commands.
 func (a *app) newConsoleOptions(client *rest.Client, refresh seconds) console.Options {
 	return console.Options{
 		Hub:            client,
@@ -113,7 +113,7 @@ func (a *app) newConsoleOptions(client *rest.Client, refresh seconds) console.Op
 	}
 }
 
-// checkBoxCondition returns an error if the text in the page's condition box is not a
+// checkBoxCondition returns an error if the text in the page's condition field is not a
 // condition.
 func checkBoxCondition(where string) error {
 	fault, condition := conditionFault(where)
@@ -127,8 +127,8 @@ func checkBoxCondition(where string) error {
 	return fmt.Errorf("this box %s: %s", fault, condition)
 }
 
-// consoleReport is a job's result as the page receives it: as -o json prints it, with
-// the remedies for the failed devices.
+// consoleReport is the result of a job as the page receives it: the fields that -o json
+// prints, and the remedies for the failed devices.
 type consoleReport struct {
 	jobResult
 	Advice []string `json:"advice"`

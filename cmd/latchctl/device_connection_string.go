@@ -67,8 +67,8 @@ func runDeviceConnectionString(ctx context.Context, o *deviceConnectionStringOpt
 	return err
 }
 
-// setLogin sets the device's key, or marks it as a device with a certificate,
-// according to the registry.
+// setLogin completes the connection string of a device from its entry in the registry.
+// It sets the key, or marks the device as one that logs in with a certificate.
 func (o *deviceConnectionStringOptions) setLogin(device *iothub.Device, auth *iothub.Authentication) (err error) {
 	switch {
 	case auth == nil:

@@ -74,7 +74,7 @@ func runDeviceList(ctx context.Context, o *deviceListOptions) error {
 	})
 }
 
-// list asks the hub for the twins that meet the condition, up to the limit.
+// list returns the twins of the devices that meet the condition, up to the limit.
 func (o *deviceListOptions) list(ctx context.Context) ([]listedDevice, error) {
 	client, err := o.app.client()
 	if err != nil {

@@ -52,7 +52,7 @@ func runDeviceShow(ctx context.Context, o *deviceShowOptions) error {
 	return o.app.showDevice(identity)
 }
 
-// deviceView is a device of the registry as it is printed: without keys.
+// deviceView is a device of the registry as latchctl prints it, without keys.
 type deviceView struct {
 	DeviceID           string     `json:"deviceId"`
 	Status             string     `json:"status"`
@@ -83,7 +83,8 @@ func newDeviceView(d iothub.DeviceIdentity) deviceView {
 	return v
 }
 
-// timeOrNil returns nil for the year 1, by which the service API means "never".
+// timeOrNil returns nil for a time in the year 1, which means "never" in the service
+// API.
 func timeOrNil(t time.Time) *time.Time {
 	if t.Year() <= 1 {
 		return nil
@@ -110,8 +111,8 @@ func (a *app) showDevice(d iothub.DeviceIdentity) error {
 	})
 }
 
-// noSuchDevice replaces the hub's "not found" error by one that names the device. It
-// returns other errors unchanged.
+// noSuchDevice replaces the hub's error "not found" by an error that names the device.
+// It returns other errors unchanged.
 func noSuchDevice(id string, err error) error {
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if ok && (refusal.Code == iothub.CodeDeviceNotFound || refusal.Status == 404 && refusal.Code == "") {

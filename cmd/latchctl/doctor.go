@@ -16,12 +16,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// clockTolerance is the largest accepted difference between this computer's clock and
-// the hub's. It is far below a token's lifetime.
+// clockTolerance is the largest difference between the clocks of this computer and the
+// hub that doctor accepts. It is much shorter than the lifetime of a login token.
 const clockTolerance = 5 * time.Minute
 
-// doctorID is the id of a device and a job that do not exist. Doctor requests them to
-// test what the login may read.
+// doctorID is an id that no device and no job has. Doctor requests a device and a job
+// with this id, to test what the login may read.
 const doctorID = "latchctl-doctor-asks"
 
 type doctorOptions struct {
@@ -45,7 +45,7 @@ func newDoctor(a *app, run func(context.Context, *doctorOptions) error) *cobra.C
 	}
 }
 
-// finding is the result of a check, as -o json prints it.
+// finding is the result of one check of doctor, as -o json prints it.
 type finding struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`
@@ -53,8 +53,8 @@ type finding struct {
 	Remedy string `json:"remedy,omitempty"` // what the user should do after a failed check
 }
 
-// failed returns the finding for err. A network error holds its remedy; other
-// errors name the remedy after a semicolon.
+// failed returns the finding for a check that failed with err. A network error has its
+// remedy in a field. Any other error may name a remedy after a semicolon in its text.
 func failed(check string, err error) finding {
 	if network, ok := errors.AsType[*rest.NetworkError](err); ok {
 		return finding{check, false, "hub at " + network.Address + ": " + network.Problem, network.Remedy}
@@ -99,8 +99,8 @@ func findingTable(findings []finding) *ui.Table {
 	return t
 }
 
-// examine runs the checks in order. It stops after a failed check that the next ones
-// depend on.
+// examine runs the checks in order. It stops if a check fails on which the following
+// checks depend.
 func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []finding {
 	login := "the policy " + o.app.policy
 	if o.app.entra {
@@ -133,13 +133,14 @@ func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []find
 		o.app.rightFinding("jobs", "ServiceConnect", jobErr))
 }
 
-// remedy returns the remedy for a refusal, without the semicolon of refusalHint.
+// remedy returns the remedy for a request that the hub refused. Unlike refusalHint it
+// returns the text without a leading semicolon.
 func (a *app) remedy(refusal *iothub.Error) string {
 	return strings.TrimPrefix(a.refusalHint(refusal), "; ")
 }
 
-// checkDNS looks up the endpoint's host name. It does not if the endpoint is an IP
-// address, or if a proxy looks the name up.
+// checkDNS looks up the endpoint's host name. It skips the lookup if the endpoint is an
+// IP address, or if a proxy looks up the name.
 func checkDNS(ctx context.Context, client *rest.Client) finding {
 	if proxy := client.Proxy(); proxy != "" {
 		return finding{Check: "proxy", OK: true, Text: proxy + ", which looks up the hub's name"}
@@ -162,8 +163,8 @@ func checkDNS(ctx context.Context, client *rest.Client) finding {
 	return finding{"dns", false, text, "check the hub's name and this computer's DNS, or give --endpoint"}
 }
 
-// connectionFindings derives the findings "network" and "tls" from the error of the
-// first request.
+// connectionFindings returns the findings "network" and "tls", which follow from the
+// error of the first request.
 func connectionFindings(client *rest.Client, err error) []finding {
 	reached := finding{Check: "network", OK: true, Text: client.Address() + " answers"}
 	network, isNetwork := errors.AsType[*rest.NetworkError](err)
@@ -180,9 +181,9 @@ func connectionFindings(client *rest.Client, err error) []finding {
 	return []finding{failed("login", err)}
 }
 
-// clockFinding compares this computer's clock with the hub's; ahead is how far this
-// computer's clock is ahead. It reports a difference of more than two seconds,
-// because the hub states its time in whole seconds and the answer takes time.
+// clockFinding compares the clocks of this computer and the hub; ahead is this
+// computer's time minus the hub's. It ignores a difference of up to two seconds,
+// because the hub states its time in whole seconds and its answer takes time.
 func clockFinding(ahead time.Duration) finding {
 	f := finding{Check: "clock", OK: ahead.Abs() <= clockTolerance, Text: "this computer and the hub agree"}
 
@@ -200,8 +201,9 @@ func clockFinding(ahead time.Duration) finding {
 	return f
 }
 
-// rightFinding derives a finding from the error of a request for something that does
-// not exist. "Not found" means that the login has the right to read it.
+// rightFinding returns the finding on whether the login may read devices, twins or
+// jobs. err is the error of a request for one that does not exist: the error "not
+// found" proves the right to read.
 func (a *app) rightFinding(check, right string, err error) finding {
 	refusal, isRefusal := errors.AsType[*iothub.Error](err)
 

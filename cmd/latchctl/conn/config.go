@@ -14,7 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// DefaultConfirmAbove is the number of devices above which a command asks for
+// DefaultConfirmAbove is the number of devices above which latchctl asks for
 // confirmation, unless the config file sets confirm_above.
 const DefaultConfirmAbove = 10
 
@@ -22,30 +22,31 @@ const DefaultConfirmAbove = 10
 type Config struct {
 	// Default is the name of the hub to use if neither flags nor environment choose one.
 	Default string `toml:"default"`
-	// ConfirmAbove is the number of devices above which a command asks for confirmation.
+	// ConfirmAbove is the number of devices above which latchctl asks for confirmation.
 	// nil means DefaultConfirmAbove.
 	ConfirmAbove *int `toml:"confirm_above"`
 	// Hubs maps names to hubs.
 	Hubs map[string]Hub `toml:"hubs"`
 
 	path    string // path of the file; empty if no home folder is known
-	warning string // warning to print, such as unsafe permissions of the file
+	warning string // warning for the user, such as unsafe permissions of the file
 }
 
 // Hub is one hub of the config file. It has either a connection string file, or a host
-// name and auth = "entra". Relative paths are relative to the config file's folder.
+// name and auth = "entra". Relative paths start from the config file's folder.
 type Hub struct {
 	ConnectionStringFile string `toml:"connection_string_file"`
 	HostName             string `toml:"host_name"`
 	Auth                 string `toml:"auth"`
 	Endpoint             string `toml:"endpoint"`
 	CAFile               string `toml:"ca_file"`
-	Tier                 string `toml:"tier"`  // edition of IoT Hub, such as S1; empty if not known
+	Tier                 string `toml:"tier"`  // IoT Hub tier, such as S1; empty if not known
 	Units                int    `toml:"units"` // number of units of the tier; 0 means 1
 }
 
 // ConfigPath returns the path of the config file: latchctl/config.toml in
-// XDG_CONFIG_HOME, else in ~/.config. It returns "" if neither variable is set.
+// XDG_CONFIG_HOME, else in ~/.config. It returns "" if neither XDG_CONFIG_HOME nor HOME
+// is set.
 func ConfigPath(getenv func(string) string) string {
 	folder := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(folder) {
@@ -92,8 +93,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
-// parseConfig parses and checks the text of the config file. It leaves relative paths
-// as they are.
+// parseConfig parses and checks the text of the config file. It does not resolve
+// relative paths.
 func parseConfig(text []byte, path string) (Config, error) {
 	c := Config{path: path}
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&c); err != nil {
@@ -134,8 +135,8 @@ func parseError(err error, path string) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// check reports the first problem of a hub. Its errors continue a sentence that names
-// the hub, such as "hub north has auth = ...".
+// check returns an error for the first invalid key of a hub. The error text begins with
+// a verb, because the caller puts the hub's name in front: "hub north has auth = ...".
 func (h Hub) check() error {
 	switch {
 	case h.Units < 0 || h.Units > 0 && h.Tier == "":
@@ -167,7 +168,7 @@ func (c Config) list() string {
 	return strings.Join(c.Names(), ", ")
 }
 
-// Threshold returns the number of devices above which a command asks for confirmation.
+// Threshold returns the number of devices above which latchctl asks for confirmation.
 func (c Config) Threshold() int {
 	if c.ConfirmAbove == nil {
 		return DefaultConfirmAbove
@@ -175,8 +176,9 @@ func (c Config) Threshold() int {
 	return *c.ConfirmAbove
 }
 
-// absolute returns the absolute form of a path in the config file. The path may be
-// empty, absolute, relative to the home folder (~/), or relative to the config file.
+// absolute turns a path from the config file into an absolute path. A path that begins
+// with ~/ starts from the home folder, and any other relative path from the config
+// file's folder. An empty path stays empty.
 func absolute(path, config, home string) string {
 	switch {
 	case path == "" || filepath.IsAbs(path):

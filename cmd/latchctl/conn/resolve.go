@@ -14,7 +14,7 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// maxFile limits the size of a file that the user names, in bytes.
+// maxFile is the maximum size of a connection string file, in bytes.
 const maxFile = 1 << 20
 
 // Flags holds the flags that choose the hub. An empty field means that the flag was
@@ -27,14 +27,14 @@ type Flags struct {
 	CAFile   string // path of the CA certificates to trust
 }
 
-// UsageError means that the flags or the environment do not choose exactly one hub, or
-// that one of them has an invalid value.
+// UsageError reports that the flags and the environment do not choose exactly one hub,
+// or that one of their values is invalid.
 type UsageError struct{ text string }
 
-// Error names the problem and the remedy.
+// Error returns the problem and its remedy.
 func (e *UsageError) Error() string { return e.text }
 
-// Target is the hub to connect to.
+// Target describes the hub that latchctl connects to.
 type Target struct {
 	Service  iothub.Service
 	Entra    bool           // log in with Entra ID; Service then has no key
@@ -80,8 +80,8 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 	return t, nil
 }
 
-// readService reads and parses the connection string. It adds a warning to t if other
-// users can read the file.
+// readService reads and parses the connection string of a hub. It adds a warning to t
+// if other users can read the connection string's file.
 func (t *Target) readService(src source) (iothub.Service, error) {
 	text := src.connectionString
 	if text == "" {
@@ -102,8 +102,9 @@ func (t *Target) readService(src source) (iothub.Service, error) {
 	return service, nil
 }
 
-// checkHubName accepts only a full host name, because latchctl connects to this name
-// and sends it to Entra ID. Its errors continue a sentence that names the source.
+// checkHubName returns an error unless name is a full host name. It is strict because
+// latchctl connects to this name and sends an Entra ID token to it. The error text
+// begins with a verb, because the caller puts the source of the name in front.
 func checkHubName(name string) error {
 	if name == "" {
 		return errors.New("has no host_name, such as myhub.azure-devices.net")
@@ -114,10 +115,10 @@ func checkHubName(name string) error {
 	return nil
 }
 
-// source says where the connection string and the other properties of the hub come
-// from. Exactly one of hubName, connectionString and file is set.
+// source is the place that chooses the hub: a flag, an environment variable or an entry
+// of the config file. Exactly one of hubName, connectionString and file is set.
 type source struct {
-	name             string // name of the flag, variable or file, for errors
+	name             string // name of the flag, variable or file, for error messages
 	hubName          string // host name, for a login with Entra ID
 	connectionString string // text of the connection string
 	file             string // path of a file with the connection string
@@ -127,8 +128,8 @@ type source struct {
 	units            int
 }
 
-// chooseSource finds the source of the hub: a flag, else an environment variable, else
-// the default hub of the config file.
+// chooseSource returns the source that chooses the hub: a flag, else an environment
+// variable, else the default hub of the config file.
 func chooseSource(flags Flags, getenv func(string) string, config Config) (source, error) {
 	src, configHub, err := chooseHub(flags, getenv, config)
 	if err != nil {
@@ -158,8 +159,9 @@ func chooseSource(flags Flags, getenv func(string) string, config Config) (sourc
 	return src, nil
 }
 
-// chooseHub returns either a source without an endpoint and a CA file, or the name of a
-// hub in the config file.
+// chooseHub returns the source of the hub that the flags or the environment choose. If
+// they choose a hub of the config file, it returns that hub's name instead. It leaves
+// the source's endpoint and CA file empty.
 func chooseHub(flags Flags, getenv func(string) string, config Config) (src source, configHub string, err error) {
 	envText := getenv("LATCHCTL_HUB")
 	envFile := getenv("LATCHCTL_HUB_FILE")
@@ -192,7 +194,7 @@ func chooseHub(flags Flags, getenv func(string) string, config Config) (src sour
 	return source{}, "", &UsageError{"no hub is given; use --hub-file FILE with its connection string, set LATCHCTL_HUB_FILE, or name hubs in " + configName(config)}
 }
 
-// countSet counts the texts that are not empty.
+// countSet returns the number of texts that are not empty.
 func countSet(texts ...string) int {
 	n := 0
 	for _, text := range texts {
@@ -211,7 +213,7 @@ func configName(config Config) string {
 	return config.path
 }
 
-// readSecret reads a file with a connection string. It returns a warning if other users
+// readSecret reads a connection string from a file. It returns a warning if other users
 // can read the file.
 func readSecret(path string) (text, warning string, err error) {
 	f, err := os.Open(path)
