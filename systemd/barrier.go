@@ -10,7 +10,7 @@ import (
 )
 
 // Barrier waits until systemd has processed all earlier messages of this process, or
-// until ctx ends. For example, a stored file is safe only after a Barrier that
+// until ctx ends. For example, a file passed to Store is safe only after a Barrier that
 // follows Store.
 func (m Manager) Barrier(ctx context.Context) (sent bool, err error) {
 	if m.Socket == "" {
@@ -23,8 +23,9 @@ func (m Manager) Barrier(ctx context.Context) (sent bool, err error) {
 	}
 	defer r.Close()
 
-	// systemd gets a duplicate of the pipe's write end and closes it when it
-	// processes the message. This process closes its own, so r then reads EOF.
+	// systemd receives a duplicate of the pipe's write end and closes it when it
+	// processes the message. This process closes its own write end now. The read end r
+	// then returns EOF once systemd has processed the message.
 	sent, err = m.send("BARRIER=1", int(w.Fd()))
 	w.Close()
 	if !sent {

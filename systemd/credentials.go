@@ -5,14 +5,17 @@ import (
 	"path/filepath"
 )
 
-// Credential returns the path from which to read a secret file. A unit with
+// Credential returns the path from which to read a secret file. It returns systemd's
+// copy of the file at path and true, if there is a copy. Otherwise it returns path and
+// false.
+//
+// Only root can read the original files. systemd makes private copies for a unit that
+// has
 //
 //	LoadCredential=credentials:/etc/latchd/credentials
 //
-// gets a private copy of each file in that directory, named
-// $CREDENTIALS_DIRECTORY/credentials_FILE, because only root can read the originals.
-// If there is a copy of path, Credential returns the copy and true; otherwise it
-// returns path and false. Only the last two elements of path count.
+// The copy of a file in that directory is $CREDENTIALS_DIRECTORY/credentials_FILE.
+// Credential finds a copy by the last two elements of path.
 func Credential(path string) (string, bool) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {

@@ -14,16 +14,18 @@ import (
 )
 
 const (
-	// journalSocket is the socket on which the journal receives native entries.
+	// journalSocket is the path of the socket on which the journal receives entries in
+	// its native protocol.
 	journalSocket = "/run/systemd/journal/socket"
-	// journalTimeout bounds how long an entry waits for a busy journal. The main
-	// loop logs, too, so the bound is far below the watchdog's interval.
+	// journalTimeout limits how long an entry waits for a busy journal. The main loop
+	// writes log entries, too, so the limit is far below the watchdog's interval.
 	journalTimeout = 100 * time.Millisecond
 )
 
-// IsJournal reports whether f, such as standard error, is connected to the journal.
-// stream is the value of JOURNAL_STREAM, "DEVICE:INODE". The variable alone is no
-// proof, because a service inherits it even if its output was redirected to a file.
+// IsJournal reports whether the file f, such as standard error, is connected to the
+// journal. stream is the value of the environment variable JOURNAL_STREAM,
+// "DEVICE:INODE". The variable alone proves nothing, because a process inherits it even
+// if its output is redirected to a file.
 func IsJournal(f *os.File, stream string) bool {
 	var stat unix.Stat_t
 	if stream == "" || unix.Fstat(int(f.Fd()), &stat) != nil {
@@ -32,8 +34,9 @@ func IsJournal(f *os.File, stream string) bool {
 	return stream == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// ErrorPrefix returns the prefix that makes the journal record a line as an error. If
-// w is not connected to the journal, the prefix is empty.
+// ErrorPrefix returns a prefix for a line of output. With this prefix, the journal
+// records the line as an error. If w is not connected to the journal, the prefix is
+// empty.
 func ErrorPrefix(w io.Writer) string {
 	if f, ok := w.(*os.File); ok && IsJournal(f, os.Getenv("JOURNAL_STREAM")) {
 		return "<3>"
@@ -41,15 +44,15 @@ func ErrorPrefix(w io.Writer) string {
 	return ""
 }
 
-// journal sends log entries in the journal's native protocol. It is safe for
-// concurrent use.
+// journal sends log entries to systemd's journal in the native protocol. Any number of
+// goroutines may use it.
 type journal struct {
-	path string // of the journal's socket
+	path string // path of the journal's socket
 
 	mu      sync.Mutex
 	socket  socket
-	stalled bool // the journal did not read the last entry in time, so the next one does not wait
-	lost    int  // the number of entries lost since the journal last accepted one
+	stalled bool // the journal did not accept the last entry in time, so the next entry does not wait
+	lost    int  // number of entries lost since the journal last accepted one
 }
 
 func openJournal(path string) (*journal, error) {
@@ -60,9 +63,10 @@ func openJournal(path string) (*journal, error) {
 	return &journal{path: path, socket: s}, nil
 }
 
-// write sends an entry. If the journal does not read, write waits once, for
-// journalTimeout; after that it drops entries without waiting and counts them. The
-// first entry that the journal accepts again has the count as a field.
+// write sends an entry to the journal. If the journal is busy, the first entry waits
+// for up to journalTimeout. Further entries do not wait. Entries that the journal does
+// not accept are lost and counted. The next entry that the journal accepts contains the
+// count.
 func (j *journal) write(entry []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -86,7 +90,8 @@ func (j *journal) write(entry []byte) error {
 		j.lost = 0
 		return nil
 	case j.stalled:
-		// No error: zap would write it to standard error, which leads to the journal.
+		// Return no error: zap would write it to standard error, which is connected to
+		// the stalled journal.
 		j.lost++
 		return nil
 	}
@@ -94,8 +99,8 @@ func (j *journal) write(entry []byte) error {
 	return fmt.Errorf("write to the journal: %w", err)
 }
 
-// sendFile sends an entry that is too large for a datagram. The entry goes into a
-// sealed memory file, and the journal receives the file.
+// sendFile sends the journal an entry that is too large for a datagram. It writes the
+// entry to a sealed file in memory and passes the file to the journal.
 func (j *journal) sendFile(entry []byte, flags int) error {
 	fd, err := unix.MemfdCreate("journal-entry", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -114,10 +119,10 @@ func (j *journal) sendFile(entry []byte, flags int) error {
 	return j.socket.send(j.path, nil, []int{fd}, flags)
 }
 
-// appendField appends a field to an entry. A value of one line becomes "NAME=value\n".
-// A value of several lines becomes NAME, a line feed, the value's length as 8 bytes in
-// little-endian order, the value and a line feed.
-// Source: systemd's documentation, Native Journal Protocol.
+// appendField appends a field to an encoded entry. A value of one line is written as
+// "NAME=value\n". A value of several lines is written as NAME, a line feed, the value's
+// length as 8 bytes in little-endian order, the value and a line feed. Source:
+// systemd's documentation, Native Journal Protocol.
 func appendField(entry []byte, name, value string) []byte {
 	entry = append(entry, name...)
 	if strings.Contains(value, "\n") {
@@ -129,13 +134,13 @@ func appendField(entry []byte, name, value string) []byte {
 	return append(append(entry, value...), '\n')
 }
 
-// maxFieldName is the maximum length of a field's name in bytes.
+// maxFieldName is the maximum length of a field's name, in bytes.
 const maxFieldName = 64
 
-// fieldName converts a log key to the name of a journal field, in upper-case letters,
-// digits and underscores: both requestId and request_id become REQUEST_ID. It adds the
-// prefix FIELD_ to names that entries already use and to names that the journal
-// refuses or reserves.
+// fieldName converts a log key to the name of a journal field. The name consists of
+// upper-case letters, digits and underscores: requestId and request_id both become
+// REQUEST_ID. The prefix FIELD_ is added if every entry already has a field of that
+// name, or if the journal refuses or reserves the name.
 func fieldName(key string) string {
 	name := make([]byte, 0, len(key)+8)
 	for i, c := range []byte(key) {

@@ -14,13 +14,14 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// JournalCore returns a log core that writes native journal entries, or nil and false
-// if stderr is not connected to the journal.
+// JournalCore returns a zap core that writes log entries to systemd's journal. It
+// returns nil and false if stderr is not connected to the journal.
 //
-// Each field of an entry and of its logger becomes a journal field. The text in MESSAGE
-// also ends with the fields of the entry, but not with those of the logger (zap's With).
-// The journal receives an entry whole or not at all. If the journal does not read,
-// logging waits once, for 100 ms, and then drops entries.
+// Each field of an entry and of its logger becomes a journal field. The journal field
+// MESSAGE contains the entry's text and fields, but not the fields of the logger (zap's
+// With). The journal receives an entry completely or not at all. If the journal is
+// busy, the first entry waits for up to 100 ms. Further entries do not wait and may be
+// lost.
 func JournalCore(stderr io.Writer, identifier string, level zapcore.LevelEnabler) (zapcore.Core, bool) {
 	f, ok := stderr.(*os.File)
 	if !ok || !IsJournal(f, os.Getenv("JOURNAL_STREAM")) {
@@ -45,11 +46,11 @@ func newJournalCore(socket, identifier string, level zapcore.LevelEnabler) (zapc
 	}, nil
 }
 
-// journalCore implements zapcore.Core. Its With returns a copy with more fields.
+// journalCore is a zapcore.Core that writes to systemd's journal.
 type journalCore struct {
 	zapcore.LevelEnabler
 	journal *journal
-	fields  []byte // encoded; part of every entry
+	fields  []byte // encoded fields that every entry contains
 }
 
 func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
@@ -87,7 +88,7 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	return c.journal.write(entry)
 }
 
-// Sync does nothing, because Write sends each entry at once.
+// Sync does nothing, because Write sends each entry immediately.
 func (c *journalCore) Sync() error { return nil }
 
 // priority returns the syslog priority that corresponds to a log level.
@@ -105,11 +106,12 @@ func priority(level zapcore.Level) int {
 	return 7
 }
 
-// field is a log field whose value has been converted to text.
+// field is a log field whose value was converted to text.
 type field struct{ key, value string }
 
-// flatten converts fields to text, in their order. It omits the verbose text that zap
-// adds to some errors, because that text repeats the error.
+// flatten converts the values of log fields to text. It keeps the order of the fields.
+// zap adds a field with verbose text to some errors. flatten omits this field, because
+// its text repeats the error.
 func flatten(fields []zapcore.Field) []field {
 	flat := make([]field, 0, len(fields))
 	for _, f := range fields {
@@ -124,7 +126,7 @@ func flatten(fields []zapcore.Field) []field {
 	return flat
 }
 
-// text returns the value of a log field as a person would write it.
+// text returns the value of a log field as text for people.
 func text(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -143,8 +145,8 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// message returns the text that a person reads: the event, the error after a colon,
-// and the other fields in parentheses.
+// message returns the text of a log entry for people: the event, the error after a
+// colon, and the other fields in parentheses.
 func message(event string, fields []field) string {
 	var others []string
 	for _, f := range fields {

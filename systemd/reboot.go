@@ -7,10 +7,10 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Reboot asks logind to reboot the machine in an orderly way, without asking anybody
-// for a password. polkit must grant the caller org.freedesktop.login1.reboot and, for
-// the case that users are logged in, org.freedesktop.login1.reboot-multiple-sessions.
-// Source: org.freedesktop.login1(5).
+// Reboot asks logind, systemd's login manager, to reboot the machine. It never asks for
+// a password. polkit must therefore grant the caller org.freedesktop.login1.reboot. If
+// users may be logged in, polkit must also grant
+// org.freedesktop.login1.reboot-multiple-sessions. Source: org.freedesktop.login1(5).
 func Reboot(ctx context.Context) error {
 	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is an unconnected datagram socket: each message names its receiver. Thus
-// messages still arrive after the receiver has created its socket again, and they
-// can carry open files, which Go's net package does not allow on connected sockets.
+// socket is a datagram socket without a fixed receiver: each message names its
+// receiver. Messages therefore still arrive after the receiver has recreated its own
+// socket. Messages can also carry open files, which Go's net package does not allow on
+// connected sockets.
 type socket int
 
-// openSocket opens a socket. A send waits at most this long for space in the
-// receiver's queue.
+// openSocket opens a datagram socket. timeout limits how long a message waits for space
+// in the receiver's queue.
 func openSocket(timeout time.Duration) (socket, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -27,9 +28,9 @@ func openSocket(timeout time.Duration) (socket, error) {
 	return socket(fd), nil
 }
 
-// send sends one message with duplicates of the open files fds. The receiver is a
-// path, or @ and the name of an abstract socket. The error is EAGAIN if the receiver's
-// queue stayed full until the timeout.
+// send sends one message with duplicates of the open files fds. The receiver is a path,
+// or @ followed by the name of an abstract socket. The error is EAGAIN if the
+// receiver's queue stays full until the timeout.
 func (s socket) send(receiver string, message []byte, fds []int, flags int) error {
 	var rights []byte
 	if len(fds) > 0 {
@@ -37,7 +38,7 @@ func (s socket) send(receiver string, message []byte, fds []int, flags int) erro
 	}
 	for {
 		err := unix.Sendmsg(int(s), message, rights, &unix.SockaddrUnix{Name: receiver}, unix.MSG_NOSIGNAL|flags)
-		if !errors.Is(err, unix.EINTR) { // Go's runtime sends signals to its own threads
+		if !errors.Is(err, unix.EINTR) { // try again: Go's runtime interrupts its own threads with signals
 			return err
 		}
 	}

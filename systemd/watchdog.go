@@ -7,17 +7,18 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// WatchdogInterval returns the interval within which systemd expects a [Watchdog]
-// message from this process, from WATCHDOG_USEC and WATCHDOG_PID. It is 0 if systemd
-// does not watch the process.
+// WatchdogInterval returns how often systemd's watchdog expects a [Watchdog] message
+// from this process. It reads the environment variables WATCHDOG_USEC and WATCHDOG_PID.
+// It returns 0 if systemd does not watch the process.
 func WatchdogInterval() (time.Duration, error) { return daemon.SdWatchdogEnabled(false) }
 
-// Feed calls notify at once, and then three times per interval, until ctx ends. An
-// interval of 0 means that there is no watchdog; Feed then calls notify once per second.
+// Feed calls notify immediately, and then three times per interval, until ctx ends. An
+// interval of 0 means that there is no watchdog; Feed then calls notify once per
+// second.
 //
-// Before each call Feed receives from alive. Pass an unbuffered channel to which the
-// main loop sends in its select statement: each receive then proves that the loop is
-// running, and a stuck loop stops the calls.
+// Before each call, Feed receives a value from alive. alive must be an unbuffered
+// channel to which the main loop sends in its select statement. Each value then proves
+// that the main loop is running. If the main loop is stuck, Feed stops calling notify.
 func Feed(ctx context.Context, interval time.Duration, alive <-chan struct{}, notify func()) {
 	period := interval / 3
 	if period <= 0 {

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newCA makes the commands that manage the certificate authorities which the hub
-// trusts to sign device certificates. They send requests to the running hub.
+// newCA makes the command "ca" with its subcommands. They manage the CAs that the hub
+// trusts to sign device certificates. The subcommands send requests to the running hub.
 func newCA(stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var c ownerClient
 	cmd := &cobra.Command{
@@ -63,7 +63,8 @@ device whose certificate another CA has signed can connect again.`,
 	return cmd
 }
 
-// addAuthority uploads the certificate in file and makes the hub trust it.
+// addAuthority uploads the CA certificate in file to the hub. The hub then trusts the
+// CA.
 func (c *ownerClient) addAuthority(ctx context.Context, stdin io.Reader, name, file string) error {
 	text, err := readInput(stdin, file)
 	if err != nil {
@@ -100,7 +101,7 @@ func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) err
 	return table.Flush()
 }
 
-// readInput reads the file, or standard input if file is "-".
+// readInput reads the file with the given name, or standard input if the name is "-".
 func readInput(stdin io.Reader, file string) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(stdin)

@@ -18,7 +18,8 @@ import (
 	"github.com/latchd/latchd/transport/hub"
 )
 
-// run runs the command line args.
+// run executes latchhub's command line. args are the arguments after the program's
+// name.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	root := &cobra.Command{
 		Use:   "latchhub",
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return usageError{errors.New("missing command: serve, ca, enrollment, policy or version")}
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true // the package installs the completion scripts
+	root.CompletionOptions.HiddenDefaultCmd = true // hide the command "completion": the package installs the completion scripts
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(stdout, stderr), newCA(stdin, stdout), newEnrollment(stdin, stdout), newPolicy(stdout), newVersion(stdout))
 
@@ -44,14 +45,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return root.ExecuteContext(ctx)
 }
 
-// gcPercent is the default of GOGC: the garbage collector runs when the heap has grown
-// by this percentage of the memory in use. Go's default is 100. The memory in use
+// gcPercent is the hub's default of GOGC: the garbage collector runs when the heap has
+// grown by this percentage of the live memory. Go's default is 100. The live memory
 // includes the stacks of the devices' goroutines, which are larger than the heap, so
 // with 100 the heap would grow to three times its live size. The value 50 costs 3 % of
 // the hub's CPU time during a job.
 const gcPercent = 50
 
-// serveOptions holds the flags of latchhub serve.
+// serveOptions holds the flags of the command "latchhub serve".
 type serveOptions struct {
 	hub   hub.Options
 	level string // value of --log-level
@@ -117,7 +118,7 @@ func (o serveOptions) serve(ctx context.Context, stdout, stderr io.Writer) error
 	return hub.Run(ctx, o.hub)
 }
 
-// version is the version of the program. The linker sets it in a release build.
+// version is the program's version. The linker sets it in a release build.
 var version = "devel"
 
 func newVersion(stdout io.Writer) *cobra.Command {
@@ -147,8 +148,8 @@ func exactArgs(n int) cobra.PositionalArgs {
 	}
 }
 
-// newLogger returns a logger that writes to the journal if stderr is connected to it,
-// and otherwise readable lines to stderr.
+// newLogger returns the program's logger. If stderr is connected to the journal, the
+// logger writes to the journal. Otherwise it writes readable lines to stderr.
 func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
 	if core, ok := systemd.JournalCore(stderr, "latchhub", minimum); ok {
 		return zap.New(core)

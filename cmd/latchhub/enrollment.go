@@ -13,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newEnrollment makes the commands that manage enrollments. They send requests to the
-// running hub, which has the API of Azure's Device Provisioning Service.
+// newEnrollment makes the command "enrollment" with its subcommands. They manage
+// enrollments, which say which devices may register. The subcommands send requests to
+// the running hub, which has the API of Azure's Device Provisioning Service.
 func newEnrollment(stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var c ownerClient
 	cmd := &cobra.Command{
@@ -88,7 +89,8 @@ existing one.`,
 	return cmd
 }
 
-// collection returns the API's path for single enrollments or for enrollment groups.
+// collection returns the API's path of the enrollment groups, or of the enrollments of
+// single devices.
 func collection(group bool) string {
 	if group {
 		return "/enrollmentGroups"
@@ -96,7 +98,8 @@ func collection(group bool) string {
 	return "/enrollments"
 }
 
-// apply creates the enrollment in file, or changes it if it exists, and prints it.
+// apply sends the enrollment in file to the hub and prints the result. The hub creates
+// the enrollment, or changes it if it exists.
 func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, stdout io.Writer) error {
 	text, err := readInput(stdin, file)
 	if err != nil {
@@ -128,7 +131,7 @@ func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, s
 	return c.show(ctx, path, stdout)
 }
 
-// show prints an enrollment with its keys, which the hub returns in a separate answer.
+// show prints an enrollment with its keys. The hub returns the keys in a second answer.
 func (c *ownerClient) show(ctx context.Context, path string, stdout io.Writer) error {
 	var enrollment map[string]any
 	if err := c.do(ctx, http.MethodGet, path, "", nil, &enrollment); err != nil {
@@ -142,7 +145,7 @@ func (c *ownerClient) show(ctx context.Context, path string, stdout io.Writer) e
 	return printJSON(stdout, enrollment)
 }
 
-// list prints the enrollments of a collection.
+// list prints all enrollments of one kind: groups or single devices.
 func (c *ownerClient) list(ctx context.Context, path string, stdout io.Writer) error {
 	var list []any
 	if err := c.do(ctx, http.MethodPost, path+"/query", "", []byte(`{"query":"*"}`), &list); err != nil {

@@ -20,13 +20,13 @@ func main() {
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr), os.Stderr))
 }
 
-// usageError is an error in the arguments of the command line.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode prints err on stderr and returns the exit code: 0 without an error, 2 for a
-// usage error and 1 for any other error.
+// exitCode prints err on stderr and returns the program's exit code: 0 if err is nil, 2
+// for a usage error and 1 for any other error.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0

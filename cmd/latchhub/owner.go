@@ -19,24 +19,24 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// ownerClient sends requests to a running hub with the owner's key. It reads the key
-// and the hub's CA certificate from the data directory.
+// ownerClient sends requests to a running hub with the key of the policy iothubowner.
+// It reads the key and the hub's CA certificate from the hub's data directory.
 type ownerClient struct {
-	dataDir string // value of --data
-	address string // value of --https
+	dataDir string // value of the flag --data
+	address string // value of the flag --https
 
 	owner iothub.Service
 	http  *http.Client
 }
 
-// addFlags adds the flags --data and --https to a command and its subcommands.
+// addFlags adds the flags --data and --https to cmd and its subcommands.
 func (c *ownerClient) addFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&c.dataDir, "data", "", "data directory of the hub, which contains the owner's key")
 	flags.StringVar(&c.address, "https", "localhost:8443", "address of the hub's service API")
 }
 
-// open reads the owner's key and the CA certificate from the data directory.
+// open reads the owner's key and the hub's CA certificate from the data directory.
 func (c *ownerClient) open() error {
 	if c.dataDir == "" {
 		return usageError{errNoDataDir}
@@ -61,7 +61,8 @@ func (c *ownerClient) open() error {
 
 var errNoDataDir = errors.New("--data is missing; it names the hub's data directory")
 
-// do sends one request. It decodes the JSON answer into out unless out is nil.
+// do sends one request to the hub. It decodes the JSON answer into out, or ignores the
+// answer if out is nil.
 func (c *ownerClient) do(ctx context.Context, method, path, ifMatch string, body []byte, out any) error {
 	request, err := http.NewRequestWithContext(ctx, method,
 		"https://"+c.address+path+"?api-version=2021-10-01", bytes.NewReader(body))

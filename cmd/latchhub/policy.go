@@ -11,8 +11,9 @@ import (
 	"github.com/latchd/latchd/transport/hub/credentials"
 )
 
-// newPolicy makes the commands that show and replace the keys of shared access
-// policies. They read and write the data directory and need no running hub.
+// newPolicy makes the command "policy" with its subcommands. They show and replace the
+// keys of the hub's shared access policies. The subcommands read and write the data
+// directory, so the hub need not be running.
 func newPolicy(stdout io.Writer) *cobra.Command {
 	var dataDir string
 	var secondary bool

@@ -13,16 +13,16 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// maxRequests bounds the concurrent requests to the hub's service API.
+// maxRequests limits the number of concurrent requests to the hub's service API.
 const maxRequests = 16
 
-// register creates the devices that the hub does not have yet, and returns the primary
-// keys of all devices, in the order of doors. A bulk request does not return keys, so
-// register derives the keys of new devices from the service's key. It asks the hub for
-// the keys of existing devices.
+// register creates the devices that do not exist in the hub yet. It returns the primary
+// keys of all devices, in the order of doors. The hub does not return keys when it
+// creates many devices at once. register therefore derives the keys of new devices from
+// the service's key. It asks the hub for the keys of existing devices.
 func register(ctx context.Context, hub *rest.Client, serviceKey iothub.Key, doors []door) ([]iothub.Key, error) {
 	keys := make([]iothub.Key, len(doors))
-	index := make(map[string]int, len(doors)) // of each device id in doors
+	index := make(map[string]int, len(doors)) // key: device id; value: index in doors
 	devices := make([]iothub.DeviceIdentity, len(doors))
 	for i, d := range doors {
 		keys[i] = deriveKey(serviceKey, d.id)
@@ -61,7 +61,8 @@ func register(ctx context.Context, hub *rest.Client, serviceKey iothub.Key, door
 	return keys, nil
 }
 
-// alreadyExists reports whether the hub refused to create a device because it has it.
+// alreadyExists reports whether the hub refused to create a device because the device
+// already exists.
 func alreadyExists(e rest.BulkError) bool {
 	return e.Code == string(iothub.CodeDeviceAlreadyExists) || e.Code == strconv.Itoa(iothub.CodeDeviceAlreadyExists.Number())
 }
@@ -83,14 +84,14 @@ func readKey(ctx context.Context, hub *rest.Client, id string) (iothub.Key, erro
 	return key, nil
 }
 
-// deriveKey derives a device's key from the service's key.
+// deriveKey derives a device's primary key from the key of the service.
 func deriveKey(serviceKey iothub.Key, id string) iothub.Key {
 	mac := hmac.New(sha256.New, serviceKey)
 	mac.Write([]byte("latchsim " + id))
 	return mac.Sum(nil)
 }
 
-// setTags merges tags into the twin of each device.
+// setTags adds the given tags to the twin of each device.
 func setTags(ctx context.Context, hub *rest.Client, doors []door, tags iothub.Object) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxRequests)

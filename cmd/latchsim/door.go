@@ -14,7 +14,7 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// The lock's timing in latchd's default configuration.
+// The times of a simulated lock, the same as latchd's defaults.
 const (
 	confirmTimeout = 4 * time.Second
 	minInterval    = time.Second
@@ -22,9 +22,9 @@ const (
 	exitTime       = 5 * time.Second
 )
 
-// runDoor simulates one gateway until ctx ends. It wires agent, lock and connection as
-// latchd does, but stores nothing on disk. It calls ready once, when the hub has
-// accepted the door's first report.
+// runDoor simulates one door's gateway until ctx ends. It connects agent, lock and hub
+// in the same way as latchd, but stores nothing on disk. It calls ready once, when the
+// hub has accepted the door's first report.
 func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, ready func()) {
 	log := f.log.WithLazy(zap.String("device_id", device.DeviceID))
 	store, err := agent.OpenStore("", log)
@@ -46,7 +46,8 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 		Driver: "mock", Mode: actuator.Hold, System: f.system, Version: "latchsim", Now: time.Now, Log: log,
 	}, lock, store)
 
-	// The lock must outlive the connection, so that a motion in progress can end.
+	// The lock must outlive the connection to the hub, so that the bolt can finish a
+	// motion.
 	lockCtx, stopLock := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { lock.Run(lockCtx) })
@@ -71,7 +72,8 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 	}
 }
 
-// mockFault returns the mock lock's fault for a door. The other faults are not the lock's.
+// mockFault returns the fault of the mock lock for the fault f. It returns mock.None
+// for faults that do not concern the lock.
 func mockFault(f fault) mock.Fault {
 	switch f {
 	case jam:
@@ -82,7 +84,8 @@ func mockFault(f fault) mock.Fault {
 	return mock.None
 }
 
-// watchedLink is a link that calls reported after each report that the hub has accepted.
+// watchedLink is a link that calls the function reported each time the hub has accepted
+// a report.
 type watchedLink struct {
 	*mqtt.Link
 	reported func()

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// fault is the way in which a simulated door fails.
+// fault says how a simulated door fails.
 type fault string
 
 const (
@@ -20,15 +20,16 @@ const (
 	ajar    fault = "ajar"    // somebody leaves the door open
 )
 
-// shares are the fractions of the fleet that have each fault, from 0 to 1.
+// shares says which fraction of the fleet has each fault. Each fraction is from 0 to 1.
 type shares struct{ jam, late, offline, forced, ajar float64 }
 
 func (s shares) sum() float64 { return s.jam + s.late + s.offline + s.forced + s.ajar }
 
-// pick returns the fault of a device. The same arguments always give the same fault.
+// pick chooses the fault of the device with the given id. The same arguments always
+// give the same fault.
 func (s shares) pick(seed int64, id string) fault {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", seed, id))
-	random := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53) // from 0 to 1
+	random := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53) // from 0 up to 1
 	switch {
 	case random < s.jam:
 		return jam
@@ -44,7 +45,7 @@ func (s shares) pick(seed int64, id string) fault {
 	return healthy
 }
 
-// plan lists the doors of the fleet.
+// plan lists the simulated doors with their faults.
 type plan struct {
 	doors []door
 	seed  int64
@@ -56,7 +57,7 @@ type door struct {
 	fault fault
 }
 
-// plan decides which doors fail.
+// plan chooses which simulated doors fail, and how.
 func (o options) plan() plan {
 	p := plan{doors: make([]door, o.devices), seed: o.seed}
 	for i := range p.doors {
@@ -77,7 +78,7 @@ func (p plan) count(f fault) int {
 	return n
 }
 
-// String summarises the plan in one line.
+// String returns the number of devices and the number of each fault in one line.
 func (p plan) String() string {
 	return fmt.Sprintf("%d devices, %s to %s; with seed %d, %d jam, %d are late, %d stay offline, %d are forced and %d left ajar",
 		len(p.doors), p.doors[0].id, p.doors[len(p.doors)-1].id, p.seed,

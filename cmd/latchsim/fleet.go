@@ -21,16 +21,16 @@ import (
 )
 
 const (
-	// maxConnecting bounds the number of devices that connect at the same time.
+	// maxConnecting limits how many devices connect at the same time.
 	maxConnecting = 64
-	// connectTimeout is the time after which a device that is still connecting no
-	// longer counts towards maxConnecting.
+	// connectTimeout limits how long a connecting device counts towards maxConnecting.
+	// After this time, another device may start to connect.
 	connectTimeout = 10 * time.Second
 	// progressInterval is the time between two progress messages.
 	progressInterval = 5 * time.Second
 )
 
-// simulate registers, connects and runs the fleet until ctx ends.
+// simulate registers and connects the fleet and runs it until ctx ends.
 func simulate(ctx context.Context, o options, p plan, stdout, stderr io.Writer) error {
 	fleet, service, err := o.open(stderr)
 	if err != nil {
@@ -61,7 +61,7 @@ func simulate(ctx context.Context, o options, p plan, stdout, stderr io.Writer) 
 	return nil
 }
 
-// prepare registers the devices, sets their tags and returns their keys.
+// prepare registers the devices and sets their tags. It returns the devices' keys.
 func (f *fleet) prepare(ctx context.Context, service iothub.Service, doors []door) ([]iothub.Key, error) {
 	hub := rest.New(service, rest.Options{Endpoint: f.endpoint, RootCAs: f.roots, UserAgent: "latchsim"})
 	defer hub.CloseIdleConnections()
@@ -73,8 +73,9 @@ func (f *fleet) prepare(ctx context.Context, service iothub.Service, doors []doo
 	return keys, err
 }
 
-// runDoors runs all doors that are not offline, and returns when all of them have
-// ended. It sends to ready once for each door that has reported.
+// runDoors runs all doors except those with the fault offline. It returns when all
+// doors have ended. It sends one value to ready when the hub has accepted a door's
+// first report.
 func (f *fleet) runDoors(ctx context.Context, hostName string, doors []door, keys []iothub.Key, ready chan<- struct{}) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -106,8 +107,9 @@ func (f *fleet) runDoors(ctx context.Context, hostName string, doors []door, key
 	}
 }
 
-// awaitAll waits until want doors are ready. It prints the progress at intervals. It
-// returns false if ctx ends first.
+// awaitAll waits until the given number of doors are ready, and prints the progress at
+// intervals. Each ready door sends one value to the channel ready. awaitAll returns
+// false if ctx ends first.
 func awaitAll(ctx context.Context, ready <-chan struct{}, want int, stderr io.Writer) bool {
 	progress := time.NewTicker(progressInterval)
 	defer progress.Stop()
@@ -125,7 +127,7 @@ func awaitAll(ctx context.Context, ready <-chan struct{}, want int, stderr io.Wr
 	return true
 }
 
-// fleet is what all doors have in common.
+// fleet holds the options and resources that all simulated doors share.
 type fleet struct {
 	options
 	roots  *x509.CertPool
@@ -134,7 +136,8 @@ type fleet struct {
 	log    *zap.Logger
 }
 
-// open reads the files that the options name and the state of this machine.
+// open reads the files that the options name. It also reads the clock and the system
+// data of this machine.
 func (o options) open(stderr io.Writer) (*fleet, iothub.Service, error) {
 	f := &fleet{options: o, log: newLogger(stderr)}
 
@@ -162,8 +165,8 @@ func (o options) open(stderr io.Writer) (*fleet, iothub.Service, error) {
 	return f, service, nil
 }
 
-// newLogger returns a logger for warnings and errors. It writes at most three entries
-// with the same message in ten seconds, because a problem mostly affects all doors.
+// newLogger returns a logger for warnings and errors. Most problems affect all doors,
+// so the logger writes the same message at most three times in ten seconds.
 func newLogger(to io.Writer) *zap.Logger {
 	encoding := zap.NewDevelopmentEncoderConfig()
 	encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
@@ -171,8 +174,9 @@ func newLogger(to io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewSamplerWithOptions(core, 10*time.Second, 3, 0))
 }
 
-// checkFileLimit returns an error if the process may not open one connection for each
-// device. Go's runtime has already raised the soft limit to the hard limit.
+// checkFileLimit returns an error if the process may not open enough files for one
+// connection per device. Go's runtime has already raised the soft limit to the hard
+// limit.
 func checkFileLimit(devices int) error {
 	const otherFiles = 64
 	var limit syscall.Rlimit

@@ -1,8 +1,8 @@
-// Latchsim simulates a fleet of door locks in one process. Each door runs the real
+// Latchsim simulates a fleet of door locks in one process. Each door runs latchd's
 // agent with a mock lock and has its own MQTT connection over TLS.
 //
-// The seed and the device id alone decide whether and how a door fails, so a test can
-// predict the result of each door.
+// Only the seed and a door's device id determine whether and how the door fails. A test
+// can therefore predict the result for each door.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop) // a second signal kills the process
+	context.AfterFunc(ctx, stop) // after the first signal, a second one kills the process
 	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], os.Stdout, os.Stderr)))
 }
 
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // usageError is an error in the command line. It makes the exit code 2.
 type usageError struct{ error }
 
-// exitCode prints err and returns the exit code of the process.
+// exitCode prints err and returns the program's exit code.
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0

@@ -36,27 +36,28 @@ With --exits, --forced or --ajar, each door has a door sensor and an exit button
 Flags:
 `
 
-// maxDevices is the highest number with five digits, which a device id ends with.
+// maxDevices is the largest number of devices. Each device id ends in a number of five
+// digits.
 const maxDevices = 99999
 
-// options are the values of the flags.
+// options holds the values of the command-line flags.
 type options struct {
 	devices    int
 	prefix     string
 	hubFile    string
 	mqtt       string
-	endpoint   *url.URL // nil means the hub's own name and port 443
+	endpoint   *url.URL // nil means the hub's host name and port 443
 	caFile     string
 	shares     shares
 	seed       int64
 	tags       iothub.Object
 	start      actuator.Position
 	travel     time.Duration
-	exits      time.Duration // the mean time between two people who leave through a door; 0 means nobody
+	exits      time.Duration // mean time between two people who leave through a door; 0 means nobody leaves
 	listFaults bool
 }
 
-// flags returns the flags, which set the fields of o.
+// flags returns the command-line flags. Parsing them sets the fields of o.
 func flags(o *options) *flag.FlagSet {
 	f := flag.NewFlagSet("latchsim", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -129,11 +130,11 @@ func parseOptions(args []string) (options, error) {
 // hasPeople reports whether somebody uses the doors.
 func (o options) hasPeople() bool { return o.exits > 0 || o.shares.forced > 0 || o.shares.ajar > 0 }
 
-// id returns the device id with number n, which starts at 1.
+// id returns the id of the device with number n. The first device has number 1.
 func (o options) id(n int) string { return fmt.Sprintf("%s%05d", o.prefix, n) }
 
-// share returns a function that parses a percentage, such as "5%", "0.5 %" or "5", and
-// stores it as a fraction.
+// share returns a function that parses a percentage, such as "5%", "0.5 %" or "5". The
+// function stores the percentage in to as a fraction.
 func share(to *float64) func(string) error {
 	return func(text string) error {
 		percent, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, "%")), 64)
@@ -145,7 +146,8 @@ func share(to *float64) func(string) error {
 	}
 }
 
-// help returns the help text. It writes flags with two dashes, unlike PrintDefaults.
+// help returns the help text. Unlike PrintDefaults of package flag, it writes flags
+// with two dashes.
 func help() string {
 	var defaults strings.Builder
 	f := flags(&options{})

@@ -10,33 +10,35 @@ import (
 	"github.com/latchd/latchd/actuator/mock"
 )
 
-// The times of people at a door.
+// Times in the simulation of people at a door.
 const (
 	pressTime    = 300 * time.Millisecond // how long somebody presses the exit button
-	reachTime    = 700 * time.Millisecond // from the button to the handle
-	passTime     = 3 * time.Second        // how long the door is open
-	incidentTime = 5 * time.Second        // from the first report to the incident, and between attempts
+	reachTime    = 700 * time.Millisecond // from pressing the exit button to turning the handle
+	passTime     = 3 * time.Second        // how long the door stays open
+	incidentTime = 5 * time.Second        // from the first report to the incident, and between attempts at forcing the door
 
 	visitTime = pressTime + reachTime + passTime
-	minExits  = 2 * visitTime // the least mean time between two people
+	minExits  = 2 * visitTime // shortest mean time between two people
 )
 
-// people use one simulated door.
+// people simulates the people who use one door.
 type people struct {
 	driver *mock.Driver
-	status func() actuator.Status // of the door's lock
+	status func() actuator.Status // returns the status of the door's lock
 	random *rand.Rand
 }
 
-// newPeople makes people who do the same for the same seed and device.
+// newPeople makes simulated people. Two calls with the same seed and device id make
+// people who act alike.
 func newPeople(driver *mock.Driver, lock *actuator.Lock, seed int64, id string) people {
 	hash := fnv.New64a()
 	hash.Write([]byte(id))
 	return people{driver, lock.Status, rand.New(rand.NewPCG(uint64(seed), hash.Sum64()))}
 }
 
-// use plays the door's fault once, or else lets people leave at intervals. It returns
-// when ctx ends.
+// use simulates the people until ctx ends. If the door has a fault of people, such as
+// being left open, that fault happens once. Otherwise people leave through the door at
+// intervals.
 func (p people) use(ctx context.Context, f fault, exits time.Duration) {
 	switch f {
 	case forced:
@@ -44,7 +46,7 @@ func (p people) use(ctx context.Context, f fault, exits time.Duration) {
 		return
 	case ajar:
 		if wait(ctx, incidentTime) {
-			p.leave(ctx) // and nobody closes the door
+			p.leave(ctx) // nobody closes the door afterwards
 		}
 		return
 	}
@@ -52,7 +54,7 @@ func (p people) use(ctx context.Context, f fault, exits time.Duration) {
 	if exits == 0 || !wait(ctx, p.upTo(exits)) {
 		return
 	}
-	pause := exits - visitTime // the mean one
+	pause := exits - visitTime // mean pause between two visits
 	for p.leave(ctx) && wait(ctx, passTime) {
 		p.driver.CloseDoor()
 		if !wait(ctx, pause/2+p.upTo(pause)) {
@@ -61,7 +63,7 @@ func (p people) use(ctx context.Context, f fault, exits time.Duration) {
 	}
 }
 
-// pry opens the door by force once the door is locked.
+// pry waits until the door is locked, and then forces the door open.
 func (p people) pry(ctx context.Context) {
 	for wait(ctx, incidentTime) {
 		if p.status().Secured {
@@ -71,8 +73,8 @@ func (p people) pry(ctx context.Context) {
 	}
 }
 
-// leave presses the exit button and opens the door. It returns false if ctx ended.
-// Where the bolt did not move, the door stays closed.
+// leave simulates somebody who presses the exit button and opens the door. The door
+// stays closed if the bolt did not move. leave returns false if ctx ended.
 func (p people) leave(ctx context.Context) bool {
 	p.driver.PressExit()
 	if !wait(ctx, pressTime) {
@@ -86,10 +88,10 @@ func (p people) leave(ctx context.Context) bool {
 	return true
 }
 
-// upTo returns a random time below d.
+// upTo returns a random time that is shorter than d.
 func (p people) upTo(d time.Duration) time.Duration { return time.Duration(p.random.Int64N(int64(d))) }
 
-// wait waits for a time. It returns false if ctx ended first.
+// wait waits for the time d. It returns false if ctx ended first.
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

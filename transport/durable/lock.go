@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// ErrLocked means that another process, or another lock of this process, holds the
-// file or directory.
+// ErrLocked means that a file or directory is already locked, by another process or by
+// an earlier call in this process.
 var ErrLocked = errors.New("locked by another process")
 
-// LockFile locks the file at path until unlock is called or the process ends. It
-// creates the file if necessary, readable by its owner only, and never removes it.
-// The error is ErrLocked if another process holds the lock.
+// LockFile locks the file at path. The lock lasts until unlock is called or the process
+// ends. LockFile creates a missing file, readable by its owner only, and never removes
+// it. If the file is already locked, the error is ErrLocked.
 func LockFile(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -22,8 +22,9 @@ func LockFile(path string) (unlock func() error, err error) {
 	return lock(f)
 }
 
-// LockDir locks the directory dir itself, so that no lock file stays behind in it.
-// It otherwise works as LockFile does.
+// LockDir locks the directory dir without creating a lock file in it. The lock lasts
+// until unlock is called or the process ends. If the directory is already locked, the
+// error is ErrLocked.
 func LockDir(dir string) (unlock func() error, err error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -32,7 +33,7 @@ func LockDir(dir string) (unlock func() error, err error) {
 	return lock(f)
 }
 
-// lock takes an exclusive flock on f and closes f on failure.
+// lock locks f exclusively with flock(2). It closes f if that fails.
 func lock(f *os.File) (unlock func() error, err error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {

@@ -1,12 +1,12 @@
-// Package durable keeps small files safe. Use [Replace] to write a file, [LockFile]
-// or [LockDir] to keep a second process away from a set of files, and [MakeDir] to
-// create the directory that holds them.
+// Package durable keeps small files intact during crashes and power cuts. Use [Replace]
+// to write a file, [LockFile] or [LockDir] to keep a second process away from a set of
+// files, and [MakeDir] to create the directory that holds them.
 //
 // Guarantees:
-//   - After a crash or a power cut, a replaced file has either its old content or
-//     its new content, never a part of one.
+//   - After a crash or a power cut, a replaced file has either its complete old content
+//     or its complete new content.
 //   - When Replace, SyncDir or MakeDir returns without an error, the change is on disk.
-//   - The kernel releases a lock when its process ends, however it ends.
+//   - The kernel releases a lock when its process ends, even if the process crashes.
 package durable
 
 import (
@@ -21,9 +21,9 @@ import (
 // Replace writes content to the file at path atomically and durably. The file gets
 // exactly the permissions mode; the umask does not apply.
 //
-// Replace writes to a file beside path, named path + ".new", and renames it. Two
-// goroutines or processes must therefore not replace the same file at the same time.
-// A file that has the temporary name already is removed.
+// Replace first writes a temporary file named path + ".new" and then renames it to
+// path. Two goroutines or processes must therefore not replace the same file at once.
+// If the temporary file already exists, Replace removes it first.
 func Replace(path string, content []byte, mode os.FileMode) error {
 	f, err := createTemporary(path+".new", mode)
 	if err != nil {
@@ -41,15 +41,15 @@ func Replace(path string, content []byte, mode os.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// createTemporary creates a file at path. It removes an existing file instead of
-// opening it: that file may belong to another user, after somebody ran a command as
-// root.
+// createTemporary creates a new file at path. It removes an existing file instead of
+// opening it. The existing file may belong to another user, for example if somebody ran
+// a command as root.
 func createTemporary(path string, mode os.FileMode) (*os.File, error) {
-	syscall.Unlink(path) // if this fails, so does the next line
+	syscall.Unlink(path) // ignore the error: if the file is still there, OpenFile fails
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 
-// writeSynced writes content to a new file, syncs it and closes it.
+// writeSynced writes content to a new file, syncs the file to disk and closes it.
 func writeSynced(f *os.File, content []byte, mode os.FileMode) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 
@@ -63,8 +63,8 @@ func writeSynced(f *os.File, content []byte, mode os.FileMode) (err error) {
 	return f.Sync()
 }
 
-// SyncDir makes the names in the directory dir durable: files that were created,
-// renamed or removed in it stay so after a power cut.
+// SyncDir makes changes in the directory dir durable. Files that were created, renamed
+// or removed in dir stay so after a power cut.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -73,10 +73,11 @@ func SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// MakeDir creates the directory dir durably, with any missing parents. New
-// directories get the permissions mode, less the umask. An existing dir is left as it is.
+// MakeDir creates the directory dir and its missing parents durably. New directories
+// get the permissions mode, less the umask. MakeDir leaves an existing directory
+// unchanged.
 func MakeDir(dir string, mode os.FileMode) error {
-	var parents []string // of the directories that do not exist yet
+	var parents []string // parents of the directories that do not exist yet
 	for d := dir; ; d = filepath.Dir(d) {
 		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -96,8 +97,8 @@ func MakeDir(dir string, mode os.FileMode) error {
 	return nil
 }
 
-// SetAside renames an unusable file, so that it can be examined later, and returns its
-// new path.
+// SetAside renames a file that the program cannot use, so that somebody can examine it
+// later. It returns the file's new path.
 func SetAside(path string) (aside string, err error) {
 	aside = path + ".bad"
 	return aside, os.Rename(path, aside)

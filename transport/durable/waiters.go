@@ -5,36 +5,37 @@ import (
 	"sync"
 )
 
-// ErrBehind is given to the function that has waited longest when too many functions
-// wait for the disk.
+// ErrBehind means that too many changes wait for the disk. Waiters passes it to the
+// functions that have waited longest.
 var ErrBehind = errors.New("the disk is too slow; too many changes wait to be written")
 
-// maxWaiters bounds the functions that wait for the disk.
+// maxWaiters limits how many functions wait for the disk.
 const maxWaiters = 1024
 
-// Waiters holds functions that wait until a write has reached the disk. It calls each
-// function once, in the order in which they were added. Its size is bounded, so that a
-// disk that hangs cannot fill the memory. The zero value is ready for use.
+// Waiters holds functions to call when a write has reached the disk. It calls each
+// function once, in the order in which they were added. The number of functions is
+// limited, so a disk that hangs cannot fill the memory. The zero value is ready for
+// use.
 //
-// The owner of the data uses Waiters in this way: it calls Add together with each
-// change and Trim afterwards; the writer calls Last when it takes the changes, and
-// Finish when it has written them.
+// The owner of the data calls Add with each change, and then Trim. The writer calls
+// Last when it takes the changes to write, and Finish when it has written them.
 type Waiters struct {
 	calls sync.Mutex // held while functions are called, to keep their order
 
 	mu    sync.Mutex
-	first uint64 // the number of funcs[0]
+	first uint64 // sequence number of the first function in funcs
 	funcs []func(error)
 }
 
-// Add adds a function. It calls none, so the caller may hold locks.
+// Add adds a function. It calls no function, so the caller may hold locks.
 func (w *Waiters) Add(done func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.funcs = append(w.funcs, done)
 }
 
-// Trim calls the oldest functions with ErrBehind if too many functions wait.
+// Trim makes room if more than maxWaiters functions wait. It calls the oldest functions
+// with the error ErrBehind.
 func (w *Waiters) Trim() {
 	w.mu.Lock()
 	excess := len(w.funcs) - maxWaiters
@@ -46,16 +47,16 @@ func (w *Waiters) Trim() {
 	}
 }
 
-// Last returns a mark for Finish that stands for all functions added so far. some
-// reports whether any of them still waits.
+// Last returns the sequence number after the last added function, for a later call of
+// Finish. It also reports whether any function still waits.
 func (w *Waiters) Last() (mark uint64, some bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.first + uint64(len(w.funcs)), len(w.funcs) > 0
 }
 
-// Finish calls the functions up to a mark with err. It skips those that Trim has
-// called already.
+// Finish calls, with err, each function that was added before the call of Last that
+// returned mark. It skips functions that have already been called.
 func (w *Waiters) Finish(mark uint64, err error) {
 	w.calls.Lock()
 	defer w.calls.Unlock()
@@ -74,7 +75,7 @@ func (w *Waiters) Finish(mark uint64, err error) {
 	}
 }
 
-// Waiting reports whether a function waits or is being called.
+// Waiting reports whether a function still waits or is being called now.
 func (w *Waiters) Waiting() bool {
 	if !w.calls.TryLock() {
 		return true

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Property is one name and value in a property bag.
+// Property is one name and its value in a property bag, the list of properties in an
+// MQTT topic.
 type Property struct{ Name, Value string }
 
-// Bag is the decoded property bag at the end of a message's topic. It keeps the
-// order of the properties. The names of system properties start with "$.".
+// Bag holds the properties that follow the '?' or the last '/' of an MQTT topic,
+// decoded and in their order. The names of IoT Hub's own properties begin with "$.".
 type Bag []Property
 
 // ParseBag decodes a property bag such as "a=b&c=d", whose names and values are
@@ -45,7 +46,8 @@ func ParseBag(text string) (Bag, error) {
 	return bag, nil
 }
 
-// Get returns the first value of the property, and whether the bag has the property.
+// Get returns the first value of the property with the given name. It also reports
+// whether the bag has that property.
 func (b Bag) Get(name string) (string, bool) {
 	for _, p := range b {
 		if p.Name == name {
@@ -56,8 +58,8 @@ func (b Bag) Get(name string) (string, bool) {
 	return "", false
 }
 
-// Encode returns the text that ParseBag decodes. It encodes names and values as the
-// official SDKs do.
+// Encode returns the properties as percent-encoded text, such as "a=b&c=d". It encodes
+// names and values like the official SDKs.
 func (b Bag) Encode() string {
 	var s strings.Builder
 	for i, p := range b {

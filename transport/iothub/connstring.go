@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Device is a parsed device connection string. Exactly one of Key, Signature and
-// X509 is set; it proves the device's identity.
+// Device is a parsed device connection string. It says how to log in to a hub as one
+// device. Exactly one of Key, Signature and X509 is set.
 type Device struct {
-	HostName  string // the hub's name, which tokens sign; may include a port
+	HostName  string // the hub's host name, with an optional port; tokens are signed for this name
 	DeviceID  string
 	ModuleID  string // empty for a device
 	Gateway   string // host to connect to instead of HostName; empty means HostName
 	Key       Key
-	KeyName   string // name of the shared access policy; empty if Key is the device's own
-	Signature string // a shared access signature that was made elsewhere
-	X509      bool   // the device has a certificate
+	KeyName   string // name of the shared access policy that owns Key; empty if Key is the device's own
+	Signature string // a ready-made shared access signature
+	X509      bool   // the device logs in with a certificate
 }
 
 // Service is a parsed service connection string: a hub and one of its shared access
@@ -28,8 +28,9 @@ type Service struct {
 }
 
 // ParseDevice parses a device connection string, such as
-// HostName=...;DeviceId=...;SharedAccessKey=... Instead of the key it may hold
-// x509=true or SharedAccessSignature=... ModuleId and GatewayHostName are optional.
+// HostName=...;DeviceId=...;SharedAccessKey=... The string may contain x509=true or
+// SharedAccessSignature=... instead of the key. ModuleId and GatewayHostName are
+// optional.
 func ParseDevice(text string) (Device, error) {
 	parts, err := splitConnectionString(text, "HostName", "DeviceId", "ModuleId",
 		"GatewayHostName", "SharedAccessKey", "SharedAccessKeyName", "SharedAccessSignature", "x509")
@@ -127,8 +128,8 @@ func ParseService(text string) (Service, error) {
 	return s, nil
 }
 
-// ConnectionString returns the text that ParseDevice parses. The text contains the
-// device's key or token.
+// ConnectionString returns the device connection string for d. The string contains the
+// device's key or token, so it must not be logged.
 func (d Device) ConnectionString() string {
 	var b strings.Builder
 	b.WriteString("HostName=" + d.HostName + ";DeviceId=" + d.DeviceID)
@@ -154,15 +155,15 @@ func (d Device) ConnectionString() string {
 	return b.String()
 }
 
-// ConnectionString returns the text that ParseService parses. The text contains the
-// policy's key.
+// ConnectionString returns the service connection string for s. The string contains the
+// policy's key, so it must not be logged.
 func (s Service) ConnectionString() string {
 	return "HostName=" + s.HostName + ";SharedAccessKeyName=" + s.KeyName + ";SharedAccessKey=" + s.Key.Base64()
 }
 
-// splitConnectionString splits a connection string into its Name=Value parts and
-// accepts only the given names, in upper or lower case. The keys of the returned map
-// are spelled as in names. A value may contain '='.
+// splitConnectionString splits a connection string into its Name=Value parts. It
+// refuses a part whose name is not in names; upper and lower case are equal. The keys
+// of the returned map are spelled as in names. A value may contain '='.
 func splitConnectionString(text string, names ...string) (map[string]string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -215,8 +216,8 @@ func count(values ...bool) int {
 	return n
 }
 
-// checkHostName checks a host name that may be followed by a port. Its error quotes
-// only the bad character, because a user may have put a key in place of the name.
+// checkHostName checks a host name with an optional port. Its error quotes only the
+// invalid character, because users sometimes put a key where the name belongs.
 func checkHostName(name, host string) error {
 	if host == "" {
 		return missing(name, "the hub's name, such as myhub.azure-devices.net")

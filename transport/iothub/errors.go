@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Code is the name of an error of the service API. In an answer it follows
-// "ErrorCode:".
+// Code is the name of an error of IoT Hub's service API, such as DeviceNotFound. The
+// name follows "ErrorCode:" in the body of an error answer.
 type Code string
 
-// The error codes that the embedded hub sends and clients distinguish. They come from
-// IoT Hub's public tables of error codes.
+// The error codes that the embedded hub sends and that clients distinguish. They come
+// from IoT Hub's public tables of error codes.
 const (
 	CodeInvalidOperation    Code = "InvalidOperation"
 	CodeArgumentInvalid     Code = "ArgumentInvalid"
@@ -42,9 +42,9 @@ const (
 	CodeGatewayTimeout      Code = "GatewayTimeout"
 )
 
-// numbers holds the number of each code. The first three digits of a number are the
-// HTTP status. No public table has a number for the codes whose number ends in 000;
-// the project chose those itself.
+// numbers maps each error code to its six-digit number. The first three digits are the
+// HTTP status. IoT Hub's public tables lack the numbers that end in 000 here; the
+// project chose those numbers.
 var numbers = map[Code]int{
 	CodeInvalidOperation:    400003,
 	CodeArgumentInvalid:     400004,
@@ -75,18 +75,18 @@ var numbers = map[Code]int{
 // Number returns the code's six-digit number, or 0 for an unknown code.
 func (c Code) Number() int { return numbers[c] }
 
-// Error is the answer of a hub that refused a request.
+// Error is a hub's answer to a request that it refused.
 type Error struct {
 	Status     int           // HTTP status
-	Code       Code          // empty if the answer had no code
+	Code       Code          // empty if the answer contained no code
 	Message    string        // the hub's reason, for people
 	TrackingID string        // identifies the answer in the hub's log
-	RetryAfter time.Duration // how long the hub asked the client to wait; 0 if it did not ask
+	RetryAfter time.Duration // how long the hub asked the client to wait; 0 if it asked for no wait
 }
 
-// Errorf returns an error with the given code and the HTTP status of the code. It
-// replaces semicolons in the message by commas, because the SDKs split an answer at
-// semicolons and show only the second part.
+// Errorf returns an error with the given code and the HTTP status of that code. It
+// replaces each semicolon in the message by a comma, because the SDKs split an answer
+// at semicolons and show only the second part.
 func Errorf(code Code, format string, args ...any) *Error {
 	message := strings.ReplaceAll(fmt.Sprintf(format, args...), ";", ",")
 
@@ -98,7 +98,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: message}
 }
 
-// Error returns the message, followed by the name and number of the code.
+// Error returns the hub's message, followed by the name and number of the error code.
 func (e *Error) Error() string {
 	name := string(e.Code)
 	if name == "" {
@@ -113,19 +113,20 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s (%s)", e.Message, name)
 }
 
-// Is lets errors.Is(err, &Error{Code: c}) find errors with the code c.
+// Is makes errors.Is(err, &Error{Code: c}) true for each error with the code c.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code != "" && t.Code == e.Code
 }
 
-// errorBody is the body of an answer that refuses a request.
+// errorBody is the JSON body of the hub's error answer.
 type errorBody struct {
 	Message          string `json:"Message"`
 	ExceptionMessage string `json:"ExceptionMessage"`
 }
 
-// methodErrorText is the JSON object in errorBody.Message after a direct method failed.
+// methodErrorText is the JSON object that IoT Hub puts into the message of an error
+// answer when a direct method failed.
 type methodErrorText struct {
 	ErrorCode    int       `json:"errorCode"`
 	TrackingID   string    `json:"trackingId"`
@@ -134,8 +135,9 @@ type methodErrorText struct {
 	TimestampUTC time.Time `json:"timestampUtc"`
 }
 
-// Body returns the body of the answer in the form that the SDKs parse:
-// {"Message":"ErrorCode:NAME;TEXT","ExceptionMessage":"Tracking ID:...-TimeStamp:..."}.
+// Body returns the JSON body of the hub's error answer, in the form that the SDKs
+// parse: {"Message":"ErrorCode:NAME;TEXT","ExceptionMessage":"Tracking
+// ID:...-TimeStamp:..."}.
 func (e *Error) Body(now time.Time) []byte {
 	body, _ := json.Marshal(errorBody{
 		Message:          "ErrorCode:" + string(e.Code) + ";" + e.Message,
@@ -144,8 +146,8 @@ func (e *Error) Body(now time.Time) []byte {
 	return body
 }
 
-// MethodBody returns the body of the answer to a failed direct method. Like IoT Hub,
-// it puts a JSON object with the code's number into the message.
+// MethodBody returns the JSON body of the hub's error answer to a failed direct method.
+// Like IoT Hub, it puts a JSON object with the code's number into the message.
 func (e *Error) MethodBody(now time.Time) []byte {
 	text, _ := json.Marshal(methodErrorText{
 		ErrorCode:    e.Code.Number(),
@@ -158,8 +160,9 @@ func (e *Error) MethodBody(now time.Time) []byte {
 	return body
 }
 
-// ParseError parses the answer to a refused request. It always returns an error. If
-// it cannot parse the body, the message is the beginning of the body.
+// ParseError returns the error that is described by the status and the body of an HTTP
+// answer. It never returns nil. If the body is not in IoT Hub's form, the error's
+// message is the first line of the body.
 func ParseError(status int, body []byte) *Error {
 	e := &Error{Status: status}
 

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// JobType is the kind of work that a job does on its devices.
+// JobType is the kind of work that a job does on its devices: call a direct method or
+// update twins.
 type JobType string
 
-// The two types of jobs.
+// The job types.
 const (
 	ScheduleDeviceMethod JobType = "scheduleDeviceMethod"
 	ScheduleUpdateTwin   JobType = "scheduleUpdateTwin"
@@ -31,12 +32,14 @@ const (
 	JobCancelled JobStatus = "cancelled"
 )
 
-// Ended reports whether the job is over, so that it will not change any more.
+// Ended reports whether a job with this status has ended. The status of an ended job
+// never changes.
 func (s JobStatus) Ended() bool {
 	return s == JobCompleted || s == JobFailed || s == JobCancelled
 }
 
-// Job is a job in the form of the service API, both in requests and in answers.
+// Job is a job in the JSON form of the service API. Requests and answers have the same
+// form.
 type Job struct {
 	JobID                     string          `json:"jobId"`
 	Type                      JobType         `json:"type"`
@@ -46,7 +49,7 @@ type Job struct {
 	EndTime                   *time.Time      `json:"endTime,omitempty"`
 	MaxExecutionTimeInSeconds int64           `json:"maxExecutionTimeInSeconds,omitempty"`
 	CloudToDeviceMethod       *MethodRequest  `json:"cloudToDeviceMethod,omitempty"`
-	UpdateTwin                json.RawMessage `json:"updateTwin,omitempty"` // a TwinPatch, unchanged from the request
+	UpdateTwin                json.RawMessage `json:"updateTwin,omitempty"` // a TwinPatch in its original JSON
 	Status                    JobStatus       `json:"status,omitempty"`
 	FailureReason             string          `json:"failureReason,omitempty"`
 	StatusMessage             string          `json:"statusMessage,omitempty"`
@@ -54,7 +57,7 @@ type Job struct {
 }
 
 // JobStatistics counts the devices of a job by state. IoT Hub counts a device as
-// succeeded as soon as it has answered, even with a status that means failure; use
+// succeeded when the device answers, even if the answer's status means failure. Use
 // [DeviceJob.Judge] to find the failures.
 type JobStatistics struct {
 	DeviceCount    int `json:"deviceCount"`
@@ -79,7 +82,7 @@ const (
 )
 
 // DeviceJob is the row of one device in a job. The query SELECT * FROM devices.jobs
-// returns such rows.
+// returns these rows.
 type DeviceJob struct {
 	DeviceID               string            `json:"deviceId"`
 	JobID                  string            `json:"jobId"`
@@ -93,7 +96,7 @@ type DeviceJob struct {
 	Error                  *DeviceJobError   `json:"error,omitempty"`
 }
 
-// DeviceJobOutcome holds a device's answer to the method of a job.
+// DeviceJobOutcome holds a device's answer to the direct method that a job called.
 type DeviceJobOutcome struct {
 	DeviceMethodResponse *MethodResponse `json:"deviceMethodResponse"`
 }

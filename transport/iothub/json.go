@@ -11,8 +11,8 @@ import (
 const maxSurroundingLevels = 100
 
 // ValidJSON reports whether text is JSON that can be embedded in other JSON. Go's
-// decoder refuses more than 10,000 levels. An answer with exactly that many levels
-// would be valid alone, but would make every list that contains it unreadable.
+// decoder refuses JSON with more than 10,000 nested levels. ValidJSON therefore refuses
+// text that would exceed this limit once the hub or a client has wrapped it.
 func ValidJSON(text []byte) bool {
 	opening := bytes.Repeat([]byte("["), maxSurroundingLevels)
 	closing := bytes.Repeat([]byte("]"), maxSurroundingLevels)

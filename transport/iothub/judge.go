@@ -5,39 +5,39 @@ import (
 	"fmt"
 )
 
-// Outcome is the result of a job for one device, in the words that people read.
+// Outcome is the result of a job for one device, as shown to users.
 type Outcome string
 
 // The outcomes of a job for one device.
 const (
-	Unfinished Outcome = "unfinished" // the job still works on the device
+	Unfinished Outcome = "unfinished" // the job has not finished with the device
 	Succeeded  Outcome = "succeeded"  // the device did what the job asked
-	Pending    Outcome = "pending"    // the device has promised to do it later, such as to lock a door that is open
+	Pending    Outcome = "pending"    // the device will act later: for example, it locks an open door once the door closes
 	Refused    Outcome = "refused"    // the device answered with a status other than 2xx
 	Offline    Outcome = "offline"    // the device was not connected
 	TimedOut   Outcome = "timed out"  // the hub called the device and got no answer
-	Uncertain  Outcome = "uncertain"  // the hub may have called the device, but its answer is lost
+	Uncertain  Outcome = "uncertain"  // the hub may have called the device, but has no answer from it
 	Gone       Outcome = "gone"       // the device was deleted
 	Canceled   Outcome = "canceled"   // the job was cancelled before the hub called the device
-	Failed     Outcome = "failed"     // the hub reports another error
+	Failed     Outcome = "failed"     // the hub reports an error that has no outcome of its own
 )
 
-// CodeOutcomeUnknown is the error of a device that the hub called shortly before the
-// hub stopped, so that its answer was never stored. Only the embedded hub uses it.
+// CodeOutcomeUnknown means that the hub stopped after it may have called the device,
+// before it stored an answer. Only the embedded hub uses this code.
 const CodeOutcomeUnknown Code = "OutcomeUnknown"
 
-// Verdict is the outcome of a job for one device. If the device did not succeed, the
-// verdict also has the reason. For a pending device the reason is what it waits for.
+// Verdict is the outcome of a job for one device, with a reason unless the device
+// succeeded. The reason for a pending device names what the device waits for.
 type Verdict struct {
 	Outcome Outcome
 	Reason  string
 }
 
-// Judge decides whether a job succeeded on a device. The device has succeeded only if
-// its row has no error, the status of its method is 2xx and its answer is not pending.
-// IoT Hub's own statistics count every answer as a success, even a 500 or a pending
-// lock, after which the door is still open. All code that depends on success must call
-// Judge.
+// Judge decides whether a job succeeded on a device. A device has succeeded only if its
+// row has no error and its answer has a status of 2xx and is not pending. IoT Hub's own
+// statistics are no proof: they count every answer as a success, even a status of 500
+// or the promise to lock a door that is still open. All code that depends on success
+// must call Judge.
 func (r DeviceJob) Judge() Verdict {
 	if r.Error != nil {
 		return Verdict{errorOutcome(r.Error.Code), errorReason(*r.Error)}
@@ -62,8 +62,9 @@ func (r DeviceJob) Judge() Verdict {
 	return r.Outcome.DeviceMethodResponse.Judge()
 }
 
-// Judge decides whether a device's answer to a direct method is a success. An answer
-// with the status 2xx and a text in its member "pending" is a promise, not a success.
+// Judge decides whether a device's answer to a direct method is a success. A status of
+// 2xx means success, unless the JSON answer has a text in its field "pending". Then the
+// device has only promised to act later.
 func (m MethodResponse) Judge() Verdict {
 	if m.Status >= 200 && m.Status <= 299 {
 		if cause := m.pending(); cause != "" {
@@ -86,8 +87,8 @@ func (m MethodResponse) Judge() Verdict {
 	return Verdict{Refused, reason}
 }
 
-// pending returns the text of the answer's member "pending", which names what the
-// device waits for. It returns "" if the answer has no such text.
+// pending returns the text of the field "pending" in the device's JSON answer. The text
+// names what the device waits for. pending returns "" if the answer has no such text.
 func (m MethodResponse) pending() string {
 	var answer map[string]json.RawMessage
 	if json.Unmarshal(m.Payload, &answer) != nil {
@@ -102,7 +103,7 @@ func (m MethodResponse) pending() string {
 	return cause
 }
 
-// pendingReason explains what a pending device waits for.
+// pendingReason returns a sentence that says what a pending device waits for.
 func pendingReason(cause string) string {
 	switch cause {
 	case "door":
@@ -114,8 +115,8 @@ func pendingReason(cause string) string {
 	return "waits for " + firstLine(cause)
 }
 
-// errorOutcome returns the outcome for the error code in a device's row. IoT Hub
-// writes the code as a name or as a number.
+// errorOutcome returns the outcome of a device from the error code in the device's row.
+// IoT Hub writes the code as a name or as a number.
 func errorOutcome(code string) Outcome {
 	switch code {
 	case string(CodeDeviceNotOnline), "404103":

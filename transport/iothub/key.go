@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// Key is a shared access key. Formatting or marshalling it yields "[key]", so that it
-// never appears in a log by accident. Use Base64 to get the key itself.
+// Key is a shared access key. Formatting or marshalling a Key yields "[key]", so that
+// no log shows the key by accident. Use Base64 to get the key itself.
 type Key []byte
 
 // ParseKey decodes a key from base64.
@@ -25,20 +25,20 @@ func ParseKey(text string) (Key, error) {
 	return key, nil
 }
 
-// NewKey returns a key of 32 random bytes. IoT Hub generates keys of the same length.
+// NewKey returns a key of 32 random bytes, the length that IoT Hub uses.
 func NewKey() Key {
 	key := make(Key, 32)
 	rand.Read(key)
 	return key
 }
 
-// Base64 returns the key in the form that connection strings use.
+// Base64 returns the key in base64, as connection strings contain it.
 func (k Key) Base64() string { return base64.StdEncoding.EncodeToString(k) }
 
 // String returns "[key]" instead of the key.
 func (k Key) String() string { return "[key]" }
 
-// Format writes "[key]" instead of the key, whatever the verb.
+// Format writes "[key]" instead of the key, for every verb of package fmt.
 func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // MarshalText returns "[key]" instead of the key, for example in structured logs.

@@ -17,8 +17,9 @@ const (
 	MaxMethodPayload       = 128 << 10
 )
 
-// MethodRequest is a request to call a direct method, alone or in a job, in the form
-// of the service API. The device receives null if Payload is nil.
+// MethodRequest is a request to call a direct method, in the JSON form of the service
+// API. It stands alone or is part of a job. If Payload is nil, the device receives
+// null.
 type MethodRequest struct {
 	MethodName               string          `json:"methodName"`
 	Payload                  json.RawMessage `json:"payload"`
@@ -71,7 +72,7 @@ type MethodResponse struct {
 
 // Method is a direct method that a device received.
 type Method struct {
-	RequestID string // identifies the request on its MQTT connection
+	RequestID string // identifies the request on one MQTT connection
 	Name      string
 	Payload   []byte // JSON, or empty
 }

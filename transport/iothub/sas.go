@@ -23,9 +23,10 @@ func DeviceResource(host, deviceID, moduleID string) string {
 	return Escape(resource)
 }
 
-// Sign returns a shared access signature for resource, which Sign does not encode. A
-// device's resource comes from [DeviceResource]; a service signs the bare host name.
-// keyName is the name of the shared access policy, or empty for a device's own key.
+// Sign returns a shared access signature for resource. The caller must percent-encode
+// the resource. A device uses the result of [DeviceResource]; a service uses its hub's
+// host name. keyName is the name of the shared access policy, or empty for a device's
+// own key.
 func Sign(resource string, key Key, keyName string, expiry time.Time) string {
 	se := strconv.FormatInt(expiry.Unix(), 10)
 	sig := base64.StdEncoding.EncodeToString(mac(key, resource, se))
@@ -37,16 +38,16 @@ func Sign(resource string, key Key, keyName string, expiry time.Time) string {
 	return token + "&se=" + se
 }
 
-// Signature is a parsed shared access signature. Parsing does not verify it: call
-// SignedBy, and check Expiry and Covers.
+// Signature is a parsed but unverified shared access signature. To verify it, call
+// SignedBy and Covers, and compare Expiry with the time.
 type Signature struct {
-	Resource string // decoded
+	Resource string // the resource after percent-decoding
 	KeyName  string // name of the shared access policy; empty for a device's own key
 	Expiry   time.Time
 
-	rawResource string // the resource as written, which is the text that was signed
-	rawExpiry   string // the expiry as written, which is the text that was signed
-	mac         []byte // the signature itself
+	rawResource string // the resource before percent-decoding, as it was signed
+	rawExpiry   string // the expiry as written in the token, as it was signed
+	mac         []byte // the HMAC-SHA256 that the token contains
 }
 
 // ParseSignature parses the text "SharedAccessSignature sr=...&sig=...&se=...". The
@@ -117,14 +118,14 @@ func splitSignature(text string) (map[string]string, error) {
 }
 
 // SignedBy reports whether the signature was made with key. It does not check the
-// expiry or the resource.
+// signature's expiry or resource.
 func (s Signature) SignedBy(key Key) bool {
 	return len(key) > 0 && hmac.Equal(s.mac, mac(key, s.rawResource, s.rawExpiry))
 }
 
-// Covers reports whether the token gives access to resource. It does if the token's
-// own resource is the same path or one of its parents. Host names in upper and lower
-// case are equal.
+// Covers reports whether the token gives access to resource. A token covers its own
+// resource and all resources below it in the path. Upper and lower case in host names
+// are equal.
 func (s Signature) Covers(resource string) bool {
 	scopeHost, scopePath, _ := strings.Cut(strings.TrimSuffix(s.Resource, "/"), "/")
 	wantHost, wantPath, _ := strings.Cut(strings.TrimSuffix(resource, "/"), "/")
@@ -135,7 +136,8 @@ func (s Signature) Covers(resource string) bool {
 	return scopePath == "" || scopePath == wantPath || strings.HasPrefix(wantPath, scopePath+"/")
 }
 
-// mac returns the HMAC-SHA256 of a resource and an expiry, both as written in the token.
+// mac returns the HMAC-SHA256 of a resource and an expiry. Both must be written as in
+// the token.
 func mac(key Key, resource, expiry string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(resource + "\n" + expiry))

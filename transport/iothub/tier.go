@@ -13,9 +13,9 @@ import (
 type Tier struct {
 	Name       string // F1, S1, S2 or S3
 	MaxUnits   int    // most units that one hub can have
-	ActiveJobs int    // most jobs that can run at the same time
+	ActiveJobs int    // most jobs that can run at once
 
-	Registry      Rate // identities created, read, listed, changed or deleted
+	Registry      Rate // device identities created, read, listed, changed or deleted
 	Connections   Rate // new connections of devices
 	Events        Rate // device-to-cloud messages
 	Queries       Rate // queries of twins and of device jobs
@@ -23,7 +23,7 @@ type Tier struct {
 	TwinReads     Rate // twins read by a device or a service
 	TwinUpdates   Rate // twins changed by a device or a service
 	JobOperations Rate // jobs created, read, listed or cancelled
-	JobDevices    Rate // devices that jobs call or update
+	JobDevices    Rate // devices on which jobs call a method or update the twin
 }
 
 // Rate limits how many operations a hub allows in each period. The limit is
@@ -34,12 +34,14 @@ type Rate struct {
 	Period  time.Duration // a second or a minute
 }
 
-// Limit returns how many operations a hub with this many units allows in one period.
+// Limit returns how many operations a hub allows in one period if it has the given
+// number of units.
 func (r Rate) Limit(units int) float64 {
 	return max(r.PerUnit*float64(units), r.PerHub)
 }
 
-// PerSecond returns how many operations a hub with this many units allows in a second.
+// PerSecond returns how many operations a hub allows in a second if it has the given
+// number of units.
 func (r Rate) PerSecond(units int) float64 {
 	return r.Limit(units) / r.Period.Seconds()
 }
@@ -54,7 +56,8 @@ func ParseTier(name string) (Tier, error) {
 	return tiers[i], nil
 }
 
-// CheckUnits returns an error if a hub of this tier cannot have this many units.
+// CheckUnits returns an error if a hub of this tier cannot have the given number of
+// units.
 func (t Tier) CheckUnits(units int) error {
 	if units < 1 || units > t.MaxUnits {
 		return fmt.Errorf("tier %s cannot have %d units; want 1 to %d", t.Name, units, t.MaxUnits)
@@ -98,7 +101,7 @@ var tiers = []Tier{
 	},
 }
 
-// small returns a tier with the limits that F1 and S1 have in common.
+// small returns a tier with the limits that the tiers F1 and S1 share.
 func small(name string, maxUnits int) Tier {
 	return Tier{
 		Name:       name,

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Topic filters to which a device may subscribe. A device may also subscribe to its
-// DeviceboundFilter.
+// Topic filters to which a device may subscribe. One more filter depends on the
+// device's id: see DeviceboundFilter.
 const (
 	MethodsFilter       = "$iothub/methods/POST/#"
 	TwinResponsesFilter = "$iothub/twin/res/#"
 	DesiredFilter       = "$iothub/twin/PATCH/properties/desired/#"
 )
 
-// The beginnings of the topics that devices and the hub publish to.
+// Prefixes of the topics to which devices and the hub publish.
 const (
 	methodRequest  = "$iothub/methods/POST/"
 	methodResponse = "$iothub/methods/res/"
@@ -107,15 +107,15 @@ func ParseTwinRequest(topic string) (request TwinRequest, rid string, err error)
 	return request, rid, err
 }
 
-// TwinResponse holds the contents of the topic to which the hub publishes its answer
-// to a twin request.
+// TwinResponse holds the fields of a topic. The hub publishes its answer to a twin
+// request to this topic.
 type TwinResponse struct {
 	Status    int
 	RequestID string
-	Version   int64 // new version of the reported properties; 0 if the request was a TwinGet
+	Version   int64 // new version of the reported properties; 0 in the answer to a TwinGet
 }
 
-// Topic returns the topic that ParseTwinResponse parses.
+// Topic returns the topic to which the hub publishes the answer.
 func (r TwinResponse) Topic() string {
 	topic := twinResponse + strconv.Itoa(r.Status) + "/?$rid=" + r.RequestID
 	if r.Version != 0 {
@@ -148,13 +148,14 @@ func ParseTwinResponse(topic string) (TwinResponse, error) {
 	return r, nil
 }
 
-// DesiredTopic returns the topic to which the hub publishes a change of the desired
-// properties. version is their new version.
+// DesiredTopic returns the topic to which the hub publishes a change of a twin's
+// desired properties. version is the properties' new version.
 func DesiredTopic(version int64) string {
 	return twinDesired + "?$version=" + strconv.FormatInt(version, 10)
 }
 
-// ParseDesired parses the topic of a change of the desired properties.
+// ParseDesired parses the topic of a change of a twin's desired properties. It returns
+// the new version of the properties.
 func ParseDesired(topic string) (version int64, err error) {
 	path, props, err := splitTopic(topic, twinDesired)
 	if err != nil {
@@ -174,8 +175,8 @@ func EventTopic(deviceID string, bag Bag) string {
 	return "devices/" + deviceID + "/messages/events/" + bag.Encode()
 }
 
-// ParseEvent parses the topic of a device-to-cloud message. moduleID is empty if a
-// device, not a module, published the message.
+// ParseEvent parses the topic of a device-to-cloud message. The returned moduleID is
+// empty unless a module published the message.
 func ParseEvent(topic string) (deviceID, moduleID string, bag Bag, err error) {
 	parts := strings.SplitN(topic, "/", 7)
 	switch {
@@ -194,8 +195,8 @@ func ParseEvent(topic string) (deviceID, moduleID string, bag Bag, err error) {
 	return deviceID, moduleID, bag, err
 }
 
-// splitTopic removes prefix from topic. It returns the text before the '?' and the
-// properties after the '?'.
+// splitTopic removes prefix from topic and splits the rest at the '?'. It returns the
+// text before the '?' and the properties after it.
 func splitTopic(topic, prefix string) (path string, props Bag, err error) {
 	rest, ok := strings.CutPrefix(topic, prefix)
 	if !ok {
@@ -207,7 +208,7 @@ func splitTopic(topic, prefix string) (path string, props Bag, err error) {
 	return path, props, err
 }
 
-// requestID returns the request id among the properties of a topic.
+// requestID returns the request id from a topic's properties, where it is called $rid.
 func requestID(props Bag) (string, error) {
 	rid, _ := props.Get("$rid")
 	if rid == "" {

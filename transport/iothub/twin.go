@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// Object is a JSON object that holds the tags or properties of a twin, or a patch of
-// them. Its numbers are json.Number, so that marshalling writes them unchanged.
+// Object is a JSON object with the tags or properties of a twin, or a patch of them.
+// Object stores numbers as json.Number, so that marshalling writes them unchanged.
 type Object map[string]any
 
-// ParseObject parses a JSON object. It refuses null and text after the object.
+// ParseObject parses a JSON object. It refuses null, and refuses text that follows the
+// object.
 func ParseObject(text []byte) (Object, error) {
 	var o Object
-	// UnmarshalJSON is called directly because json.Unmarshal would scan the text twice.
+	// Call UnmarshalJSON directly, because json.Unmarshal would scan the text twice.
 	if err := o.UnmarshalJSON(text); err != nil {
 		return nil, err
 	}
@@ -56,9 +57,9 @@ func (o Object) Version() int64 {
 	return 0
 }
 
-// Merge returns a copy of o with the changes of patch: a null in patch removes the
-// member, an object is merged into the member, and any other value replaces it. Merge
-// changes neither o nor patch.
+// Merge returns a copy of o to which patch is applied. A null in patch removes the
+// field. Merge merges an object in patch into the field of the same name. Any other
+// value replaces the field. o and patch stay unchanged.
 func (o Object) Merge(patch Object) Object {
 	return merge(o, patch)
 }
@@ -87,15 +88,15 @@ func merge(base, patch map[string]any) map[string]any {
 	return merged
 }
 
-// DeviceTwin is the twin in the form that a device receives over MQTT, without tags
-// and metadata.
+// DeviceTwin is a twin in the form that a device receives over MQTT, without tags and
+// metadata.
 type DeviceTwin struct {
 	Desired  Object `json:"desired"`
 	Reported Object `json:"reported"`
 }
 
-// Twin is a device's twin in the form of the service API. Its desired and reported
-// properties contain $metadata and $version.
+// Twin is a device's twin in the JSON form of the service API. Its desired and reported
+// properties include $metadata and $version.
 type Twin struct {
 	DeviceID                  string         `json:"deviceId"`
 	ETag                      string         `json:"etag,omitempty"`
@@ -121,22 +122,22 @@ type TwinProperties struct {
 	Reported Object `json:"reported"`
 }
 
-// TwinPatch is a change that a service makes to a twin: to its tags, its desired
-// properties or both. A null removes a tag or property.
+// TwinPatch is a change that a service makes to a twin's tags or desired properties. A
+// null removes a tag or property.
 type TwinPatch struct {
 	ETag       string               `json:"etag,omitempty"`
 	Tags       Object               `json:"tags,omitempty"`
 	Properties *TwinPatchProperties `json:"properties,omitempty"`
 }
 
-// TwinPatchProperties holds the change of the desired properties. A service cannot
+// TwinPatchProperties holds the change of a twin's desired properties. A service cannot
 // change the reported properties.
 type TwinPatchProperties struct {
 	Desired Object `json:"desired"`
 }
 
-// UnmarshalJSON parses a patch. It also accepts the form of early tutorials, which have
-// "desired" at the top level instead of under "properties".
+// UnmarshalJSON parses a twin patch. It also accepts the form of early IoT Hub
+// tutorials, which have "desired" at the top level instead of under "properties".
 func (p *TwinPatch) UnmarshalJSON(text []byte) error {
 	type plain TwinPatch
 	var v struct {

@@ -11,18 +11,17 @@ import (
 // SDKs send the same. The embedded hub accepts any version.
 const APIVersion = "2021-04-12"
 
-// UserName holds the contents of the MQTT user name that a device sends when it
-// connects.
+// UserName holds the fields of the MQTT user name with which a device connects.
 type UserName struct {
-	HostName   string // the hub's name, never a gateway's
+	HostName   string // the hub's name, even if the device connects through a gateway
 	DeviceID   string
 	ModuleID   string // empty for a device
-	APIVersion string // date of the protocol version; String defaults to APIVersion
+	APIVersion string // date of the protocol version; String writes APIVersion if it is empty
 	ModelID    string // id of the device's IoT Plug and Play model
-	ClientType string // DeviceClientType: name and version of the client's software
+	ClientType string // name and version of the client's software; called DeviceClientType in the text
 }
 
-// ClientID returns the MQTT client id that the device must send with the user name.
+// ClientID returns the MQTT client id with which the device must connect.
 func (u UserName) ClientID() string {
 	if u.ModuleID != "" {
 		return u.DeviceID + "/" + u.ModuleID
@@ -31,7 +30,7 @@ func (u UserName) ClientID() string {
 	return u.DeviceID
 }
 
-// String returns the user name in the form that the device sends:
+// String returns the user name as text:
 // HOST/CLIENTID/?api-version=...[&model-id=...]&DeviceClientType=...
 func (u UserName) String() string {
 	version := u.APIVersion
@@ -50,8 +49,8 @@ func (u UserName) String() string {
 	return s
 }
 
-// ParseUserName parses the form HOST/CLIENTID/?api-version=... and the older form
-// HOST/CLIENTID/api-version=...
+// ParseUserName parses an MQTT user name: HOST/CLIENTID/?api-version=... or the older
+// form HOST/CLIENTID/api-version=...
 func ParseUserName(text string) (UserName, error) {
 	parts := strings.SplitN(text, "/", 4)
 	if len(parts) < 3 || parts[0] == "" || parts[1] == "" {
@@ -61,7 +60,8 @@ func ParseUserName(text string) (UserName, error) {
 	u := UserName{HostName: parts[0], DeviceID: parts[1]}
 	query := parts[2]
 	if len(parts) == 4 {
-		// The third slash separates the module id, or belongs to an unencoded value.
+		// The third slash either follows the module id or is part of a value that was
+		// not percent-encoded.
 		if isQuery(parts[2]) {
 			query = parts[2] + "/" + parts[3]
 		} else {
@@ -98,7 +98,8 @@ func ParseUserName(text string) (UserName, error) {
 	return u, nil
 }
 
-// isQuery reports whether s is the last part of a user name, which follows the ids.
+// isQuery reports whether s begins with "?" or "api-version=". The last part of a user
+// name does; a device id or module id does not.
 func isQuery(s string) bool {
 	return strings.HasPrefix(s, "?") || strings.HasPrefix(s, "api-version=")
 }

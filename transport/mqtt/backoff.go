@@ -9,23 +9,25 @@ import (
 	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
-// backoff says how long to wait before the next attempt. The longest wait doubles
-// after each consecutive failure, up to longestDelay. The wait is a random part of the
-// longest wait, but never less than the share fixed.
+// backoff says how long to wait before the next attempt to connect. The longest wait
+// doubles after each consecutive failure, up to longestDelay. The actual wait is
+// random, between the share fixed of the longest wait and the longest wait.
 type backoff struct {
 	first time.Duration // longest wait after the first failure
-	fixed float64       // share of the longest wait that is always waited, 0 to 1
+	fixed float64       // smallest share of the longest wait, 0 to 1
 }
 
 var (
-	// afterLoss is used when the connection broke or could not be opened. The network
-	// may be back soon. The random wait keeps a fleet from connecting all at once.
+	// afterLoss is the back-off after a connection broke or could not be opened. The
+	// network may be back soon, so the first wait is short. The random wait prevents a
+	// fleet from connecting all at once.
 	afterLoss = backoff{time.Second, 0}
-	// afterBusy is used when the hub or the provisioning service has no capacity for
-	// the device, or when no server has its name.
+	// afterBusy is the back-off after the hub or the provisioning service had no
+	// capacity for the device. It also applies if no server has the hub's name.
 	afterBusy = backoff{10 * time.Second, 0.5}
-	// afterRefusal is used when the hub refused the login, or when another client uses
-	// the same identity. A quick retry would not help, and IoT Hub counts attempts.
+	// afterRefusal is the back-off after the hub refused the login. It also applies if
+	// another client uses the same identity. A quick retry would not help, and IoT Hub
+	// counts each attempt towards its limit on new connections.
 	afterRefusal = backoff{20 * time.Second, 0.5}
 )
 
@@ -33,21 +35,22 @@ const (
 	longestDelay = time.Minute // longest wait that this program chooses
 	longestAsked = time.Hour   // longest wait that a server can ask for
 	stableAfter  = time.Minute // a link that lasted this long resets the back-off
-	maxDoublings = 6           // enough doublings to exceed longestDelay from any first wait
+	maxDoublings = 6           // enough doublings for every first wait to exceed longestDelay
 
-	// contestedAfter is the number of consecutive links that the hub must close soon
-	// after the login before Run assumes that another client uses the same identity.
+	// contestedAfter is a number of consecutive links. If the hub closes this many
+	// links soon after the login, Run assumes that another client uses the same
+	// identity.
 	contestedAfter = 3
 )
 
-// delay returns the wait after the given number of earlier consecutive failures. random
-// is a random number from 0 to 1.
+// delay returns the wait before the next attempt. failures is the number of consecutive
+// failures before the last one. random is a random number from 0 to 1.
 func (b backoff) delay(failures int, random float64) time.Duration {
 	longest := float64(min(b.first<<min(failures, maxDoublings), longestDelay))
 	return time.Duration(longest * (b.fixed + (1-b.fixed)*random))
 }
 
-// backoffFor returns the back-off for the error of a failed attempt.
+// backoffFor returns the back-off that suits the error of a failed attempt to connect.
 func backoffFor(err error) backoff {
 	if refusal, ok := errors.AsType[*refusedError](err); ok {
 		if refusal.code == packets.ErrRefusedServerUnavailable {
@@ -69,29 +72,30 @@ func backoffFor(err error) backoff {
 	return afterLoss
 }
 
-// locateError is an error of Options.Locate that says whether the provisioning service
-// refused the device.
+// locateError is an error of Options.Locate, the function that finds the device's hub.
+// It reports whether the provisioning service refused the device.
 type locateError interface {
 	error
 	Refused() bool
 }
 
-// retryAfterError is an error of Options.Locate that says how long to wait.
+// retryAfterError is an error of Options.Locate, the function that finds the device's
+// hub. It returns how long the provisioning service asked the device to wait.
 type retryAfterError interface {
 	error
 	RetryAfter() time.Duration
 }
 
-// history is what Run remembers about its previous attempts.
+// history is what Run remembers about its earlier attempts to connect.
 type history struct {
 	failures  int    // consecutive failed attempts
-	refusals  int    // consecutive refused logins, or names that no server has
+	refusals  int    // consecutive attempts where the hub refused the login or its name did not exist
 	closings  int    // consecutive links that the hub closed soon after the login
 	lastError string // why the previous link ended
 }
 
-// after returns the history with one more attempt, and the wait before the next
-// attempt.
+// after adds one attempt to the history. It returns the new history and the wait before
+// the next attempt.
 func (h history) after(r attemptResult, random float64) (history, time.Duration) {
 	if r.renewed {
 		return history{}, 0
@@ -129,5 +133,6 @@ func (h history) after(r attemptResult, random float64) (history, time.Duration)
 }
 
 // contested reports whether another client seems to log in with the same identity. IoT
-// Hub then closes the older of the two connections. MQTT 3.1.1 gives no reason for it.
+// Hub closes the older of two such connections. MQTT 3.1.1 cannot report the reason, so
+// contested counts quick closings.
 func (h history) contested() bool { return h.closings >= contestedAfter }

@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	connectTimeout = 30 * time.Second // for CONNECT, and again for SUBSCRIBE
-	writeTimeout   = 30 * time.Second // a write that takes longer ends the link
-	quiesce        = 250              // milliseconds that a DISCONNECT may take
+	connectTimeout = 30 * time.Second // limit for CONNECT, and again for SUBSCRIBE
+	writeTimeout   = 30 * time.Second // the link ends if a write takes longer
+	quiesce        = 250              // longest time for a DISCONNECT, in milliseconds
 )
 
-// connect makes one attempt to connect: TCP, TLS, CONNECT and SUBSCRIBE. The returned
-// link has all its subscriptions. lastError is why the previous link ended.
+// connect tries once to connect to the hub: TCP, TLS, CONNECT and SUBSCRIBE. The link
+// that it returns has all its subscriptions. lastError says why the previous link
+// ended.
 func (s *settings) connect(ctx context.Context, lastError string) (*Link, error) {
 	conn, err := s.server.Connect(ctx)
 	if err != nil {
@@ -41,12 +42,12 @@ func (s *settings) connect(ctx context.Context, lastError string) (*Link, error)
 	return link, nil
 }
 
-// clientOptions returns the options of a paho client that uses the link's connection
-// and no other. Paho's own reconnecting is off, because it hides the hub's answer and
-// tries MQTT 3.1.
+// clientOptions returns the options of the paho MQTT client for this link. The client
+// uses the link's open connection and never opens another. Paho's own reconnecting is
+// off, because it hides the hub's answer and tries MQTT 3.1.
 func (s *settings) clientOptions(link *Link) *paho.ClientOptions {
 	o := paho.NewClientOptions()
-	o.AddBroker("tls://" + s.server.Address) // paho requires an address but does not dial it
+	o.AddBroker("tls://" + s.server.Address) // paho requires an address here but never connects to it
 	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return link.conn, nil })
 	o.SetProtocolVersion(4)
 	o.SetCleanSession(true)
@@ -63,16 +64,18 @@ func (s *settings) clientOptions(link *Link) *paho.ClientOptions {
 	o.SetUsername(login.userName)
 	o.SetPassword(login.password)
 
-	// One handler receives all messages. Paho removes the handler of a subscription as
-	// soon as it sends UNSUBSCRIBE, and would drop messages that are on their way.
+	// One handler receives the messages of all subscriptions. Paho removes a
+	// subscription's own handler as soon as it sends UNSUBSCRIBE. It would then drop
+	// messages that arrive before the hub has unsubscribed the device.
 	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { link.receive(m.Topic(), m.Payload()) })
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { link.end(s.lossError(err)) })
 	return o
 }
 
-// login sends CONNECT and waits for CONNACK.
+// login sends CONNECT and waits for the hub's CONNACK.
 func (s *settings) login(ctx context.Context, link *Link) error {
-	// Paho's Connect takes no context. Closing the connection makes it return.
+	// Paho's Connect takes no context. When ctx ends, closing the connection makes
+	// Connect return.
 	stop := context.AfterFunc(ctx, func() { link.conn.Close() })
 	token := link.client.Connect().(*paho.ConnectToken)
 	<-token.Done()
@@ -92,8 +95,8 @@ func (s *settings) login(ctx context.Context, link *Link) error {
 	return nil
 }
 
-// subscribe subscribes to methods, twin answers and desired properties, and waits until
-// the hub has granted all three subscriptions.
+// subscribe subscribes to direct methods, twin answers and changes of desired
+// properties. It waits until the hub has granted all three subscriptions.
 func (s *settings) subscribe(ctx context.Context, link *Link) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -114,5 +117,5 @@ func (s *settings) subscribe(ctx context.Context, link *Link) error {
 	return nil
 }
 
-// pingTimeout returns how long the answer to a ping may take.
+// pingTimeout returns how long the hub may take to answer a ping.
 func (s *settings) pingTimeout() time.Duration { return min(20*time.Second, s.KeepAlive) }

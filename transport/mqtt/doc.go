@@ -1,21 +1,22 @@
-// Package mqtt connects a device to its hub with MQTT 3.1.1 over TLS. Call [Run] with
-// a serve function. Run keeps the device connected until its context ends and calls
-// serve once for each connection, with a [Link]. Through the link the device receives
-// direct methods and changes of its desired properties, answers methods, reads its
-// twin, reports properties and sends messages.
+// Package mqtt connects a device to its hub with MQTT 3.1.1 over TLS. Call [Run] with a
+// serve function. Run keeps the device connected until its context ends and calls serve
+// once for each connection, with a [Link]. Through the link the device receives direct
+// methods and changes of its desired properties, answers methods, reads its twin,
+// reports properties and sends messages.
 //
 // Guarantees:
-//   - The hub has acknowledged all subscriptions before Run calls serve. No message
-//     that the hub sends later is missed.
-//   - A link delivers each method once. When the link is lost, methods that are still
-//     queued are discarded, because the device can no longer answer them. A request id
+//   - Run calls serve after the hub has acknowledged all subscriptions, so serve misses
+//     no message.
+//   - A link delivers each method once. When the link is lost, it discards the methods
+//     that are still queued, because the device can no longer answer them. A request id
 //     is valid for one link only; the same id on the next link is another request.
 //   - A device logs in with a key, a ready-made token or a certificate, over TLS or
 //     WebSocket, directly or through a proxy. Package dial opens all connections.
-//   - Each attempt signs a new token. A login that failed because of a wrong clock
-//     succeeds once the clock is right.
+//   - Each attempt to connect signs a new token. After a login failed because of a
+//     wrong clock, a later attempt succeeds once the clock is right.
 //   - Before a token expires, Run replaces the link: it unsubscribes from methods,
-//     waits until all received methods are answered, disconnects and connects again.
+//     waits until the device has answered all received methods, disconnects and
+//     connects again.
 //   - Run never gives up. It waits between attempts with exponential back-off and
 //     jitter.
 //   - Run notices a dead connection after about KeepAlive plus half a minute.

@@ -11,22 +11,23 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// ErrLinkEnded means that the link was lost or closed, so that nothing can be sent
-// through it any more. Run calls serve again with another link.
+// ErrLinkEnded means that the link was lost or closed, so nothing more can be sent
+// through it. Run calls serve again with a new link.
 var ErrLinkEnded = errors.New("the link to the hub has ended")
 
-// errClosedByHub means that the hub closed the connection, in good order or not.
+// errClosedByHub means that the hub closed the connection, by a normal close or a reset.
 var errClosedByHub = fmt.Errorf("closed by the hub: %w", ErrLinkEnded)
 
-// refusedError reports a CONNACK that refuses the login.
+// refusedError means that the hub refused the login in its CONNACK.
 type refusedError struct {
-	code byte // the return code of MQTT 3.1.1
+	code byte // return code of the CONNACK, as defined by MQTT 3.1.1
 	text string
 }
 
 func (e *refusedError) Error() string { return e.text }
 
-// refusal returns the error for the return code of a CONNACK that refuses the login.
+// refusal returns the error for a refused login. code is the return code of the
+// CONNACK.
 func (s *settings) refusal(code byte) error {
 	text := fmt.Sprintf("hub at %s: ", s.server.Address)
 
@@ -52,7 +53,8 @@ func (s *settings) refusal(code byte) error {
 	return &refusedError{code, text}
 }
 
-// lossError returns why a link was lost. err is the error of the paho client.
+// lossError returns an error that says why a link was lost. err is the error from the
+// paho client.
 func (s *settings) lossError(err error) error {
 	reason, cause := "the connection broke", ErrLinkEnded
 
@@ -60,7 +62,7 @@ func (s *settings) lossError(err error) error {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		cause = errClosedByHub
 		reason = "the hub closed the link: the hub was stopped, another client logged in as this device, or the device was disabled or deleted"
-	case strings.Contains(err.Error(), "pingresp"): // paho has no error value for a missing answer to a ping
+	case strings.Contains(err.Error(), "pingresp"): // paho has no error value for an unanswered ping
 		reason = fmt.Sprintf("the hub did not answer a ping within %s; check the network", s.pingTimeout())
 	default:
 		reason += ": " + err.Error()
@@ -69,8 +71,8 @@ func (s *settings) lossError(err error) error {
 	return &explainedError{fmt.Sprintf("hub at %s: %s", s.server.Address, reason), cause}
 }
 
-// explainedError is an error whose text is written for people and does not repeat the
-// text of its cause.
+// explainedError is an error with a text for users. Its text does not repeat the text
+// of its cause.
 type explainedError struct {
 	text  string
 	cause error

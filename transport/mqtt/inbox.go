@@ -9,27 +9,28 @@ import (
 )
 
 const (
-	// inboxSize is the number of methods and of property changes that can wait for the
-	// device. A door handles methods as they arrive, so that more can only be a flood.
-	// The inbox drops them, and the hub reports a timeout to their senders.
+	// inboxSize limits the direct methods, and also the property changes, that wait for
+	// the device. A device handles methods as they arrive, so only a flood can fill the
+	// inbox. The inbox drops further methods, and the hub reports a timeout to their
+	// senders.
 	inboxSize = 64
-	// rememberedIDs is the number of request ids that are kept to find duplicates.
+	// rememberedIDs is the number of recent request ids in which duplicates are found.
 	rememberedIDs = 4096
 )
 
-// inbox holds methods and property changes from the hub until the device takes them.
-// It also knows which methods have no answer yet.
+// inbox holds direct methods and property changes from the hub until the device takes
+// them. It also records which methods have no answer yet.
 type inbox struct {
 	log     *zap.Logger
 	methods chan iothub.Method
 	desired chan iothub.Object
-	flushed chan struct{} // closed when methods is closed and every method has its answer
+	flushed chan struct{} // closed when methods is closed and all its methods are answered
 
 	mu         sync.Mutex
-	closed     bool            // methods is closed
-	unanswered map[string]bool // by request id; true while the answer is being written
+	closed     bool            // whether methods is closed
+	unanswered map[string]bool // key: request id; true while the answer is being written
 	recent     recentIDs
-	dropped    int // methods that found the inbox full
+	dropped    int // number of methods dropped because the inbox was full
 }
 
 func newInbox(log *zap.Logger) *inbox {
@@ -43,8 +44,8 @@ func newInbox(log *zap.Logger) *inbox {
 	}
 }
 
-// addMethod queues a method for the device. It drops the method if the link is closing,
-// the hub sent it before, or the queue is full.
+// addMethod queues a direct method for the device. It drops the method if the link is
+// closing, if the hub has sent the method before, or if the queue is full.
 func (b *inbox) addMethod(m iothub.Method) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,9 +69,9 @@ func (b *inbox) addMethod(m iothub.Method) {
 	}
 }
 
-// addDesired queues a change of the desired properties. If the queue is full it drops
-// the oldest change: the gap before the next version then shows the device that it
-// missed a change.
+// addDesired queues a change of the desired properties. If the queue is full,
+// addDesired drops the oldest change. The device then sees a gap in the version numbers
+// and knows that it missed a change.
 func (b *inbox) addDesired(patch iothub.Object) {
 	for {
 		select {
@@ -87,8 +88,8 @@ func (b *inbox) addDesired(patch iothub.Object) {
 	}
 }
 
-// startAnswer marks a method as being answered. It returns false if the method has an
-// answer already or was never delivered.
+// startAnswer records that the device begins to answer a method. It returns false if
+// the method was never delivered or already has an answer.
 func (b *inbox) startAnswer(requestID string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,7 +102,7 @@ func (b *inbox) startAnswer(requestID string) bool {
 	return true
 }
 
-// finishAnswer records that the answer to a method was written.
+// finishAnswer records that the answer to a method is written.
 func (b *inbox) finishAnswer(requestID string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,7 +111,8 @@ func (b *inbox) finishAnswer(requestID string) {
 	b.signalFlushed()
 }
 
-// close stops accepting methods. The device can still take and answer queued methods.
+// close makes the inbox refuse new methods. The device can still take and answer the
+// queued ones.
 func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,8 +125,8 @@ func (b *inbox) close() {
 	b.signalFlushed()
 }
 
-// discard stops accepting methods and drops the queued ones, because the link is lost
-// and nobody would receive their answers.
+// discard makes the inbox refuse new methods and drops the queued ones. It is called
+// when the link is lost, because answers could no longer be sent.
 func (b *inbox) discard() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -140,8 +142,8 @@ func (b *inbox) discard() {
 	b.signalFlushed()
 }
 
-// signalFlushed closes flushed once the inbox is closed and every method has its
-// answer. The caller holds mu.
+// signalFlushed closes the channel flushed once the inbox is closed and all methods are
+// answered. The caller must hold mu.
 func (b *inbox) signalFlushed() {
 	if !b.closed || len(b.unanswered) > 0 {
 		return
@@ -170,14 +172,14 @@ func (b *inbox) countUnanswered() int {
 	return len(b.unanswered)
 }
 
-// recentIDs remembers the last rememberedIDs request ids.
+// recentIDs remembers the last rememberedIDs request ids to find duplicates.
 type recentIDs struct {
 	known map[string]struct{}
-	ring  []string // ids in the order of their arrival, from oldest on
-	next  int      // index in ring of the oldest id, once ring is full
+	ring  []string // ids in order of arrival, oldest first until next moves
+	next  int      // index in ring of the oldest id, once ring has its full length
 }
 
-// add remembers an id. It returns false if the id is known.
+// add remembers an id. It returns false if the id is already in recentIDs.
 func (r *recentIDs) add(id string) bool {
 	if _, ok := r.known[id]; ok {
 		return false
@@ -194,7 +196,7 @@ func (r *recentIDs) add(id string) bool {
 	return true
 }
 
-// methodFields returns the log fields that identify a method.
+// methodFields returns the log fields that identify a method call.
 func methodFields(m iothub.Method) []zap.Field {
 	return []zap.Field{zap.String("method", m.Name), zap.String("request_id", m.RequestID)}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Link is one connection to the hub, from its subscriptions to its end. All methods may
-// be called from any goroutine, even after the end of the link.
+// Link is one connection to the hub. It exists from the moment the hub has granted all
+// subscriptions. All methods may be called from any goroutine, even after the link has
+// ended.
 type Link struct {
 	set       *settings
 	log       *zap.Logger
@@ -25,7 +26,7 @@ type Link struct {
 	requests  *twinRequests
 	lastError string // why the previous link ended
 
-	ended     chan struct{} // closed when nothing can be sent any more
+	ended     chan struct{} // closed when the link has ended and can send nothing more
 	endOnce   sync.Once
 	endReason error // set before ended is closed
 }
@@ -42,23 +43,23 @@ func newLink(s *settings, conn net.Conn, lastError string) *Link {
 	}
 }
 
-// Methods delivers the direct methods. The channel is closed when no more methods will
-// arrive on this link: after the link is lost, or before it is renewed or closed. In
-// the second case the device can still answer the methods that it received.
+// Methods returns the channel on which direct methods arrive. The channel is closed
+// when the link is lost, and before the link is renewed or closed. Before a renewal or
+// a close, the device can still answer the methods that it received.
 func (l *Link) Methods() <-chan iothub.Method { return l.in.methods }
 
-// Desired delivers the changes of the desired properties, each with its $version. If
-// the device does not take them fast enough, the oldest changes are dropped, which
-// leaves a gap in the versions. The channel is never closed.
+// Desired returns the channel on which changes of the desired properties arrive, each
+// with its $version. If the device reads too slowly, the oldest changes are dropped and
+// the versions have a gap. The channel is never closed.
 func (l *Link) Desired() <-chan iothub.Object { return l.in.desired }
 
-// LastError returns why the previous link ended. It is empty for the first link, and if
-// the previous link ended to be renewed.
+// LastError returns the reason why the previous link ended. It returns "" if there was
+// no previous link or if that link ended for a renewal.
 func (l *Link) LastError() string { return l.lastError }
 
-// Respond answers a direct method. It returns when the answer is written to the
-// connection. It returns ErrLinkEnded if the link has ended, and another error if the
-// link did not deliver the request or the request has its answer already.
+// Respond answers a direct method. It returns after it has written the answer to the
+// connection. It returns ErrLinkEnded if the link has ended. It returns another error
+// if this link did not deliver the request, or if the request already has an answer.
 func (l *Link) Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error {
 	if err := l.endedError(); err != nil {
 		return fmt.Errorf("answer request %s: %w", requestID, err)
@@ -82,8 +83,8 @@ func (l *Link) Respond(ctx context.Context, requestID string, response iothub.Me
 	return nil
 }
 
-// receive handles a message from the hub. Paho calls it from one goroutine; it must not
-// block.
+// receive handles a message from the hub. The paho client calls receive from one
+// goroutine, so receive must not block.
 func (l *Link) receive(topic string, payload []byte) {
 	if name, rid, err := iothub.ParseMethodRequest(topic); err == nil {
 		l.in.addMethod(iothub.Method{RequestID: rid, Name: name, Payload: payload})
@@ -111,15 +112,16 @@ func (l *Link) receive(topic string, payload []byte) {
 	l.log.Warn("ignored a message with an unknown topic from the hub", zap.String("topic", topic))
 }
 
-// publish sends a message with QoS 0. It returns when the message is written.
+// publish sends a message with QoS 0. It returns after it has written the message to
+// the connection.
 func (l *Link) publish(ctx context.Context, topic string, payload []byte) error {
 	_, err := l.await(ctx, func() paho.Token { return l.client.Publish(topic, 0, false, payload) })
 	return err
 }
 
-// await calls start, which starts an operation of the paho client, and waits until the
-// operation, the link or ctx ends. It calls start in a goroutine because paho may block
-// there, and may never complete the returned token.
+// await calls start and waits until the operation that start begins, the link or ctx
+// ends. start calls the paho client, which may block and may never complete the
+// returned token. await therefore calls start in a goroutine.
 func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, error) {
 	if err := l.endedError(); err != nil {
 		return nil, err
@@ -137,7 +139,7 @@ func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, 
 
 	select {
 	case token := <-done:
-		if err := token.Error(); err != nil { // paho reports only errors of the connection
+		if err := token.Error(); err != nil { // paho reports no other errors than those of the connection
 			return nil, fmt.Errorf("%w: %w", ErrLinkEnded, err)
 		}
 		return token, nil
@@ -148,16 +150,16 @@ func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, 
 	}
 }
 
-// end marks the link as ended. Only the first call has an effect.
+// end marks the link as ended for the given reason. Only the first call has an effect.
 func (l *Link) end(reason error) {
 	l.endOnce.Do(func() {
 		l.endReason = reason
-		l.in.discard() // before anyone can see that the link has ended
+		l.in.discard() // drop the queued methods before anyone can see that the link has ended
 		close(l.ended)
 	})
 }
 
-// endedError returns why the link ended, or nil if it has not ended.
+// endedError returns the reason why the link ended, or nil if it has not ended.
 func (l *Link) endedError() error {
 	select {
 	case <-l.ended:
@@ -167,9 +169,10 @@ func (l *Link) endedError() error {
 	}
 }
 
-// close disconnects and marks the link as ended. It returns when DISCONNECT is written
-// and the connection is closed, but does not wait for paho's goroutines: they may take
-// the whole quiesce time, and a device that renews its token would have no link so long.
+// close disconnects from the hub and marks the link as ended. It returns when
+// DISCONNECT is written and the connection is closed. It does not wait for paho's
+// goroutines: they may need the whole quiesce time, and a device that renews its token
+// would be offline for that time.
 func (l *Link) close(reason error) {
 	go l.client.Disconnect(quiesce)
 
@@ -181,7 +184,8 @@ func (l *Link) close(reason error) {
 	l.end(reason)
 }
 
-// linkConn is a connection whose channel closed tells that it was closed.
+// linkConn is a connection with a channel, closed, that is closed together with the
+// connection.
 type linkConn struct {
 	net.Conn
 	once   sync.Once

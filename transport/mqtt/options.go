@@ -19,72 +19,82 @@ import (
 )
 
 const (
-	// DefaultKeepAlive is the default of Options.KeepAlive. With it, a dead link is
-	// found within 90 s and costs two small packets a minute. IoT Hub closes a link on
-	// which it receives nothing for one and a half times the keep-alive.
+	// DefaultKeepAlive is the default of Options.KeepAlive. With this value, a dead
+	// link is detected within 90 s, and an idle link needs two small packets a minute.
+	// IoT Hub closes a link that is silent for one and a half times the keep-alive.
 	DefaultKeepAlive = time.Minute
-	// DefaultTokenLife is the default of Options.TokenLife, as in the official SDKs.
+	// DefaultTokenLife is the default of Options.TokenLife. The official SDKs use the
+	// same value.
 	DefaultTokenLife = time.Hour
 	// maxKeepAlive is the longest keep-alive that IoT Hub accepts.
 	maxKeepAlive = 1767 * time.Second
 )
 
-// Options configure the device's identity and its connection to the hub.
+// Options say which device connects, and how it connects to the hub.
 type Options struct {
-	// Device is the identity that logs in. User name and token contain its host name.
+	// Device is the identity that logs in. The MQTT user name and the token contain its
+	// host name.
 	Device iothub.Device
-	// Locate, if set, replaces Device: Run calls it before each attempt to ask which
-	// hub a provisioning service has assigned. refusals is the number of consecutive
-	// attempts for which the hub refused the login or did not exist. If it is above 0,
-	// the assignment may be out of date. An error with a method Refused() bool or
-	// RetryAfter() time.Duration determines when Run tries again. Run treats other
-	// errors as network errors.
+	// Locate finds the hub of a device that uses a provisioning service. If Locate is
+	// set, Run ignores Device and calls Locate before each attempt to connect. refusals
+	// is the number of consecutive attempts in which the hub refused the login or its
+	// name did not exist. If refusals is above 0, the device may have been moved to
+	// another hub.
+	//
+	// An error of Locate can have a method Refused() bool or RetryAfter()
+	// time.Duration, which determines when Run tries again. Run treats all other errors
+	// as network errors.
 	Locate func(ctx context.Context, refusals int) (iothub.Device, error)
-	// Endpoint is the HOST or HOST:PORT to connect to instead of the device's gateway
-	// or host name. The server's certificate must then be for the endpoint's host.
+	// Endpoint is the HOST or HOST:PORT to connect to. Empty means the gateway or host
+	// name of the device. The server's certificate must be valid for the host in
+	// Endpoint.
 	Endpoint string
-	// RootCAs holds the CA certificates to trust. Nil means those of the system.
+	// RootCAs holds the CA certificates that may vouch for the hub. Nil means the
+	// system's CA certificates.
 	RootCAs *x509.CertPool
 	// Certificate returns the certificate of a device whose Device.X509 is set. Run
-	// calls it for each attempt, so that a renewed certificate is used.
+	// calls it for each attempt, so a renewed certificate takes effect at the next
+	// attempt.
 	Certificate func() (tls.Certificate, error)
-	// WebSocket connects with WebSocket to port 443 instead of 8883.
+	// WebSocket sends MQTT through a WebSocket on port 443 instead of TLS on port 8883.
 	WebSocket bool
-	// Proxy is the proxy to connect through, as dial.ParseProxy returns it. A SOCKS
-	// proxy works with and without WebSocket, an HTTP proxy only with WebSocket. Nil
-	// means no proxy.
+	// Proxy is the address of the proxy. Use dial.ParseProxy to make it. An HTTP proxy
+	// requires WebSocket; a SOCKS proxy does not. Nil means a direct connection.
 	Proxy *url.URL
 	// ModelID is the id of the device's IoT Plug and Play model, which the device
 	// announces to the hub.
 	ModelID string
 	// ProductInfo names the software that runs on the device. Empty means "latchd".
 	ProductInfo string
-	// KeepAlive is how long a link may be silent before the device sends a ping, in
-	// whole seconds. 0 means DefaultKeepAlive.
+	// KeepAlive is how long a link may be silent before the device sends a ping. It
+	// must be whole seconds. 0 means DefaultKeepAlive.
 	KeepAlive time.Duration
-	// TokenLife is how long a token is valid. Run renews the link after 75 to 85 % of
-	// it, but never with a ready-made token or a certificate. 0 means DefaultTokenLife.
+	// TokenLife is how long a token is valid. Run renews the link when 75 to 85 % of
+	// this time has passed. Run never renews the link of a device with a ready-made
+	// token or a certificate. 0 means DefaultTokenLife.
 	TokenLife time.Duration
-	// Logger receives the events of the link. Nil disables logging.
+	// Logger receives log entries about the link. Nil disables logging.
 	Logger *zap.Logger
 
-	// Now returns the time. Nil means time.Now.
+	// Now returns the current time. Nil means time.Now.
 	Now func() time.Time
-	// After returns a channel that receives after a time. Nil means time.After.
+	// After returns a channel that receives a value once the given time has passed. Nil
+	// means time.After.
 	After func(time.Duration) <-chan time.Time
 	// Rand returns a random number from 0 up to 1. Nil means rand.Float64.
 	Rand func() float64
-	// Dial opens TCP connections. Nil means a net.Dialer.
+	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// settings are checked options with all defaults filled in.
+// settings are checked Options in which all defaults are filled in.
 type settings struct {
 	Options
 	server dial.Server
 }
 
-// check checks all options except Device and fills in the defaults.
+// check checks all options except Device. It returns settings in which the defaults are
+// filled in.
 func (o Options) check() (settings, error) {
 	s := settings{Options: o}
 	s.setDefaults()
@@ -108,7 +118,7 @@ func (o Options) check() (settings, error) {
 	return s, nil
 }
 
-// forDevice returns the settings for a device, after checking the device.
+// forDevice checks the device d and returns the settings with which d connects.
 func (s settings) forDevice(d iothub.Device) (*settings, error) {
 	s.Device = d
 	switch {
@@ -153,14 +163,15 @@ func (s *settings) setDefaults() {
 	}
 }
 
-// credentials are the parts of CONNECT that identify the device.
+// credentials are the fields of an MQTT CONNECT that identify the device.
 type credentials struct {
 	clientID string
 	userName string
-	password string // a token; empty for a device with a certificate
+	password string // a token; empty if the device has a certificate
 }
 
-// credentials returns the device's credentials, with a new token.
+// credentials returns the credentials with which the device logs in now. It signs a new
+// token if the device has a key.
 func (s *settings) credentials() credentials {
 	d := s.Device
 	user := iothub.UserName{
@@ -180,7 +191,7 @@ func (s *settings) credentials() credentials {
 	return credentials{user.ClientID(), user.String(), password}
 }
 
-// renewal returns a channel that receives when it is time to renew the token. It
+// renewal returns a channel that receives a value when the token should be renewed. It
 // returns nil for a device that does not sign its own tokens.
 func (s *settings) renewal() <-chan time.Time {
 	if len(s.Device.Key) == 0 {

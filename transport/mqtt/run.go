@@ -13,33 +13,34 @@ import (
 )
 
 const (
-	// flushTimeout is how long unanswered methods may delay a renewal.
+	// flushTimeout is how long Run waits for answers to delivered methods before it
+	// renews the link.
 	flushTimeout = 30 * time.Second
-	// endTimeout is how long unanswered methods may delay the end of Run. A bolt takes
-	// at most 4 s.
+	// endTimeout is how long Run waits for answers to delivered methods before it ends.
+	// A door's bolt needs at most 4 s to move.
 	endTimeout = 5 * time.Second
 	// stepTimeout limits each request to the hub during a renewal.
 	stepTimeout = 10 * time.Second
 )
 
 // Run keeps the device connected until ctx ends. It calls serve once for each link. Run
-// returns nil when ctx has ended, and returns an error only for options that cannot
-// work.
+// returns nil when ctx has ended. It returns an error only if the options are invalid.
 //
-// The context of serve ends when the link is lost or closed. Serve must return soon
-// after that, because Run does not connect again before. If serve returns earlier, Run
-// closes the link and connects again. When ctx ends, the link delivers no more methods,
-// and the device has 5 s to answer the delivered ones before serve's context ends.
+// The context of serve ends when the link is lost or closed. Serve must then return
+// soon, because Run connects again only after serve has returned. If serve returns
+// earlier, Run closes the link and connects again. When ctx ends, the link delivers no
+// more methods. The device then has 5 s to answer the delivered methods before the
+// context of serve ends.
 //
 // After a failure, Run waits for a random time before it tries again. The longest wait
 // doubles with each consecutive failure, up to 60 s:
 //   - After the connection broke or could not be opened: 0 to 1 s at first.
 //   - After the hub had no capacity or no server had its name: 5 to 10 s at first.
-//   - After a refused login, or when another client seems to use the same identity:
-//     10 to 20 s at first.
+//   - After a refused login, or when another client seems to use the same identity: 10
+//     to 20 s at first.
 //
-// A link that lasted for 60 s or until its renewal resets the wait. After a renewal,
-// Run connects again at once.
+// The wait becomes short again after a link that lasted for 60 s or until its renewal.
+// After a renewal, Run connects again at once.
 func Run(ctx context.Context, opts Options, serve func(ctx context.Context, link *Link) error) error {
 	s, err := opts.check()
 	if err == nil && opts.Locate == nil {
@@ -78,14 +79,14 @@ func Run(ctx context.Context, opts Options, serve func(ctx context.Context, link
 
 // attemptResult says how an attempt to connect ended.
 type attemptResult struct {
-	linked   bool          // the attempt led to a link
+	linked   bool          // the attempt opened a link
 	duration time.Duration // how long the link lasted
-	renewed  bool          // the link ended to renew its token
+	renewed  bool          // the link was closed to renew its token
 	err      error         // why the link ended or could not be opened; nil after a renewal
 }
 
-// attempt asks for the device if it has to be located, connects and serves the link
-// until it ends.
+// attempt makes one attempt to connect. It asks Locate for the device if necessary,
+// connects, and serves the link until the link ends.
 func (s settings) attempt(ctx context.Context, previous history, serve func(context.Context, *Link) error) attemptResult {
 	located, err := s.locate(ctx, previous.refusals)
 	if err != nil {
@@ -104,7 +105,8 @@ func (s settings) attempt(ctx context.Context, previous history, serve func(cont
 	return result
 }
 
-// locate returns the settings for the device that must log in now.
+// locate returns the settings of the device that logs in next. It calls Options.Locate
+// if that function is set.
 func (s settings) locate(ctx context.Context, refusals int) (*settings, error) {
 	if s.Locate == nil {
 		return s.forDevice(s.Device)
@@ -117,10 +119,11 @@ func (s settings) locate(ctx context.Context, refusals int) (*settings, error) {
 	return s.forDevice(d)
 }
 
-// serve calls the serve function and closes the link when the function returns, the
-// link is lost, its token must be renewed, or ctx ends.
+// serve calls the function serve with the link. It closes the link when the function
+// returns, the link is lost, its token must be renewed, or ctx ends.
 func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) error) attemptResult {
-	// The context of serve outlives ctx, so that the device can answer its methods.
+	// The context of the function serve outlives ctx, so that the device can answer its
+	// last methods.
 	serveCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	served := make(chan error, 1)
@@ -143,7 +146,7 @@ func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) err
 		<-served
 	case err := <-served:
 		if l.in.isClosed() {
-			<-l.ended // the link was lost, and serve noticed it first
+			<-l.ended // serve returned because the link was lost; wait for the reason
 		}
 		if err == nil {
 			err = errors.New("it ended without an error")
@@ -158,9 +161,9 @@ func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) err
 	return result
 }
 
-// prepareRenewal brings the link to a state in which it can be closed without loss: no
-// more methods arrive, and all methods that arrived have answers. Its error means that
-// the hub did not confirm this. The link can be closed all the same.
+// prepareRenewal prepares the link for closing without loss: no more methods arrive,
+// and all methods that arrived have answers. If the hub does not confirm the end of the
+// methods, prepareRenewal returns an error. The caller can close the link all the same.
 func (l *Link) prepareRenewal(ctx context.Context) error {
 	l.log.Debug("renewing the token")
 	err := l.stopMethods(ctx)
@@ -173,18 +176,18 @@ func (l *Link) prepareRenewal(ctx context.Context) error {
 	return err
 }
 
-// awaitRead waits until the hub has read the answers. It is not enough that they are
-// written: a hub may see the next link first and drop whatever it has not yet read from
-// this one. A hub reads a link in order. Once it answers a twin request, it has read
-// everything that the device sent before the request.
+// awaitRead waits until the hub has read the last answers. It is not enough to write
+// them: if the hub sees the next link first, it may drop what it has not yet read from
+// the old link. A hub reads a link in order. Its answer to a twin request therefore
+// proves that it has read everything before that request.
 func (l *Link) awaitRead(ctx context.Context) {
 	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the hub may not have read the last answers", zap.Error(err))
 	}
 }
 
-// roundTrip reads the twin and ignores its content. It returns once everything that the
-// device and the hub sent before has arrived.
+// roundTrip reads the twin and ignores its content. When roundTrip returns nil,
+// everything that the device and the hub sent before has arrived.
 func (l *Link) roundTrip(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -195,9 +198,9 @@ func (l *Link) roundTrip(ctx context.Context) error {
 	})
 }
 
-// stopMethods unsubscribes from methods and waits until the methods that the hub had
-// sent before have arrived. A method that arrives later is ignored, and the hub reports
-// that to its sender.
+// stopMethods unsubscribes from direct methods. It then waits until the methods that
+// the hub has already sent have arrived. The device ignores a method that arrives
+// later, and the hub reports a timeout to the sender.
 func (l *Link) stopMethods(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -210,16 +213,17 @@ func (l *Link) stopMethods(ctx context.Context) error {
 		return fmt.Errorf("hub at %s: unsubscribe from methods to renew the token: %w", l.set.server.Address, err)
 	}
 
-	// The acknowledgement can overtake methods, both in the hub's buffers and in paho.
-	// The answer to a twin request cannot, because it is a message too.
+	// The hub's acknowledgement can overtake methods, both in the hub's buffers and in
+	// paho. The answer to a twin request cannot overtake methods, because it is a
+	// message like them.
 	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the last methods may not have arrived", zap.Error(err))
 	}
 	return nil
 }
 
-// within runs do and returns its error, or an error if do takes longer than limit. In
-// that case do goes on in its goroutine.
+// within runs do and returns its error. If do takes longer than limit, within returns
+// an error and leaves do running in its goroutine.
 func (l *Link) within(limit time.Duration, do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()
@@ -232,8 +236,8 @@ func (l *Link) within(limit time.Duration, do func() error) error {
 	}
 }
 
-// flush waits until all delivered methods have answers, but at most limit. If ctx ends,
-// it waits for at most endTimeout more.
+// flush waits until the device has answered all delivered methods, but at most for
+// limit. If ctx ends, flush waits for at most endTimeout more.
 func (l *Link) flush(ctx context.Context, limit time.Duration) {
 	select {
 	case <-l.in.flushed:

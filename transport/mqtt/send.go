@@ -10,13 +10,14 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// sendTimeout limits the wait for a message's acknowledgement, as in the official SDKs.
-// A hub that throttles the device delays the acknowledgement or closes the link.
+// sendTimeout limits the wait until the hub acknowledges a message. The official SDKs
+// use the same limit. A hub that throttles the device delays the acknowledgement or
+// closes the link.
 const sendTimeout = 30 * time.Second
 
-// Send sends a device-to-cloud message. It returns when the hub has acknowledged the
-// message. If Send fails, the hub may still have received the message: send it again
-// with the same ID to deliver it at least once.
+// Send sends a device-to-cloud message. It returns nil after the hub has acknowledged
+// the message. If Send fails, the hub may still have received the message. To deliver a
+// message at least once, send it again with the same ID.
 func (l *Link) Send(ctx context.Context, m iothub.Message) error {
 	if n := len(m.Body); n > iothub.MaxMessage {
 		return fmt.Errorf("send a message: it has %d bytes; at most %d are allowed", n, iothub.MaxMessage)

@@ -2,9 +2,9 @@ package mqtt
 
 import "context"
 
-// Try makes one attempt to connect and subscribe as Run does, and then closes the link.
-// It returns the error that Run would log. If the device has a link already, the hub
-// closes that link.
+// Try connects and subscribes once, as Run does, and then closes the link. It returns
+// the error that Run would log. If the device is already connected, the hub closes the
+// older link.
 func Try(ctx context.Context, opts Options) error {
 	s, err := opts.check()
 	if err != nil {

@@ -14,18 +14,20 @@ import (
 )
 
 // twinTimeout limits the wait for the answer to a twin request. IoT Hub does not answer
-// a request at all if it has an internal problem.
+// a twin request if it has an internal problem.
 const twinTimeout = 30 * time.Second
 
-// ErrNoAnswer means that the hub did not answer a twin request within 30 s. The hub may
-// or may not have stored the properties of a report.
+// ErrNoAnswer means that the hub did not answer a twin request within 30 s. If the
+// request reported properties, the hub may or may not have stored them.
 var ErrNoAnswer = errors.New("the hub did not answer within 30 s")
 
-// Twin reads the device's twin. If the hub refuses, the error is an *iothub.Error.
+// Twin reads the device's twin. If the hub refuses the request, the error is an
+// *iothub.Error.
 func (l *Link) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
 	var twin iothub.DeviceTwin
 
-	// The request is one space, as in the official SDK. Some brokers drop empty messages.
+	// The request's body is one space, as in the official SDK. Some MQTT brokers drop
+	// empty messages.
 	answer, err := l.askTwin(ctx, iothub.TwinGet, []byte(" "))
 	if err != nil {
 		return twin, fmt.Errorf("read the twin: %w", err)
@@ -40,9 +42,9 @@ func (l *Link) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
 	return twin, nil
 }
 
-// Report sends a patch of the reported properties, in which null deletes a property. It
-// returns the new version of the reported properties. If the hub refuses, the error is
-// an *iothub.Error.
+// Report changes the reported properties of the device's twin. A null in patch deletes
+// a property. Report returns the new version of the reported properties. If the hub
+// refuses the request, the error is an *iothub.Error.
 func (l *Link) Report(ctx context.Context, patch iothub.Object) (version int64, err error) {
 	body, err := json.Marshal(patch)
 	if err != nil {
@@ -56,8 +58,8 @@ func (l *Link) Report(ctx context.Context, patch iothub.Object) (version int64, 
 	return answer.Version, nil
 }
 
-// askTwin sends a twin request and waits for its answer. It returns an *iothub.Error if
-// the answer is a refusal.
+// askTwin sends a twin request and waits for the answer. If the hub refuses the
+// request, the error is an *iothub.Error.
 func (l *Link) askTwin(ctx context.Context, request iothub.TwinRequest, body []byte) (twinAnswer, error) {
 	id, answers := l.requests.add()
 	defer l.requests.remove(id)
@@ -84,8 +86,8 @@ type twinAnswer struct {
 	payload []byte
 }
 
-// refusal returns the hub's refusal, or nil if the status is 2xx. IoT Hub refuses with
-// the statuses 400, 429 and 500 or above.
+// refusal returns the hub's refusal as an error, or nil if the answer's status is 2xx.
+// IoT Hub refuses with the statuses 400, 429 and 500 or above.
 func (a twinAnswer) refusal() error {
 	if a.Status >= 200 && a.Status < 300 {
 		return nil
@@ -111,18 +113,19 @@ func (a twinAnswer) refusal() error {
 	return refusal
 }
 
-// twinRequests holds the twin requests of one link that wait for an answer.
+// twinRequests holds the twin requests of one link that have no answer yet.
 type twinRequests struct {
 	mu      sync.Mutex
 	lastID  int64
-	waiting map[string]chan twinAnswer // by request id
+	waiting map[string]chan twinAnswer // key: request id
 }
 
 func newTwinRequests() *twinRequests {
 	return &twinRequests{waiting: make(map[string]chan twinAnswer)}
 }
 
-// add returns the id of a new request and the channel that receives its answer.
+// add registers a new twin request. It returns the request's id and the channel on
+// which the answer arrives.
 func (r *twinRequests) add() (id string, answers <-chan twinAnswer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,8 +144,8 @@ func (r *twinRequests) remove(id string) {
 	delete(r.waiting, id)
 }
 
-// answer delivers the hub's answer to the request that waits for it. It drops an answer
-// that arrives after its request has ended.
+// answer passes the hub's answer to the twin request with the same id. It drops an
+// answer whose request has already ended.
 func (r *twinRequests) answer(response iothub.TwinResponse, payload []byte) {
 	r.mu.Lock()
 	c := r.waiting[response.RequestID]

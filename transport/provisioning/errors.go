@@ -10,38 +10,39 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// Reason classifies the reasons for which the service does not assign a hub.
+// Reason says why the provisioning service did not assign a hub to the device.
 type Reason string
 
-// The reasons for which the service does not assign a hub.
+// The reasons why the provisioning service did not assign a hub.
 const (
-	Unauthorized Reason = "unauthorized" // the device's key or certificate is not accepted
+	Unauthorized Reason = "unauthorized" // the service does not accept the device's key or certificate
 	NotEnrolled  Reason = "not-enrolled" // the service does not know the device or the ID scope
 	Disabled     Reason = "disabled"     // the device's enrollment is disabled
-	Failed       Reason = "failed"       // there is no hub to assign, or a custom allocation failed
-	BadRequest   Reason = "bad-request"  // the service does not accept the request
-	Throttled    Reason = "throttled"    // the service has too many requests
+	Failed       Reason = "failed"       // the service has no hub to assign, or its custom allocation failed
+	BadRequest   Reason = "bad-request"  // the request is invalid
+	Throttled    Reason = "throttled"    // the service receives too many requests
 	Unavailable  Reason = "unavailable"  // the service has an internal problem
 )
 
-// Error is the answer of a service that does not assign a hub.
+// Error is a provisioning service's answer that does not assign a hub to the device.
 type Error struct {
 	Reason  Reason
 	Message string
-	After   time.Duration // how long the service asks to wait; 0 if it does not ask
+	After   time.Duration // how long the service asks the device to wait; 0 if it asks for no wait
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Refused reports whether the service refused the device, so that the same request will
-// probably fail again soon.
+// Refused reports whether the service refused the device. The same request will then
+// probably fail again.
 func (e *Error) Refused() bool { return e.Reason != Throttled && e.Reason != Unavailable }
 
-// RetryAfter returns how long the service asks to wait, or 0 if it does not ask.
+// RetryAfter returns how long the service asks the device to wait, or 0 if it asks for
+// no wait.
 func (e *Error) RetryAfter() time.Duration { return e.After }
 
-// retryable reports whether the request can be repeated on the same connection before
-// the deadline of ctx.
+// retryable reports whether the device can repeat the request on the same connection.
+// That requires a temporary error, and a wait that ends before the deadline of ctx.
 func (e *Error) retryable(ctx context.Context) bool {
 	if e.Refused() {
 		return false
@@ -51,7 +52,8 @@ func (e *Error) retryable(ctx context.Context) bool {
 	return !ok || time.Until(deadline) > e.After
 }
 
-// loginError returns the error for the return code of a CONNACK that refuses the login.
+// loginError returns the error for a login that the service refused. code is the return
+// code of the MQTT CONNACK.
 func (o Options) loginError(address string, code byte) error {
 	e := &Error{Reason: Unauthorized}
 
@@ -69,7 +71,8 @@ func (o Options) loginError(address string, code byte) error {
 	return e
 }
 
-// unauthorized returns the message for a refused key or certificate.
+// unauthorized returns the error text for a key or certificate that the service
+// refused.
 func (o Options) unauthorized() string {
 	proof := "key"
 	if o.Certificate != nil {
@@ -81,8 +84,8 @@ func (o Options) unauthorized() string {
 		o.RegistrationID, proof, o.IDScope, o.now().UTC().Format(time.RFC3339))
 }
 
-// refusal returns the error for an answer in which the service does not assign a hub. It
-// returns nil if the hub is assigned or the assignment is in progress.
+// refusal returns an error if the service's answer assigns no hub. It returns nil if
+// the answer assigns a hub or the assignment is in progress.
 func (o Options) refusal(address string, r response) *Error {
 	e := &Error{After: r.retryAfter}
 	detail, code := r.body.Message, r.body.ErrorCode

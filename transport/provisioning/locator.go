@@ -8,29 +8,31 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// refusalsPerRequest is the number of consecutive refusals of its hub after which a
-// device asks the service again. A hub that refuses may have lost the device, or the
-// device may belong to another hub; registering again repairs both. But the reason may
-// also be a wrong clock, and Azure charges for each registration.
+// refusalsPerRequest is a number of consecutive refusals by the assigned hub. After
+// this many refusals, a device asks the provisioning service again. A new registration
+// helps if the hub has lost the device or if the device belongs to another hub. The
+// reason may also be a wrong clock, and Azure charges for each registration, so the
+// device does not ask after every refusal.
 const refusalsPerRequest = 3
 
-// Locator knows the hub to which the device is assigned. Pass its Locate method to
-// mqtt.Run as Options.Locate. Only one goroutine may call Locate at a time.
+// Locator finds the hub to which the device is assigned, and remembers it. Pass its
+// Locate method to mqtt.Run as Options.Locate. Only one goroutine may call Locate at a
+// time.
 type Locator struct {
 	Options Options
-	// Assignment is the assignment that was saved earlier. The zero value means that
-	// the device has none.
+	// Assignment is the assignment to a hub that an earlier run of the program saved.
+	// The zero value means that the device has no assignment.
 	Assignment Assignment
-	// Save stores a new assignment for the next start of the program. Locate logs its
-	// error. Nil means that assignments are not stored.
+	// Save stores a new assignment for the next start of the program. Locate logs an
+	// error of Save. Nil means that assignments are not stored.
 	Save func(Assignment) error
-	// Logger receives assignments and failures. Nil disables logging.
+	// Logger receives log entries about assignments and failures. Nil disables logging.
 	Logger *zap.Logger
 }
 
-// Locate returns the device's identity at its hub. refusals is the number of
-// consecutive attempts for which the hub refused the device or did not exist. If the
-// service fails or refuses, Locate returns the earlier assignment.
+// Locate returns the device's identity at its assigned hub. refusals is the number of
+// consecutive attempts in which the hub refused the device or its name did not exist.
+// If the service fails or refuses, Locate returns the earlier assignment.
 func (l *Locator) Locate(ctx context.Context, refusals int) (iothub.Device, error) {
 	log := l.Logger
 	if log == nil {
@@ -61,15 +63,14 @@ func (l *Locator) Locate(ctx context.Context, refusals int) (iothub.Device, erro
 	return l.device(), nil
 }
 
-// isFor reports whether the service of o made the assignment, and made it to the
-// device of o.
+// isFor reports whether the assignment belongs to the service and the device in o.
 func (a Assignment) isFor(o Options) bool {
 	return a.Hub != "" && a.DeviceID != "" &&
 		a.Endpoint == o.endpoint() && a.IDScope == o.IDScope && a.RegistrationID == o.RegistrationID
 }
 
-// device returns the device's identity at the assigned hub. The device uses the same key
-// or certificate for the service and the hub.
+// device returns the device's identity at the assigned hub. The hub accepts the same
+// key or certificate as the provisioning service.
 func (l *Locator) device() iothub.Device {
 	return iothub.Device{
 		HostName: l.Assignment.Hub,

@@ -21,32 +21,34 @@ import (
 	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
-// DefaultEndpoint is the host name of Azure's service, which is the same for all ID
-// scopes.
+// DefaultEndpoint is the host name of Azure's provisioning service, the same for all
+// customers.
 const DefaultEndpoint = "global.azure-devices-provisioning.net"
 
 const (
-	// registerTimeout limits a registration, including all waits.
+	// registerTimeout limits the time of a registration, including all waits.
 	registerTimeout = 5 * time.Minute
 	tokenLife       = time.Hour // how long a token for the service is valid
 )
 
-// Options configure the service and the device that registers.
+// Options say which provisioning service to ask, and which device registers.
 type Options struct {
 	// Endpoint is the HOST or HOST:PORT of the service. Empty means DefaultEndpoint.
 	Endpoint string
 	// IDScope identifies the instance of the service, such as 0ne00000A0A.
 	IDScope string
-	// RegistrationID identifies the device at the service.
+	// RegistrationID is the name by which the service knows the device.
 	RegistrationID string
-	// Key is the device's own key. Use DeriveKey to make it from a group's key.
+	// Key is the device's own key. Use DeriveKey to make it from an enrollment group's
+	// key.
 	Key iothub.Key
-	// Certificate returns the certificate of a device without a key. The common name
-	// of its subject must be the registration id.
+	// Certificate returns the device's certificate. It is nil for a device that has a
+	// key. The certificate's subject must have the registration id as its common name.
 	Certificate func() (tls.Certificate, error)
-	// Payload is JSON for the service's custom allocation. Nil means no payload.
+	// Payload is JSON that the service passes to a custom allocation. Nil means no
+	// payload.
 	Payload json.RawMessage
-	// ProductInfo names the software on the device. Empty means "latchd".
+	// ProductInfo names the software that runs on the device. Empty means "latchd".
 	ProductInfo string
 
 	// The fields below say how to connect to the service. They have the same meaning
@@ -58,30 +60,31 @@ type Options struct {
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// DeriveKey returns the key of one device in an enrollment group, made from the group's
-// key. Store only this key on the device: with the group's key, the device could log in
-// as any member of the group.
+// DeriveKey makes one device's key from the key of the device's enrollment group. Store
+// only the derived key on the device. With the group's key, anybody could log in as any
+// device of the group.
 func DeriveKey(group iothub.Key, registrationID string) iothub.Key {
 	h := hmac.New(sha256.New, group)
 	h.Write([]byte(registrationID))
 	return h.Sum(nil)
 }
 
-// Assignment says to which hub the service assigned a device. Save it as JSON for the
-// next start of the program.
+// Assignment names the hub that the provisioning service assigned to a device. Save it
+// as JSON for the next start of the program.
 type Assignment struct {
 	// Endpoint, IDScope and RegistrationID say which service made the assignment, and
-	// to which device. The assignment is not valid for another service or device.
+	// for which device. The assignment is invalid for any other service or device.
 	Endpoint       string `json:"endpoint"`
 	IDScope        string `json:"idScope"`
 	RegistrationID string `json:"registrationId"`
 
 	Hub      string          `json:"hub"`               // host name of the hub
-	DeviceID string          `json:"deviceId"`          // the device's id in the hub
-	Payload  json.RawMessage `json:"payload,omitempty"` // data from a custom allocation
+	DeviceID string          `json:"deviceId"`          // id under which the hub knows the device
+	Payload  json.RawMessage `json:"payload,omitempty"` // data that a custom allocation returned
 }
 
-// Check returns an error if Register can never succeed.
+// Check returns an error if the options are invalid, so that Register can never
+// succeed.
 func (o Options) Check() error {
 	switch {
 	case o.IDScope == "" || strings.ContainsAny(o.IDScope, " /+#"):
@@ -125,8 +128,9 @@ func (o Options) server() (dial.Server, error) {
 	}, err
 }
 
-// Register asks the service which hub the device belongs to and waits for the answer.
-// The service may create the device in the hub first. It is safe to call Register again.
+// Register asks the service which hub the device belongs to, and waits for the answer.
+// The service may first create the device in the hub. A device may register again at
+// any time.
 func Register(ctx context.Context, o Options) (Assignment, error) {
 	if err := o.Check(); err != nil {
 		return Assignment{}, err
@@ -158,7 +162,7 @@ func Register(ctx context.Context, o Options) (Assignment, error) {
 	return a, err
 }
 
-// register registers the device over an open connection.
+// register registers the device over an open connection to the service.
 func (o Options) register(ctx context.Context, s *session, server dial.Server) (Assignment, error) {
 	code, err := s.login(o.RegistrationID, userName(o.IDScope, o.RegistrationID, o.product()), o.password())
 	if err != nil {
@@ -179,7 +183,7 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 		return Assignment{}, err
 	}
 
-	operation := "" // id of the registration once it is in progress
+	operation := "" // the service's id of the registration, once it is in progress
 	for n := 1; ; n++ {
 		id := strconv.Itoa(n)
 		topic, body := registerTopic(id), request
@@ -206,7 +210,7 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 	}
 }
 
-// assignment returns the assignment in the answer to a successful registration.
+// assignment returns the assignment that the service's successful answer contains.
 func (o Options) assignment(b responseBody) (Assignment, error) {
 	a := Assignment{
 		Endpoint:       o.endpoint(),
@@ -241,7 +245,8 @@ func (o Options) now() time.Time {
 	return o.Now()
 }
 
-// password returns a new token, or "" for a device with a certificate.
+// password returns a new token as the MQTT password. It returns "" if the device has a
+// certificate.
 func (o Options) password() string {
 	if len(o.Key) == 0 {
 		return ""

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	keepAlive     = 180 // seconds, as in the official SDKs
+	keepAlive     = 180 // in seconds; the official SDKs use the same value
 	pingEvery     = time.Minute
 	answerTimeout = 30 * time.Second
 )
 
-// session is an MQTT connection to the service. It writes one request and then reads its
-// answer, so that it needs no goroutine and no MQTT client.
+// session is an MQTT connection to the provisioning service. It sends one request and
+// then reads the answer, so it needs no goroutine and no MQTT client library.
 type session struct {
 	conn          net.Conn
 	lastMessageID uint16
 }
 
-// send writes a packet. The packets that follow must be read within answerTimeout.
+// send writes an MQTT packet. The answer must arrive within answerTimeout after that.
 func (s *session) send(p packets.ControlPacket) error {
 	if err := s.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
@@ -32,13 +32,14 @@ func (s *session) send(p packets.ControlPacket) error {
 	return p.Write(s.conn)
 }
 
-// nextMessageID returns the id of the next MQTT message.
+// nextMessageID returns the id for the next MQTT packet.
 func (s *session) nextMessageID() uint16 {
 	s.lastMessageID++
 	return s.lastMessageID
 }
 
-// login sends CONNECT and returns the code of the CONNACK. 0 means success.
+// login sends an MQTT CONNECT and returns the return code of the CONNACK. 0 means
+// success.
 func (s *session) login(clientID, userName, password string) (code byte, err error) {
 	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
 	p.ProtocolName, p.ProtocolVersion = "MQTT", 4
@@ -62,7 +63,8 @@ func (s *session) login(clientID, userName, password string) (code byte, err err
 	return ack.ReturnCode, nil
 }
 
-// subscribe subscribes to filter with QoS 1 and waits until the service grants it.
+// subscribe subscribes to the topic filter with QoS 1 and waits until the service
+// grants the subscription.
 func (s *session) subscribe(filter string) error {
 	p := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
 	p.MessageID = s.nextMessageID()
@@ -86,7 +88,7 @@ func (s *session) subscribe(filter string) error {
 	}
 }
 
-// ask publishes a request and returns its answer.
+// ask publishes a request to the service and returns the answer.
 func (s *session) ask(topic string, body []byte, requestID string) (response, error) {
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 	p.Qos, p.MessageID = 1, s.nextMessageID()
@@ -102,7 +104,7 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 		}
 		m, ok := packet.(*packets.PublishPacket)
 		if !ok {
-			continue // PUBACK or PINGRESP
+			continue // ignore PUBACK and PINGRESP
 		}
 
 		if m.Qos == 1 {
@@ -123,7 +125,7 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 	}
 }
 
-// wait waits for d and keeps the connection alive with pings.
+// wait waits for the time d. It keeps the connection alive with pings.
 func (s *session) wait(ctx context.Context, d time.Duration) error {
 	for d > 0 {
 		slice := min(d, pingEvery)

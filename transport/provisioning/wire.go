@@ -15,23 +15,24 @@ import (
 const (
 	apiVersion = "2019-03-31"
 
-	// The topics of the service's answers and of a device's requests.
+	// Topics of the service's answers and of the device's requests.
 	responseFilter = "$dps/registrations/res/#"
 	responsePrefix = "$dps/registrations/res/"
 	registerPrefix = "$dps/registrations/PUT/iotdps-register/?$rid="
 	pollPrefix     = "$dps/registrations/GET/iotdps-get-operationstatus/?$rid="
 
-	// defaultRetryAfter is how long to wait if an answer does not say it.
+	// defaultRetryAfter is how long the device waits if the service's answer gives no
+	// time.
 	defaultRetryAfter = 2 * time.Second
 )
 
-// userName returns the MQTT user name of a device that registers.
+// userName returns the MQTT user name with which the device logs in to the service.
 func userName(idScope, registrationID, product string) string {
 	return idScope + "/registrations/" + registrationID + "/api-version=" + apiVersion + "&ClientVersion=" + iothub.Escape(product)
 }
 
-// password returns the token of a device that registers. Its resource is not
-// percent-encoded, unlike the resource of a hub's token.
+// password returns the token with which the device logs in to the service. The token's
+// resource is not percent-encoded, unlike the resource in a token for a hub.
 func password(idScope, registrationID string, key iothub.Key, expiry time.Time) string {
 	return iothub.Sign(idScope+"/registrations/"+registrationID, key, "registration", expiry)
 }
@@ -39,7 +40,8 @@ func password(idScope, registrationID string, key iothub.Key, expiry time.Time) 
 // registerTopic returns the topic of the request that starts a registration.
 func registerTopic(requestID string) string { return registerPrefix + requestID }
 
-// pollTopic returns the topic of the request for the state of a registration.
+// pollTopic returns the topic of the request that asks whether a registration is
+// complete.
 func pollTopic(requestID, operationID string) string {
 	return pollPrefix + requestID + "&operationId=" + iothub.Escape(operationID)
 }
@@ -58,15 +60,16 @@ func registerBody(registrationID string, payload json.RawMessage) ([]byte, error
 	return body, nil
 }
 
-// response is an answer of the service.
+// response is an answer of the provisioning service.
 type response struct {
-	status     int // as in HTTP
+	status     int // HTTP status code
 	requestID  string
-	retryAfter time.Duration // 0 if the answer does not say
+	retryAfter time.Duration // how long to wait before the next request; 0 if the answer gives no time
 	body       responseBody
 }
 
-// responseBody is the body of an answer: the state of a registration, or an error.
+// responseBody is the JSON body of an answer. It holds the state of a registration, or
+// an error.
 type responseBody struct {
 	OperationID string `json:"operationId"`
 	Status      string `json:"status"`
@@ -83,7 +86,8 @@ type responseBody struct {
 	TrackingID string `json:"trackingId"`
 }
 
-// parseResponse parses an answer. The body of an error may be something else than JSON.
+// parseResponse parses an answer of the service. The body of an error answer need not
+// be JSON.
 func parseResponse(topic string, payload []byte) (response, error) {
 	rest, ok := strings.CutPrefix(topic, responsePrefix)
 	if !ok {
@@ -121,7 +125,7 @@ func parseResponse(topic string, payload []byte) (response, error) {
 	return r, nil
 }
 
-// wait returns how long to wait before the next request.
+// wait returns how long the device must wait before its next request.
 func (r response) wait() time.Duration {
 	if r.retryAfter > 0 {
 		return r.retryAfter

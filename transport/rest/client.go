@@ -18,46 +18,49 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// tokenLife is how long a token is valid, as in the official Node SDK.
+// tokenLife is how long a signed token is valid. The official Node SDK uses the same
+// value.
 const tokenLife = time.Hour
 
-// Options configure a Client. The zero value connects to the hub's host name on port 443
-// and trusts the system's CA certificates.
+// Options configure a Client. With the zero value, the client connects to the hub's
+// host name on port 443 and trusts the system's CA certificates.
 type Options struct {
-	// Endpoint is the address to connect to instead of the hub's host name; see
-	// [ParseEndpoint].
+	// Endpoint is the address to connect to. Nil means the hub's host name. Use
+	// [ParseEndpoint] to make it.
 	Endpoint *url.URL
-	// RootCAs holds the CA certificates to trust. Nil means those of the system.
+	// RootCAs holds the CA certificates that may vouch for the hub. Nil means the
+	// system's CA certificates.
 	RootCAs *x509.CertPool
-	// Transport sends the requests. Nil means a transport that trusts RootCAs. Another
-	// transport does not use RootCAs.
+	// Transport sends the HTTP requests. Nil means a transport that trusts RootCAs. A
+	// transport set here ignores RootCAs.
 	Transport http.RoundTripper
-	// UserAgent names the program in each request. Empty means "latchd".
+	// UserAgent is the program's name in the User-Agent header of each request. Empty
+	// means "latchd".
 	UserAgent string
-	// Timeout limits each request except direct methods. 0 means one minute.
+	// Timeout limits each request, except calls of direct methods. 0 means one minute.
 	Timeout time.Duration
 
-	// Token returns the bearer token of a request. Nil means that the client signs a
+	// Token returns a bearer token for one request. Nil means that the client signs a
 	// token with the service's key.
 	Token func(ctx context.Context) (string, error)
 
-	// Now returns the time. Nil means time.Now.
+	// Now returns the current time. Nil means time.Now.
 	Now func() time.Time
-	// Sleep waits for d or until ctx ends. Nil means a timer.
+	// Sleep waits for the time d, or until ctx ends. Nil means a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Jitter returns a random number from 0 up to 1. Nil means rand.Float64.
 	Jitter func() float64
 
-	// OnRetry is called before each repetition of a request, with the reason and the
-	// wait. Nil disables the notification.
+	// OnRetry is called before the client repeats a request, with the reason and the
+	// wait. Nil disables the call.
 	OnRetry func(err error, wait time.Duration)
 
-	// Trace is called for each line of each request and answer, without keys,
-	// signatures and tokens. Nil disables tracing.
+	// Trace receives each line of each request and answer. Keys, signatures and tokens
+	// are removed. Nil disables tracing.
 	Trace func(line string)
 }
 
-// Client sends requests to one hub. It is safe for concurrent use.
+// Client sends requests to one hub. Any number of goroutines may use it.
 type Client struct {
 	service   iothub.Service
 	base      string // https://HOST[:PORT] without a slash at the end
@@ -72,7 +75,8 @@ type Client struct {
 	onRetry   func(error, time.Duration)
 }
 
-// New returns a client. It does not connect to the hub.
+// New returns a client for the hub in the connection string. It does not connect to the
+// hub.
 func New(service iothub.Service, opts Options) *Client {
 	endpoint := opts.Endpoint
 	if endpoint == nil {
@@ -128,8 +132,8 @@ func (c *Client) HostName() string { return c.service.HostName }
 // Address returns the HOST:PORT to which the client connects.
 func (c *Client) Address() string { return c.address }
 
-// Proxy returns the HOST:PORT of the proxy through which the client connects, or "" if the
-// environment names no proxy for the endpoint.
+// Proxy returns the HOST:PORT of the proxy through which the client connects. It
+// returns "" if the environment names no proxy for the hub.
 func (c *Client) Proxy() string {
 	base, err := url.Parse(c.base)
 	if err != nil {
@@ -143,13 +147,13 @@ func (c *Client) Proxy() string {
 	return proxy.Host
 }
 
-// CloseIdleConnections closes the connections that are not in use.
+// CloseIdleConnections closes the connections that no request is using.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// hostForm matches a host name or an IP address.
+// hostForm is the form of a host name or IP address.
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9._:-]+$`)
 
-// ParseEndpoint parses the address of an endpoint: https://HOST[:PORT] or HOST[:PORT].
+// ParseEndpoint parses the address of a hub: https://HOST[:PORT] or HOST[:PORT].
 func ParseEndpoint(text string) (*url.URL, error) {
 	full := text
 	if !strings.Contains(text, "://") {
@@ -169,8 +173,8 @@ func ParseEndpoint(text string) (*url.URL, error) {
 	return &url.URL{Scheme: "https", Host: u.Host}, nil
 }
 
-// newTransport returns a transport for HTTP/1.1, like the official SDK's. An HTTP/2
-// transport may repeat a request without being asked.
+// newTransport returns a transport for HTTP/1.1, the version that the official SDK
+// uses. Go's HTTP/2 transport may repeat a request on its own, so it is not used.
 func newTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -189,7 +193,7 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 	}
 }
 
-// address returns the HOST:PORT of an endpoint. The default port is 443.
+// address returns the HOST:PORT of an endpoint's URL. The default port is 443.
 func address(u *url.URL) string {
 	if u.Port() != "" {
 		return u.Host
@@ -197,7 +201,7 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), "443")
 }
 
-// sleep waits for d or until ctx ends.
+// sleep waits for the time d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

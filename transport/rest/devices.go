@@ -13,9 +13,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateDevice adds a device to the registry and returns its entry. The hub generates the
-// keys if d has none. The error has the code CodeDeviceAlreadyExists if the registry has
-// the device already.
+// CreateDevice adds a device to the hub's registry and returns its registry entry. If d
+// has no keys, the hub generates them. If the device already exists, the error has the
+// code CodeDeviceAlreadyExists.
 func (c *Client) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (iothub.DeviceIdentity, error) {
 	var created iothub.DeviceIdentity
 	if err := iothub.CheckDeviceID(d.DeviceID); err != nil {
@@ -26,15 +26,16 @@ func (c *Client) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (iot
 	return created, err
 }
 
-// Device returns a device's entry in the registry, with its keys.
+// Device returns a device's registry entry, which includes its keys.
 func (c *Client) Device(ctx context.Context, id string) (iothub.DeviceIdentity, error) {
 	var d iothub.DeviceIdentity
 	_, err := c.repeat(ctx, request{method: http.MethodGet, path: devicePath(id), out: &d})
 	return d, err
 }
 
-// Devices returns at most top devices of the registry, with their keys; 0 means no limit.
-// IoT Hub returns at most 1,000 devices. Use Query to read all devices.
+// Devices returns up to top registry entries, which include the devices' keys. A top of
+// 0 means no limit. IoT Hub returns at most 1,000 entries. Use Query to read all
+// devices.
 func (c *Client) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, error) {
 	r := request{method: http.MethodGet, path: "/devices/"}
 	if top > 0 {
@@ -47,16 +48,17 @@ func (c *Client) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity,
 	return devices, err
 }
 
-// UpdateDevice replaces a device's entry in the registry and returns the new entry. The
-// hub refuses if etag is not the current etag. An empty etag matches any.
+// UpdateDevice replaces a device's registry entry and returns the new entry. The hub
+// refuses the change if etag differs from the entry's current etag. An empty etag
+// matches any.
 func (c *Client) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
 	var updated iothub.DeviceIdentity
 	_, err := c.once(ctx, request{method: http.MethodPut, path: devicePath(d.DeviceID), header: ifMatch(etag), body: d, out: &updated})
 	return updated, err
 }
 
-// DeleteDevice removes a device from the registry. The hub refuses if etag is not the
-// current etag. An empty etag matches any.
+// DeleteDevice removes a device from the hub's registry. The hub refuses the change if
+// etag differs from the entry's current etag. An empty etag matches any.
 func (c *Client) DeleteDevice(ctx context.Context, id, etag string) error {
 	_, err := c.once(ctx, request{method: http.MethodDelete, path: devicePath(id), header: ifMatch(etag)})
 	return err
@@ -67,7 +69,7 @@ type Statistics struct {
 	Total, Enabled, Disabled, Connected int
 }
 
-// Statistics returns the numbers of the hub's devices.
+// Statistics returns the number of devices in the hub's registry, by state.
 func (c *Client) Statistics(ctx context.Context) (Statistics, error) {
 	var registry struct {
 		Total    int `json:"totalDeviceCount"`
@@ -88,17 +90,17 @@ func (c *Client) Statistics(ctx context.Context) (Statistics, error) {
 	return Statistics{registry.Total, registry.Enabled, registry.Disabled, service.Connected}, nil
 }
 
-// maxBulk is the largest number of devices in one request to IoT Hub.
+// maxBulk is the largest number of devices that IoT Hub accepts in one request.
 const maxBulk = 100
 
-// BulkError says why the hub refused one device of a bulk request.
+// BulkError says why the hub refused one device in a request for many devices.
 type BulkError struct {
 	DeviceID string
 	Code     string // name or number of the error code
 	Message  string
 }
 
-// UnmarshalJSON parses the hub's form, in which the code is a name or a number.
+// UnmarshalJSON parses the hub's JSON, in which the error code is a name or a number.
 func (e *BulkError) UnmarshalJSON(text []byte) error {
 	var v struct {
 		DeviceID    string          `json:"deviceId"`
@@ -113,28 +115,29 @@ func (e *BulkError) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// bulkAnswer is the answer to a bulk request. It has the status 200 or 400.
+// bulkAnswer is the hub's answer to a request for many devices. Its HTTP status is 200
+// or 400.
 type bulkAnswer struct {
 	IsSuccessful *bool       `json:"isSuccessful"`
 	Errors       []BulkError `json:"errors"`
 }
 
-// CreateDevices adds devices to the registry, 100 in each request. It returns the devices
-// that the hub refused. The error means that a request failed; the devices of earlier
-// requests have been created. IoT Hub does not return keys that it generates, so set the
-// keys that you need to know.
+// CreateDevices adds devices to the hub's registry, 100 in each request. It returns the
+// devices that the hub refused. An error means that a request failed; the devices of
+// earlier requests have been created. IoT Hub generates missing keys but does not
+// return them. Set the keys that you need to know.
 func (c *Client) CreateDevices(ctx context.Context, devices []iothub.DeviceIdentity) ([]BulkError, error) {
 	return c.bulk(ctx, "create", devices)
 }
 
-// UpdateDevices replaces devices in the registry, 100 in each request. It returns the
-// devices that the hub refused. The hub refuses a device whose ETag is set and is not the
-// current etag.
+// UpdateDevices replaces registry entries, 100 in each request. It returns the devices
+// that the hub refused. If a device's ETag is set, the hub refuses the device unless
+// that is its current etag.
 func (c *Client) UpdateDevices(ctx context.Context, devices []iothub.DeviceIdentity) ([]BulkError, error) {
 	return c.bulk(ctx, "Update", devices)
 }
 
-// bulkDevice is a device in a bulk request.
+// bulkDevice is one device in a request for many devices.
 type bulkDevice struct {
 	ETag           string           `json:"etag,omitempty"`
 	ID             string           `json:"id"`
@@ -145,7 +148,8 @@ type bulkDevice struct {
 	Capabilities   *newCapabilities `json:"capabilities,omitempty"`
 }
 
-// bulk sends devices to the hub, maxBulk in each request. mode is the import mode.
+// bulk sends devices to the hub, at most maxBulk in each request. mode says what the
+// hub does with them, such as create.
 func (c *Client) bulk(ctx context.Context, mode string, devices []iothub.DeviceIdentity) ([]BulkError, error) {
 	var refusals []BulkError
 	for start := 0; start < len(devices); start += maxBulk {
@@ -166,7 +170,7 @@ func (c *Client) bulk(ctx context.Context, mode string, devices []iothub.DeviceI
 	return refusals, nil
 }
 
-// bulkRequest sends one bulk request.
+// bulkRequest sends one request for at most maxBulk devices.
 func (c *Client) bulkRequest(ctx context.Context, mode string, devices []iothub.DeviceIdentity) (bulkAnswer, error) {
 	body := make([]bulkDevice, len(devices))
 	for i, d := range devices {
@@ -192,8 +196,8 @@ func (c *Client) bulkRequest(ctx context.Context, mode string, devices []iothub.
 	return answer, err
 }
 
-// identityBody is a new device in the form that the official SDK sends, without the fields
-// that only the hub sets.
+// identityBody is a new device's registry entry in the form that the official SDK
+// sends. It lacks the fields that only the hub sets.
 type identityBody struct {
 	DeviceID       string           `json:"deviceId"`
 	Status         string           `json:"status,omitempty"`
@@ -207,7 +211,7 @@ type newCapabilities struct {
 	IotEdge bool `json:"iotEdge"`
 }
 
-// deviceProof says how a new device proves its identity.
+// deviceProof says how a new device will prove its identity to the hub.
 type deviceProof struct {
 	Type           string                 `json:"type"`
 	SymmetricKey   *iothub.SymmetricKey   `json:"symmetricKey,omitempty"`

@@ -2,17 +2,18 @@
 // queries, direct methods and jobs. Create a [Client] with [New].
 //
 // Guarantees:
-//   - The client repeats a request only if that is safe: reads, queries, and the
-//     creation of a job, whose id prevents a second job. It never repeats a direct
-//     method.
+//   - The client repeats a request only if that is safe. It repeats reads, queries, and
+//     the creation of a job, because the job's id prevents a second job. It never
+//     repeats a direct method.
 //   - If the hub refuses a request, the error is an [*iothub.Error]. If the hub does
-//     not answer, it is a [*NetworkError] whose text is written for people. No error
+//     not answer, the error is a [*NetworkError] with a text for users. No error
 //     contains a secret.
-//   - With a key, the client signs a new token for each request. Requests that failed
-//     because of a wrong clock succeed once the clock is right.
+//   - With a key, the client signs a new token for each request. After requests failed
+//     because of a wrong clock, later requests succeed once the clock is right.
 //   - The client connects only to its endpoint. A redirect is an error. The proxy comes
 //     from the environment variables HTTPS_PROXY and NO_PROXY.
 //
 // The hub's host name and the endpoint can differ. The client connects to the endpoint,
-// whose certificate must be for the endpoint's host. The token names the hub.
+// and the server's certificate must be valid for the endpoint's host. The token
+// contains the hub's host name.
 package rest

@@ -19,22 +19,24 @@ import (
 
 const (
 	// eventSilence is how long a stream of events may be silent before the client
-	// closes it. The hub sends a keep-alive line every 15 s.
+	// closes the stream. The hub sends a keep-alive line every 15 s.
 	eventSilence = 45 * time.Second
-	// maxEvent is the largest event, in bytes. A twin at IoT Hub's limits is smaller.
+	// maxEvent is the size in bytes of the largest event that the client reads. A twin
+	// at IoT Hub's limits fits into it.
 	maxEvent = 1 << 20
 )
 
-// Event reports something that happened in the hub.
+// Event describes a change in the hub, such as a device's message or a change of a
+// twin.
 type Event struct {
 	Kind      string      `json:"-"` // ready, telemetry, twin, lifecycle or job
 	DeviceID  string      `json:"deviceId"`
-	Operation string      `json:"operation"` // set for the kinds twin and lifecycle
+	Operation string      `json:"operation"` // what was done; set for the kinds twin and lifecycle
 	Job       *iothub.Job `json:"job"`       // set for the kind job
 }
 
-// Events returns the events of the given kinds that happen in the hub from now on. The
-// first event is ready. The sequence runs until the caller stops, or ends with an error.
+// Events streams the hub's events of the given kinds, from now on. The first event has
+// the kind ready. The sequence ends when the caller stops reading or after an error.
 // Only the embedded hub has these events; IoT Hub refuses the request.
 func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
@@ -70,7 +72,7 @@ func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, e
 	}
 }
 
-// openEvents asks the hub for a stream of events.
+// openEvents requests a stream of events from the hub.
 func (c *Client) openEvents(ctx context.Context, kinds []string) (io.ReadCloser, error) {
 	query := url.Values{"kind": {strings.Join(kinds, ",")}}
 	req, err := c.newRequest(ctx, request{method: http.MethodGet, path: "/events", query: query})
@@ -94,8 +96,9 @@ func (c *Client) openEvents(ctx context.Context, kinds []string) (io.ReadCloser,
 // errSilence means that the hub sent no event and no keep-alive line for eventSilence.
 var errSilence = errors.New("the stream of events is silent; check the network")
 
-// readEvents reads server-sent events and calls keepAlive for each line. The sequence
-// always ends with an error, at the end of the stream at the latest.
+// readEvents reads server-sent events from stream. It calls keepAlive for each line.
+// The last element of the sequence is always an error, even if the stream ends
+// normally.
 func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		lines := bufio.NewScanner(stream)
@@ -114,7 +117,7 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 				data = bytes.Clone(value)
 			}
 			if len(lines.Bytes()) > 0 || kind == "" {
-				continue // an empty line ends the event
+				continue // only an empty line ends an event
 			}
 
 			e := Event{Kind: kind}

@@ -16,12 +16,12 @@ import (
 
 // CreateJob creates a job with the id job.JobID. If the answer to a request is lost,
 // CreateJob sends the request again. If the hub then reports that the id is in use,
-// CreateJob reads that job and succeeds if it is the requested one. In all other cases
-// an id that is in use is a refusal with status 409.
+// CreateJob reads the job with that id. It succeeds if that job is the requested one.
+// In all other cases, an id that is in use causes an error with status 409.
 //
-// CreateJob does not wait while the hub has too many active jobs, because that can last
-// as long as a job. If the error contains a [NetworkError] for which Sent is true, the
-// hub may have created the job.
+// CreateJob does not wait if the hub has too many active jobs, because such a wait
+// could last as long as a job. If the error contains a [NetworkError] whose Sent method
+// returns true, the hub may have created the job.
 func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	var created iothub.Job
 	if err := iothub.CheckJobID(job.JobID); err != nil {
@@ -30,8 +30,8 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 
 	r := request{method: http.MethodPut, path: jobPath(job.JobID), body: newJob(job), out: &created}
 	retries := c.newRetries()
-	mayExist := false // an earlier attempt may have created the job
-	var lost error    // the error of the attempt whose answer was lost
+	mayExist := false // whether an earlier attempt may have created the job
+	var lost error    // error of the attempt whose answer was lost
 	fail := func(err error) (iothub.Job, error) {
 		if lost != nil && err != lost {
 			err = fmt.Errorf("%w; the next attempt failed: %w", lost, err)
@@ -66,7 +66,8 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 		case isNetwork && network.Sent():
 			mayExist, lost = true, err
 		case isNetwork && network.Kind == Unreachable && mayExist:
-			// The hub stopped after it may have created the job. Try again to find out.
+			// The hub stopped, and it may have created the job before. Another attempt
+			// shows whether it did.
 		default:
 			return fail(err)
 		}
@@ -96,14 +97,14 @@ func (c *Client) CancelJob(ctx context.Context, id string) (iothub.Job, error) {
 	return job, err
 }
 
-// JobFilter selects jobs by type and status. An empty field selects all values.
+// JobFilter selects jobs by type and status. An empty field matches all jobs.
 type JobFilter struct {
 	Type   iothub.JobType
 	Status iothub.JobStatus
 }
 
-// Jobs returns the jobs that the filter selects, in the hub's order. It reads them page
-// by page. The sequence ends after the first error.
+// Jobs returns the jobs that match the filter, in the hub's order. It reads the jobs
+// page by page. The sequence ends after the first error.
 func (c *Client) Jobs(ctx context.Context, filter JobFilter) iter.Seq2[iothub.Job, error] {
 	query := url.Values{}
 	if filter.Status != "" {
@@ -122,13 +123,13 @@ type jobBody struct {
 	Type                      iothub.JobType        `json:"type"`
 	CloudToDeviceMethod       *iothub.MethodRequest `json:"cloudToDeviceMethod,omitempty"`
 	UpdateTwin                json.RawMessage       `json:"updateTwin,omitempty"`
-	StartTime                 *string               `json:"startTime"` // null means at once
+	StartTime                 *string               `json:"startTime"` // null starts the job at once
 	MaxExecutionTimeInSeconds int64                 `json:"maxExecutionTimeInSeconds"`
 	QueryCondition            string                `json:"queryCondition"`
 }
 
-// defaultMaxExecution is the longest execution of a job in seconds, if the caller does
-// not choose it. It is the official SDK's default.
+// defaultMaxExecution is a job's longest execution, in seconds, if the caller sets
+// none. The official SDK uses the same default.
 const defaultMaxExecution = 3600
 
 // newJob returns the body of the request that creates a job.
@@ -146,15 +147,16 @@ func newJob(job iothub.Job) jobBody {
 	}
 
 	if job.StartTime != nil {
-		// The SDK formats times with JavaScript's toISOString, which has milliseconds.
+		// The official SDK formats times with JavaScript's toISOString, which writes
+		// milliseconds.
 		text := job.StartTime.UTC().Format("2006-01-02T15:04:05.000Z")
 		b.StartTime = &text
 	}
 	return b
 }
 
-// sameJob reports whether a job of the hub is the requested one. It compares only the
-// fields that the hub neither fills in nor writes in another form.
+// sameJob reports whether the hub's job have is the requested job want. It ignores
+// fields that the hub fills in or writes in another form.
 func sameJob(have, want iothub.Job) bool {
 	if have.Type != want.Type || have.QueryCondition != want.QueryCondition {
 		return false

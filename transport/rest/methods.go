@@ -9,15 +9,16 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// methodSlack is how long the client waits for the hub after the timeouts of a direct
-// method have passed, so that it can receive the hub's report of a timeout.
+// methodSlack is how long the client still waits after a direct method's timeouts have
+// passed. The hub needs this time to report the timeout.
 const methodSlack = 15 * time.Second
 
-// InvokeMethod calls a direct method of a device and returns the device's answer. The
-// answer can have any status: use [iothub.MethodResponse.Judge] to decide whether it is
-// a success. The error has the code CodeDeviceNotOnline if the device is not connected,
-// and CodeGatewayTimeout if it does not answer. The client never repeats the request. If
-// [NetworkError.Sent] is true for the error, the hub may have called the device.
+// InvokeMethod calls a direct method of a device and returns the device's answer. An
+// answer can also report a failure: use [iothub.MethodResponse.Judge] to find out. If
+// the device is not connected, the error has the code CodeDeviceNotOnline. If the
+// device does not answer, the error has the code CodeGatewayTimeout. The client never
+// repeats the request. If the error is a [NetworkError] whose Sent method returns true,
+// the hub may have called the device.
 func (c *Client) InvokeMethod(ctx context.Context, deviceID string, m iothub.MethodRequest) (iothub.MethodResponse, error) {
 	if err := m.Check(); err != nil {
 		return iothub.MethodResponse{}, err

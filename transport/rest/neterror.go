@@ -15,12 +15,12 @@ import (
 type NetworkError struct {
 	Address string // HOST:PORT to which the client connected
 	Kind    NetworkKind
-	Problem string // what is wrong, for people
-	Remedy  string // what people should do; empty if the client has no advice
+	Problem string // what is wrong, in words for users
+	Remedy  string // what users should do; empty if the client has no advice
 	cause   error
 }
 
-// NetworkKind classifies network errors.
+// NetworkKind says at which step the exchange with the hub failed.
 type NetworkKind int
 
 // The kinds of network errors.
@@ -30,7 +30,7 @@ const (
 	WrongName                           // the hub's certificate is for another name
 	NotValid                            // the hub's certificate is expired or invalid, or the server does not speak TLS
 	Unanswered                          // no answer arrived in time; the hub may have carried out the request
-	Disconnected                        // the connection was lost; the hub may have carried out the request
+	Disconnected                        // the connection broke; the hub may have carried out the request
 )
 
 // Error returns the address, the problem and the remedy.
@@ -42,24 +42,24 @@ func (e *NetworkError) Error() string {
 	return text
 }
 
-// Unwrap returns the error of the HTTP client.
+// Unwrap returns the error of the HTTP client that caused the network error.
 func (e *NetworkError) Unwrap() error { return e.cause }
 
 // Sent reports whether the hub may have received the request and carried it out.
 func (e *NetworkError) Sent() bool { return e.Kind == Unanswered || e.Kind == Disconnected }
 
-// Temporary reports whether the same request may succeed later without a change
-// on this computer.
+// Temporary reports whether the same request may succeed later if nothing on this
+// computer changes.
 func (e *NetworkError) Temporary() bool { return e.Kind == Unreachable || e.Sent() }
 
-// proxyRefusal is the answer of a proxy that refuses to connect to the hub.
+// proxyRefusal means that the proxy refused to connect to the hub.
 type proxyRefusal struct{ host, status string }
 
 func (e *proxyRefusal) Error() string { return "proxy " + e.host + ": " + e.status }
 
-// networkError turns an error of the HTTP client into a NetworkError. It returns
-// the error of ctx if the caller cancelled the request; limit is the time that the
-// client waited for the answer.
+// networkError makes a NetworkError from an error of the HTTP client. limit is how long
+// the client waited for the answer. If the caller cancelled the request, networkError
+// returns the error of ctx.
 func (c *Client) networkError(ctx context.Context, err error, limit time.Duration) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -77,8 +77,8 @@ func (c *Client) networkError(ctx context.Context, err error, limit time.Duratio
 	return e
 }
 
-// connectionError explains why the client could not open a TCP connection to the
-// hub or its proxy. It returns nil if err has another reason.
+// connectionError explains why the client could not connect to the hub or its proxy. It
+// returns nil if err has another cause than the TCP connection.
 func (c *Client) connectionError(err error) *NetworkError {
 	const proxyRemedy = "check HTTPS_PROXY and NO_PROXY"
 
@@ -113,7 +113,8 @@ func (c *Client) connectionError(err error) *NetworkError {
 	return nil
 }
 
-// handshakeError explains why TLS failed. It returns nil if err has another reason.
+// handshakeError explains why the TLS handshake failed. It returns nil if err has
+// another cause.
 func (c *Client) handshakeError(err error) *NetworkError {
 	host, _, _ := net.SplitHostPort(c.address)
 	handshake := trust.Handshake{Host: host, Time: c.now(), CAOption: "--ca-file"}
@@ -129,13 +130,13 @@ func (c *Client) handshakeError(err error) *NetworkError {
 	case trust.WrongName:
 		kind = WrongName
 	case trust.Refused:
-		kind = Disconnected // a TLS alert can also arrive after the request was sent
+		kind = Disconnected // some servers send a TLS alert only after the request
 	}
 
 	return &NetworkError{Kind: kind, Problem: failure.Problem, Remedy: failure.Remedy}
 }
 
-// exchangeError explains why no answer arrived over a connection that was open.
+// exchangeError explains why the hub's answer did not arrive over an open connection.
 func exchangeError(err error, limit time.Duration) *NetworkError {
 	timeout, ok := errors.AsType[net.Error](err)
 	if errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
@@ -149,8 +150,8 @@ func exchangeError(err error, limit time.Duration) *NetworkError {
 	return &NetworkError{Kind: Disconnected, Problem: "the connection was lost before the answer arrived: " + reason}
 }
 
-// dialProblem returns a short reason for a failed connection attempt, such as
-// "connection refused".
+// dialProblem returns a short text for a failed connection attempt, such as "connection
+// refused".
 func dialProblem(op *net.OpError) string {
 	if op.Timeout() {
 		return "no answer to the connection attempt"

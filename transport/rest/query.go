@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// pageSize is the number of rows that the client requests at once. The hub may return
-// fewer.
+// pageSize is the number of rows that the client requests in one page. The hub may
+// return fewer.
 const pageSize = 1000
 
 const (
@@ -22,8 +22,8 @@ const (
 	continuationHeader = "X-Ms-Continuation"
 )
 
-// Query runs a query and returns its rows. It reads them page by page. The sequence ends
-// after the first error.
+// Query runs a query and returns its rows. It reads the rows page by page. The sequence
+// ends after the first error.
 func (c *Client) Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error] {
 	return pages[json.RawMessage](ctx, c, request{
 		method: http.MethodPost,
@@ -34,7 +34,8 @@ func (c *Client) Query(ctx context.Context, text string) iter.Seq2[json.RawMessa
 	})
 }
 
-// DeviceJobs returns the rows of a job, one for each device. It reads them page by page.
+// DeviceJobs returns the rows of a job, one for each device. It reads the rows page by
+// page.
 func (c *Client) DeviceJobs(ctx context.Context, jobID string) iter.Seq2[iothub.DeviceJob, error] {
 	return func(yield func(iothub.DeviceJob, error) bool) {
 		for row, err := range c.Query(ctx, "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = "+Quote(jobID)) {
@@ -57,8 +58,8 @@ func Quote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }
 
-// DevicesIn returns the condition that selects the devices with the given ids. IoT Hub
-// refuses a query of more than 8192 characters.
+// DevicesIn returns a query condition that selects the devices with the given ids. IoT
+// Hub refuses a query of more than 8192 characters, so the number of ids is limited.
 func DevicesIn(ids []string) string {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
@@ -67,8 +68,9 @@ func DevicesIn(ids []string) string {
 	return "deviceId IN [" + strings.Join(quoted, ",") + "]"
 }
 
-// pages returns the rows of a request that the hub answers page by page. It repeats the
-// request with the continuation token of each answer until an answer has none.
+// pages sends a request whose answer comes in pages, and returns the rows of all pages.
+// Each answer holds a continuation token for the next request. The last answer has no
+// token.
 func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -107,8 +109,8 @@ func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error]
 	}
 }
 
-// component encodes text as JavaScript's encodeURIComponent does. The official SDK encodes
-// the parts of a path in this way.
+// component percent-encodes text like JavaScript's encodeURIComponent, with which the
+// official SDK encodes the parts of a URL's path.
 func component(text string) string {
 	return strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*").Replace(url.QueryEscape(text))
 }

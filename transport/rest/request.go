@@ -20,29 +20,30 @@ import (
 )
 
 const (
-	// maxErrorBody is the part of a refusal that the client reads, in bytes.
+	// maxErrorBody is how many bytes the client reads from the body of an error answer.
 	maxErrorBody = 64 << 10
-	// maxBody is the largest answer that the client accepts, in bytes. A page of 1,000
-	// twins at IoT Hub's limits is smaller.
+	// maxBody is the size in bytes of the largest answer that the client accepts. A
+	// page of 1,000 twins at IoT Hub's limits fits into it.
 	maxBody = 256 << 20
 )
 
-// request is a request to the service API.
+// request is a request to IoT Hub's service API.
 type request struct {
 	method string
-	path   string // absolute and percent-encoded
+	path   string // absolute path, percent-encoded
 	query  url.Values
 	header http.Header
 	body   any           // sent as JSON; nil sends no body
 	out    any           // receives the JSON answer; nil ignores the answer
 	limit  time.Duration // limits the whole request; 0 means the client's timeout
 
-	// acceptRefusal is called with the body of a refusal. If it returns true, the
-	// request has succeeded all the same. Nil accepts no refusal.
+	// acceptRefusal decides whether an error answer with the given body counts as
+	// success. Nil accepts no error answer.
 	acceptRefusal func(body []byte) bool
 }
 
-// once sends the request one time. It returns the headers of the answer.
+// once sends the request without repeating it. It returns the headers of the hub's
+// answer.
 func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 	limit := cmp.Or(r.limit, c.timeout)
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -67,7 +68,8 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 	}
 
 	if r.out == nil {
-		// Only a connection whose answer was read to its end can be used again.
+		// Read the answer to its end. Go's HTTP client cannot reuse a connection with
+		// unread data.
 		io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBody))
 		return res.Header, nil
 	}
@@ -87,7 +89,7 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 	return res.Header, nil
 }
 
-// newRequest returns the HTTP request with its body and all headers.
+// newRequest makes the HTTP request, with its body and all headers.
 func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
 	query := url.Values{"api-version": {iothub.APIVersion}}
 	for name, values := range r.query {
@@ -126,9 +128,9 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	return req, nil
 }
 
-// authorization returns the Authorization header: a bearer token from Entra ID, or a
-// shared access signature for the hub's host name. The official Node service SDK signs
-// the host name too.
+// authorization returns the Authorization header. The header holds a bearer token from
+// Entra ID, or a shared access signature for the hub's host name. The official Node SDK
+// for services signs the host name, too.
 func (c *Client) authorization(ctx context.Context) (string, error) {
 	if c.bearer != nil {
 		token, err := c.bearer(ctx)
@@ -138,12 +140,12 @@ func (c *Client) authorization(ctx context.Context) (string, error) {
 	now := c.now()
 	expiry := now.Truncate(time.Second)
 	if expiry.Before(now) {
-		expiry = expiry.Add(time.Second) // the SDK rounds up
+		expiry = expiry.Add(time.Second) // the official SDK rounds up
 	}
 	return iothub.Sign(c.service.HostName, c.service.Key, c.service.KeyName, expiry.Add(tokenLife)), nil
 }
 
-// refusal returns the error for an answer that refuses a request.
+// refusal returns the error that is described by the hub's error answer.
 func (c *Client) refusal(res *http.Response, body []byte) error {
 	e := iothub.ParseError(res.StatusCode, body)
 	if e.Code == "" {
@@ -157,15 +159,15 @@ func (c *Client) refusal(res *http.Response, body []byte) error {
 	return e
 }
 
-// retryAfter parses a Retry-After header, which holds seconds or a date. It returns 0 for
-// an invalid header.
+// retryAfter parses a Retry-After header, which contains seconds or a date. It returns
+// 0 for an invalid header.
 func retryAfter(text string, now time.Time) time.Duration {
 	if text == "" {
 		return 0
 	}
 
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		if !(seconds > 0 && seconds <= math.MaxInt32) { // false for NaN too
+		if !(seconds > 0 && seconds <= math.MaxInt32) { // the condition is also false for NaN
 			return 0
 		}
 		return time.Duration(seconds * float64(time.Second))
@@ -177,7 +179,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// encode returns v as JSON. It does not escape <, > and &, which are common in conditions.
+// encode returns v as JSON. It does not escape <, > and &, because query conditions
+// often contain them.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -189,8 +192,8 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// ifMatch returns the header that makes the hub refuse a change if the etag differs. An
-// empty etag matches any.
+// ifMatch returns an If-Match header. The hub then refuses the change if the entry's
+// etag differs. An empty etag matches any.
 func ifMatch(etag string) http.Header {
 	if etag == "" {
 		etag = "*"
@@ -202,7 +205,8 @@ func ifMatch(etag string) http.Header {
 	return http.Header{"If-Match": {etag}}
 }
 
-// refused returns the hub's refusal that err contains, if any.
+// refused returns the hub's refusal that err wraps. It also reports whether there is
+// one.
 func refused(err error) (*iothub.Error, bool) {
 	return errors.AsType[*iothub.Error](err)
 }

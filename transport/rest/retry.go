@@ -8,16 +8,16 @@ import (
 
 const (
 	maxAttempts = 6
-	// maxTotalWait limits the sum of all waits of one call. If the hub asks for more,
-	// the caller gets the hub's refusal instead of a long silence.
+	// maxTotalWait limits the sum of all waits of one call. If the hub asks for a
+	// longer wait, the caller gets the hub's refusal at once.
 	maxTotalWait = 2 * time.Minute
-	// firstWait is the first wait if the hub does not say how long to wait. Each
+	// firstWait is the first wait before a repetition, if the hub gives no time. Each
 	// further wait is twice as long.
 	firstWait = time.Second
 )
 
-// repeat sends a request that is safe to repeat. It sends the request again after each
-// answer of 429 or 503, when the time has passed for which the hub asked.
+// repeat sends a request that is safe to repeat. After an answer with the status 429 or
+// 503, it waits as long as the hub asks and sends the request again.
 func (c *Client) repeat(ctx context.Context, r request) (http.Header, error) {
 	retries := c.newRetries()
 	for {
@@ -42,12 +42,12 @@ func (c *Client) repeat(ctx context.Context, r request) (http.Header, error) {
 	}
 }
 
-// busy reports whether the status means that the hub has too much to do.
+// busy reports whether the HTTP status means that the hub has too many requests.
 func busy(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// retries counts the attempts of one call and chooses the waits between them.
+// retries counts the attempts of one call and computes the waits between them.
 type retries struct {
 	attempts  int
 	totalWait time.Duration
@@ -56,9 +56,9 @@ type retries struct {
 
 func (c *Client) newRetries() *retries { return &retries{attempts: 1, jitter: c.jitter} }
 
-// next returns the wait before the next attempt: the time for which the hub asked, plus
-// a random part of up to half of it, so that many clients do not return together. It
-// returns false if the number of attempts or the total wait has reached its limit.
+// next returns the wait before the next attempt. asked is the time that the hub asked
+// for; next adds a random time of up to half of it, so that many clients do not return
+// at once. It returns false if the call has made too many attempts or waited too long.
 func (r *retries) next(asked time.Duration) (time.Duration, bool) {
 	if asked == 0 {
 		asked = firstWait << (r.attempts - 1)

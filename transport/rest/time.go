@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// HubTime returns the hub's time, in whole seconds. It works even if the hub refuses the
-// login, because a refusal has a date too.
+// HubTime returns the hub's clock time, in whole seconds. The time comes from the Date
+// header, so HubTime works even if the hub refuses the login.
 func (c *Client) HubTime(ctx context.Context) (time.Time, error) {
 	header, err := c.once(ctx, request{method: http.MethodGet, path: "/statistics/service"})
 	if header == nil {

@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// removed replaces a secret in a trace.
+// removed is the text that replaces a secret in a trace.
 const removed = "(removed)"
 
-// maxTraceBody is the part of a body that a trace shows, in bytes.
+// maxTraceBody is how many bytes of a body a trace shows.
 const maxTraceBody = 16 << 10
 
-// tracer passes requests to the next transport and writes each request and its answer to
-// a trace, without secrets.
+// tracer sends requests through the transport next. It writes each request and its
+// answer to a trace, without secrets.
 type tracer struct {
 	next http.RoundTripper
 	line func(string) // receives each line of the trace
 	now  func() time.Time
 }
 
-// RoundTrip sends the request and traces it.
+// RoundTrip sends the request and writes the request and its answer to the trace.
 func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.line(fmt.Sprintf("> %s %s", req.Method, req.URL))
 	t.headers(">", req.Header)
@@ -46,13 +46,13 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.line(fmt.Sprintf("< %s after %s", res.Status, t.now().Sub(start).Round(time.Millisecond)))
 	t.headers("<", res.Header)
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		return res, nil // a stream of events does not end
+		return res, nil // do not read the body: a stream of events has no end
 	}
 
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	t.body("<", text)
 
-	// The caller reads the same bytes and gets the same error.
+	// Put the bytes and the error back, so that the caller reads the same body.
 	rest := io.Reader(bytes.NewReader(text))
 	if err != nil {
 		rest = io.MultiReader(rest, failingReader{err})
@@ -64,12 +64,13 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// shownHeaders lists the headers that contain no secret. A trace shows only the names of
-// other headers.
+// shownHeaders lists the headers that contain no secret. A trace shows the values of
+// these headers only. Of all other headers it shows the names.
 var shownHeaders = []string{"Content-Type", "Content-Length", "Date", "Etag", "If-Match", "Iothub-Errorcode", "Request-Id", "Retry-After",
 	"Server", "User-Agent", "X-Ms-Continuation", "X-Ms-Item-Type", "X-Ms-Max-Item-Count", "X-Ms-Request-Id"}
 
-// headers traces the headers of a request or an answer. mark is ">" or "<".
+// headers writes the headers of a request or an answer to the trace. mark is ">" for a
+// request and "<" for an answer.
 func (t *tracer) headers(mark string, header http.Header) {
 	var names []string
 	for name := range header {
@@ -86,15 +87,16 @@ func (t *tracer) headers(mark string, header http.Header) {
 	}
 }
 
-// body traces the body of a request or an answer.
+// body writes the body of a request or an answer to the trace.
 func (t *tracer) body(mark string, body []byte) {
 	if len(body) > 0 {
 		t.line(mark + " " + withoutSecrets(body))
 	}
 }
 
-// withoutSecrets returns a JSON body in one line, without keys, signatures and tokens. For
-// a body that is not JSON it returns only the length, because secrets could be anywhere.
+// withoutSecrets returns a JSON body in one line, without keys, signatures and tokens.
+// If the body is not JSON, secrets could be anywhere. withoutSecrets then returns only
+// the body's length.
 func withoutSecrets(body []byte) string {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -114,7 +116,7 @@ func withoutSecrets(body []byte) string {
 	return string(text)
 }
 
-// clean replaces the secrets in a JSON value.
+// clean replaces the secrets in a decoded JSON value.
 func clean(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -141,7 +143,7 @@ func clean(value any) any {
 	return value
 }
 
-// secretName reports whether a JSON field with this name holds a secret.
+// secretName reports whether a JSON field with the given name holds a secret.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"key", "signature", "token", "secret", "password", "connectionstring"} {
@@ -153,7 +155,7 @@ func secretName(name string) bool {
 	return false
 }
 
-// failingReader returns the error at which reading a body ended.
+// failingReader is a reader that always fails with the given error.
 type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }

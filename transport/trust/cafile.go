@@ -7,11 +7,11 @@ import (
 	"os"
 )
 
-// maxFileSize is the largest part of a CA file that is read, in bytes.
+// maxFileSize is how many bytes of a CA file are read.
 const maxFileSize = 1 << 20
 
-// ReadCAFile returns the CA certificates in a PEM file. It ignores everything
-// after the first MiB.
+// ReadCAFile returns the CA certificates in a PEM file. It ignores all bytes after the
+// first MiB.
 func ReadCAFile(path string) (*x509.CertPool, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -11,29 +11,30 @@ import (
 	"time"
 )
 
-// Handshake describes a TLS handshake that failed.
+// Handshake describes a failed TLS handshake from the client's side.
 type Handshake struct {
-	// Host is the name for which the client checked the server's certificate.
+	// Host is the host name that the client expected in the server's certificate.
 	Host string
-	// Time is the time at which the client checked the server's certificate.
+	// Time is the client's time when it checked the server's certificate.
 	Time time.Time
-	// CAOption is the option that names the user's CA file, such as "--ca-file".
+	// CAOption is the command-line option with which the user names a CA file, such as
+	// "--ca-file".
 	CAOption string
-	// ClientCertificate is true if the client has a certificate of its own.
+	// ClientCertificate is true if the client sent a certificate of its own.
 	ClientCertificate bool
 }
 
-// Failure explains to a person why a TLS handshake failed.
+// Failure explains to a user why a TLS handshake failed.
 type Failure struct {
 	Kind    Kind
-	Problem string // a sentence about the server, such as "its certificate is ..."
-	Remedy  string // what the person should do
+	Problem string // a sentence about the server that starts with "its", such as "its certificate is ..."
+	Remedy  string // what the user should do
 }
 
-// Kind classifies the failures of a TLS handshake.
+// Kind says why a TLS handshake failed.
 type Kind int
 
-// The kinds of failures of a TLS handshake.
+// The reasons why a TLS handshake failed.
 const (
 	UnknownAuthority   Kind = iota + 1 // the issuer of the server's certificate is not trusted
 	WrongName                          // the server's certificate is for another name
@@ -42,10 +43,11 @@ const (
 	Refused                            // the server ended the connection with a TLS alert
 )
 
-// Error returns the problem and its remedy.
+// Error returns the problem, followed by the remedy.
 func (f *Failure) Error() string { return f.Problem + "; " + f.Remedy }
 
-// Explain returns the reason for err, or nil if err does not come from TLS.
+// Explain explains a failed TLS handshake. It returns nil if err does not come from
+// TLS.
 func (h Handshake) Explain(err error) *Failure {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return &Failure{UnknownAuthority,
@@ -67,14 +69,14 @@ func (h Handshake) Explain(err error) *Failure {
 		return &Failure{NoTLS, "it does not speak TLS on this port", "check the port of the endpoint"}
 	}
 
-	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" { // a TLS alert
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" { // the server sent a TLS alert
 		return h.refused(e.Err)
 	}
 
 	return nil
 }
 
-// invalid explains why a certificate of a trusted authority is invalid.
+// invalid explains why a certificate is invalid although its issuer is trusted.
 func (h Handshake) invalid(err x509.CertificateInvalidError) *Failure {
 	if err.Reason == x509.Expired {
 		return &Failure{InvalidCertificate,
@@ -87,7 +89,7 @@ func (h Handshake) invalid(err x509.CertificateInvalidError) *Failure {
 		"install a valid certificate on the server"}
 }
 
-// refused explains a TLS alert from the server.
+// refused explains the TLS alert with which the server ended the handshake.
 func (h Handshake) refused(alert error) *Failure {
 	if h.ClientCertificate {
 		return &Failure{Refused,
@@ -100,7 +102,8 @@ func (h Handshake) refused(alert error) *Failure {
 		"check that the server accepts TLS 1.2 or later"}
 }
 
-// certificateNames lists the host names and addresses for which cert is valid.
+// certificateNames returns a list of the host names and addresses for which cert is
+// valid.
 func certificateNames(cert *x509.Certificate) string {
 	names := append([]string(nil), cert.DNSNames...)
 	for _, ip := range cert.IPAddresses {

@@ -1,11 +1,11 @@
-// Package dial opens the connections that carry MQTT: to a hub or a provisioning
-// service, over TLS or WebSocket, directly or through a proxy. Fill in a [Server] and
-// call [Server.Connect].
+// Package dial opens the connections that carry MQTT. A connection leads to a hub or a
+// provisioning service, over TLS or WebSocket, directly or through a proxy. Fill in a
+// [Server] and call [Server.Connect].
 //
 // Guarantees:
 //   - All connections of a device go through Connect.
-//   - The package reads no proxy from the environment. A main that wants that passes
-//     the proxy in Server.Proxy.
+//   - The package does not read proxy settings from the environment. The caller sets
+//     Server.Proxy.
 package dial
 
 import (
@@ -21,39 +21,41 @@ import (
 )
 
 const (
-	// Timeout limits Connect: name lookup, proxy, TCP, TLS and WebSocket together.
+	// Timeout limits Connect as a whole: name lookup, proxy, TCP, TLS and WebSocket
+	// together.
 	Timeout = 30 * time.Second
 
 	mqttPort      = "8883" // MQTT over TLS
 	websocketPort = "443"  // MQTT over WebSocket
 )
 
-// Server is the server to connect to, and the way to it.
+// Server says which server to connect to, and how.
 type Server struct {
-	// Name is the kind of server in errors, such as "hub".
+	// Name says what kind of server it is, such as "hub". Errors contain the name.
 	Name string
-	// Address is HOST:PORT, as the function Address returns it. The server's
-	// certificate must be for HOST.
+	// Address is the server's HOST:PORT. Use the function Address to make it. The
+	// server's certificate must be valid for HOST.
 	Address string
-	// RootCAs holds the CA certificates to trust. Nil means those of the system.
+	// RootCAs holds the CA certificates that may vouch for the server. Nil means the
+	// system's CA certificates.
 	RootCAs *x509.CertPool
 	// Certificate returns the device's own certificate. Connect calls it for each
-	// attempt, so that a renewed certificate is used. Nil means that the device has no
-	// certificate.
+	// attempt, so a renewed certificate takes effect at the next attempt. Nil means
+	// that the device has no certificate.
 	Certificate func() (tls.Certificate, error)
-	// WebSocket carries MQTT in a WebSocket at IoT Hub's path.
+	// WebSocket sends MQTT through a WebSocket, at the URL path that IoT Hub uses.
 	WebSocket bool
-	// Proxy is the proxy to connect through, as ParseProxy returns it. Nil means no
-	// proxy.
+	// Proxy is the address of the proxy. Use ParseProxy to make it. Nil means a direct
+	// connection.
 	Proxy *url.URL
 	// Now returns the time at which certificates are checked. Nil means time.Now.
 	Now func() time.Time
-	// Dial opens TCP connections. Nil means a net.Dialer.
+	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Address returns HOST:PORT for target, which is HOST or HOST:PORT. The default port is
-// 8883, or 443 for WebSocket.
+// Address returns HOST:PORT for target, which may be HOST or HOST:PORT. The default
+// port is 8883, or 443 for WebSocket.
 func Address(target string, webSocket bool) (string, error) {
 	bad := fmt.Errorf("invalid address %q; want HOST or HOST:PORT", target)
 	if strings.ContainsAny(target, " /") {
@@ -66,7 +68,7 @@ func Address(target string, webSocket bool) (string, error) {
 	}
 
 	host, p, err := net.SplitHostPort(target)
-	if err != nil { // no port, or a bare IPv6 address
+	if err != nil { // target has no port, or is an IPv6 address without brackets
 		host, p, err = net.SplitHostPort(net.JoinHostPort(strings.Trim(target, "[]"), port))
 	}
 	if err != nil || host == "" || p == "" {
@@ -76,7 +78,8 @@ func Address(target string, webSocket bool) (string, error) {
 	return net.JoinHostPort(host, p), nil
 }
 
-// Check returns an error if Connect can never succeed.
+// Check returns an error if the fields of s are invalid, so that Connect can never
+// succeed.
 func (s Server) Check() error {
 	if _, _, err := net.SplitHostPort(s.Address); err != nil {
 		return fmt.Errorf("invalid address %q; want HOST:PORT", s.Address)
@@ -89,9 +92,9 @@ func (s Server) Check() error {
 	return nil
 }
 
-// Connect opens a connection on which the client can send MQTT at once. Reading from
-// the connection fails if a packet is larger than MaxPacket. The errors of Connect say
-// what to do and wrap their cause.
+// Connect opens a connection that is ready for MQTT. Reading from the connection fails
+// if a packet is larger than MaxPacket. Connect's errors tell the user what to do and
+// wrap their cause.
 func (s Server) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -142,13 +145,13 @@ func (s Server) tlsConfig() (*tls.Config, error) {
 		return nil, fmt.Errorf("read the device's certificate: %w", err)
 	}
 
-	// GetClientCertificate sends the certificate in any case. Go would not send one
-	// from config.Certificates if the server lists only authorities that did not issue
-	// it. A hub that knows the device by its thumbprint lists no such authority.
+	// GetClientCertificate sends the device's certificate to every server. With
+	// config.Certificates, Go sends a certificate only if the server lists its issuer.
+	// A hub that knows the device by a thumbprint does not list the issuer.
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
 	if s.WebSocket {
-		// On port 443, IoT Hub asks for the certificate only after it has read the
-		// request. In TLS 1.2 that requires a second handshake.
+		// On port 443, IoT Hub asks for the device's certificate only after it has read
+		// the request. In TLS 1.2 this late question requires a second handshake.
 		config.Renegotiation = tls.RenegotiateOnceAsClient
 	}
 	return config, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// Explain says why the connection to the server failed before the server answered
-// the MQTT login, and what to do about it. The returned error wraps err.
+// Explain says why the connection failed before the server answered the MQTT login, and
+// what the user can do. The returned error wraps err.
 func (s Server) Explain(err error) error {
 	if proxy, ok := errors.AsType[*proxyError](err); ok {
 		return &explainedError{fmt.Sprintf("%s at %s: the proxy at %s %s; check the proxy's address and rules, and the network",
@@ -22,7 +22,7 @@ func (s Server) Explain(err error) error {
 	return &explainedError{fmt.Sprintf("%s at %s: %s", s.Name, s.Address, s.reason(err)), err}
 }
 
-// reason returns the reason for a failure that no proxy caused.
+// reason says why the connection failed if no proxy caused the failure.
 func (s Server) reason(err error) string {
 	host, _, _ := net.SplitHostPort(s.Address)
 	handshake := trust.Handshake{
@@ -55,8 +55,8 @@ func (s Server) reason(err error) string {
 	return fmt.Sprintf("no connection: %v; check the network", err)
 }
 
-// NoSuchHost reports whether err says that no server has the name to which the
-// device connects. It returns false if the proxy's name is unknown.
+// NoSuchHost reports whether err means that the server's name does not exist. It
+// returns false if only the proxy's name does not exist.
 func NoSuchHost(err error) bool {
 	if _, ok := errors.AsType[*proxyError](err); ok {
 		return false
@@ -66,8 +66,8 @@ func NoSuchHost(err error) bool {
 	return ok && dns.IsNotFound
 }
 
-// explainedError is an error whose text is written for people and does not repeat
-// the text of its cause.
+// explainedError is an error with a text for users. Its text does not repeat the text
+// of its cause.
 type explainedError struct {
 	text  string
 	cause error

@@ -8,17 +8,19 @@ import (
 
 // MaxPacket is the largest packet, in bytes, that a device accepts from a server. IoT
 // Hub's largest packet is a direct method of 128 KiB. The limit protects the device's
-// memory: paho allocates as many bytes as a packet's header announces.
+// memory, because the paho client allocates as many bytes as a packet's header
+// announces.
 const MaxPacket = 1 << 20
 
-// limitedConn is a connection whose Read fails when a packet larger than MaxPacket
-// begins.
+// limitedConn is a connection whose Read fails at the start of a packet that is larger
+// than MaxPacket.
 type limitedConn struct {
 	net.Conn
 	packets packetReader
 }
 
-// Read reads from the connection. It returns no byte of a packet that is too large.
+// Read reads from the connection. It never returns a byte of a packet that is too
+// large.
 func (c *limitedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if tooLarge := c.packets.read(p[:n]); tooLarge != nil {
@@ -27,17 +29,18 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// packetReader finds the packets in a stream of MQTT. A packet is one byte with its type
-// and flags, then the length of its body, then the body. Each byte of the length holds
-// seven bits, the least significant ones first; its top bit says that more follow.
+// packetReader finds the borders between MQTT packets in a stream of bytes. A packet
+// consists of one byte with its type and flags, the length of its body, and the body.
+// Each byte of the length holds seven bits, the least significant ones first. Its top
+// bit says whether another byte of the length follows.
 type packetReader struct {
 	inLength bool // the next byte is part of a length
-	shift    int  // number of bits of the length that were read
-	length   int  // the part of the length that was read, or the rest of the body
+	shift    int  // number of bits of the length that were read so far
+	length   int  // the length as far as it was read, or the number of bytes left in the body
 }
 
-// read reads the next bytes of the stream. It returns an error if a packet is too large
-// or has an invalid length.
+// read processes the next bytes of the stream. It returns an error if a packet is too
+// large or has an invalid length.
 func (s *packetReader) read(text []byte) error {
 	for len(text) > 0 {
 		switch {
@@ -55,12 +58,12 @@ func (s *packetReader) read(text []byte) error {
 				return fmt.Errorf("it announces a packet of %d bytes; at most %d are accepted", s.length, MaxPacket)
 			}
 
-		case s.length > 0: // inside a body
+		case s.length > 0: // the next bytes belong to a body
 			n := min(s.length, len(text))
 			s.length -= n
 			text = text[n:]
 
-		default: // the first byte of a packet
+		default: // the next byte is the first of a packet
 			s.inLength, s.shift = true, 0
 			text = text[1:]
 		}

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// ParseProxy parses the address of a proxy: socks5://HOST[:PORT] or http://HOST[:PORT],
-// with an optional USER:PASSWORD@ before the host. A SOCKS proxy looks up the hub's name
-// itself, with the scheme socks5 as well as socks5h.
+// ParseProxy parses the address of a proxy: socks5://HOST[:PORT] or http://HOST[:PORT].
+// USER:PASSWORD@ may precede the host. A SOCKS proxy itself looks up the hub's name, so
+// socks5h means the same as socks5.
 func ParseProxy(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil { // err contains the address, which may contain a password
+	if err != nil { // err would quote the address, which may contain a password
 		return nil, errors.New("invalid proxy address; want socks5://HOST:PORT or http://HOST:PORT")
 	}
 
@@ -43,7 +43,7 @@ func ParseProxy(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// openTCP opens the connection over which TLS runs: to the server, or through a proxy.
+// openTCP opens a TCP connection to the server, directly or through the proxy.
 func (s Server) openTCP(ctx context.Context) (net.Conn, error) {
 	if s.Proxy == nil {
 		return s.dialTCP(ctx, "tcp", s.Address)
@@ -90,6 +90,7 @@ func (s Server) openTCP(ctx context.Context) (net.Conn, error) {
 }
 
 // tunnel asks an HTTP proxy to connect to the server and to forward all further data.
+// It uses the HTTP method CONNECT.
 func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -108,7 +109,7 @@ func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 		return orContext(ctx, err)
 	}
 
-	// The reader's buffer cannot contain data of the server, because the server sends
+	// The buffered reader cannot swallow data from the server, because the server sends
 	// nothing before the client does.
 	response, err := http.ReadResponse(bufio.NewReader(conn), request)
 	if err != nil {
@@ -122,8 +123,8 @@ func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 	return nil
 }
 
-// orContext returns the reason for which ctx ended, or err if ctx has not ended. The end
-// of ctx closes the connection, so that err is only a consequence of it.
+// orContext returns the reason why ctx ended, or err if ctx has not ended. When ctx
+// ends, the connection is closed, and err only reports the closed connection.
 func orContext(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -136,8 +137,8 @@ func (s Server) dialTCP(ctx context.Context, network, address string) (net.Conn,
 		return s.Dial(ctx, network, address)
 	}
 
-	// TCP's keep-alive is off because MQTT's ping already finds dead connections.
-	// Another keep-alive would only wake a mobile radio.
+	// TCP keep-alive is off, because MQTT pings already detect dead connections.
+	// Keep-alive packets would only wake a mobile radio.
 	return (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, address)
 }
 
@@ -152,7 +153,7 @@ func (f dialFunc) DialContext(ctx context.Context, network, address string) (net
 	return f(ctx, network, address)
 }
 
-// proxyError reports a failure of the proxy, not of the server.
+// proxyError reports that the proxy failed, not the server.
 type proxyError struct {
 	problem string // what the proxy did, such as "is not reachable"
 	cause   error

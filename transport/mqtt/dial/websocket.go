@@ -17,12 +17,12 @@ import (
 const (
 	// websocketPath is the path at which IoT Hub accepts MQTT over WebSocket.
 	websocketPath = "/$iothub/websocket"
-	// noClientCert tells IoT Hub that the device has no certificate. IoT Hub then does
-	// not ask for one in a second TLS handshake.
+	// noClientCert tells IoT Hub that the device has no certificate. IoT Hub then omits
+	// the second TLS handshake in which it asks for a certificate.
 	noClientCert = "?iothub-no-client-cert=true"
 )
 
-// upgrade turns a TLS connection into a WebSocket.
+// upgrade turns a TLS connection into a WebSocket connection.
 func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 	target := "wss://" + s.Address + websocketPath
 	if s.Certificate == nil {
@@ -34,8 +34,9 @@ func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 		Subprotocols:      []string{"mqtt"},
 	}
 
-	// Once the connection is open, gorilla obeys only the deadline of ctx. Closing the
-	// connection makes it return when ctx ends.
+	// After the connection is open, the gorilla library obeys the deadline of ctx but
+	// ignores cancellation. When ctx ends, closing the connection makes DialContext
+	// return.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	ws, response, err := dialer.DialContext(ctx, target, nil)
 	if err != nil {
@@ -57,19 +58,20 @@ func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 	return &wsConn{Conn: ws}, nil
 }
 
-// upgradeError reports an answer to the WebSocket request other than 101.
+// upgradeError reports that the server answered the WebSocket request with a status
+// other than 101.
 type upgradeError struct{ status int }
 
 func (e *upgradeError) Error() string {
 	return fmt.Sprintf("it answered the WebSocket request with %d %s", e.status, http.StatusText(e.status))
 }
 
-// wsConn makes a byte stream out of the binary messages of a WebSocket. Only one
+// wsConn presents the binary messages of a WebSocket as a stream of bytes. Only one
 // goroutine may read at a time; any number may write.
 type wsConn struct {
 	*websocket.Conn
-	reader io.Reader  // the rest of the current message; nil between two messages
-	write  sync.Mutex // held while a message is written
+	reader io.Reader  // the unread rest of the current message; nil between messages
+	write  sync.Mutex // held while a message is being written
 }
 
 func (c *wsConn) Read(p []byte) (int, error) {
@@ -79,7 +81,7 @@ func (c *wsConn) Read(p []byte) (int, error) {
 			if websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived) {
 				return 0, io.EOF
 			}
-			if websocket.IsCloseError(err, websocket.CloseAbnormalClosure) { // the connection ended without a close message
+			if websocket.IsCloseError(err, websocket.CloseAbnormalClosure) { // the connection ended without a WebSocket close message
 				return 0, io.ErrUnexpectedEOF
 			}
 			if err != nil {
@@ -112,7 +114,7 @@ func (c *wsConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close sends a close message if it can be written within a second, and closes the
+// Close tries for up to a second to send a WebSocket close message. Then it closes the
 // connection.
 func (c *wsConn) Close() error {
 	c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
