@@ -111,11 +111,7 @@ func (m *machine) requestIfDue() {
 
 	level := m.levelToRequest()
 	if level == Locked && m.door.state == DoorOpen {
-		// Locking waits for the door, as it does for a command.
-		level = Unlocked
-		m.endHold()
-		m.promises.hold = false
-		m.promises.pending = pending{made: true, name: "lockDoor", origin: Relock}
+		level = Unlocked // the bolt is never thrown into an open door; see lockLater
 	}
 	m.lines.retry = m.now.uptime + openRetry
 	m.onLines = openLines{level}

@@ -22,6 +22,7 @@ const (
 func (m *machine) onOpened(e opened) []waiter {
 	m.lines.open = e.err == nil
 	m.lines.retry = m.now.uptime + openRetry
+	locksLater := m.wanted.target == "" && m.door.state == DoorOpen && e.level == Unlocked && m.levelToRequest() == Locked
 	commands := m.takeWanted()
 	if e.err != nil {
 		m.fault = unavailable(e.err)
@@ -31,12 +32,23 @@ func (m *machine) onOpened(e opened) []waiter {
 	m.fault = ""
 
 	m.adoptLevel(e)
+	if locksLater && !e.kept {
+		m.lockLater()
+	}
 	if len(commands) > 0 && m.set.mode == Hold && !e.kept && commands[0].cmd.Target == e.level {
 		m.requested(commands) // the request itself carried the commands out
 		return nil
 	}
 	m.adoptPosition(e)
 	return commands
+}
+
+// lockLater promises the lock that the configuration demands at power-on and that an
+// open door prevented. A line that was kept open keeps what was promised before instead.
+func (m *machine) lockLater() {
+	m.endHold()
+	m.promises.hold = false
+	m.promises.pending = pending{made: true, name: "lockDoor", origin: Relock}
 }
 
 // adoptLevel takes over the level of the lines.
