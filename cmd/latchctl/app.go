@@ -33,6 +33,7 @@ type app struct {
 	sleep   func(context.Context, time.Duration) error
 	local   *time.Location
 	newID   func() string // returns random letters and digits
+	login   func() string // returns the technician's login at this computer
 	version string
 
 	flags  conn.Flags
@@ -47,6 +48,11 @@ type app struct {
 	tier         string // the hub's IoT Hub tier, such as S1; empty means unknown
 	units        int    // number of IoT Hub units that the hub has in this tier
 	confirmAbove int    // latchctl asks for confirmation above this number of devices
+	identify     bool   // true: commands tell doors the technician's login
+
+	// account returns the technician's account at Entra ID, or "" if it is not known. It
+	// is nil if the login is not by Entra ID.
+	account func(context.Context) string
 
 	// notes prints messages while a progress line is on the terminal, without damaging
 	// that line. It is nil while there is no progress line; messages then go to errOut.
@@ -64,6 +70,7 @@ func newApp() *app {
 		sleep:   sleep,
 		local:   time.Local,
 		newID:   func() string { return uuid.NewString()[:8] },
+		login:   localLogin,
 		version: version,
 	}
 }
@@ -87,6 +94,7 @@ func (a *app) client() (*rest.Client, error) {
 	a.policy = target.Service.KeyName
 	a.tier, a.units = target.Tier, target.Units
 	a.entra = target.Entra
+	a.identify = config.Identifies()
 
 	var token func(context.Context) (string, error)
 	if a.entra {
@@ -95,6 +103,7 @@ func (a *app) client() (*rest.Client, error) {
 			return nil, err
 		}
 		token = login.Token
+		a.account = login.Account
 	}
 
 	var trace func(string)

@@ -97,6 +97,7 @@ func (a *app) newConsoleOptions(client *rest.Client, refresh seconds) console.Op
 		Sleep:          a.sleep,
 		CheckCondition: checkBoxCondition,
 		NewID:          a.newJobID,
+		By:             a.by,
 
 		Select: func(ctx context.Context, where string) ([]string, error) {
 			devices, err := a.selectDevices(ctx, client, where)

@@ -181,7 +181,7 @@ var (
 	uuids  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
-// record adds a request to h.requests, with generated ids and times replaced. It adds
+// record adds a request to h.requests, with generated ids, times and the local login replaced. It adds
 // equal requests in a row, such as the polling of a job, only once.
 func (h *fakeHub) record(r *http.Request, body []byte) {
 	query := r.URL.Query()
@@ -200,6 +200,7 @@ func (h *fakeHub) record(r *http.Request, body []byte) {
 
 	line = madeUp.ReplaceAllString(line, "$1-MADEUP")
 	line = starts.ReplaceAllString(line, `"startTime":"START"`)
+	line = strings.ReplaceAll(line, `"by":"`+claimOf(localLogin())+`"`, `"by":"LOGIN"`)
 
 	if n := len(h.requests); n == 0 || h.requests[n-1] != line {
 		h.requests = append(h.requests, line)

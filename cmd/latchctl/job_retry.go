@@ -169,6 +169,11 @@ func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job io
 // it returns the error with the results up to then.
 func (o *jobRetryOptions) runJobs(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) (watch.Report, error) {
 	var all watch.Report
+	if job.CloudToDeviceMethod != nil {
+		method := *job.CloudToDeviceMethod
+		method.Payload = identifyAgain(method, o.app.by(ctx))
+		job.CloudToDeviceMethod = &method
+	}
 
 	for chunk := range slices.Chunk(devices, retryChunk) {
 		next := iothub.Job{

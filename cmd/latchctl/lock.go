@@ -25,6 +25,7 @@ type lockOptions struct {
 	reason  string
 	relock  seconds // relock after this time; 0 means that the door decides
 	until   string  // relock at this time; empty means that it is not given
+	hold    bool    // keep the door unlocked until the next lock
 	timeout seconds
 
 	period string // when the doors are unlocked, in words; empty means at once
@@ -34,6 +35,8 @@ func newLock(a *app, run func(context.Context, *lockOptions) error) *cobra.Comma
 	cmd, _ := newLockCommand(a, run, false)
 	cmd.Use = "lock --where CONDITION | ID..."
 	cmd.Short = "Lock doors and show each door's result"
+	cmd.Long = "An open door is pending: it locks by itself when somebody closes it. The exit status\n" +
+		"is then 3, because the door is not locked yet."
 	cmd.Example = `  latchctl lock front-door back-door
   latchctl lock --where "tags.building = '43'" --reason "closing time"`
 
@@ -54,6 +57,7 @@ func newUnlock(a *app, run func(context.Context, *lockOptions) error) *cobra.Com
 
 	cmd.Flags().Var(&o.relock, "for", "lock the door again after this time, at most 24h")
 	cmd.Flags().StringVar(&o.until, "until", "", "lock the door again at `TIME`, at most 24h after the start: 18:00, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339")
+	cmd.Flags().BoolVar(&o.hold, "hold", false, "keep the door unlocked until it is locked again, whatever its own relock setting")
 	o.addStartFlag(cmd)
 
 	return cmd
@@ -89,16 +93,20 @@ func runLock(ctx context.Context, o *lockOptions) error {
 		return err
 	}
 
-	method := iothub.MethodRequest{MethodName: lockDoor, Payload: o.payload(), ResponseTimeoutInSeconds: int(o.timeout)}
-	if o.unlock {
-		method.MethodName = unlockDoor
-	}
-	if err := checkMethod(o.cmd, method); err != nil {
+	client, err := o.app.client()
+	if err != nil {
 		return err
 	}
 
-	client, err := o.app.client()
+	method := iothub.MethodRequest{MethodName: lockDoor, ResponseTimeoutInSeconds: int(o.timeout)}
+	if o.unlock {
+		method.MethodName = unlockDoor
+	}
+	method.Payload, err = o.payload(o.app.by(ctx))
 	if err != nil {
+		return err
+	}
+	if err := checkMethod(o.cmd, method); err != nil {
 		return err
 	}
 
@@ -124,6 +132,8 @@ func (o *lockOptions) checkPeriod() error {
 	switch {
 	case flags.Changed("for") && flags.Changed("until"):
 		return usagef(o.cmd, "give --for or --until, not both")
+	case o.hold && (flags.Changed("for") || flags.Changed("until")):
+		return usagef(o.cmd, "give --hold or a time to relock, not both")
 	case flags.Changed("for") && o.relock == 0:
 		return usagef(o.cmd, "--for is 0; want a duration such as 30s")
 	case time.Duration(o.relock)*time.Second > maxUnlock:
@@ -151,16 +161,21 @@ func (o *lockOptions) checkPeriod() error {
 	return nil
 }
 
-// payload returns the method's JSON payload, or nil if the door needs none.
-func (o *lockOptions) payload() json.RawMessage {
-	if o.reason == "" && o.relock == 0 {
-		return nil
+// payload returns the method's JSON payload. by is the technician's login; empty means
+// that the door is not told. A lock of an open door waits until the door is closed.
+func (o *lockOptions) payload(by string) (json.RawMessage, error) {
+	p := struct {
+		Reason     string  `json:"reason,omitempty"`
+		By         string  `json:"by,omitempty"`
+		ForSeconds seconds `json:"forSeconds,omitempty"`
+		Hold       bool    `json:"hold,omitempty"`
+		WhenClosed bool    `json:"whenClosed,omitempty"`
+	}{o.reason, by, o.relock, o.hold, !o.unlock}
+
+	text, err := json.Marshal(p)
+	if err != nil || string(text) == "{}" {
+		return nil, err
 	}
 
-	text, _ := json.Marshal(struct {
-		Reason     string  `json:"reason,omitempty"`
-		ForSeconds seconds `json:"forSeconds,omitempty"`
-	}{o.reason, o.relock})
-
-	return text
+	return text, nil
 }

@@ -43,6 +43,7 @@ func terminalApp(t *testing.T, hub *fakeHub, width int, typed io.Reader) (a *app
 		},
 		local: time.UTC,
 		newID: func() string { return "0123abcd" },
+		login: func() string { return "ada@bench" },
 	}, out, errOut
 }
 

@@ -25,6 +25,9 @@ type Config struct {
 	// ConfirmAbove is the number of devices above which latchctl asks for confirmation.
 	// nil means DefaultConfirmAbove.
 	ConfirmAbove *int `toml:"confirm_above"`
+	// Identify decides whether latchctl tells doors the technician's login with each
+	// command. nil means true.
+	Identify *bool `toml:"identify"`
 	// Hubs maps names to hubs.
 	Hubs map[string]Hub `toml:"hubs"`
 
@@ -123,7 +126,7 @@ func parseError(err error, path string) error {
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(unknown.Errors) > 0 {
 		first := unknown.Errors[0]
 		line, _ := first.Position()
-		return fmt.Errorf("%s:%d: unknown key %s; allowed keys: default, confirm_above and, under [hubs.NAME], "+
+		return fmt.Errorf("%s:%d: unknown key %s; allowed keys: default, confirm_above, identify and, under [hubs.NAME], "+
 			"connection_string_file, host_name, auth, endpoint, ca_file, tier, units", path, line, strings.Join(first.Key(), "."))
 	}
 
@@ -175,6 +178,9 @@ func (c Config) Threshold() int {
 	}
 	return *c.ConfirmAbove
 }
+
+// Identifies reports whether latchctl tells doors the technician's login.
+func (c Config) Identifies() bool { return c.Identify == nil || *c.Identify }
 
 // absolute turns a path from the config file into an absolute path. A path that begins
 // with ~/ starts from the home folder, and any other relative path from the config

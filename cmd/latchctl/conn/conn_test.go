@@ -97,6 +97,8 @@ func TestParseConfig(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", "", ""},
 		{"whole", "default = 'a'\nconfirm_above = 0\n[hubs.a]\nconnection_string_file = 'x'\nendpoint = 'h:1'\nca_file = 'y'\n", ""},
+		{"no login for doors", "identify = false\n", ""},
+		{"identify is no boolean", "identify = 'no'\n", "config.toml:1: "},
 		{"unknown key", "\nconfirm_over = 3\n", "config.toml:2: unknown key confirm_over"},
 		{"a connection string in the file", "[hubs.a]\nconnection_string = 'HostName=h'\n", "config.toml:2: unknown key hubs.a.connection_string"},
 		{"wrong type", "confirm_above = 'ten'\n", "config.toml:1: "},

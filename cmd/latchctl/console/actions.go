@@ -35,13 +35,14 @@ type jobRequest struct {
 	Tags       iothub.Object `json:"tags"`
 }
 
-// job returns the requested job, without an id.
-func (r jobRequest) job() (iothub.Job, error) {
+// job returns the requested job, without an id. by is the technician's login; empty means
+// that doors are not told.
+func (r jobRequest) job(by string) (iothub.Job, error) {
 	j := iothub.Job{QueryCondition: r.Where, MaxExecutionTimeInSeconds: maxExecution}
 
 	switch r.Do {
 	case "lock", "unlock":
-		payload, err := r.payload()
+		payload, err := r.payload(by)
 		if err != nil {
 			return j, err
 		}
@@ -59,20 +60,25 @@ func (r jobRequest) job() (iothub.Job, error) {
 	return j, fmt.Errorf("unknown action %q; want lock, unlock or twin", r.Do)
 }
 
-// payload returns the payload of lockDoor or unlockDoor. It is nil if the request has
-// neither a reason nor a time limit.
-func (r jobRequest) payload() (json.RawMessage, error) {
-	switch {
-	case r.ForSeconds < 0 || r.ForSeconds > 0 && r.Do == "lock":
+// payload returns the payload of lockDoor or unlockDoor. It is nil for an unlock without
+// a reason, a login and a time limit. A lock of an open door waits until the door is
+// closed.
+func (r jobRequest) payload(by string) (json.RawMessage, error) {
+	if r.ForSeconds < 0 || r.ForSeconds > 0 && r.Do == "lock" {
 		return nil, errors.New("only an unlock can have a time limit, of at least 1 second")
-	case r.Reason == "" && r.ForSeconds == 0:
-		return nil, nil
 	}
 
-	return json.Marshal(struct {
+	text, err := json.Marshal(struct {
 		Reason     string `json:"reason,omitempty"`
+		By         string `json:"by,omitempty"`
 		ForSeconds int    `json:"forSeconds,omitempty"`
-	}{r.Reason, r.ForSeconds})
+		WhenClosed bool   `json:"whenClosed,omitempty"`
+	}{r.Reason, by, r.ForSeconds, r.Do == "lock"})
+	if err != nil || string(text) == "{}" {
+		return nil, err
+	}
+
+	return text, nil
 }
 
 // twinPatch returns the change of the twins.
@@ -102,7 +108,7 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &request); err != nil {
 		return err
 	}
-	j, err := request.job()
+	j, err := request.job(s.opts.By(r.Context()))
 	if err != nil {
 		return badRequest(err)
 	}

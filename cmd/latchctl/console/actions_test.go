@@ -38,10 +38,10 @@ func TestCreateJob(t *testing.T) {
 		want       string // method or patch of the job, or the error
 	}{
 		{"lock", `{"do":"lock","where":"*","ids":["c","b","a"],"reason":"closing time"}`, 200,
-			`{"methodName":"lockDoor","payload":{"reason":"closing time"},"responseTimeoutInSeconds":15}`},
-		{"lock without a reason", `{"do":"lock","where":"*","ids":["c","b","a"]}`, 200, `{"methodName":"lockDoor","payload":null,"responseTimeoutInSeconds":15}`},
+			`{"methodName":"lockDoor","payload":{"reason":"closing time","by":"ada@bench","whenClosed":true},"responseTimeoutInSeconds":15}`},
+		{"lock without a reason", `{"do":"lock","where":"*","ids":["c","b","a"]}`, 200, `{"methodName":"lockDoor","payload":{"by":"ada@bench","whenClosed":true},"responseTimeoutInSeconds":15}`},
 		{"unlock for a time", `{"do":"unlock","where":"*","ids":["c","b","a"],"forSeconds":30}`, 200,
-			`{"methodName":"unlockDoor","payload":{"forSeconds":30},"responseTimeoutInSeconds":15}`},
+			`{"methodName":"unlockDoor","payload":{"by":"ada@bench","forSeconds":30},"responseTimeoutInSeconds":15}`},
 		{"change twins", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"floor":3,"room":null},"tags":null}`, 200,
 			`{"etag":"*","properties":{"desired":{"floor":3,"room":null}}}`},
 		{"change tags", `{"do":"twin","where":"*","ids":["c","b","a"],"tags":{"n":9007199254740993}}`, 200, `{"etag":"*","tags":{"n":9007199254740993}}`},

@@ -159,6 +159,7 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 			return nil, fmt.Errorf("the hub rejects the condition: %w", iothub.Errorf(iothub.CodeArgumentInvalid, "line 1: what is this"))
 		},
 		NewID:     func(name string) string { return name + "-1" },
+		By:        func(context.Context) string { return "ada@bench" },
 		CreateJob: hub.create,
 		Report:    func(r watch.Report) any { return map[string]int{"succeeded": r.Succeeded()} },
 	}

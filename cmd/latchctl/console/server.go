@@ -47,6 +47,9 @@ type Options struct {
 	Select func(ctx context.Context, where string) ([]string, error)
 	// NewID returns a new job id that starts with name.
 	NewID func(name string) string
+	// By returns the login of the technician, which the console sends to the doors with
+	// each lock and unlock. It returns "" if the console must not send it.
+	By func(ctx context.Context) string
 	// CreateJob creates a job on the hub.
 	CreateJob func(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	// Report converts the results of a job to the form that -o json prints.

@@ -1,7 +1,9 @@
 package entra
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +75,39 @@ func (l *Login) Token(ctx context.Context) (string, error) {
 
 	l.token = token
 	return token.Token, nil
+}
+
+// Account returns the name of the account that the token belongs to, such as
+// ada@example.org. It returns "" if no token can be had, or if the token names no person,
+// as for a service principal.
+func (l *Login) Account(ctx context.Context) string {
+	token, err := l.Token(ctx)
+	if err != nil {
+		return ""
+	}
+
+	return accountOf(token)
+}
+
+// accountOf returns the account that an access token names. It does not verify the token,
+// which comes from Entra ID itself.
+func accountOf(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+
+	var claims struct {
+		UPN       string `json:"upn"`
+		Preferred string `json:"preferred_username"`
+		Unique    string `json:"unique_name"`
+	}
+	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil || json.Unmarshal(text, &claims) != nil {
+		return ""
+	}
+
+	return cmp.Or(claims.UPN, claims.Preferred, claims.Unique)
 }
 
 // loginError turns an error of the Azure SDK, which has many lines, into one line.

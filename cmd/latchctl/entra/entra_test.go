@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"reflect"
 	"strings"
@@ -46,6 +47,32 @@ func TestTokenIsCached(t *testing.T) {
 		if want := []string{"https://iothubs.azure.net/.default"}; !reflect.DeepEqual(opts.Scopes, want) {
 			t.Errorf("requested the scopes %q, want %q", opts.Scopes, want)
 		}
+	}
+}
+
+// The account is in the token's claims. A token without one, such as that of a service
+// principal, names nobody.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	for claims, want := range map[string]string{
+		`{"upn":"ada@example.org","unique_name":"other"}`:            "ada@example.org",
+		`{"preferred_username":"bob@example.org"}`:                   "bob@example.org",
+		`{"unique_name":"live.com#eve@example.org"}`:                 "live.com#eve@example.org",
+		`{"appid":"0b5d9b5e-8c8e-4a3a-9f5e-1c2d3e4f5a6b","oid":"x"}`: "",
+		`{"upn":3}`: "", `[]`: "", `no JSON`: "",
+	} {
+		if got := accountOf("e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"); got != want {
+			t.Errorf("%s: %q, want %q", claims, got, want)
+		}
+	}
+	for _, token := range []string{"", "opaque", "a.b", "a.!.c"} {
+		if got := accountOf(token); got != "" {
+			t.Errorf("%q: %q, want nobody", token, got)
+		}
+	}
+
+	if got := New(&fakeCredential{now: time.Now, err: errors.New("offline")}, time.Now).Account(t.Context()); got != "" {
+		t.Errorf("without a token: %q, want nobody", got)
 	}
 }
 

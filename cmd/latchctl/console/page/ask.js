@@ -67,7 +67,7 @@ export function confirmLock({ unlock, target, confirmAbove, send }) {
     tone: unlock ? 'danger' : 'primary',
     note: targetNote(target),
     fields: [
-      field('Reason', h('input', { name: 'reason', maxlength: 200, autocomplete: 'off', autofocus: true }), 'Optional. The door records it with the command.'),
+      field('Reason', h('input', { name: 'reason', maxlength: 200, autocomplete: 'off', autofocus: true }), 'Optional. The door records it with the command, and your login.'),
       unlock && field('Relock after (seconds)', h('input', { name: 'seconds', type: 'number', min: 1, max: 86400, inputmode: 'numeric' }),
         'Optional. If empty, each door uses its own relock setting.'),
       mustType && field(`Type ${n} to confirm`, h('input', { name: 'typed', inputmode: 'numeric', autocomplete: 'off', required: true })),

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// TestBy checks whom latchctl names to the doors: the account at Entra ID, else the login
+// at this computer, in at most 64 bytes, and nobody with identify = false.
+func TestBy(t *testing.T) {
+	account := func(name string) func(context.Context) string {
+		return func(context.Context) string { return name }
+	}
+
+	for _, tt := range []struct {
+		name, login string
+		account     func(context.Context) string
+		anonymous   bool
+		want        string
+	}{
+		{name: "local", login: "ada@bench", want: "ada@bench"},
+		{name: "Entra ID", login: "ada@bench", account: account("ada@example.org"), want: "ada@example.org"},
+		{name: "a token without a name", login: "ada@bench", account: account(""), want: "ada@bench"},
+		{name: "identify = false", login: "ada@bench", account: account("ada@example.org"), anonymous: true, want: ""},
+		{name: "too long", login: strings.Repeat("a", 70) + "@bench", want: strings.Repeat("a", 64)},
+		{name: "cut between characters", login: strings.Repeat("a", 63) + "é", want: strings.Repeat("a", 63)},
+		{name: "control characters", login: "ada\x1b[2J\n@bench", want: "ada?[2J @bench"},
+	} {
+		a := &app{identify: !tt.anonymous, account: tt.account, login: func() string { return tt.login }}
+		if got := a.by(t.Context()); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+
+	if localLogin() == "" {
+		t.Error("this process has neither a user nor a host name")
+	}
+}
+
+// TestIdentifyAgain checks that a repeated command names the technician who repeats it,
+// and nobody with identify = false.
+func TestIdentifyAgain(t *testing.T) {
+	for _, tt := range []struct{ method, payload, by, want string }{
+		{lockDoor, `{"reason":"night","by":"ada@bench","whenClosed":true}`, "bob@bench", `{"by":"bob@bench","reason":"night","whenClosed":true}`},
+		{unlockDoor, `{"by":"ada@bench","forSeconds":30}`, "", `{"forSeconds":30}`},
+		{unlockDoor, `{"forSeconds":30}`, "bob@bench", `{"forSeconds":30}`},
+		{lockDoor, `null`, "bob@bench", `null`},
+		{lockDoor, `["by"]`, "bob@bench", `["by"]`},
+		{"ping", `{"by":"ada@bench"}`, "bob@bench", `{"by":"ada@bench"}`},
+	} {
+		m := iothub.MethodRequest{MethodName: tt.method, Payload: json.RawMessage(tt.payload)}
+		if got := identifyAgain(m, tt.by); string(got) != tt.want {
+			t.Errorf("%s %s by %q: %s, want %s", tt.method, tt.payload, tt.by, got, tt.want)
+		}
+	}
+}
