@@ -388,7 +388,7 @@ func TestStartErrors(t *testing.T) {
 		"bad name":           {hub.Options{DataDir: t.TempDir(), Name: "https://hub"}, "want a host name"},
 		"name with a port":   {hub.Options{DataDir: t.TempDir(), Name: "hub:8443"}, "want a host name"},
 		"directory a file":   {hub.Options{DataDir: file}, "choose another with --data"},
-		"half a CA":          {hub.Options{DataDir: halfCA}, "ca.key exists, but not the other half of the pair"},
+		"half a CA":          {hub.Options{DataDir: halfCA}, "ca.pem is missing; restore the missing file, or remove"},
 		"bad owner's string": {hub.Options{DataDir: badOwner}, "correct the file, or remove it to get a new key"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func VerifyChain(chain Chain, authorities []*x509.Certificate, name string, now 
 		Roots: roots, Intermediates: intermediates, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
-		return time.Time{}, unauthorized("no authority vouches for the certificate: %v", err)
+		return time.Time{}, unauthorized("cannot verify the device's certificate: %v", err)
 	}
 	if commonName := chain.Leaf.Subject.CommonName; commonName != name {
 		return time.Time{}, unauthorized("the certificate's common name is %q, want %q", commonName, name)

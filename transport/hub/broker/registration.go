@@ -76,7 +76,7 @@ func parseRegistrationRequest(topic string) (request, error) {
 		query, ok = strings.CutPrefix(topic, registrationOperation)
 	}
 	if !ok {
-		return request{}, errors.New("topic: a device that registers may not publish to it")
+		return request{}, errors.New("a device that registers may not publish to this topic")
 	}
 
 	bag, err := iothub.ParseBag(query)
@@ -85,7 +85,7 @@ func parseRegistrationRequest(topic string) (request, error) {
 	}
 	r := request{kind: kind, requestID: writtenRequestID(topic)}
 	if r.requestID == "" {
-		return request{}, errors.New("topic: $rid is missing")
+		return request{}, errors.New("the topic has no $rid")
 	}
 	r.operationID, _ = bag.Get("operationId")
 	return r, nil

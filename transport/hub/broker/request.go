@@ -57,11 +57,11 @@ func parseRequest(topic, deviceID string) (request, error) {
 			return request{}, err
 		}
 		if id != deviceID || module != "" {
-			return request{}, fmt.Errorf("topic: it belongs to another device or module (%q)", id)
+			return request{}, fmt.Errorf("the topic belongs to another device or module (%q)", id)
 		}
 		return request{kind: eventRequest, bag: bag}, nil
 	}
-	return request{}, errors.New("topic: devices may not publish to it")
+	return request{}, errors.New("devices may not publish to this topic")
 }
 
 // writtenRequestID returns the value of $rid exactly as the device wrote it in the

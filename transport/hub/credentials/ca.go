@@ -18,29 +18,31 @@ import (
 
 const (
 	caLifetime = 10 * 365 * 24 * time.Hour
-	// clockSlack is how long before their creation certificates become valid, for
-	// devices whose clock is behind.
+	// A certificate becomes valid clockSlack before its creation, so that a device
+	// accepts it even if the device's clock is slow.
 	clockSlack = 24 * time.Hour
 )
 
 // hubCA is the hub's certificate authority (CA), which signs the server certificate.
-// Clients of the hub must trust it.
+// Clients of the hub must trust the CA.
 type hubCA struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
-// loadCA reads ca.pem and ca.key from dir. It creates a new CA if both are missing.
+// loadCA reads ca.pem and ca.key from dir. If both files are missing, it creates a new
+// CA.
 func loadCA(dir, hubName string, now time.Time) (hubCA, error) {
 	files := keyPair{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key")}
 	cert, key, err := files.read()
 
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// Clients may trust an existing ca.pem, so half a pair is never overwritten.
-		for _, file := range []string{files.cert, files.key} {
-			if _, err := os.Stat(file); err == nil {
-				return hubCA{}, fmt.Errorf("%s exists, but not the other half of the pair; restore both ca.pem and ca.key, or remove the file to get a new CA", file)
+		// If only one of the two files exists, loadCA fails instead of creating a new
+		// CA, because clients may already trust the existing certificate.
+		for present, missing := range map[string]string{files.cert: files.key, files.key: files.cert} {
+			if _, err := os.Stat(present); err == nil {
+				return hubCA{}, fmt.Errorf("%[1]s exists, but %[2]s is missing; restore the missing file, or remove %[1]s to get a new CA", present, missing)
 			}
 		}
 		return createCA(files, hubName, now)
@@ -59,7 +61,8 @@ func loadCA(dir, hubName string, now time.Time) (hubCA, error) {
 // createCA creates a self-signed CA and writes it to files.
 func createCA(files keyPair, hubName string, now time.Time) (hubCA, error) {
 	template := &x509.Certificate{
-		// The date tells the hub's CAs apart in a client's list of trusted certificates.
+		// The date in the name distinguishes several CAs of one hub in a client's list
+		// of trusted certificates.
 		Subject:               pkix.Name{CommonName: fmt.Sprintf("latchhub CA of %s, %s", hubName, now.UTC().Format(time.DateOnly))},
 		NotBefore:             now.Add(-clockSlack),
 		NotAfter:              now.Add(caLifetime),
@@ -79,8 +82,8 @@ func createCA(files keyPair, hubName string, now time.Time) (hubCA, error) {
 	return hubCA{cert, key}, nil
 }
 
-// issue creates a key and a certificate for it from the template. The CA signs the
-// certificate. The zero hubCA makes the certificate sign itself.
+// issue creates a key, and a certificate for this key from the template. The CA signs
+// the certificate. If ca is the zero hubCA, the new key signs the certificate itself.
 func (ca hubCA) issue(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

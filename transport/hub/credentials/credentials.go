@@ -13,7 +13,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/access"
 )
 
-// Options tell Load where the credentials are and which hub they belong to.
+// Options say where the credentials are stored and for which hub they are.
 type Options struct {
 	Dir  string // the hub's data directory, which must exist
 	Name string // the host name that clients use; see CheckHostName
@@ -23,13 +23,13 @@ type Options struct {
 
 // Credentials are the credentials of a running hub.
 type Credentials struct {
-	// Policies are the shared access policies with their keys.
+	// Policies are the hub's shared access policies, with their keys.
 	Policies []access.Policy
 
 	server *serverCertificate
 }
 
-// Load reads the hub's credentials and creates those that are missing.
+// Load reads the hub's credentials. It creates credentials that are missing.
 func Load(opts Options) (*Credentials, error) {
 	ca, err := loadCA(opts.Dir, opts.Name, opts.Now())
 	if err != nil {
@@ -53,20 +53,21 @@ func Load(opts Options) (*Credentials, error) {
 	return &Credentials{Policies: policies, server: server}, nil
 }
 
-// GetCertificate returns the server certificate and renews it if necessary. Use it
-// in a tls.Config.
+// GetCertificate returns the server certificate. It first renews the certificate if
+// necessary. Use GetCertificate in a tls.Config.
 func (c *Credentials) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.server.get(hello)
 }
 
-// serverNames returns the host names and IP addresses that the server certificate
-// covers: the hub's name, and the names of this machine for local clients.
+// serverNames returns the host names and IP addresses for which the server certificate
+// is valid: the hub's name, and the names of this machine for local clients.
 func serverNames(hubName string) []string {
 	names := []string{hubName}
 
 	machine, _ := os.Hostname()
 	for _, name := range []string{"localhost", strings.ToLower(machine), "127.0.0.1", "::1"} {
-		// The machine's name may contain characters that a certificate must not contain.
+		// This machine may have a name with characters that a certificate must not
+		// contain.
 		if name != hubName && (name == "::1" || CheckHostName(name) == nil) {
 			names = append(names, name)
 		}
@@ -74,8 +75,8 @@ func serverNames(hubName string) []string {
 	return names
 }
 
-// CheckHostName checks that name can be the hub's name: an IPv4 address, or a host
-// name without scheme, port and path.
+// CheckHostName checks that name can be the name of a hub. It must be an IPv4 address,
+// or a host name without scheme, port and path.
 func CheckHostName(name string) error {
 	if net.ParseIP(name) != nil && !strings.Contains(name, ":") {
 		return nil

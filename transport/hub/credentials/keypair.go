@@ -15,7 +15,8 @@ import (
 // keyPair names the two PEM files of a certificate and its private key.
 type keyPair struct{ cert, key string }
 
-// read reads both files and checks that the key belongs to the certificate.
+// read reads both files of the pair and checks that the private key belongs to the
+// certificate.
 func (files keyPair) read() (*x509.Certificate, crypto.Signer, error) {
 	certDER, err := readPEM(files.cert, "CERTIFICATE")
 	if err != nil {
@@ -42,7 +43,7 @@ func (files keyPair) read() (*x509.Certificate, crypto.Signer, error) {
 	return cert, key, nil
 }
 
-// write writes the key file before the certificate file, because a certificate
+// write writes the key file first and then the certificate file, because a certificate
 // without its key is useless.
 func (files keyPair) write(cert *x509.Certificate, key *ecdsa.PrivateKey) error {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -59,7 +60,8 @@ func (files keyPair) write(cert *x509.Certificate, key *ecdsa.PrivateKey) error 
 	return durable.Replace(files.cert, certPEM, 0o644)
 }
 
-// readPEM returns the content of a file that has exactly one PEM block of the type.
+// readPEM returns the content of a file that must have exactly one PEM block, of the
+// given type.
 func readPEM(file, blockType string) ([]byte, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// ownerFile is the file with the connection string of the policy iothubowner, ready
-// for latchctl.
+// ownerFile is the file with the connection string of the policy iothubowner. latchctl
+// can use this file as it is.
 func ownerFile(dir string) string { return filepath.Join(dir, "service.connection-string") }
 
-// loadOwnerKey returns the primary key of the policy iothubowner. It creates the
-// owner's connection string if it is missing, and corrects the host name in it
-// if the hub has a new name.
+// loadOwnerKey returns the primary key of the policy iothubowner. If the file with the
+// owner's connection string is missing, loadOwnerKey creates it. If the hub's name has
+// changed, it corrects the name in the connection string.
 func loadOwnerKey(dir, hubName string) (iothub.Key, error) {
 	owner, err := readOwner(dir)
 	switch {
@@ -34,12 +34,12 @@ func loadOwnerKey(dir, hubName string) (iothub.Key, error) {
 	return owner.Key, writeOwner(dir, owner)
 }
 
-// readOwner reads the owner's connection string. The error is fs.ErrNotExist if
-// there is none.
+// readOwner reads the owner's connection string. If the file is missing, the error is
+// fs.ErrNotExist.
 func readOwner(dir string) (iothub.Service, error) {
 	content, err := os.ReadFile(ownerFile(dir))
 	if err != nil {
-		return iothub.Service{}, fmt.Errorf("the owner's connection string: %w", err)
+		return iothub.Service{}, fmt.Errorf("read the owner's connection string: %w", err)
 	}
 
 	owner, err := iothub.ParseService(string(content))

@@ -16,7 +16,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// policyRights lists the shared access policies of a new IoT Hub, with their rights.
+// policyRights lists the shared access policies of a new IoT Hub, and the rights of each
+// policy.
 var policyRights = []struct {
 	name   string
 	rights access.Right
@@ -28,10 +29,10 @@ var policyRights = []struct {
 	{"registryReadWrite", access.RegistryRead | access.RegistryWrite},
 }
 
-// policyKeys holds one policy's keys in the file policies.json.
+// policyKeys holds the keys of one policy, as stored in policies.json.
 type policyKeys struct {
-	// PrimaryKey is empty for the policy iothubowner, whose primary key is in
-	// service.connection-string.
+	// PrimaryKey is empty for the policy iothubowner. The primary key of this policy is
+	// in service.connection-string.
 	PrimaryKey   string `json:"primaryKey,omitempty"`
 	SecondaryKey string `json:"secondaryKey"`
 }
@@ -45,9 +46,9 @@ func PolicyNames() []string {
 	return names
 }
 
-// PolicyConnectionString returns the connection string of the policy called name,
-// with its primary or its secondary key. dir is the data directory of a hub that
-// has been started at least once.
+// PolicyConnectionString returns the connection string of a policy, with the policy's
+// primary or secondary key. dir is the data directory of a hub that has been started at
+// least once.
 func PolicyConnectionString(dir, name string, secondary bool) (string, error) {
 	owner, keys, err := readPolicy(dir, name)
 	if err != nil {
@@ -69,8 +70,9 @@ func PolicyConnectionString(dir, name string, secondary bool) (string, error) {
 	return iothub.Service{HostName: owner.HostName, KeyName: name, Key: key}.ConnectionString(), nil
 }
 
-// RollPolicyKey replaces a policy's primary or secondary key with a new one. The
-// policy's other key stays valid. A running hub uses the new key after its next start.
+// RollPolicyKey replaces the primary or the secondary key of a policy with a new one.
+// The policy's other key remains valid. A running hub uses the new key only after a
+// restart.
 func RollPolicyKey(dir, name string, secondary bool) error {
 	owner, stored, err := readPolicy(dir, name)
 	if err != nil {
@@ -92,7 +94,7 @@ func RollPolicyKey(dir, name string, secondary bool) error {
 	return writePolicies(dir, stored)
 }
 
-// readPolicy checks that the policy called name exists, and returns the owner's
+// readPolicy checks that the policy with the given name exists. It returns the owner's
 // connection string and the keys of all policies.
 func readPolicy(dir, name string) (iothub.Service, map[string]policyKeys, error) {
 	if !slices.Contains(PolicyNames(), name) {
@@ -150,8 +152,8 @@ func loadPolicies(dir string, ownerKey iothub.Key) ([]access.Policy, error) {
 	return policies, nil
 }
 
-// createMissingKeys adds keys for the policies that stored lacks. It reports whether
-// it added any.
+// createMissingKeys adds keys for the policies that have none in stored. It reports
+// whether it added any keys.
 func createMissingKeys(stored map[string]policyKeys) bool {
 	added := false
 	for _, name := range PolicyNames() {
@@ -171,7 +173,7 @@ func createMissingKeys(stored map[string]policyKeys) bool {
 
 func policyFile(dir string) string { return filepath.Join(dir, "policies.json") }
 
-// readPolicies reads policies.json. The map is empty if there is no such file.
+// readPolicies reads policies.json. If the file is missing, the returned map is empty.
 func readPolicies(dir string) (map[string]policyKeys, error) {
 	stored := make(map[string]policyKeys)
 	text, err := os.ReadFile(policyFile(dir))
@@ -179,7 +181,7 @@ func readPolicies(dir string) (map[string]policyKeys, error) {
 		return stored, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the policies: %w", err)
+		return nil, fmt.Errorf("read the shared access policies: %w", err)
 	}
 
 	decoder := json.NewDecoder(bytes.NewReader(text))

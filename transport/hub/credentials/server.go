@@ -14,16 +14,17 @@ import (
 )
 
 const (
-	// serverLifetime is less than a year, because strict clients refuse longer ones.
+	// serverLifetime is less than a year, because strict clients refuse certificates
+	// that are valid for longer.
 	serverLifetime = 300 * 24 * time.Hour
 	renewBefore    = 60 * 24 * time.Hour
 )
 
-// serverCertificate is the certificate that the MQTT and the HTTPS listener show.
+// serverCertificate is the certificate that the hub shows to MQTT and HTTPS clients.
 type serverCertificate struct {
 	dir   string
 	ca    hubCA
-	names []string // host names and IP addresses that the certificate must cover
+	names []string // host names and IP addresses for which the certificate must be valid
 	now   func() time.Time
 	log   *zap.Logger
 
@@ -31,8 +32,8 @@ type serverCertificate struct {
 	current *tls.Certificate
 }
 
-// load reads the certificate from disk. It creates a new certificate if there is
-// none, or if the one on disk needs renewal.
+// load reads the server certificate from disk. If there is no certificate on disk, or if
+// it must be renewed, load creates a new one.
 func (s *serverCertificate) load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +46,8 @@ func (s *serverCertificate) load() error {
 	return s.renew()
 }
 
-// get returns the current certificate and renews it first if necessary.
+// get returns the current server certificate. It first renews the certificate if
+// necessary.
 func (s *serverCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,9 +60,9 @@ func (s *serverCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return s.current, nil
 }
 
-// usable reports whether the hub's CA signed cert, cert covers all names, and cert
-// is valid and not close to its end. A certificate that ends with the CA is usable
-// until that end, because renewal cannot extend it.
+// usable reports whether the server can use cert. The hub's CA must have signed cert,
+// and cert must be valid for all names and not expire soon. It may expire soon if the CA
+// expires at the same time, because a renewed certificate would not last longer.
 func (s *serverCertificate) usable(cert *x509.Certificate) bool {
 	now := s.now()
 	nearEnd := now.Add(renewBefore).After(cert.NotAfter) && cert.NotAfter.Before(s.ca.cert.NotAfter)
@@ -76,7 +78,8 @@ func (s *serverCertificate) usable(cert *x509.Certificate) bool {
 	return true
 }
 
-// renew creates a certificate with a new key, uses it from now on and writes it to disk.
+// renew creates a server certificate with a new key and writes both to disk. The hub
+// uses the new certificate at once.
 func (s *serverCertificate) renew() error {
 	now := s.now()
 	template := &x509.Certificate{
@@ -110,7 +113,8 @@ func (s *serverCertificate) renew() error {
 	return nil
 }
 
-// withChain returns cert with its key and the CA's certificate for use in TLS.
+// withChain returns cert with its key and the CA's certificate, in the form that TLS
+// needs.
 func (s *serverCertificate) withChain(cert *x509.Certificate, key any) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{cert.Raw, s.ca.cert.Raw}, PrivateKey: key, Leaf: cert}
 }

@@ -27,12 +27,12 @@ var kinds = []string{telemetry, twin, lifecycle, job}
 // maxListeners is the largest number of clients that can listen at the same time.
 const maxListeners = 32
 
-// Feed distributes events to its listeners. Its methods may be called from any
-// goroutine. Only Serve blocks.
+// Feed distributes events to the clients that listen to them. Its methods may be called
+// from any goroutine. Only Serve blocks.
 type Feed struct {
 	now func() time.Time
 
-	// listenerCounts[i] is the number of listeners to kinds[i].
+	// listenerCounts[i] is the number of clients that listen to events of kinds[i].
 	listenerCounts [4]atomic.Int32
 
 	mu        sync.Mutex
@@ -40,12 +40,12 @@ type Feed struct {
 	closed    bool
 }
 
-// New returns a feed without listeners.
+// New returns a feed to which no client listens yet.
 func New(now func() time.Time) *Feed {
 	return &Feed{now: now, listeners: make(map[*listener]struct{})}
 }
 
-// Close ends all streams and refuses new ones.
+// Close ends the streams of all clients and refuses new clients.
 func (f *Feed) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,7 +64,8 @@ type telemetryEvent struct {
 	Base64     []byte            `json:"base64,omitempty"`
 }
 
-// Telemetry reports a device's message. The bag holds the message's properties.
+// Telemetry reports a message from a device as an event. The bag holds the message's
+// properties.
 func (f *Feed) Telemetry(deviceID string, bag iothub.Bag, payload []byte) {
 	if !f.hasListener(telemetry) {
 		return
@@ -109,7 +110,7 @@ type lifecycleEvent struct {
 	Operation string    `json:"operation"`
 }
 
-// Change reports a stored change of a device: a twin event or a lifecycle event.
+// Change reports a stored change of a device as an event, of kind twin or lifecycle.
 func (f *Feed) Change(c store.Change) {
 	switch c.Operation {
 	case store.TwinUpdated, store.TwinReplaced:
@@ -132,7 +133,7 @@ type jobEvent struct {
 	Job  iothub.Job `json:"job"`
 }
 
-// Job reports the current state of a job.
+// Job reports the current state of a job as an event.
 func (f *Feed) Job(j iothub.Job) {
 	if !f.hasListener(job) {
 		return
@@ -141,14 +142,14 @@ func (f *Feed) Job(j iothub.Job) {
 	f.publish(job, j.JobID, jobEvent{f.now().UTC(), j})
 }
 
-// hasListener reports whether a client listens to the kind. Without one, the caller
-// need not build the event.
+// hasListener reports whether a client listens to events of the given kind. If not, the
+// caller can save the work of building the event.
 func (f *Feed) hasListener(kind string) bool {
 	return f.listenerCounts[slices.Index(kinds, kind)].Load() > 0
 }
 
-// publish queues an event for every listener to its kind. A key other than ""
-// removes the queued event with the same key, because the new event supersedes it.
+// publish queues an event for every client that listens to its kind. If key is not
+// empty, the event replaces a queued event with the same key.
 func (f *Feed) publish(kind, key string, event any) {
 	encoded := encodeEvent(kind, event)
 	f.mu.Lock()
@@ -160,12 +161,12 @@ func (f *Feed) publish(kind, key string, event any) {
 	}
 }
 
-// encodeEvent returns an event in the format of server-sent events. Its data is one
-// line of JSON.
+// encodeEvent returns an event in the format of server-sent events. The event's data is
+// one line of JSON.
 func encodeEvent(name string, data any) []byte {
 	text, err := json.Marshal(data)
 	if err != nil {
-		// This does not happen: every value in an event was decoded from JSON.
+		// Encoding cannot fail: every value in an event was decoded from JSON.
 		text = []byte(`{"error":"the event cannot be encoded as JSON"}`)
 	}
 
@@ -177,8 +178,9 @@ func encodeEvent(name string, data any) []byte {
 	return b.Bytes()
 }
 
-// parseKinds reads the values of the query parameter kind, which are lists of kinds
-// separated by commas. Without any kind it returns all kinds.
+// parseKinds reads the values of the query parameter kind. Each value is a list of kinds
+// of events, separated by commas. If the parameter is missing, parseKinds returns all
+// kinds.
 func parseKinds(values []string) ([]string, error) {
 	var wanted []string
 	for _, name := range strings.Split(strings.Join(values, ","), ",") {

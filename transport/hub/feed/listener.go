@@ -8,28 +8,29 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxQueuedBytes bounds the events that wait for one listener.
+// maxQueuedBytes limits the size of the events that wait for one client.
 const maxQueuedBytes = 2 << 20
 
-// listener is the queue of events for one client.
+// listener holds the events that wait for one client of the feed.
 type listener struct {
 	kinds []string
-	wake  chan struct{} // holds a token while the queue or endReason may have changed
+	wake  chan struct{} // has an element if the queue or endReason may have changed
 
 	mu        sync.Mutex
 	queue     *list.List               // events of type []byte
-	size      int                      // bytes in queue
-	latest    map[string]*list.Element // the queued event with a key
-	endReason string                   // the reason for the end of the stream; "" while it is open
+	size      int                      // total bytes of the events in queue
+	latest    map[string]*list.Element // maps a key to the queued event with that key
+	endReason string                   // why the stream ends; "" while the stream is open
 }
 
-// newListener returns a listener to the kinds with an empty queue.
+// newListener returns a listener with an empty queue for the given kinds of events.
 func newListener(kinds []string) *listener {
 	return &listener{kinds: kinds, wake: make(chan struct{}, 1), queue: list.New(), latest: make(map[string]*list.Element)}
 }
 
-// add queues an event. A key other than "" removes the queued event with the same key. If
-// the queue exceeds maxQueuedBytes, add empties it and ends the stream.
+// add queues an event. If key is not empty, the event replaces the queued event with the
+// same key. If the queue becomes larger than maxQueuedBytes, add empties it and ends the
+// stream.
 func (l *listener) add(key string, event []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +55,7 @@ func (l *listener) add(key string, event []byte) {
 	l.signal()
 }
 
-// end closes the stream after the events that are already queued.
+// end closes the stream. The client still receives the events that are already queued.
 func (l *listener) end(reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +65,7 @@ func (l *listener) end(reason string) {
 	l.signal()
 }
 
-// signal wakes the goroutine that serves the listener.
+// signal wakes the goroutine that writes the events to the client.
 func (l *listener) signal() {
 	select {
 	case l.wake <- struct{}{}:
@@ -72,8 +73,8 @@ func (l *listener) signal() {
 	}
 }
 
-// take empties the queue and returns its events. If endReason is not "", no events will
-// follow.
+// take removes all events from the queue and returns them. If endReason is not empty,
+// these are the last events.
 func (l *listener) take() (events [][]byte, endReason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,8 +87,8 @@ func (l *listener) take() (events [][]byte, endReason string) {
 	return events, l.endReason
 }
 
-// open adds a listener to the kinds. It fails if the feed is closed or has too many
-// listeners.
+// open adds a listener for the given kinds of events. It fails if the feed is closed or
+// has too many listeners.
 func (f *Feed) open(kinds []string) (*listener, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -104,7 +105,7 @@ func (f *Feed) open(kinds []string) (*listener, error) {
 	return l, nil
 }
 
-// close removes a listener.
+// close removes a listener from the feed.
 func (f *Feed) close(l *listener) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,7 +113,7 @@ func (f *Feed) close(l *listener) {
 	f.count(l, -1)
 }
 
-// count adds n to the number of listeners for each of l's kinds.
+// count adds n to the listener count of each kind of events that l receives.
 func (f *Feed) count(l *listener, n int32) {
 	for _, kind := range l.kinds {
 		f.listenerCounts[slices.Index(kinds, kind)].Add(n)

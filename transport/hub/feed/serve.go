@@ -6,18 +6,18 @@ import (
 )
 
 const (
-	// heartbeat is the interval of comments on an idle stream. They let both ends
-	// detect a dead connection.
+	// heartbeat is the interval at which an idle stream sends a comment. The comments
+	// let the hub and the client notice a dead connection.
 	heartbeat = 15 * time.Second
 
-	// writeTimeout bounds one write to a client.
+	// writeTimeout limits the duration of one write to a client.
 	writeTimeout = 30 * time.Second
 )
 
 // Serve streams events to a client until the client disconnects, its token expires or
 // the feed closes. The query parameter kind selects the kinds of events. The caller must
-// have checked the client's rights. If Serve returns an error, it has written nothing,
-// and the caller must answer the request.
+// check the client's rights first. If Serve returns an error, it has written nothing,
+// and the caller must send the error to the client.
 func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires time.Time) error {
 	wanted, err := parseKinds(request.URL.Query()["kind"])
 	if err != nil {
@@ -32,8 +32,8 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	if request.ProtoMajor == 1 {
-		// The stream sets write deadlines, which must not apply to another request on
-		// the same connection.
+		// The stream sets a write deadline on its connection. The connection is closed
+		// after the stream, so that the deadline does not apply to a later request.
 		w.Header().Set("Connection", "close")
 	}
 	out := stream{w, http.NewResponseController(w)}
@@ -71,14 +71,14 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 	}
 }
 
-// stream writes events to a client without delay.
+// stream sends events to a client and flushes them at once.
 type stream struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
 
-// write sends the events and flushes them. It fails if one write takes longer than
-// writeTimeout.
+// write sends the events to the client and flushes them. It fails if the write of one
+// event takes longer than writeTimeout.
 func (s stream) write(events ...[]byte) error {
 	for _, event := range events {
 		if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {

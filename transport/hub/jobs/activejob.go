@@ -14,10 +14,10 @@ import (
 type phase int
 
 const (
-	waiting  phase = iota // waiting for its start time; stored as scheduled or queued
-	starting              // the write that fixes its devices is in progress
+	waiting  phase = iota // waiting for its start time; stored with status scheduled or queued
+	starting              // the job's start and its list of devices are being written
 	running
-	ending // the write that stores its final status is in progress
+	ending // the job's final status is being written
 )
 
 // activeJob is a job that has not ended. Only the engine's goroutine uses it.
@@ -28,26 +28,26 @@ type activeJob struct {
 
 	phase        phase
 	start        time.Time // when the job should start
-	deadline     time.Time // when its maximum execution time is over
+	deadline     time.Time // when the job's maximum execution time ends
 	expired      bool      // the deadline has passed
-	retryAt      time.Time // do nothing for the job before this time; zero means no delay
+	retryAt      time.Time // time of the next attempt after a failed write or at the job limit; zero means no delay
 	failedStarts int
 
-	pending []string          // devices whose rows are pending, in order
-	called  map[string]bool   // devices that were called and have not answered
-	results []store.JobResult // results of rows that have ended and are not stored yet
-	writing bool              // a write of rows is in progress
+	pending []string          // devices whose rows are pending, sorted by id
+	called  map[string]bool   // devices that were called and have not answered yet
+	results []store.JobResult // results of devices that are not stored yet
+	writing bool              // rows of the job are being written
 	count   iothub.JobStatistics
 
-	// After a restart of the hub, devices need some time to reconnect. The engine
-	// calls offline devices again until reconnectBy.
+	// When the hub has restarted, devices need some time to reconnect. Until
+	// reconnectBy, the engine repeats its calls to devices that are offline.
 	reconnectBy      time.Time // zero if the job was created after the restart
-	offline          []string  // devices whose rows are stored as running and that were not connected
-	nextReconnectTry time.Time // when the offline devices are called again
+	offline          []string  // devices that were offline when they were called; their rows are stored as running
+	nextReconnectTry time.Time // when the engine repeats the calls to the offline devices
 }
 
-// newActiveJob makes an active job from a stored job or from a client's request. It
-// checks everything that does not depend on the devices.
+// newActiveJob converts a stored job, or a client's request for a job, to an activeJob.
+// It checks everything about the job except the devices.
 func newActiveJob(job iothub.Job) (*activeJob, error) {
 	condition, err := parseCondition(job.QueryCondition)
 	if err != nil {
@@ -72,15 +72,15 @@ func newActiveJob(job iothub.Job) (*activeJob, error) {
 	}
 
 	j.start = *job.StartTime
-	if j.start.Before(*job.CreatedTime) { // a start in the past means now
+	if j.start.Before(*job.CreatedTime) { // a start time in the past means now
 		j.start = *job.CreatedTime
 	}
 	j.deadline = j.start.Add(time.Duration(job.MaxExecutionTimeInSeconds) * time.Second)
 	return j, nil
 }
 
-// wakeAt returns the next time at which the job needs attention without an answer or
-// a commit. It returns false if there is no such time.
+// wakeAt returns the next time at which the engine must work on the job even if no
+// device answers and no write ends. It returns false if there is no such time.
 func (j *activeJob) wakeAt() (time.Time, bool) {
 	var wake time.Time
 	consider := func(t time.Time) {
@@ -107,12 +107,12 @@ func (j *activeJob) wakeAt() (time.Time, bool) {
 	return wake, !wake.IsZero()
 }
 
-// finished reports whether every row has ended and is stored.
+// finished reports whether all device rows of the job have ended and are stored.
 func (j *activeJob) finished() bool {
 	return len(j.pending) == 0 && len(j.called) == 0 && len(j.results) == 0 && len(j.offline) == 0 && !j.writing
 }
 
-// fail ends a device's row with an error.
+// fail ends a device's row in the job with an error.
 func (j *activeJob) fail(device string, reason iothub.DeviceJobError) {
 	j.results = append(j.results, store.JobResult{DeviceID: device, Error: &reason})
 }

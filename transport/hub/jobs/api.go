@@ -14,15 +14,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// defaultMaxExecution is the default maximum execution time in seconds. The official
-// SDKs send the same value.
+// defaultMaxExecution is the default maximum execution time of a job, in seconds. The
+// official SDKs use the same default.
 const defaultMaxExecution = 3600
 
-// Create checks a job, stores it and starts it at its time. It returns the stored job,
-// which is scheduled if its start lies in the future and queued otherwise. Its errors
-// are ArgumentInvalid for an invalid job, JobAlreadyExists for an id that is in use,
-// and TooManyJobs if the job should start now and the hub has reached its limit on
-// active jobs.
+// Create checks a job, stores it and starts it at its start time. It returns the stored
+// job with status scheduled if the start time is in the future, or else queued. An
+// invalid job is refused with ArgumentInvalid, and an id that is in use with
+// JobAlreadyExists. If the job should start now and the hub has reached its limit on
+// active jobs, Create refuses it with TooManyJobs.
 func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	if err := iothub.CheckJobID(job.JobID); err != nil {
 		return iothub.Job{}, invalid("%v", err)
@@ -38,7 +38,8 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 		return iothub.Job{}, invalid("%v", err)
 	}
 
-	// A client that disconnects must not leave a stored job that never starts.
+	// The write must not use the client's context. Otherwise, if the client disconnected
+	// during the write, a stored job might never start.
 	if err := e.store.CreateJob(context.WithoutCancel(ctx), job, e.throttle.ActiveJobs()); err != nil {
 		return iothub.Job{}, err
 	}
@@ -49,8 +50,8 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	return job, nil
 }
 
-// prepare returns a new job with the fields that a client may set, and sets defaults
-// and the initial status.
+// prepare returns a new job with those fields of the request that a client may set. It
+// sets the defaults and the initial status.
 func prepare(request iothub.Job, now time.Time) (iothub.Job, error) {
 	job := iothub.Job{
 		JobID: request.JobID, Type: request.Type, QueryCondition: request.QueryCondition,
@@ -79,7 +80,8 @@ func prepare(request iothub.Job, now time.Time) (iothub.Job, error) {
 	return job, nil
 }
 
-// Job returns a job with its statistics, or JobNotFound.
+// Job returns a job with its statistics. It fails with JobNotFound if the job does not
+// exist.
 func (e *Engine) Job(ctx context.Context, id string) (iothub.Job, error) {
 	job, err := e.store.Job(ctx, id)
 	if err != nil {
@@ -88,8 +90,8 @@ func (e *Engine) Job(ctx context.Context, id string) (iothub.Job, error) {
 	return e.addStatistics(ctx, job)
 }
 
-// Jobs returns at most limit jobs, newest first, and the continuation with which to
-// request the next page.
+// Jobs returns at most limit jobs, newest first. It also returns the continuation token
+// that requests the next page.
 func (e *Engine) Jobs(ctx context.Context, filter store.JobFilter, limit int, continuation string) ([]iothub.Job, string, error) {
 	jobs, next, err := e.store.Jobs(ctx, filter, limit, continuation)
 	if err != nil {
@@ -103,9 +105,9 @@ func (e *Engine) Jobs(ctx context.Context, filter store.JobFilter, limit int, co
 	return jobs, next, nil
 }
 
-// Cancel cancels a job that has not started and returns it. It refuses a job that is
-// running or has ended with InvalidOperation. IoT Hub cannot cancel such a job either
-// and uses the same words (issue 464 of Azure/azure-iot-sdk-node).
+// Cancel cancels a job that has not started, and returns the job. It refuses a running
+// or ended job with InvalidOperation. IoT Hub cannot cancel such a job either. The error
+// text is IoT Hub's (issue 464 of Azure/azure-iot-sdk-node).
 func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	if err := e.store.CancelJob(context.WithoutCancel(ctx), id, e.now()); err != nil {
 		return iothub.Job{}, err
@@ -123,12 +125,13 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	return job, err
 }
 
-// addStatistics returns the job with its statistics. It reads them from the store if
-// they are not cached, for example because the job ended before the hub started.
+// addStatistics returns the job with its statistics. The cache lacks the statistics of
+// jobs that ended before the hub started. addStatistics reads these from the store.
 func (e *Engine) addStatistics(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	count, ok := e.statistics.get(job.JobID)
 	if ok && job.Status.Ended() && count.RunningCount+count.PendingCount > 0 {
-		// The job has just ended, and the cached statistics are from before its end.
+		// The job has just ended, and the cache still has statistics from before its
+		// end.
 		ok = false
 	}
 

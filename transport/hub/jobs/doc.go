@@ -1,36 +1,36 @@
-// Package jobs runs the hub's jobs. A job calls a direct method or applies a twin
-// update on every device that a condition selects, at once or at a scheduled time.
-// Use Start to make an Engine, then Create, Job, Jobs and Cancel.
+// Package jobs runs the hub's jobs. A job calls a direct method or applies a twin update
+// on every device that a condition selects, at once or at a scheduled time. Use Start to
+// make an Engine, then Create, Job, Jobs and Cancel.
 //
 // # Guarantees
 //
 // Each step of a job is durable before it takes effect. When a job starts, one write
 // stores the job as running and a pending row for each selected device; the set of
-// devices does not change afterwards. A device's row is stored as running before its
-// method is sent. A row ends exactly once, with the device's answer or with an error.
-// So after the hub has stopped at any moment:
+// devices does not change afterwards. A device's row is stored as running before the
+// method is sent to the device. A row ends exactly once, with the device's answer or
+// with an error. If the hub stops at any moment, then after its restart:
 //
 //   - A row that was running without a stored answer fails with
-//     [iothub.CodeOutcomeUnknown]. The device may have been called; this job never
-//     calls it again.
-//   - Pending rows continue. A device that is not connected has 30 s to reconnect
-//     before its row fails as offline.
-//   - Twin updates whose result was not stored are applied again. This does not
-//     change a twin that already has the update.
+//     [iothub.CodeOutcomeUnknown]. The device may have been called; this job never calls
+//     it again.
+//   - Pending rows continue. A device that is not connected has 30 s to reconnect before
+//     its row fails as offline.
+//   - Twin updates whose result was not stored are applied again. This does not change a
+//     twin that already has the update.
 //   - A scheduled job starts at its time, or at once if that time has passed.
 //
-// A job is completed when all of its rows have ended, whether they succeeded or
-// failed, or when its maximum execution time has passed; this is IoT Hub's documented
-// rule. The maximum execution time counts from the requested start, not from a later
-// actual start. So a job that was due while the hub was down does not move a door
-// hours later.
+// A job is completed when all of its rows have ended, whether they succeeded or failed,
+// or when its maximum execution time has passed; this is IoT Hub's documented rule. The
+// maximum execution time counts from the requested start time, even if the job starts
+// later. So a job that was due while the hub was down does not unlock a door hours
+// later.
 //
 // # Design
 //
-// One goroutine owns all jobs. Answers, commits and timers reach it as functions in
-// a mailbox that never blocks the sender. Each job has at most one write in progress.
-// The next write then stores everything that has accumulated: new answers and rows
-// that become running. The number of concurrent calls is bounded. If the hub
-// simulates a tier of IoT Hub, the number of active jobs and the number of devices
-// per second are bounded too.
+// One goroutine owns all jobs. Other goroutines report answers and commits to it through
+// a mailbox, which never blocks the sender. Each job has at most one write in progress.
+// What happens during a write is stored by the next one: new answers, and rows that
+// become running. The number of concurrent calls is bounded. If the hub simulates a tier
+// of IoT Hub, the number of active jobs and the number of devices per second are bounded
+// too.
 package jobs

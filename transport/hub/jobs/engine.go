@@ -15,7 +15,8 @@ import (
 
 // Devices sends messages to devices. The hub's broker implements it.
 type Devices interface {
-	// Invoke calls a direct method and returns at once. It calls done exactly once.
+	// Invoke calls a direct method on a device and returns at once. It calls done
+	// exactly once, with the answer or an error.
 	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
 	// SendDesired sends a change of the desired properties to a device if it is connected.
 	SendDesired(deviceID string, desired iothub.Object)
@@ -27,24 +28,24 @@ type Options struct {
 	Devices Devices
 	Logger  *zap.Logger      // nil disables logging
 	Now     func() time.Time // nil means time.Now
-	Window  int              // limit on concurrent calls of all jobs; 0 means 1,500
+	Window  int              // maximum number of concurrent calls of all jobs together; 0 means 1,500
 
-	Throttle *throttle.Throttle // limits active jobs and devices per second; nil means no limit
-	Watch    func(iothub.Job)   // called with a job after each change of its status or statistics; must not block; may be nil
+	Throttle *throttle.Throttle // limits the number of active jobs and of devices per second; nil means no limits
+	Watch    func(iothub.Job)   // called with a job when its status or statistics have changed; must not block; may be nil
 }
 
 const (
 	defaultWindow = 1500
-	retention     = 30 * 24 * time.Hour // IoT Hub documents this time for ended jobs
+	retention     = 30 * 24 * time.Hour // how long IoT Hub keeps ended jobs, according to its documentation
 	purgeInterval = 24 * time.Hour
-	// clockInterval is the longest time that the engine sleeps while a job is
-	// active. Timers do not notice that the clock is set, so the engine reads the
-	// clock again.
+	// clockInterval is the longest time that the engine sleeps while a job is active. A
+	// timer does not notice that someone sets the clock, so the engine must read the
+	// clock regularly.
 	clockInterval = time.Minute
 	retryInterval = time.Second // pause after a failed write
-	// reconnectTime is the time that devices have to reconnect after a restart of
-	// the hub, before a job counts them as offline. The engine calls them again
-	// every reconnectInterval.
+	// After a restart of the hub, devices have reconnectTime to reconnect before a job
+	// treats them as offline. Until then the engine repeats its calls to them every
+	// reconnectInterval.
 	reconnectTime     = 30 * time.Second
 	reconnectInterval = time.Second
 )
@@ -65,16 +66,16 @@ type Engine struct {
 	stop       chan struct{}
 	ended      chan struct{}
 
-	// Only the goroutine in run uses these fields.
+	// Only the goroutine in run uses the following fields.
 	active   map[string]*activeJob
-	inFlight int // calls and twin updates that have not ended, and rows that are being stored as running
+	inFlight int // devices that are being called, updated or stored as running
 	purgeAt  time.Time
 	purging  bool
-	draining chan struct{} // closed when nothing is in flight any more; nil unless Close was called
+	draining chan struct{} // closed when no call and no write is in progress; nil before Close
 }
 
-// Start loads the jobs that have not ended and runs the engine until Close is called.
-// It may call devices at once.
+// Start returns an engine that runs until Close is called. It loads the jobs that have
+// not ended, and may call devices at once.
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
 		store: opts.Store, devices: opts.Devices, log: opts.Logger,
@@ -106,8 +107,9 @@ func Start(ctx context.Context, opts Options) (*Engine, error) {
 	return e, nil
 }
 
-// Close stops the engine. It calls no further device and stores the answers that
-// arrive before ctx ends. Close the store and the broker after the engine.
+// Close stops the engine. The engine calls no more devices, and it stores the answers
+// that arrive before ctx ends. Close the engine before you close the store and the
+// broker.
 func (e *Engine) Close(ctx context.Context) error {
 	idle := make(chan struct{})
 	e.mail.post(func() {
@@ -173,7 +175,7 @@ func (e *Engine) run() {
 	}
 }
 
-// untilNext returns how long the engine may sleep if nothing is posted to its mailbox.
+// untilNext returns how long the engine may sleep if its mailbox stays empty.
 func (e *Engine) untilNext(now time.Time) time.Duration {
 	wait := clockInterval
 	if e.draining != nil {
@@ -185,19 +187,20 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 			wait = min(wait, wake.Sub(now))
 		}
 		if j.phase == running && !j.writing && len(j.pending) > 0 && e.inFlight < e.window {
-			// The throttle or a failed write has delayed the job.
+			// The job has devices to call, but the throttle or a failed write delays it.
 			wait = min(wait, max(e.throttle.Until(throttle.JobDevices), j.retryAt.Sub(now)))
 		}
 	}
 	if len(e.active) == 0 && !e.purging {
-		// Only the daily purge remains, and it may be late if the clock is set.
+		// Without active jobs, the daily purge is the only work. The purge may be late
+		// if someone sets the clock.
 		wait = e.purgeAt.Sub(now)
 	}
 	return max(wait, 0)
 }
 
-// idle reports whether no call and no write is in progress and no result waits to be
-// stored.
+// idle reports whether the engine may stop: no call and no write is in progress, and all
+// results are stored.
 func (e *Engine) idle() bool {
 	for _, j := range e.active {
 		if j.phase == starting || j.phase == ending || j.writing || len(j.called) > 0 || len(j.results) > 0 {
@@ -207,8 +210,8 @@ func (e *Engine) idle() bool {
 	return true
 }
 
-// purge removes jobs that ended longer ago than the retention time. Each write
-// removes one job, so that other writes do not wait long.
+// purge removes jobs that ended longer ago than the retention time. It removes only one
+// job per write, so that other writes need not wait long.
 func (e *Engine) purge(now time.Time) {
 	if e.purging || e.draining != nil || now.Before(e.purgeAt) {
 		return

@@ -2,11 +2,10 @@ package jobs
 
 import "sync"
 
-// mailbox passes functions to one goroutine, which runs them. Posting never blocks,
-// because the broker and the store's writer call back from goroutines that must not
-// wait.
+// mailbox passes functions to one goroutine, which runs them. post never blocks, because
+// the broker and the store call it from goroutines that must not wait.
 type mailbox struct {
-	signal chan struct{} // has room for one signal, which means that a function was posted
+	signal chan struct{} // has an element if a function was posted
 
 	mu    sync.Mutex
 	queue []func()

@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// recover loads the stored jobs that have not ended. It runs before the engine's
+// recover loads the stored jobs that have not ended. It must run before the engine's
 // goroutine starts.
 func (e *Engine) recover(ctx context.Context) error {
 	jobs, err := e.store.UnfinishedJobs(ctx)
@@ -22,8 +22,8 @@ func (e *Engine) recover(ctx context.Context) error {
 	for _, job := range jobs {
 		j, err := newActiveJob(job)
 		if err != nil {
-			// The job was valid when it was created, so another version of the hub
-			// created it.
+			// Each job is checked before it is stored. So a different version of the hub
+			// has stored this invalid job.
 			if err := e.failUnreadable(job.JobID, err, now); err != nil {
 				return err
 			}
@@ -49,7 +49,8 @@ func (e *Engine) recover(ctx context.Context) error {
 	return nil
 }
 
-// failUnreadable ends a stored job that this version of the hub cannot read.
+// failUnreadable ends a stored job with status failed, because this version of the hub
+// cannot read it.
 func (e *Engine) failUnreadable(jobID string, cause error, now time.Time) error {
 	ended := make(chan error, 1)
 	e.store.EndJobAsync(jobID, store.JobEnd{

@@ -11,15 +11,16 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBatch is the largest number of rows that one write sets to running. It lets
-// concurrent jobs share the window.
+// maxBatch is the maximum number of device rows that one write sets to running. It
+// leaves other jobs a share of the concurrent calls.
 const maxBatch = 500
 
-// maxStarts is the number of attempts to start a job before it fails.
+// maxStarts is the maximum number of attempts to start a job. After that many attempts
+// the job fails.
 const maxStarts = 5
 
-// CodeMaxExecutionTimeExceeded is the error code of a device that was not called because
-// the job's maximum execution time was over.
+// CodeMaxExecutionTimeExceeded is the error code of a device that a job has not called
+// within the job's maximum execution time.
 const CodeMaxExecutionTimeExceeded iothub.Code = "MaxExecutionTimeExceeded"
 
 var (
@@ -31,8 +32,8 @@ var (
 		Description: "the hub stopped before it stored an answer of the device, which may have been called and is not called again"}
 )
 
-// advance takes the steps of a job that are due: it starts or expires the job, calls
-// offline devices again, and writes rows.
+// advance does the work on a job that is due. It starts the job, ends it when its time
+// is over, calls offline devices again, and writes device rows.
 func (e *Engine) advance(j *activeJob, now time.Time) {
 	if now.Before(j.retryAt) {
 		return
@@ -66,8 +67,8 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 	}
 }
 
-// mayActivate reports whether the limit on active jobs allows one more. A scheduled job
-// waits if the limit is reached when it is due.
+// mayActivate reports whether one more job may become active. A scheduled job that is
+// due waits while the number of active jobs is at its limit.
 func (e *Engine) mayActivate() bool {
 	limit := e.throttle.ActiveJobs()
 	if limit == 0 {
@@ -82,8 +83,8 @@ func (e *Engine) mayActivate() bool {
 	return n < limit
 }
 
-// start stores the job as running, with a pending row for each device that its condition
-// selects.
+// start begins a job: it stores the job as running, and a pending row for each device
+// that the job's condition selects.
 func (e *Engine) start(j *activeJob, now time.Time) {
 	j.phase = starting
 	e.store.StartJobAsync(j.job.JobID, j.condition, now, func(devices []string, err error) {
@@ -91,7 +92,7 @@ func (e *Engine) start(j *activeJob, now time.Time) {
 	})
 }
 
-// started continues a job after the write that starts it.
+// started handles the result of the write that starts a job.
 func (e *Engine) started(j *activeJob, devices []string, err error, now time.Time) {
 	switch {
 	case err == nil:
@@ -102,7 +103,7 @@ func (e *Engine) started(j *activeJob, devices []string, err error, now time.Tim
 		e.publish(j)
 		e.log.Info("job started", zap.String("job_id", j.job.JobID), zap.Int("devices", len(devices)))
 
-	case errors.Is(err, store.ErrJobNotWaiting): // it was cancelled
+	case errors.Is(err, store.ErrJobNotWaiting): // the job was cancelled
 		delete(e.active, j.job.JobID)
 
 	default:
@@ -117,9 +118,9 @@ func (e *Engine) started(j *activeJob, devices []string, err error, now time.Tim
 	}
 }
 
-// write stores the results that have arrived since the last write, and sets as many
-// pending rows to running as the window allows. If there is nothing to write and every
-// row has ended, it ends the job.
+// write stores the device results that have arrived since the last write. In the same
+// write, it sets pending rows to running, as many as the limit on concurrent calls
+// allows. If there is nothing to write and all rows have ended, write ends the job.
 func (e *Engine) write(j *activeJob, now time.Time) {
 	if j.writing {
 		return
@@ -146,8 +147,8 @@ func (e *Engine) write(j *activeJob, now time.Time) {
 	})
 }
 
-// written continues a job after a write of rows. It calls the devices whose rows are now
-// stored as running.
+// written handles the result of a write of device rows. It calls the devices whose rows
+// are now stored as running.
 func (e *Engine) written(j *activeJob, results []store.JobResult, next []string, err error) {
 	j.writing = false
 	if err != nil {
@@ -182,16 +183,17 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 	}
 }
 
-// call calls the job's method on a device, or updates its twin. The device's row is
-// already stored as running.
+// call calls the job's method on a device, or applies the job's twin update to it. The
+// device's row must already be stored as running.
 func (e *Engine) call(j *activeJob, device string) {
 	j.called[device] = true
 
 	if j.job.Type == iothub.ScheduleUpdateTwin {
 		e.store.UpdateTwinAsync(device, j.patch, func(desired iothub.Object, err error) {
 			if desired != nil {
-				// The store calls this function in the order of its commits, which the
-				// device must see too. So this does not go through the mailbox.
+				// The store calls this function in the order of its commits. SendDesired
+				// is called here, not through the mailbox, so that the device receives
+				// the changes in the same order.
 				e.devices.SendDesired(device, desired)
 			}
 			e.mail.post(func() { e.answered(j, device, nil, err) })
@@ -204,8 +206,8 @@ func (e *Engine) call(j *activeJob, device string) {
 	})
 }
 
-// answered handles the result of a call. It ignores a result that arrives after the job's
-// maximum execution time.
+// answered handles a device's answer, or the error of a call. It ignores answers that
+// arrive after the job's maximum execution time.
 func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodResponse, err error) {
 	if !j.called[device] {
 		return
@@ -235,8 +237,9 @@ func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodRe
 	j.fail(device, reason)
 }
 
-// expire runs when the job's maximum execution time is over. It stops waiting for answers
-// and fails the rows of offline devices; end fails the other unfinished rows.
+// expire runs when the job's maximum execution time is over. It stops waiting for
+// answers, and it fails the rows of offline devices. The function end fails the other
+// rows that have not ended.
 func (e *Engine) expire(j *activeJob) {
 	j.expired = true
 	e.inFlight -= len(j.called)
@@ -248,13 +251,15 @@ func (e *Engine) expire(j *activeJob) {
 	e.log.Warn("the job's maximum execution time is over", zap.String("job_id", j.job.JobID))
 }
 
-// publish makes the job's status and statistics visible to clients.
+// publish updates the job's statistics for clients and passes the job to the Watch
+// function.
 func (e *Engine) publish(j *activeJob) {
 	e.statistics.set(j.job.JobID, j.count)
 	e.watch(withStatistics(j.job, j.count))
 }
 
-// endOf returns the final status of a job whose rows have ended or whose time is over.
+// endOf returns the final status of a job whose device rows have ended or whose maximum
+// execution time is over.
 func endOf(j *activeJob) store.JobEnd {
 	end := store.JobEnd{Status: iothub.JobCompleted, RunningError: noAnswerInTime, PendingError: notCalledInTime}
 	switch {
@@ -266,7 +271,7 @@ func endOf(j *activeJob) store.JobEnd {
 	return end
 }
 
-// end stores the job's final status and fails the rows that have not ended.
+// end stores the job's final status and fails the device rows that have not ended.
 func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
 	previous := j.phase
 	j.phase = ending
@@ -283,7 +288,7 @@ func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
 	})
 }
 
-// endStored removes a job whose final status is stored.
+// endStored removes a job from the active jobs after its final status was stored.
 func (e *Engine) endStored(j *activeJob, end store.JobEnd, now time.Time) {
 	j.count.FailedCount += j.count.RunningCount + j.count.PendingCount
 	j.count.RunningCount, j.count.PendingCount = 0, 0

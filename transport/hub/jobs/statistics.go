@@ -6,7 +6,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// statisticsCache holds the statistics of jobs. The engine's goroutine updates it, and
+// statisticsCache holds the statistics of jobs. Only the engine's goroutine changes it;
 // any goroutine may read it.
 type statisticsCache struct {
 	mu   sync.Mutex

@@ -1,19 +1,20 @@
-// Package provisioning is the hub's device provisioning service. A device logs in
-// with the hub's id scope, its registration id and a secret. The service registers
-// the device with the hub and tells it the hub's name and its device id. Use [New]
-// and pass the [Service] to the broker and to the API.
+// Package provisioning is the hub's device provisioning service. A device logs in with
+// the hub's id scope, its registration id and a secret. The service registers the device
+// with the hub and tells it the hub's name and its device id. Use [New] and pass the
+// [Service] to the broker and to the API.
 //
-// An enrollment says which devices may register, as in Azure's service. An
-// individual enrollment is for one device and contains its keys or certificates. A
-// group enrollment is for many devices, whose keys are derived from the group's keys
-// or whose certificates are signed by the group's authority.
+// As in Azure's service, an enrollment says which devices may register. An individual
+// enrollment is for one device and contains its keys or certificates. A group enrollment
+// is for many devices, whose keys are derived from the group's keys or whose
+// certificates are signed by the group's authority.
 //
 // Guarantees:
-//   - An individual enrollment takes precedence over groups. To lock out one device
-//     of a group, add a disabled individual enrollment for it.
-//   - A device that registers again gets the current credentials of its enrollment
-//     and keeps its twin.
-//   - Registration ids are compared exactly, with case.
+//   - An individual enrollment takes precedence over groups. To lock out one device of a
+//     group, add a disabled individual enrollment for it.
+//   - A device that registers again keeps its twin and gets its enrollment's current
+//     credentials.
+//   - Registration ids are case-sensitive.
 //
-// There is only one hub, so allocation policies of enrollments are not stored.
+// In Azure, an enrollment's allocation policy selects one of several hubs. Here there is
+// only one hub, so allocation policies are not stored.
 package provisioning

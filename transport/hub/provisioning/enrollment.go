@@ -13,12 +13,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Enrollment says which device may register (RegistrationID), or which group of
-// devices (GroupID). It has the JSON form of Azure's provisioning service.
+// Enrollment permits one device (RegistrationID) or a group of devices (GroupID) to
+// register. Its JSON form is that of Azure's provisioning service.
 type Enrollment struct {
 	RegistrationID string            `json:"registrationId,omitempty"`
 	GroupID        string            `json:"enrollmentGroupId,omitempty"`
-	DeviceID       string            `json:"deviceId,omitempty"` // only in individual enrollments; empty means the registration id
+	DeviceID       string            `json:"deviceId,omitempty"` // device id, only in individual enrollments; empty means the registration id
 	Attestation    Attestation       `json:"attestation"`
 	Status         string            `json:"provisioningStatus"`
 	InitialTwin    *iothub.TwinPatch `json:"initialTwin,omitempty"`
@@ -28,37 +28,39 @@ type Enrollment struct {
 }
 
 // Attestation says how a device proves that it belongs to an enrollment. Type is
-// symmetricKey or x509.
+// "symmetricKey" or "x509".
 type Attestation struct {
 	Type         string               `json:"type"`
 	SymmetricKey *iothub.SymmetricKey `json:"symmetricKey,omitempty"`
 	X509         *X509                `json:"x509,omitempty"`
 }
 
-// X509 holds the certificates of one device, or the CA certificates of a group.
+// X509 holds the certificates of one device, or the CA certificates of a group of
+// devices.
 type X509 struct {
 	Client  *Certificates `json:"clientCertificates,omitempty"`
 	Signing *Certificates `json:"signingCertificates,omitempty"`
 }
 
-// Certificates holds one or two certificates. Either is accepted, so that one can be
-// replaced while the other is in use.
+// Certificates holds one or two certificates. Devices may use either, so that one
+// certificate can be replaced while devices use the other.
 type Certificates struct {
 	Primary   *Certificate `json:"primary,omitempty"`
 	Secondary *Certificate `json:"secondary,omitempty"`
 }
 
-// Certificate holds a certificate in PEM, or in base64 of its DER form.
+// Certificate holds one certificate, as PEM or as DER in base64.
 type Certificate struct {
 	Text string `json:"certificate"`
 }
 
-// id returns the registration id or the group id, whichever the enrollment has.
+// id returns the registration id of an individual enrollment, or the group id of a group
+// enrollment.
 func (e Enrollment) id() string { return e.RegistrationID + e.GroupID }
 
 func (e Enrollment) isGroup() bool { return e.GroupID != "" }
 
-// complete checks an enrollment that a service sent, and fills in defaults.
+// complete checks an enrollment that a service has sent, and fills in the defaults.
 func (e *Enrollment) complete() error {
 	if err := checkID(e.id()); err != nil {
 		return invalid("%v", err)
@@ -83,8 +85,8 @@ func (e *Enrollment) complete() error {
 	return e.Attestation.complete(e.isGroup())
 }
 
-// complete checks the keys or certificates, creates missing keys, and removes what
-// does not belong to the attestation's type.
+// complete checks the keys or certificates and creates missing keys. It removes all
+// values that do not belong to the attestation's type.
 func (a *Attestation) complete(group bool) error {
 	switch a.Type {
 	case "symmetricKey":
@@ -107,7 +109,7 @@ func (a *Attestation) complete(group bool) error {
 	}
 }
 
-// completeKeys creates missing keys and checks the length of given ones.
+// completeKeys creates missing keys and checks the length of the given keys.
 func (a *Attestation) completeKeys() error {
 	if a.SymmetricKey == nil {
 		a.SymmetricKey = new(iothub.SymmetricKey)
@@ -124,11 +126,12 @@ func (a *Attestation) completeKeys() error {
 	return nil
 }
 
-// deviceKeys holds the two keys with which a device may sign its token.
+// deviceKeys holds the two keys of a device. The device may sign its token with either
+// of them.
 type deviceKeys struct{ primary, secondary iothub.Key }
 
-// keys returns the keys of the device with the registration id. In a group they are
-// derived from the group's keys.
+// keys returns the keys of the device with the given registration id. In a group
+// enrollment, it derives them from the group's keys.
 func (a Attestation) keys(group bool, registrationID string) deviceKeys {
 	if a.SymmetricKey == nil {
 		return deviceKeys{}
@@ -147,15 +150,16 @@ func (a Attestation) keys(group bool, registrationID string) deviceKeys {
 	return deviceKeys{parse(a.SymmetricKey.PrimaryKey), parse(a.SymmetricKey.SecondaryKey)}
 }
 
-// DeriveKey returns the key of a device in a group: the HMAC-SHA256 of its
-// registration id with the group's key.
+// DeriveKey returns a device's key in a group enrollment: the HMAC-SHA256 of the
+// device's registration id, with the group's key.
 func DeriveKey(groupKey iothub.Key, registrationID string) iothub.Key {
 	h := hmac.New(sha256.New, groupKey)
 	h.Write([]byte(registrationID))
 	return h.Sum(nil)
 }
 
-// certificates returns the certificates of the device, or the group's CA certificates.
+// certificates returns the device's certificates in an individual enrollment, or the CA
+// certificates in a group enrollment.
 func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 	if a.X509 == nil {
 		return nil, nil
@@ -183,8 +187,8 @@ func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// checkID checks a registration id or group id: 1 to 128 ASCII letters, digits and
-// the characters -._: with a letter or a digit at both ends.
+// checkID checks a registration id or group id. A valid id has 1 to 128 ASCII letters,
+// digits and characters from "-._:", and begins and ends with a letter or a digit.
 func checkID(id string) error {
 	if id == "" || len(id) > 128 {
 		return fmt.Errorf("the id has %d characters, want 1 to 128", len(id))
@@ -194,7 +198,7 @@ func checkID(id string) error {
 		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		inside := i > 0 && i < len(id)-1
 		if !alphanumeric && !(inside && strings.ContainsRune("-._:", r)) {
-			return fmt.Errorf("the id has %q, allowed are ASCII letters and digits, and -._: between them", r)
+			return fmt.Errorf("the id contains %q; allowed are ASCII letters and digits, and -._: between them", r)
 		}
 	}
 	return nil

@@ -8,8 +8,9 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// Put stores an enrollment and returns it in its stored form. An empty ifMatch
-// creates the enrollment. Otherwise Put changes the enrollment with that etag.
+// Put stores an enrollment and returns it in its stored form. If ifMatch is empty, Put
+// creates the enrollment. Otherwise it changes the existing enrollment, whose etag must
+// match.
 func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enrollment, error) {
 	now := s.now().UTC()
 	e.Created, e.Updated = now, now
@@ -35,7 +36,8 @@ func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enroll
 	return e, err
 }
 
-// keepKeys copies the previous keys to a, if a is of the same type and has no keys.
+// keepKeys copies the keys of the previous attestation to a, if a has the same type and
+// no keys.
 func keepKeys(a *Attestation, previous Attestation) {
 	if a.Type == previous.Type && previous.SymmetricKey != nil && a.SymmetricKey == nil {
 		keys := *previous.SymmetricKey
@@ -43,7 +45,8 @@ func keepKeys(a *Attestation, previous Attestation) {
 	}
 }
 
-// Get returns an enrollment with its keys. The error is NotFound if it does not exist.
+// Get returns an enrollment with its keys. It fails with NotFound if the enrollment does
+// not exist.
 func (s *Service) Get(ctx context.Context, group bool, id string) (Enrollment, error) {
 	stored, err := s.store.Enrollment(ctx, group, id)
 	if err != nil {
@@ -52,7 +55,7 @@ func (s *Service) Get(ctx context.Context, group bool, id string) (Enrollment, e
 	return parse(stored)
 }
 
-// List returns all individual enrollments, or all groups, in the order of their ids.
+// List returns all individual enrollments or all group enrollments, sorted by id.
 func (s *Service) List(ctx context.Context, group bool) ([]Enrollment, error) {
 	stored, err := s.store.Enrollments(ctx, group)
 	if err != nil {
@@ -68,7 +71,7 @@ func (s *Service) List(ctx context.Context, group bool) ([]Enrollment, error) {
 	return list, nil
 }
 
-// Delete deletes an enrollment. Devices that registered with it stay registered.
+// Delete deletes an enrollment. Devices that have registered with it remain in the hub.
 func (s *Service) Delete(ctx context.Context, group bool, id, ifMatch string) error {
 	return s.store.DeleteEnrollment(ctx, group, id, ifMatch)
 }

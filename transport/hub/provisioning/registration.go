@@ -15,22 +15,22 @@ import (
 )
 
 // pollDelay is how long a device should wait before it asks for the result of its
-// registration. Register has stored the result before it answers.
+// registration. It is short, because Register stores the result before it answers.
 const pollDelay = time.Second
 
-// errorDelay is how long a device should wait before it repeats a request that
-// failed because of the hub.
+// errorDelay is how long a device should wait before it repeats a request that failed
+// because of an error in the hub.
 const errorDelay = 5 * time.Second
 
-// registration answers the requests of a device that Admit has admitted.
+// registration answers the requests of a device that Admit has accepted.
 type registration struct {
 	service    *Service
 	enrollment Enrollment
 	login      broker.RegistrationLogin
-	auth       iothub.Authentication // the credentials that the device gets in the hub
+	auth       iothub.Authentication // credentials with which the device will log in to the hub
 }
 
-// state is the stored state of a registration. The device gets it as JSON.
+// state is the stored state of a device's registration. The device receives it as JSON.
 type state struct {
 	OperationID    string    `json:"operationId,omitempty"`
 	RegistrationID string    `json:"registrationId"`
@@ -43,15 +43,15 @@ type state struct {
 	ETag           string    `json:"etag"`
 }
 
-// operation is the answer to a device's requests.
+// operation is the JSON answer to a device's requests.
 type operation struct {
 	OperationID string `json:"operationId"`
 	Status      string `json:"status"`
 	State       *state `json:"registrationState,omitempty"`
 }
 
-// Register registers the device with the hub. The answer contains the id of the
-// operation with which the device asks for the result.
+// Register registers the device with the hub. The answer contains an operation id, with
+// which the device asks for the result.
 func (r *registration) Register(ctx context.Context, payload []byte) broker.RegistrationAnswer {
 	var request struct {
 		RegistrationID string `json:"registrationId"`
@@ -73,7 +73,7 @@ func (r *registration) Register(ctx context.Context, payload []byte) broker.Regi
 func (r *registration) register(ctx context.Context) (operationID string, err error) {
 	s := r.service
 
-	// The enrollment may have changed since the device logged in.
+	// Read the enrollment again, because it may have changed since the device logged in.
 	current, err := s.Get(ctx, r.enrollment.isGroup(), r.enrollment.id())
 	if err != nil || current.ETag != r.enrollment.ETag {
 		return "", unauthorized("the enrollment %s has changed, connect again", r.enrollment.id())
@@ -109,9 +109,9 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 	return st.OperationID, err
 }
 
-// provisionDevice creates the device with the enrollment's twin. An existing device
-// keeps its twin, gets the enrollment's credentials, and is disconnected if its
-// credentials changed.
+// provisionDevice creates the device in the hub with the twin of its enrollment. If the
+// device exists already, it keeps its twin and gets the enrollment's credentials. If its
+// credentials change, it is disconnected.
 func (r *registration) provisionDevice(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
 	s := r.service
 	var twin iothub.TwinPatch
@@ -130,7 +130,8 @@ func (r *registration) provisionDevice(ctx context.Context, deviceID string) (io
 		return device, err
 	}
 
-	// The etag ensures that a device which a service disables at this moment stays disabled.
+	// The etag prevents this write from enabling a device that a service disables at the
+	// same time.
 	device.Authentication = &auth
 	device, err = s.store.UpdateDevice(ctx, device, device.ETag)
 	if err != nil {
@@ -166,7 +167,8 @@ func (r *registration) Operation(ctx context.Context, operationID string) broker
 	return answer(http.StatusOK, operation{OperationID: operationID, Status: st.Status, State: st}, 0)
 }
 
-// state returns the stored state of a registration, or nil if there is none.
+// state returns the stored state of a device's registration. It returns nil if the
+// device has not registered.
 func (s *Service) state(ctx context.Context, registrationID string) (*state, error) {
 	body, err := s.store.Registration(ctx, registrationID)
 	if err != nil || body == nil {
@@ -180,8 +182,8 @@ func (s *Service) state(ctx context.Context, registrationID string) (*state, err
 	return st, nil
 }
 
-// refuse returns the answer for a failed request. If the hub itself failed, the
-// answer does not tell why, and asks the device to try again later.
+// refuse returns the answer to a request that has failed. If the hub itself failed, the
+// answer hides the cause and asks the device to try again later.
 func (s *Service) refuse(err error) broker.RegistrationAnswer {
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Service manages enrollments and registers the devices that they admit.
+// Service stores enrollments, and registers devices that have an enrollment.
 type Service struct {
 	store      *store.Store
 	now        func() time.Time
@@ -23,10 +23,11 @@ type Service struct {
 type Options struct {
 	Store *store.Store
 	Now   func() time.Time
-	// Hub returns the host name, with its port if necessary, that a device must use
-	// to connect to the hub over TLS or over WebSocket.
+	// Hub returns the host name with which a device connects to the hub over TLS or over
+	// WebSocket. The host name includes the port if the port is not the default.
 	Hub func(webSocket bool) string
-	// Disconnect closes the connection of a device whose credentials have changed.
+	// Disconnect closes the connection of a device. The Service calls it when the
+	// device's credentials have changed.
 	Disconnect func(deviceID string)
 }
 
@@ -35,9 +36,10 @@ func New(opts Options) *Service {
 	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, disconnect: opts.Disconnect}
 }
 
-// Admit checks whether a device may register. The device's individual enrollment
-// decides, if there is one. Otherwise any group that accepts the device's token or
-// certificate admits it. Admit returns when that token or certificate expires.
+// Admit checks whether a device may register. If the device has an individual
+// enrollment, that enrollment decides. Otherwise the device needs a group enrollment
+// that accepts its token or certificate. Admit returns the time at which that token or
+// certificate expires.
 func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (broker.Registration, time.Time, error) {
 	if login.IDScope != s.store.IDScope() {
 		return nil, time.Time{}, unauthorized("the id scope is %q, but this hub's id scope is %q", login.IDScope, s.store.IDScope())
@@ -64,7 +66,8 @@ func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (br
 	return nil, time.Time{}, refusal
 }
 
-// candidates returns the device's individual enrollment, or all groups if it has none.
+// candidates returns the device's individual enrollment. If the device has none,
+// candidates returns all group enrollments.
 func (s *Service) candidates(ctx context.Context, registrationID string) ([]Enrollment, error) {
 	individual, err := s.Get(ctx, false, registrationID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound}) {
@@ -73,9 +76,9 @@ func (s *Service) candidates(ctx context.Context, registrationID string) ([]Enro
 	return []Enrollment{individual}, err
 }
 
-// attest checks a device's token or certificate against an enrollment. It returns
-// the credentials with which the device will log in to the hub, and when the token
-// or certificate expires.
+// attest checks a device's token or certificate against an enrollment. It returns the
+// credentials with which the device will log in to the hub, and the time at which the
+// token or certificate expires.
 func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
 	switch {
 	case e.Status != iothub.Enabled:

@@ -123,7 +123,7 @@ func TestAdmit(t *testing.T) {
 			Password: iothub.Sign(scope+"/registrations/one", primary, "owner", now.Add(time.Hour))}, "want registration"},
 		"expired":           {broker.RegistrationLogin{RegistrationID: "one", Password: iothub.Sign(scope+"/registrations/one", primary, "registration", now)}, "expired"},
 		"another scope":     {broker.RegistrationLogin{IDScope: "0ne0", RegistrationID: "one", Password: sign("one", primary)}, "id scope"},
-		"no registration":   {broker.RegistrationLogin{RegistrationID: "-"}, "the id has '-'"},
+		"no registration":   {broker.RegistrationLogin{RegistrationID: "-"}, "the id contains '-'"},
 		"no certificate":    {broker.RegistrationLogin{RegistrationID: "by-certificate", Password: sign("by-certificate", primary)}, "the device sent none"},
 		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Chain: access.Chain{Leaf: strange.Cert}}, "does not match the enrollment"},
 		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Chain: access.Chain{Leaf: device.Cert}}, "no enrollment admits"},
@@ -237,8 +237,8 @@ func TestInvalidEnrollments(t *testing.T) {
 		enrollment provisioning.Enrollment
 		want       string
 	}{
-		"an id with a slash":     {provisioning.Enrollment{RegistrationID: "a/b", Attestation: good}, "the id has '/'"},
-		"an id that ends in dot": {provisioning.Enrollment{RegistrationID: "a.", Attestation: good}, "the id has '.'"},
+		"an id with a slash":     {provisioning.Enrollment{RegistrationID: "a/b", Attestation: good}, "the id contains '/'"},
+		"an id that ends in dot": {provisioning.Enrollment{RegistrationID: "a.", Attestation: good}, "the id contains '.'"},
 		"an id too long":         {provisioning.Enrollment{GroupID: strings.Repeat("a", 129), Attestation: good}, "129 characters"},
 		"a status":               {provisioning.Enrollment{RegistrationID: "a", Status: "off", Attestation: good}, "provisioningStatus"},
 		"a device for a group":   {provisioning.Enrollment{GroupID: "a", DeviceID: "d", Attestation: good}, "deviceId"},

@@ -1,7 +1,7 @@
-// Package query implements the part of IoT Hub's query language that the embedded
-// hub supports. Use [Parse] for a whole SELECT statement and [ParseCondition] for the
-// condition of a job. The result is a tree with positions; [Condition.SQL],
-// [Query.Outputs] and [Query.Groups] compile it to SQLite's dialect of SQL.
+// Package query implements the part of IoT Hub's query language that the embedded hub
+// supports. Use [Parse] for a whole SELECT statement and [ParseCondition] for the
+// condition of a job. Both return a syntax tree. [Condition.SQL], [Query.Outputs] and
+// [Query.Groups] compile the tree to SQLite's dialect of SQL.
 //
 //	SELECT * FROM devices WHERE tags.building = '43' AND NOT status = 'disabled'
 //	SELECT deviceId, tags.floor AS floor FROM devices
@@ -10,22 +10,22 @@
 //	SELECT TOP 10 deviceId FROM devices
 //	SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'lock-43'
 //
-// The package does no I/O. The compiled SQL uses the tables that package store
-// creates; fields.go maps properties to their columns.
+// The package does no I/O. The compiled SQL uses the tables that package store creates;
+// fields.go maps properties to their columns.
 //
 // # Guarantees
 //
 //   - No part of a query's text becomes part of the SQL. Literals and JSON paths are
 //     bound parameters.
-//   - Comparing values of different types, or a property that does not exist, gives
-//     undefined. Undefined is not true, and neither is its negation.
-//   - Strings compare by their bytes.
-//   - Keywords, functions and the hub's own fields match in any case. Names of tags
-//     and properties are case-sensitive.
-//   - SUM, AVG, MIN and MAX use only values that are numbers. Without any number
-//     their result is undefined.
-//   - GROUP BY puts all documents whose grouping property is undefined into one
-//     group.
-//   - A text that is invalid, too long or nested too deep is refused with an [Error]
-//     that has the position.
+//   - The result of a comparison is undefined if the values have different types or a
+//     property does not exist. Undefined is not true, and NOT undefined is not true
+//     either.
+//   - Strings are compared byte by byte.
+//   - Keywords, functions and the hub's own fields are not case-sensitive. Names of tags
+//     and properties are.
+//   - SUM, AVG, MIN and MAX ignore values that are not numbers. If no value is a number,
+//     the result is undefined.
+//   - GROUP BY puts all documents in which the property is undefined into one group.
+//   - A query that is invalid, too long or nested too deeply is refused with an [Error],
+//     which has the position of the mistake.
 package query

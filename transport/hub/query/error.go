@@ -6,15 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// Error describes a mistake in a query's text and its position.
+// Error describes a mistake in the text of a query, with its position.
 type Error struct {
-	Pos int // byte offset, from 0
+	Pos int // byte offset in the text, from 0
 	Msg string
 
-	line, column int // from 1; the column counts characters
+	line, column int // both from 1; the column counts characters
 }
 
-// Error returns the position and the message: "line 1:12: expected ...".
+// Error returns the position and the message, such as "line 1:12: expected ...".
 func (e *Error) Error() string {
 	return fmt.Sprintf("line %d:%d: %s", e.line, e.column, e.Msg)
 }

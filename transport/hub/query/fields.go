@@ -2,31 +2,31 @@ package query
 
 import "strings"
 
-// class is the type of a value as far as it is known before a row is read.
+// class is what the compiler knows about the type of a value.
 type class int
 
 const (
-	none      class = iota // undefined, an object or an array: comparisons with it are undefined
-	str                    // a string; NULL in SQL means undefined
-	num                    // a number; NULL in SQL means undefined
-	boolean                // 1 or 0; NULL in SQL means undefined
-	null                   // JSON's null
-	timestamp              // Unix microseconds; queries see text. NULL in SQL means undefined
-	object                 // an object that the hub itself keeps, such as capabilities
-	dynamic                // a value inside a JSON column, whose type only the row tells
+	none      class = iota // undefined, an object or an array; every comparison with it is undefined
+	str                    // a string; SQL's NULL means undefined
+	num                    // a number; SQL's NULL means undefined
+	boolean                // 1 or 0; SQL's NULL means undefined
+	null                   // the JSON value null
+	timestamp              // Unix microseconds, which queries see as text; SQL's NULL means undefined
+	object                 // an object that the hub itself builds, such as capabilities
+	dynamic                // a value in a JSON column, whose type is known only when the row is read
 )
 
-// field is a property that the hub itself keeps for every document.
+// field is a property that the hub itself maintains for every document, such as its
+// status.
 type field struct {
 	path   string // in lower case
 	class  class
-	column string // of table devices AS d, device_jobs AS r or jobs AS j
-	json   string // for objects: SQL that builds the object's JSON text
+	column string // column of devices (d), device_jobs (r) or jobs (j)
+	json   string // for objects: SQL expression that builds the object's JSON text
 }
 
-// deviceFields lists the fields of FROM devices. A longer path precedes its own
-// prefixes. A property that is not in the list is undefined, like a property that a
-// document lacks.
+// deviceFields lists the properties in FROM devices that the hub maintains. A longer
+// path must precede its own prefixes. A property that is not in the list is undefined.
 var deviceFields = []field{
 	{path: "tags", class: dynamic, column: "d.tags"},
 	{path: "properties.desired.$metadata", class: dynamic, column: "d.desired_metadata"},
@@ -62,8 +62,8 @@ const (
 	reportedJSON = `json_set(d.reported, '$."$metadata"', json(d.reported_metadata), '$."$version"', d.reported_version)`
 )
 
-// jobFields lists the fields of FROM devices.jobs. IoT Hub's documentation calls
-// createdDateTimeUtc createdTimeUtc in one example, so both names work.
+// jobFields lists the properties in FROM devices.jobs. One example in IoT Hub's
+// documentation writes createdTimeUtc instead of createdDateTimeUtc, so both names work.
 var jobFields = []field{
 	{path: "deviceid", class: str, column: "r.device_id"},
 	{path: "jobid", class: str, column: "r.job_id"},
@@ -80,8 +80,8 @@ var jobFields = []field{
 	{path: "error.description", class: str, column: "r.error_description"},
 }
 
-// findField returns the hub's field that a property's path leads to or into, and the
-// names that follow the field in the path.
+// findField finds the field that contains a property. It also returns the rest of the
+// property's path inside the field.
 func findField(collection string, names []string) (f field, below []string, ok bool) {
 	fields := deviceFields
 	if collection == DeviceJobs {
@@ -100,8 +100,8 @@ func findField(collection string, names []string) (f field, below []string, ok b
 	return field{}, nil, false
 }
 
-// containsDot reports whether a name has a dot in it, which distinguishes the one
-// name ['a.b'] from the path a.b.
+// containsDot reports whether a name contains a dot. A single name ['a.b'] is not the
+// same as the path a.b.
 func containsDot(names []string) bool {
 	for _, n := range names {
 		if strings.Contains(n, ".") {
@@ -111,8 +111,8 @@ func containsDot(names []string) bool {
 	return false
 }
 
-// jsonPath returns a path for SQLite's JSON functions, such as $."a"."b". Quotes and
-// backslashes inside names are escaped as in JSON.
+// jsonPath returns a path for SQLite's JSON functions, such as $."a"."b". It escapes
+// quotes and backslashes inside names as in JSON.
 func jsonPath(names []string) string {
 	var b strings.Builder
 	b.WriteByte('$')

@@ -13,23 +13,23 @@ type tokenKind int
 
 const (
 	tokEnd       tokenKind = iota
-	tokWord                // a keyword or a name
+	tokWord                // a keyword or a name without brackets
 	tokBracketed           // a name in double brackets, [[...]]; never a keyword
-	tokSubscript           // a name as ['...'], which continues a path
+	tokSubscript           // a name as ['...'], which continues a property's path
 	tokString              // a string in quotes
-	tokNumber              // a number; its value is token.value
+	tokNumber              // a number, stored in token.value
 	tokSymbol              // an operator or punctuation
 )
 
-// token is one lexeme of a query.
+// token is one word, number, string or symbol in a query.
 type token struct {
 	kind  tokenKind
 	pos   int     // byte offset of the token in the query's text
-	text  string  // the word, name or symbol, or the string without quotes and escapes
-	value float64 // for numbers
+	text  string  // the word, name or symbol itself, or a string without its quotes and escapes
+	value float64 // value of a number
 }
 
-// describe names the token in error messages.
+// describe returns a description of the token for error messages.
 func (t token) describe() string {
 	switch t.kind {
 	case tokEnd:
@@ -42,12 +42,12 @@ func (t token) describe() string {
 	return strconv.Quote(t.text)
 }
 
-// is reports whether the token is the keyword, in any case.
+// is reports whether the token is the given keyword, in any case.
 func (t token) is(keyword string) bool {
 	return t.kind == tokWord && strings.EqualFold(t.text, keyword)
 }
 
-// isSymbol reports whether the token is the operator or punctuation s.
+// isSymbol reports whether the token is the given operator or punctuation mark.
 func (t token) isSymbol(s string) bool { return t.kind == tokSymbol && t.text == s }
 
 // lex splits the text into tokens. The last token is always tokEnd.
@@ -72,7 +72,8 @@ func lex(input string) ([]token, *Error) {
 	}
 }
 
-// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or -1.
+// invalidUTF8 returns the offset of the first byte of text that is not valid UTF-8, or
+// -1.
 func invalidUTF8(s string) int {
 	for i, r := range s {
 		if r != utf8.RuneError {
@@ -92,7 +93,7 @@ type lexer struct {
 	tokens []token // the tokens read so far
 }
 
-// next reads the next token.
+// next reads the next token from the input.
 func (l *lexer) next() (token, *Error) {
 	l.skipSpace()
 	start := l.pos
@@ -138,18 +139,18 @@ func (l *lexer) next() (token, *Error) {
 	return token{kind: tokWord, pos: start, text: rest[:n]}, nil
 }
 
-// skipSpace moves pos past spaces, tabs and line ends.
+// skipSpace skips spaces, tabs and line ends.
 func (l *lexer) skipSpace() {
 	for l.pos < len(l.input) && strings.IndexByte(" \t\r\n", l.input[l.pos]) >= 0 {
 		l.pos++
 	}
 }
 
-// nextIs reports whether the next byte is c.
+// nextIs reports whether the next byte of the input is c.
 func (l *lexer) nextIs(c byte) bool { return l.pos < len(l.input) && l.input[l.pos] == c }
 
-// afterName reports whether the previous token is a name. A '.' then continues a
-// path, so the ".1" in tags.1a does not begin a number.
+// afterName reports whether the previous token is a name. After a name, a '.' continues
+// a path. So the ".1" in tags.1a is not a number.
 func (l *lexer) afterName() bool {
 	if len(l.tokens) == 0 {
 		return false
@@ -158,9 +159,9 @@ func (l *lexer) afterName() bool {
 	return k == tokWord || k == tokBracketed || k == tokSubscript
 }
 
-// subscriptMayFollow reports whether a '[' continues a path, as in tags['a b'].
-// After the keyword IN it begins a list instead. In tags.in['a b'] the word in is
-// not the keyword.
+// subscriptMayFollow reports whether a '[' at the current position continues a path, as
+// in tags['a b']. After the keyword IN, a '[' begins a list instead. But in tags.in['a
+// b'], "in" is a name and not the keyword.
 func (l *lexer) subscriptMayFollow() bool {
 	if !l.afterName() {
 		return false
@@ -170,7 +171,7 @@ func (l *lexer) subscriptMayFollow() bool {
 	return !last.is("IN") && !last.is("NIN") || n > 1 && l.tokens[n-2].isSymbol(".")
 }
 
-// bracketed reads a name in double brackets, [[a b]].
+// bracketed reads a name in double brackets, such as [[a b]].
 func (l *lexer) bracketed() (token, *Error) {
 	start := l.pos
 	rest := l.input[start:]
@@ -186,7 +187,8 @@ func (l *lexer) bracketed() (token, *Error) {
 	return token{kind: tokBracketed, pos: start, text: rest[2:n]}, nil
 }
 
-// subscript reads a name that continues a path, ['a b'].
+// subscript reads a name in brackets and quotes, such as ['a b'], which continues a
+// path.
 func (l *lexer) subscript() (token, *Error) {
 	start := l.pos
 	l.pos++
@@ -211,7 +213,8 @@ func (l *lexer) subscript() (token, *Error) {
 	return token{kind: tokSubscript, pos: start, text: name.text}, nil
 }
 
-// quoted reads a string. IoT Hub documents the escapes \' \" \\ and \uXXXX.
+// quoted reads a string in quotes. It supports the escapes that IoT Hub documents: \' \"
+// \\ and \uXXXX.
 func (l *lexer) quoted(quote byte) (token, *Error) {
 	start := l.pos
 	var b strings.Builder
@@ -266,7 +269,7 @@ func (l *lexer) escape(i int) (r rune, size int, e *Error) {
 	return r, 12, nil
 }
 
-// hex4 reads \uXXXX at the start of s.
+// hex4 reads an escape \uXXXX at the start of s.
 func hex4(s string) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -275,8 +278,8 @@ func hex4(s string) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// number reads a decimal number, or a hexadecimal one after 0x. The parser reads the
-// sign.
+// number reads a decimal number, or a hexadecimal number after 0x. The number has no
+// sign, because the parser reads signs.
 func (l *lexer) number() (token, *Error) {
 	start := l.pos
 	rest := l.input[start:]
@@ -294,8 +297,8 @@ func (l *lexer) number() (token, *Error) {
 		u, err = strconv.ParseUint(lexeme[2:], 16, 64)
 		v = float64(u)
 	} else {
-		// ParseFloat also accepts 0x1p-2, 1_000, inf and nan, which the language
-		// does not have.
+		// Refuse 0x1p-2, 1_000, inf and nan, which ParseFloat accepts but the query
+		// language does not have.
 		if strings.IndexFunc(lexeme, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) }) >= 0 {
 			return token{}, errorAt(l.input, start, "%q is not a number", lexeme)
 		}
@@ -315,6 +318,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isASCIILetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
-// isNameRune reports whether a name can begin with r. Digits may follow. Names
-// cannot contain a dash, because tags.a-b is a subtraction; write tags['a-b'].
+// isNameRune reports whether a name can begin with r. The other characters of a name may
+// also be digits. A name cannot contain a dash, because tags.a-b is a subtraction; write
+// tags['a-b'] instead.
 func isNameRune(r rune) bool { return r == '_' || r == '$' || unicode.IsLetter(r) }

@@ -1,15 +1,15 @@
 package query
 
-// Bounds of a query's text. IoT Hub documents none; these keep the compiled
+// Limits on the text of a query. IoT Hub documents no limits. These keep the compiled
 // statement within SQLite's own limits.
 const (
-	MaxLength      = 256 << 10 // bytes of text
-	MaxDepth       = 50        // nested parentheses, NOT and function calls
-	MaxComparisons = 1000      // comparisons and function calls; a list after IN counts as one
-	MaxColumns     = 100       // selected columns; also properties after GROUP BY
+	MaxLength      = 256 << 10 // length of the text, in bytes
+	MaxDepth       = 50        // nesting depth of parentheses, NOT and function calls
+	MaxComparisons = 1000      // number of comparisons and function calls; a list after IN counts as one
+	MaxColumns     = 100       // number of selected columns, and of properties after GROUP BY
 )
 
-// Parse parses a whole SELECT statement. Its errors are of type *Error.
+// Parse parses a complete SELECT statement. Its errors are of type *Error.
 func Parse(text string) (*Query, error) {
 	p, err := newParser(text)
 	if err != nil {
@@ -23,7 +23,7 @@ func Parse(text string) (*Query, error) {
 	return q, nil
 }
 
-// ParseCondition parses the condition of a job: the text that would follow WHERE.
+// ParseCondition parses a job's condition: the text that would follow WHERE in a query.
 // For "*", which selects every device, it returns nil. Its errors are of type *Error.
 func ParseCondition(text string) (*Condition, error) {
 	p, err := newParser(text)
@@ -54,19 +54,19 @@ func ParseCondition(text string) (*Condition, error) {
 	return &Condition{root}, nil
 }
 
-// parser is a recursive-descent parser. Each of its grammar methods reads the
-// construct that it is named after, and its comment has the production.
+// parser is a recursive-descent parser. It has one method for each grammar rule, and the
+// comment of the method contains the rule.
 type parser struct {
 	text        string
 	tokens      []token
-	next        int    // index of the next token
-	depth       int    // current nesting, at most MaxDepth
-	comparisons int    // comparisons so far, at most MaxComparisons
-	collection  string // the collection after FROM; paths may begin with its name
+	next        int    // index of the next token in tokens
+	depth       int    // current nesting depth, at most MaxDepth
+	comparisons int    // number of comparisons so far, at most MaxComparisons
+	collection  string // the collection after FROM, whose name may begin a path
 }
 
-// newParser splits the text into tokens. It returns error instead of *Error, because
-// a nil *Error in an error interface would not compare equal to nil.
+// newParser splits the text into tokens. Its result type is error and not *Error,
+// because a nil *Error in an error interface would not equal nil.
 func newParser(text string) (*parser, error) {
 	tokens, err := lex(text)
 	if err != nil {
@@ -91,7 +91,7 @@ func (p *parser) advance() token {
 	return t
 }
 
-// accept consumes the next token if it is the keyword.
+// accept consumes the next token and returns true if the token is the keyword.
 func (p *parser) accept(keyword string) bool {
 	if !p.peek().is(keyword) {
 		return false
@@ -100,7 +100,7 @@ func (p *parser) accept(keyword string) bool {
 	return true
 }
 
-// acceptSymbol consumes the next token if it is the symbol.
+// acceptSymbol consumes the next token and returns true if the token is the symbol.
 func (p *parser) acceptSymbol(s string) bool {
 	if !p.peek().isSymbol(s) {
 		return false
@@ -109,7 +109,7 @@ func (p *parser) acceptSymbol(s string) bool {
 	return true
 }
 
-// expect consumes the keyword, or refuses the next token.
+// expect consumes the next token. It returns an error if the token is not the keyword.
 func (p *parser) expect(keyword string) error {
 	if t := p.peek(); !p.accept(keyword) {
 		return p.errorf(t, "expected %s, found %s", keyword, t.describe())
@@ -117,8 +117,8 @@ func (p *parser) expect(keyword string) error {
 	return nil
 }
 
-// expectSymbol consumes the symbol, or refuses the next token. The message says
-// where the symbol belongs.
+// expectSymbol consumes the next token. It returns an error if the token is not the
+// symbol; where says at which place the symbol is missing.
 func (p *parser) expectSymbol(s, where string) error {
 	if t := p.peek(); !p.acceptSymbol(s) {
 		return p.errorf(t, "expected %q %s, found %s", s, where, t.describe())
@@ -126,7 +126,7 @@ func (p *parser) expectSymbol(s, where string) error {
 	return nil
 }
 
-// expectEnd refuses text after a complete query or condition.
+// expectEnd returns an error if text follows a complete query or condition.
 func (p *parser) expectEnd() error {
 	t := p.peek()
 	if t.kind == tokEnd {
@@ -138,12 +138,13 @@ func (p *parser) expectEnd() error {
 	return p.errorf(t, "expected AND, OR or the end of the text, found %s", t.describe())
 }
 
-// errorf returns an error at the token's position.
+// errorf returns an error at the position of a token.
 func (p *parser) errorf(t token, format string, args ...any) error {
 	return errorAt(p.text, t.pos, format, args...)
 }
 
-// enter counts one more level of nesting, which begins at t. Call leave at its end.
+// enter counts one more level of nesting, which begins at the token t. Call leave at the
+// end of that level.
 func (p *parser) enter(t token) error {
 	if p.depth++; p.depth > MaxDepth {
 		return p.errorf(t, "nested too deep: at most %d levels are allowed", MaxDepth)
@@ -153,7 +154,7 @@ func (p *parser) enter(t token) error {
 
 func (p *parser) leave() { p.depth-- }
 
-// countComparison counts one more comparison, at t.
+// countComparison counts one more comparison, at the token t.
 func (p *parser) countComparison(t token) error {
 	if p.comparisons++; p.comparisons > MaxComparisons {
 		return p.errorf(t, "more than %d comparisons: use IN [...] with a list", MaxComparisons)

@@ -13,7 +13,8 @@ func (p *parser) query() (*Query, error) {
 	if err := p.expect("SELECT"); err != nil {
 		return nil, err
 	}
-	// The collection comes after the columns, but decides how their paths are read.
+	// The collection follows the columns, but the parser needs it to read the paths in
+	// the columns.
 	if err := p.findCollection(); err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (p *parser) top(q *Query) error {
 	return nil
 }
 
-// columns = column { "," column }. Errors about several columns are reported at
+// columns = column { "," column }. An error about several columns has the position of
 // start, the first token after SELECT.
 func (p *parser) columns(q *Query, start token) error {
 	for {
@@ -93,7 +94,7 @@ func (p *parser) columns(q *Query, start token) error {
 	}
 }
 
-// groupBy reads the rest of the clause after the word GROUP.
+// groupBy reads the rest of the GROUP BY clause. The word GROUP has already been read.
 func (p *parser) groupBy(q *Query) error {
 	if t := p.peek(); !p.accept("BY") {
 		return p.errorf(t, "expected BY after GROUP, found %s", t.describe())
@@ -114,8 +115,8 @@ func (p *parser) groupBy(q *Query) error {
 	}
 }
 
-// checkColumns refuses columns that do not fit the collection or the GROUP BY
-// clause.
+// checkColumns refuses columns that the collection does not allow, or that do not match
+// the GROUP BY clause.
 func (p *parser) checkColumns(q *Query, start token) error {
 	switch {
 	case q.Collection == DeviceJobs && (len(q.Columns) > 0 || q.Top > 0 || len(q.GroupBy) > 0):
@@ -135,8 +136,8 @@ func (p *parser) checkColumns(q *Query, start token) error {
 	return nil
 }
 
-// sameProperty reports whether two paths lead to the same property. The hub's own
-// fields match in any case.
+// sameProperty reports whether two paths lead to the same property. It ignores letter
+// case in the names of the hub's own fields.
 func sameProperty(collection string, a, b *Path) bool {
 	fieldA, belowA, okA := findField(collection, a.Names)
 	fieldB, belowB, okB := findField(collection, b.Names)
@@ -146,8 +147,8 @@ func sameProperty(collection string, a, b *Path) bool {
 	return fieldA.path == fieldB.path && slices.Equal(belowA, belowB)
 }
 
-// findCollection looks ahead for the FROM clause and checks its collection. The word
-// from inside a path or as an alias does not begin the clause.
+// findCollection looks ahead for the FROM clause and checks the collection's name. It
+// skips the word from inside a path and as an alias.
 func (p *parser) findCollection() error {
 	i := p.next
 	for !p.tokens[i].is("FROM") || p.afterDot(i) || p.tokens[i-1].is("AS") && !p.afterDot(i-1) {
@@ -177,13 +178,14 @@ func (p *parser) findCollection() error {
 	return p.errorf(start, "expected devices or devices.jobs after FROM")
 }
 
-// skipCollection consumes the collection's name, which findCollection has checked.
+// skipCollection consumes the collection's name, which findCollection has already
+// checked.
 func (p *parser) skipCollection() {
 	words := strings.Count(p.collection, ".") + 1
-	p.next += 2*words - 1 // the dots between the words are tokens too
+	p.next += 2*words - 1 // the dots between the words are tokens, too
 }
 
-// afterDot reports whether token i follows a '.', which makes it part of a path.
+// afterDot reports whether token i follows a '.' and so is part of a path.
 func (p *parser) afterDot(i int) bool { return i > 0 && p.tokens[i-1].isSymbol(".") }
 
 // column = ( path | aggregate ) [ "AS" name ].

@@ -8,8 +8,8 @@ func (p *parser) condition() (Expr, error) { return p.chain("OR", p.conjunction)
 // conjunction = negation { "AND" negation }.
 func (p *parser) conjunction() (Expr, error) { return p.chain("AND", p.negation) }
 
-// chain reads terms that one operator joins. All terms become children of one node,
-// so that a long condition does not become a deep tree.
+// chain reads terms that are joined by the same operator, such as AND. All terms become
+// children of one node. So a long condition does not become a deep tree.
 func (p *parser) chain(op string, term func() (Expr, error)) (Expr, error) {
 	first, err := term()
 	if err != nil || !p.peek().is(op) {
@@ -146,8 +146,8 @@ func (p *parser) operand() (Expr, error) {
 	return p.path()
 }
 
-// literal reads a constant. It returns nil, and consumes nothing, if the next token
-// does not begin one.
+// literal reads a constant. If the next token does not begin a constant, literal returns
+// nil and consumes nothing.
 func (p *parser) literal() (*Literal, error) {
 	t := p.peek()
 	negative := false
@@ -183,8 +183,8 @@ func (p *parser) literal() (*Literal, error) {
 	return &Literal{Pos: Pos(t.pos), Value: v}, nil
 }
 
-// startsPath reports whether the next token begins a path of several names. Such a
-// token is a name even if it reads like a keyword.
+// startsPath reports whether the next token begins a path of several names. Its first
+// name may then read like a keyword.
 func (p *parser) startsPath() bool {
 	if p.peek().kind == tokEnd {
 		return false
@@ -232,8 +232,8 @@ func (p *parser) call() (Expr, error) {
 	return c, nil
 }
 
-// path = name { "." name | "['" name "']" }. A name may be in double brackets. The
-// collection's name at the start of a path is dropped.
+// path = name { "." name | "['" name "']" }. A name may be in double brackets. If the
+// path begins with the collection's name, path removes that name.
 func (p *parser) path() (*Path, error) {
 	t := p.peek()
 	if err := p.checkPathStart(t); err != nil {
@@ -263,8 +263,8 @@ func (p *parser) path() (*Path, error) {
 	return path, nil
 }
 
-// checkPathStart refuses a token that cannot begin a path. Such a token cannot begin
-// any other operand either.
+// checkPathStart refuses a token that cannot begin a path. A token that is refused
+// cannot begin any other operand either.
 func (p *parser) checkPathStart(t token) error {
 	switch {
 	case isArithmetic(t):
@@ -277,8 +277,8 @@ func (p *parser) checkPathStart(t token) error {
 	return nil
 }
 
-// withoutCollection removes the collection's name from the start of a path, unless
-// the path has no other name.
+// withoutCollection removes the collection's name from the start of a path. If the path
+// has no other name, it is not changed.
 func (p *parser) withoutCollection(parts []token) []token {
 	prefix := strings.Split(p.collection, ".")
 	if len(parts) <= len(prefix) || parts[len(prefix)].kind == tokSubscript {

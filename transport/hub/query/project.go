@@ -2,17 +2,17 @@ package query
 
 import "strings"
 
-// Output is one selected column as SQL: an expression that gives the value's JSON
-// text, or NULL for an undefined value.
+// Output is one selected column as an SQL expression. The expression gives the JSON text
+// of a value, or NULL if the value is undefined.
 type Output struct {
 	Name string
 	SQL  string
 	Args []any
 }
 
-// Outputs returns the query's columns as SQL. It returns nothing for SELECT *. If the
-// query aggregates, use the columns in a SELECT that is grouped by the result of
-// Groups.
+// Outputs returns the selected columns as SQL expressions. For SELECT * it returns nil.
+// If the query aggregates, the caller must use the expressions in a SELECT with the
+// GROUP BY clause that Groups returns.
 func (q *Query) Outputs() []Output {
 	var outputs []Output
 	c := compiler{q.Collection}
@@ -23,7 +23,8 @@ func (q *Query) Outputs() []Output {
 		case *Path:
 			s = c.output(e)
 			if q.Aggregates() {
-				// A group can hold several spellings of one value, such as 3 and 3.0.
+				// A group can contain several spellings of one value, such as 3 and 3.0.
+				// Use the smallest.
 				s = concat("min(", s, ")")
 			}
 		case *Aggregate:
@@ -34,9 +35,9 @@ func (q *Query) Outputs() []Output {
 	return outputs
 }
 
-// Groups returns a list of expressions for SQL's GROUP BY and ORDER BY, and its
-// arguments. The list is empty if the query has no GROUP BY. Values that are equal in
-// the language form one group, and so do all undefined values.
+// Groups returns a list of expressions for SQL's GROUP BY and ORDER BY, and their
+// arguments. If the query has no GROUP BY, the list is empty. Equal values form one
+// group, and so do all undefined values.
 func (q *Query) Groups() (list string, args []any) {
 	c := compiler{q.Collection}
 	var keys []string
@@ -52,21 +53,22 @@ func (q *Query) Groups() (list string, args []any) {
 			add(v.sql)
 			continue
 		}
-		// SQLite would read a constant here as the number of a column.
+		// Skip a constant, because SQLite would read it as the number of a column.
 		if key := c.output(path); key.text != undefined.text {
 			add(key)
 		}
 	}
 
 	if len(q.GroupBy) > 0 && len(keys) == 0 {
-		// All properties are undefined. This expression makes one group of all
-		// documents, and no group if there are no documents.
+		// All properties are undefined. The following expression puts all documents into
+		// one group. Without documents it makes no group.
 		keys = []string{"d.id IS NULL"}
 	}
 	return strings.Join(keys, ", "), args
 }
 
-// aggregate compiles an aggregate. A result that is not a finite number is undefined.
+// aggregate compiles an aggregate function, such as SUM. A result that is not a finite
+// number is undefined.
 func (c compiler) aggregate(a *Aggregate) sql {
 	if a.X == nil {
 		return sql{text: "count(*)"}
@@ -81,13 +83,13 @@ func (c compiler) aggregate(a *Aggregate) sql {
 		numbers = concat("CASE WHEN ", v.typ, " IN ('integer', 'real') THEN ", v.sql, " END")
 	}
 
-	// Without the cast, SQLite fails when a sum of integers overflows.
+	// Without the cast to REAL, SQLite fails if a sum of integers overflows.
 	n := concat(strings.ToLower(a.Name)+"(CAST(", numbers, " AS REAL))")
 	return concat("CASE WHEN ", n, " IS NULL OR abs(", n, ") > 1.7976931348623157e308 THEN NULL WHEN abs(", n, ") < 9e15 AND ",
 		n, " = CAST(", n, " AS INTEGER) THEN json_quote(CAST(", n, " AS INTEGER)) ELSE json_quote(", n, ") END")
 }
 
-// output compiles a property to its JSON text.
+// output compiles a property to SQL that gives its JSON text.
 func (c compiler) output(p *Path) sql {
 	v := c.path(p)
 	switch {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// sql is a piece of SQL with the arguments of its '?' parameters in order.
+// sql is a piece of SQL text, with the arguments for its '?' parameters in order.
 type sql struct {
 	text string
 	args []any
 }
 
-// concat joins pieces of type string or sql. The strings must be constants of this
-// package, never text of a query.
+// concat joins pieces of type string or sql. A string must be a constant of this
+// package, never a text from a query.
 func concat(pieces ...any) sql {
 	var b strings.Builder
 	var args []any
@@ -28,17 +28,17 @@ func concat(pieces ...any) sql {
 	return sql{b.String(), args}
 }
 
-// bind passes a value to SQL as a parameter.
+// bind returns SQL that passes v as a parameter.
 func bind(v any) sql { return sql{"?", []any{v}} }
 
-// undefined compiles to NULL, because SQL's three-valued logic treats NULL as the
+// Undefined compiles to NULL, because SQL treats NULL in conditions as the query
 // language treats undefined.
 var undefined = sql{text: "NULL"}
 
-// SQL returns the condition as an SQL expression, and the arguments of its '?'
-// parameters in order. The expression is 1 (true), 0 (false) or NULL (undefined) for
-// each row of the collection; a nil condition is always true. The expression names the
-// tables d (devices), or r and j (device_jobs and jobs).
+// SQL returns the condition as an SQL expression, and the arguments for its '?'
+// parameters in order. For each row of the collection, the expression is 1 (true), 0
+// (false) or NULL (undefined). A nil condition is always true. The expression uses the
+// table aliases d (devices), or r and j (device_jobs and jobs).
 func (c *Condition) SQL(collection string) (where string, args []any) {
 	if c == nil {
 		return "1", nil
@@ -47,22 +47,24 @@ func (c *Condition) SQL(collection string) (where string, args []any) {
 	return s.text, s.args
 }
 
-// compiler turns expressions about one collection into SQL.
+// compiler compiles expressions about one collection to SQL.
 type compiler struct{ collection string }
 
-// value is a compiled operand.
+// value is the compiled form of an operand.
 type value struct {
 	class   class
 	sql     sql
-	json    string // class object: SQL for the object's JSON text
-	literal any    // the constant, if the operand is one
+	json    string // for class object: SQL that gives the object's JSON text
+	literal any    // the operand's value, if it is a constant
 
-	// Class dynamic only: the place in a JSON column, and SQL for the JSON type there.
+	// The fields below are for class dynamic only: the position of the value in a JSON
+	// column, and SQL that gives the value's JSON type.
 	column, path string
 	typ          sql
 }
 
-// condition compiles an expression to SQL that is 1 (true), 0 (false) or NULL (undefined).
+// condition compiles an expression to SQL whose value is 1 (true), 0 (false) or NULL
+// (undefined).
 func (c compiler) condition(e Expr) sql {
 	switch e := e.(type) {
 	case *Not:
@@ -94,8 +96,8 @@ func (c compiler) condition(e Expr) sql {
 	return undefined
 }
 
-// joinBalanced joins terms with AND or OR as a balanced tree, because SQLite limits
-// the depth of expressions.
+// joinBalanced joins terms with AND or OR. The result is a balanced tree, because SQLite
+// limits the depth of expressions.
 func joinBalanced(op string, terms []sql) sql {
 	if len(terms) == 1 {
 		return terms[0]
@@ -125,7 +127,7 @@ func (c compiler) value(e Expr) value {
 	return value{class: boolean, sql: c.condition(e)}
 }
 
-// path compiles a property.
+// path compiles the path of a property.
 func (c compiler) path(p *Path) value {
 	f, below, ok := findField(c.collection, p.Names)
 	if !ok {
@@ -145,7 +147,8 @@ func (c compiler) path(p *Path) value {
 	return v
 }
 
-// compare compiles a comparison. It gives NULL for operands of different types.
+// compare compiles a comparison. The result is NULL if the operands have different
+// types.
 func compare(op string, a, b value) sql {
 	if a.class == timestamp || b.class == timestamp {
 		a, b = timestampOperands(a, b)
@@ -169,8 +172,8 @@ func compare(op string, a, b value) sql {
 	return undefined
 }
 
-// compareIfClass restricts a comparison to rows in which the JSON type of v belongs to
-// the class. For other rows it gives NULL.
+// compareIfClass limits a comparison to rows in which the JSON type of v belongs to
+// class c. For other rows the result is NULL.
 func compareIfClass(v value, c class, comparison sql, op string) sql {
 	var types string
 	switch c {
@@ -188,7 +191,7 @@ func compareIfClass(v value, c class, comparison sql, op string) sql {
 	return concat("(CASE WHEN ", v.typ, " IN "+types+" THEN ", comparison, " END)")
 }
 
-// compareNulls compares null with null.
+// compareNulls returns the result of comparing null with null.
 func compareNulls(op string) string {
 	switch op {
 	case "=", "<=", ">=":
@@ -197,16 +200,16 @@ func compareNulls(op string) string {
 	return "0"
 }
 
-// typeFamily gives SQL for a number that is equal for JSON types whose values compare
-// with each other.
+// typeFamily returns SQL for the number of a type family. Values can be compared if
+// their JSON types are in the same family.
 func typeFamily(v value) sql {
 	return concat("CASE ", v.typ, " WHEN 'text' THEN 1 WHEN 'integer' THEN 2 WHEN 'real' THEN 2"+
 		" WHEN 'true' THEN 3 WHEN 'false' THEN 3 WHEN 'null' THEN 4 END")
 }
 
-// timestampOperands prepares operands of which at least one is a time. Two times, or
-// a time and a constant that parses as one, compare as times. Other operands compare
-// with the time's text.
+// timestampOperands prepares the operands of a comparison with a time. Two times are
+// compared as times, and so are a time and a constant that can be parsed as a time.
+// Otherwise the time is compared as text.
 func timestampOperands(a, b value) (value, value) {
 	if a.class == timestamp && b.class == timestamp {
 		return a, b
@@ -220,7 +223,7 @@ func timestampOperands(a, b value) (value, value) {
 	return asText(a), asText(b)
 }
 
-// asText turns a time into its text and leaves other values unchanged.
+// asText converts a time to its text and returns other values unchanged.
 func asText(v value) value {
 	if v.class != timestamp {
 		return v
@@ -228,17 +231,17 @@ func asText(v value) value {
 	return value{class: str, sql: timestampText(v.sql)}
 }
 
-// timestampText gives a time's text as in the documents, but always with
-// microseconds. SQLite's division and remainder round towards zero, so for times
-// before 1970 the fraction is made positive first.
+// timestampText returns SQL for the text of a time. The text always has microseconds.
+// SQLite's division and remainder round towards zero. So for times before 1970, the
+// fraction is made positive first.
 func timestampText(micros sql) sql {
 	fraction := concat("((", micros, " % 1000000) + 1000000) % 1000000")
 	return concat("(strftime('%Y-%m-%dT%H:%M:%S', (", micros, " - (", fraction, ")) / 1000000, 'unixepoch')",
 		" || printf('.%06dZ', (", fraction, ")))")
 }
 
-// parseTime reads the ISO 8601 forms in the examples of IoT Hub's documentation. A
-// time without a zone is UTC.
+// parseTime parses a constant in one of the ISO 8601 forms that IoT Hub's documentation
+// uses. A time without a zone is in UTC.
 func parseTime(literal any) (time.Time, bool) {
 	s, _ := literal.(string)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// call compiles a function call. A type check of an undefined value is false. The
-// string functions are undefined unless both arguments are strings.
+// call compiles a function call. A type check of an undefined value is false. The result
+// of a string function is undefined unless both arguments are strings.
 func (c compiler) call(e *Call) sql {
 	f := functions[e.Name]
 	if f.types != nil {
@@ -27,14 +27,14 @@ func (c compiler) call(e *Call) sql {
 	return result
 }
 
-// stringFunction compiles a function of two strings.
+// stringFunction compiles a function of two strings, such as STARTS_WITH.
 func stringFunction(name string, x, y sql) sql {
 	switch name {
 	case "STARTS_WITH":
 		return concat("instr(", x, ", ", y, ") = 1")
 	case "ENDS_WITH":
-		// The strings are compared as blobs, because SQLite's length of text stops at
-		// U+0000. The length checks come first, because substr of an empty blob is NULL.
+		// Compare the strings as blobs, because SQLite's length of a text ends at
+		// U+0000. Check the lengths first, because substr of an empty blob is NULL.
 		whole := concat("CAST(", x, " AS BLOB)")
 		tail := concat("CAST(", y, " AS BLOB)")
 		return concat("length(", tail, ") = 0 OR length(", tail, ") <= length(", whole, ") AND substr(", whole, ", -length(", tail, ")) = ", tail)
@@ -42,7 +42,7 @@ func stringFunction(name string, x, y sql) sql {
 	return concat("instr(", x, ", ", y, ") > 0") // CONTAINS
 }
 
-// typeCheck compiles the test whether a value has one of the JSON types.
+// typeCheck compiles a check that a value has one of the given JSON types.
 func typeCheck(v value, types []string) sql {
 	definedIf := func(jsonType string) sql {
 		if !slices.Contains(types, jsonType) {

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// in compiles membership in a list. It is true if the value equals a constant of the
-// list. Otherwise it is false if the list has a constant of the value's type, else
-// undefined. All strings of the list become one parameter, and so do all numbers.
+// in compiles the operator IN. Its result is true if the value equals a constant of the
+// list. Otherwise the result is false if the list has a constant of the value's type,
+// and undefined if not. All strings of the list become one SQL parameter, and so do all
+// numbers.
 func (c compiler) in(e *In) sql {
 	v := c.value(e.X)
 	switch v.class {
@@ -43,8 +44,9 @@ func (c compiler) in(e *In) sql {
 	return anyOf(terms)
 }
 
-// inBooleans compiles the membership of a boolean. The SQL contains x only once: x may
-// be a whole condition, and repeating it would let nested lists grow exponentially.
+// inBooleans compiles the operator IN for a boolean x. The SQL contains x only once. x
+// may be a whole condition, and if it were repeated, nested lists would grow
+// exponentially.
 func inBooleans(x sql, list []*Literal) sql {
 	listHas := func(b bool) bool {
 		return slices.ContainsFunc(list, func(l *Literal) bool { return l.Value == b })
@@ -61,8 +63,8 @@ func inBooleans(x sql, list []*Literal) sql {
 	return undefined
 }
 
-// inTimestamps compiles the membership of a time. Constants that parse as times
-// compare as times, other strings as text.
+// inTimestamps compiles the operator IN for a time. Constants that can be parsed as
+// times are compared as times, all other strings as text.
 func inTimestamps(v value, list []*Literal) sql {
 	times, strs := []int64{}, []string{}
 	for _, l := range list {
@@ -83,7 +85,7 @@ func inTimestamps(v value, list []*Literal) sql {
 	return anyOf(terms)
 }
 
-// inList compiles the membership in a list whose constants are all of class c.
+// inList compiles the operator IN for a list whose constants are all of class c.
 func inList(v value, c class, list any) sql {
 	if v.class != dynamic && v.class != c {
 		return undefined
@@ -97,8 +99,9 @@ func inList(v value, c class, list any) sql {
 	return concat("(", in, ")")
 }
 
-// anyOf is true if a term is true, else false if a term is false, else NULL. SQL's OR
-// would be NULL, not false, if one term is false and another NULL.
+// anyOf returns SQL that is true if any term is true. Otherwise it is false if any term
+// is false, and NULL if all terms are NULL. SQL's OR does not work here: it is NULL if
+// one term is false and another is NULL.
 func anyOf(terms []sql) sql {
 	switch len(terms) {
 	case 0:

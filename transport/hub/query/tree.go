@@ -1,6 +1,6 @@
 package query
 
-// The collections that can follow FROM.
+// The collections that a query can name after FROM.
 const (
 	Devices    = "devices"
 	DeviceJobs = "devices.jobs"
@@ -13,14 +13,14 @@ type Query struct {
 	Top        int      // the largest number of rows; 0 means all rows
 	Columns    []Column // the selected columns, in order; empty for SELECT *
 	Where      *Condition
-	GroupBy    []*Path // documents with equal values of these properties form a group
+	GroupBy    []*Path // documents with equal values of these properties form one group
 }
 
 // Star reports whether the query selects whole documents: SELECT *.
 func (q *Query) Star() bool { return len(q.Columns) == 0 }
 
-// Aggregates reports whether each row of the result stands for several documents: for
-// a group, or for all documents together.
+// Aggregates reports whether a row of the result represents several documents: those of
+// a group, or all documents.
 func (q *Query) Aggregates() bool {
 	if len(q.GroupBy) > 0 {
 		return true
@@ -33,41 +33,42 @@ func (q *Query) Aggregates() bool {
 	return false
 }
 
-// Column is one selected column: a *Path or an *Aggregate, and the member's name in
-// the resulting JSON object.
+// Column is one selected column: a *Path or an *Aggregate, and the column's name in the
+// resulting JSON object.
 type Column struct {
 	Expr Expr
 	Name string
 }
 
-// Condition is the condition after WHERE. A nil *Condition selects every document.
+// Condition is the condition after WHERE. A nil *Condition is true for every document.
 type Condition struct {
 	Root Expr
 }
 
-// Expr is a node of the tree.
+// Expr is a node of a query's syntax tree.
 type Expr interface {
 	Position() int
 }
 
-// Pos is a node's byte offset in the query's text, from 0. For nodes with an operator
-// between two operands it is the operator's offset.
+// Pos is the byte offset of a node in the query's text, from 0. For a node with an
+// operator between two operands, Pos is the operator's offset.
 type Pos int
 
-// Position returns the node's byte offset in the query's text.
+// Position returns the byte offset of the node in the query's text.
 func (p Pos) Position() int { return int(p) }
 
-// Literal is a constant. Value is a string, a float64, a bool, nil for null, or
-// Undefined{}.
+// Literal is a constant in a query. Value is a string, a float64, a bool, nil for null,
+// or Undefined{}.
 type Literal struct {
 	Pos
 	Value any
 }
 
-// Undefined is the value of the constant undefined.
+// Undefined is the value of the constant undefined in a query.
 type Undefined struct{}
 
-// Path is a property's path in the document, without the name of the collection.
+// Path is the path of a property in a document. It does not contain the name of the
+// collection.
 type Path struct {
 	Pos
 	Names []string
@@ -79,7 +80,7 @@ type Not struct {
 	X Expr
 }
 
-// Logic joins two or more conditions with AND or OR.
+// Logic joins two or more conditions with AND or with OR.
 type Logic struct {
 	Pos
 	Op    string // "AND" or "OR"
@@ -93,8 +94,8 @@ type Compare struct {
 	Left, Right Expr
 }
 
-// In tests whether a value is in a list of constants, or with Not, whether it is
-// absent from the list.
+// In tests whether a value is in a list of constants. If Not is set, it tests whether
+// the value is absent from the list.
 type In struct {
 	Pos
 	X    Expr
@@ -109,9 +110,9 @@ type Call struct {
 	Args []Expr
 }
 
-// Aggregate computes one value from a group of documents. It occurs only as a column.
-// COUNT() counts the documents and has a nil X. SUM, AVG, MIN and MAX use the values
-// of X that are numbers.
+// Aggregate computes one value from a group of documents. It can only be used as a
+// column. COUNT() counts the documents, and its X is nil. SUM, AVG, MIN and MAX use the
+// values of X that are numbers.
 type Aggregate struct {
 	Pos
 	Name string

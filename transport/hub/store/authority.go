@@ -12,10 +12,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxAuthorities is the largest number of certificate authorities, as in IoT Hub.
+// maxAuthorities is the maximum number of certificate authorities, the same as in IoT
+// Hub.
 const maxAuthorities = 25
 
-// Authority is a certificate authority whose certificates let devices log in.
+// Authority is a certificate authority. A device can log in with a certificate that one
+// of the authorities has signed.
 type Authority struct {
 	Name        string
 	Certificate *x509.Certificate
@@ -23,7 +25,7 @@ type Authority struct {
 }
 
 // AddAuthority adds a certificate authority. It refuses a name or a certificate that is
-// already stored, so a trusted certificate is never replaced by accident.
+// already stored. So a trusted certificate is never replaced by accident.
 func (s *Store) AddAuthority(ctx context.Context, name string, certificate *x509.Certificate) (Authority, error) {
 	added := Authority{Name: name, Certificate: certificate, Created: s.now().UTC().Truncate(time.Microsecond)}
 
@@ -53,7 +55,8 @@ func (s *Store) Authorities(ctx context.Context) ([]Authority, error) {
 	return list, wrapError("list authorities", err)
 }
 
-// readAuthorities reads all authorities through db, which is a transaction or a pool.
+// readAuthorities reads all certificate authorities. db is a transaction or a connection
+// pool.
 func readAuthorities(ctx context.Context, db interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }) ([]Authority, error) {
@@ -81,8 +84,8 @@ func readAuthorities(ctx context.Context, db interface {
 }
 
 // RemoveAuthority removes a certificate authority. It returns the ids of all devices
-// that log in with a certificate of any authority. Their connections may depend on the
-// removed one, so the caller should check or close them.
+// that log in with a certificate of any authority. The caller should disconnect these
+// devices, because they may have logged in with a certificate of the removed authority.
 func (s *Store) RemoveAuthority(ctx context.Context, name string) (devices []string, err error) {
 	err = s.Update(ctx, func(*sql.Tx) error {
 		var removed string

@@ -8,10 +8,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Operation is IoT Hub's name for the kind of a Change.
+// Operation says what a Change did to a device. The values are IoT Hub's names.
 type Operation string
 
-// The operations of a Change.
+// The values of an Operation.
 const (
 	DeviceCreated      Operation = "createDeviceIdentity"
 	DeviceDeleted      Operation = "deleteDeviceIdentity"
@@ -27,18 +27,18 @@ type Change struct {
 	Operation Operation
 	At        time.Time
 
-	// Version is the twin's new version. It is set only for changes of the twin by the
-	// service, not for reports by the device.
+	// Version is the new version of the twin. It is set only if a service changed the
+	// twin, not if the device did.
 	Version int64
 
-	// The sections of the twin that changed, as the patches or replacements that were
+	// The changed sections of the twin. Each contains the patch or replacement that was
 	// stored. Desired and Reported include their new $version.
 	Tags, Desired, Reported iothub.Object
 }
 
-// Watch registers a function that receives every change. Call Watch before the first
-// write. The store calls the function after the COMMIT on the writer's goroutine, in the
-// order of the writes, so the function must not block.
+// Watch registers a function that the store calls with every change. Call Watch before
+// the first write. The store calls the function after each commit, in the order of the
+// writes. The function must not block, because it delays all writes.
 func (s *Store) Watch(watch func(Change)) { s.watch = watch }
 
 // notify passes a change to the function that Watch registered.
@@ -49,8 +49,8 @@ func (s *Store) notify(c Change) {
 	}
 }
 
-// updateThen runs fn like Update. After the COMMIT it calls then on the writer's
-// goroutine.
+// updateThen runs fn as a durable write, like Update. After the commit it calls then, on
+// the goroutine that writes.
 func (s *Store) updateThen(ctx context.Context, fn func(tx *sql.Tx) error, then func()) error {
 	result := make(chan error, 1)
 	s.UpdateAsync(func(tx *sql.Tx) error {
@@ -67,7 +67,8 @@ func (s *Store) updateThen(ctx context.Context, fn func(tx *sql.Tx) error, then 
 	return <-result
 }
 
-// withVersion returns a copy of o with the member $version, or nil if o is nil.
+// withVersion returns a copy of o with the additional member $version. It returns nil if
+// o is nil.
 func withVersion(o iothub.Object, version int64) iothub.Object {
 	if o == nil {
 		return nil

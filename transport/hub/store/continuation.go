@@ -9,19 +9,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// macLength is the number of bytes of the signature that a continuation token carries.
+// macLength is the length of the signature in a continuation token, in bytes.
 const macLength = 16
 
-// newContinuation returns the token for the page after a row. The token holds the row's
-// key, signed together with the query's text. It is valid only for this query, and also
-// after a restart of the hub.
+// newContinuation returns the continuation token for the page that begins after a row.
+// The token contains the row's key and a signature of the key and the query. It is valid
+// only for the same query. It stays valid after a restart of the hub.
 func (s *Store) newContinuation(query string, key ...string) string {
 	after := strings.Join(key, "\x00")
 	return base64.URLEncoding.EncodeToString(append(s.sign(query, after), after...))
 }
 
-// parseContinuation returns the n parts of the row's key in a continuation token. For the
-// empty token, which requests the first page, it returns nil.
+// parseContinuation returns the key in a continuation token, which must have n parts.
+// For an empty token, which requests the first page, it returns nil.
 func (s *Store) parseContinuation(query, token string, n int) ([]string, error) {
 	if token == "" {
 		return nil, nil
@@ -36,7 +36,7 @@ func (s *Store) parseContinuation(query, token string, n int) ([]string, error) 
 	return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from this query's previous page")
 }
 
-// sign returns the signature of a continuation token.
+// sign returns the signature in a continuation token.
 func (s *Store) sign(query, after string) []byte {
 	h := hmac.New(sha256.New, s.signingKey)
 	h.Write([]byte(query + "\x00" + after))

@@ -14,16 +14,17 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateDevice adds a device with an empty twin. It returns the stored identity, in
-// which the hub has set the generation, the etag and the times, and generated missing
-// keys if the device logs in by key. It refuses an existing id with
+// CreateDevice adds a device with an empty twin. It sets the generation, the etag and
+// the times. It also generates missing keys if the device logs in with keys.
+// CreateDevice returns the stored identity. It refuses an existing id with
 // DeviceAlreadyExists.
 func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (iothub.DeviceIdentity, error) {
 	return s.CreateDeviceWithTwin(ctx, d, iothub.TwinPatch{})
 }
 
-// CreateDeviceWithTwin adds a device like CreateDevice, and applies the patch to its twin
-// in the same write. If the patch is refused, no device is added.
+// CreateDeviceWithTwin adds a device and applies the patch to its empty twin, in one
+// write. If the patch is invalid, the device is not added. Otherwise it works like
+// CreateDevice.
 func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, error) {
 	if err := completeIdentity(&d); err != nil {
 		return iothub.DeviceIdentity{}, err
@@ -34,8 +35,8 @@ func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentit
 	}
 
 	now := s.now()
-	// The generation and the etag start with random numbers. If a device is deleted and
-	// created again, it does not get an etag that it had before.
+	// The generation and the etag start with random numbers. So a device that is deleted
+	// and created again does not get an etag that it had before.
 	d.GenerationID = strconv.FormatInt(now.UnixMicro(), 10) + fmt.Sprintf("%02d", rand.IntN(100))
 	d.ETag = deviceETag(1_000_000 + rand.Int64N(900_000_000))
 	d.ConnectionState = iothub.Disconnected
@@ -86,14 +87,14 @@ func (s *Store) insertDevice(d iothub.DeviceIdentity, now time.Time) error {
 	return err
 }
 
-// Device returns a device's identity, including its keys. It fails with DeviceNotFound
-// if the device does not exist.
+// Device returns the identity of a device, including its keys. It fails with
+// DeviceNotFound if the device does not exist.
 func (s *Store) Device(ctx context.Context, id string) (iothub.DeviceIdentity, error) {
 	d, err := scanDevice(s.readDB.QueryRowContext(ctx, selectDevice+` WHERE id = ?`, id))
 	return d, wrapError("read device "+id, notFound(id, err))
 }
 
-// Devices returns at most top devices, sorted by id.
+// Devices returns the identities of at most top devices, sorted by id.
 func (s *Store) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, error) {
 	rows, err := s.readDB.QueryContext(ctx, selectDevice+` ORDER BY id LIMIT ?`, top)
 	if err != nil {
@@ -112,10 +113,10 @@ func (s *Store) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, 
 	return list, wrapError("list devices", rows.Err())
 }
 
-// UpdateDevice changes the members of an identity that the service may change: status,
-// statusReason, authentication and capabilities. Empty keys leave the stored keys
-// unchanged. It returns the stored identity. ifMatch is an etag of the identity, "*" or
-// empty.
+// UpdateDevice changes the parts of a device's identity that a service may change:
+// status, statusReason, authentication and capabilities. If d has no keys, the stored
+// keys are kept. UpdateDevice returns the stored identity. ifMatch must be the
+// identity's etag, "*" or empty.
 func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMatch string) (iothub.DeviceIdentity, error) {
 	var stored iothub.DeviceIdentity
 
@@ -147,7 +148,7 @@ func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMat
 	return stored, nil
 }
 
-// applyIdentity copies the members of d that the service may change to stored, and
+// applyIdentity copies those parts of d to stored that a service may change, and
 // increments the etag.
 func (s *Store) applyIdentity(stored *iothub.DeviceIdentity, d iothub.DeviceIdentity) error {
 	if d.Authentication == nil {
@@ -183,7 +184,7 @@ func (s *Store) applyIdentity(stored *iothub.DeviceIdentity, d iothub.DeviceIden
 }
 
 // DeleteDevice removes a device with its twin and its MQTT sessions. The device's rows
-// in jobs remain. ifMatch is an etag of the identity, "*" or empty.
+// in jobs are kept. ifMatch must be the identity's etag, "*" or empty.
 func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 	err := s.updateThen(ctx, func(tx *sql.Tx) error {
 		var etag string
@@ -197,18 +198,19 @@ func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 			return err
 		}
 
-		// The client id of a module is DEVICE/MODULE. Device ids contain no slash, and
-		// '0' is the character after the slash.
+		// A module's client id is DEVICE/MODULE, and a device id contains no slash. So
+		// the client ids of a device's modules lie between DEVICE/ and DEVICE0, because
+		// '0' follows '/' in ASCII.
 		_, err := s.exec(`DELETE FROM sessions WHERE client_id = ?1 OR client_id > ?1 || '/' AND client_id < ?1 || '0'`, id)
 		return err
 	}, func() { s.notify(Change{DeviceID: id, Operation: DeviceDeleted}) })
 	return wrapError("delete device "+id, err)
 }
 
-// Statistics has the numbers of devices.
+// Statistics holds the numbers of all, enabled, disabled and connected devices.
 type Statistics struct{ Total, Enabled, Disabled, Connected int }
 
-// Statistics counts the devices.
+// Statistics returns the numbers of all, enabled, disabled and connected devices.
 func (s *Store) Statistics(ctx context.Context) (Statistics, error) {
 	var n Statistics
 	err := s.readDB.QueryRowContext(ctx, `
@@ -218,9 +220,9 @@ func (s *Store) Statistics(ctx context.Context) (Statistics, error) {
 	return n, wrapError("count devices", err)
 }
 
-// SetConnection stores that a device has connected, with the model that it announced, or
-// that it has disconnected. SetConnection does not wait for the write and ignores its
-// failure, because every device is disconnected after a restart anyway.
+// SetConnection stores that a device has connected or disconnected. modelID is the model
+// that the device announced. SetConnection does not wait for the write and ignores its
+// failure, because after a restart every device is disconnected anyway.
 func (s *Store) SetConnection(id string, connected bool, modelID string, at time.Time) {
 	state, operation := iothub.Disconnected, DeviceDisconnected
 	if connected {
@@ -245,10 +247,10 @@ const selectDevice = `
 		last_activity, auth_type, primary_key, secondary_key, primary_thumbprint, secondary_thumbprint, iot_edge
 	FROM devices`
 
-// scanner is a *sql.Row or *sql.Rows.
+// scanner is a *sql.Row or a *sql.Rows.
 type scanner interface{ Scan(...any) error }
 
-// scanDevice reads a row of selectDevice.
+// scanDevice reads a device's identity from a row of the query selectDevice.
 func scanDevice(row scanner) (iothub.DeviceIdentity, error) {
 	var d iothub.DeviceIdentity
 	var statusUpdated, connectionUpdated, lastActivity int64
@@ -268,8 +270,7 @@ func scanDevice(row scanner) (iothub.DeviceIdentity, error) {
 	return d, nil
 }
 
-// notFound replaces sql.ErrNoRows with DeviceNotFound and returns other errors
-// unchanged.
+// notFound converts sql.ErrNoRows to DeviceNotFound and returns other errors unchanged.
 func notFound(id string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return iothub.Errorf(iothub.CodeDeviceNotFound, "the device %s is not registered", id)
@@ -277,9 +278,9 @@ func notFound(id string, err error) error {
 	return err
 }
 
-// checkMatch refuses a write whose If-Match header does not match the stored etag. An
-// empty ifMatch and "*" always match. Quotes around the etag are optional. Empty quotes
-// match no etag.
+// checkMatch refuses a write if its If-Match header does not match the stored etag. An
+// empty ifMatch and "*" match every etag. The etag in ifMatch may have quotes around it.
+// A pair of quotes with nothing between them matches no etag.
 func checkMatch(ifMatch, etag, what string) error {
 	m := strings.Trim(strings.TrimPrefix(strings.TrimSpace(ifMatch), "W/"), `"`)
 	if ifMatch == "" || m == "*" || m == etag {
@@ -288,12 +289,13 @@ func checkMatch(ifMatch, etag, what string) error {
 	return iothub.Errorf(iothub.CodePreconditionFailed, "%s has changed: its etag is %s, not %s", what, etag, m)
 }
 
-// deviceETag returns the etag of an identity: the version's decimal digits in base64.
+// deviceETag returns the etag of a device's identity: the version's decimal digits in
+// base64.
 func deviceETag(version int64) string {
 	return base64.StdEncoding.EncodeToString([]byte(strconv.FormatInt(version, 10)))
 }
 
-// parseDeviceETag returns the version in an identity's etag.
+// parseDeviceETag returns the version that an identity's etag contains.
 func parseDeviceETag(etag string) (int64, error) {
 	digits, err := base64.StdEncoding.DecodeString(etag)
 	if err != nil {

@@ -7,10 +7,12 @@
 //   - An answered write survives a power cut. The file is in WAL mode with
 //     synchronous=FULL, and a write is answered only after its COMMIT.
 //   - Writes run in the order in which they were queued. One goroutine commits all
-//     queued writes together, so that a thousand devices share one disk flush.
-//   - A failed write undoes only its own changes. Each write has its own savepoint.
-//   - Readers cannot write. Each reader sees the last commit and waits for no writer.
-//   - A device's versions and etags only increase.
+//     queued writes in one transaction, so that a thousand devices share one disk flush.
+//   - If a write fails, only its own changes are undone. Each write has its own
+//     savepoint.
+//   - Connections for reading cannot write. A reader sees the last commit and never
+//     waits for a writer.
+//   - The versions and etags of a device only increase.
 //   - Only the file's owner can read the file, because it holds the devices' keys.
 //   - Refusals are of type *iothub.Error with IoT Hub's code.
 package store

@@ -6,15 +6,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Bounds of an identity, from IoT Hub's documentation.
+// Limits on the members of a device's identity, from IoT Hub's documentation.
 const (
 	maxStatusReason = 128 // characters
 	minKeyLength    = 16  // bytes
 	maxKeyLength    = 64  // bytes
 )
 
-// completeIdentity checks an identity from the service and sets its missing members:
-// status, authentication type and keys.
+// completeIdentity checks a device's identity that a service has sent. It sets missing
+// members: status, authentication type and keys.
 func completeIdentity(d *iothub.DeviceIdentity) error {
 	if err := iothub.CheckDeviceID(d.DeviceID); err != nil {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%v", err)
@@ -44,7 +44,8 @@ func completeIdentity(d *iothub.DeviceIdentity) error {
 }
 
 // completeAuthentication checks a device's authentication. It sets a missing type and
-// missing keys, and removes the keys and thumbprints that the type does not use.
+// missing keys. It removes keys and thumbprints that this type of authentication does
+// not use.
 func completeAuthentication(a *iothub.Authentication) error {
 	keys, thumbprints := &a.SymmetricKey, &a.X509Thumbprint
 	for _, t := range []**string{&thumbprints.PrimaryThumbprint, &thumbprints.SecondaryThumbprint} {
@@ -79,7 +80,7 @@ func completeAuthentication(a *iothub.Authentication) error {
 		"authentication.type is %q: it must be sas, selfSigned, certificateAuthority or none", a.Type)
 }
 
-// completeKeys checks a device's keys and generates the missing ones.
+// completeKeys checks the given keys of a device and generates missing keys.
 func completeKeys(keys *iothub.SymmetricKey) error {
 	for _, key := range []*string{&keys.PrimaryKey, &keys.SecondaryKey} {
 		if *key == "" {
@@ -98,7 +99,7 @@ func completeKeys(keys *iothub.SymmetricKey) error {
 	return nil
 }
 
-// checkThumbprints refuses thumbprints that are neither SHA-1 nor SHA-256.
+// checkThumbprints refuses a thumbprint that is neither a SHA-1 nor a SHA-256 hash.
 func checkThumbprints(thumbprints *iothub.X509Thumbprint) error {
 	for _, t := range []*string{thumbprints.PrimaryThumbprint, thumbprints.SecondaryThumbprint} {
 		if t == nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateJob stores a new job with the status that it carries. Its CreatedTime and
-// StartTime must be set. CreateJob refuses an existing id with JobAlreadyExists. It
-// refuses a queued job with TooManyJobs if maxActive jobs are active already; a maxActive
-// of 0 disables this limit.
+// CreateJob stores a new job with the status in job. CreatedTime and StartTime must be
+// set. CreateJob refuses an existing id with JobAlreadyExists. If maxActive jobs are
+// already active, it refuses a queued job with TooManyJobs. A maxActive of 0 disables
+// this limit.
 func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) error {
 	var method any
 	if job.CloudToDeviceMethod != nil {
@@ -40,8 +40,8 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) er
 			return fmt.Errorf("store job %s: %w", job.JobID, err)
 		}
 
-		// The id is checked before the limit. A client that repeats a request then
-		// learns that its job exists.
+		// Check the id before the limit. If a client repeats its request, it then learns
+		// that its job already exists.
 		n, err := result.RowsAffected()
 		if err != nil {
 			return err
@@ -57,8 +57,8 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) er
 	})
 }
 
-// checkActiveJobs refuses a job that is already stored if it makes more than maxActive
-// active jobs.
+// checkActiveJobs returns an error if there are more than maxActive active jobs. It
+// counts the new job, which must already be stored.
 func checkActiveJobs(tx *sql.Tx, job iothub.Job, maxActive int) error {
 	var active int
 	err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
@@ -87,21 +87,21 @@ func jobNotFound(id string) *iothub.Error {
 	return iothub.Errorf(iothub.CodeJobNotFound, "job %s does not exist", id)
 }
 
-// JobFilter selects jobs by type and status. An empty field selects all values.
+// JobFilter selects jobs by type and status. An empty field matches every value.
 type JobFilter struct {
 	Type   iothub.JobType
 	Status iothub.JobStatus
 }
 
-// Jobs returns at most limit jobs without their statistics, the newest first. next is the
-// continuation token for the following page, or empty on the last page.
+// Jobs returns at most limit jobs without their statistics, newest first. next is the
+// continuation token for the next page. On the last page it is empty.
 func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuation string) (jobs []iothub.Job, next string, err error) {
 	before, err := decodeJobsContinuation(continuation)
 	if err != nil {
 		return nil, "", err
 	}
 
-	// The query asks for one job more than the page can hold. The extra job shows that
+	// The query requests one job more than a page can hold. If the extra job exists,
 	// another page follows.
 	rows, err := s.DB().QueryContext(ctx, selectJobs+`
 		WHERE seq < ?1 AND (?2 = '' OR type = ?2) AND (?3 = '' OR status = ?3) ORDER BY seq DESC LIMIT ?4`,
@@ -148,7 +148,7 @@ func (s *Store) UnfinishedJobs(ctx context.Context) ([]iothub.Job, error) {
 	return jobs, rows.Err()
 }
 
-// JobStatistics counts a job's device rows by status.
+// JobStatistics returns the number of a job's device rows for each status.
 func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatistics, error) {
 	var n iothub.JobStatistics
 	rows, err := s.DB().QueryContext(ctx, "SELECT status, count(*) FROM device_jobs WHERE job_id = ? GROUP BY status", id)
@@ -180,7 +180,7 @@ func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatist
 }
 
 // CancelJob cancels a job that has not started. It refuses a running or ended job with
-// InvalidOperation, and an unknown job with JobNotFound.
+// InvalidOperation, and an unknown id with JobNotFound.
 func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) error {
 	return s.Update(ctx, func(tx *sql.Tx) error {
 		var status iothub.JobStatus
@@ -202,7 +202,8 @@ func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) error {
 
 const selectJobs = `SELECT id, seq, type, condition, created, start, ended, max_execution, method, update_twin, status, failure_reason, status_message FROM jobs`
 
-// scanJob reads a row of selectJobs. seq is the job's number in the order of creation.
+// scanJob reads a job from a row of the query selectJobs. seq numbers the jobs in the
+// order of their creation.
 func scanJob(row scanner) (job iothub.Job, seq int64, err error) {
 	var created, start int64
 	var ended sql.NullInt64
@@ -231,15 +232,16 @@ func scanJob(row scanner) (job iothub.Job, seq int64, err error) {
 	return job, seq, nil
 }
 
-// jobsContinuation precedes the sequence number in continuation tokens for Jobs.
+// jobsContinuation is the prefix of the text in a continuation token for a list of jobs.
+// A job's sequence number follows it.
 const jobsContinuation = "jobs:"
 
 func encodeJobsContinuation(seq int64) string {
 	return base64.URLEncoding.EncodeToString([]byte(jobsContinuation + strconv.FormatInt(seq, 10)))
 }
 
-// decodeJobsContinuation returns the sequence number before which a page begins. The
-// empty token requests the first page.
+// decodeJobsContinuation returns the sequence number in a continuation token. The page
+// contains only jobs with lower numbers. An empty token requests the first page.
 func decodeJobsContinuation(token string) (before int64, err error) {
 	if token == "" {
 		return math.MaxInt64, nil
@@ -254,7 +256,7 @@ func decodeJobsContinuation(token string) (before int64, err error) {
 	return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from the previous page of jobs")
 }
 
-// nullText returns text for a nullable column: NULL if it is empty.
+// nullText returns text as a value for a nullable column. An empty text becomes NULL.
 func nullText(text []byte) any {
 	if len(text) == 0 {
 		return nil

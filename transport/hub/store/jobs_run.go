@@ -12,14 +12,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// ErrJobNotWaiting is the result of StartJobAsync for a job that was cancelled before its
-// start.
+// StartJobAsync fails with ErrJobNotWaiting if the job was cancelled before its start.
 var ErrJobNotWaiting = errors.New("the job is no longer waiting for its start")
 
-// StartJobAsync starts a job and fixes its list of devices. In one durable write it
-// evaluates the condition, adds a pending row for each selected device, and sets the job
-// to running. done receives the devices, sorted by id. A cancelled job is not changed,
-// and done receives ErrJobNotWaiting.
+// StartJobAsync starts a job and fixes its list of devices. One durable write evaluates
+// the condition, adds a pending row for each selected device, and sets the job to
+// running. done receives the devices, sorted by id. If the job was cancelled, it is not
+// changed, and done receives ErrJobNotWaiting.
 func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Time, done func(devices []string, err error)) {
 	var devices []string
 	s.UpdateAsync(func(tx *sql.Tx) error {
@@ -32,7 +31,7 @@ func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Tim
 	}, func(err error) { done(devices, err) })
 }
 
-// startJob implements StartJobAsync within a write.
+// startJob does the work of StartJobAsync within a write.
 func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (devices []string, err error) {
 	result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
 		string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
@@ -59,17 +58,18 @@ func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (
 	return devices, err
 }
 
-// JobResult is the result for one device of a job. A method job's result has either a
-// Response or an Error. A twin job's successful result has neither.
+// JobResult is the result of a job for one device. For a method call, either Response or
+// Error is set. For a twin update that succeeded, both are nil.
 type JobResult struct {
 	DeviceID string
 	Response *iothub.MethodResponse
 	Error    *iothub.DeviceJobError
 }
 
-// AdvanceJobAsync stores results of a job's devices and sets the pending rows of other
-// devices to running, in one durable write. Rows that have already ended do not change.
-// A result of DeviceNotOnline is stored as DeviceNotFound if the device was deleted.
+// AdvanceJobAsync stores the results of devices and sets the pending rows of other
+// devices to running. Both happen in one durable write. Rows that have already ended are
+// not changed. If a device was deleted, the result DeviceNotOnline is stored as
+// DeviceNotFound.
 func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		if err := s.storeResults(id, results, at); err != nil {
@@ -94,7 +94,7 @@ func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string
 	}, done)
 }
 
-// storeResults ends the rows of a job's devices.
+// storeResults stores the results of devices, which ends their rows in the job.
 func (s *Store) storeResults(id string, results []JobResult, at time.Time) error {
 	update, err := s.writer.stmt(`
 		UPDATE device_jobs SET status = ?, ended = ?, updated = ?, response_status = ?, response_payload = ?,
@@ -132,16 +132,16 @@ func (s *Store) storeResults(id string, results []JobResult, at time.Time) error
 	return nil
 }
 
-// JobEnd is the final state of a job.
+// JobEnd is the final status of a job.
 type JobEnd struct {
 	Status          iothub.JobStatus
-	Reason, Message string                // failureReason and statusMessage
-	RunningError    iothub.DeviceJobError // error of the device rows that are still running
-	PendingError    iothub.DeviceJobError // error of the device rows that are still pending
+	Reason, Message string                // stored as failureReason and statusMessage
+	RunningError    iothub.DeviceJobError // error for device rows that are still running
+	PendingError    iothub.DeviceJobError // error for device rows that are still pending
 }
 
-// EndJobAsync sets a job's final status. Its running and pending device rows fail with
-// the errors in end. These errors may be empty if no such rows are left.
+// EndJobAsync sets the final status of a job. It fails the running and pending device
+// rows with the errors in end. If no such rows are left, the errors may be empty.
 func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		if err := failRows(tx, id, iothub.DeviceRunning, end.RunningError, at); err != nil {
@@ -155,9 +155,9 @@ func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error
 }
 
 // RecoverJob prepares a running job for its continuation after a restart of the hub. It
-// returns the pending devices, sorted by id. The running rows of a method job fail with
-// interrupted, because their devices may have received the method. The running rows of a
-// twin job become pending again.
+// returns the pending devices, sorted by id. In a method job, it fails the running rows
+// with the error interrupted, because the devices may have received the method. In a
+// twin job, it sets the running rows to pending again.
 func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted iothub.DeviceJobError, at time.Time) (pending []string, err error) {
 	err = s.Update(ctx, func(tx *sql.Tx) error {
 		var err error
@@ -184,8 +184,9 @@ func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted ioth
 	return pending, err
 }
 
-// PurgeJobAsync removes one job that ended before the given time, together with its
-// device rows. done receives the job's id, or "" if there is no such job.
+// PurgeJobAsync removes one job that ended before the given time, with the job's device
+// rows. done receives the id of the removed job. If no job is old enough, the id is
+// empty.
 func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error)) {
 	var id string
 	s.UpdateAsync(func(tx *sql.Tx) error {
@@ -203,7 +204,7 @@ func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error))
 	}, func(err error) { done(id, err) })
 }
 
-// failRows ends the rows of a job that have the given status as failed.
+// failRows fails those device rows of a job that have the given status.
 func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, failure iothub.DeviceJobError, at time.Time) error {
 	_, err := tx.Exec(`
 		UPDATE device_jobs SET status = ?1, ended = ?2, updated = ?2, error_code = ?3, error_description = ?4
@@ -212,7 +213,8 @@ func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, failure ioth
 	return err
 }
 
-// endJob sets a job's final status. A job that has already ended does not change.
+// endJob sets the final status of a job. It does not change a job that has already
+// ended.
 func endJob(tx *sql.Tx, id string, status iothub.JobStatus, reason, message string, at time.Time) error {
 	_, err := tx.Exec("UPDATE jobs SET status = ?, failure_reason = ?, status_message = ?, ended = ? WHERE id = ? AND ended IS NULL",
 		string(status), reason, message, toMicros(at), id)
@@ -222,7 +224,7 @@ func endJob(tx *sql.Tx, id string, status iothub.JobStatus, reason, message stri
 	return nil
 }
 
-// readTexts reads and closes rows with one column of text.
+// readTexts reads all rows of a query that has one text column, and closes the rows.
 func readTexts(rows *sql.Rows) ([]string, error) {
 	defer rows.Close()
 	var values []string

@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// prepare migrates the file to schemaVersion and marks every device as disconnected,
-// because no device is connected when the hub starts.
+// prepare migrates the database file to schemaVersion. It also marks every device as
+// disconnected, because no device is connected when the hub starts.
 func prepare(db *sql.DB) error {
 	tx, err := db.Begin()
 	if err != nil {
@@ -39,8 +39,8 @@ func prepare(db *sql.DB) error {
 	return tx.Commit()
 }
 
-// migrate brings the file from an earlier version to schemaVersion. An empty file has
-// version 0.
+// migrate migrates the database file from an earlier version to schemaVersion. An empty
+// file has version 0.
 func migrate(tx *sql.Tx, version int) error {
 	if version < 1 {
 		key := make([]byte, 32)

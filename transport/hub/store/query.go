@@ -12,17 +12,17 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Bounds of one page of query results.
+// Limits on one page of query results.
 const (
 	maxRows  = 1000
-	maxBytes = 4 << 20 // a page ends with the row that reaches this size
+	maxBytes = 4 << 20 // a page ends after the row with which it reaches this size
 )
 
-// QueryTwins runs a query of twins and returns one page of rows as JSON: twins,
-// projections or aggregates. The page has at most limit rows; a limit of 0 allows
-// maxRows. Rows that stand for one device are sorted by device id. next is the
-// continuation token for the following page, or empty on the last page. QueryTwins
-// refuses a token that the hub did not issue for this query with ArgumentInvalid.
+// QueryTwins runs a query FROM devices and returns one page of rows as JSON: twins,
+// selected columns or aggregates. The page has at most limit rows; a limit of 0 means
+// maxRows. If each row represents one device, the rows are sorted by device id. next is
+// the continuation token for the next page. On the last page it is empty. QueryTwins
+// refuses a token that the hub did not issue for the same query with ArgumentInvalid.
 func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, continuation string) (rows []json.RawMessage, next string, err error) {
 	if q.Collection != query.Devices {
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "expected a query FROM devices, found FROM %s", q.Collection)
@@ -42,13 +42,13 @@ func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, conti
 	})
 }
 
-// pageStart is the point in a query's results at which a page begins.
+// pageStart is the position in a query's results at which a page begins.
 type pageStart struct {
-	rows     int    // the number of rows on earlier pages
-	deviceID string // the device of the last earlier row; empty for the first page
+	rows     int    // number of rows on the previous pages
+	deviceID string // device of the last row on the previous page; empty for the first page
 }
 
-// parseTwinsContinuation returns the point at which the page for a continuation token
+// parseTwinsContinuation returns the position at which the page for a continuation token
 // begins.
 func (s *Store) parseTwinsContinuation(q *query.Query, token string) (pageStart, error) {
 	key, err := s.parseContinuation(q.Text, token, 2)
@@ -59,10 +59,10 @@ func (s *Store) parseTwinsContinuation(q *query.Query, token string) (pageStart,
 	return pageStart{rows, key[1]}, wrapError("query", err)
 }
 
-// twinsStatement returns the SQL statement for one page of a query of twins, and the
-// function that reads its rows.
+// twinsStatement returns the SQL statement for one page of a query FROM devices. It also
+// returns the function that reads the statement's rows.
 func twinsStatement(q *query.Query, start pageStart, limit int) (statement string, args []any, read readRow) {
-	rowLimit := limit + 1 // the extra row shows that another page follows
+	rowLimit := limit + 1 // if the extra row exists, another page follows
 	if q.Top > 0 {
 		rowLimit = min(rowLimit, q.Top-start.rows)
 	}
@@ -78,8 +78,8 @@ func twinsStatement(q *query.Query, start pageStart, limit int) (statement strin
 	statement += ` WHERE ` + where
 
 	if q.Aggregates() {
-		// Groups have no key that pages could continue after, so pages are counted in
-		// rows.
+		// A group has no key from which the next page could continue. So pages of groups
+		// begin at a row number.
 		if groups, groupArgs := q.Groups(); groups != "" {
 			statement += ` GROUP BY ` + groups + ` ORDER BY ` + groups
 			args = slices.Concat(args, groupArgs, groupArgs)
@@ -94,8 +94,8 @@ func twinsStatement(q *query.Query, start pageStart, limit int) (statement strin
 	return statement + ` ORDER BY d.id LIMIT ?`, append(args, rowLimit), read
 }
 
-// QueryDeviceJobs runs a query of the device rows of jobs, sorted by job and device.
-// Pages work as in QueryTwins.
+// QueryDeviceJobs runs a query FROM devices.jobs. The rows are sorted by job id and
+// device id. Pages and continuation tokens work as in QueryTwins.
 func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, continuation string) (rows []json.RawMessage, next string, err error) {
 	if q.Collection != query.DeviceJobs {
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "expected a query FROM devices.jobs, found FROM %s", q.Collection)
@@ -115,9 +115,9 @@ func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, 
 	return s.page(ctx, q, statement+` ORDER BY r.job_id, r.device_id LIMIT ?`, append(args, limit+1), limit, readDeviceJob)
 }
 
-// SelectDeviceIDs returns the devices that a condition selects, sorted by id. It reads
-// within a write, so it sees the write's own changes. A nil condition selects all
-// devices.
+// SelectDeviceIDs returns the ids of the devices for which a condition is true, sorted.
+// A nil condition is true for all devices. SelectDeviceIDs reads within a write, so it
+// sees the changes that the write has already made.
 func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
 	where, args := condition.SQL(query.Devices)
 	rows, err := tx.Query(`SELECT d.id FROM devices AS d WHERE `+where+` ORDER BY d.id`, args...)
@@ -128,7 +128,7 @@ func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
 	return ids, wrapError("select devices", err)
 }
 
-// pageSize returns the number of rows on a page for a requested limit.
+// pageSize returns the number of rows on a page if the client requests limit rows.
 func pageSize(limit int) int {
 	if limit <= 0 || limit > maxRows {
 		return maxRows
@@ -136,12 +136,12 @@ func pageSize(limit int) int {
 	return limit
 }
 
-// readRow reads one row. It returns the row's JSON, and the row's key for continuation
+// readRow reads one row. It returns the row as JSON, and the row's key for continuation
 // tokens.
 type readRow func(row scanner) (document json.RawMessage, key []string, err error)
 
-// page runs a statement and reads at most limit rows. The statement must select up to
-// limit+1 rows, because an extra row shows that another page follows.
+// page runs a statement and returns at most limit rows. The statement must select up to
+// limit+1 rows. If the extra row exists, another page follows.
 func (s *Store) page(ctx context.Context, q *query.Query, statement string, args []any, limit int, read readRow) (list []json.RawMessage, next string, err error) {
 	rows, err := s.readDB.QueryContext(ctx, statement, args...)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Store) page(ctx context.Context, q *query.Query, statement string, args
 	return list, "", wrapError("query", rows.Err())
 }
 
-// readTwin reads a row of selectTwin.
+// readTwin reads a twin from a row of the query selectTwin.
 func readTwin(row scanner) (json.RawMessage, []string, error) {
 	t, err := scanTwin(row)
 	if err != nil {
@@ -178,8 +178,8 @@ func readTwin(row scanner) (json.RawMessage, []string, error) {
 	return document, []string{t.DeviceID}, err
 }
 
-// selectOutputs returns a SELECT of a projection's columns, followed by the device id. In
-// an aggregate, the device id is that of an arbitrary row.
+// selectOutputs returns a SELECT of the given columns and, as the last column, the
+// device id. In an aggregating query, the device id is that of an arbitrary row.
 func selectOutputs(outputs []query.Output) (statement string, args []any) {
 	statement = `SELECT `
 	for _, o := range outputs {
@@ -189,8 +189,8 @@ func selectOutputs(outputs []query.Output) (statement string, args []any) {
 	return statement + `d.id FROM devices AS d`, args
 }
 
-// readOutputs returns the function that reads rows of selectOutputs. It builds a JSON
-// object from the columns and leaves out undefined values.
+// readOutputs returns the function that reads rows of the statement from selectOutputs.
+// The function converts a row to a JSON object without the undefined values.
 func readOutputs(outputs []query.Output) readRow {
 	names := make([][]byte, len(outputs))
 	for i, o := range outputs {
@@ -199,7 +199,7 @@ func readOutputs(outputs []query.Output) readRow {
 
 	return func(row scanner) (json.RawMessage, []string, error) {
 		values := make([][]byte, len(outputs))
-		var id sql.NullString // NULL if an aggregate covers no row
+		var id sql.NullString // NULL if an aggregate has no rows
 		var targets []any
 		for i := range values {
 			targets = append(targets, &values[i])

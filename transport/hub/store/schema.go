@@ -1,15 +1,16 @@
 package store
 
-// schemaVersion is the value of SQLite's user_version in the file. Open migrates files
-// with an earlier version and refuses files with a later one.
+// schemaVersion is the current version of the database file, stored as SQLite's
+// user_version. Open migrates files with an earlier version and refuses files with a
+// later version.
 const schemaVersion = 3
 
-// schemaV1 creates version 1. Times are Unix microseconds in UTC. Package query uses the
-// names of the columns.
+// schemaV1 creates version 1 of the database. Times are Unix microseconds in UTC.
+// Package query uses the names of the columns.
 //
-// A device's identity and twin share one row, because queries read both. A report then
-// changes only one row. The metadata columns come last, so that SQLite need not read them
-// for queries that do not use them.
+// The identity and the twin of a device share one row, because queries read both and a
+// report then changes only one row. The metadata columns come last, so that SQLite need
+// not read them for queries that do not use them.
 const schemaV1 = `
 CREATE TABLE devices (
 	id                   TEXT    PRIMARY KEY NOT NULL,
@@ -84,8 +85,8 @@ CREATE TABLE settings (
 ) WITHOUT ROWID;
 `
 
-// schemaV2 migrates version 1 to version 2, which adds the provisioning service. Package
-// provisioning writes and reads the bodies.
+// schemaV2 migrates the database from version 1 to version 2, which adds the
+// provisioning service. Package provisioning writes and reads the columns named body.
 const schemaV2 = `
 CREATE TABLE enrollments (
 	is_group INTEGER NOT NULL,
@@ -101,8 +102,8 @@ CREATE TABLE registrations (
 ) WITHOUT ROWID;
 `
 
-// schemaV3 migrates version 2 to version 3, which adds certificate authorities for
-// devices.
+// schemaV3 migrates the database from version 2 to version 3, which adds certificate
+// authorities for devices.
 const schemaV3 = `
 CREATE TABLE authorities (
 	name        TEXT PRIMARY KEY,

@@ -9,18 +9,18 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// section is a section of a twin as the file stores it: tags, desired or reported
-// properties. Metadata and version are separate, because queries and size limits do not
+// section is one section of a twin as stored: tags, desired or reported properties.
+// Metadata and version are stored separately, because queries and size limits do not
 // count them.
 type section struct {
-	text     string // the JSON object
-	metadata string // the JSON object $metadata
-	version  int64  // $version
+	text     string // JSON object with the section's members
+	metadata string // JSON object with the section's $metadata
+	version  int64  // the section's $version
 }
 
-// merge applies a patch to the section, or with replace, stores the patch in place of the
-// section. It refuses a section that exceeds limit. Metadata records the change unless
-// stamp has no time.
+// merge applies a patch to the section. If replace is true, the patch replaces the
+// section instead. merge refuses a section that becomes larger than limit. It records
+// the change in the metadata if stamp has a time.
 func (p *section) merge(name string, patch iothub.Object, replace bool, stamp changeStamp, limit int) (err error) {
 	old := *p
 	if replace {
@@ -39,11 +39,12 @@ func (p *section) merge(name string, patch iothub.Object, replace bool, stamp ch
 	return p.checkSize(name, old, limit)
 }
 
-// checkSize refuses a section that exceeds limit, unless the change has made it smaller.
+// checkSize returns an error if the section is larger than limit. It accepts a change
+// that makes the section smaller.
 func (p *section) checkSize(name string, old section, limit int) error {
 	// Most sections are so short that their size need not be computed. A section's size
-	// is at most four times its text: a number in an array counts 8 bytes, but takes
-	// only two, such as "1,".
+	// is at most four times the length of its text. The worst case is a number in an
+	// array, which counts 8 bytes but may take only two, such as "1,".
 	if 4*len(p.text) <= limit {
 		return nil
 	}
@@ -62,13 +63,13 @@ func (p *section) checkSize(name string, old section, limit int) error {
 	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would have %d bytes: at most %d are allowed", name, newSize, limit)
 }
 
-// size returns the section's size as IoT Hub counts it.
+// size returns the section's size, counted by IoT Hub's rules.
 func (p section) size() (int, error) {
 	o, err := iothub.ParseObject([]byte(p.text))
 	return size(o), err
 }
 
-// json returns the section as the service sees it, with $metadata and $version.
+// json returns the section's JSON for a service, with $metadata and $version.
 func (p section) json() json.RawMessage {
 	var b bytes.Buffer
 	b.WriteString(p.text[:len(p.text)-1])
@@ -81,7 +82,8 @@ func (p section) json() json.RawMessage {
 	return b.Bytes()
 }
 
-// object returns the section with $version, and on request with $metadata.
+// object returns the section as an object with $version. If withMetadata is true, the
+// object also has $metadata.
 func (p section) object(withMetadata bool) (iothub.Object, error) {
 	o, err := iothub.ParseObject([]byte(p.text))
 	if err != nil {
@@ -98,19 +100,20 @@ func (p section) object(withMetadata bool) (iothub.Object, error) {
 	return o, nil
 }
 
-// emptyMetadata returns the metadata of an empty section of a new twin.
+// emptyMetadata returns the metadata of an empty section in a new twin.
 func emptyMetadata(now time.Time) string { return "{" + changeStamp{time: now}.members() + "}" }
 
-// changeStamp is the record of a change in $metadata.
+// changeStamp says when and in which version a property was changed. It is stored in
+// $metadata.
 type changeStamp struct {
 	time    time.Time
-	version int64 // the new version of the desired properties; 0 for reported properties
+	version int64 // new $version of the desired properties; 0 for reported properties
 }
 
-// timeLayout is the layout of $lastUpdated in IoT Hub's documentation.
+// timeLayout is the format of $lastUpdated in IoT Hub's documentation.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// members returns the JSON members that a changed property gets in $metadata.
+// members returns the JSON members that are stored in $metadata for a changed property.
 func (c changeStamp) members() string {
 	s := `"$lastUpdated":"` + c.time.UTC().Format(timeLayout) + `"`
 	if c.version != 0 {
@@ -119,8 +122,8 @@ func (c changeStamp) members() string {
 	return s
 }
 
-// replacementPatch returns the patch that turns old into updated: all members of updated,
-// and null for each member that only old has.
+// replacementPatch returns the patch that changes old to updated. It contains all
+// members of updated, and null for each member that only old has.
 func replacementPatch(old, updated map[string]any) map[string]any {
 	patch := make(map[string]any, len(updated))
 	for k, v := range updated {
@@ -140,7 +143,8 @@ func replacementPatch(old, updated map[string]any) map[string]any {
 	return patch
 }
 
-// asMap returns the members of a JSON object, which has one of two Go types.
+// asMap returns the members of v and true if v is a JSON object, which has one of two Go
+// types.
 func asMap(v any) (map[string]any, bool) {
 	switch v := v.(type) {
 	case map[string]any:

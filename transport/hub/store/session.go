@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 )
 
-// Session holds the subscriptions of an MQTT client that connected with CleanSession=0.
+// Session holds the stored subscriptions of an MQTT client that connected with
+// CleanSession=0.
 type Session struct {
 	ClientID      string
-	Subscriptions map[string]byte // topic filter to quality of service
+	Subscriptions map[string]byte // maps a topic filter to its quality of service (QoS)
 }
 
-// Sessions returns all sessions, sorted by client id.
+// Sessions returns all stored MQTT sessions, sorted by client id.
 func (s *Store) Sessions(ctx context.Context) ([]Session, error) {
 	rows, err := s.readDB.QueryContext(ctx, `SELECT client_id, subscriptions FROM sessions ORDER BY client_id`)
 	if err != nil {
@@ -35,7 +36,8 @@ func (s *Store) Sessions(ctx context.Context) ([]Session, error) {
 	return list, wrapError("read sessions", rows.Err())
 }
 
-// SaveSession stores a client's session and replaces its previous one.
+// SaveSession stores the MQTT session of a client. It replaces the client's previous
+// session.
 func (s *Store) SaveSession(ctx context.Context, session Session) error {
 	text, err := json.Marshal(session.Subscriptions)
 	if err == nil {
@@ -48,7 +50,8 @@ func (s *Store) SaveSession(ctx context.Context, session Session) error {
 	return wrapError("save the session of "+session.ClientID, err)
 }
 
-// DeleteSession removes a client's session. It succeeds if the client has none.
+// DeleteSession removes the MQTT session of a client. It also succeeds if there is no
+// such session.
 func (s *Store) DeleteSession(ctx context.Context, clientID string) error {
 	err := s.Update(ctx, func(tx *sql.Tx) error {
 		_, err := s.exec(`DELETE FROM sessions WHERE client_id = ?`, clientID)

@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// Most patches change a small part of a twin. Decoding and encoding the whole twin would
-// take most of a report's time. The functions in this file copy unchanged members as
-// text. They rely on the text's form, which encodeValue guarantees: valid JSON without
-// blanks between tokens.
+// Most patches change a small part of a twin. If every report decoded and encoded the
+// whole twin, that would take most of the report's time. So the functions in this file
+// copy unchanged members as text. They rely on the form that encodeValue writes: valid
+// JSON without blanks between tokens.
 
-// spliceObject returns the text of object after the patch, like Object.Merge: null removes
-// a member, an object is merged, and any other value replaces the member.
+// spliceObject applies a patch to the JSON text of an object and returns the new text.
+// In the patch, null removes a member, an object is merged with the member, and any
+// other value replaces the member.
 func spliceObject(object string, patch map[string]any) (string, error) {
 	p := splicer{writeLeaf: encodeValue}
 	p.out.Grow(len(object) + 64)
@@ -22,10 +23,10 @@ func spliceObject(object string, patch map[string]any) (string, error) {
 	return p.out.String(), err
 }
 
-// spliceMetadata returns the metadata after the patch. Each property that the patch sets
-// gets the stamps, and so does each object that contains a set or removed property. A
-// removed property loses its metadata. stamps are JSON members such as
-// "$lastUpdated":"...".
+// spliceMetadata returns the metadata of a section after a patch. stamps are JSON
+// members such as "$lastUpdated":"...". Each property that the patch sets gets the
+// stamps, and so does each object that contains a changed property. A property that the
+// patch removes loses its metadata.
 func spliceMetadata(metadata string, patch map[string]any, stamps string) (string, error) {
 	p := splicer{stamps: stamps, writeLeaf: func(b *bytes.Buffer, _ any) error {
 		_, err := b.WriteString("{" + stamps + "}")
@@ -36,20 +37,19 @@ func spliceMetadata(metadata string, patch map[string]any, stamps string) (strin
 	return p.out.String(), err
 }
 
-// splicer applies a patch to an object's text.
+// splicer applies a patch to the JSON text of an object.
 type splicer struct {
 	out bytes.Buffer
 
-	// stamps are written at the start of every object on the patch's path. They replace
-	// the object's members whose names begin with '$'.
+	// stamps is written at the start of every object that the patch changes. It replaces
+	// those members of the object whose names begin with '$'.
 	stamps string
 
-	// writeLeaf writes the value of a member that the patch sets to anything but an
-	// object.
+	// writeLeaf writes the new value of a member, if the value is not an object.
 	writeLeaf func(*bytes.Buffer, any) error
 }
 
-// object writes the text of object after the patch.
+// object applies the patch to the JSON text of an object and writes the result.
 func (p *splicer) object(object string, patch map[string]any) error {
 	p.out.WriteByte('{')
 	p.out.WriteString(p.stamps)
@@ -100,7 +100,8 @@ func (p *splicer) object(object string, patch map[string]any) error {
 	return nil
 }
 
-// member writes a member that the patch sets to v. old is the text of its previous value.
+// member writes a member that the patch sets to v. old is the JSON text of the member's
+// previous value.
 func (p *splicer) member(key, old string, v any) error {
 	if v == nil {
 		return nil
@@ -117,8 +118,8 @@ func (p *splicer) member(key, old string, v any) error {
 	return p.object(old, members)
 }
 
-// key writes a member's key, with a comma before it unless it is the object's first
-// member.
+// key writes the key of a member. It writes a comma before the key unless the member is
+// the first of its object.
 func (p *splicer) key(key string) {
 	written := p.out.Bytes()
 	if written[len(written)-1] != '{' {
@@ -179,14 +180,14 @@ func unquote(s string) (string, error) {
 	return text, err
 }
 
-// encodeValue writes a value's JSON as the file stores it: without blanks, and without
-// escapes for HTML.
+// encodeValue writes a value as JSON in the form in which the database stores it:
+// without blanks between tokens, and without escapes for HTML.
 func encodeValue(b *bytes.Buffer, v any) error {
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	b.Truncate(b.Len() - 1) // the encoder ends the value with a line break
+	b.Truncate(b.Len() - 1) // the encoder writes a line break after the value
 	return nil
 }

@@ -10,30 +10,31 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	_ "modernc.org/sqlite" // registers the SQLite driver
 
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// readers is the number of connections that can read at the same time.
+// readers is the maximum number of connections that read at the same time.
 const readers = 4
 
-// Store is an open database file. Its methods may be called from any goroutine.
+// Store is an open database file with the hub's state. Its methods may be called from
+// any goroutine.
 type Store struct {
 	readDB     *sql.DB
 	writer     *writer
 	now        func() time.Time
-	signingKey []byte       // signs continuation tokens
-	idScope    string       // see IDScope
-	watch      func(Change) // see Watch; nil until it is called
+	signingKey []byte       // key that signs continuation tokens
+	idScope    string       // id scope of the provisioning service; see IDScope
+	watch      func(Change) // called with every change; nil before Watch is called
 }
 
-// Open opens the file at path. It creates a missing file and migrates a file of an
-// earlier release, but refuses a file of a later release. After Open every device is
-// disconnected.
+// Open opens the database file at path. It creates a missing file and migrates a file of
+// an earlier release. It refuses a file of a later release. After Open, every device is
+// stored as disconnected.
 func Open(path string) (*Store, error) { return open(path, time.Now) }
 
-// open opens the file with a clock that tests can set.
+// open opens the database file with a clock, which tests can replace.
 func open(path string, now func() time.Time) (*Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -47,8 +48,9 @@ func open(path string, now func() time.Time) (*Store, error) {
 	return s, nil
 }
 
-// createFile creates the file if it is missing and sets its mode, so that only its owner
-// can ever read it. SQLite gives the files beside it, such as the WAL, the same mode.
+// createFile creates the database file if it is missing. It sets the file's mode, so
+// that only the owner can read the file. SQLite gives the files that it creates beside
+// it, such as the WAL, the same mode.
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -57,11 +59,11 @@ func createFile(path string) error {
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
-// connect opens the database for writing and reading, and starts the writer.
+// connect opens connections for writing and reading, and starts the writer.
 func (s *Store) connect(path string) error {
 	writeDB, err := sql.Open("sqlite", dsn(path,
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-16384)",
-		// The WAL may grow to some MiB, which saves checkpoints while a large job runs.
+		// Let the WAL grow to some MiB. This saves checkpoints while a large job runs.
 		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)"))
 	if err != nil {
 		return err
@@ -96,7 +98,7 @@ func (s *Store) load(db *sql.DB) error {
 	return db.QueryRow(`SELECT value FROM settings WHERE name = 'id-scope'`).Scan(&s.idScope)
 }
 
-// Close finishes the queued writes, refuses further writes and closes the file.
+// Close finishes the queued writes, refuses new writes and closes the database file.
 func (s *Store) Close() error {
 	var errs []error
 	if s.writer != nil {
@@ -108,21 +110,20 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// DB returns the pool of read-only connections.
+// DB returns the pool of connections for reading.
 func (s *Store) DB() *sql.DB { return s.readDB }
 
-// Update runs fn as one durable write and returns after its COMMIT. The write shares a
-// transaction with other queued writes, but has its own savepoint: if fn fails, Update
-// undoes only fn's changes and returns its error. A cancelled ctx prevents fn from
-// starting.
+// Update runs fn as one durable write and returns after the commit. The write shares its
+// transaction with other queued writes. If fn fails, Update undoes only the changes of
+// fn and returns the error of fn. If ctx is cancelled before fn starts, fn does not run.
 func (s *Store) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return s.updateThen(ctx, fn, func() {})
 }
 
-// UpdateAsync queues fn as one durable write, like Update, and returns at once. It calls
-// done, unless done is nil, with the result after the COMMIT. The calls happen on the
-// writer's goroutine in the order of the writes, so done must not block. It may queue
-// more writes.
+// UpdateAsync queues fn as one durable write, like Update, and returns at once. After
+// the commit it calls done with the result; done may be nil. It calls done on the
+// goroutine that writes, in the order of the writes, so done must not block. done may
+// queue more writes.
 func (s *Store) UpdateAsync(fn func(tx *sql.Tx) error, done func(error)) {
 	if done == nil {
 		done = func(error) {}
@@ -130,7 +131,8 @@ func (s *Store) UpdateAsync(fn func(tx *sql.Tx) error, done func(error)) {
 	s.writer.add(write{fn, done})
 }
 
-// dsn returns the driver's name for the file, with the pragmas for every connection.
+// dsn returns the data source name for SQLite, with settings (pragmas) that apply to
+// every connection.
 func dsn(path string, pragmas ...string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -139,8 +141,8 @@ func dsn(path string, pragmas ...string) string {
 	return u.String()
 }
 
-// wrapError adds the failed action to an error of the database. It returns refusals and
-// cancellations unchanged.
+// wrapError adds the failed action to an error of the database. It returns an
+// *iothub.Error and a cancellation unchanged.
 func wrapError(action string, err error) error {
 	_, refused := errors.AsType[*iothub.Error](err)
 	if err == nil || refused || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// toMicros returns a time as the file stores it: Unix microseconds in UTC.
+// toMicros converts a time to the form in which the database stores it: Unix
+// microseconds in UTC.
 func toMicros(t time.Time) int64 { return t.UnixMicro() }
 
-// fromMicros returns the time that the file stores as Unix microseconds.
+// fromMicros converts Unix microseconds from the database to a time.
 func fromMicros(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// fromOptionalMicros returns the time in a nullable column, or nil for NULL.
+// fromOptionalMicros converts Unix microseconds from a nullable column to a time. It
+// returns nil for NULL.
 func fromOptionalMicros(micros sql.NullInt64) *time.Time {
 	if !micros.Valid {
 		return nil

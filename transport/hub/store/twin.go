@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Twin returns a device's twin as the service sees it, with $metadata and $version. It
+// Twin returns a device's twin in the form for services, with $metadata and $version. It
 // fails with DeviceNotFound if the device does not exist.
 func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 	row, err := scanTwin(s.readDB.QueryRowContext(ctx, selectTwin+` WHERE d.id = ?`, id))
@@ -21,8 +21,8 @@ func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 	return twin, wrapError("read the twin of "+id, err)
 }
 
-// DeviceTwin returns a device's twin as the device sees it: with $version, but without
-// tags and metadata. It fails with DeviceNotFound if the device does not exist.
+// DeviceTwin returns a device's twin in the form for the device: with $version, but
+// without tags and metadata. It fails with DeviceNotFound if the device does not exist.
 func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, error) {
 	var desired, reported section
 	err := s.readDB.QueryRowContext(ctx, `SELECT desired, desired_version, reported, reported_version FROM devices WHERE id = ?`, id).
@@ -38,18 +38,18 @@ func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, e
 	return twin, wrapError("read the twin of "+id, notFound(id, err))
 }
 
-// UpdateTwin applies the patch to a twin's tags and desired properties, or with replace,
-// stores the patch in their place. A section that the patch does not have is unchanged.
-// UpdateTwin returns the stored twin. ifMatch is an etag of the twin, "*" or empty. Every
-// change increments the twin's version and etag, and a change of the desired properties
-// also their $version. UpdateTwin fails with DeviceNotFound, PreconditionFailed, or
-// ArgumentInvalid for a value that a twin cannot hold.
+// UpdateTwin applies a patch to the tags and desired properties of a twin, and returns
+// the stored twin. If replace is true, the patch replaces them instead. A section that
+// is missing in the patch does not change. ifMatch must be the twin's etag, "*" or
+// empty. Every change increments the twin's version and etag. A change of the desired
+// properties also increments their $version. UpdateTwin fails with DeviceNotFound,
+// PreconditionFailed, or ArgumentInvalid for a value that a twin cannot hold.
 //
-// If the desired properties change, UpdateTwin calls send with the message for the device:
-// a patch with $version. After a replacement, the patch has null for every removed
-// property, so that a device that merges it ends up with the stored properties. The calls
-// happen after the COMMIT on the writer's goroutine, in the order of the versions, so send
-// must not block. A nil send sends nothing.
+// If the desired properties change, UpdateTwin calls send with the message for the
+// device: a patch with $version. After a replacement, the patch has null for every
+// removed property. So a device that merges the patch ends up with the stored
+// properties. UpdateTwin calls send after the commit, in the order of the versions, on
+// the goroutine that writes, so send must not block. If send is nil, no message is sent.
 func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, ifMatch string, replace bool,
 	send func(desired iothub.Object)) (iothub.Twin, error) {
 	update, err := newTwinUpdate(patch, ifMatch, replace)
@@ -75,9 +75,10 @@ func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatc
 	return twin, wrapError("update the twin of "+id, err)
 }
 
-// UpdateTwinAsync applies a patch like UpdateTwin, but returns at once. It is for jobs.
-// The patch's own etag is matched. done receives the message for the device, which is nil
-// if the desired properties do not change; [Store.UpdateAsync] says when done is called.
+// UpdateTwinAsync applies a patch to a twin, like UpdateTwin, but returns at once. If
+// the patch has an etag, the etag must match. done receives the message for the device.
+// The message is nil if the desired properties do not change. See [Store.UpdateAsync]
+// for the time of the call.
 func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(desired iothub.Object, err error)) {
 	update, refusal := newTwinUpdate(patch, patch.ETag, false)
 	var row twinRow
@@ -98,8 +99,9 @@ func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(des
 }
 
 // Report applies a device's patch to its reported properties and returns their new
-// $version. It fails with DeviceNotFound, or with ArgumentInvalid for a value that a twin
-// cannot hold and for names that begin with '$'.
+// $version. It fails with DeviceNotFound if the device does not exist. It fails with
+// ArgumentInvalid for a value that a twin cannot hold, and for a name that begins with
+// '$'.
 func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (version int64, err error) {
 	if err := checkSection("reported", patch); err != nil {
 		return 0, err
@@ -130,18 +132,19 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (ver
 	return version, wrapError("store the reported properties of "+id, err)
 }
 
-// twinUpdate is a checked change of a twin by the service.
+// twinUpdate is a change of a twin by a service, after its values have been checked.
 type twinUpdate struct {
-	tags, desired iothub.Object // nil leaves the section unchanged
+	tags, desired iothub.Object // nil means that the section does not change
 	ifMatch       string
 	replace       bool
 
-	// replacementPatch is the patch for the device when replace replaces the desired
+	// replacementPatch is the patch for the device if the update replaces the desired
 	// properties. applyTwinUpdate sets it.
 	replacementPatch iothub.Object
 }
 
-// newTwinUpdate refuses a patch with values that a twin cannot hold.
+// newTwinUpdate converts a patch to a twinUpdate. It refuses values that a twin cannot
+// hold.
 func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinUpdate, error) {
 	u := &twinUpdate{ifMatch: ifMatch, replace: replace, tags: withoutSystemMembers(patch.Tags)}
 	if patch.Properties != nil {
@@ -153,11 +156,12 @@ func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinU
 	return u, checkSection("desired", u.desired)
 }
 
-// isEmpty reports whether the update changes no section.
+// isEmpty reports whether the update leaves all sections of the twin unchanged.
 func (u *twinUpdate) isEmpty() bool { return u.tags == nil && u.desired == nil }
 
-// deviceMessage returns the patch of the desired properties for the device, with their
-// new version, or nil if they do not change.
+// deviceMessage returns the message that tells the device about the update: a patch of
+// the desired properties, with their new version. It returns nil if the desired
+// properties do not change.
 func (u *twinUpdate) deviceMessage(version int64) iothub.Object {
 	switch {
 	case u.desired == nil:
@@ -168,7 +172,7 @@ func (u *twinUpdate) deviceMessage(version int64) iothub.Object {
 	return withVersion(u.desired, version)
 }
 
-// notifyTwinUpdate reports a stored update to the function that Watch registered.
+// notifyTwinUpdate reports a stored twin update to the function that Watch registered.
 func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 	if s.watch == nil || u.isEmpty() {
 		return
@@ -181,7 +185,8 @@ func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 		Tags: u.tags, Desired: withVersion(u.desired, row.desired.version)})
 }
 
-// applyTwinUpdate stores the update within a write and returns the new row.
+// applyTwinUpdate stores a twin update and returns the new row of the twin. Call it only
+// within a write.
 func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
 	row, err := scanTwin(s.queryRow(selectTwin+` WHERE d.id = ?`, id))
 	if err != nil {
@@ -219,7 +224,7 @@ func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
 	return row, err
 }
 
-// applyDesired applies the update to the desired properties.
+// applyDesired applies a twin update to the desired properties.
 func (s *Store) applyDesired(desired *section, u *twinUpdate) error {
 	if u.replace {
 		old, err := iothub.ParseObject([]byte(desired.text))
@@ -237,7 +242,7 @@ func twinETag(n uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, n))
 }
 
-// parseTwinETag returns the counter in a twin's etag.
+// parseTwinETag returns the counter that a twin's etag contains.
 func parseTwinETag(etag string) (uint64, error) {
 	raw, err := base64.StdEncoding.DecodeString(etag)
 	if err != nil || len(raw) != 8 {

@@ -7,8 +7,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// twinRow is a twin as the file stores it. Of the embedded Twin, Tags and Properties are
-// unset; the stored sections replace them.
+// twinRow is a twin in the form in which the database stores it. The fields Tags and
+// Properties of the embedded Twin are not set, because the stored sections replace them.
 type twinRow struct {
 	iothub.Twin
 	tags              string
@@ -21,7 +21,7 @@ const selectTwin = `
 		d.desired_version, d.reported, d.reported_metadata, d.reported_version
 	FROM devices AS d`
 
-// scanTwin reads a row of selectTwin.
+// scanTwin reads a twin from a row of the query selectTwin.
 func scanTwin(row scanner) (twinRow, error) {
 	var t twinRow
 	var statusUpdated, lastActivity int64
@@ -33,7 +33,7 @@ func scanTwin(row scanner) (twinRow, error) {
 	return t, err
 }
 
-// twin returns the twin with its sections decoded.
+// twin decodes the stored sections and returns the twin.
 func (t twinRow) twin() (twin iothub.Twin, err error) {
 	twin = t.Twin
 	if twin.Tags, err = iothub.ParseObject([]byte(t.tags)); err != nil {
@@ -46,11 +46,11 @@ func (t twinRow) twin() (twin iothub.Twin, err error) {
 	return twin, err
 }
 
-// json returns the twin's JSON. It copies the stored sections as text, because an encoder
-// that checks and copies them would take most of a query's time.
+// json returns the twin as JSON. It copies the stored sections as text, because decoding
+// and encoding them would take most of a query's time.
 func (t twinRow) json() (json.RawMessage, error) {
-	// The nil members hide the embedded twin's members of the same name, and are
-	// themselves omitted.
+	// The nil fields Tags and Properties hide the fields of the same name in the
+	// embedded Twin. They are omitted from the JSON.
 	b, err := json.Marshal(struct {
 		iothub.Twin
 		Tags       *struct{} `json:"tags,omitempty"`
@@ -61,7 +61,7 @@ func (t twinRow) json() (json.RawMessage, error) {
 	}
 
 	desired, reported := t.desired.json(), t.reported.json()
-	b = b[:len(b)-1] // without the closing brace
+	b = b[:len(b)-1] // cut off the closing brace
 	b = slices.Grow(b, len(t.tags)+len(desired)+len(reported)+64)
 	if t.tags != "{}" {
 		b = append(append(b, `,"tags":`...), t.tags...)

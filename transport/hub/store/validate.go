@@ -10,27 +10,28 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Bounds of a twin, from IoT Hub's documentation. A section's size is the sum of the
-// bytes of its names and strings without control characters, 8 bytes for each number and
-// 4 bytes for each boolean.
+// Limits on a twin, from IoT Hub's documentation. A section's size is the number of
+// bytes in its names and strings, without control characters. Each number adds 8 bytes
+// and each boolean adds 4 bytes.
 const (
-	maxTags     = 8 << 10  // size
-	maxDesired  = 32 << 10 // size
-	maxReported = 32 << 10 // size
-	maxName     = 1 << 10  // bytes
-	maxString   = 4 << 10  // bytes
-	maxLevels   = 10       // levels of objects and arrays
+	maxTags     = 8 << 10  // size of the section
+	maxDesired  = 32 << 10 // size of the section
+	maxReported = 32 << 10 // size of the section
+	maxName     = 1 << 10  // bytes in a name
+	maxString   = 4 << 10  // bytes in a string
+	maxLevels   = 10       // nesting depth of objects and arrays
 	maxInteger  = 4503599627370495
 	minInteger  = -4503599627370496
 
-	// maxJSONFactor bounds a section's JSON to this multiple of the section's largest
-	// size. The size alone is no bound, because it does not count control characters,
-	// null and empty arrays, and counts only 8 bytes for a number of any length.
+	// maxJSONFactor limits a section's JSON text to a multiple of the section's largest
+	// size. The size alone does not limit the text, because it does not count control
+	// characters, null and empty arrays, and counts only 8 bytes for a number of any
+	// length.
 	maxJSONFactor = 8
 )
 
 // withoutSystemMembers returns the object without $metadata and $version, which the hub
-// adds itself. Clients often send them back with a twin that they have read.
+// itself adds to a twin. Clients often send these members back to the hub.
 func withoutSystemMembers(o iothub.Object) iothub.Object {
 	_, metadata := o["$metadata"]
 	_, version := o["$version"]
@@ -46,14 +47,14 @@ func withoutSystemMembers(o iothub.Object) iothub.Object {
 	return plain
 }
 
-// checkSection refuses a patch with a name or value that a twin cannot hold. The error
-// names the place.
+// checkSection refuses a patch with a name or a value that a twin cannot hold. The error
+// names the member.
 func checkSection(name string, patch iothub.Object) error {
 	return checkObject(name, patch, 0)
 }
 
-// checkObject checks the members of the object at path. level counts the objects and
-// arrays around it.
+// checkObject checks the members of the object at path. level is the number of objects
+// and arrays around it.
 func checkObject(path string, o map[string]any, level int) error {
 	if level > maxLevels {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep: at most %d levels are allowed", path, maxLevels)
@@ -85,7 +86,8 @@ func checkName(path, name string) error {
 	return nil
 }
 
-// checkValue checks the value at path. level counts the objects and arrays around it.
+// checkValue checks the JSON value at path. level is the number of objects and arrays
+// around it.
 func checkValue(path string, v any, level int) error {
 	switch v := v.(type) {
 	case nil, bool:
@@ -135,7 +137,7 @@ func checkNumber(path, number string) error {
 	return nil
 }
 
-// size returns the size of a value as IoT Hub counts it.
+// size returns the size of a JSON value, counted by IoT Hub's rules.
 func size(v any) int {
 	switch v := v.(type) {
 	case bool:
@@ -154,7 +156,7 @@ func size(v any) int {
 
 	o, ok := asMap(v)
 	if !ok {
-		return 8 // a number
+		return 8 // v is a number
 	}
 	n := 0
 	for k, member := range o {
@@ -163,7 +165,7 @@ func size(v any) int {
 	return n
 }
 
-// stringSize returns the number of bytes without control characters.
+// stringSize returns the number of bytes in s without control characters.
 func stringSize(s string) int {
 	n := len(s)
 	for _, r := range s {

@@ -10,34 +10,37 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// batchSize bounds the number of writes in one transaction. A larger batch would make its
-// first write wait longer for the COMMIT.
+// batchSize limits the number of writes in one transaction. In a larger transaction, the
+// first write would wait longer for the commit.
 const batchSize = 512
 
-// write is a queued write and the function that receives its result.
+// write is a queued write, with the function that receives its result.
 type write struct {
 	fn   func(tx *sql.Tx) error
 	done func(error)
 }
 
-// writer owns the only connection that writes. Callers append to its queue, and its
-// goroutine commits the queue in batches. The queue itself is not bounded. A caller that
-// queues without waiting, such as a job, must bound its own number of queued writes.
+// writer owns the only database connection that writes. Callers append writes to its
+// queue, and its goroutine commits them in batches. The queue has no size limit. A
+// caller that does not wait for its writes, such as a job, must itself limit how many it
+// queues.
 type writer struct {
 	db      *sql.DB
 	conn    *sql.Conn
-	stopped chan struct{} // closed when the goroutine has ended
+	stopped chan struct{} // closed when the writer's goroutine has ended
 
-	// prepared caches statements by their text. Only the writer's goroutine uses it.
+	// prepared caches prepared statements by their SQL text. Only the writer's goroutine
+	// uses it.
 	prepared map[string]*sql.Stmt
 
 	mu     sync.Mutex
 	queue  []write
-	wake   chan struct{} // holds a token while the queue may have entries
+	wake   chan struct{} // has an element if the queue may have entries
 	closed bool
 }
 
-// startWriter starts the writer's goroutine. It takes over db, and closes db if it fails.
+// startWriter starts the writer's goroutine. The writer closes db when it stops; if
+// startWriter fails, it closes db at once.
 func startWriter(db *sql.DB) (*writer, error) {
 	conn, err := db.Conn(context.Background())
 	if err != nil {
@@ -53,7 +56,7 @@ func startWriter(db *sql.DB) (*writer, error) {
 	return w, nil
 }
 
-// add queues a write. After close it refuses the write.
+// add queues a write. If the writer is closed, the write fails.
 func (w *writer) add(wr write) {
 	w.mu.Lock()
 	closed := w.closed
@@ -63,7 +66,7 @@ func (w *writer) add(wr write) {
 	w.mu.Unlock()
 
 	if closed {
-		wr.done(iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is shutting down"))
+		wr.done(iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is stopping"))
 		return
 	}
 	w.signal()
@@ -77,8 +80,8 @@ func (w *writer) signal() {
 	}
 }
 
-// close waits until the queued writes are finished, then stops the goroutine and closes
-// the database.
+// close waits for the queued writes. Then it stops the writer's goroutine and closes the
+// database.
 func (w *writer) close() error {
 	w.mu.Lock()
 	alreadyClosed := w.closed
@@ -99,7 +102,7 @@ func (w *writer) close() error {
 	return errors.Join(errs...)
 }
 
-// run commits batches until the writer is closed and the queue is empty.
+// run commits batches of writes until the writer is closed and the queue is empty.
 func (w *writer) run() {
 	defer close(w.stopped)
 	for {
@@ -119,19 +122,19 @@ func (w *writer) run() {
 	}
 }
 
-// take removes the next batch from the queue.
+// take removes the next batch of writes from the queue.
 func (w *writer) take() (batch []write, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := min(len(w.queue), batchSize)
 	batch = w.queue[:n:n]
 	if w.queue = w.queue[n:]; len(w.queue) == 0 {
-		w.queue = nil // frees the array
+		w.queue = nil // frees the memory of the old queue
 	}
 	return batch, w.closed
 }
 
-// commit runs a batch in one transaction and returns the result of each write.
+// commit runs a batch of writes in one transaction and returns the result of each write.
 func (w *writer) commit(batch []write) []error {
 	results := make([]error, len(batch))
 	tx, err := w.conn.BeginTx(context.Background(), nil)
@@ -147,7 +150,8 @@ func (w *writer) commit(batch []write) []error {
 		return results
 	}
 
-	// The transaction is lost, and with it the writes that had succeeded.
+	// The transaction has failed, and so have the writes of this batch that had
+	// succeeded.
 	err = wrapError("write", fmt.Errorf("nothing was changed: %w", err))
 	for i := range results {
 		if results[i] == nil {
@@ -157,8 +161,8 @@ func (w *writer) commit(batch []write) []error {
 	return results
 }
 
-// runAll runs each write of a batch in its own savepoint and stores its result. An error
-// of runAll itself means that the transaction is unusable.
+// runAll runs each write of a batch in its own savepoint and stores the write's result.
+// If runAll itself returns an error, the transaction cannot be used any more.
 func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 	for i, wr := range batch {
 		if err := w.exec("SAVEPOINT one"); err != nil {
@@ -176,7 +180,7 @@ func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 	return nil
 }
 
-// exec runs a constant statement within a transaction.
+// exec runs a statement within a transaction. The statement's text must be a constant.
 func (w *writer) exec(text string, args ...any) error {
 	stmt, err := w.stmt(text)
 	if err != nil {
@@ -186,10 +190,11 @@ func (w *writer) exec(text string, args ...any) error {
 	return err
 }
 
-// stmt returns a prepared statement for the writer's connection, because preparing costs
-// more than running most statements. The text must be a constant, or the cache would grow
-// without bound. Use the statement only within a write. It then belongs to the write's
-// transaction, because the connection has no other.
+// stmt returns a prepared statement for the writer's connection. It caches the
+// statement, because preparing costs more than running most statements. The text must be
+// a constant; otherwise the cache would grow without limit. Use the statement only
+// within a write. It then runs in the write's transaction, because the connection has no
+// other.
 func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	if stmt, ok := w.prepared[text]; ok {
 		return stmt, nil
@@ -202,7 +207,7 @@ func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// exec runs a constant statement within a write.
+// exec runs a statement within a write. The statement's text must be a constant.
 func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
@@ -211,7 +216,8 @@ func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	return stmt.Exec(args...)
 }
 
-// queryRow runs a constant statement within a write and returns its first row.
+// queryRow runs a query within a write and returns its first row. The query's text must
+// be a constant.
 func (s *Store) queryRow(text string, args ...any) scanner {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
@@ -220,7 +226,7 @@ func (s *Store) queryRow(text string, args ...any) scanner {
 	return stmt.QueryRow(args...)
 }
 
-// errorRow is the row of a statement that could not be prepared.
+// errorRow is a row whose Scan returns the error of preparing the statement.
 type errorRow struct{ err error }
 
 func (r errorRow) Scan(...any) error { return r.err }

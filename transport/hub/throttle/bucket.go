@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// rounding is the error, in tokens, that sums of fractions may have.
+// rounding is the largest rounding error in a bucket's number of tokens.
 const rounding = 1e-9
 
 // bucket is a token bucket: it gains rate tokens a second, up to size. The number of
-// tokens is negative if operations were allowed that must wait.
+// tokens is negative if operations were allowed that must still wait.
 type bucket struct {
 	rate    float64
 	size    float64
 	tokens  float64
-	updated time.Time // when tokens was computed
+	updated time.Time // when the number of tokens was computed
 }
 
-// fill adds the tokens that came in since the last update. If the clock was set back,
-// it adds none and continues from the new time.
+// fill adds the tokens that the bucket has gained since the last call. If the clock was
+// set back, fill adds no tokens and counts from the new time on.
 func (b *bucket) fill(now time.Time) {
 	if passed := now.Sub(b.updated).Seconds(); passed > 0 {
 		b.tokens = min(b.size, b.tokens+passed*b.rate)
@@ -26,8 +26,8 @@ func (b *bucket) fill(now time.Time) {
 	b.updated = now
 }
 
-// wait returns how long it takes until the bucket has n tokens. If n exceeds the
-// bucket's size, a full bucket is enough.
+// wait returns how long it takes until the bucket has n tokens. If n is larger than the
+// bucket's size, wait returns how long it takes until the bucket is full.
 func (b *bucket) wait(n float64) time.Duration {
 	missing := min(n, b.size) - b.tokens
 	if missing <= rounding {

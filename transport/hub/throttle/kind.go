@@ -2,8 +2,8 @@ package throttle
 
 import "github.com/latchd/latchd/transport/iothub"
 
-// Kind is a kind of operation that has its own limit. The fields of iothub.Tier
-// with the same names say what each kind counts.
+// Kind is a kind of operation that has its own limit. The fields of iothub.Tier have the
+// same names and say what each kind counts.
 type Kind int
 
 // The kinds of operations that are limited.
@@ -20,7 +20,7 @@ const (
 	numberOfKinds
 )
 
-// kindNames names the kinds of operations in errors.
+// kindNames holds the names of the kinds of operations for error messages.
 var kindNames = [numberOfKinds]string{
 	Registry:      "identity operations",
 	Connections:   "new connections",

@@ -8,11 +8,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxDelay is how long a device-to-cloud message may wait before it is refused.
+// maxDelay is the maximum time that a device-to-cloud message waits. If it would have to
+// wait longer, it is refused.
 const maxDelay = 10 * time.Second
 
-// Throttle counts operations against a tier's limits. A nil Throttle limits nothing.
-// Its methods may be called concurrently.
+// Throttle counts operations and compares them with the limits of a tier. A nil Throttle
+// has no limits. Its methods may be called concurrently.
 type Throttle struct {
 	tier  iothub.Tier
 	rates [numberOfKinds]iothub.Rate
@@ -23,8 +24,8 @@ type Throttle struct {
 	buckets [numberOfKinds]bucket
 }
 
-// New returns a Throttle with the limits of the tier and a number of units. Its
-// buckets are full.
+// New returns a Throttle with the limits of a tier and a number of units. At the start,
+// its buckets are full.
 func New(tier iothub.Tier, units int, now func() time.Time) *Throttle {
 	t := &Throttle{tier: tier, rates: rates(tier), units: units, now: now}
 
@@ -39,7 +40,7 @@ func New(tier iothub.Tier, units int, now func() time.Time) *Throttle {
 	return t
 }
 
-// Take allows all n operations, or refuses all of them with ThrottlingException.
+// Take allows n operations, or refuses all of them with ThrottlingException.
 func (t *Throttle) Take(kind Kind, n int) error {
 	if t == nil {
 		return nil
@@ -50,8 +51,8 @@ func (t *Throttle) Take(kind Kind, n int) error {
 	return nil
 }
 
-// Delay allows one operation and returns how long the caller must wait before it. It
-// refuses the operation if the wait would be longer than 10 s.
+// Delay allows one operation and returns how long the caller must wait before it starts
+// the operation. If the wait would be longer than 10 s, Delay refuses the operation.
 func (t *Throttle) Delay(kind Kind) (time.Duration, error) {
 	if t == nil {
 		return 0, nil
@@ -64,7 +65,8 @@ func (t *Throttle) Delay(kind Kind) (time.Duration, error) {
 	return wait, nil
 }
 
-// TakeSome returns how many of n operations are allowed now, and counts them.
+// TakeSome returns how many of n operations are allowed now, and counts these
+// operations.
 func (t *Throttle) TakeSome(kind Kind, n int) int {
 	if t == nil {
 		return n
@@ -79,7 +81,7 @@ func (t *Throttle) TakeSome(kind Kind, n int) int {
 	return n
 }
 
-// Until returns how long it takes until TakeSome allows one operation.
+// Until returns how long it takes until TakeSome allows another operation.
 func (t *Throttle) Until(kind Kind) time.Duration {
 	if t == nil {
 		return 0
@@ -92,7 +94,8 @@ func (t *Throttle) Until(kind Kind) time.Duration {
 	return b.wait(1)
 }
 
-// ActiveJobs returns how many jobs may be active at the same time; 0 means any number.
+// ActiveJobs returns the maximum number of jobs that may be active at the same time. 0
+// means no limit.
 func (t *Throttle) ActiveJobs() int {
 	if t == nil {
 		return 0
@@ -100,8 +103,8 @@ func (t *Throttle) ActiveJobs() int {
 	return t.tier.ActiveJobs
 }
 
-// reserve returns how long it takes until n tokens are available. It takes the tokens
-// if that is at most maxWait.
+// reserve returns how long it takes until n tokens are available. If that is at most
+// maxWait, reserve takes the tokens.
 func (t *Throttle) reserve(kind Kind, n int, maxWait time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,7 +118,8 @@ func (t *Throttle) reserve(kind Kind, n int, maxWait time.Duration) time.Duratio
 	return wait
 }
 
-// refusal returns the error for an operation that is allowed only after wait.
+// refusal returns the error for an operation that is allowed only after the duration
+// wait.
 func (t *Throttle) refusal(kind Kind, wait time.Duration) error {
 	rate := t.rates[kind]
 	period := "second"
