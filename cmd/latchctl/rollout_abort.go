@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// abortTimeout is how long "rollout abort" waits for the latchctl process that runs
-	// the rollout to stop.
+	// abortTimeout is how long "rollout abort" waits until the latchctl process that runs
+	// the rollout has stopped.
 	abortTimeout = 15 * time.Second
-	// abortPause is the pause between two looks at that process's lock.
+	// abortPause is the pause between two attempts of "rollout abort" to get the
+	// rollout's lock.
 	abortPause = 100 * time.Millisecond
 )
 
@@ -82,9 +83,9 @@ func runRolloutAbort(ctx context.Context, o *rolloutAbortOptions) error {
 	})
 }
 
-// waitAndStop waits until no other latchctl process runs the rollout. If the rollout
-// is still marked as running then, because its process was killed, waitAndStop marks
-// it as stopped.
+// waitAndStop waits until no other latchctl process runs the rollout. A process that
+// was killed leaves the status "running" behind; waitAndStop then sets the status to
+// "stopped".
 func (o *rolloutAbortOptions) waitAndStop(ctx context.Context, store rollout.Store) (rollout.Rollout, error) {
 	begin := o.app.now()
 	unlock, err := store.Lock(o.id)

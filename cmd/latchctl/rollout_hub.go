@@ -13,12 +13,13 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// maxRequire is the maximum length of the condition in --require. It leaves at least
-// half of a query's length to the ids of the devices.
+// maxRequire is the maximum length of the condition in --require. latchctl puts this
+// condition and device ids into one query; at least half of the query is left for the
+// ids.
 const maxRequire = rollout.MaxCondition / 2
 
-// ensureJob makes sure that the hub has a job of a rollout. If an earlier attempt may
-// have created the job, ensureJob looks for the job before it creates it. It waits
+// ensureJob creates a job of a rollout on the hub, unless the hub already has it. If an
+// earlier attempt may have created the job, ensureJob looks for it first. It waits
 // while the hub is busy or at its limit on active jobs.
 func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.RunJob) error {
 	mayExist := run.IsRetry
@@ -50,8 +51,9 @@ func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.Ru
 	})
 }
 
-// checkSameJob returns an error if the hub's job of a rollout's job id does something
-// else than the rollout's job.
+// checkSameJob compares a job on the hub with the rollout's job of the same id. It
+// returns an error if the two jobs differ, because somebody else then created the job
+// on the hub.
 func checkSameJob(existing, want iothub.Job) error {
 	if existing.Type != want.Type || existing.QueryCondition != want.QueryCondition {
 		return fmt.Errorf("the hub has a job %s that does not belong to the rollout: somebody else used its id; start a new rollout", want.JobID)
@@ -60,11 +62,12 @@ func checkSameJob(existing, want iothub.Job) error {
 	return nil
 }
 
-// findFailing returns the devices whose twins do not meet a condition.
+// findFailing returns the ids of the devices whose twins do not meet a condition.
 func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
 	meets := make(map[string]bool)
 	for _, part := range rollout.SplitDevices(devices, rollout.MaxCondition-len(condition)) {
-		// The condition starts on a line of its own, as conditionPosition requires.
+		// The condition begins on a new line, because conditionPosition corrects line
+		// numbers.
 		where := rest.DevicesIn(part) + " AND (\n" + condition + "\n)"
 		err := a.retryWhileUnavailable(ctx, func() error {
 			found, err := a.selectDevices(ctx, client, where)
@@ -81,11 +84,11 @@ func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []st
 	return slices.DeleteFunc(slices.Clone(devices), func(id string) bool { return meets[id] }), nil
 }
 
-// retryWhileUnavailable repeats do while the hub is busy, at its limit on active jobs
-// or cannot be reached. It waits without limit for a busy or full hub, and up to
-// watch.MaxOutage for a hub that cannot be reached. It prints each new reason once.
+// retryWhileUnavailable calls do again while the hub is busy, is at its limit on active
+// jobs, or cannot be reached. It retries without limit for a busy or full hub, but only
+// for watch.MaxOutage while the hub cannot be reached. It prints each new reason once.
 func (a *app) retryWhileUnavailable(ctx context.Context, do func() error) error {
-	var lostSince time.Time // when the hub became unreachable; zero while it can be reached
+	var lostSince time.Time // time at which the hub became unreachable; zero while it can be reached
 	lastNote := ""
 
 	for pause := firstRetryPause; ; pause = min(pause*2, lastRetryPause) {

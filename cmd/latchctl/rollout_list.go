@@ -34,7 +34,7 @@ func newRolloutList(a *app, run func(context.Context, *rolloutListOptions) error
 	}
 }
 
-// listedRollout is a rollout as "rollout list" prints it.
+// listedRollout is a rollout as the command "rollout list" prints it.
 type listedRollout struct {
 	ID      string         `json:"id"`
 	Hub     string         `json:"hub"`

@@ -10,7 +10,7 @@ import (
 )
 
 type rolloutResumeOptions struct {
-	selection  // only yes and dryRun; the rollout's file has the devices
+	selection  // holds only --yes and --dry-run; the rollout's file names the devices
 	app        *app
 	cmd        *cobra.Command
 	id         string
@@ -79,7 +79,8 @@ func runRolloutResume(ctx context.Context, o *rolloutResumeOptions) error {
 	return o.app.runRollout(ctx, client, store, o.id, o.wait, load)
 }
 
-// loadAndConfirm loads the rollout and asks for confirmation, if that is needed.
+// loadAndConfirm loads the rollout from its file and asks the user for confirmation if
+// the rollout needs it.
 func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, client *rest.Client) (rollout.Rollout, error) {
 	r, err := o.app.loadRollout(o.id)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// runRollout runs a rollout until it ends, and prints its result. It loads the rollout
-// while it holds the rollout's lock, because before that another latchctl process may
-// change the rollout.
+// runRollout runs a rollout until it ends, and prints the result. It loads the rollout
+// after it has locked it, because another latchctl process may change an unlocked
+// rollout.
 func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout.Store, id string, wait seconds,
 	load func() (rollout.Rollout, error)) error {
 	unlock, err := store.Lock(id)
@@ -56,7 +56,8 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 	return a.reportRollout(r)
 }
 
-// rolloutExecutor connects a rollout to the hub, to its file and to the terminal.
+// rolloutExecutor returns the functions with which a rollout uses the hub, its file and
+// the terminal.
 func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollout.Rollout) rollout.Executor {
 	return rollout.Executor{
 		RunJob: func(ctx context.Context, job rollout.RunJob) (watch.Report, error) {
@@ -81,15 +82,15 @@ func (a *app) noteResumable(r rollout.Rollout) {
 	a.note("to continue the rollout where it is, run: latchctl rollout resume %s", r.ID)
 }
 
-// noteRunningJob tells the user that a job of the rollout may still run.
+// noteRunningJob tells the user if a job of the rollout may still be running.
 func (a *app) noteRunningJob(r rollout.Rollout) {
 	if job := r.RunningJob(); job != "" {
 		a.note("job %s may be running; it runs to completion", job)
 	}
 }
 
-// rolloutNotes returns a function that prints a note for each step of a rollout. The
-// rollout r is the state before the first step.
+// rolloutNotes returns a function that prints a note for each step of a rollout. r is
+// the rollout before its first step.
 func (a *app) rolloutNotes(r rollout.Rollout) func(rollout.Rollout, rollout.Action) {
 	current := r.CurrentWave()
 	name := func(wave int) string { return fmt.Sprintf("wave %d of %d", wave+1, len(r.Waves)) }
@@ -98,7 +99,7 @@ func (a *app) rolloutNotes(r rollout.Rollout) func(rollout.Rollout, rollout.Acti
 		for ; current < r.CurrentWave(); current++ {
 			a.note("%s passed: %s", name(current), countsLine(r.Waves[current].Counts()))
 		}
-		current = r.CurrentWave() // A retry goes back to an earlier wave.
+		current = r.CurrentWave() // The current wave moves back when a rollout retries failed devices.
 
 		switch next := next.(type) {
 		case rollout.RunJob:

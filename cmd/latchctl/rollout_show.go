@@ -105,12 +105,13 @@ func (a *app) rolloutFields(r rollout.Rollout) []string {
 	}
 }
 
-// rolloutWork names what a rollout does: the method's name, or "twin update".
+// rolloutWork describes what a rollout does: it returns the method's name, or "twin
+// update".
 func rolloutWork(r rollout.Rollout) string {
 	return jobWork(iothub.Job{Type: r.Work.Type, CloudToDeviceMethod: r.Work.Method})
 }
 
-// countsLine returns counts as text: "2 succeeded, 1 failed, 2 to go".
+// countsLine formats counts as text: "2 succeeded, 1 failed, 2 to go".
 func countsLine(c rollout.Counts) string {
 	line := fmt.Sprintf("%d succeeded, %d failed", c.Succeeded, c.Failed)
 	if c.Pending > 0 {
@@ -120,7 +121,7 @@ func countsLine(c rollout.Counts) string {
 	return line
 }
 
-// waveTable returns a table with a row for each wave.
+// waveTable returns a table with one row for each wave of a rollout.
 func waveTable(r rollout.Rollout) *ui.Table {
 	t := &ui.Table{Head: []string{"WAVE", "DEVICES", "SUCCEEDED", "FAILED", "TO GO", "STATE", "JOBS"}, WrapLast: true, Optional: []int{4}}
 
@@ -149,8 +150,8 @@ func waveTable(r rollout.Rollout) *ui.Table {
 	return t
 }
 
-// failedResults returns the results of a rollout's failed devices, wave by wave and in
-// the order of their ids.
+// failedResults returns the results of a rollout's failed devices, sorted by wave and
+// then by device id.
 func failedResults(r rollout.Rollout) []deviceResult {
 	var results []deviceResult
 	for _, w := range r.Waves {
@@ -168,8 +169,8 @@ type rolloutResult struct {
 	Summary rollout.Counts `json:"summary"`
 }
 
-// rolloutDevice is a device of a rollout as -o jsonl prints it. The result of a device
-// that has not been called is "pending", without a reason.
+// rolloutDevice is a device of a rollout as -o jsonl prints it. A device that has not
+// been called has the result "pending" without a reason.
 type rolloutDevice struct {
 	DeviceID string         `json:"deviceId"`
 	Wave     int            `json:"wave"`
@@ -177,7 +178,8 @@ type rolloutDevice struct {
 	Reason   string         `json:"reason,omitempty"`
 }
 
-// printRollout prints a rollout as one JSON object, or its devices as lines of JSON.
+// printRollout prints a rollout as one JSON object (-o json), or each of its devices as
+// a line of JSON (-o jsonl).
 func (a *app) printRollout(r rollout.Rollout) error {
 	if a.format == "json" {
 		return printJSON(a.out, rolloutResult{r, r.Counts()})
@@ -203,8 +205,8 @@ func (a *app) printRollout(r rollout.Rollout) error {
 	return nil
 }
 
-// reportRollout prints the result of a rollout that has ended, with notes on how to
-// continue, and returns its exit status.
+// reportRollout prints the result of a rollout that has ended, and how to continue it.
+// It returns the rollout's exit status.
 func (a *app) reportRollout(r rollout.Rollout) error {
 	failed := failedResults(r)
 	if a.format != "table" {
@@ -235,8 +237,7 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 	return nil
 }
 
-// showRolloutResult prints a table of the failed devices, a summary, and notes with
-// the remedies.
+// showRolloutResult prints a table of the failed devices, a summary, and the remedies.
 func (a *app) showRolloutResult(r rollout.Rollout, failed []deviceResult) error {
 	if len(failed) > 0 {
 		if err := resultTable(failed).Write(a.out, a.outWidth(), a.color()); err != nil {

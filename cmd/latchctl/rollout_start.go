@@ -12,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxRolloutID is the maximum length of a rollout's id. The ids of its jobs begin with
-// the rollout's id and are longer.
+// maxRolloutID is the maximum length of a rollout's id. It is shorter than a job id may
+// be, because the ids of the rollout's jobs are the rollout's id with a suffix.
 const maxRolloutID = 48
 
-// rolloutPlan holds the flags that the commands that start a rollout have in common.
+// rolloutPlan holds the flags that all commands that start a rollout have in common.
 type rolloutPlan struct {
 	selection
 	waves        string
@@ -26,10 +26,10 @@ type rolloutPlan struct {
 	require      string
 	maxExecution seconds
 	wait         seconds // how long to follow the rollout; 0 means until its end
-	id           string  // the rollout's id; empty means a generated one
+	id           string  // the rollout's id; latchctl generates an id if it is empty
 	tier         tierFlags
 
-	sizes []rollout.Size // waves, parsed by check
+	sizes []rollout.Size // wave sizes, which check parses from --waves
 }
 
 func (p *rolloutPlan) addPlanFlags(cmd *cobra.Command) {
@@ -92,8 +92,8 @@ func (p *rolloutPlan) rules() rollout.Rules {
 	return rollout.Rules{Soak: int64(p.soak), AbortAbove: p.abortAbove, MinDevices: p.minDevices, Require: p.require}
 }
 
-// startRollout plans a rollout, asks for confirmation if that is needed, and runs the
-// rollout. It prints the devices of a dry run.
+// startRollout plans a rollout, asks the user for confirmation if it is needed, and
+// runs the rollout. With --dry-run it only prints the devices.
 func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPlan, work rollout.Work) error {
 	store, err := a.rollouts()
 	if err != nil {
@@ -136,9 +136,9 @@ func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPla
 	return a.runRollout(ctx, client, store, id, p.wait, func() (rollout.Rollout, error) { return r, nil })
 }
 
-// checkAtHub checks what needs the hub's answers: that the condition selects enough
-// devices, that the rollout's id is new, and that the hub accepts --require. A wrong
-// --require would otherwise be noticed only after the first wave.
+// checkAtHub makes the checks that need requests to the hub: that the condition selects
+// enough devices, that the rollout's id is new, and that the hub accepts --require.
+// Without this check, a mistake in --require would show only after the first wave.
 func (a *app) checkAtHub(ctx context.Context, cmd *cobra.Command, client *rest.Client, store rollout.Store, p rolloutPlan,
 	devices []selectedDevice) error {
 	if len(devices) == 0 {
@@ -158,7 +158,7 @@ func (a *app) checkAtHub(ctx context.Context, cmd *cobra.Command, client *rest.C
 	return err
 }
 
-// rollouts returns the store of the rollouts' files.
+// rollouts returns the folder that stores the rollouts' files.
 func (a *app) rollouts() (rollout.Store, error) {
 	store := rollout.DefaultStore(a.getenv)
 	if store == "" {
@@ -168,8 +168,9 @@ func (a *app) rollouts() (rollout.Store, error) {
 	return store, nil
 }
 
-// checkRolloutID checks that an id given by the user is new. With the id of another
-// rollout, that rollout's jobs would be mistaken for this one's.
+// checkRolloutID returns an error if the id that the user gave belongs to an earlier
+// rollout. The new rollout would otherwise take the jobs of the earlier rollout for its
+// own jobs.
 func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rollout.Store, id string) error {
 	if id == "" {
 		return nil
@@ -190,7 +191,7 @@ func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rol
 	return err
 }
 
-// waveSizes returns the number of devices of each wave as text: "1, 2, 2".
+// waveSizes formats the number of devices of each wave as text: "1, 2, 2".
 func waveSizes(waves [][]string) string {
 	var sizes []string
 	for _, w := range waves {
@@ -206,8 +207,8 @@ type plannedDevice struct {
 	Wave     int    `json:"wave"`
 }
 
-// showWaves prints the devices of a dry run in the order of their calls, and an
-// estimate of the rollout's duration.
+// showWaves prints the devices of a dry run in the order in which the rollout would
+// call them, and an estimate of the rollout's duration.
 func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 	var planned []plannedDevice
 	for i, w := range r.Waves {
@@ -228,7 +229,8 @@ func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 	return err
 }
 
-// pendingDevices returns the devices that a rollout has yet to call, or to call again.
+// pendingDevices returns the devices that a rollout still has to call, including failed
+// devices that it calls again.
 func pendingDevices(r rollout.Rollout) []selectedDevice {
 	var devices []selectedDevice
 	for _, w := range r.Waves {

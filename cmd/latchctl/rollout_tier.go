@@ -10,13 +10,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// tierFlags holds the flags that name the hub's IoT Hub tier. The tier's limits decide
-// how long a rollout takes.
+// tierFlags holds the flags that name the hub's IoT Hub tier. The limits of the tier
+// decide how long a rollout takes.
 type tierFlags struct {
 	name  string
 	units int
 
-	limits iothub.Tier // the limits of the tier name, set by check and addFromConfig
+	limits iothub.Tier // limits of the tier that name states; set by check and addFromConfig
 }
 
 func (t *tierFlags) addFlags(cmd *cobra.Command) {
@@ -24,7 +24,7 @@ func (t *tierFlags) addFlags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&t.units, "units", 1, "with --tier: the number `N` of the tier's units")
 }
 
-// check validates the flags and sets limits.
+// check validates --tier and --units and sets the limits of the tier.
 func (t *tierFlags) check(cmd *cobra.Command) (err error) {
 	if t.units < 1 {
 		return usagef(cmd, "--units %d: want 1 or more", t.units)
@@ -43,7 +43,8 @@ func (t *tierFlags) check(cmd *cobra.Command) (err error) {
 	return nil
 }
 
-// addFromConfig uses the tier of the config file if the command line names none.
+// addFromConfig takes the tier from the config file if the command line does not name a
+// tier.
 func (t *tierFlags) addFromConfig(a *app) (err error) {
 	if t.name != "" || a.tier == "" {
 		return nil
@@ -57,7 +58,7 @@ func (t *tierFlags) addFromConfig(a *app) (err error) {
 	return nil
 }
 
-// estimate tells how long a rollout will take.
+// estimate returns a text that tells the user how long a rollout will take.
 func (t *tierFlags) estimate(r rollout.Rollout) string {
 	if t.name == "" {
 		soak := r.Estimate(0).Soak

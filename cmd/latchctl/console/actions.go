@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// maxTicks limits the number of doors that can be ticked one by one. It keeps the
-	// condition that names them short enough for a hub.
+	// maxTicks limits the number of doors that a user can tick on the page. A job's
+	// condition names each ticked door, and a hub limits the length of a condition.
 	maxTicks = 100
 
-	// answerTimeout is how long a door has to answer a method, in seconds. It equals the
-	// default of latchctl lock and unlock.
+	// answerTimeout is the time within which a door must answer a method, in seconds. It
+	// equals the default of latchctl lock and unlock.
 	answerTimeout = 15
-	// maxExecution is how long a job may run, in seconds. It equals the default of
+	// maxExecution is the maximum duration of a job, in seconds. It equals the default of
 	// latchctl lock and unlock.
 	maxExecution = 3600
 )
 
-// jobRequest is a page's request to create a job.
+// jobRequest is the body of a page's request to create a job.
 type jobRequest struct {
 	Do         string        `json:"do"` // lock, unlock or twin
 	Where      string        `json:"where"`
@@ -35,8 +35,8 @@ type jobRequest struct {
 	Tags       iothub.Object `json:"tags"`
 }
 
-// job returns the requested job, without an id. by is the technician's login; empty means
-// that doors are not told.
+// job returns the job that a page requests. The job has no id yet. by is the technician's
+// login, which the job sends to each door; an empty login is not sent.
 func (r jobRequest) job(by string) (iothub.Job, error) {
 	j := iothub.Job{QueryCondition: r.Where, MaxExecutionTimeInSeconds: maxExecution}
 
@@ -60,9 +60,9 @@ func (r jobRequest) job(by string) (iothub.Job, error) {
 	return j, fmt.Errorf("unknown action %q; want lock, unlock or twin", r.Do)
 }
 
-// payload returns the payload of lockDoor or unlockDoor. It is nil for an unlock without
-// a reason, a login and a time limit. A lock of an open door waits until the door is
-// closed.
+// payload returns the JSON payload of lockDoor or unlockDoor. It is nil for an unlock
+// without a reason, a login and a time limit. A lock of an open door waits until somebody
+// closes the door.
 func (r jobRequest) payload(by string) (json.RawMessage, error) {
 	if r.ForSeconds < 0 || r.ForSeconds > 0 && r.Do == "lock" {
 		return nil, errors.New("only an unlock can have a time limit, of at least 1 second")
@@ -81,7 +81,8 @@ func (r jobRequest) payload(by string) (json.RawMessage, error) {
 	return text, nil
 }
 
-// twinPatch returns the change of the twins.
+// twinPatch returns the twin patch of the job: the desired properties and the tags that
+// the page requests.
 func (r jobRequest) twinPatch() (json.RawMessage, error) {
 	if len(r.Desired) == 0 && len(r.Tags) == 0 {
 		return nil, errors.New("nothing to change; give desired properties or tags")
@@ -101,8 +102,8 @@ func (r jobRequest) twinPatch() (json.RawMessage, error) {
 	return json.Marshal(patch)
 }
 
-// createJob creates the job that a page requests. It refuses if the condition no longer
-// matches exactly the devices that the user confirmed.
+// createJob handles a page's request to create a job. It refuses the request if the
+// condition no longer matches exactly the devices that the user confirmed.
 func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 	var request jobRequest
 	if err := decode(w, r, &request); err != nil {
@@ -132,8 +133,8 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, newJob(created))
 }
 
-// checkConfirmed compares the devices that the user confirmed with those that the
-// condition matches now.
+// checkConfirmed returns an error unless the condition now matches exactly the devices
+// that the user confirmed.
 func checkConfirmed(confirmed, matching []string) error {
 	switch {
 	case len(matching) == 0:
@@ -147,7 +148,7 @@ func checkConfirmed(confirmed, matching []string) error {
 	return nil
 }
 
-// listMatches answers with the ids of the devices that match a condition.
+// listMatches sends the page the ids of the devices that match a condition.
 func (s *Server) listMatches(w http.ResponseWriter, r *http.Request) error {
 	ids, err := s.selectDevices(r, r.URL.Query().Get("where"))
 	if err != nil {
@@ -159,8 +160,8 @@ func (s *Server) listMatches(w http.ResponseWriter, r *http.Request) error {
 	}{ids})
 }
 
-// selectDevices checks a condition and returns the ids of the devices that match it. The
-// query counts against the query budget.
+// selectDevices returns the ids of the devices that match a condition, or an error if
+// the condition is invalid. The query counts against the console's query budget.
 func (s *Server) selectDevices(r *http.Request, where string) ([]string, error) {
 	if err := s.opts.CheckCondition(where); err != nil {
 		return nil, badRequest(err)
@@ -169,12 +170,12 @@ func (s *Server) selectDevices(r *http.Request, where string) ([]string, error) 
 	ids, err := s.opts.Select(r.Context(), where)
 	s.budget.spend(len(ids), s.opts.Now())
 	if ids == nil {
-		ids = []string{} // JSON needs an empty list, not null
+		ids = []string{} // the page expects an empty list, not null
 	}
 	return ids, err
 }
 
-// showDoor answers with the whole twin of a device.
+// showDoor sends the page the complete twin of a device.
 func (s *Server) showDoor(w http.ResponseWriter, r *http.Request) error {
 	id := r.URL.Query().Get("id")
 	if err := iothub.CheckDeviceID(id); err != nil {
@@ -188,7 +189,7 @@ func (s *Server) showDoor(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, twin)
 }
 
-// refreshDoors starts a read of all doors.
+// refreshDoors handles the page's Refresh button: it starts a read of all doors.
 func (s *Server) refreshDoors(w http.ResponseWriter, r *http.Request) error {
 	s.refreshNow(0)
 	return respond(w, struct{}{})

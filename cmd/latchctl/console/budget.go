@@ -6,28 +6,31 @@ import (
 )
 
 const (
-	// rowsPerQuery is the number of rows that the hub returns for one query of its quota.
+	// rowsPerQuery is the number of result rows that a hub's quota counts as one query.
 	rowsPerQuery = 1000
-	// timePerQuery spaces the queries: ten a minute, which is half of the quota of one
-	// S1 or S2 unit of IoT Hub.
+	// timePerQuery is the average time between two queries. It allows ten queries a
+	// minute, which is half of the quota of one S1 or S2 unit of IoT Hub.
 	timePerQuery = 6 * time.Second
-	// maxSaved is the number of unused queries that can be saved for later.
+	// maxSaved is the maximum number of unused queries that the console saves for later.
 	maxSaved = 10
 )
 
-// queryBudget limits the console's own queries to an average of ten a minute. Queries
-// that the user causes are never delayed, but they use up the budget.
+// queryBudget limits the queries that the console makes on its own to an average of ten
+// a minute. A query that the user causes is never delayed, but it counts against the
+// budget.
 type queryBudget struct {
 	mu sync.Mutex
-	// emptyAt is the time at which no query was left. One query becomes available every
-	// timePerQuery after it. A time in the future means that the budget is overdrawn.
+	// emptyAt is the time at which the budget was empty. Since then, one query has become
+	// available every timePerQuery. A time in the future means that the budget is
+	// overdrawn.
 	emptyAt time.Time
 }
 
-// queriesFor returns the number of queries that reading so many rows costs.
+// queriesFor returns the number of queries that a read of the given number of rows
+// costs.
 func queriesFor(rows int) int { return rows/rowsPerQuery + 1 }
 
-// spend subtracts the cost of reading so many rows.
+// spend subtracts the cost of a read from the budget; rows is the number of rows read.
 func (b *queryBudget) spend(rows int, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,7 +41,7 @@ func (b *queryBudget) spend(rows int, now time.Time) {
 	b.emptyAt = b.emptyAt.Add(time.Duration(queriesFor(rows)) * timePerQuery)
 }
 
-// wait returns the time until the next query is available.
+// wait returns the time until the budget allows the next query.
 func (b *queryBudget) wait(now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// doorQuery reads the properties that the list shows, and no others, because the size of
+// doorQuery reads only the properties that the page's list shows, because the size of
 // the answer counts against IoT Hub's quota.
 const doorQuery = "SELECT deviceId, status, connectionState, " +
 	"properties.reported.lock.position AS position, properties.reported.lock.source AS source, " +
@@ -23,10 +23,10 @@ const doorQuery = "SELECT deviceId, status, connectionState, " +
 	"properties.reported.building AS reportedBuilding, properties.reported.floor AS reportedFloor, properties.reported.room AS reportedRoom " +
 	"FROM devices"
 
-// maxShown limits the length of a device's text in the list, in characters.
+// maxShown is the maximum length of a device's text on the page, in characters.
 const maxShown = 160
 
-// door is a device in the list.
+// door is one door in the page's list.
 type door struct {
 	ID        string `json:"id"`
 	Building  place  `json:"building"`
@@ -42,16 +42,16 @@ type door struct {
 }
 
 // place is the building, floor or room of a door. Its text is the value that the device
-// acknowledged, else the desired value, else the tag.
+// acknowledged, else the desired property, else the tag.
 type place struct {
 	Text    string `json:"text,omitempty"`
 	Number  bool   `json:"number,omitempty"`  // the twin has a number, not a string
 	Tag     bool   `json:"tag,omitempty"`     // the text comes from a tag, not from a property
-	Pending string `json:"pending,omitempty"` // desired value that the device has not applied
+	Pending string `json:"pending,omitempty"` // value of the desired property, if the device has not applied it yet
 }
 
-// parseDoor parses a row of doorQuery. Every property except the id may be missing or
-// have an unexpected type, because a device can report anything.
+// parseDoor parses a row in the result of doorQuery. Every property except the id may
+// be missing or have an unexpected type, because a device can report anything.
 func parseDoor(row json.RawMessage) (door, error) {
 	var v map[string]json.RawMessage
 	if err := json.Unmarshal(row, &v); err != nil {
@@ -78,7 +78,8 @@ func parseDoor(row json.RawMessage) (door, error) {
 	return d, nil
 }
 
-// position returns the position of a lock. Any other text becomes "unknown".
+// position returns the lock's position that a device reported. It replaces an unknown
+// text by "unknown".
 func position(text string) string {
 	switch text {
 	case "", "locked", "unlocked", "moving", "jammed":
@@ -87,8 +88,8 @@ func position(text string) string {
 	return "unknown"
 }
 
-// placeOf chooses a place from the value that the device acknowledged, the desired value
-// and the tag, in this order.
+// placeOf returns the first of three values that is set: the value that the device
+// acknowledged, the desired property, the tag.
 func placeOf(reported, desired, tag json.RawMessage) place {
 	var ack struct {
 		Value json.RawMessage `json:"value"`
@@ -113,15 +114,15 @@ func placeOf(reported, desired, tag json.RawMessage) place {
 	return p
 }
 
-// newPlace returns the place with the given JSON value, a string or a number.
+// newPlace returns the place whose value is a JSON string or number.
 func newPlace(value json.RawMessage) place {
 	p := place{Text: shown(scalar(value))}
 	p.Number = p.Text != "" && value[0] != '"'
 	return p
 }
 
-// scalar returns a JSON string, number or boolean as text. For any other value it
-// returns "".
+// scalar returns the text of a JSON string, number or boolean. It returns "" for any
+// other JSON value.
 func scalar(value json.RawMessage) string {
 	value = bytes.TrimSpace(value)
 	switch {
@@ -138,7 +139,8 @@ func scalar(value json.RawMessage) string {
 	return text
 }
 
-// shown removes the control characters from a device's text and limits its length.
+// shown removes the control characters from a device's text and cuts the text to
+// maxShown characters.
 func shown(text string) string { return ui.Cut(ui.Clean(text), maxShown) }
 
 // samePlace reports whether two doors have the same building, floor and room.
@@ -146,14 +148,15 @@ func (d door) samePlace(e door) bool {
 	return d.Building == e.Building && d.Floor == e.Floor && d.Room == e.Room
 }
 
-// compare orders the list by building, floor, room and id. Numbers in them compare by
-// value. Doors without a building, floor or room come last.
+// compare orders doors by building, floor, room and id. It compares numbers in these
+// texts by value. A door without a building, floor or room comes last.
 func (d door) compare(e door) int {
 	return cmp.Or(natural(d.Building.Text, e.Building.Text), natural(d.Floor.Text, e.Floor.Text),
 		natural(d.Room.Text, e.Room.Text), natural(d.ID, e.ID), strings.Compare(d.ID, e.ID))
 }
 
-// natural compares two texts. Numbers in them compare by value. An empty text comes last.
+// natural compares two texts, and numbers in them by value: "floor 9" comes before
+// "floor 10". An empty text comes last.
 func natural(a, b string) int {
 	if a == "" || b == "" {
 		return cmp.Compare(len(b), len(a))
@@ -176,8 +179,8 @@ func natural(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// firstRun splits a text after its leading digits, or after the first byte if the text
-// does not start with a digit.
+// firstRun splits a text into its leading digits and the rest. If the text does not
+// begin with a digit, it splits after the first byte.
 func firstRun(text string) (run, rest string) {
 	n := 0
 	for n < len(text) && isDigit(text[n]) {
@@ -188,7 +191,8 @@ func firstRun(text string) (run, rest string) {
 	return text[:n], text[n:]
 }
 
-// compareRuns compares two runs of digits by value, and other runs byte by byte.
+// compareRuns compares two numbers, given as digits, by value. It compares any other
+// texts byte by byte.
 func compareRuns(a, b string) int {
 	if !isDigit(a[0]) || !isDigit(b[0]) {
 		return strings.Compare(a, b)

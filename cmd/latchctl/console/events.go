@@ -11,18 +11,19 @@ import (
 )
 
 const (
-	// minReconnectPause and maxReconnectPause bound the pause before the console
-	// reconnects to the hub's event stream.
+	// minReconnectPause and maxReconnectPause are the shortest and the longest pause
+	// before the console reconnects to the hub's event stream.
 	minReconnectPause = time.Second
 	maxReconnectPause = time.Minute
 
-	// maxNames limits the length of the device ids in one query, in characters. A hub
-	// refuses queries of more than 8192 characters.
+	// maxNames is the maximum total length of the device ids in one query, in characters.
+	// A hub refuses queries of more than 8192 characters.
 	maxNames = 6000
 )
 
-// followEvents starts a read of the doors whenever the hub reports a change. If the hub has
-// no events, as IoT Hub, followEvents returns and the doors are read periodically.
+// followEvents listens to the hub's events and starts a read of the doors after each
+// change. Azure IoT Hub has no event stream: followEvents then returns, and the console
+// only reads the doors periodically.
 func (s *Server) followEvents(ctx context.Context) {
 	for pause := minReconnectPause; ; pause = min(2*pause, maxReconnectPause) {
 		if _, err := s.feed.awaitSubscriber(ctx); err != nil {
@@ -37,7 +38,7 @@ func (s *Server) followEvents(ctx context.Context) {
 
 		if connected {
 			pause = minReconnectPause
-			s.refreshNow(0) // shows the error if the hub is unreachable
+			s.refreshNow(0) // if the hub is unreachable, this read shows the error
 		}
 		if s.opts.Sleep(ctx, pause) != nil {
 			return
@@ -45,15 +46,15 @@ func (s *Server) followEvents(ctx context.Context) {
 	}
 }
 
-// readEvents reads the hub's events until the stream ends. connected reports whether the
-// stream had started.
+// readEvents reads the hub's events until the stream ends. The result connected is true
+// if the hub had started the stream.
 func (s *Server) readEvents(ctx context.Context) (connected bool, err error) {
 	for e, err := range s.opts.Hub.Events(ctx, "twin", "lifecycle") {
 		if err != nil {
 			return connected, err
 		}
 
-		if e.Kind == "ready" { // the stream does not include earlier changes
+		if e.Kind == "ready" { // read all doors: the stream does not contain earlier changes
 			connected = true
 			s.feed.do(ctx, func(f *feed) { f.live = true })
 			s.refreshNow(0)
@@ -70,16 +71,16 @@ func (s *Server) readEvents(ctx context.Context) (connected bool, err error) {
 	return connected, nil
 }
 
-// markChanged records that a device has changed. It stops recording after maxChanged+1
-// devices, because then all devices are read.
+// markChanged records that a device has changed. It records at most maxChanged+1
+// devices, because for more than maxChanged devices the console reads all doors.
 func (f *feed) markChanged(id string) {
 	if len(f.changed) <= maxChanged {
 		f.changed[id] = true
 	}
 }
 
-// takeChanged returns the ids of the devices that changed since the last call. It returns
-// nil if one query cannot name them all.
+// takeChanged returns the ids of the devices that changed since its last call. It
+// returns nil if one query cannot name all of these devices.
 func (f *feed) takeChanged() []string {
 	defer clear(f.changed)
 

@@ -8,14 +8,15 @@ import (
 )
 
 const (
-	// maxSubscribers limits the number of pages that are open at the same time.
+	// maxSubscribers is the maximum number of pages that can be open at the same time.
 	maxSubscribers = 16
-	// maxQueued is the number of events that a slow page may have queued before the feed
-	// drops it. The page then reconnects and receives the complete state.
+	// maxQueued is the maximum number of events that wait for a slow page. The feed
+	// disconnects a page with a longer queue; the page then reconnects and receives the
+	// complete state.
 	maxQueued = 256
 )
 
-// event is a message to the pages.
+// event is a message that the feed sends to the pages.
 type event struct {
 	name string
 	data json.RawMessage
@@ -23,10 +24,11 @@ type event struct {
 
 // subscriber is one open page.
 type subscriber struct {
-	events chan event // the feed closes the channel when it drops the subscriber
+	events chan event // the feed closes this channel when it disconnects the page
 }
 
-// status tells a page how fresh the list of doors is.
+// status tells a page when the console last read the doors, and how often it reads
+// them.
 type status struct {
 	ReadAt *time.Time `json:"readAt,omitempty"` // time of the last successful read
 	Error  string     `json:"error,omitempty"`  // error of the last read, if it failed
@@ -35,11 +37,12 @@ type status struct {
 }
 
 // feed holds the doors and jobs that the pages show, and sends each change to every
-// page. The goroutine that calls run owns the feed; other goroutines use do.
+// page. Only the goroutine of run uses the fields; other goroutines pass functions to
+// do.
 type feed struct {
 	calls chan func(*feed)
 
-	doors       []door // in display order; nil until the first read
+	doors       []door // doors in the order of the page's list; nil until the first read
 	status      status
 	jobs        map[string]*trackedJob
 	ended       []string // ids of the ended jobs in jobs, oldest first
@@ -60,7 +63,7 @@ func newFeed() *feed {
 	}
 }
 
-// run executes the functions that are passed to do, until ctx ends.
+// run calls the functions that other goroutines pass to do, until ctx ends.
 func (f *feed) run(ctx context.Context) {
 	for {
 		select {
@@ -72,8 +75,8 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// do runs call on the owner's goroutine and waits for it. It returns false if ctx ends
-// first.
+// do has the goroutine of run execute call, and waits until call has returned. It
+// returns false if ctx ends first.
 func (f *feed) do(ctx context.Context, call func(*feed)) bool {
 	done := make(chan struct{})
 
@@ -86,7 +89,8 @@ func (f *feed) do(ctx context.Context, call func(*feed)) bool {
 	}
 }
 
-// awaitSubscriber returns as soon as a page is open. It reports whether it had to wait.
+// awaitSubscriber waits until at least one page is open. The result waited is false if
+// a page was already open.
 func (f *feed) awaitSubscriber(ctx context.Context) (waited bool, err error) {
 	var subscribed chan struct{}
 	if !f.do(ctx, func(f *feed) { subscribed = f.subscribed }) {
@@ -107,8 +111,8 @@ func (f *feed) awaitSubscriber(ctx context.Context) (waited bool, err error) {
 	}
 }
 
-// subscribe adds a page and queues the complete state for it. It returns nil if too many
-// pages are open.
+// subscribe adds a page and queues the current doors and jobs for it. It returns nil if
+// too many pages are open.
 func (f *feed) subscribe(ctx context.Context) *subscriber {
 	var sub *subscriber
 	f.do(ctx, func(f *feed) {
@@ -139,7 +143,8 @@ func (f *feed) unsubscribe(ctx context.Context, sub *subscriber) {
 	f.do(ctx, func(f *feed) { f.drop(sub) })
 }
 
-// drop removes a page and closes its channel. A page that is already removed is ignored.
+// drop disconnects a page and closes its channel. It does nothing if the page was
+// disconnected earlier.
 func (f *feed) drop(sub *subscriber) {
 	if !f.subscribers[sub] {
 		return
@@ -152,7 +157,7 @@ func (f *feed) drop(sub *subscriber) {
 	}
 }
 
-// publish sends an event to every page, and drops the pages whose queue is full.
+// publish sends an event to every page. It disconnects a page whose queue is full.
 func (f *feed) publish(name string, v any) {
 	e := newEvent(name, v)
 	for sub := range f.subscribers {
@@ -164,8 +169,8 @@ func (f *feed) publish(name string, v any) {
 	}
 }
 
-// setDoors stores the result of a successful read. It publishes the changed doors, or the
-// whole list if a door was added, removed or moved.
+// setDoors stores the doors of a successful read. It publishes only the changed doors,
+// or the whole list if a door was added, removed or moved.
 func (f *feed) setDoors(doors []door, s status) {
 	slices.SortFunc(doors, door.compare)
 	changed, moved := changes(f.doors, doors)
@@ -181,8 +186,8 @@ func (f *feed) setDoors(doors []door, s status) {
 	f.publish("status", s)
 }
 
-// changes compares two sorted lists of doors. It returns the doors of after that differ
-// from before. moved is true if the lists do not have the same doors in the same places.
+// changes compares two sorted lists of doors and returns the doors that differ. If a
+// door was added, removed or moved to another place, it returns moved instead.
 func changes(before, after []door) (changed []door, moved bool) {
 	if len(before) != len(after) {
 		return nil, true
@@ -199,7 +204,8 @@ func changes(before, after []door) (changed []door, moved bool) {
 	return changed, false
 }
 
-// setError publishes that a read failed. interval is the number of seconds until the next.
+// setError publishes that a read of the doors failed. interval is the number of seconds
+// until the next read.
 func (f *feed) setError(text string, interval int) {
 	f.status.Error, f.status.Every = text, interval
 	f.status.Live = f.live

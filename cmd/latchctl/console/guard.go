@@ -10,24 +10,27 @@ import (
 	"sync"
 )
 
-// changeHeader carries the session's second secret in each request that changes
-// something. Another site cannot read the secret and cannot send this header.
+// changeHeader is the header that carries the session's second secret in each request
+// that changes something. Another site cannot read the secret and cannot send this
+// header.
 const changeHeader = "X-Latchctl-Change"
 
-// policy is the content security policy. It allows the console's own files only.
+// policy is the content security policy of every page. It lets a page load files only
+// from the console itself.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// guard checks every request. A console has one session, which its token opens once.
+// guard checks every request to the console. A console has one session, which the token
+// in the printed address opens, once.
 type guard struct {
 	hosts []string // accepted values of the Host header
 
 	cookieName string // includes the port, because browsers share cookies between ports
-	cookie     string // first secret of the session, kept in the cookie
-	change     string // second secret, kept in the page's memory and sent in changeHeader
+	cookie     string // value of the session cookie, which is the session's first secret
+	change     string // the session's second secret, which the page keeps in memory and sends in changeHeader
 
 	mu    sync.Mutex
-	token string // opens the session; empty after its use
+	token string // secret in the printed address, which opens the session; empty after its use
 }
 
 func newGuard(address net.Addr) *guard {
@@ -42,12 +45,12 @@ func newGuard(address net.Addr) *guard {
 	}
 }
 
-// url returns the address that opens the session.
+// url returns the address that opens the session, with the token.
 func (g *guard) url() string { return "http://" + g.hosts[0] + "/?token=" + g.token }
 
 // protect returns a handler that passes permitted requests to next. The handler refused
-// answers requests for pages without a session. The public paths need no session,
-// because the page of refused uses them.
+// answers a request for a page without a session. Its answer loads the public paths, so
+// these need no session.
 func (g *guard) protect(next http.Handler, refused http.HandlerFunc, public ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setSecurityHeaders(w.Header())
@@ -73,7 +76,7 @@ func (g *guard) protect(next http.Handler, refused http.HandlerFunc, public ...s
 	})
 }
 
-// setSecurityHeaders sets the headers that protect every response.
+// setSecurityHeaders sets the security headers of a response.
 func setSecurityHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", "no-store")
@@ -83,8 +86,8 @@ func setSecurityHeaders(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// openSession sets the session cookie if the request has the token, and then invalidates
-// the token. A prefetch by the browser does not use up the token.
+// openSession sets the session cookie if the request has the valid token, which then
+// becomes invalid. A prefetch by the browser does not use up the token.
 func (g *guard) openSession(w http.ResponseWriter, r *http.Request, refused http.HandlerFunc) {
 	if strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") {
 		respondError(w, http.StatusServiceUnavailable, "this address cannot be prefetched; open it")
@@ -103,7 +106,8 @@ func (g *guard) openSession(w http.ResponseWriter, r *http.Request, refused http
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// useToken reports whether token opens the session. It does so once.
+// useToken reports whether token opens the session. Only the first call with the valid
+// token returns true.
 func (g *guard) useToken(token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -121,9 +125,10 @@ func (g *guard) hasSession(r *http.Request) bool {
 	return err == nil && equal(c.Value, g.cookie)
 }
 
-// fromOwnPage reports whether the request comes from the console's page or from the
-// address bar, as far as the browser says. A page on another port of this computer has
-// the same site but not the same origin, so it is refused.
+// fromOwnPage reports whether a request comes from the console's page or from the
+// address bar. It relies on the header Sec-Fetch-Site and permits a request without
+// this header. A page on another port of this computer has the same site but another
+// origin, so its requests are refused.
 func fromOwnPage(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
@@ -132,7 +137,8 @@ func fromOwnPage(r *http.Request) bool {
 	return false
 }
 
-// isOwnChange reports whether a changing request comes from the console's page.
+// isOwnChange reports whether a request that changes something comes from the console's
+// page.
 func (g *guard) isOwnChange(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 
@@ -140,5 +146,6 @@ func (g *guard) isOwnChange(r *http.Request) bool {
 		r.Header.Get("Origin") == "http://"+r.Host && (site == "" || site == "same-origin")
 }
 
-// equal compares two secrets in constant time.
+// equal reports whether two secrets are equal. It takes the same time for all secrets
+// of one length.
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// maxJobs limits the list of jobs to the newest ones.
+	// maxJobs is the maximum number of jobs in the page's list, which shows the newest
+	// jobs.
 	maxJobs = 100
-	// maxEnded is the number of ended jobs whose results are kept.
+	// maxEnded is the number of ended jobs whose results the console keeps.
 	maxEnded = 20
 )
 
-// job is a job on the page, with the hub's own counts.
+// job is a job as the page shows it.
 type job struct {
 	ID      string           `json:"id"`
 	What    string           `json:"what"` // action, such as "Lock"
@@ -31,11 +32,12 @@ type job struct {
 	Start   *time.Time       `json:"start,omitempty"`
 	End     *time.Time       `json:"end,omitempty"`
 	Counts  *counts          `json:"counts,omitempty"`
-	Verdict *verdict         `json:"verdict,omitempty"` // set once the devices' rows are judged
-	Note    string           `json:"note,omitempty"`    // problem with following the job
+	Verdict *verdict         `json:"verdict,omitempty"` // nil until the console has judged the devices' results
+	Note    string           `json:"note,omitempty"`    // latest problem of the console in following the job
 }
 
-// counts holds the hub's counts. A device that has answered may have refused the command.
+// counts holds the hub's own counts of a job's devices. A device that has answered may
+// have refused the command.
 type counts struct {
 	Devices  int `json:"devices"`
 	Answered int `json:"answered"`
@@ -44,11 +46,12 @@ type counts struct {
 	Pending  int `json:"pending"`
 }
 
-// verdict counts the devices that really succeeded, as judged from their rows.
+// verdict counts a job's devices by the console's own judgement. Unlike the hub's
+// counts, it does not count a refused command as a success.
 type verdict struct {
 	Devices   int `json:"devices"`
 	Succeeded int `json:"succeeded"`
-	Pending   int `json:"pending,omitempty"` // devices that have promised to act, such as to lock an open door
+	Pending   int `json:"pending,omitempty"` // devices that will act later, such as an open door that locks when it is closed
 }
 
 // trackedJob is a job that the console follows or has followed.
@@ -70,7 +73,7 @@ func newJob(j iothub.Job) job {
 	return v
 }
 
-// actionName returns the action of a job in words, such as "Lock".
+// actionName describes a job's action in words, such as "Lock".
 func actionName(j iothub.Job) string {
 	switch m := j.CloudToDeviceMethod; {
 	case j.Type == iothub.ScheduleUpdateTwin:
@@ -86,7 +89,7 @@ func actionName(j iothub.Job) string {
 	}
 }
 
-// listJobs answers with the hub's jobs, newest first.
+// listJobs sends the page the hub's jobs, newest first.
 func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	jobs := []job{}
 	for j, err := range s.opts.Hub.Jobs(r.Context(), rest.JobFilter{}) {
@@ -128,8 +131,8 @@ type jobDetail struct {
 	Report any `json:"report"`
 }
 
-// showJob answers with a job and the current results of its devices. If the job has not
-// ended, the console starts to follow it.
+// showJob sends the page a job and the current results of its devices. If the job has
+// not ended, the console starts to follow it.
 func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	if err := iothub.CheckJobID(id); err != nil {
@@ -169,7 +172,7 @@ func newVerdict(r watch.Report) *verdict {
 	return &verdict{Devices: r.Total(), Succeeded: r.Succeeded(), Pending: r.Counts()[iothub.Pending]}
 }
 
-// follow starts to follow a job, unless the console already does.
+// follow starts to follow a job, unless the console already follows it.
 func (s *Server) follow(j iothub.Job) {
 	isNew := false
 	s.feed.do(s.ctx, func(f *feed) {
@@ -198,7 +201,7 @@ func (s *Server) followToEnd(current job) {
 		},
 		Progress: func(j iothub.Job) {
 			current = newJob(j)
-			current.Ended = false // the job ends for the page when its rows are judged
+			current.Ended = false // for the page, the job ends when the devices are judged
 			publish()
 		},
 		Note: func(text string) { current.Note = shown(text); publish() },
@@ -208,7 +211,7 @@ func (s *Server) followToEnd(current job) {
 		current.Note = shown(err.Error())
 		s.feed.do(s.ctx, func(f *feed) {
 			f.setJob(current, nil)
-			delete(f.jobs, current.ID) // opening the job on the page follows it again
+			delete(f.jobs, current.ID) // if the user opens the job, the console follows it again
 		})
 		return
 	}
@@ -227,8 +230,8 @@ func (s *Server) followToEnd(current job) {
 	}
 }
 
-// setJob stores the state of a job and publishes it. It keeps only the last ended jobs,
-// because the hub has all of them.
+// setJob stores the state of a job and publishes it. It forgets all ended jobs but the
+// last maxEnded, because the hub still has them.
 func (f *feed) setJob(j job, report any) {
 	f.jobs[j.ID] = &trackedJob{j, report}
 	f.publish("job", j)

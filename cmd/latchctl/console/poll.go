@@ -9,28 +9,29 @@ import (
 )
 
 const (
-	// settleDelay is the time between the end of a job and the second read after it.
-	// Devices report their new state shortly after they have answered.
+	// settleDelay is the pause between the two reads of the doors after the end of a job.
+	// The second read is necessary because devices report their new state shortly after
+	// they have answered.
 	settleDelay = 2 * time.Second
 
 	// gatherDelay is how long the console collects the hub's events before it reads the
-	// changed devices. No other pause applies: only the embedded hub sends events, and
-	// if it enforces a tier's limits it throttles its clients itself.
+	// changed devices. The query budget does not delay these reads. Only the embedded hub
+	// sends events, and it throttles its clients itself if it enforces a tier's limits.
 	gatherDelay = 200 * time.Millisecond
 
 	// liveRefresh is the time between two reads of all doors while the hub sends events.
 	liveRefresh = time.Minute
 
-	// maxChanged is the largest number of changed devices that are read by id. If more
-	// devices have changed, all doors are read.
+	// maxChanged is the maximum number of changed devices that the console reads by id.
+	// If more devices have changed, it reads all doors.
 	maxChanged = 100
 )
 
-// pollDoors keeps the feed's doors up to date until ctx ends. While a page is open it
+// pollDoors keeps the list of doors up to date until ctx ends. While a page is open, it
 // reads the doors periodically, on request, and when the hub reports changes.
 func (s *Server) pollDoors(ctx context.Context) {
-	extraReads := 0  // number of further reads that are due after settleDelay
-	var ids []string // devices to read; nil means all
+	extraReads := 0  // number of reads still to make, each after a pause of settleDelay
+	var ids []string // ids of the devices to read; nil means all
 
 	for {
 		waited, err := s.feed.awaitSubscriber(ctx)
@@ -38,7 +39,7 @@ func (s *Server) pollDoors(ctx context.Context) {
 			return
 		}
 		if waited {
-			ids = nil // the list is out of date
+			ids = nil // the list is out of date, because no page was open
 		}
 
 		pause, err := s.updateDoors(ctx, ids)
@@ -57,8 +58,8 @@ func (s *Server) pollDoors(ctx context.Context) {
 	}
 }
 
-// updateDoors reads the devices with the given ids (nil means all) and publishes the
-// result. It returns the pause before the next periodic read.
+// updateDoors reads the devices with the given ids, or all devices if ids is nil, and
+// publishes the result. It returns the pause before the next periodic read.
 func (s *Server) updateDoors(ctx context.Context, ids []string) (pause time.Duration, err error) {
 	doors, err := s.queryDoors(ctx, ids)
 	if ctx.Err() != nil {
@@ -87,13 +88,14 @@ func (s *Server) updateDoors(ctx context.Context, ids []string) (pause time.Dura
 	return max(interval, s.budget.wait(now)), err
 }
 
-// interval returns the time between two reads of so many doors.
+// interval returns the time between two periodic reads of the given number of doors.
 func (s *Server) interval(doors int) time.Duration {
 	return max(s.opts.Refresh, time.Duration(queriesFor(doors))*timePerQuery)
 }
 
-// awaitNextRead waits until doors must be read again. It returns the ids of the devices
-// to read; nil means all. A request sets extraReads.
+// awaitNextRead waits until the console must read doors again: after the pause, on
+// request, or when the hub reports changes. It returns the ids of the devices to read;
+// nil means all. If it returns because of a request, it sets extraReads.
 func (s *Server) awaitNextRead(ctx context.Context, pause time.Duration, extraReads *int) []string {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -111,7 +113,7 @@ func (s *Server) awaitNextRead(ctx context.Context, pause time.Duration, extraRe
 			var ids []string
 			s.feed.do(ctx, func(f *feed) { ids = f.takeChanged() })
 			if ids != nil && len(ids) == 0 {
-				gathered = nil // an earlier read included these changes
+				gathered = nil // an earlier read already included the changes
 				continue
 			}
 			return ids
@@ -121,13 +123,13 @@ func (s *Server) awaitNextRead(ctx context.Context, pause time.Duration, extraRe
 		case <-ctx.Done():
 		}
 
-		s.feed.do(ctx, func(f *feed) { f.takeChanged() }) // reading all doors includes them
+		s.feed.do(ctx, func(f *feed) { f.takeChanged() }) // the read of all doors includes the changed devices
 		return nil
 	}
 }
 
-// refreshNow requests a read of all doors, and extraReads more reads after settleDelay
-// for devices that report late.
+// refreshNow requests a read of all doors. extraReads more reads follow, each after
+// settleDelay, for devices that report late.
 func (s *Server) refreshNow(extraReads int) {
 	select {
 	case s.refresh <- extraReads:
@@ -135,7 +137,8 @@ func (s *Server) refreshNow(extraReads int) {
 	}
 }
 
-// queryDoors reads the devices with the given ids from the hub; nil means all.
+// queryDoors reads from the hub the devices with the given ids, or all devices if ids
+// is nil.
 func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
 	query := doorQuery
 	if ids != nil {
@@ -158,8 +161,8 @@ func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
 	return doors, nil
 }
 
-// replaceDoors returns doors with the devices of ids replaced by those in current. A
-// device that is missing in current was deleted.
+// replaceDoors returns a copy of doors in which current replaces the devices with the
+// given ids. A device that current lacks was deleted from the hub.
 func replaceDoors(doors []door, ids []string, current []door) []door {
 	others := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return slices.Contains(ids, d.ID) })
 	return append(others, current...)

@@ -10,10 +10,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBody limits a request body, in bytes. A job request lists the id of every door.
+// maxBody is the maximum size of a request body, in bytes. It must be large because a
+// request for a job lists the id of every door.
 const maxBody = 4 << 20
 
-// httpError is an error of the console itself, with its HTTP status.
+// httpError is an error that the console itself found, with its HTTP status.
 type httpError struct {
 	status int
 	text   string
@@ -21,7 +22,7 @@ type httpError struct {
 
 func (e *httpError) Error() string { return e.text }
 
-// badRequest turns err into an error with status 400.
+// badRequest returns an error with the text of err and the HTTP status 400.
 func badRequest(err error) error { return &httpError{http.StatusBadRequest, err.Error()} }
 
 // api returns a handler that calls f and sends its error, if any, as JSON.
@@ -33,9 +34,9 @@ func (s *Server) api(f func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
-// statusOf returns the HTTP status for an error. A refusal of the user's request by the
-// hub keeps the hub's status. Every other failure of the hub, including a refused login,
-// becomes 502.
+// statusOf returns the HTTP status with which the console reports an error. If the hub
+// refused the user's request, it is the hub's own status. For every other failure of
+// the hub, including a refused login, it is 502.
 func statusOf(err error) int {
 	if e, ok := errors.AsType[*httpError](err); ok {
 		return e.status
@@ -71,7 +72,7 @@ func respondError(w http.ResponseWriter, status int, text string) {
 	w.Write(body)
 }
 
-// decode reads a JSON request body into v. It refuses unknown fields.
+// decode parses a JSON request body into v. It returns an error for unknown fields.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()

@@ -24,7 +24,7 @@ type rolloutSummary struct {
 	Counts  rollout.Counts `json:"counts"`
 }
 
-// rolloutDetail is a rollout with its waves and its failed devices.
+// rolloutDetail is a rollout with its waves (groups of devices) and its failed devices.
 type rolloutDetail struct {
 	rolloutSummary
 	AbortAbove string         `json:"abortAbove"`
@@ -35,9 +35,10 @@ type rolloutDetail struct {
 	Failed     []failedDevice `json:"failed"`
 }
 
-// wave is one wave of a rollout.
+// wave is one wave of a rollout: a group of devices that is called before the next
+// group.
 type wave struct {
-	State  string         `json:"state"` // passed, waiting, or the state of the current wave
+	State  string         `json:"state"` // passed, waiting, or the state that waveState gives the current wave
 	Counts rollout.Counts `json:"counts"`
 }
 
@@ -80,7 +81,8 @@ func newRolloutDetail(r rollout.Rollout) rolloutDetail {
 	return detail
 }
 
-// waveState returns the state of wave i. The current wave has the state of the rollout.
+// waveState returns the state of wave i: "passed" or "waiting". The current wave has
+// the phase of a running rollout, else the status of the rollout.
 func waveState(r rollout.Rollout, i int) string {
 	switch {
 	case r.Waves[i].Passed:
@@ -93,8 +95,9 @@ func waveState(r rollout.Rollout, i int) string {
 	return string(r.Phase)
 }
 
-// listRollouts answers with the rollouts on this hub that were started from this
-// computer, newest first. The console only shows rollouts; latchctl rollout runs them.
+// listRollouts sends the page the rollouts on this hub that were started from this
+// computer, newest first. The console only shows rollouts; the command latchctl rollout
+// runs them.
 func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 	list := []rolloutSummary{}
 	if s.opts.Rollouts != "" {
@@ -103,7 +106,7 @@ func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		for _, id := range ids {
-			// An unreadable file is skipped here; latchctl rollout list reports it.
+			// Skip an unreadable file; latchctl rollout list reports it.
 			if one, err := s.opts.Rollouts.Load(id); err == nil && one.Hub == s.opts.HubName {
 				list = append(list, newRolloutSummary(one))
 			}
@@ -114,7 +117,7 @@ func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, list)
 }
 
-// showRollout answers with the details of a rollout.
+// showRollout sends the page the details of a rollout.
 func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	if err := iothub.CheckJobID(id); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// DefaultRefresh is the default for Options.Refresh.
+// DefaultRefresh is the default value of Options.Refresh.
 const DefaultRefresh = 10 * time.Second
 
 // Hub is the part of the service API that the console uses. [*rest.Client] implements it.
@@ -30,12 +30,12 @@ type Hub interface {
 	Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error]
 }
 
-// Options configures a console. The functions come from latchctl's commands, so that the
-// console and the commands behave alike.
+// Options configures a console. latchctl's commands provide the functions in it, so
+// that the console behaves like the commands.
 type Options struct {
 	Hub          Hub
 	HubName      string        // host name that the page shows
-	ConfirmAbove int           // to unlock more devices than this, the user must type their number
+	ConfirmAbove int           // if the user unlocks more doors than this, the page makes the user type their number
 	Refresh      time.Duration // minimum time between two periodic reads of the doors
 	Rollouts     rollout.Store // folder of the rollouts' files; empty if no such folder is known
 	Now          func() time.Time
@@ -56,21 +56,21 @@ type Options struct {
 	Report func(watch.Report) any
 }
 
-// Server is a console that listens on one address.
+// Server is a console that listens on one address. Listen creates it.
 type Server struct {
 	opts     Options
 	listener net.Listener
 	guard    *guard
 	feed     *feed
 	budget   queryBudget
-	refresh  chan int        // requests to read all doors; the value is the number of extra reads
-	changes  chan struct{}   // signals that the hub reported a change
+	refresh  chan int        // requests for a read of all doors; each value is the number of extra reads that follow
+	changes  chan struct{}   // receives a value when the hub has reported a change
 	ctx      context.Context // ends when Serve ends
 	running  sync.WaitGroup
 }
 
-// Listen opens a console on a loopback address, such as 127.0.0.1:8090. Port 0 chooses a
-// free port.
+// Listen creates a console that listens on a loopback address, such as 127.0.0.1:8090.
+// Port 0 chooses a free port.
 func Listen(address string, opts Options) (*Server, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -101,11 +101,11 @@ func Listen(address string, opts Options) (*Server, error) {
 
 var errNotLoopback = errors.New("not a loopback address with a port; want an address of this computer, such as 127.0.0.1:8090")
 
-// IsNotLoopback reports whether Listen refused an address because it is not a loopback
-// address with a port.
+// IsNotLoopback reports whether err means that Listen was given something else than a
+// loopback address with a port.
 func IsNotLoopback(err error) bool { return errors.Is(err, errNotLoopback) }
 
-// URL returns the address that opens the console in one browser, once.
+// URL returns the address that opens the console in a browser. The address works once.
 func (s *Server) URL() string { return s.guard.url() }
 
 // Serve answers requests until ctx ends.
@@ -141,7 +141,7 @@ func (s *Server) Serve(ctx context.Context) error {
 //go:embed page
 var files embed.FS
 
-// handler returns the handler for all of the console's paths.
+// handler returns the HTTP handler of the console.
 func (s *Server) handler() http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
@@ -171,7 +171,7 @@ func (s *Server) handler() http.Handler {
 	return s.guard.protect(mux, refused, "/style.css", "/icon.svg")
 }
 
-// session answers with the page's settings and the secret for its changes.
+// session sends the page its settings, and the secret that each change must carry.
 func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, struct {
 		Hub          string `json:"hub"`

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// writeTimeout is how long the write of one event to a page may take.
+// writeTimeout is the maximum time to write one event to a page.
 const writeTimeout = 10 * time.Second
 
-// stream sends a page the current state and then every change, as server-sent events:
-// doors (the whole list), changes (the changed doors), status and job.
+// stream sends a page the current state and then every change, as server-sent events.
+// The events are doors (the whole list), changes (the changed doors), status, and job.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	sub := s.feed.subscribe(r.Context())
 	if sub == nil {

@@ -2,8 +2,8 @@ package rollout
 
 import "time"
 
-// jobOverhead is the time that a job takes in addition to its devices: to create it, to
-// start it, to notice its end and to read its rows.
+// jobOverhead is the time that latchctl and the hub need for each job in addition to
+// the calls: to create it, to start it, to notice its end and to read its rows.
 const jobOverhead = time.Second
 
 // Estimate is the minimum duration of a rollout.
@@ -12,12 +12,13 @@ type Estimate struct {
 	Soak  time.Duration // time to wait between the waves
 }
 
-// Total returns the time for calls and soaking.
+// Total returns the sum of both times: calls and soak times.
 func (e Estimate) Total() time.Duration { return e.Calls + e.Soak }
 
-// Estimate computes the minimum duration of the rest of a rollout. rate is the number of
-// devices that the hub calls per second; with rate 0 the result covers soaking only.
-// Devices that do not answer, and other jobs of the hub, make the rollout longer.
+// Estimate returns the minimum duration of the rest of a rollout. rate is the number of
+// devices that the hub calls per second. If rate is 0, the estimate covers only the
+// soak times (the waits between the waves). Devices that do not answer, and other jobs
+// on the hub, make the rollout longer.
 func (r Rollout) Estimate(rate int) Estimate {
 	var e Estimate
 	rest := r.clone()

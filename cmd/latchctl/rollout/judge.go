@@ -7,8 +7,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// failures returns the devices that did not succeed in an ended job. A device without a
-// row did not succeed: either it was deleted, or the hub has lost its row.
+// failures returns the devices that did not succeed in a job that has ended. A device
+// without a row in the job's results did not succeed: it was deleted, or the hub has
+// lost the row.
 func failures(j Job, report watch.Report) map[string]Failure {
 	missing := Failure{iothub.Gone, "the hub has no row for this device: it was not in the registry when the job started"}
 	if report.Missing > 0 {
@@ -30,8 +31,9 @@ func failures(j Job, report watch.Report) map[string]Failure {
 	return failed
 }
 
-// judge aborts the rollout if too many devices have failed. Waves with fewer devices than
-// Rules.MinDevices are judged together with the following waves.
+// judge aborts the rollout if too many devices have failed. It judges a wave (a group
+// of devices) with fewer devices than Rules.MinDevices together with the following
+// waves.
 func (r *Rollout) judge() {
 	first, last := 0, r.CurrentWave()
 	var c Counts

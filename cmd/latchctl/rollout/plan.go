@@ -14,23 +14,23 @@ import (
 const (
 	// maxQuery is IoT Hub's limit on the length of a query, in characters.
 	maxQuery = 8192
-	// MaxCondition is the limit on the length of a condition, in characters. It is lower
-	// than maxQuery because the hub adds SELECT, FROM and WHERE.
+	// MaxCondition is the maximum length of a condition, in characters. It is lower than
+	// maxQuery because the hub puts SELECT, FROM and WHERE in front of the condition.
 	MaxCondition = maxQuery - 192
 
 	// maxWaves is the maximum number of waves of a rollout.
 	maxWaves = 99
 )
 
-// Size is the size of a wave including all earlier waves. It is either a number of
-// devices or a percentage of all devices.
+// Size is the number of devices that have been called by the end of a wave, earlier
+// waves included. It is either a number or a percentage of all devices.
 type Size struct {
 	Count   int     // number of devices; 0 if the size is a percentage
 	Percent Percent // percentage of all devices; 0 if the size is a number
 }
 
-// ParseWaves parses wave sizes such as "1,10%,100%". The sizes must grow, and the last
-// must be 100%.
+// ParseWaves parses a list of wave sizes, such as "1,10%,100%". Each size must be
+// larger than the previous size, and the last size must be 100%.
 func ParseWaves(text string) ([]Size, error) {
 	var sizes []Size
 	for field := range strings.SplitSeq(text, ",") {
@@ -73,7 +73,7 @@ func parseSize(text string) (Size, error) {
 	return Size{Count: n}, nil
 }
 
-// String formats the size as ParseWaves accepts it.
+// String formats the size in the syntax that ParseWaves accepts.
 func (s Size) String() string {
 	if s.Count > 0 {
 		return strconv.Itoa(s.Count)
@@ -81,7 +81,7 @@ func (s Size) String() string {
 	return s.Percent.String()
 }
 
-// of returns the number of devices that the size means in a fleet of n devices.
+// of returns the number of devices for this size if all waves together have n devices.
 func (s Size) of(n int) int {
 	if s.Count > 0 {
 		return min(s.Count, n)
@@ -89,8 +89,8 @@ func (s Size) of(n int) int {
 	return s.Percent.of(n)
 }
 
-// PlanWaves divides devices into waves, sorted by id. A size that adds no device to the
-// earlier waves creates no wave.
+// PlanWaves sorts devices by id and divides them into waves. A size that adds no device
+// to the earlier waves creates no wave.
 func PlanWaves(devices []string, sizes []Size) [][]string {
 	devices = slices.Clone(devices)
 	slices.Sort(devices)
@@ -107,8 +107,9 @@ func PlanWaves(devices []string, sizes []Size) [][]string {
 	return waves
 }
 
-// SplitDevices divides devices into parts, so that the condition that names the devices of
-// a part has at most limit characters. A part has at least one device.
+// SplitDevices divides devices into parts. The condition that names all devices of a
+// part has at most limit characters. Each part has at least one device, even if this
+// device's condition exceeds limit.
 func SplitDevices(devices []string, limit int) [][]string {
 	emptyLength := len(rest.DevicesIn(nil))
 	first, length := 0, emptyLength

@@ -9,29 +9,32 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 )
 
-// maxJobAge is the age up to which Run relies on finding a job on the hub. IoT Hub keeps
-// ended jobs for 30 days; one day is a margin.
+// maxJobAge is the age up to which Run expects to find a job on the hub. IoT Hub
+// deletes jobs 30 days after their end; one day is a safety margin.
 const maxJobAge = 29 * 24 * time.Hour
 
-// Executor performs the actions of a rollout. Each function returns when its action is
-// done or the context ends.
+// Executor holds the functions that perform the actions of a rollout. Each function
+// returns when its action is done or its context ends.
 type Executor struct {
-	// RunJob creates a job unless the hub already has it, and follows it until it ends.
+	// RunJob creates a job unless the hub already has it, and follows the job until it
+	// ends.
 	RunJob func(ctx context.Context, job RunJob) (watch.Report, error)
 	// SleepUntil waits until the given time.
 	SleepUntil func(ctx context.Context, t time.Time) error
-	// FindFailing returns the devices whose twins do not meet the condition.
+	// FindFailing returns the ids of the devices whose twins do not meet the condition.
 	FindFailing func(ctx context.Context, devices []string, condition string) ([]string, error)
 
-	// Save stores the state of the rollout.
+	// Save writes the state of the rollout to its file.
 	Save func(Rollout) error
 	Now  func() time.Time
-	// OnStep receives each new state and the next action, after Save has stored the state.
+	// Run calls OnStep with each new state and the next action, after it has saved the
+	// state.
 	OnStep func(r Rollout, next Action)
 }
 
-// Run processes an event and continues the rollout until it ends, an error occurs or ctx
-// ends. It returns the rollout as last saved. After an error the rollout can be resumed.
+// Run executes the rollout's steps, starting with event e, until the rollout ends, an
+// error occurs or ctx ends. It returns the rollout as last saved. After an error, the
+// rollout can be resumed.
 func Run(ctx context.Context, r Rollout, e Event, x Executor) (Rollout, error) {
 	for e != nil {
 		next, action := Step(r, e, x.Now())
@@ -54,8 +57,8 @@ func Run(ctx context.Context, r Rollout, e Event, x Executor) (Rollout, error) {
 	return r, nil
 }
 
-// perform carries out an action and returns the resulting event. The event is nil after
-// the last action.
+// perform executes an action and returns the event that follows from it. It returns nil
+// after the last action.
 func (x Executor) perform(ctx context.Context, r Rollout, action Action) (Event, error) {
 	switch a := action.(type) {
 	case RunJob:

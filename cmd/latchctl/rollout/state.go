@@ -27,13 +27,13 @@ type Phase string
 
 // The phases of a wave.
 const (
-	Calling  Phase = "calling"  // its jobs are running
-	Soaking  Phase = "soaking"  // the soak time runs
-	Checking Phase = "checking" // the devices' twins are compared with the condition
+	Calling  Phase = "calling"  // the wave's jobs call its devices
+	Soaking  Phase = "soaking"  // the rollout waits for the soak time to pass
+	Checking Phase = "checking" // the rollout checks whether the twins meet Rules.Require
 )
 
-// Work is the method or twin change that a rollout applies to every device. It is the part
-// of a job that is the same for all waves.
+// Work is the method or twin change that a rollout applies to every device. The jobs of
+// all waves have the same work.
 type Work struct {
 	Type         iothub.JobType        `json:"type"`
 	Method       *iothub.MethodRequest `json:"cloudToDeviceMethod,omitempty"`
@@ -43,13 +43,13 @@ type Work struct {
 
 // Rules decide when a rollout continues with the next wave.
 type Rules struct {
-	Soak       int64   `json:"soakSeconds,omitempty"` // seconds to wait after each wave
-	AbortAbove Percent `json:"abortAbove"`            // abort if more devices fail
-	MinDevices int     `json:"minDevices,omitempty"`  // judge smaller waves together with the next
-	Require    string  `json:"require,omitempty"`     // condition that twins must meet after a wave; empty for none
+	Soak       int64   `json:"soakSeconds,omitempty"` // soak time: seconds to wait after each wave
+	AbortAbove Percent `json:"abortAbove"`            // abort if a larger share of the judged devices has failed
+	MinDevices int     `json:"minDevices,omitempty"`  // judge waves with fewer devices together with the next wave
+	Require    string  `json:"require,omitempty"`     // condition that the devices' twins must meet after a wave; empty for none
 }
 
-// Rollout is the complete state of a rollout, as stored in its file.
+// Rollout is the complete state of a rollout, as its file stores it.
 type Rollout struct {
 	ID      string    `json:"id"`
 	Hub     string    `json:"hub"` // host name of the hub
@@ -66,13 +66,14 @@ type Rollout struct {
 	Waves     []Wave     `json:"waves"`
 }
 
-// Wave is a group of devices. All of them are called before the next wave begins.
+// Wave is a group of devices. The rollout calls all devices of a wave before it begins
+// the next wave.
 type Wave struct {
-	// Jobs call the devices, one job after the other. The jobs of a retry come last and
-	// call devices of the earlier jobs again.
+	// Jobs call the wave's devices, one job after the other. If the rollout calls failed
+	// devices again, it appends new jobs.
 	Jobs []Job `json:"jobs"`
-	// Failed maps the failed devices to their failures. A device that will be called again
-	// is removed from it.
+	// Failed maps the id of each failed device to its failure. It does not contain
+	// devices that the rollout will call again.
 	Failed map[string]Failure `json:"failed,omitempty"`
 	Passed bool               `json:"passed,omitempty"`
 }
@@ -81,7 +82,8 @@ type Wave struct {
 type Job struct {
 	ID      string   `json:"id"`
 	Devices []string `json:"devices"`
-	// SubmittedAt is the time from which the hub may have the job; nil before that.
+	// SubmittedAt is the time of the first attempt to create the job. The hub may have
+	// the job from this time on. nil means that no attempt was made.
 	SubmittedAt *time.Time `json:"begun,omitempty"`
 	Ended       bool       `json:"ended,omitempty"`
 }
@@ -92,11 +94,12 @@ type Failure struct {
 	Reason  string         `json:"reason,omitempty"`
 }
 
-// NotAsRequired is the outcome of a device that executed the command but whose twin does
-// not meet the required condition.
+// NotAsRequired is the outcome of a device that executed the command, but whose twin
+// does not meet the condition Rules.Require.
 const NotAsRequired iothub.Outcome = "not as required"
 
-// New creates a rollout and plans its jobs. Pass the event [Start] to begin it.
+// New creates a rollout and plans its jobs. Pass the event [Start] to [Run] to begin
+// the rollout.
 func New(id, hub, where string, work Work, rules Rules, waves [][]string, now time.Time) Rollout {
 	r := Rollout{
 		ID: id, Hub: hub, Created: now.UTC().Truncate(time.Second), Where: where, Work: work, Rules: rules,
@@ -111,7 +114,7 @@ func New(id, hub, where string, work Work, rules Rules, waves [][]string, now ti
 	return r
 }
 
-// addJobs adds jobs for the given devices to a wave.
+// addJobs appends jobs to a wave. The jobs call the given devices.
 func (r *Rollout) addJobs(wave int, devices []string) {
 	w := &r.Waves[wave]
 	for _, part := range SplitDevices(devices, MaxCondition) {
@@ -123,7 +126,7 @@ func (r *Rollout) addJobs(wave int, devices []string) {
 	}
 }
 
-// job returns j in the form of the service API.
+// job returns j as a job of the service API.
 func (r Rollout) job(j Job) iothub.Job {
 	return iothub.Job{
 		JobID: j.ID, Type: r.Work.Type, QueryCondition: rest.DevicesIn(j.Devices),
@@ -132,7 +135,7 @@ func (r Rollout) job(j Job) iothub.Job {
 	}
 }
 
-// clone returns a copy of r whose waves and jobs can be changed.
+// clone returns a copy of r. Changes to the waves and jobs of the copy do not change r.
 func (r Rollout) clone() Rollout {
 	r.Waves = slices.Clone(r.Waves)
 	for i, w := range r.Waves {
@@ -142,8 +145,8 @@ func (r Rollout) clone() Rollout {
 	return r
 }
 
-// CurrentWave returns the index of the first wave that has not passed, or len(r.Waves) if
-// all have passed.
+// CurrentWave returns the index of the first wave that has not passed, or len(r.Waves)
+// if all waves have passed.
 func (r Rollout) CurrentWave() int {
 	i := slices.IndexFunc(r.Waves, func(w Wave) bool { return !w.Passed })
 	if i < 0 {
@@ -152,12 +155,13 @@ func (r Rollout) CurrentWave() int {
 	return i
 }
 
-// currentJob returns the index of the first job that has not ended, or -1.
+// currentJob returns the index of the wave's first job that has not ended, or -1 if all
+// jobs have ended.
 func (w Wave) currentJob() int {
 	return slices.IndexFunc(w.Jobs, func(j Job) bool { return !j.Ended })
 }
 
-// Devices returns the ids of the wave's devices in calling order, each once.
+// Devices returns the ids of the wave's devices in calling order, without duplicates.
 func (w Wave) Devices() []string {
 	var devices []string
 	seen := make(map[string]bool)
@@ -174,7 +178,8 @@ func (w Wave) Devices() []string {
 	return devices
 }
 
-// Pending returns the ids of the devices whose job has not ended or has not been created.
+// Pending returns the ids of the wave's devices whose job has not ended, or has not
+// been created.
 func (w Wave) Pending() []string {
 	var devices []string
 	for _, j := range w.Jobs {
@@ -185,8 +190,8 @@ func (w Wave) Pending() []string {
 	return devices
 }
 
-// RunningJob returns the id of the job that was submitted and is not known to have ended,
-// or "" if no such job exists.
+// RunningJob returns the id of the job that may be running: it was submitted and is not
+// known to have ended. It returns "" if there is no such job.
 func (r Rollout) RunningJob() string {
 	for _, w := range r.Waves {
 		for _, j := range w.Jobs {
@@ -198,7 +203,7 @@ func (r Rollout) RunningJob() string {
 	return ""
 }
 
-// Counts counts devices by result.
+// Counts holds numbers of devices by result.
 type Counts struct {
 	Devices   int `json:"devices"`
 	Succeeded int `json:"succeeded"`
@@ -211,14 +216,14 @@ func (c Counts) Add(d Counts) Counts {
 	return Counts{c.Devices + d.Devices, c.Succeeded + d.Succeeded, c.Failed + d.Failed, c.Pending + d.Pending}
 }
 
-// Counts returns the counts of the wave's devices.
+// Counts returns the numbers of the wave's devices by result.
 func (w Wave) Counts() Counts {
 	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending())}
 	c.Succeeded = c.Devices - c.Failed - c.Pending
 	return c
 }
 
-// Counts returns the counts of all devices.
+// Counts returns the numbers of all devices by result.
 func (r Rollout) Counts() Counts {
 	var all Counts
 	for _, w := range r.Waves {

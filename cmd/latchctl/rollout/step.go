@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Event is an input of Step.
+// Event is an input of [Step]: something that happened to the rollout.
 type Event interface{ event() }
 
 // The events.
@@ -19,11 +19,12 @@ type (
 	Start struct{}
 	// Stop means that the user stops the rollout.
 	Stop struct{ Reason string }
-	// JobEnded is the result of the action RunJob.
+	// JobEnded means that the action RunJob is done, with the results of the job.
 	JobEnded struct{ Report watch.Report }
-	// SoakOver is the end of the action Soak.
+	// SoakOver means that the action Soak is done.
 	SoakOver struct{}
-	// Checked is the result of the action Check: the devices that do not meet the condition.
+	// Checked means that the action Check is done. Failing holds the ids of the devices
+	// whose twins do not meet the required condition.
 	Checked struct{ Failing []string }
 )
 
@@ -33,7 +34,7 @@ func (JobEnded) event() {}
 func (SoakOver) event() {}
 func (Checked) event()  {}
 
-// Action is an output of Step: the next thing to do.
+// Action is an output of [Step]: the next thing to do.
 type Action interface{ action() }
 
 // The actions.
@@ -50,7 +51,8 @@ type (
 	Soak struct{ Until time.Time }
 	// Check means: find the devices whose twins do not meet the required condition.
 	Check struct{ Devices []string }
-	// End means: do nothing. The rollout is done, or the user must decide.
+	// End means: do nothing. The rollout is done, or the user must decide how to
+	// continue.
 	End struct{}
 )
 
@@ -59,8 +61,8 @@ func (Soak) action()   {}
 func (Check) action()  {}
 func (End) action()    {}
 
-// Step processes an event and returns the new state and the next action. Save the new state
-// before you perform the action.
+// Step processes an event and returns the rollout's new state and its next action. Save
+// the new state before you perform the action.
 func Step(r Rollout, e Event, now time.Time) (Rollout, Action) {
 	r = r.clone()
 	now = now.UTC()
@@ -87,8 +89,8 @@ func Step(r Rollout, e Event, now time.Time) (Rollout, Action) {
 }
 
 // start sets the status to running. A rollout that was stopped or interrupted continues
-// where it was. A rollout that was aborted or ended with failed devices first calls these
-// devices again.
+// where it was. A rollout that was aborted, or is done with failed devices, first calls
+// the failed devices again.
 func (r *Rollout) start() {
 	retry := r.Status == Aborted || r.Status == Done
 	r.Status, r.Reason = Running, ""
@@ -105,8 +107,8 @@ func (r *Rollout) start() {
 	}
 }
 
-// jobEnded records the failed devices of an ended job. It aborts the rollout if the job
-// itself failed or too many devices have failed.
+// jobEnded records the failed devices of a job that has ended. It aborts the rollout if
+// the job itself failed or too many devices have failed.
 func (r *Rollout) jobEnded(report watch.Report) {
 	w := &r.Waves[r.CurrentWave()]
 	j := &w.Jobs[w.currentJob()]
@@ -126,8 +128,8 @@ func (r *Rollout) jobEnded(report watch.Report) {
 	}
 }
 
-// checked records the devices that do not meet the condition. The wave passes unless too
-// many devices have failed.
+// checked records the devices whose twins do not meet the required condition as failed.
+// The wave then passes, unless too many devices have failed.
 func (r *Rollout) checked(failing []string) {
 	w := &r.Waves[r.CurrentWave()]
 	for _, id := range failing {
@@ -140,7 +142,7 @@ func (r *Rollout) checked(failing []string) {
 	}
 }
 
-// fail records the failure of a device.
+// fail records the failure of a device of the wave.
 func (w *Wave) fail(id string, failure Failure) {
 	if w.Failed == nil {
 		w.Failed = make(map[string]Failure)
@@ -154,8 +156,8 @@ func (r *Rollout) passWave() {
 	r.Phase, r.SoakUntil = Calling, nil
 }
 
-// next returns the next action of a running rollout. It moves through the phases that need
-// no action.
+// next returns the next action of a running rollout. If the current phase needs no
+// action, next moves the rollout to the following phase or wave.
 func (r *Rollout) next(now time.Time) Action {
 	for r.CurrentWave() < len(r.Waves) {
 		w := &r.Waves[r.CurrentWave()]
@@ -189,14 +191,14 @@ func (r *Rollout) next(now time.Time) Action {
 	return End{}
 }
 
-// soaks reports whether the soak time runs after the current wave. After the last wave it
-// runs only if twins must meet a condition.
+// soaks reports whether the rollout waits for the soak time after the current wave.
+// After the last wave it waits only if twins must meet a condition.
 func (r *Rollout) soaks() bool {
 	isLast := !slices.ContainsFunc(r.Waves[r.CurrentWave()+1:], func(w Wave) bool { return !w.Passed })
 	return r.Rules.Soak > 0 && (!isLast || r.Rules.Require != "")
 }
 
-// succeeded returns the devices of the wave that have not failed.
+// succeeded returns the ids of the wave's devices that have not failed.
 func (w Wave) succeeded() []string {
 	return slices.DeleteFunc(w.Devices(), func(id string) bool {
 		_, failed := w.Failed[id]

@@ -12,14 +12,15 @@ import (
 	"github.com/latchd/latchd/transport/durable"
 )
 
-// stopInterval is how often a running rollout checks for a stop request.
+// stopInterval is how often the process that runs a rollout checks for a request to
+// stop it.
 const stopInterval = 100 * time.Millisecond
 
 // ErrBusy means that another latchctl process is running the rollout.
 var ErrBusy = errors.New("another latchctl process is running this rollout")
 
-// Lock makes sure that no other process runs the rollout. The lock ends when unlock is
-// called or the process ends.
+// Lock locks the rollout, so that no other process can run it. The lock ends when
+// unlock is called or the process ends.
 func (s Store) Lock(id string) (unlock func() error, err error) {
 	if err := durable.MakeDir(string(s), 0o700); err != nil {
 		return nil, err
@@ -32,8 +33,8 @@ func (s Store) Lock(id string) (unlock func() error, err error) {
 	return unlock, err
 }
 
-// stopFile returns the path of the file that requests a stop. The file outlives both the
-// process that requests the stop and the process that runs the rollout.
+// stopFile returns the path of the file that requests a stop of the rollout. The file
+// remains even if the requesting process or the running process ends.
 func (s Store) stopFile(id string) string { return filepath.Join(string(s), id+".stop") }
 
 // RequestStop asks the process that runs the rollout to stop before the next job.
@@ -44,13 +45,14 @@ func (s Store) RequestStop(id, reason string) error {
 	return nil
 }
 
-// StopRequested reports whether a stop is requested, and the reason.
+// StopRequested reports whether a stop of the rollout is requested, and returns the
+// reason.
 func (s Store) StopRequested(id string) (reason string, requested bool) {
 	text, err := os.ReadFile(s.stopFile(id))
 	return string(text), err == nil
 }
 
-// ClearStop removes a stop request, if there is one.
+// ClearStop removes the request to stop the rollout, if there is one.
 func (s Store) ClearStop(id string) error {
 	if err := os.Remove(s.stopFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -58,7 +60,7 @@ func (s Store) ClearStop(id string) error {
 	return durable.SyncDir(string(s))
 }
 
-// stopError is the cause of a context that ended because of a stop request.
+// stopError is the cause that WithStop gives the context when a stop is requested.
 type stopError struct{ reason string }
 
 func (e stopError) Error() string { return "stop requested: " + e.reason }

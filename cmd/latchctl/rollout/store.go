@@ -15,10 +15,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fileVersion is the version of the file format that this program writes and reads.
+// fileVersion is the version of the rollout file format that this program writes and
+// reads.
 const fileVersion = 1
 
-// maxFile limits the size of a rollout's file, in bytes.
+// maxFile is the maximum size of a rollout's file, in bytes.
 const maxFile = 256 << 20
 
 // suffix is the suffix of a rollout's file name.
@@ -28,7 +29,7 @@ const suffix = ".json"
 type Store string
 
 // DefaultStore returns the folder latchctl/rollouts in XDG_STATE_HOME, else in
-// ~/.local/state. It returns "" if neither variable is set.
+// ~/.local/state. It returns "" if neither XDG_STATE_HOME nor HOME is set.
 func DefaultStore(getenv func(string) string) Store {
 	folder := getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(folder) {
@@ -64,7 +65,7 @@ func (s Store) Save(r Rollout) error {
 	return nil
 }
 
-// ErrNotFound means that the store has no rollout with the id.
+// ErrNotFound means that the store has no rollout with the requested id.
 var ErrNotFound = errors.New("no such rollout")
 
 // Load reads and checks the rollout's file.
@@ -116,7 +117,8 @@ func (s Store) List() ([]string, error) {
 	return ids, nil
 }
 
-// parse parses the content of a file and checks everything that Step relies on.
+// parse parses the content of a rollout's file and checks everything that Step relies
+// on.
 func parse(text []byte) (Rollout, error) {
 	var v struct{ Version int }
 	if err := json.Unmarshal(text, &v); err != nil {
@@ -135,7 +137,7 @@ func parse(text []byte) (Rollout, error) {
 	return f.Rollout, f.Rollout.check()
 }
 
-// check reports the first value that Step could not handle.
+// check returns an error for the first value in the file that Step could not handle.
 func (r Rollout) check() error {
 	isMethod := r.Work.Type == iothub.ScheduleDeviceMethod
 	isTwin := r.Work.Type == iothub.ScheduleUpdateTwin
@@ -162,7 +164,8 @@ func (r Rollout) check() error {
 	return checkWaves(r.Waves)
 }
 
-// checkWaves checks that job ids are unique, and that each device belongs to one wave.
+// checkWaves checks that all job ids differ, and that each device belongs to one wave
+// only.
 func checkWaves(waves []Wave) error {
 	jobs := make(map[string]bool)
 	waveOf := make(map[string]int)
