@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// decode parses an entry of the native protocol, as the journal does.
+// decode parses an entry in the journal's native protocol, as the journal does.
 func decode(entry string) (fields []field, err error) {
 	for entry != "" {
 		line, rest, ok := strings.Cut(entry, "\n")
@@ -85,7 +85,7 @@ func TestFieldName(t *testing.T) {
 	}
 }
 
-// logTo returns a logger that writes to the test server.
+// logTo returns a logger that sends its entries to the test server.
 func logTo(t *testing.T, s *server, level zapcore.Level) *zap.Logger {
 	t.Helper()
 	core, err := newJournalCore(s.name, "latchd", level)
@@ -150,7 +150,7 @@ func TestJournalLevels(t *testing.T) {
 	}
 }
 
-// An entry that is too large for a datagram is sent as a sealed file.
+// An entry that is too large for a datagram must be sent as a sealed file.
 func TestJournalLargeEntry(t *testing.T) {
 	journal := serve(t, false)
 	large := strings.Repeat("0123456789abcdef", 64<<10)
@@ -174,7 +174,7 @@ func TestJournalLargeEntry(t *testing.T) {
 	}
 }
 
-// If the journal does not read, the log drops and counts entries instead of waiting.
+// If the journal is busy, the logger must not wait. It must drop and count entries.
 func TestJournalDoesNotRead(t *testing.T) {
 	journal := serve(t, false)
 	core, err := newJournalCore(journal.name, "latchd", zap.InfoLevel)

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A notification has one of three results: no manager, not sent, sent.
+// A notification has one of three results: there is no service manager, the message was
+// not sent, or it was sent.
 func TestNotifyResults(t *testing.T) {
 	path, abstract := serve(t, false), serve(t, true)
 
@@ -48,7 +49,7 @@ func TestNotifyResults(t *testing.T) {
 	abstract.expect("READY=1\nSTATUS=locked")
 }
 
-// Without systemd, all functions can be called and do nothing.
+// Without systemd, all functions must do nothing and return no error.
 func TestWithoutSystemd(t *testing.T) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM"} {
 		t.Setenv(name, "")
@@ -189,7 +190,7 @@ func TestBarrierWaitsForSystemd(t *testing.T) {
 }
 
 func TestBarrierIsBounded(t *testing.T) {
-	systemd := serve(t, false) // a server that reads nothing
+	systemd := serve(t, false) // this server reads nothing
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if sent, err := (Manager{systemd.name}).Barrier(ctx); sent || !errors.Is(err, context.DeadlineExceeded) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestMain runs the tests, or child if a test has started this binary as a service
-// with stored files.
+// TestMain runs the tests. If a test has started this binary as a service with stored
+// files, it runs the function child instead.
 func TestMain(m *testing.M) {
 	if os.Getenv("SYSTEMD_TEST_CHILD") != "" {
 		child()
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child prints the stored files that it has received.
+// child prints the stored files that systemd has passed to this process.
 func child() {
 	os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()+len(os.Getenv("OTHER_PID"))))
 	for _, f := range Stored() {
@@ -82,7 +82,7 @@ func TestWatchdogInterval(t *testing.T) {
 		{"", "", 0, true},
 		{"2000000", own, 2 * time.Second, true},
 		{"2000000", "", 2 * time.Second, true},
-		{"2000000", "1", 0, true}, // systemd watches another process
+		{"2000000", "1", 0, true}, // systemd watches a process with another id
 		{"0", own, 0, false},
 		{"soon", own, 0, false},
 		{"2000000", "me", 0, false},

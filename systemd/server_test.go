@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// server stands in for systemd or the journal: a test reads the messages that the
-// package sends to the server's socket.
+// server simulates systemd or the journal. A test reads the messages that the package
+// sends to the server's socket.
 type server struct {
 	t    *testing.T
 	conn *net.UnixConn
-	name string // a path, or @ and an abstract name
+	name string // a path, or @ followed by an abstract name
 }
 
-// serve starts a server at a path or at an abstract name.
+// serve starts a server whose socket has a path or an abstract name.
 func serve(t *testing.T, abstract bool) *server {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "socket")
@@ -34,7 +34,7 @@ func serve(t *testing.T, abstract bool) *server {
 	return &server{t, conn, name}
 }
 
-// next returns the next message and the open files that it carries.
+// next waits for the next message. It returns the message and the open files in it.
 func (s *server) next() (string, []*os.File) {
 	s.t.Helper()
 	s.conn.SetReadDeadline(time.Now().Add(time.Minute))
@@ -64,7 +64,8 @@ func (s *server) next() (string, []*os.File) {
 	return string(message[:n]), files
 }
 
-// expect checks that the next message is want, and returns its open files.
+// expect checks that the next message equals want. It returns the open files in the
+// message.
 func (s *server) expect(want string) []*os.File {
 	s.t.Helper()
 	got, files := s.next()

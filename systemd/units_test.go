@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// systemd-analyze accepts the units and rates their exposure at 1.6 or less.
+// systemd-analyze must accept the unit files and rate their security exposure at 1.6 or
+// less.
 func TestUnits(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -40,8 +41,9 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// installed copies a unit to a temporary directory and returns the copy's path. The
-// copy starts a program that exists, because systemd-analyze checks that.
+// installed copies a unit file to a temporary directory and returns the copy's path.
+// systemd-analyze checks that a unit's program exists, so the copy names an existing
+// program.
 func installed(t *testing.T, unit string) string {
 	t.Helper()
 	text, err := os.ReadFile(unit)
@@ -68,7 +70,8 @@ func installed(t *testing.T, unit string) string {
 	return file
 }
 
-// Each group of directives in a unit has a comment with the reason for it.
+// In a unit file, each group of directives must have a comment that gives the reason
+// for it.
 func TestDirectivesHaveReasons(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []string{"latchd.service", "latchhub.service"} {

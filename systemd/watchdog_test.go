@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// Feed stops while the main loop is stuck and continues when the loop answers again.
+// Feed must stop calling notify while the main loop is stuck. It must continue when the
+// loop answers again.
 func TestFeedFollowsTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		alive := make(chan struct{})
 		block := make(chan time.Duration)
 		var calls atomic.Int32
-		go func() { // the main loop
+		go func() { // simulate the main loop
 			for {
 				select {
 				case alive <- struct{}{}:
@@ -46,7 +47,7 @@ func TestFeedFollowsTheLoop(t *testing.T) {
 		<-time.After(9900 * time.Millisecond)
 		expect("while the loop is stuck", 3)
 		<-time.After(200 * time.Millisecond)
-		expect("when the loop answers again", 5) // an overdue call and a punctual one
+		expect("when the loop answers again", 5) // one overdue call, and one on time
 		cancel()
 		<-ended
 	})

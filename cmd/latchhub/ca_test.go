@@ -10,8 +10,8 @@ import (
 
 func TestCACommands(t *testing.T) {
 	dir, address := serving(t)
-	// The hub's CA certificate can be added like any other. Its server certificate is
-	// not a CA certificate.
+	// The hub must accept its own CA certificate like any other. It must refuse its
+	// server certificate, which is not a CA certificate.
 	ca, server := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem")
 	text, err := os.ReadFile(ca)
 	if err != nil {
@@ -20,8 +20,8 @@ func TestCACommands(t *testing.T) {
 	for _, test := range []struct {
 		args, stdin string
 		code        int
-		stdout      string // expected part
-		stderr      string // expected part
+		stdout      string // expected part of standard output
+		stderr      string // expected part of standard error
 	}{
 		{"list", "", 0, "NAME  UNTIL  SUBJECT  SHA-256\n", ""},
 		{"add site " + ca, "", 0, "", ""},

@@ -42,8 +42,8 @@ func TestEnrollmentCommands(t *testing.T) {
 	for _, test := range []struct {
 		args, stdin string
 		code        int
-		stdout      string // expected part
-		stderr      string // expected part
+		stdout      string // expected part of standard output
+		stderr      string // expected part of standard error
 	}{
 		{"scope", "", 0, "0ne", ""},
 		{"list", "", 0, "", ""},

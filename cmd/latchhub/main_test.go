@@ -26,8 +26,8 @@ func TestUsage(t *testing.T) {
 	for name, test := range map[string]struct {
 		args   string
 		code   int
-		stdout string // expected part
-		stderr string // expected part
+		stdout string // expected part of standard output
+		stderr string // expected part of standard error
 	}{
 		"nothing":              {"", 2, "", "missing command: serve, ca, enrollment, policy or version"},
 		"help":                 {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},

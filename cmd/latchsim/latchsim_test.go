@@ -20,13 +20,14 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// testHub is an embedded hub and a client of its service API.
+// testHub is an embedded hub with a client of its service API.
 type testHub struct {
 	*rest.Client
-	args []string // the flags with which latchsim reaches the hub
+	args []string // flags with which latchsim connects to the hub
 }
 
-// startHub starts a hub in a temporary directory. The hub ends with the test.
+// startHub starts a hub with its data in a temporary directory. The hub is stopped at
+// the end of the test.
 func startHub(t *testing.T) *testHub {
 	t.Helper()
 	dir := t.TempDir()
@@ -73,7 +74,8 @@ func startHub(t *testing.T) *testHub {
 		"--mqtt", addresses.MQTT.String(), "--endpoint", "https://" + addresses.HTTPS.String()}}
 }
 
-// startFleet runs latchsim. It returns the ready line and a function that ends latchsim.
+// startFleet runs latchsim. It returns the line that latchsim prints when the fleet is
+// ready. It also returns a function that ends latchsim.
 func (h *testHub) startFleet(t *testing.T, args ...string) (ready string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -97,7 +99,8 @@ func (h *testHub) startFleet(t *testing.T, args ...string) (ready string, stop f
 
 func TestFleet(t *testing.T) {
 	h := startHub(t)
-	// The hub already has one of the devices, with keys that latchsim did not derive.
+	// The hub already has one of the devices. latchsim cannot derive this device's
+	// keys.
 	if _, err := h.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "door-00002"}); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +127,7 @@ func TestFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// A second run uses the devices of the first one.
+	// A second run of latchsim must use the devices of the first run.
 	ready, stop = h.startFleet(t, "--devices", "12", "--prefix", "door-")
 	if want := "latchsim ready devices=12 connected=12"; ready != want {
 		t.Errorf("second run: got %q, want %q", ready, want)
@@ -134,7 +137,8 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// checkDoor locks one door and checks that the result matches the door's fault.
+// checkDoor sends a lock command to one door. It checks that the result matches the
+// door's fault.
 func (h *testHub) checkDoor(t *testing.T, d door) {
 	t.Helper()
 	twin, err := h.Twin(t.Context(), d.id)
@@ -177,7 +181,7 @@ func TestLateDoorAnswers(t *testing.T) {
 	}
 }
 
-// A fleet can be ended before it has connected.
+// latchsim must end on request even before the fleet has connected.
 func TestEndBeforeReady(t *testing.T) {
 	h := startHub(t)
 	args := append([]string{"--devices", "3"}, h.args...)

@@ -51,8 +51,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The faults must not change between versions, because tests rely on the devices that
-// fail with a given seed.
+// For a given seed, the same devices must fail in every version, because tests rely on
+// this.
 func TestFaultsGolden(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"github.com/latchd/latchd/actuator/mock"
 )
 
-// counter is a Saver that counts events by kind.
+// counter is a Saver that counts the saved events by kind.
 type counter map[actuator.EventKind]int
 
 func (c counter) Save(_ actuator.Record, events []actuator.Event, done func(error)) {
@@ -22,7 +22,8 @@ func (c counter) Save(_ actuator.Record, events []actuator.Event, done func(erro
 	go done(nil)
 }
 
-// usedDoor lets people use a locked door for a time, and returns its status and events.
+// usedDoor simulates people who use a locked door for a time. It returns the door's
+// status and events.
 func usedDoor(f fault, exits, during time.Duration) (actuator.Status, counter) {
 	began := time.Now()
 	driver, events := mock.New(mock.Config{Travel: 50 * time.Millisecond, Door: true, Exit: true}, actuator.Locked), counter{}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// fixture is an apt repository, the gpg folder with the key that signs it, and a folder for
-// new packages.
+// fixture is an apt repository for a test. debs is a folder for new packages, and home
+// is the gpg folder with the key that signs the repository.
 type fixture struct {
 	t                *testing.T
 	debs, repo, home string
@@ -29,8 +29,8 @@ func newFixture(t *testing.T) *fixture {
 		}
 	}
 
-	// gpg-agent's socket is in gpg's folder. The path of a socket must be short, so
-	// t.TempDir cannot be used.
+	// The gpg folder contains gpg-agent's socket. A socket's path must be short, and
+	// t.TempDir returns long paths.
 	home, err := os.MkdirTemp("", "gpg")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,8 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// try runs a command with the fixture's gpg folder and returns all of its output.
+// try runs a command with the fixture's gpg folder. It returns the command's standard
+// output and standard error together.
 func (f *fixture) try(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "GNUPGHOME="+f.home, "LC_ALL=C.UTF-8")
@@ -54,7 +55,8 @@ func (f *fixture) try(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// run is try for a command that must succeed.
+// run runs a command with the fixture's gpg folder and fails the test if the command
+// fails.
 func (f *fixture) run(name string, args ...string) string {
 	f.t.Helper()
 	out, err := f.try(name, args...)
@@ -64,7 +66,8 @@ func (f *fixture) run(name string, args ...string) string {
 	return out
 }
 
-// add makes the package latchd with one file and publishes it.
+// add builds a package latchd that contains one file, and publishes it in the
+// repository.
 func (f *fixture) add(version, arch, content string) (string, error) {
 	f.t.Helper()
 	dir := f.t.TempDir()
@@ -84,8 +87,8 @@ func (f *fixture) add(version, arch, content string) (string, error) {
 	return f.try("./apt-repo.sh", f.debs, f.repo, signer)
 }
 
-// apt runs apt-get or apt-cache like a gateway of the given architecture that trusts the
-// given key.
+// apt runs apt-get or apt-cache as a gateway would: for the given architecture, and
+// trusting the given key.
 func (f *fixture) apt(arch, key, tool string, args ...string) (string, error) {
 	f.t.Helper()
 	dir := filepath.Join(f.t.TempDir(), "apt")
@@ -137,7 +140,8 @@ func TestAptInstallsSignedPackages(t *testing.T) {
 		}
 	}
 
-	// apt reads a file: repository in place, so --download-only checks the package itself.
+	// apt does not copy a package from a file: repository. --download-only therefore
+	// checks the package in the repository itself.
 	out, err := f.apt("arm64", key, "apt-get", "install", "--yes", "--download-only", "latchd=1.0.0")
 	if err != nil {
 		t.Errorf("apt does not install the earlier version: %v\n%s", err, out)
@@ -160,7 +164,7 @@ func TestAptRefusesOtherPackages(t *testing.T) {
 
 	key := filepath.Join(f.repo, "latchd.asc")
 
-	// replace replaces text in a file of the repository.
+	// replace replaces text in one file of the repository.
 	replace := func(name, from, to string) {
 		t.Helper()
 		path := filepath.Join(f.repo, name)
@@ -173,7 +177,7 @@ func TestAptRefusesOtherPackages(t *testing.T) {
 		}
 	}
 
-	// Each case is undone before the next one.
+	// The test undoes the change of each case before the next case.
 	for _, tc := range []struct{ what, file, from, to string }{
 		{"a changed package", "pool/main/latchd_1.0.0_arm64.deb", "debian-binary", "debian-binarx"},
 		{"a changed index", "dists/stable/InRelease", "Label: latchd", "Label: latchx"},

@@ -1,3 +1,4 @@
-// Package aptrepo tests apt-repo.sh, which makes a signed apt repository: apt installs the
-// packages of the repository, and refuses changed packages, a changed index and other keys.
+// Package aptrepo tests apt-repo.sh, which makes a signed apt repository. The tests
+// show that apt installs the repository's packages. They also show that apt refuses
+// changed packages, a changed index and a repository that another key has signed.
 package aptrepo

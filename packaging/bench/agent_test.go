@@ -14,12 +14,13 @@ import (
 )
 
 const (
-	starts     = 5    // starts of each agent
-	methods    = 1000 // methods called on each agent
+	starts     = 5    // how often each agent is started
+	methods    = 1000 // how many methods are called on each agent
 	idlePeriod = time.Minute
 )
 
-// agentKind is an implementation of a device, with a method that it answers at once.
+// agentKind is a kind of device agent, and the name of a method that it answers
+// immediately.
 type agentKind struct {
 	name, method string
 	start        func(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process
@@ -34,8 +35,8 @@ var agentKinds = []agentKind{
 	{"node", "lockDoor", startNode},
 }
 
-// startNode starts packaging/interop/device.js, which uses the official Node SDK and
-// simulates the door of IoT Hub's tutorial on jobs.
+// startNode starts packaging/interop/device.js. This program uses the official Node SDK
+// and simulates the door of IoT Hub's tutorial on jobs.
 func startNode(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process {
 	b.Helper()
 	_, port, err := net.SplitHostPort(h.MQTT)
@@ -48,19 +49,19 @@ func startNode(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Proc
 	return harness.Start(b, "official device "+device.DeviceID, cmd)
 }
 
-// figures holds the measurements of one agent.
+// figures holds the measurements of one kind of agent.
 type figures struct {
-	start  []time.Duration // from the start of the process to its first answer
-	idle   memory          // memory after the idle period
-	used   memory          // memory after the methods
+	start  []time.Duration // time from the start of the process to its first answer
+	idle   memory          // memory at the end of the idle period
+	used   memory          // memory after all methods were called
 	cpuUse cpuUse          // CPU use during the idle period
-	trips  []time.Duration // round trips of the methods
+	trips  []time.Duration // round-trip times of the method calls
 }
 
-// BenchmarkAgent compares latchd, with a mock lock, with a device on the official Node
-// SDK. Both use the same hub. They start in turn, are idle for a minute at the same
-// time, and then receive methods one after the other. The idle figures are those of an
-// agent that has just connected.
+// BenchmarkAgent compares latchd, with a mock lock, with a device that uses the
+// official Node SDK. Both connect to the same hub. The benchmark starts them in turn
+// and leaves both idle for a minute. Then it calls methods one after the other. The
+// idle figures describe an agent that has just connected.
 func BenchmarkAgent(b *testing.B) {
 	if _, err := os.Stat("../interop/node_modules/azure-iot-device"); err != nil {
 		b.Skipf("the official Node SDK is not installed; run 'npm ci' in packaging/interop: %v", err)
@@ -70,7 +71,7 @@ func BenchmarkAgent(b *testing.B) {
 			f.report(b, agentKinds[i].name)
 		}
 	}
-	b.ReportMetric(0, "ns/op") // hide it; the other metrics are the result
+	b.ReportMetric(0, "ns/op") // hide ns/op; only the other metrics matter
 }
 
 func measureAgents(b *testing.B) []figures {
@@ -119,9 +120,9 @@ func measureAgents(b *testing.B) []figures {
 
 func (k agentKind) id(n int) string { return fmt.Sprintf("%s-%d", k.name, n) }
 
-// startAndCall calls a method of a new device and then starts the device. The hub sends
-// the call when the device has subscribed to methods. startAndCall returns the time from
-// the call to the answer.
+// startAndCall calls a method of a new device and then starts the device. The hub
+// delivers the call when the device has subscribed to methods. startAndCall returns the
+// time from the call to the answer, which includes the start of the device.
 func (k agentKind) startAndCall(b *testing.B, h *harness.Hub, client *rest.Client, n int) (*harness.Process, time.Duration) {
 	b.Helper()
 	id := k.id(n)
@@ -155,8 +156,8 @@ func invoke(b *testing.B, client *rest.Client, id, method string) error {
 	return nil
 }
 
-// report reports the figures. The agent's name is the last part of each unit, so that
-// sorted output shows the same figure of all agents together.
+// report reports the figures as metrics. Each metric's unit ends in the agent's name,
+// so that sorted output shows one figure of all agents together.
 func (f figures) report(b *testing.B, agent string) {
 	for unit, value := range map[string]float64{
 		"start-ms":    milliseconds(quantile(f.start, 0.5)),

@@ -1,4 +1,4 @@
-// Package bench measures the project's real programs together. Each program runs in its
-// own process, and all connections use TLS. "make bench" runs the benchmarks and prints
-// a description of the machine with the figures.
+// Package bench measures how the project's programs perform together. Each program runs
+// in its own process, and all connections use TLS. "make bench" runs the benchmarks and
+// prints the figures with a description of the machine.
 package bench

@@ -19,9 +19,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// stopwatch measures the time from the first bytes that arrive after arm was called to
-// the call that drives the line. The first bytes may belong to another packet than the
-// method, so the measured time may be too long but never too short.
+// stopwatch measures the time from the arrival of a method at the agent to the call
+// that drives the lock's GPIO line. It starts at the first bytes that arrive after a
+// call of arm. These bytes may belong to an earlier packet, so the measured time may be
+// too long but never too short.
 type stopwatch struct {
 	armed   atomic.Bool
 	arrival atomic.Int64 // arrival of the first bytes, in nanoseconds since origin
@@ -34,8 +35,8 @@ func (w *stopwatch) arm() {
 	w.armed.Store(true)
 }
 
-// timedConn is the agent's TCP connection, below TLS. It records the arrival of the
-// first bytes.
+// timedConn is the agent's TCP connection, below TLS. It tells a stopwatch when the
+// first bytes arrive.
 type timedConn struct {
 	net.Conn
 	*stopwatch
@@ -49,7 +50,7 @@ func (c timedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// timedLine is a mock lock that reports each call of Drive to the stopwatch.
+// timedLine is a mock lock that tells a stopwatch of each call of Drive.
 type timedLine struct {
 	*mock.Driver
 	*stopwatch
@@ -61,8 +62,9 @@ func (l timedLine) Drive(target actuator.Position) error {
 }
 
 // BenchmarkDrive measures the time from the first byte of a method on the agent's
-// connection to the call that drives the line. This time covers TLS, MQTT, the agent and
-// the lock's state machine, whose state is on disk. The agent runs in this process.
+// connection to the call that drives the lock's GPIO line. This time covers TLS, MQTT,
+// the agent and the lock's state machine. The state machine stores its state on disk.
+// The agent runs in this process.
 func BenchmarkDrive(b *testing.B) {
 	for b.Loop() {
 		took := measureDrives(b)
@@ -89,7 +91,7 @@ func measureDrives(b *testing.B) []time.Duration {
 	return took
 }
 
-// startTimedAgent runs an agent for a new device until stop is called.
+// startTimedAgent runs the agent of a new device until stop is called.
 func startTimedAgent(b *testing.B, h *harness.Hub, w *stopwatch) (stop func()) {
 	b.Helper()
 	authority, err := os.ReadFile(h.CA())

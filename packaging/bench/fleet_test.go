@@ -16,8 +16,8 @@ import (
 const (
 	jobID   = "lock-all"
 	queries = 10
-	// settle is the pause between the connection of the fleet and the reading of the
-	// hub's memory.
+	// settle is how long the benchmark waits after the fleet has connected, before it
+	// reads the hub's memory.
 	settle = 5 * time.Second
 )
 
@@ -65,13 +65,13 @@ func BenchmarkFleet(b *testing.B) {
 				fleet.Kill()
 				h.Kill()
 			}
-			b.ReportMetric(0, "ns/op") // hide it; the other metrics are the result
+			b.ReportMetric(0, "ns/op") // hide ns/op; only the other metrics matter
 		})
 	}
 }
 
 // startFleet starts latchsim and waits until all its devices have reported. The timeout
-// starts again with each line of progress.
+// begins anew with each line of progress.
 func startFleet(b *testing.B, h *harness.Hub, devices int) *harness.Process {
 	b.Helper()
 	fleet := harness.Start(b, "latchsim", exec.Command(bin.Path("latchsim"), "--devices", fmt.Sprint(devices),
@@ -85,13 +85,13 @@ func startFleet(b *testing.B, h *harness.Hub, devices int) *harness.Process {
 	return fleet
 }
 
-// query is a query for the service API.
+// query is a query for the hub's service API.
 type query struct {
 	text string
-	rows int // number of rows that the query must return
+	rows int // how many rows the query must return
 }
 
-// time runs the query several times, one after the other, and returns the median time.
+// time runs the query several times in a row and returns the median time.
 func (q query) time(b *testing.B, client *rest.Client) time.Duration {
 	b.Helper()
 	took := make([]time.Duration, queries)
@@ -111,9 +111,9 @@ func (q query) time(b *testing.B, client *rest.Client) time.Duration {
 	return quantile(took, 0.5)
 }
 
-// runJob runs a lockDoor job on all devices and returns the time until it has ended. It
-// polls the job less often if there are more devices, which makes the result up to half a
-// percent too long.
+// runJob runs a lockDoor job on all devices and returns the time until the job has
+// ended. With more devices it polls the job less often. The result is therefore up to
+// half a percent too long.
 func runJob(b *testing.B, client *rest.Client, devices int) time.Duration {
 	b.Helper()
 	began := time.Now()
@@ -134,8 +134,8 @@ func runJob(b *testing.B, client *rest.Client, devices int) time.Duration {
 	return time.Since(began)
 }
 
-// checkRows checks that the job has locked every door. The time of a failed job would be
-// meaningless.
+// checkRows checks that the job has locked every door, because the time of a failed job
+// means nothing.
 func checkRows(b *testing.B, h *harness.Hub, devices int) {
 	b.Helper()
 	rows := h.Rows(b, jobID)

@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// memory is the memory of a process in KiB, as the kernel counts it: rss is its resident
-// memory, and pss counts pages that it shares with other processes only in part.
+// memory is the memory of a process in KiB, as measured by the kernel. rss is the
+// resident memory. pss counts a page that several processes share only in part.
 type memory struct{ rss, pss int64 }
 
 func readMemory(b *testing.B, p *harness.Process) memory {
@@ -23,10 +23,10 @@ func readMemory(b *testing.B, p *harness.Process) memory {
 	return memory{field(b, text, "Rss:"), field(b, text, "Pss:")}
 }
 
-// cpuUse is the CPU use of a process since its start.
+// cpuUse is how much CPU time a process has used since its start.
 type cpuUse struct {
 	cpu   time.Duration
-	wakes int64 // number of times that one of its threads has waited and was woken
+	wakes int64 // how often a thread of the process has waited and was woken
 }
 
 func readCPUUse(b *testing.B, p *harness.Process) cpuUse {
@@ -60,7 +60,7 @@ func readProc(b *testing.B, pid int, name ...string) string {
 	return string(text)
 }
 
-// field returns the number after name in the line that starts with name.
+// field returns the number in the line of text that starts with name.
 func field(b *testing.B, text, name string) int64 {
 	b.Helper()
 	for line := range strings.Lines(text) {
@@ -74,7 +74,7 @@ func field(b *testing.B, text, name string) int64 {
 	return 0
 }
 
-// scan parses the number at the start of text.
+// scan parses the number at the beginning of text.
 func scan(b *testing.B, text string, to *int64) {
 	b.Helper()
 	if _, err := fmt.Sscan(text, to); err != nil {
@@ -82,8 +82,8 @@ func scan(b *testing.B, text string, to *int64) {
 	}
 }
 
-// quantile returns the smallest value that at least the share q of the values does not
-// exceed.
+// quantile returns the smallest value v for which at least the share q of all values
+// are at most v.
 func quantile(values []time.Duration, q float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]

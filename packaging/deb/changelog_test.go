@@ -51,7 +51,7 @@ latchd (1.2.0) unstable; urgency=medium
 	}
 }
 
-// Every line of the result has a form that dpkg reads, whatever CHANGELOG.md contains.
+// Whatever CHANGELOG.md contains, dpkg must be able to read each line of the result.
 func TestChangelogOfOddInput(t *testing.T) {
 	t.Parallel()
 	for _, markdown := range []string{

@@ -27,8 +27,8 @@ OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
 SOFTWARE.
 `
 
-// copyright.sh recognizes a module's license, its holders and its notices, and fails for
-// a license that no person has read.
+// copyright.sh recognizes a module's license, copyright holders and notices. It fails
+// for a license that no person has reviewed.
 func TestCopyright(t *testing.T) {
 	t.Parallel()
 	apache, err := os.ReadFile("../../LICENSE")
@@ -47,7 +47,7 @@ Copyright © 2005-2020 Rich Felker, et al.
 	for _, test := range []struct {
 		name  string
 		files map[string]string
-		want  string // part of the copyright file
+		want  string // expected part of the copyright file
 		err   string
 	}{
 		{"MIT", map[string]string{"LICENSE": ann + mit, "main.go": ""}, "Files: example.com/m/*\nCopyright: 2020 Ann\nLicense: MIT\n Copyright (c) 2020 Ann\n .\n Permission is", ""},
@@ -77,7 +77,7 @@ Copyright © 2005-2020 Rich Felker, et al.
 	}
 }
 
-// filter runs a command with the given standard input.
+// filter runs a command with the given standard input and returns its output.
 func filter(stdin, name string, args ...string) (stdout, stderr string, err error) {
 	var out, problems strings.Builder
 	cmd := exec.Command(name, args...)

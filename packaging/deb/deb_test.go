@@ -15,11 +15,12 @@ import (
 	"testing"
 )
 
-// given tells build.sh what it would otherwise ask git. The version has every part that
-// a version can have.
+// given holds values that build.sh would otherwise ask git for. The version contains
+// every part that a version can have.
 var given = []string{"VERSION=1.2.3+4.gabcdef0", "SOURCE_DATE_EPOCH=1795500000"}
 
-// build runs build.sh on the sources in root and returns the files that it made, by name.
+// build runs build.sh on the sources in root. It returns the paths of the files that
+// build.sh made. The keys are the names of the files.
 func build(t *testing.T, root, arch string, env ...string) map[string]string {
 	t.Helper()
 	out := t.TempDir()
@@ -52,7 +53,7 @@ func need(t *testing.T, tool string) {
 	}
 }
 
-// output runs a command in dir and returns what it prints on standard output.
+// output runs a command in the directory dir and returns the command's standard output.
 func output(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -128,8 +129,8 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// hasManPages checks that the packages have the pages of packaging/man and the
-// generated pages of latchctl, and that the generated pages have text.
+// hasManPages checks that the packages contain the man pages of packaging/man, and the
+// generated pages of latchctl. It also checks that the generated pages have text.
 func hasManPages(t *testing.T, packages map[string]string) {
 	for name, want := range map[string][]string{
 		"latchd":   {"man8/latchd.8.gz", "man5/latchd.toml.5.gz"},
@@ -160,9 +161,9 @@ func hasManPages(t *testing.T, packages map[string]string) {
 	}
 }
 
-// reproducible builds two packages again and compares them with the first build. The
-// second build uses a copy of the sources in a folder of another name, without git, and
-// with another time zone, locale and umask.
+// reproducible builds two packages again and checks that they equal the packages of the
+// first build. The second build differs in everything that must not matter: the
+// folder's name, the absence of git, the time zone, the locale and the umask.
 func reproducible(t *testing.T, first map[string]string) {
 	need(t, "git")
 	root := filepath.Join(t.TempDir(), "elsewhere")
@@ -196,8 +197,8 @@ func reproducible(t *testing.T, first map[string]string) {
 	}
 }
 
-// copyFile copies a file without the permissions of group and others. It skips folders
-// and files that git still lists but that are deleted.
+// copyFile copies a file, without the permissions of its group and of others. It skips
+// folders, and deleted files that git still lists.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	info, err := os.Stat(from)
@@ -220,8 +221,8 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// isTruthful compares a program's bill of materials with the modules that the program
-// links, and checks that the copyright file has the license of each module.
+// isTruthful checks that a program's bill of materials lists exactly the modules that
+// the program links. It also checks that the copyright file has each module's license.
 func isTruthful(t *testing.T, file, program string, copyright []byte) {
 	t.Helper()
 	text, err := os.ReadFile(file)

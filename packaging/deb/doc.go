@@ -1,4 +1,5 @@
-// Package deb builds the Debian packages with build.sh, and tests them: each build gives
-// the same bytes, lintian reports nothing, each bill of materials lists exactly the
-// modules that its program links, and the copyright file has the license of each module.
+// Package deb builds the Debian packages with build.sh and tests them. Each build must
+// give the same bytes, and lintian must report nothing. Each bill of materials must
+// list exactly the modules that its program links. The copyright file must have the
+// license of each module.
 package deb

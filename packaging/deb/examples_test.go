@@ -10,13 +10,13 @@ import (
 	"github.com/latchd/latchd/agent/config"
 )
 
-// examples is the folder of the example configurations of earlier versions: the output of
-// "latchd config --example" of each version that users have received.
+// examples is a folder with the example configurations of earlier versions. It has the
+// output of "latchd config --example" for each released version.
 const examples = "testdata/examples"
 
-// An upgrade must not stop an agent because of its configuration. The example of each
-// earlier version still starts the agent, and each key that the example has commented out
-// is still known.
+// An upgrade must not stop an agent because of its configuration. The example
+// configuration of each earlier version must still start the agent. The agent must
+// still know each key that is commented out in the example.
 func TestExamplesOfEarlierVersions(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(examples, "*.toml"))
 	if err != nil || len(files) == 0 {
@@ -41,7 +41,8 @@ func TestExamplesOfEarlierVersions(t *testing.T) {
 				if err := os.WriteFile(alone, []byte(table+"\n"+key+"\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				// The key alone may be an incomplete configuration, but it must be known.
+				// A configuration with only this key may be incomplete, but the agent
+				// must know the key.
 				if _, err := config.Load(alone); err != nil && strings.Contains(err.Error(), "unknown key") {
 					t.Errorf("%s %s: %v", table, key, err)
 				}
@@ -53,7 +54,8 @@ func TestExamplesOfEarlierVersions(t *testing.T) {
 	}
 }
 
-// commentedOut yields each key that an example has commented out, with its table.
+// commentedOut yields each key that is commented out in an example configuration, with
+// the key's table.
 func commentedOut(text string) func(yield func(table, key string) bool) {
 	heading, key := regexp.MustCompile(`^#?(\[[a-z_.]+\])$`), regexp.MustCompile(`^#([a-z_]+ = .*)$`)
 	return func(yield func(table, key string) bool) {
@@ -69,7 +71,7 @@ func commentedOut(text string) func(yield func(table, key string) bool) {
 	}
 }
 
-// Each release in CHANGELOG.md has its example in testdata/examples.
+// Each release in CHANGELOG.md must have an example configuration in testdata/examples.
 func TestEachReleaseHasItsExample(t *testing.T) {
 	text, err := os.ReadFile("../../CHANGELOG.md")
 	if err != nil {

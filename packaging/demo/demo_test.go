@@ -18,8 +18,8 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// start runs the demo with its own temporary directory. All of its processes have the
-// string mark in their environment, by which checkNothingLeft finds them.
+// start runs the demo script in its own temporary directory. All processes of the demo
+// have the string mark in their environment, so that checkNothingLeft can find them.
 func start(t *testing.T) (p *harness.Process, temp, mark string) {
 	t.Helper()
 	temp = t.TempDir()
@@ -51,8 +51,9 @@ func TestDemo(t *testing.T) {
 	checkNothingLeft(t, temp, mark)
 }
 
-// A signal after a random line of output ends the demo, and nothing stays behind. The
-// signal goes to all processes of the demo, as from a terminal, or to the script only.
+// A signal that arrives after a random line of output must end the demo and leave
+// nothing behind. The test sends the signal to all processes of the demo, as a terminal
+// does, or to the script only.
 func TestInterruptedDemoLeavesNothing(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -94,7 +95,7 @@ func TestInterruptedDemoLeavesNothing(t *testing.T) {
 	}
 }
 
-// checkNothingLeft checks that the demo left no file and no process.
+// checkNothingLeft checks that no file and no process of the demo is left.
 func checkNothingLeft(t *testing.T, temp, mark string) {
 	t.Helper()
 	left, err := os.ReadDir(temp)
@@ -114,7 +115,7 @@ func checkNothingLeft(t *testing.T, temp, mark string) {
 	for _, file := range environments {
 		text, err := os.ReadFile(file)
 		if err != nil || !bytes.Contains(text, []byte(mark+"\x00")) {
-			continue // the process has ended, or is not part of the demo
+			continue // the process has ended or does not belong to the demo
 		}
 		command, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
 		t.Errorf("the demo left a process: %s %q", file, command)

@@ -1,4 +1,4 @@
-// Package demo tests demo.sh, which demonstrates the system on one machine: the demo
-// shows the expected results, and leaves no process and no file behind, even when it is
-// interrupted.
+// Package demo tests demo.sh, a script that demonstrates the system on one machine. The
+// demo must show the expected results. It must leave no process and no file behind,
+// even if it is interrupted.
 package demo

@@ -16,9 +16,9 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// cuts cuts the power during jobs, E2E_CUTS times. It shows that the agent and the hub
-// have everything on disk that they acknowledged, and that after a cut only at_power_on
-// moves the door.
+// cuts cuts the power during jobs, as often as the environment variable E2E_CUTS says.
+// It shows that the agent and the hub have stored everything that they acknowledged. It
+// also shows that after a cut only the setting at_power_on moves the door.
 func cuts(t *testing.T, g *gateway) {
 	n, err := strconv.Atoi(os.Getenv("E2E_CUTS"))
 	if err != nil {
@@ -71,7 +71,8 @@ func cuts(t *testing.T, g *gateway) {
 			lostWrites++
 		}
 
-		// The chip is not plugged in yet, so the agent's state is from before the cut.
+		// The simulated chip is not plugged in yet, so the agent cannot have changed
+		// its state since the power cut.
 		var state struct {
 			Lock struct{ Level, Position, Motion string }
 		}
@@ -102,21 +103,23 @@ func cuts(t *testing.T, g *gateway) {
 	record(t, moved == 0, "power cut: motions not from at_power_on", n, fmt.Sprint(moved), "0")
 }
 
-// acknowledged is what the hub has acknowledged since the first cut.
+// acknowledged records what the hub has acknowledged since the first power cut.
 type acknowledged struct {
-	jobs    map[string]bool // ids of jobs
-	write   int             // the number of the last write to the twin
-	version int             // the twin's version after that write
+	jobs    map[string]bool // ids of the acknowledged jobs
+	write   int             // number of the last acknowledged write to the twin
+	version int             // version of the twin after that write
 }
 
-// levels are targets of lock and unlock jobs: locked or unlocked.
+// levels holds the targets of two jobs that lock or unlock the door. A target is
+// "locked" or "unlocked".
 type levels struct {
-	acknowledged string // the target of the last job that was acknowledged
-	requested    string // the target of the last job that was started
+	acknowledged string // target of the last job that was acknowledged
+	requested    string // target of the last job that was started
 }
 
-// cutDuringJob locks and unlocks the door by jobs, and writes to the twin after each job,
-// until it cuts the power at a random moment. It records in hub what the hub acknowledges.
+// cutDuringJob cuts the power at a random moment. Until then, it runs jobs that lock
+// and unlock the door, and writes to the twin after each job. It records in hub what
+// the hub acknowledges.
 func cutDuringJob(g *gateway, r *rand.Rand, round int, hub *acknowledged) levels {
 	g.t.Helper()
 	present := map[int]string{0: "unlocked", 1: "locked"}[g.level("LOCK")]
@@ -134,7 +137,7 @@ func cutDuringJob(g *gateway, r *rand.Rand, round int, hub *acknowledged) levels
 			l.requested = target
 			result, err := g.try(technician + fmt.Sprintf("latchctl job schedule method %sDoor --where \"deviceId = 'front'\" --id %s --watch", verb, id))
 			if err != nil {
-				return // the power was cut
+				return // the machine has no power any more
 			}
 			if result.Status == 0 {
 				l.acknowledged = target
@@ -154,7 +157,7 @@ func cutDuringJob(g *gateway, r *rand.Rand, round int, hub *acknowledged) levels
 		}
 	}()
 
-	// The random moment of the cut is the point of the test.
+	// Cut the power at a random moment, so that each round hits another state.
 	<-time.After(2*time.Second + time.Duration(r.Int64N(int64(3*time.Second))))
 	g.cut()
 	<-done

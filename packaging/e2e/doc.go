@@ -1,7 +1,8 @@
-// Package e2e tests latchd's packages on a real Debian system with systemd and
-// simulated GPIO, in a virtual machine. Run e2e.sh; it builds the image and the packages
-// and starts the tests, which have the build tag e2e.
+// Package e2e tests latchd's packages in a virtual machine with Debian, systemd and
+// simulated GPIO. Run e2e.sh. It builds the image and the packages and starts the
+// tests, which have the build tag e2e.
 //
-// The tests show that the line of a door has no glitches, that no line stays energised,
-// and that acknowledged commands and settings survive a power cut.
+// The tests show that a door's GPIO line has no glitches and that no line stays
+// energised. They also show that acknowledged commands and settings survive a power
+// cut.
 package e2e

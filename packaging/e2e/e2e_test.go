@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestGateway installs all packages on one machine and runs the scenarios on it, in this
-// order. The scenarios "unplug" and "driver" remove a chip, after which Linux 6.1 may
-// crash; the next scenario, "cuts", therefore restarts the machine first.
+// TestGateway installs all packages on one machine and runs the scenarios on it, in
+// this order. The scenarios "unplug" and "driver" remove a GPIO chip. Linux 6.1 may
+// crash after that, so the next scenario, "cuts", first restarts the machine.
 func TestGateway(t *testing.T) {
 	g := newGateway(t)
 	for _, scenario := range []struct {
@@ -37,7 +37,7 @@ func TestGateway(t *testing.T) {
 	}
 }
 
-// driver runs the tests of the package actuator/gpio on simulated chips.
+// driver runs the tests of the package actuator/gpio on simulated GPIO chips.
 func driver(t *testing.T, g *gateway) {
 	r, err := g.try(`/run/guest/gpio.test -test.v 2>&1`)
 	if err != nil {
@@ -49,12 +49,12 @@ func driver(t *testing.T, g *gateway) {
 	record(t, r.Status == 0, "driver: tests of actuator/gpio on gpio-sim", 1, "exit status "+strconv.Itoa(r.Status), "0")
 }
 
-// system checks the exposure of the unit, and that the armhf program runs on the oldest
-// Raspberry Pi.
+// system checks two things: the security exposure of latchd's unit, and whether the
+// armhf program runs on the processor of the oldest Raspberry Pi.
 func system(t *testing.T, g *gateway) {
 	security(t, g)
 	armv6(t)
 }
 
-// arch is the architecture of the machine: amd64, arm64 or armhf.
+// arch is the architecture of the virtual machine: amd64, arm64 or armhf.
 var arch = os.Getenv("E2E_ARCH")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// faults shows how each fault at the door appears to a technician: in the method's
-// answer, in the twin and in the journal.
+// faults shows how each fault at the door appears to a technician: in the answer to a
+// method, in the twin and in the journal.
 func faults(t *testing.T, g *gateway) {
 	answer := checkAnswers(t, g)
 	twin := func(key string, want any) {
@@ -39,13 +39,14 @@ func faults(t *testing.T, g *gateway) {
 	g.pull("DOOR", false)
 
 	g.lockInHoldMode(1, true)
-	g.pull("BOLT", false) // a broken wire has this effect
+	g.pull("BOLT", false) // simulate a broken wire
 	twin("fault", "the bolt went to unlocked without a command")
 	g.bolt(1, 0, true)
 	g.pull("BOLT", false)
 	answer("bolt sensor unplugged, then lock", "lockDoor", "null", "status 500", `"code":"jammed"`)
 
-	// Another program uses the line: the agent drives nothing and names the program.
+	// If another program uses the line, the agent must not drive the line and must name
+	// the program.
 	g.run(`systemctl stop latchd`)
 	g.ask("/occupy", true, nil)
 	g.start()
@@ -64,8 +65,8 @@ func faults(t *testing.T, g *gateway) {
 	answer("permission granted", "lockDoor", "null", "status 200")
 }
 
-// checkAnswers returns a function that calls a method, checks that latchctl's output
-// contains want, and records the result.
+// checkAnswers returns a function that calls a method of the agent. The function checks
+// that latchctl's output contains want, and records the result.
 func checkAnswers(t *testing.T, g *gateway) func(name, method, payload string, want ...string) {
 	return func(name, method, payload string, want ...string) {
 		t.Helper()
@@ -77,9 +78,9 @@ func checkAnswers(t *testing.T, g *gateway) func(name, method, payload string, w
 	}
 }
 
-// unplug shows that the agent reports an unplugged chip and uses it again after it is
-// plugged in. It configures no sensors, because Linux 6.1 frees the interrupts of an
-// unplugged chip although its lines are in use.
+// unplug shows that the agent reports an unplugged GPIO chip and uses it again after it
+// is plugged in. The configuration has no sensors. Linux 6.1 frees the interrupts of an
+// unplugged chip although a sensor's line is still in use.
 func unplug(t *testing.T, g *gateway) {
 	answer := checkAnswers(t, g)
 	g.lockInHoldMode(1, false)

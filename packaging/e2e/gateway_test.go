@@ -15,21 +15,23 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// gateway is a machine with the packages latchd, latchhub and latchctl. It has one door,
-// whose device id is front, and a hub on the same machine.
+// gateway is a virtual machine with the packages latchd, latchhub and latchctl. The
+// machine has one door, whose device id is front. The door's hub runs on the same
+// machine.
 type gateway struct {
 	*vm
-	chip  string   // the simulated chip's name
-	clean []string // the inventory before the packages were installed
+	chip  string   // name of the simulated GPIO chip
+	clean []string // the machine's files and users before the packages were installed
 }
 
-// technician sets the environment in which latchctl reaches the hub of the machine.
+// technician is a shell script that sets latchctl's environment. latchctl then uses the
+// hub on the same machine.
 const technician = `
 export LATCHCTL_HUB_FILE=/var/lib/latchhub/service.connection-string LATCHCTL_CA_FILE=/var/lib/latchhub/ca.pem
 export LATCHCTL_ENDPOINT=https://localhost:8443
 `
 
-// newGateway installs the packages and starts the hub.
+// newGateway starts a virtual machine, installs the packages and starts the hub.
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{vm: newVM(t)}
@@ -48,7 +50,7 @@ func newGateway(t *testing.T) *gateway {
 	return g
 }
 
-// writeIdentity writes the agent's connection string and CA file.
+// writeIdentity writes the files with the agent's connection string and CA certificate.
 func (g *gateway) writeIdentity() {
 	g.t.Helper()
 	g.run(technician + `umask 077
@@ -56,7 +58,7 @@ func (g *gateway) writeIdentity() {
 		install -m 644 /var/lib/latchhub/ca.pem /etc/latchd/ca.pem`)
 }
 
-// deb returns the path of a package in a directory below E2E_WORK.
+// deb returns the path of the package called name in the directory dir below E2E_WORK.
 func (g *gateway) deb(dir, name string) string {
 	g.t.Helper()
 	found, err := filepath.Glob(filepath.Join(os.Getenv("E2E_WORK"), dir, name+"_*.deb"))
@@ -66,8 +68,9 @@ func (g *gateway) deb(dir, name string) string {
 	return found[0]
 }
 
-// plug plugs the simulated chip in or unplugs it. It calls the functions in wired before
-// the agent can request a line, so that they can start the bolt.
+// plug plugs the simulated GPIO chip in or unplugs it. It calls the functions in wired
+// before the agent can request a line. These functions can set up the bolt and the
+// sensors.
 func (g *gateway) plug(in bool, wired ...func()) {
 	g.t.Helper()
 
@@ -87,13 +90,13 @@ func (g *gateway) plug(in bool, wired ...func()) {
 	}
 }
 
-// pull sets the pull of a line, as a contact does that opens or closes.
+// pull sets the pull of a line to simulate a contact that opens or closes.
 func (g *gateway) pull(line string, up bool) {
 	g.t.Helper()
 	g.ask("/pull", map[string]any{"Line": line, "Up": up}, nil)
 }
 
-// level returns the physical level of a line, 0 or 1.
+// level returns the physical level of a GPIO line, 0 or 1.
 func (g *gateway) level(line string) int {
 	g.t.Helper()
 	var level int
@@ -101,22 +104,22 @@ func (g *gateway) level(line string) int {
 	return level
 }
 
-// bolt simulates a bolt that follows the line LOCK and is locked while the line is at
-// lockedLevel.
+// bolt simulates a bolt that follows the GPIO line LOCK. The bolt locks while the line
+// is at lockedLevel.
 func (g *gateway) bolt(lockedLevel int, travel time.Duration, jammed bool) {
 	g.t.Helper()
 	g.ask("/door", map[string]any{"LockedLevel": lockedLevel, "Travel": travel, "Jammed": jammed}, nil)
 }
 
-// settings are the parts of the agent's configuration that tests vary.
+// settings holds the parts of the agent's configuration in which tests differ.
 type settings struct {
-	top    string // keys before the first table
+	top    string // keys at the top, before the first table
 	mode   string
-	keys   string // more keys of [lock]
-	gpio   string // more keys of [lock.gpio]
-	chip   string // empty means "door", the simulated chip
-	line   string // empty means the line named LOCK
-	sensor bool   // the lock has a bolt sensor and a door sensor
+	keys   string // more keys for the table [lock]
+	gpio   string // more keys for the table [lock.gpio]
+	chip   string // name of the GPIO chip; empty means "door", the simulated chip
+	line   string // GPIO line of the lock; empty means the line named LOCK
+	sensor bool   // whether the lock has a bolt sensor and a door sensor
 }
 
 // configure writes the agent's configuration file.
@@ -152,8 +155,8 @@ active = "open"
 	g.write(strings.NewReader(text), "/etc/latchd/latchd.toml", "644")
 }
 
-// lockInHoldMode configures a lock in hold mode and locks it. The line is at the level
-// locked while the lock is locked, and its pull is the opposite level.
+// lockInHoldMode configures a lock in hold mode and locks it. The line has the level
+// locked while the lock is locked. The line's pull is the opposite level.
 func (g *gateway) lockInHoldMode(locked int, sensor bool) {
 	g.t.Helper()
 	g.pull("LOCK", locked == 0)
@@ -174,20 +177,21 @@ func (g *gateway) lockInHoldMode(locked int, sensor bool) {
 	}
 }
 
-// start starts the agent and waits until it is connected.
+// start starts the agent and waits until the hub can call its methods.
 func (g *gateway) start() {
 	g.t.Helper()
 	g.run(`systemctl start latchd`)
 	g.connected()
 }
 
-// connected waits until the agent answers.
+// connected waits until the agent answers a method.
 func (g *gateway) connected() {
 	g.t.Helper()
 	g.run(technician + `latchctl method invoke front ping --connect-timeout 60s --timeout 60s`)
 }
 
-// job runs latchctl lock or unlock, checks its exit status and returns its output.
+// job runs "latchctl lock" or "latchctl unlock". It checks latchctl's exit status and
+// returns the output.
 func (g *gateway) job(verb string, status int) string {
 	g.t.Helper()
 	r, err := g.try(technician + "latchctl " + verb + " front --yes")
@@ -200,7 +204,7 @@ func (g *gateway) job(verb string, status int) string {
 	return r.Output
 }
 
-// invoke calls a method and returns latchctl's output as one line.
+// invoke calls a method of the agent and returns latchctl's output as one line.
 func (g *gateway) invoke(method, payload string) string {
 	g.t.Helper()
 	r, err := g.try(technician + fmt.Sprintf("latchctl method invoke front %s --payload '%s' --timeout 30s 2>&1", method, payload))
@@ -210,8 +214,9 @@ func (g *gateway) invoke(method, payload string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(r.Output), " "), `": `, `":`)
 }
 
-// twin waits until the reported properties fulfil the condition want, and returns them.
-// what describes the condition.
+// twin waits until want returns true for the reported properties of the agent's twin.
+// It returns these properties. what describes the expected properties in the error
+// message.
 func (g *gateway) twin(what string, want func(reported map[string]any) bool) map[string]any {
 	g.t.Helper()
 	var twin struct {
@@ -232,7 +237,8 @@ func (g *gateway) twin(what string, want func(reported map[string]any) bool) map
 	}
 }
 
-// reportedLock returns the condition that a key of the reported lock has the value want.
+// reportedLock returns a condition for reported properties: in the object "lock", the
+// given key must have the value want.
 func reportedLock(key string, want any) func(map[string]any) bool {
 	return func(reported map[string]any) bool {
 		lock, _ := reported["lock"].(map[string]any)
@@ -240,8 +246,9 @@ func reportedLock(key string, want any) func(map[string]any) bool {
 	}
 }
 
-// restarted waits until a new process has replaced the agent's process pid and is ready.
-// It reads the unit's control group first, because systemctl is slow under emulation.
+// restarted waits until the agent runs in a new process that is ready. pid is the id of
+// the old process. The script first reads the unit's control group, because systemctl
+// is slow under emulation.
 func (g *gateway) restarted(pid string) {
 	g.t.Helper()
 	g.run("pid=" + pid + `; i=0
@@ -253,7 +260,7 @@ func (g *gateway) restarted(pid string) {
 // pid returns the process id of the agent.
 func (g *gateway) pid() string { return g.run(`systemctl show -p MainPID --value latchd`) }
 
-// uptime returns the machine's time since boot.
+// uptime returns the time since the virtual machine booted.
 func (g *gateway) uptime() time.Duration {
 	g.t.Helper()
 	seconds, err := strconv.ParseFloat(strings.Fields(g.run(`cat /proc/uptime`))[0], 64)
@@ -263,14 +270,14 @@ func (g *gateway) uptime() time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// observed is the record of a line. End is the end of the observation on the monotonic
-// clock.
+// observed holds the events of a GPIO line. End is the time on the monotonic clock at
+// which the observation ended.
 type observed struct {
 	Events []trace.Event
 	End    time.Duration
 }
 
-// observe records the events of a line while do runs.
+// observe records the events of a GPIO line while the function do runs.
 func (g *gateway) observe(chip string, offset int, do func()) observed {
 	g.t.Helper()
 	g.ask("/watch", map[string]any{"Chip": chip, "Offset": offset}, nil)

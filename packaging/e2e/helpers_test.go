@@ -4,7 +4,7 @@ package e2e
 
 import "strings"
 
-// contains reports whether text contains all parts.
+// contains reports whether text contains each of the parts.
 func contains(text string, parts ...string) bool {
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
@@ -19,7 +19,7 @@ func firstLine(text string) string {
 	return line
 }
 
-// status returns the first two words of latchctl's output about a method, such as
+// status returns the first two words of latchctl's output after a method call, such as
 // "status 200".
 func status(out string) string {
 	words := strings.Fields(out)

@@ -9,9 +9,9 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// hold shows that the line of a hold lock has no edge when the agent is restarted,
-// upgraded or killed. It tests both polarities; the locked level is always the opposite
-// of the line's pull, so that a released line would have an edge.
+// hold shows that the line of a lock in hold mode has no edge when the agent is
+// restarted, upgraded or killed. It tests both polarities. The level for "locked" is
+// always the opposite of the line's pull, so that a released line would show an edge.
 func hold(t *testing.T, g *gateway) {
 	for _, locked := range []int{1, 0} {
 		g.lockInHoldMode(locked, true)
@@ -41,7 +41,7 @@ func hold(t *testing.T, g *gateway) {
 		edges("reload", 3, func() { g.run(`systemctl reload latchd`) })
 		edges("SIGKILL", 2, restarted(`systemctl kill --kill-whom=main -s KILL latchd`))
 
-		// A short delay before each restart saves time.
+		// A short delay before systemd restarts the agent makes the test faster.
 		edges("daemon-reload", 1, func() { g.dropIn("RestartSec=100ms") })
 		edges("SIGKILL, short restart delay", 8, restarted(`systemctl kill --kill-whom=main -s KILL latchd`))
 		edges("SIGSTOP until the watchdog acts", 1, restarted(`systemctl kill --kill-whom=main -s STOP latchd`))
@@ -50,7 +50,7 @@ func hold(t *testing.T, g *gateway) {
 		edges("downgrade", 1, restarted(`apt-get install -y -qq --allow-downgrades /root/latchd.deb`))
 		g.dropIn("")
 
-		// The agent still controls the lock.
+		// The new process must still control the lock.
 		g.connected()
 		g.job("unlock", 0)
 		if got := g.level("LOCK"); got == locked {
@@ -60,7 +60,8 @@ func hold(t *testing.T, g *gateway) {
 	control(t, g)
 }
 
-// dropIn adds a line to the agent's unit; an empty line removes all changes.
+// dropIn adds a line to the systemd unit of the agent. An empty line removes all
+// earlier additions.
 func (g *gateway) dropIn(line string) {
 	g.t.Helper()
 	if line == "" {
@@ -72,8 +73,8 @@ func (g *gateway) dropIn(line string) {
 		systemctl daemon-reload`)
 }
 
-// control shows that the test detects an edge: without systemd's file descriptor store,
-// the line falls to its pull when the agent is killed.
+// control shows that the test can detect an edge. It turns off systemd's file
+// descriptor store. The line then falls to its pull when the agent is killed.
 func control(t *testing.T, g *gateway) {
 	t.Helper()
 	g.dropIn("FileDescriptorStoreMax=0")

@@ -18,11 +18,11 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// packages removes and purges the packages, installs latchd again from a signed
-// repository, and upgrades it while the door is locked and the hub is busy. Finally it
-// purges everything and shows that nothing is left. No scenario can follow it.
+// packages removes and purges the packages. Then it installs latchd again from a signed
+// repository and upgrades it while the door is locked and the hub is busy. Finally it
+// purges all packages and shows that nothing is left. It must be the last scenario.
 func packages(t *testing.T, g *gateway) {
-	g.lockInHoldMode(1, false) // creates a configuration and state
+	g.lockInHoldMode(1, false) // make a configuration and a state to purge
 	out := g.run(`dpkg -r latchd >/dev/null
 		systemctl is-active latchd || true
 		ls /etc/latchd/latchd.toml /etc/latchd/credentials/connection-string /var/lib/latchd/state.json`)
@@ -42,8 +42,8 @@ func packages(t *testing.T, g *gateway) {
 	record(t, len(left) == 0, "packages: left after a purge of all", 1, cmp.Or(strings.Join(left, " "), "nothing"), "nothing")
 }
 
-// withLoad calls a method of the agent again and again while do runs, even while the agent
-// is down. No call may fail.
+// withLoad calls a method of the agent repeatedly while the function do runs, even
+// while the agent is down. Each call must succeed.
 func withLoad(g *gateway, do func()) {
 	g.t.Helper()
 	g.write(strings.NewReader("#!/bin/sh"+technician+`
@@ -56,8 +56,9 @@ func withLoad(g *gateway, do func()) {
 	}
 }
 
-// restartTimes returns how long the last restart of the agent took: from the stop until
-// the agent controlled the lock, and until it was connected.
+// restartTimes returns two times of the agent's last restart. Both start when the agent
+// stopped. ready ends when the agent controlled the lock again, connected when it had
+// connected to the hub.
 func restartTimes(t *testing.T, g *gateway) (ready, connected time.Duration) {
 	t.Helper()
 	out := strings.Fields(g.run(`systemctl show latchd -p ActiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic --value
@@ -76,15 +77,16 @@ func restartTimes(t *testing.T, g *gateway) (ready, connected time.Duration) {
 		at[i] = time.Duration(us) * time.Microsecond
 	}
 
-	// systemctl prints the properties in any order. The exit is the earlier time.
+	// systemctl prints the two times in any order. The agent's exit comes before its
+	// start.
 	exit, enter := min(at[0], at[1]), max(at[0], at[1])
 	return enter - exit, at[2] - exit
 }
 
-// inventory lists the machine's files, users, groups and latchd packages. It leaves out
-// files that packages do not own: the records of dpkg and apt, caches, logs, the test's own
-// files, and the state of systemd and passwd. It also leaves out the group gpio, which
-// stays because it may have other members.
+// inventory lists the machine's files, users, groups and latchd packages. It omits
+// files that no package owns: the records of dpkg and apt, caches, logs, the test's own
+// files, and the state of systemd and passwd. It also omits the group gpio, which stays
+// because it may have other members.
 func (g *gateway) inventory() []string {
 	g.t.Helper()
 	return strings.Split(g.run(`find /etc /usr /var /opt /srv -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \
@@ -95,7 +97,7 @@ func (g *gateway) inventory() []string {
 		dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' 'latch*' 2>/dev/null | grep -v ' un' || true`), "\n")
 }
 
-// difference returns the names in a that are missing in b.
+// difference returns the names that are in a but not in b.
 func difference(a, b []string) []string {
 	known := map[string]bool{}
 	for _, name := range b {
@@ -104,9 +106,9 @@ func difference(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(name string) bool { return known[name] })
 }
 
-// repository installs latchd's previous version from a signed repository, over the network
-// and without a configuration. Then it configures latchd, locks the door and upgrades to
-// the present version.
+// repository installs latchd's previous version over the network from a signed
+// repository, without a configuration. Then it configures latchd, locks the door and
+// upgrades latchd to the current version.
 func repository(t *testing.T, g *gateway) {
 	repo := filepath.Join(os.Getenv("E2E_WORK"), "repo")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,12 +120,13 @@ func repository(t *testing.T, g *gateway) {
 	defer server.Close()
 
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	g.put(g.deb("previous", "latchd"), "/root/previous.deb", "644") // only its version is needed
+	g.put(g.deb("previous", "latchd"), "/root/previous.deb", "644") // the scenario needs only the version of the previous package
 	g.put(filepath.Join(repo, "latchd.asc"), "/etc/apt/keyrings/latchd.asc", "644")
 	g.write(strings.NewReader("Types: deb\nURIs: http://10.0.2.2:"+port+"\nSuites: stable\nComponents: main\nSigned-By: /etc/apt/keyrings/latchd.asc\n"),
 		"/etc/apt/sources.list.d/latchd.sources", "644")
 
-	// The machine cannot reach its other package sources.
+	// Disable the machine's other package sources, because the machine cannot reach
+	// them.
 	out := g.run(`apt-get update -qq -o Dir::Etc::SourceList=/dev/null
 		apt-get install -y -qq latchd="$(dpkg-deb -f /root/previous.deb Version)"
 		systemctl show latchd -p ActiveState -p ConditionResult -p UnitFileState
@@ -161,7 +164,8 @@ func repository(t *testing.T, g *gateway) {
 		fmt.Sprintf("%.1f s, connected after %.1f s", ready.Seconds(), connected.Seconds()), fmt.Sprintf("%.0f s, emulated", maxRestart.Seconds()))
 }
 
-// maxRestart bounds how long an upgrade may leave the door without its agent. A real
-// gateway needs 2 s; emulation is about ten times slower and shares its host. The bound
-// still shows that the package does not stop the agent before it unpacks.
+// maxRestart limits how long the door is without its agent during an upgrade. A real
+// gateway needs 2 s. An emulated machine is about ten times slower and shares its host.
+// The limit still proves that the package does not stop the agent before it unpacks the
+// new files.
 const maxRestart = 15 * time.Second

@@ -13,20 +13,22 @@ import (
 
 const (
 	blocked = "blocked main loop"
-	// blockDelay is the longest time after SIGUSR1 until the main loop of the debug
-	// build blocks: a third of the watchdog's interval, the loop's longest wait.
+	// blockDelay is how long the main loop of the debug build may keep running after
+	// SIGUSR1 tells it to block. It is a third of the watchdog's interval, the loop's
+	// longest wait.
 	blockDelay = 2 * time.Second / 3
 )
 
-// pulse shows that an energised line becomes idle within the documented bound if the
-// agent is stopped, is killed or hangs during a pulse.
+// pulse shows that an energised line does not stay energised if the agent is stopped,
+// is killed or hangs during a pulse. The line must become idle within the documented
+// bound.
 func pulse(t *testing.T, g *gateway) {
 	g.run(`apt-get install -y -qq /root/newer.deb`)
 	strike := settings{mode: "pulse", keys: `max_energised = "60s"`, gpio: `bias = "as-is"`}
 
-	// check unlocks the door once per fault, causes the fault, and measures how much
-	// longer the line is energised. releaseEnds says whether the chip stops driving a
-	// line that is released.
+	// check unlocks the door and causes a fault while the line is energised, once for
+	// each fault. It measures how much longer the line stays energised. releaseEnds
+	// says whether the chip stops driving a line when the line is released.
 	check := func(name string, s settings, chip string, line int, releaseEnds bool) {
 		t.Helper()
 		g.configure(s)
@@ -58,7 +60,7 @@ func pulse(t *testing.T, g *gateway) {
 				g.restarted(pid)
 			})
 
-			var before []trace.Event // before the fault
+			var before []trace.Event // events before the fault
 			for _, e := range o.Events {
 				if e.At < at {
 					before = append(before, e)
@@ -83,7 +85,8 @@ func pulse(t *testing.T, g *gateway) {
 	dual := settings{mode: "dual", keys: "max_energised = \"60s\"\npulse = \"30s\"", gpio: `unlock_line = "UNLOCK"`}
 	check("dual", dual, g.chip, 3, true)
 	if arch != "amd64" {
-		// The emulated board's own chip keeps driving a line that is released.
+		// The GPIO chip of the emulated board keeps driving a line after the line is
+		// released.
 		strike.chip, strike.line = "gpiochip0", "5"
 		check("pulse on a chip that keeps driving", strike, "gpiochip0", 5, false)
 	}

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// reboot shows that the method reboots the machine only if the configuration allows it,
-// and that the agent reports the cause after the next boot. In that boot, the chip is
-// plugged in only after the agent has started.
+// reboot shows that the method "reboot" reboots the machine only if the configuration
+// allows it. After the next boot, the agent must report the cause. In that boot, the
+// GPIO chip is plugged in only after the agent has started.
 func reboot(t *testing.T, g *gateway) {
 	g.lockInHoldMode(1, true)
 	out := g.invoke("reboot", "null")
@@ -23,7 +23,7 @@ func reboot(t *testing.T, g *gateway) {
 	record(t, contains(out, "status 202", `"delaySeconds":1`), "reboot", 1, status(out), "status 202")
 	g.waitBoot()
 
-	g.connected() // the agent connects without the chip
+	g.connected() // the agent must connect even without the chip
 	out = g.invoke("lockDoor", "null")
 	record(t, contains(out, "status 503"), "reboot: before the chip is plugged in", 1, status(out), "status 503")
 

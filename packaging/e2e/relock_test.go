@@ -10,13 +10,14 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// relock shows that a promised relock survives a crash of the agent: the next process
-// locks at the promised time, or at once if that time has passed.
+// relock shows that a crash of the agent does not cancel a relock that is due later.
+// The next process locks the door at the planned time, or immediately if that time has
+// passed.
 func relock(t *testing.T, g *gateway) {
 	for _, promise := range []struct {
 		name     string
-		after    int // the delay of the relock in seconds
-		downtime int // the pause before systemd restarts the agent, in seconds
+		after    int // time from unlocking to the relock, in seconds
+		downtime int // time until systemd restarts the agent, in seconds
 	}{
 		{"relock promised, then SIGKILL", 12, 2},
 		{"relock overdue after SIGKILL", 3, 8},
@@ -53,8 +54,8 @@ func relock(t *testing.T, g *gateway) {
 			continue
 		}
 		late, allowed := locked[0]-promised, 500*time.Millisecond
-		if ready > promised { // the agent was down at the promised time
-			late, allowed = locked[0]-ready, 0 // it must lock before it reports ready
+		if ready > promised { // the agent was down when the relock was due
+			late, allowed = locked[0]-ready, 0 // the agent must lock the door before it reports ready
 		}
 		record(t, late <= allowed, promise.name, 1, fmt.Sprintf("%.2f s late", late.Seconds()), fmt.Sprintf("%.2f s", allowed.Seconds()))
 	}

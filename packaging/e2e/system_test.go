@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// security checks the exposure level that systemd-analyze gives to latchd's unit.
+// security checks the exposure level that systemd-analyze computes for latchd's unit.
 func security(t *testing.T, g *gateway) {
 	const limit = 1.6
 	out := g.run(`systemd-analyze security --no-pager latchd.service | tail -n 1`)
@@ -21,7 +21,8 @@ func security(t *testing.T, g *gateway) {
 	record(t, err == nil && level <= limit, "systemd-analyze security latchd.service", 1, found, "1.6")
 }
 
-// armv6 runs the armhf program on an emulated ARMv6 processor, which a Pi Zero has.
+// armv6 runs the armhf program on an emulated ARMv6 processor, the processor of a Pi
+// Zero.
 func armv6(t *testing.T) {
 	debs, err := filepath.Glob(filepath.Join(os.Getenv("E2E_WORK"), "armv6", "latchd_*_armhf.deb"))
 	if err != nil || len(debs) != 1 {

@@ -9,18 +9,19 @@ import (
 	"text/tabwriter"
 )
 
-// row is one row of the table that TestMain prints.
+// row is one row in the table of results that TestMain prints.
 type row struct {
 	scenario      string
 	trials        int
-	seen, allowed string // the observed and the allowed value
+	seen, allowed string // observed value and allowed value
 	failed        bool
 }
 
-// table has one row for each call of record.
+// table collects one row for each call of record.
 var table []row
 
-// record adds the result of a scenario to the table. If ok is false, it fails the test.
+// record adds a scenario's result to the table of results. It fails the test if ok is
+// false.
 func record(t *testing.T, ok bool, scenario string, trials int, seen, allowed string) {
 	t.Helper()
 	table = append(table, row{scenario, trials, seen, allowed, !ok})

@@ -22,23 +22,25 @@ import (
 )
 
 // vm is a virtual machine whose disk survives reboots and power cuts. The test controls
-// the machine through the HTTP server of its guest program.
+// the machine through a guest program, an HTTP server that runs in the machine.
 type vm struct {
 	t       *testing.T
-	disk    string // the path of the disk image
-	address string // the host and port of the guest program
+	disk    string // path of the disk image
+	address string // host and port at which the guest program is reached
 	qemu    *exec.Cmd
 	ended   chan struct{} // closed when QEMU has ended
 
 	mu      sync.Mutex
-	console []string      // the lines of the console
-	ready   chan struct{} // has a value for each boot in which the guest program has started
+	console []string      // lines that the machine has printed on its console
+	ready   chan struct{} // receives a value in each boot when the guest program has started
 }
 
-// bootTimeout bounds a boot. It allows for software emulation on a busy host.
+// bootTimeout limits how long the machine may take to boot. It allows for software
+// emulation on a busy host.
 const bootTimeout = 4 * time.Minute
 
-// newVM starts a machine with a fresh disk. The machine ends with the test.
+// newVM starts a virtual machine with a fresh disk. The machine is stopped at the end
+// of the test.
 func newVM(t *testing.T) *vm {
 	t.Helper()
 	m := &vm{t: t, disk: filepath.Join(t.TempDir(), "disk.qcow2"), ready: make(chan struct{}, 8)}
@@ -64,8 +66,9 @@ func newVM(t *testing.T) *vm {
 	return m
 }
 
-// consoleExcerpt returns the part of the console that begins with a failure of the guest's
-// kernel, or else the end of the console. It records a kernel failure for e2e.sh.
+// consoleExcerpt returns the lines on the machine's console from the first kernel
+// failure on. If there was none, it returns the last lines. It records a kernel failure
+// in a file for e2e.sh.
 func (m *vm) consoleExcerpt() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +84,7 @@ func (m *vm) consoleExcerpt() []string {
 	return m.console[max(0, len(m.console)-30):]
 }
 
-// boot starts the machine and waits for its guest program.
+// boot starts the virtual machine and waits until its guest program answers.
 func (m *vm) boot() {
 	m.t.Helper()
 	machine := map[string][]string{
@@ -96,8 +99,8 @@ func (m *vm) boot() {
 
 	image := os.Getenv("E2E_IMAGE")
 	args := append(machine[1:],
-		// Always use emulation: it behaves the same on every host, and KVM may fail
-		// even if its device exists.
+		// Always use software emulation: it behaves the same on every host. KVM may
+		// fail even if its device exists.
 		"-accel", "tcg,thread=multi", "-smp", "1", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-kernel", image+"/vmlinuz", "-initrd", image+"/initrd.gz",
 		"-append", "console="+console+" panic=-1 loglevel=4 systemd.show_status=0",
@@ -120,7 +123,7 @@ func (m *vm) boot() {
 	m.waitBoot()
 }
 
-// waitBoot waits until the guest program answers, after a start or a reboot.
+// waitBoot waits, after a start or a reboot, until the guest program answers.
 func (m *vm) waitBoot() {
 	m.t.Helper()
 	select {
@@ -131,7 +134,7 @@ func (m *vm) waitBoot() {
 		m.t.Fatalf("the machine did not boot within %s", bootTimeout)
 	}
 
-	// The network may come up later than the guest program.
+	// The guest program may start before the network is up.
 	retry := time.NewTicker(200 * time.Millisecond)
 	defer retry.Stop()
 	for deadline := time.Now().Add(bootTimeout); ; <-retry.C {
@@ -145,7 +148,7 @@ func (m *vm) waitBoot() {
 	}
 }
 
-// read collects the lines of the console until QEMU ends.
+// read collects the lines on the machine's console until QEMU ends.
 func (m *vm) read(out io.Reader, ended chan struct{}) {
 	defer close(ended)
 	lines := bufio.NewScanner(out)
@@ -160,7 +163,7 @@ func (m *vm) read(out io.Reader, ended chan struct{}) {
 	}
 }
 
-// cut cuts the machine's power by killing QEMU.
+// cut cuts the machine's power. It kills QEMU.
 func (m *vm) cut() {
 	if m.qemu == nil {
 		return
@@ -171,21 +174,22 @@ func (m *vm) cut() {
 	m.qemu = nil
 }
 
-// result is the exit status and the output of a script in the guest.
+// result is the exit status and the output of a shell script that ran in the machine.
 type result struct {
 	Status int
 	Output string
 }
 
-// try runs a shell script in the guest as root. An error means that the machine did not
-// answer; the script's own failure is in the result.
+// try runs a shell script as root in the virtual machine. It returns an error only if
+// the machine does not answer. The result says whether the script failed.
 func (m *vm) try(script string) (result, error) {
 	var r result
 	err := m.call("POST", "/run", strings.NewReader(script), &r)
 	return r, err
 }
 
-// run runs a script that must succeed, and returns its output.
+// run runs a shell script in the virtual machine and returns its output. It fails the
+// test if the script fails.
 func (m *vm) run(script string) string {
 	m.t.Helper()
 	r, err := m.try(script)
@@ -198,7 +202,8 @@ func (m *vm) run(script string) string {
 	return strings.TrimSpace(r.Output)
 }
 
-// ask sends a request to the guest program and decodes the answer into out.
+// ask sends a request to the guest program in the machine and decodes the answer into
+// out.
 func (m *vm) ask(path string, in, out any) {
 	m.t.Helper()
 	body, err := json.Marshal(in)
@@ -210,7 +215,7 @@ func (m *vm) ask(path string, in, out any) {
 	}
 }
 
-// put copies a file into the guest.
+// put copies a file into the virtual machine.
 func (m *vm) put(file, path, mode string) {
 	m.t.Helper()
 	f, err := os.Open(file)
@@ -221,7 +226,7 @@ func (m *vm) put(file, path, mode string) {
 	m.write(f, path, mode)
 }
 
-// write writes a file in the guest.
+// write writes a file in the virtual machine.
 func (m *vm) write(from io.Reader, path, mode string) {
 	m.t.Helper()
 	query := url.Values{"path": {path}, "mode": {mode}}
@@ -230,7 +235,8 @@ func (m *vm) write(from io.Reader, path, mode string) {
 	}
 }
 
-// call sends an HTTP request to the guest program and decodes the answer into out.
+// call sends an HTTP request to the guest program in the machine and decodes the answer
+// into out.
 func (m *vm) call(method, path string, body io.Reader, out any) error {
 	request, err := http.NewRequestWithContext(m.t.Context(), method, "http://"+m.address+path, body)
 	if err != nil {

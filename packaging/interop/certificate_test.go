@@ -12,8 +12,8 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// writePair writes two files: the certificate with its intermediate certificates, and the
-// key.
+// writePair writes two files: one with a certificate and its intermediate certificates,
+// and one with the private key.
 func writePair(t *testing.T, device *certs.Pair, intermediates ...*certs.Pair) (certFile, keyFile string) {
 	t.Helper()
 	private, err := x509.MarshalPKCS8PrivateKey(device.Key)
@@ -37,16 +37,17 @@ func writePair(t *testing.T, device *certs.Pair, intermediates ...*certs.Pair) (
 	return certFile, keyFile
 }
 
-// deviceCertificate makes a self-signed certificate for the device "by-certificate" and
-// returns the files of the certificate and its key.
+// deviceCertificate makes a self-signed certificate for the device "by-certificate". It
+// returns the names of two files: the certificate and its private key.
 func deviceCertificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	return writePair(t, certs.Issue(t, nil, "by-certificate", false, time.Now()))
 }
 
-// vouchedCertificate makes a CA that the hub trusts, an intermediate CA, and a certificate of
-// the device "vouched" that the intermediate CA has signed. It returns the files of the
-// device's certificate chain and key.
+// vouchedCertificate makes a CA that the hub trusts, an intermediate CA, and a
+// certificate for the device "vouched". The intermediate CA signs the device's
+// certificate. vouchedCertificate returns the names of two files: the certificate chain
+// and the private key.
 func vouchedCertificate(t *testing.T, h *harness.Hub) (certFile, keyFile string) {
 	t.Helper()
 	now := time.Now()

@@ -2,8 +2,8 @@ package interop
 
 import "testing"
 
-// TestDevice runs the official device SDK: logins, messages, the twin, and the renewal of a
-// token. The SDK does not subscribe again after a renewal.
+// TestDevice runs the official device SDK: logins, messages, the twin, and the renewal
+// of a token. The SDK does not repeat its subscriptions after a renewal.
 func TestDevice(t *testing.T) {
 	runScenario(t, "device", []step{
 		{"valid key", `"Connected"`},

@@ -2,7 +2,7 @@ package interop
 
 import "testing"
 
-// TestDoors runs the official device SDK with certificates and over WebSocket.
+// TestDoors runs the official device SDK with certificates, and over WebSocket.
 func TestDoors(t *testing.T) {
 	const refused = `UnauthorizedError: mqtt.js returned Failure on first connection (Not authorized): Connection refused: Not authorized error`
 	runScenario(t, "doors", []step{

@@ -35,16 +35,17 @@ func needSDK(t *testing.T) {
 	}
 }
 
-// node returns the command that runs a Node program of this folder. Node resolves localhost
-// to the IPv4 address first, because the hub does not listen on the IPv6 address.
+// node returns the command that runs a Node program of this folder. Node must resolve
+// localhost to an IPv4 address first, because the hub does not listen on IPv6.
 func node(script string, args, env []string) *exec.Cmd {
 	cmd := exec.Command("node", append([]string{"--dns-result-order=ipv4first", script}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	return cmd
 }
 
-// startDevice registers a device and starts it with the official device SDK. The SDK accepts
-// a port only in the gateway's name, to which it connects.
+// startDevice registers a device and runs it with the official device SDK. The SDK
+// accepts a port only in GatewayHostName. startDevice therefore gives the hub's address
+// as the gateway's.
 func startDevice(t *testing.T, h *harness.Hub, id string) *harness.Process {
 	t.Helper()
 	needSDK(t)
@@ -70,7 +71,8 @@ type serviceResult struct {
 	}
 }
 
-// runService runs the two jobs of Microsoft's tutorial with the official service SDK.
+// runService runs the two jobs of Microsoft's tutorial on jobs with the official
+// service SDK.
 func runService(t *testing.T, h *harness.Hub, devices ...string) serviceResult {
 	t.Helper()
 	needSDK(t)
@@ -85,8 +87,9 @@ func runService(t *testing.T, h *harness.Hub, devices ...string) serviceResult {
 	return result
 }
 
-// expectJSON waits for a line "WORD {...}" of the official device whose object satisfies
-// match, and returns the object.
+// expectJSON waits until the official device prints a line "WORD {...}" with a suitable
+// JSON object. An object is suitable if match returns true for it. expectJSON returns
+// the object.
 func expectJSON(t *testing.T, p *harness.Process, word string, match func(iothub.Object) bool) iothub.Object {
 	t.Helper()
 	var found iothub.Object

@@ -2,8 +2,8 @@ package interop
 
 import "testing"
 
-// TestJobs creates, follows, cancels and lists both kinds of job with the official service
-// SDK.
+// TestJobs creates, follows, cancels and lists jobs with the official service SDK. It
+// uses method jobs and twin jobs.
 func TestJobs(t *testing.T) {
 	runScenario(t, "jobs", []step{
 		{"a method job is created",

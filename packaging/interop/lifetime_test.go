@@ -11,8 +11,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The official SDK subscribes only once in the life of a device and then relies on its
-// persistent session. So its subscriptions must survive lost connections and restarts of
+// The official device SDK subscribes only once and then relies on its persistent MQTT
+// session. Its subscriptions must therefore survive lost connections and restarts of
 // the hub.
 func TestOfficialDeviceSurvivesHubRestarts(t *testing.T) {
 	h := harness.StartHub(t, bin, "--log-level", "debug")
@@ -33,7 +33,7 @@ func TestOfficialDeviceSurvivesHubRestarts(t *testing.T) {
 	}
 }
 
-// refuseOnce accepts the next connection to the address and closes it.
+// refuseOnce listens at the address, accepts one connection and closes it.
 func refuseOnce(t *testing.T, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -49,8 +49,9 @@ func refuseOnce(t *testing.T, address string) {
 	c.Close()
 }
 
-// checkAllWorks checks all messages between hub and device: a method, a desired patch, the
-// report that the device then sends, and the twin.
+// checkAllWorks exchanges all kinds of messages between hub and device: a method, a
+// change of the desired properties, the report that the device sends after this change,
+// and the twin.
 func checkAllWorks(t *testing.T, h *harness.Hub, device *harness.Process, round int) {
 	t.Helper()
 	if r := h.Invoke(t, "d1", "lockDoor", map[string]int{"round": round}); r.Status != 200 || string(r.Payload) != "null" {

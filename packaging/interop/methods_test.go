@@ -2,8 +2,8 @@ package interop
 
 import "testing"
 
-// TestMethods calls direct methods with the official SDKs, and checks which keys and
-// signatures the service API accepts.
+// TestMethods calls direct methods with the official SDKs. It also checks which keys
+// and signatures the hub's service API accepts.
 func TestMethods(t *testing.T) {
 	runScenario(t, "methods", []step{
 		{"answer with a payload",

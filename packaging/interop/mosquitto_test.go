@@ -12,15 +12,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// mosquitto is a device that uses Mosquitto's command-line clients, which know nothing of
-// IoT Hub.
+// mosquitto is a device that consists of Mosquitto's command-line clients. These
+// clients know nothing of IoT Hub.
 type mosquitto struct {
 	hub  *harness.Hub
 	id   string
-	auth []string // arguments with the credentials
+	auth []string // arguments for the login
 }
 
-// command returns the command that runs one of the clients as this device.
+// command returns the command that runs one of Mosquitto's clients as this device.
 func (m mosquitto) command(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	_, port, err := net.SplitHostPort(m.hub.MQTT)
@@ -32,7 +32,8 @@ func (m mosquitto) command(t *testing.T, program string, args ...string) *exec.C
 	return exec.Command(program, append(args, m.auth...)...)
 }
 
-// TestMosquitto runs a device whose MQTT client is independent of IoT Hub's SDKs.
+// TestMosquitto runs a device with Mosquitto's MQTT clients, which are independent of
+// IoT Hub's SDKs.
 func TestMosquitto(t *testing.T) {
 	if _, err := exec.LookPath("mosquitto_sub"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -58,7 +59,8 @@ func TestMosquitto(t *testing.T) {
 				MethodName: "lockDoor", Payload: []byte(`{"reason":"night"}`), ResponseTimeoutInSeconds: 60, ConnectTimeoutInSeconds: 60})
 			ended <- result{response, err}
 		}()
-		// mosquitto_sub ends after the first message, so another connection sends the answer.
+		// mosquitto_sub ends after the first message, so another client sends the
+		// answer on its own connection.
 		got := harness.Run(t, m.command(t, "mosquitto_sub", "-t", iothub.MethodsFilter, "-C", "1", "-F", "%t %p")).Want(t, 0).Stdout
 		topic, payload, _ := strings.Cut(strings.TrimSpace(got), " ")
 		name, rid, err := iothub.ParseMethodRequest(topic)
@@ -71,14 +73,14 @@ func TestMosquitto(t *testing.T) {
 		}
 	})
 	t.Run("the hub stores a report", func(t *testing.T) {
-		// At QoS 1 the client ends when the hub has acknowledged the report.
+		// With QoS 1, the client ends only after the hub has acknowledged the report.
 		harness.Run(t, m.command(t, "mosquitto_pub", "-q", "1", "-t", "$iothub/twin/PATCH/properties/reported/?$rid=1", "-m", `{"lock":"locked"}`)).Want(t, 0)
 		if reported := h.Twin(t, "m1").Properties.Reported; reported["lock"] != "locked" {
 			t.Errorf("reported is %v", reported)
 		}
 	})
 	t.Run("a desired patch arrives", func(t *testing.T) {
-		// With -d and line buffering, the client prints a line when it has subscribed.
+		// With -d and line buffering, the client prints a line once it has subscribed.
 		cmd := m.command(t, "mosquitto_sub", "-d", "-t", iothub.DesiredFilter, "-C", "1", "-F", "got %t %p")
 		sub := harness.Start(t, "mosquitto_sub", exec.Command("stdbuf", append([]string{"-oL"}, cmd.Args...)...))
 		sub.Expect(t, "Subscribed ")

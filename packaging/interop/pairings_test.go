@@ -9,9 +9,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestPairings combines latchd or the official device SDK with latchctl or the official
-// service SDK. In every pairing, both jobs of Microsoft's tutorial must complete, one call
-// must lock the door, and the twin and the device must have the new building and floor.
+// TestPairings pairs each device program (latchd, the official device SDK) with each
+// service program (latchctl, the official service SDK). In every pairing, both jobs of
+// Microsoft's tutorial must complete, and exactly one call must lock the door. The
+// device and its twin must have the new values of the properties building and floor.
 func TestPairings(t *testing.T) {
 	t.Run("latchd and the official service", func(t *testing.T) {
 		h := harness.StartHub(t, bin)
@@ -49,7 +50,8 @@ func TestPairings(t *testing.T) {
 	})
 }
 
-// runCtlJobs runs the two jobs of the tutorial with latchctl and checks the results.
+// runCtlJobs runs the two jobs of Microsoft's tutorial with latchctl and checks their
+// results.
 func runCtlJobs(t *testing.T, h *harness.Hub, id string) {
 	t.Helper()
 	where := fmt.Sprintf("deviceId IN ['%s']", id)
@@ -69,7 +71,7 @@ func runCtlJobs(t *testing.T, h *harness.Hub, id string) {
 	checkDesired(t, h.Twin(t, id).Properties.Desired)
 }
 
-// checkService checks the result of service.js on the devices.
+// checkService checks the output of service.js, which runs jobs on the devices.
 func checkService(t *testing.T, r serviceResult, devices ...string) {
 	t.Helper()
 	for _, job := range []iothub.Job{r.Method, r.Twin} {
@@ -104,11 +106,12 @@ func checkDesired(t *testing.T, desired iothub.Object) {
 	}
 }
 
-// checkDevice checks that the official device received one call and both properties.
+// checkDevice checks that the official device received one method call and both
+// properties.
 func checkDevice(t *testing.T, device *harness.Process) {
 	t.Helper()
 	expectJSON(t, device, "desired", func(o iothub.Object) bool { return o["building"] == "43" && o["floor"] == json.Number("3") })
-	// The device prints the answer to this command after all earlier lines.
+	// The device answers this command after it has printed all earlier events.
 	device.Send(t, "twin")
 	twin := expectJSON(t, device, "twin", func(iothub.Object) bool { return true })
 	desired, _ := twin["desired"].(map[string]any)
@@ -118,8 +121,8 @@ func checkDevice(t *testing.T, device *harness.Process) {
 	}
 }
 
-// checkAcknowledged waits until latchd has acknowledged building and floor as IoT Plug and
-// Play prescribes.
+// checkAcknowledged waits until latchd has acknowledged the properties building and
+// floor, in the form that IoT Plug and Play prescribes.
 func checkAcknowledged(t *testing.T, h *harness.Hub, id string) {
 	t.Helper()
 	harness.Await(t, id+" to acknowledge building and floor", func() error {
@@ -134,7 +137,7 @@ func checkAcknowledged(t *testing.T, h *harness.Hub, id string) {
 	})
 }
 
-// checkLocked waits until latchd has reported that the door is locked.
+// checkLocked waits until latchd has reported to its twin that the door is locked.
 func checkLocked(t *testing.T, h *harness.Hub, id string) {
 	t.Helper()
 	harness.Await(t, id+" to report that it is locked", func() error {

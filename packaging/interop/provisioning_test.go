@@ -2,8 +2,8 @@ package interop
 
 import "testing"
 
-// TestProvisioning runs the official provisioning SDKs: enrollments, registrations, and the
-// login of a registered device.
+// TestProvisioning runs the official provisioning SDKs. It makes enrollments, registers
+// devices and logs a registered device in.
 func TestProvisioning(t *testing.T) {
 	runScenario(t, "provisioning", []step{
 		{"individual enrollment",

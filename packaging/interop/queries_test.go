@@ -2,7 +2,7 @@ package interop
 
 import "testing"
 
-// TestQueries reads twins and rows of jobs, in pages, with the official service SDK.
+// TestQueries queries twins and job rows, page by page, with the official service SDK.
 func TestQueries(t *testing.T) {
 	runScenario(t, "queries", []step{
 		{"all devices in pages", `[["door","shed-1","shed-2"],["shed-3","shed-4","shed-5"],["shed-6"]]`},

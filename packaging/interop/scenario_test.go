@@ -13,14 +13,15 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// step is one step of a scenario and the result that the SDK must return. A result in JSON
-// is compared as a value. Any other result is an error, with the status and the code of the
-// HTTP answer in brackets, if there was one. TIME and UUID replace times and UUIDs; KEY,
-// ETAG and GENERATION replace the values of certain members.
+// step is one step of a scenario, with the result that the official SDK must return. A
+// result in JSON is compared by its value. Any other result is the text of an error. If
+// the hub sent the error, its status and code follow in brackets. TIME, UUID, KEY, ETAG
+// and GENERATION stand for values that differ in each run.
 type step struct{ name, want string }
 
-// runScenario runs a program of the folder scenarios with a new hub, to which it passes the
-// additional flags. steps must list all steps of the program in order.
+// runScenario runs the program called name in the folder scenarios with a new hub.
+// flags are additional flags for the hub. steps must list all steps of the program in
+// order.
 func runScenario(t *testing.T, name string, steps []step, flags ...string) {
 	t.Helper()
 	needSDK(t)
@@ -62,7 +63,7 @@ func runScenario(t *testing.T, name string, steps []step, flags ...string) {
 	}
 }
 
-// stepResult is the line that the program prints after a step.
+// stepResult is the line that a scenario's program prints after each step.
 type stepResult struct {
 	Step   string
 	Value  json.RawMessage
@@ -95,7 +96,8 @@ func (r stepResult) check(t *testing.T, want string) {
 	t.Errorf("the SDK returned\n%s\nwant\n%s", r, want)
 }
 
-// parsed decodes JSON, and returns the error if text is not JSON.
+// parsed decodes text as JSON. If text is not JSON, parsed returns the error as the
+// value.
 func parsed(text []byte) any {
 	var v any
 	if err := json.Unmarshal(text, &v); err != nil {
@@ -104,12 +106,14 @@ func parsed(text []byte) any {
 	return v
 }
 
-// masks maps members whose values differ in each run to their replacements.
+// masks lists JSON fields whose values differ in each run, with the text that replaces
+// each value.
 var masks = map[string]string{
 	"primaryKey": "KEY", "secondaryKey": "KEY", "etag": "ETAG", "deviceEtag": "ETAG", "generationId": "GENERATION",
 }
 
-// masked replaces the values in v that differ in each run. name is the name of the member v.
+// masked replaces the values in v that differ in each run. name is the JSON field that
+// holds v.
 func masked(name string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -130,7 +134,7 @@ func masked(name string, v any) any {
 }
 
 var (
-	aTime = regexp.MustCompile(`2\d{3}-\d\d-\d\dT[0-9:.]+Z`) // does not match the year 1, which means never
+	aTime = regexp.MustCompile(`2\d{3}-\d\d-\d\dT[0-9:.]+Z`) // the year 1 does not match, because it means "never"
 	aUUID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	aETag = regexp.MustCompile(`its etag is [^ ,]+`)
 )

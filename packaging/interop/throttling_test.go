@@ -2,7 +2,8 @@ package interop
 
 import "testing"
 
-// TestThrottling runs the official service SDK against a hub with the limits of tier S1.
+// TestThrottling runs the official service SDK with a hub that has the limits of IoT
+// Hub's tier S1.
 func TestThrottling(t *testing.T) {
 	runScenario(t, "throttling", []step{
 		{"a job while another job is active",

@@ -11,20 +11,21 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// operation makes one request to the service API, or two for a query with two pages. It has
-// a call of transport/rest and, if one command of latchctl sends the same requests, that
-// command.
+// operation makes one request to the hub's service API through a call of
+// transport/rest. A query with two pages makes two requests. If a latchctl command
+// sends the same requests, the operation names this command, too.
 type operation struct {
-	name    string // as in wire.js
+	name    string // name of the operation in wire.js
 	call    func(context.Context, *rest.Client) error
 	command []string
-	pages   int  // number of pages of a query; 0 means 1
-	entra   bool // the request uses a token of Entra ID
+	pages   int  // number of the query's pages; 0 means 1
+	entra   bool // whether the request has a token from Entra ID
 }
 
 const oddID = "dev'1+(x)*#%!$"
 
-// identity is a device identity as a hub returns it. An update sends it back with changes.
+// identity is a device's registry entry as a hub returns it. An update changes the
+// entry and sends it back.
 const identity = `{"deviceId":"d1","generationId":"638","etag":"NDA0","connectionState":"Disconnected","status":"disabled","statusReason":"stolen",
 	"connectionStateUpdatedTime":"0001-01-01T00:00:00Z","statusUpdatedTime":"0001-01-01T00:00:00Z",
 	"lastActivityTime":"2026-11-23T11:36:56.1263214Z","cloudToDeviceMessageCount":0,"authentication":{"type":"sas",
@@ -140,7 +141,7 @@ func operations() []operation {
 	}
 }
 
-// drain reads a sequence completely and returns its first error.
+// drain reads a sequence to its end and returns the first error in it.
 func drain[T any](rows iter.Seq2[T, error]) error {
 	for _, err := range rows {
 		if err != nil {

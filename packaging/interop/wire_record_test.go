@@ -23,7 +23,7 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// recorded is a request that the recorder has received.
+// recorded is a request that a recorder has received.
 type recorded struct {
 	method, uri string
 	header      http.Header
@@ -31,11 +31,11 @@ type recorded struct {
 	arrival     time.Time
 }
 
-// recorderKey is the key of the policy iothubowner of every recorder.
+// recorderKey is the key of the policy iothubowner in each recorder.
 var recorderKey = iothub.Key("a key of the recording hub's own")
 
-// recorder is a hub that records the requests and sends minimal answers. Its answer to a
-// query has two pages.
+// recorder is a hub for tests. It records the requests and sends minimal answers. Its
+// answer to a query has two pages.
 type recorder struct {
 	*httptest.Server
 	caFile, port string
@@ -62,16 +62,16 @@ func startRecorder(t *testing.T) *recorder {
 	return r
 }
 
-// service returns the host name and the key of the recorder. Its certificate is valid for
-// this host name.
+// service returns a service connection string for the recorder. The recorder's
+// certificate is valid for the host name in it.
 func (r *recorder) service() iothub.Service {
 	return iothub.Service{HostName: "127.0.0.1", KeyName: "iothubowner", Key: recorderKey}
 }
 
 func (r *recorder) connectionString() string { return r.service().ConnectionString() }
 
-// client returns a client of the recorder that uses the given tokens of Entra ID, or the
-// recorder's key if token is nil.
+// client returns a client that sends requests to the recorder. The client uses tokens
+// from Entra ID that token returns, or the recorder's key if token is nil.
 func (r *recorder) client(token func(context.Context) (string, error)) *rest.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(r.Certificate())
@@ -107,7 +107,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// take returns and removes the recorded requests.
+// take returns the recorded requests and forgets them.
 func (r *recorder) take() []recorded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -116,8 +116,9 @@ func (r *recorder) take() []recorded {
 	return taken
 }
 
-// differences compares the SDK's request r with our request. The keys of the result name the
-// differing parts: "method", "path", "query", "header NAME" or "body.MEMBER".
+// differences compares the official SDK's request r with the project's request. The
+// keys of the result name the parts that differ: "method", "path", "query", "header
+// NAME" or "body.FIELD".
 func (r recorded) differences(ours recorded) map[string]string {
 	found := make(map[string]string)
 	differ := func(what string, theirs, ours any) {
@@ -143,8 +144,8 @@ func (r recorded) differences(ours recorded) map[string]string {
 	return found
 }
 
-// bodyOf decodes the JSON of a body. For an empty body it returns missing, because an empty
-// body differs from null.
+// bodyOf decodes a request's JSON body. It returns missing for an empty body, which
+// must differ from the JSON value null.
 func bodyOf(text string) any {
 	if text == "" {
 		return missing
@@ -154,8 +155,8 @@ func bodyOf(text string) any {
 
 const missing = "(nothing)"
 
-// bodyDifferences compares two JSON values member by member and ignores the order of the
-// members. at is the path of the values in the body.
+// bodyDifferences compares two JSON values field by field. The order of the fields does
+// not matter. at is the path of the two values in the body.
 func bodyDifferences(at string, theirs, ours any, differ func(string, any, any)) {
 	member := func(v any, has bool) any {
 		if !has {
@@ -195,9 +196,9 @@ var (
 	signature = regexp.MustCompile(`^SharedAccessSignature sr=([^&]+)&sig=([A-Za-z0-9%]+)&skn=([^&]+)&se=(\d+)$`)
 )
 
-// shape returns the headers of the request. It replaces values that differ in each request
-// by a description, if they are valid. It removes Content-Length if there is a body, because
-// the bodies are compared anyway.
+// shape returns a request's headers in a form that can be compared. It replaces a valid
+// value that differs in each request by a description. It removes Content-Length if
+// there is a body, because the bodies are compared, too.
 func (r recorded) shape() http.Header {
 	h := r.header.Clone()
 	if requestID.MatchString(h.Get("Request-Id")) {

@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// everywhere lists the allowed differences of every request, with their reasons.
+// everywhere lists differences that are allowed in every request, each with its reason.
 var everywhere = map[string]string{
 	"header Host":            "the hub under test has another port than 443, the only port that the SDK uses",
 	"header User-Agent":      "each client sends its own name",
@@ -19,8 +19,9 @@ var everywhere = map[string]string{
 	"header Connection":      "the SDK sends keep-alive, which is the default of HTTP/1.1",
 }
 
-// differences lists the allowed differences of single requests, with their reasons. The test
-// fails if a request has a difference that is not listed, or lacks one that is listed.
+// differences lists differences that are allowed in single requests, each with its
+// reason. The test fails if a request has a difference that is not listed, or if a
+// listed difference is absent.
 var differences = map[string]map[string]string{
 	"invoke method, with defaults":              connectTimeout,
 	"invoke method, with defaults, by latchctl": connectTimeout,
@@ -31,7 +32,7 @@ var differences = map[string]map[string]string{
 	},
 }
 
-// TestWire compares the requests of transport/rest and of latchctl with the requests of the
+// TestWire checks that transport/rest and latchctl send the same requests as the
 // official service SDK.
 func TestWire(t *testing.T) {
 	needSDK(t)
@@ -82,7 +83,8 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// compare reports differences between the SDK's requests and ours that are not listed, and
+// compare reports each difference between two requests that is not listed as allowed.
+// The requests come from the official SDK and from this project. compare also reports
 // listed differences that do not exist.
 func compare(t *testing.T, name string, theirs, ours []recorded) {
 	t.Helper()
@@ -115,7 +117,7 @@ var (
 	maxExecution   = map[string]string{"body.maxExecutionTimeInSeconds": "we send one hour, which is the hub's default"}
 )
 
-// compared lists the methods of the SDK's clients that wire.js calls.
+// compared lists the methods of the official SDK's clients that wire.js calls.
 var compared = []string{
 	"Registry.create", "Registry.get", "Registry.list", "Registry.update", "Registry.delete", "Registry.addDevices", "Registry.updateDevices",
 	"Registry.getRegistryStatistics", "Registry.getTwin", "Registry.updateTwin", "Registry.createQuery",
@@ -123,7 +125,8 @@ var compared = []string{
 	"JobClient.scheduleDeviceMethod", "JobClient.scheduleTwinUpdate", "JobClient.getJob", "JobClient.cancelJob", "JobClient.createQuery",
 }
 
-// leftOut lists the methods that are not compared, with the reason as the key.
+// leftOut lists the methods of the official SDK's clients that the test does not
+// compare. The keys are the reasons.
 var leftOut = map[string][]string{
 	"removes many devices at once; latchctl deletes them one by one on purpose": {"Registry.removeDevices"},
 	"imports and exports devices with files in Azure Storage": {"Registry.importDevicesFromBlob", "Registry.importDevicesFromBlobByIdentity",
@@ -136,7 +139,8 @@ var leftOut = map[string][]string{
 	"makes no request":         {"Client.setRetryPolicy"},
 }
 
-// everyMethod fails unless every method of the SDK's clients is in compared or in leftOut.
+// everyMethod fails the test unless each method of the official SDK's clients is
+// listed, either in compared or in leftOut.
 func everyMethod(t *testing.T, methods []string) {
 	t.Helper()
 	known := slices.Clone(compared)

@@ -16,8 +16,8 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// TestPagesNameAllCommandsAndFlags compares the pages that are written by hand with
-// the help of their programs: both must name the same commands and flags.
+// TestPagesNameAllCommandsAndFlags compares the hand-written man pages with the help of
+// their programs. Page and help must name the same commands and flags.
 func TestPagesNameAllCommandsAndFlags(t *testing.T) {
 	t.Parallel()
 
@@ -27,7 +27,8 @@ func TestPagesNameAllCommandsAndFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		// Remove roff's fonts, escapes and macros, which stand before and between words.
+		// Remove roff's fonts, escapes and macros, because they stand before and
+		// between the words.
 		plain := regexp.MustCompile(`\\f.|\\\||"|(?m:^\.[A-Z]+ )`).ReplaceAllString(strings.ReplaceAll(string(text), `\-`, "-"), "")
 		commands, flags := commandsAndFlags(t, program, nil)
 		if len(commands)+len(flags) < 5 {
@@ -45,7 +46,7 @@ func TestPagesNameAllCommandsAndFlags(t *testing.T) {
 			}
 		}
 
-		// The page must not describe flags that the program does not have.
+		// The page must not name flags that the program does not have.
 		for _, m := range regexp.MustCompile(`(?m)^(--?[a-z][a-z-]+)\b`).FindAllStringSubmatch(plain, -1) {
 			if !slices.Contains(flags, m[1]) {
 				t.Errorf("%s describes %s, which %s does not have", page, m[1], program)
@@ -54,9 +55,9 @@ func TestPagesNameAllCommandsAndFlags(t *testing.T) {
 	}
 }
 
-// commandsAndFlags runs a program's command with --help, and the help of its
-// subcommands. It returns each command that has no subcommands, with all its words
-// ("device create"), and the flags of all commands.
+// commandsAndFlags reads the help of a program's command and of its subcommands. It
+// returns the commands that have no subcommands, each with all its words ("device
+// create"). It also returns the flags of all commands.
 func commandsAndFlags(t *testing.T, program string, command []string) (commands, flags []string) {
 	t.Helper()
 
@@ -93,8 +94,8 @@ func commandsAndFlags(t *testing.T, program string, command []string) (commands,
 	return commands, flags
 }
 
-// TestPagesAreWellFormed checks that man renders each page without a warning: the
-// pages of this folder, and those that latchctl's generator writes.
+// TestPagesAreWellFormed checks that man renders each page without a warning. It checks
+// the pages of this folder and the generated pages of latchctl.
 func TestPagesAreWellFormed(t *testing.T) {
 	t.Parallel()
 
@@ -116,7 +117,7 @@ func TestPagesAreWellFormed(t *testing.T) {
 	}
 }
 
-// writtenPages returns the files of the pages that are written by hand.
+// writtenPages returns the files of the hand-written man pages.
 func writtenPages(t *testing.T) []string {
 	t.Helper()
 
@@ -131,8 +132,8 @@ func writtenPages(t *testing.T) []string {
 	return pages
 }
 
-// generatedPages generates the pages of latchctl into a temporary folder and
-// returns their files.
+// generatedPages generates latchctl's man pages into a temporary folder. It returns the
+// files of the pages.
 func generatedPages(t *testing.T) []string {
 	t.Helper()
 

@@ -11,7 +11,8 @@ func TestReplace(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	// A file that a power cut has left behind is overwritten, and its mode with it.
+	// Replace must overwrite a file that a power cut has left behind. The file must get
+	// the new permissions, too.
 	if err := os.WriteFile(path+".new", []byte("a long rest of an earlier write"), 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -32,8 +33,8 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// A file that has the temporary name does not block saving, even if this user cannot
-// open it, and is not written to.
+// A file that already has the temporary name must not prevent Replace, even if this
+// user cannot open the file. Replace must not write to the existing file.
 func TestReplaceWithAnOccupiedTemporaryName(t *testing.T) {
 	t.Parallel()
 	for name, occupy := range map[string]func(path string) error{
@@ -65,7 +66,7 @@ func TestReplaceWithAnOccupiedTemporaryName(t *testing.T) {
 	}
 }
 
-// A failed Replace leaves the old file untouched and no temporary file.
+// If Replace fails, the old file must be unchanged, and no temporary file may be left.
 func TestReplaceFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -86,7 +87,7 @@ func TestMakeDir(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b", "c")
 
-	for range 2 { // the second call finds the directory
+	for range 2 { // in the second round, the directory exists already
 		if err := MakeDir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +137,8 @@ func TestLocks(t *testing.T) {
 	}
 }
 
-// checkOnly checks that the file called name is alone in dir.
+// checkOnly checks that the directory dir contains the file called name and nothing
+// else.
 func checkOnly(t *testing.T, dir, name string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

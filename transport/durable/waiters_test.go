@@ -28,7 +28,7 @@ func TestWaiters(t *testing.T) {
 	}
 
 	w.Finish(mark, nil)
-	w.Finish(mark, nil) // again: calls nothing
+	w.Finish(mark, nil) // the second call must call no function again
 	if !slices.Equal(called, []int{1, 2}) {
 		t.Errorf("called %v, want 1 and 2", called)
 	}
@@ -40,8 +40,8 @@ func TestWaiters(t *testing.T) {
 	}
 }
 
-// A disk that hangs does not fill the memory: the oldest functions are called with an
-// error, and the end of the write does not call them again.
+// A disk that hangs must not fill the memory. Trim must call the oldest functions with
+// an error. When the write ends, Finish must not call these functions again.
 func TestWaitersAreBounded(t *testing.T) {
 	t.Parallel()
 	var w Waiters

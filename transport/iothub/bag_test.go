@@ -90,8 +90,8 @@ func TestBagGet(t *testing.T) {
 	}
 }
 
-// TestEscape compares with the output of encodeUriComponentStrict of the official
-// Node SDK.
+// TestEscape compares Escape with the output of the official Node SDK's
+// encodeUriComponentStrict.
 func TestEscape(t *testing.T) {
 	t.Parallel()
 

@@ -81,7 +81,7 @@ func TestParseService(t *testing.T) {
 	}
 }
 
-// badKey is a key that is not base64. Errors must not quote it.
+// badKey is a key that is not valid base64. Errors must not quote it.
 const badKey = "hunter2-hunter2"
 
 func TestConnectionStringErrors(t *testing.T) {
@@ -94,7 +94,7 @@ func TestConnectionStringErrors(t *testing.T) {
 		name  string
 		parse func(string) error
 		text  string
-		want  string // part of the error
+		want  string // expected part of the error
 	}{
 		{"nothing", device, "", "it is empty"},
 		{"blanks only", service, " \n", "it is empty"},
@@ -149,8 +149,8 @@ func TestConnectionStringErrors(t *testing.T) {
 	}
 }
 
-// checkErrorText fails the test unless the error is one line that a log or a terminal
-// can show.
+// checkErrorText fails the test unless the error's text is one line that a log or a
+// terminal can show.
 func checkErrorText(t testing.TB, err error) {
 	t.Helper()
 	text := err.Error()

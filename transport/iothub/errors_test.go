@@ -69,8 +69,9 @@ func TestErrorBody(t *testing.T) {
 	}
 }
 
-// The official Node SDK splits Message at semicolons. The first part names the code.
-// The second part is the text, which must be one JSON object after a failed method.
+// The official Node SDK splits Message at semicolons. The first part names the error
+// code, and the second part is the text. After a failed direct method, the text must be
+// one JSON object.
 func TestErrorMethodBody(t *testing.T) {
 	t.Parallel()
 

@@ -11,8 +11,8 @@ import (
 )
 
 // fuzzSecret is a key that no error may show. The fuzz targets of this file parse a
-// text, print the result and parse it again: both results must be equal. If a parser
-// refuses a text, its error must be one line without the secret.
+// text, print the result and parse the printed text. Both results must be equal. If a
+// parser refuses a text, its error must be one line without the secret.
 const fuzzSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 
 func FuzzConnectionString(f *testing.F) {
@@ -26,7 +26,8 @@ func FuzzConnectionString(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, text string) {
-		// The fuzzed text often ends with "NAME=", so that the secret becomes a value.
+		// The fuzzed text often ends with "NAME=". The appended secret then becomes the
+		// value of NAME.
 		text += fuzzSecret
 		if d, err := iothub.ParseDevice(text); err != nil {
 			checkRefusal(t, err)
@@ -94,8 +95,8 @@ func FuzzUserName(f *testing.F) {
 		if u.HostName == "" || u.DeviceID == "" || u.APIVersion == "" {
 			t.Errorf("%q: a part is empty in %+v", text, u)
 		}
-		// String does not encode the model id and the version, so that only values without
-		// special characters survive the round trip.
+		// String does not encode the model id and the version. Therefore only values
+		// without special characters survive printing and parsing.
 		if strings.ContainsAny(u.ModelID+u.APIVersion, "%&") {
 			return
 		}
@@ -188,9 +189,9 @@ func FuzzTopics(f *testing.F) {
 	})
 }
 
-// FuzzMerge checks the rules of twin patches. A null in the patch removes a member.
-// Members that are not in the patch stay unchanged. The result contains no null from
-// the patch, and merging the patch a second time changes nothing.
+// FuzzMerge checks the rules of twin patches. A null in the patch removes a field.
+// Fields that are not in the patch stay unchanged. The result contains no null from the
+// patch, and merging the patch a second time changes nothing.
 func FuzzMerge(f *testing.F) {
 	f.Add(`{"a":{"x":1,"y":2},"b":1}`, `{"a":{"y":null,"z":{"n":null}},"c":[null]}`)
 	f.Add(`{"a":1}`, `{"a":{"b":1}}`)
@@ -253,7 +254,7 @@ func FuzzTwinPatch(f *testing.F) {
 		if json.Unmarshal([]byte(text), &patch) != nil {
 			return
 		}
-		// Marshalling omits empty tags.
+		// Marshalling omits empty tags, so parsing yields nil for them.
 		if len(patch.Tags) == 0 {
 			patch.Tags = nil
 		}

@@ -24,7 +24,7 @@ func TestJobStatusEnded(t *testing.T) {
 	}
 }
 
-// The request bodies come from the official Node SDK.
+// The request bodies were recorded from the official Node SDK.
 func TestJobFromTheSDK(t *testing.T) {
 	t.Parallel()
 

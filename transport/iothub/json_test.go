@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Text that ValidJSON accepts must be readable after it is embedded in a list of rows.
+// If ValidJSON accepts a text, a list of rows that contains the text must be readable.
 func TestValidJSON(t *testing.T) {
 	t.Parallel()
 

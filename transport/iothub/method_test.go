@@ -16,7 +16,7 @@ func TestMethodRequestCheck(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		m    iothub.MethodRequest
-		want string // part of the error; empty if there is none
+		want string // expected part of the error; empty if no error is expected
 	}{
 		{"a name is enough", iothub.MethodRequest{MethodName: "lockDoor"}, ""},
 		{"all at their bounds", iothub.MethodRequest{MethodName: strings.Repeat("m", 100), Payload: payload(128 << 10),
@@ -43,8 +43,8 @@ func TestMethodRequestCheck(t *testing.T) {
 	}
 }
 
-// A valid method name must survive the topic unchanged. It therefore contains no
-// separators, no wildcards and nothing that a client or hub would decode.
+// A valid method name must be the same after it was part of a topic. It therefore
+// contains no separators, no wildcards and nothing that a client or hub would decode.
 func TestCheckMethodName(t *testing.T) {
 	t.Parallel()
 

@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Tokens signed with testKeyText. The official Node SDK made most of them. OpenSSL made
-// the signatures of the tokens in forms that the SDK does not write.
+// Tokens that were signed with testKeyText. The official Node SDK made most of them.
+// OpenSSL made the signatures of tokens in a form that the SDK does not write.
 const (
 	deviceToken  = "SharedAccessSignature sr=localhost%2Fdevices%2Fd1&sig=LxqMOgDXQug55pDsSpIRBcoD%2Fq82xxjlGgmdqWUGHSI%3D&se=1795437432"
 	moduleToken  = "SharedAccessSignature sr=localhost%2Fdevices%2Fd1%2Fmodules%2Fm1&sig=eERO23Gmhd7oenvsh858N9R4aVhrNbbtIqFmrOP1F4o%3D&se=1795437432"
@@ -79,8 +79,8 @@ func TestParseSignature(t *testing.T) {
 	}
 }
 
-// The signature covers the resource and the expiry exactly as they are written. A
-// token that spells the same resource in another way must be refused.
+// The signature covers the resource and the expiry exactly as they are written. It is
+// therefore invalid for a token that spells the same resource in another way.
 func TestSignatureIsOverTheTextAsWritten(t *testing.T) {
 	t.Parallel()
 
@@ -94,7 +94,8 @@ func TestSignatureIsOverTheTextAsWritten(t *testing.T) {
 		{"signature cut short", "UGHSI%3D", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			// The signature has a %2F of its own, which may be written either way.
+			// The signature itself contains %2F, whose letter may be upper or lower
+			// case.
 			sr, rest, _ := strings.Cut(deviceToken, "&sig=")
 			token := strings.Replace(sr, test.old, test.new, -1) + "&sig=" + strings.Replace(rest, test.old, test.new, 1)
 			if strings.HasPrefix(test.old, "sig=") {
@@ -147,7 +148,8 @@ func TestParseSignatureRefuses(t *testing.T) {
 	}
 }
 
-// An expiry too large for time.Time must not turn into a token that is valid for long.
+// An expiry that is too large for time.Time must not make a token valid for a long
+// time.
 func TestSignatureExpiry(t *testing.T) {
 	t.Parallel()
 

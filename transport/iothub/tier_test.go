@@ -11,7 +11,7 @@ func TestParseTier(t *testing.T) {
 	tests := []struct {
 		name  string
 		units int
-		want  string // part of the error; empty if the tier and its units are accepted
+		want  string // expected part of the error; empty if no error is expected
 	}{
 		{"S1", 1, ""},
 		{"s2", 200, ""},

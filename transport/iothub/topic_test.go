@@ -169,7 +169,8 @@ func TestParseEvent(t *testing.T) {
 		"devices/d1/messages/events/%zz=1")
 }
 
-// refuse checks that parse refuses each of the topics with an error of one line.
+// refuse checks that the function parse refuses each of the topics. Each error must be
+// one line.
 func refuse(t *testing.T, parse func(topic string) error, topics ...string) {
 	t.Helper()
 	for _, topic := range topics {

@@ -71,7 +71,7 @@ func TestObjectMerge(t *testing.T) {
 	})
 }
 
-// Marshalling must write a number unchanged, not as the nearest float64.
+// Marshalling must write a number as it was read, not as the nearest float64.
 func TestObjectKeepsNumbers(t *testing.T) {
 	t.Parallel()
 
@@ -172,8 +172,8 @@ func TestTwinPatchRefuses(t *testing.T) {
 	}
 }
 
-// IoT Hub sends some members even if they are empty. A marshalled twin must contain
-// them too.
+// IoT Hub sends some fields even if they are empty, so a marshalled twin must also
+// contain them.
 func TestTwinOnTheWire(t *testing.T) {
 	t.Parallel()
 

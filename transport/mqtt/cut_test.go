@@ -19,22 +19,22 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// cutter forwards MQTT packets between a gateway and its hub. It resets the connection in
-// the middle of the first packet of the wanted kind. To see the packets, it decrypts the
-// gateway's TLS connection and opens another one to the hub.
+// cutter forwards MQTT packets between a gateway and its hub. It resets the connection
+// in the middle of the first packet of a given kind. To see the packets, it decrypts
+// the gateway's TLS connection and opens another TLS connection to the hub.
 type cutter struct {
 	address string
-	roots   *x509.CertPool // the CA that the gateway must trust
+	roots   *x509.CertPool // CA certificate that the gateway must trust
 	want    kind
-	once    atomic.Bool   // the connection was reset
+	once    atomic.Bool   // whether the cutter has reset a connection
 	done    chan struct{} // closed after the reset
 }
 
-// kind is a kind of packet.
+// kind is a kind of MQTT packet.
 type kind struct {
 	toHub bool
-	first byte   // the type of the packet
-	topic string // the beginning of the topic of a PUBLISH
+	first byte   // type of the packet
+	topic string // beginning of the topic, if the packet is a PUBLISH
 }
 
 func newCutter(t *testing.T, h *testHub, want kind) *cutter {
@@ -63,7 +63,8 @@ func newCutter(t *testing.T, h *testHub, want kind) *cutter {
 	return c
 }
 
-// serve forwards packets until one side closes its connection or a packet is cut.
+// serve forwards packets until one side closes its connection or the cutter has cut a
+// packet.
 func (c *cutter) serve(device net.Conn, cert tls.Certificate, h *testHub) {
 	defer device.Close()
 	server, err := net.Dial("tcp", h.at.MQTT.String())
@@ -88,7 +89,7 @@ func (c *cutter) serve(device net.Conn, cert tls.Certificate, h *testHub) {
 	<-back
 }
 
-// pass forwards packets in one direction.
+// pass forwards the packets in one direction.
 func (c *cutter) pass(from io.Reader, to io.Writer, toHub bool, reset func()) {
 	r := bufio.NewReader(from)
 	for {
@@ -108,7 +109,7 @@ func (c *cutter) pass(from io.Reader, to io.Writer, toHub bool, reset func()) {
 	}
 }
 
-// readRaw reads the bytes of one packet.
+// readRaw reads the bytes of one MQTT packet.
 func readRaw(r *bufio.Reader) ([]byte, error) {
 	var packet []byte
 	length, shift := 0, 0
@@ -138,7 +139,7 @@ func readRaw(r *bufio.Reader) ([]byte, error) {
 	return append(packet, body...), nil
 }
 
-// is reports whether the packet is of kind k.
+// is reports whether the packet p is of the kind k.
 func (k kind) is(packet []byte, toHub bool) bool {
 	if toHub != k.toHub || packet[0]>>4 != k.first {
 		return false
@@ -151,7 +152,7 @@ func (k kind) is(packet []byte, toHub bool) bool {
 }
 
 // TestResetWithinPacket resets the connection in the middle of a packet, once for each
-// kind of packet. The agent must recover on the next link, and no command may run twice.
+// kind of packet. The agent must recover on the next link. No command may run twice.
 func TestResetWithinPacket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -193,7 +194,7 @@ func TestResetWithinPacket(t *testing.T) {
 				}
 			})
 			g.nextLink()
-			// This sends every kind of packet that was not sent before.
+			// These calls send every kind of packet that was not sent before.
 			before := g.converged(t.Context(), "before", 0)
 			select {
 			case <-c.done:

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", "16") // the parallel tests wait most of the time
+	flag.Set("test.parallel", "16") // the parallel tests spend most of their time waiting
 	code := m.Run()
 	if err := leaks(code); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -28,8 +28,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks returns an error if goroutines do not end within 40 s. A request that paho
-// receives while the link is being lost ends only after the write timeout of 30 s.
+// leaks returns an error if goroutines are still running after 40 s. Some end only
+// after the write timeout of 30 s: those of requests that paho received while the link
+// was being lost.
 func leaks(code int) error {
 	var err error
 	for end := time.Now().Add(40 * time.Second); code == 0 && time.Now().Before(end); {
@@ -40,14 +41,15 @@ func leaks(code int) error {
 	return err
 }
 
-// connectedAt is the time at which the simulated clocks start. A token for one hour that
-// is signed at that time was recorded from the official Node SDK.
+// connectedAt is the start time of the simulated clocks. The official Node SDK made a
+// token for one hour at this time, with which the tests compare.
 var connectedAt = time.Unix(1795437432-3600, 0)
 
 const testKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-// device runs mqtt.Run against a peer. Its channel links delivers each link. The serve
-// function returns when its context ends or giveUp delivers an error.
+// device runs mqtt.Run against a simulated hub. The channel links delivers each new
+// link. The serve function returns when its context ends or when giveUp delivers an
+// error.
 type device struct {
 	opts   mqtt.Options
 	clock  *clock
@@ -58,7 +60,7 @@ type device struct {
 	ended  chan error
 }
 
-// served is a link with the context of its serve function.
+// served is a link together with the context that Run passed to the serve function.
 type served struct {
 	*mqtt.Link
 	ctx context.Context
@@ -109,37 +111,37 @@ func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
 	t.Cleanup(func() {
 		d.cancel()
 		d.clock.fireAll()
-		for range d.ended { // closed when Run has returned
+		for range d.ended { // the channel is closed when Run has returned
 		}
 	})
 
 	return d
 }
 
-// link returns the next link of the device.
+// link waits for the next link of the device and returns it.
 func (d *device) link(t *testing.T) served {
 	t.Helper()
 	return receive(t, d.links, "a link")
 }
 
-// stop ends Run and returns its error.
+// stop ends Run and returns the error of Run.
 func (d *device) stop(t *testing.T) error {
 	t.Helper()
 	d.cancel()
 	return receive(t, d.ended, "the end of Run")
 }
 
-// clock is a simulated clock. Its time stands still until a test advances it.
+// clock is a simulated clock. Its time changes only when a test advances it.
 type clock struct {
 	mu     sync.Mutex
 	time   time.Time
 	timers []timer
-	added  chan struct{} // receives when a timer is added
-	free   bool          // all timers fire at once
+	added  chan struct{} // receives a value when a timer is added
+	free   bool          // whether timers fire as soon as they are added
 }
 
 type timer struct {
-	wait time.Duration // the argument of after
+	wait time.Duration // duration with which the timer was started
 	at   time.Time
 	c    chan time.Time
 }
@@ -169,7 +171,8 @@ func (c *clock) after(d time.Duration) <-chan time.Time {
 	return t.c
 }
 
-// fire waits for a timer of duration d, advances the time to its end and fires it.
+// fire waits until a timer of duration d is added. It advances the clock to the timer's
+// end and fires the timer.
 func (c *clock) fire(t *testing.T, d time.Duration) {
 	t.Helper()
 
@@ -197,7 +200,7 @@ func (c *clock) advance(d time.Duration) {
 	c.time = c.time.Add(d)
 }
 
-// fireAll fires all timers, and from now on each new timer at once.
+// fireAll fires all timers. From then on, each new timer fires as soon as it is added.
 func (c *clock) fireAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// After a refused login the device waits longer and logs the reason without secrets.
+// After a refused login, the device must wait longer and log the reason without
+// secrets.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 
@@ -53,7 +54,7 @@ func TestRefusedCertificate(t *testing.T) {
 	t.Parallel()
 
 	p := newPeer(t, func(p *peer) { p.clientCAs = x509.NewCertPool() })
-	shown, _ := testCertificate(t, "d1", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)) // valid now, because the peer uses the real clock
+	shown, _ := testCertificate(t, "d1", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)) // certificate that is valid now, because the simulated hub uses the real clock
 	d := startDevice(t, p, func(o *mqtt.Options) {
 		o.Device.Key, o.Device.X509 = nil, true
 		o.Certificate = func() (tls.Certificate, error) { return shown, nil }
@@ -75,7 +76,7 @@ func TestNoConnection(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(o *mqtt.Options)
-		want   string // after "hub at ADDRESS: "
+		want   string // error after "hub at ADDRESS: "
 		delay  time.Duration
 	}{
 		{"unknown authority", func(o *mqtt.Options) { o.RootCAs = otherRoots },
@@ -150,7 +151,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 }
 
-// wantLogged fails the test unless the log contains text as the reason for a missing
+// wantLogged fails the test unless the log gives text as the reason why there is no
 // connection. It also fails the test if the log contains a secret.
 func wantLogged(t *testing.T, d *device, text string) {
 	t.Helper()
@@ -174,7 +175,8 @@ func wantLogged(t *testing.T, d *device, text string) {
 	}
 }
 
-// listen starts a server that writes text to each connection and closes it.
+// listen starts a server that writes text to each connection and then closes the
+// connection.
 func listen(t *testing.T, text string) net.Listener {
 	t.Helper()
 

@@ -21,7 +21,8 @@ func (e notAssigned) Error() string             { return "not assigned" }
 func (e notAssigned) Refused() bool             { return e.refused }
 func (e notAssigned) RetryAfter() time.Duration { return e.after }
 
-// TestHistory checks the wait after each of several attempts. The random number is 0.5.
+// TestHistory checks the wait after each of several attempts to connect. The random
+// number is always 0.5.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 
@@ -82,7 +83,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// A delay must stay within its limits for any number of failures and any random number.
+// The wait must stay within its limits for any number of failures and any random
+// number.
 func TestDelayBounds(t *testing.T) {
 	t.Parallel()
 

@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// A device that is disabled loses its link. It then tries to log in at long intervals and
-// connects by itself after it is enabled.
+// A disabled device loses its link. It then tries to log in at long intervals. It must
+// connect by itself after it is enabled again.
 func TestDisabledDevice(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 20 s")
@@ -56,12 +56,13 @@ func TestDisabledDevice(t *testing.T) {
 	g.check(nil)
 	failures := logs.FilterMessage("not connected to the hub").Len()
 	t.Logf("%d failures, back after %s", failures, waited.Round(time.Second))
-	if failures > 3 { // the lost link, and one or two refusals
+	if failures > 3 { // the lost link, and up to two refused logins
 		t.Errorf("%d attempts in %s are too many", failures, waited)
 	}
 }
 
-// After a hub is restarted, its devices connect again and execute no old methods.
+// After a restart of the hub, its devices must connect again and must not execute old
+// methods.
 func TestHubIsRestarted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -86,7 +87,8 @@ func TestHubIsRestarted(t *testing.T) {
 	g.check(nil)
 }
 
-// Two gateways with the same identity notice each other and stop pushing each other out.
+// Two gateways that use the same identity disconnect each other. They must notice this
+// and stop.
 func TestTwoGatewaysOfOneIdentity(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -117,7 +119,7 @@ func TestTwoGatewaysOfOneIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	links := one.all.Load() + other.all.Load()
-	time.Sleep(3 * time.Second) // less than the wait after a refusal, which is 10 s or more
+	time.Sleep(3 * time.Second) // shorter than the wait after a refusal, which is at least 10 s
 	if now := one.all.Load() + other.all.Load(); now > links+1 {
 		t.Errorf("%d more links within 3 s", now-links)
 	}

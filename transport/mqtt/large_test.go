@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A device closes the link if the hub announces a packet of 256 MiB, and does not
+// If the hub announces a packet of 256 MiB, the device must close the link. It must not
 // allocate memory for the packet.
 func TestPacketTooLarge(t *testing.T) {
 	t.Parallel()

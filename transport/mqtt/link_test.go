@@ -13,9 +13,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// TestConnectGolden compares CONNECT byte for byte: protocol level 4, the flags for user
-// name, password and clean session, keep-alive, client id, user name and token. The
-// official Node SDK made the same token for the same key and time.
+// TestConnectGolden compares the CONNECT packet byte for byte. The packet contains the
+// protocol level 4, the flags for user name, password and clean session, the
+// keep-alive, the client id, the user name and the token. The official Node SDK made
+// the same token for the same key and time.
 func TestConnectGolden(t *testing.T) {
 	t.Parallel()
 
@@ -40,7 +41,8 @@ func TestConnectGolden(t *testing.T) {
 	}
 }
 
-// A device with a certificate sends the certificate and its user name, but no password.
+// A device with a certificate must send its certificate and its user name, but no
+// password.
 func TestConnectWithCertificate(t *testing.T) {
 	t.Parallel()
 
@@ -63,8 +65,8 @@ func TestConnectWithCertificate(t *testing.T) {
 	}
 }
 
-// User name and token must contain the hub's name even if the device connects to another
-// address.
+// The user name and the token must contain the hub's name, even if the device connects
+// to another address.
 func TestEndpointApartFromHostName(t *testing.T) {
 	t.Parallel()
 
@@ -144,7 +146,7 @@ func TestMethodSentTwiceIsDeliveredOnce(t *testing.T) {
 	}
 }
 
-// The inbox drops and counts the methods that exceed its size. The link stays up.
+// A full inbox must drop and count further methods. The link must stay up.
 func TestMethodFlood(t *testing.T) {
 	t.Parallel()
 
@@ -154,7 +156,7 @@ func TestMethodFlood(t *testing.T) {
 	for i := range 70 {
 		s.method(strconv.Itoa(i), "ping", "null")
 	}
-	if _, err := link.Twin(t.Context()); err != nil { // all methods have arrived before this answer
+	if _, err := link.Twin(t.Context()); err != nil { // after this answer, all methods have arrived
 
 		t.Fatal(err)
 	}
@@ -261,7 +263,7 @@ func TestReport(t *testing.T) {
 	}
 
 	late := report(t.Context())
-	for range 3 { // the timers of the two earlier requests, and of this one
+	for range 3 { // timers of the two earlier requests and of this request
 		d.clock.fire(t, 30*time.Second)
 	}
 	if r := receive(t, results, "the result"); !errors.Is(r.err, mqtt.ErrNoAnswer) {
@@ -275,7 +277,8 @@ func TestReport(t *testing.T) {
 		t.Errorf("cancelled: got %+v", r)
 	}
 
-	// The link drops an answer that is too late. The next request gets its own answer.
+	// The link must drop an answer that arrives too late. The next request must get its
+	// own answer.
 	id = report(t.Context())
 	s.publish("$iothub/twin/res/204/?$rid="+late+"&$version=13", "")
 	s.publish("$iothub/twin/res/204/?$rid="+id+"&$version=14", "")
@@ -310,7 +313,8 @@ func TestDesired(t *testing.T) {
 	}
 }
 
-// The inbox keeps the newest of too many changes, so that the device sees a gap.
+// If too many property changes arrive, the inbox must keep the newest ones. The device
+// then sees a gap in the versions.
 func TestDesiredFlood(t *testing.T) {
 	t.Parallel()
 
@@ -331,7 +335,8 @@ func TestDesiredFlood(t *testing.T) {
 	}
 }
 
-// When the link is lost, waiting methods are dropped and answers to earlier methods fail.
+// When the link is lost, waiting methods must be dropped. Answers to methods that the
+// device has received must fail.
 func TestLostLinkDiscardsMethods(t *testing.T) {
 	t.Parallel()
 
@@ -341,7 +346,7 @@ func TestLostLinkDiscardsMethods(t *testing.T) {
 	s.method("1", "lockDoor", "null")
 	s.method("2", "lockDoor", "null")
 	receive(t, link.Methods(), "a method")
-	if _, err := link.Twin(t.Context()); err != nil { // both methods have arrived before this answer
+	if _, err := link.Twin(t.Context()); err != nil { // after this answer, both methods have arrived
 
 		t.Fatal(err)
 	}
@@ -357,8 +362,8 @@ func TestLostLinkDiscardsMethods(t *testing.T) {
 	}
 }
 
-// The ping finds a hub that is silent while its connection stays open. This test runs in
-// real time, because paho's keep-alive does not use the simulated clock.
+// A ping must detect a hub that is silent while its connection stays open. This test
+// runs in real time, because paho's keep-alive does not use the simulated clock.
 func TestSilentHub(t *testing.T) {
 	t.Parallel()
 
@@ -373,7 +378,7 @@ func TestSilentHub(t *testing.T) {
 	}
 }
 
-// receiveEnd waits until the context of a serve function ends.
+// receiveEnd waits until the context of the serve function ends.
 func receiveEnd(t *testing.T, ctx context.Context) {
 	t.Helper()
 	select {

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// network is a TCP forwarder between a gateway and its hub. A test can make each
-// of its two directions bad.
+// network forwards TCP connections between a gateway and its hub. A test can disturb
+// each of the two directions.
 type network struct {
 	t       *testing.T
-	hub     string // the hub's address
-	address string // the address to which the gateway connects
+	hub     string // address of the hub
+	address string // address to which the gateway connects instead
 
 	mu          sync.Mutex
 	listener    net.Listener // nil while the network is stopped
-	connections []net.Conn   // every connection since the network was started or cut
+	connections []net.Conn   // all connections since the network was last started or cut
 	toHub       faults
 	toGateway   faults
 }
 
-// faults are the ways in which one direction of a network is bad.
+// faults says how one direction of a network is disturbed.
 type faults struct {
-	drop           bool          // discard all data but keep the connections open
+	drop           bool          // discard all data, but keep the connections open
 	reset          bool          // reset a connection when data arrives
 	latency        time.Duration // delay all data by this time
 	bytesPerSecond int           // 0 means unlimited
@@ -38,7 +38,7 @@ func newNetwork(t *testing.T, h *testHub) *network {
 	return n
 }
 
-// start listens for gateways.
+// start starts to accept connections from gateways.
 func (n *network) start() {
 	n.t.Helper()
 
@@ -74,7 +74,7 @@ func (n *network) stop() {
 	n.closeConnections()
 }
 
-// cut closes all connections. Gateways can connect again at once.
+// cut closes all connections once. Gateways can connect again immediately.
 func (n *network) cut() {
 	n.t.Helper()
 
@@ -82,7 +82,7 @@ func (n *network) cut() {
 	n.start()
 }
 
-// impair makes the network bad.
+// impair disturbs the two directions of the network with the given faults.
 func (n *network) impair(toHub, toGateway faults) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -90,8 +90,8 @@ func (n *network) impair(toHub, toGateway faults) {
 	n.toHub, n.toGateway = toHub, toGateway
 }
 
-// heal makes the network good again. It closes the connections of a network that
-// dropped data, because their streams have gaps.
+// heal ends all disturbances of the network. If the network discarded data, heal also
+// closes the connections, because data is missing in their streams.
 func (n *network) heal() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -102,7 +102,7 @@ func (n *network) heal() {
 	n.toHub, n.toGateway = faults{}, faults{}
 }
 
-// closeConnections closes all connections. The caller holds n.mu.
+// closeConnections closes all connections. The caller must hold n.mu.
 func (n *network) closeConnections() {
 	for _, conn := range n.connections {
 		conn.Close()
@@ -129,7 +129,7 @@ func (n *network) forward(gateway net.Conn) {
 	n.copy(gateway, hub, &n.toGateway)
 }
 
-// copy moves data in one direction and applies the faults of that direction.
+// copy forwards the data of one direction and applies the direction's faults.
 func (n *network) copy(to, from net.Conn, current *faults) {
 	type chunk struct {
 		data    []byte
@@ -152,7 +152,7 @@ func (n *network) copy(to, from net.Conn, current *faults) {
 	defer func() {
 		from.Close()
 		to.Close()
-		for range chunks { // let the reader end
+		for range chunks { // receive the rest, so that the reader can end
 		}
 	}()
 

@@ -20,11 +20,11 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// patience limits every wait of a test. Only a failing test waits that long.
+// patience is the timeout of every wait in a test. Only a failing test waits this long.
 const patience = 20 * time.Second
 
-// peer plays the hub packet by packet, so that a test decides what the hub does and when.
-// By default it accepts all logins, grants all subscriptions, answers pings and
+// peer simulates the hub packet by packet. A test decides what the hub does and when.
+// By default, the peer accepts all logins, grants all subscriptions, answers pings and
 // UNSUBSCRIBE, and answers a twin request with an empty twin.
 type peer struct {
 	t        *testing.T
@@ -36,22 +36,22 @@ type peer struct {
 	connack   func(n int) byte            // returns the code of the CONNACK, or hangUp; n counts CONNECTs from 0
 	suback    byte                        // code in SUBACK for every filter
 	deaf      bool                        // do not answer pings
-	onUnsub   func(s *session) bool       // called before UNSUBACK; false suppresses UNSUBACK
+	onUnsub   func(s *session) bool       // called before UNSUBACK is sent; false suppresses UNSUBACK
 	onTwinGet func(s *session, id string) // answers a request for the twin
 	noPuback  bool                        // do not acknowledge messages
 }
 
-// hangUp makes the peer close the connection instead of sending CONNACK.
+// hangUp makes the peer close the connection instead of sending a CONNACK.
 const hangUp = 100
 
-// session is one connection of a client to a peer.
+// session is one connection of a client to the peer, which simulates the hub.
 type session struct {
 	t       *testing.T
 	conn    net.Conn
 	connect *packets.ConnectPacket
-	raw     []byte // the bytes of CONNECT
+	raw     []byte // bytes of the CONNECT packet
 	filters []string
-	in      chan packets.ControlPacket // delivers PUBLISH, UNSUBSCRIBE and DISCONNECT
+	in      chan packets.ControlPacket // delivers the client's PUBLISH, UNSUBSCRIBE and DISCONNECT packets
 	gone    chan struct{}              // closed when the connection has ended
 }
 
@@ -121,7 +121,7 @@ func (p *peer) serve(conn net.Conn, n int) {
 	var raw bytes.Buffer
 	first, err := packets.ReadPacket(io.TeeReader(conn, &raw))
 	if err != nil {
-		return // the handshake failed
+		return // the TLS handshake failed
 	}
 	connect, ok := first.(*packets.ConnectPacket)
 	if !ok {
@@ -193,7 +193,8 @@ func (p *peer) handle(s *session, packet packets.ControlPacket) {
 	}
 }
 
-// next returns the next session, after its subscriptions or its refusal.
+// next waits for the client's next session. A session appears here when the peer has
+// granted all its subscriptions or has refused the login.
 func (p *peer) next(t *testing.T) *session {
 	t.Helper()
 	return receive(t, p.sessions, "a connection")
@@ -203,10 +204,10 @@ func (p *peer) next(t *testing.T) *session {
 func (s *session) publish(topic, payload string) {
 	m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 	m.TopicName, m.Payload = topic, []byte(payload)
-	m.Write(s.conn) // after a failure the test waits in vain for the answer
+	m.Write(s.conn) // ignore the error: the test then waits in vain for the answer and fails
 }
 
-// method sends a direct method to the client.
+// method calls a direct method of the client.
 func (s *session) method(id, name, payload string) {
 	s.publish("$iothub/methods/POST/"+name+"/?$rid="+id, payload)
 }
@@ -222,7 +223,8 @@ func (s *session) message(t *testing.T) *packets.PublishPacket {
 	return m
 }
 
-// wantMessage fails the test unless the client's next packet is this message.
+// wantMessage fails the test unless the client's next packet is a PUBLISH with the
+// given topic and payload.
 func (s *session) wantMessage(t *testing.T, topic, payload string) {
 	t.Helper()
 	m := s.message(t)
@@ -242,7 +244,8 @@ func wantPacket[P packets.ControlPacket](t *testing.T, s *session) P {
 	return p
 }
 
-// receive returns the next value from c. It fails the test if none arrives in time.
+// receive waits for the next value from the channel c and returns it. It fails the test
+// if no value arrives in time.
 func receive[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
 
@@ -261,7 +264,8 @@ func receive[T any](t *testing.T, c <-chan T, what string) T {
 	}
 }
 
-// closed waits until c is closed. It fails the test if a value arrives instead.
+// closed waits until the channel c is closed. It fails the test if a value arrives
+// instead.
 func closed[T any](t *testing.T, c <-chan T, what string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -276,7 +280,8 @@ func closed[T any](t *testing.T, c <-chan T, what string) {
 	}
 }
 
-// testCertificate returns a certificate for name, and the CA that issued it.
+// testCertificate makes a CA and a certificate for name that the CA has issued. It
+// returns the certificate and a pool with the CA.
 func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 
@@ -296,8 +301,8 @@ func testCertificate(t *testing.T, name string, from, until time.Time) (tls.Cert
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}, roots
 }
 
-// sign returns a new key and a certificate for it. A nil parent makes the certificate
-// self-signed.
+// sign makes a private key and a certificate for it, signed by parent. If parent is
+// nil, the certificate is self-signed.
 func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
 

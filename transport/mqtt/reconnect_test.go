@@ -18,17 +18,17 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// simulated is a clock on which waits between links take no time. A token expires when
-// the test fires its renewal.
+// simulated is a clock on which the waits between links take no time. A test fires a
+// link's renewal timer to let the token expire.
 type simulated struct {
 	mu     sync.Mutex
 	time   time.Time
 	passed time.Duration
 	linked bool
-	armed  chan chan time.Time // delivers the renewal timer of each new link
+	armed  chan chan time.Time // receives the renewal timer of each new link
 }
 
-const renewAfter = 48 * time.Minute // 80 % of the token's life, because the random number is 0.5
+const renewAfter = 48 * time.Minute // 80 % of the token's life: the random number is 0.5
 
 func (s *simulated) now() time.Time {
 	s.mu.Lock()
@@ -44,37 +44,38 @@ func (s *simulated) after(d time.Duration) <-chan time.Time {
 	case d == renewAfter:
 		s.linked = true
 		s.armed <- c
-	case !s.linked: // between two links
+	case !s.linked: // a wait between two links
 		s.time, s.passed = s.time.Add(d), s.passed+d
 		c <- s.time
 	}
-	return c // timers that limit an answer never fire, because the peer answers
+	return c // a timer that limits an answer never fires, because the simulated hub answers
 }
 
-// advance lets time pass while there is a link.
+// advance lets the time d pass while there is a link.
 func (s *simulated) advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.time, s.passed = s.time.Add(d), s.passed+d
 }
 
-// step sets the clock forward or back. Step time does not count as passed.
+// step sets the clock forward or back. The step does not count as time that has passed.
 func (s *simulated) step(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.time = s.time.Add(d)
 }
 
-// unlinked tells the clock that the link has ended.
+// unlinked tells the clock that the link has ended. From then on, waits take no time.
 func (s *simulated) unlinked() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.linked = false
 }
 
-// TestReconnects opens a thousand links and ends them in all possible ways, with hubs that
-// refuse logins and clocks that are set. Memory and goroutines must not grow. The variable
-// LATCHD_TEST_RECONNECTS sets the number of links. The test logs its random seed.
+// TestReconnects opens a thousand links and ends them in all possible ways. Some hubs
+// refuse logins, and some clocks are set forward or back. The process must not use more
+// and more memory or goroutines. The environment variable LATCHD_TEST_RECONNECTS sets
+// the number of links. The test logs its random seed.
 func TestReconnects(t *testing.T) {
 	links := 1000
 	if text := os.Getenv("LATCHD_TEST_RECONNECTS"); text != "" {
@@ -107,7 +108,7 @@ func TestReconnects(t *testing.T) {
 
 	for n := range links {
 		s := p.next(t)
-		for attempts++; s.filters == nil; attempts++ { // refused
+		for attempts++; s.filters == nil; attempts++ { // a session without subscriptions was refused
 			s = p.next(t)
 		}
 		link, renew := d.link(t), receive(t, sim.armed, "the link's renewal")
@@ -129,7 +130,7 @@ func TestReconnects(t *testing.T) {
 		case 1:
 			sim.unlinked()
 			d.giveUp <- errors.New("the twin cannot be read")
-		case 2: // the hub hangs up or refuses logins for a while
+		case 2: // the hub hangs up, or it refuses logins for a while
 			refusals.Store(int32(random.IntN(20)))
 			code.Store([]int32{packets.ErrRefusedServerUnavailable, packets.ErrRefusedNotAuthorised, hangUp}[random.IntN(3)])
 			sim.unlinked()
@@ -152,7 +153,7 @@ func TestReconnects(t *testing.T) {
 	}
 	d.link(t)
 	after := measure()
-	for range 50 { // give ending goroutines time to end
+	for range 50 { // wait for goroutines that are about to end
 		if after.goroutines <= before.goroutines {
 			break
 		}
@@ -170,7 +171,7 @@ func TestReconnects(t *testing.T) {
 	}
 }
 
-// use is the memory and the goroutines of a process.
+// use is the memory and the number of goroutines that a process uses.
 type use struct {
 	heap       uint64
 	goroutines int
@@ -179,7 +180,7 @@ type use struct {
 // measure returns the memory in use and the number of goroutines.
 func measure() use {
 	runtime.GC()
-	runtime.GC() // frees the memory of finalizers that the first collection ran
+	runtime.GC() // a second collection frees the memory of objects with finalizers
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return use{m.HeapAlloc, runtime.NumGoroutine()}

@@ -11,10 +11,10 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// TestRenewalsUnderLoad calls a method every 100 ms while a short token is renewed again
-// and again. The caller must get the answer to every executed method, and only few methods
-// may arrive while there is no link. The variable LATCHD_TEST_RENEWAL sets the duration,
-// such as 3m.
+// TestRenewalsUnderLoad calls a method every 100 ms while a short-lived token is
+// renewed repeatedly. The caller must get the answer to every executed method. Only few
+// methods may arrive while there is no link. The environment variable
+// LATCHD_TEST_RENEWAL sets the duration, such as 3m.
 func TestRenewalsUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 20 s")
@@ -44,7 +44,7 @@ func TestRenewalsUnderLoad(t *testing.T) {
 	total := 0
 
 	for end := time.Now().Add(duration); time.Now().Before(end); total++ {
-		n := 2*total + 1 // an odd number, so that call locks the door
+		n := 2*total + 1 // odd, so that the function call locks the door
 		calls.Go(func() {
 			reason, err := g.call(n)
 			mu.Lock()

@@ -16,7 +16,7 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// The random number is 0.5 in these tests, so that each delay is half of the longest.
+// In these tests the random number is 0.5, so each wait is half of the longest wait.
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 
@@ -40,7 +40,7 @@ func TestBackoff(t *testing.T) {
 	if link.LastError() != "" {
 		t.Errorf("last error of the first link: %q", link.LastError())
 	}
-	d.clock.advance(59 * time.Second) // one second before the link counts as stable
+	d.clock.advance(59 * time.Second) // one second too short for a stable link
 	s.conn.Close()
 	receiveEnd(t, link.ctx)
 	d.clock.fire(t, 30*time.Second)
@@ -55,7 +55,7 @@ func TestBackoff(t *testing.T) {
 	receiveEnd(t, link.ctx)
 	d.clock.fire(t, 500*time.Millisecond)
 
-	p.next(t) // the hub hangs up: LastError is still the end of the link
+	p.next(t) // the hub hangs up; LastError must still describe the end of the last link
 	d.clock.fire(t, time.Second)
 	p.next(t)
 	if link = d.link(t); link.LastError() != want {
@@ -63,8 +63,9 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Two clients with the same identity do not push each other out in a loop. Each notices
-// that its links are closed soon after the login, logs a warning and waits.
+// Two clients with the same identity must not disconnect each other in a loop. Each
+// client notices that the hub closes its links soon after the login. It must then log a
+// warning and wait.
 func TestAnotherClientTakesOver(t *testing.T) {
 	t.Parallel()
 
@@ -85,7 +86,8 @@ func TestAnotherClientTakesOver(t *testing.T) {
 	}
 }
 
-// Run calls Locate before each attempt and passes the number of consecutive refusals.
+// Run must call Locate before each attempt to connect, with the number of consecutive
+// refusals.
 func TestLocate(t *testing.T) {
 	t.Parallel()
 
@@ -112,7 +114,7 @@ func TestLocate(t *testing.T) {
 		}
 	})
 
-	d.clock.fire(t, 500*time.Millisecond) // Locate failed
+	d.clock.fire(t, 500*time.Millisecond) // the wait after Locate failed
 	p.next(t)
 	d.clock.fire(t, 30*time.Second)
 	p.next(t)
@@ -139,7 +141,8 @@ func TestLocate(t *testing.T) {
 	d.stop(t)
 }
 
-// Each attempt signs a new token, so that the login works once the clock is right.
+// Each attempt to connect must sign a new token. The login then works once the clock is
+// right.
 func TestTokenOfEachAttempt(t *testing.T) {
 	t.Parallel()
 
@@ -176,16 +179,16 @@ func TestSubscriptionRefused(t *testing.T) {
 	}
 }
 
-// A renewal loses no method and runs none twice. The device answers on the old link the
-// methods that it has already, and those that the hub sent before it read UNSUBSCRIBE.
-// Only then does Run open the new link, with a new token.
+// A renewal must lose no method and run no method twice. On the old link, the device
+// answers the methods that it has received. It also answers those that the hub sent
+// before it read UNSUBSCRIBE. Only then may Run open the new link, with a new token.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 
 	p := newPeer(t, func(p *peer) {
 		p.onUnsub = func(s *session) bool { s.method("2", "lockDoor", "null"); return true }
 		p.onTwinGet = func(s *session, id string) {
-			s.method("3", "lockDoor", "null") // a method that the hub had buffered and sends after UNSUBACK
+			s.method("3", "lockDoor", "null") // a method that the hub had in its buffer and sends after UNSUBACK
 			s.publish("$iothub/twin/res/429/?$rid="+id, "")
 		}
 	})
@@ -207,10 +210,10 @@ func TestRenewal(t *testing.T) {
 	}
 
 	closed(t, link.Methods(), "the methods")
-	s.message(t) // the twin request
+	s.message(t) // the device's twin request
 
-	s.method("4", "lockDoor", "null") // too late, so that the device ignores it
-	link.Twin(t.Context())            // the method has arrived before this answer
+	s.method("4", "lockDoor", "null") // a method that arrives too late, so the device must ignore it
+	link.Twin(t.Context())            // after this answer, the late method has arrived
 	s.message(t)
 	if d.logs.FilterMessageSnippet("arrived while the link was being closed").Len() == 0 {
 		t.Error("a method that arrived too late is not logged")
@@ -226,13 +229,13 @@ func TestRenewal(t *testing.T) {
 		s.wantMessage(t, "$iothub/methods/res/200/?$rid="+id, "null")
 	}
 
-	if m := s.message(t); !strings.HasPrefix(m.TopicName, "$iothub/twin/GET/") { // its answer proves that the hub has read the answers
+	if m := s.message(t); !strings.HasPrefix(m.TopicName, "$iothub/twin/GET/") { // the answer to this request proves that the hub has read all earlier answers
 		t.Errorf("after the answers, the device sent %s", m.TopicName)
 	}
 	wantPacket[*packets.DisconnectPacket](t, s)
 	receiveEnd(t, link.ctx)
 
-	s, next := p.next(t), d.link(t) // at once: no timer had to fire
+	s, next := p.next(t), d.link(t) // Run connects immediately: no timer had to fire
 	if token, _ := iothub.ParseSignature(string(s.connect.Password)); !token.Expiry.Equal(connectedAt.Add(48*time.Minute + time.Hour)) {
 		t.Errorf("the new token is valid until %s", token.Expiry)
 	}
@@ -240,7 +243,7 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("the last error after a renewal is %q", next.LastError())
 	}
 
-	s.method("1", "lockDoor", "null") // the same id on a new link is a new request
+	s.method("1", "lockDoor", "null") // a known id on a new link belongs to a new request
 	if m := receive(t, next.Methods(), "a method"); m.Name != "lockDoor" {
 		t.Errorf("got %+v", m)
 	}
@@ -249,8 +252,8 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// A hub that acknowledges nothing and a device that never answers delay a renewal only
-// for a limited time.
+// If the hub acknowledges nothing and the device never answers, a renewal must still
+// end after a limited time.
 func TestRenewalIsBounded(t *testing.T) {
 	t.Parallel()
 
@@ -273,7 +276,7 @@ func TestRenewalIsBounded(t *testing.T) {
 	}
 }
 
-// Run treats a link that is lost during its renewal as lost.
+// If a link is lost during its renewal, Run must treat it like any other lost link.
 func TestLostDuringRenewal(t *testing.T) {
 	t.Parallel()
 
@@ -289,8 +292,8 @@ func TestLostDuringRenewal(t *testing.T) {
 	}
 }
 
-// When the context ends, no more methods arrive, the device can answer the ones it has,
-// and the hub receives DISCONNECT.
+// When the context of Run ends, no more methods may arrive. The device must be able to
+// answer the methods that it has, and the hub must receive DISCONNECT.
 func TestEndOfContext(t *testing.T) {
 	t.Parallel()
 
@@ -330,7 +333,7 @@ func TestEndOfContextWithAMethodThatHangs(t *testing.T) {
 	receiveEnd(t, link.ctx)
 }
 
-// Run must return when its context ends during any step of an attempt to connect.
+// Run must return when its context ends, whatever step of connecting it is in.
 func TestEndOfContextWhileConnecting(t *testing.T) {
 	t.Parallel()
 
@@ -372,7 +375,7 @@ func TestEndOfContextWhileConnecting(t *testing.T) {
 	})
 }
 
-// Run connects again after a serve function has returned an error.
+// Run must connect again after the serve function has returned an error.
 func TestServeGivesUp(t *testing.T) {
 	t.Parallel()
 

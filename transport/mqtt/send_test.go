@@ -15,7 +15,7 @@ var message = iothub.Message{
 	Properties: iothub.Bag{{Name: "event", Value: "locked"}}, Body: []byte(`{"event":"locked"}`),
 }
 
-// Send delivers the message with QoS 1 and the right topic.
+// Send must deliver the message with QoS 1 and the right topic.
 func TestSend(t *testing.T) {
 	t.Parallel()
 

@@ -12,9 +12,9 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// TestTrouble makes the network bad while a technician calls methods. When the
-// network is good again, the gateway has one link, its twin is up to date, and no
-// command has run twice.
+// TestTrouble disturbs the network while a technician calls methods. After the
+// disturbance has ended, the gateway must have one link and an up-to-date twin. No
+// command may have run twice.
 func TestTrouble(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -25,7 +25,8 @@ func TestTrouble(t *testing.T) {
 	for _, trouble := range []struct {
 		name      string
 		keepAlive time.Duration
-		// cause makes the trouble and ends it. The gateway has a link when cause begins.
+		// cause disturbs the network and ends the disturbance. The gateway has a link
+		// when cause is called.
 		cause func(n *network, g *gateway)
 	}{
 		{"cut", 5 * time.Second, func(n *network, g *gateway) {
@@ -35,13 +36,13 @@ func TestTrouble(t *testing.T) {
 		{"cut for a while", 5 * time.Second, func(n *network, g *gateway) {
 			n.stop()
 			g.noLink()
-			time.Sleep(2 * time.Second) // the gateway tries to connect and fails
+			time.Sleep(2 * time.Second) // meanwhile the gateway tries to connect and fails
 			n.start()
 			g.nextLink()
 		}},
 		{"all packets dropped", 2 * time.Second, func(n *network, g *gateway) {
 			n.impair(faults{drop: true}, faults{drop: true})
-			g.noLink() // the keep-alive finds the dead connection, which stays open
+			g.noLink() // the keep-alive detects the dead connection, which stays open
 			n.heal()
 			g.nextLink()
 		}},
@@ -107,18 +108,19 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// methodCalls is a technician who calls methods of a gateway until stop.
+// methodCalls is a simulated technician who calls methods of a gateway until stop is
+// called.
 type methodCalls struct {
 	gateway *gateway
 	end     chan struct{}
 	running sync.WaitGroup
 
 	mu       sync.Mutex
-	answered []string // reasons of the calls that the door answered
+	answered []string // reasons sent with the calls that the door has answered
 }
 
-// startCalls calls the methods first, first+1 and so on. The next call starts when
-// the previous one has ended or half a second has passed.
+// startCalls starts a technician who calls methods with the numbers first, first+1 and
+// so on. The next call starts when the previous one has ended, or after half a second.
 func (g *gateway) startCalls(first int) *methodCalls {
 	c := &methodCalls{gateway: g, end: make(chan struct{})}
 	c.running.Go(func() {
@@ -160,14 +162,15 @@ func (c *methodCalls) call(n int) {
 	c.answered = append(c.answered, reason)
 }
 
-// stop waits for the running calls and returns the reasons of all answered calls.
+// stop ends the calls and waits for those in progress. It returns the reasons that were
+// sent with all answered calls.
 func (c *methodCalls) stop() []string {
 	close(c.end)
 	c.running.Wait()
 	return c.answered
 }
 
-// nextLink waits for the start of a link.
+// nextLink waits until the gateway has a new link.
 func (g *gateway) nextLink() {
 	g.t.Helper()
 
@@ -178,7 +181,7 @@ func (g *gateway) nextLink() {
 	}
 }
 
-// noLink waits until there is no link.
+// noLink waits until the gateway has no link.
 func (g *gateway) noLink() {
 	g.t.Helper()
 
@@ -193,7 +196,8 @@ func (g *gateway) noLink() {
 	}
 }
 
-// carriesOn waits until the door has answered n more methods over its current link.
+// carriesOn waits until the door has answered n more methods over the link that it has
+// now.
 func (g *gateway) carriesOn(n int64) {
 	g.t.Helper()
 

@@ -9,7 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// Try returns the error that Run would log, and closes the link of a successful attempt.
+// Try must return the error that Run would log. It must close the link after a
+// successful attempt.
 func TestTry(t *testing.T) {
 	t.Parallel()
 

@@ -14,8 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// TestWebSocket connects a gateway over WebSocket to a server that forwards the content of
-// the WebSocket to the hub. The gateway must work, also after a renewal.
+// TestWebSocket connects a gateway to its hub over WebSocket. A server between them
+// forwards the content of the WebSocket to the hub. The gateway must work, even after a
+// renewal.
 func TestWebSocket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 10 s")
@@ -37,7 +38,7 @@ func TestWebSocket(t *testing.T) {
 		defer hub.Close()
 		go func() {
 			defer ws.Close()
-			buffer := make([]byte, 100) // smaller than a packet, so that packets are split
+			buffer := make([]byte, 100) // smaller than an MQTT packet, so that packets are split
 			for {
 				n, err := hub.Read(buffer)
 				if err != nil || ws.WriteMessage(websocket.BinaryMessage, buffer[:n]) != nil {
@@ -67,7 +68,7 @@ func TestWebSocket(t *testing.T) {
 	if err := g.converged(t.Context(), "first", 0); err != nil {
 		t.Error(err)
 	}
-	g.nextLink() // after the renewal
+	g.nextLink() // the link after the renewal
 	if err := g.converged(t.Context(), "second", 1_000_000); err != nil {
 		t.Error(err)
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// testHub is an embedded hub, and the client of a technician who uses it. The tests that
-// use it connect the real agent to it through a real link and make trouble in between.
+// testHub is an embedded hub and a client of its service API. Tests connect a real
+// agent to this hub through a real link, and disturb the connection.
 type testHub struct {
 	*rest.Client
 	t     *testing.T
@@ -63,7 +63,7 @@ func startHub(t *testing.T) *testHub {
 	return h
 }
 
-// run starts the hub on the given addresses and waits until it is ready.
+// run starts the hub at the given addresses and waits until the hub is ready.
 func (h *testHub) run(mqttAddress, httpsAddress string) {
 	h.t.Helper()
 	ctx, end := context.WithCancel(context.Background())
@@ -91,24 +91,25 @@ func (h *testHub) stop() {
 	}
 }
 
-// gateway is a door with its agent. It stays connected to a hub until the test ends.
+// gateway is a door with its real agent. It stays connected to the hub until the test
+// ends.
 type gateway struct {
 	t        *testing.T
 	hub      *testHub
 	id       string
 	lock     *actuator.Lock
 	events   *events.Log
-	links    atomic.Int64  // number of links that are served now
-	most     atomic.Int64  // largest number of links that were served at the same time
-	all      atomic.Int64  // number of links since the start
-	up       chan struct{} // receives when a link starts
-	answered atomic.Int64  // number of methods that the door answered with 200
+	links    atomic.Int64  // number of links that are open now
+	most     atomic.Int64  // largest number of links that were open at the same time
+	all      atomic.Int64  // number of links that were opened since the start
+	up       chan struct{} // receives a value when a link is opened
+	answered atomic.Int64  // number of methods that the door answered with the status 200
 
 	mu       sync.Mutex
-	executed map[string]int // number of commands that reached the lock, by reason
+	executed map[string]int // how often a command reached the lock; key: the reason sent with the command
 }
 
-// Do counts the commands that reach the lock.
+// Do passes the command to the lock and counts it.
 func (g *gateway) Do(ctx context.Context, c actuator.Command) (actuator.Result, error) {
 	g.mu.Lock()
 	g.executed[c.Reason]++
@@ -120,8 +121,8 @@ func (g *gateway) Tune(ctx context.Context, t actuator.Tuning) error { return g.
 func (g *gateway) Status() actuator.Status                           { return g.lock.Status() }
 func (g *gateway) Changed() <-chan struct{}                          { return g.lock.Changed() }
 
-// startGateway creates a device in the hub and runs its gateway, which connects to
-// address.
+// startGateway creates a device in the hub and runs the device's gateway. The gateway
+// connects to address.
 func startGateway(t *testing.T, h *testHub, id, address string, change func(o *mqtt.Options)) *gateway {
 	t.Helper()
 
@@ -197,8 +198,8 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 }
 
 // call locks the door if n is odd and unlocks it if n is even. The reason that it sends
-// is unique. call returns the hub's error; it fails the test if the door answers with a
-// status other than 200.
+// is different for each n. call returns the hub's error. It fails the test if the door
+// answers with a status other than 200.
 func (g *gateway) call(n int) (reason string, err error) {
 	name := "unlockDoor"
 	if n%2 == 1 {
@@ -218,9 +219,10 @@ func (g *gateway) call(n int) (reason string, err error) {
 	return reason, err
 }
 
-// converged waits until everything works again after the trouble, or returns what does
-// not work: a change of the desired properties reaches the door, the reported properties
-// are those of the lock, the lock executes a command, and all events are sent.
+// converged waits until door and hub work together again: a change of the desired
+// properties reaches the door, the reported properties match the lock's state, the lock
+// executes a command, and all events are sent. If that takes too long, converged
+// returns an error that says what does not work.
 func (g *gateway) converged(ctx context.Context, room string, n int) error {
 	if _, err := g.hub.UpdateTwin(ctx, g.id, iothub.TwinPatch{
 		Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"room": room}},
@@ -260,8 +262,8 @@ func (g *gateway) converged(ctx context.Context, room string, n int) error {
 	})
 }
 
-// check fails the test if a command ran twice, if a command was answered but did not
-// run, or if there was more than one link at a time.
+// check fails the test if a command ran twice, or if a command was answered but did not
+// run. It also fails the test if the gateway had more than one link at a time.
 func (g *gateway) check(answered []string) {
 	g.t.Helper()
 	g.mu.Lock()

@@ -10,7 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/provisioning"
 )
 
-// A device of an enrollment group asks for its hub once and saves the answer in a file.
+// A device in an enrollment group asks the provisioning service once for its hub, and
+// saves the answer in a file.
 func ExampleLocator() {
 	group := iothub.Key("the key of the group, which should not be stored on the device")
 	locator := &provisioning.Locator{
@@ -29,7 +30,7 @@ func ExampleLocator() {
 
 	if text, err := os.ReadFile("assignment.json"); err == nil {
 		if json.Unmarshal(text, &locator.Assignment) != nil {
-			locator.Assignment = provisioning.Assignment{} // unreadable: ask for it again
+			locator.Assignment = provisioning.Assignment{} // the saved answer is unreadable: ask the service again
 		}
 	}
 

@@ -26,25 +26,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// service plays a provisioning service packet by packet over pipes, so that a synctest
-// bubble controls what the service sends and when.
+// service simulates a provisioning service, packet by packet over pipes. Pipes work in
+// a synctest bubble, so that a test controls the time at which each packet is sent.
 type service struct {
 	t     *testing.T
 	cert  tls.Certificate
 	roots *x509.CertPool
 
-	connack  byte     // return code of CONNACK
-	suback   byte     // return code of SUBACK
-	answers  []answer // answers to the requests in order; then the service is silent
+	connack  byte     // return code of the CONNACK
+	suback   byte     // return code of the SUBACK
+	answers  []answer // answers to the requests, in order; after the last one, the service is silent
 	connects chan *packets.ConnectPacket
-	certs    chan string   // delivers the names in the clients' certificates
-	requests chan request  // delivers the requests
-	ended    chan struct{} // receives when a session has ended
+	certs    chan string   // delivers the names in the certificates of clients
+	requests chan request  // delivers the received requests
+	ended    chan struct{} // receives a value when a session has ended
 	pings    int           // number of pings that the service received
 }
 
-// answer is an answer of the service. properties are the properties in its topic after
-// the request id.
+// answer is a simulated answer of the service. properties is the text in the answer's
+// topic that follows the request id.
 type answer struct {
 	status, properties, body string
 }
@@ -129,7 +129,7 @@ func (s *service) answer(conn net.Conn, topic string) {
 	a := s.answers[0]
 	s.answers = s.answers[1:]
 	id, _, _ := strings.Cut(strings.SplitN(topic, "$rid=", 2)[1], "&")
-	for _, rid := range []string{"of-another", id} { // the client must ignore the answer to another request
+	for _, rid := range []string{"of-another", id} { // the client must ignore the first answer: it has another request's id
 		m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 		m.TopicName = "$dps/registrations/res/" + a.status + "/?$rid=" + rid + a.properties
 		m.Payload, m.Qos, m.MessageID = []byte(a.body), 1, 7
@@ -147,8 +147,8 @@ func (s *service) answer(conn net.Conn, topic string) {
 	}
 }
 
-// buffered is one end of a pipe. Like on a network, a write does not wait until the other
-// end reads.
+// buffered is one end of a pipe with a buffer. A write does not wait until the other
+// end reads, as on a network.
 type buffered struct {
 	net.Conn
 	writes chan []byte
@@ -182,13 +182,14 @@ func (b *buffered) SetWriteDeadline(time.Time) error { return nil }
 
 func (b *buffered) SetDeadline(t time.Time) error { return b.SetReadDeadline(t) }
 
-// Close drops the writes that wait and interrupts the current one.
+// Close discards the writes that wait and interrupts the write in progress.
 func (b *buffered) Close() error {
 	b.once.Do(func() { close(b.closed); b.Conn.SetWriteDeadline(time.Unix(1, 0)) })
 	return nil
 }
 
-// certificate returns a self-signed certificate for name, and a pool that trusts it.
+// certificate makes a self-signed certificate for name. It returns the certificate and
+// a pool that trusts it.
 func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 

@@ -14,8 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// A device that was moved to another hub finds the new hub by itself. The old hub refuses
-// it three times, then the device asks the service and connects to the new hub.
+// If a device is moved to another hub, it must find the new hub by itself. The old hub
+// refuses the device three times. Then the device must ask the provisioning service and
+// connect to the new hub.
 func TestMovedToAnotherHub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, assigned("two.example", "door-1"))
@@ -65,11 +66,12 @@ func TestMovedToAnotherHub(t *testing.T) {
 		if k.Assignment.Hub != "two.example" {
 			t.Errorf("assigned to %s", k.Assignment.Hub)
 		}
-		time.Sleep(time.Second) // let paho's goroutines for the link end
+		time.Sleep(time.Second) // wait until paho's goroutines for the link have ended
 	})
 }
 
-// fakeHub answers CONNECT with code and grants all subscriptions.
+// fakeHub is a simulated hub that answers CONNECT with the given code and grants all
+// subscriptions.
 func fakeHub(conn *tls.Conn, code byte) {
 	defer conn.Close()
 	for {

@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Locate asks the service if it has no assignment, and after three refusals. It saves the
-// answers.
+// Locate must ask the service if the device has no assignment, and after three refusals
+// by the hub. It must save the service's answers.
 func TestLocator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, assigned("one", "d1"), assigned("two", "d2"))
@@ -31,7 +31,7 @@ func TestLocator(t *testing.T) {
 		if len(saved) != 2 || saved[1].Hub != "two" || saved[1].DeviceID != "d2" {
 			t.Errorf("saved %+v", saved)
 		}
-		next := &Locator{Options: s.options(), Assignment: saved[1]} // the next process
+		next := &Locator{Options: s.options(), Assignment: saved[1]} // simulate the next start of the program
 		if d, err := next.Locate(t.Context(), 0); err != nil || d.HostName != "two" || len(s.requests) != 2 {
 			t.Errorf("after a restart: %s, %v", d.HostName, err)
 		}
@@ -40,8 +40,8 @@ func TestLocator(t *testing.T) {
 	})
 }
 
-// Locate ignores an assignment for another device or service. If the service refuses, it
-// returns the saved assignment.
+// Locate must ignore an assignment that was made for another device or by another
+// service. If the service refuses, Locate must return the saved assignment.
 func TestLocatorWithoutService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)

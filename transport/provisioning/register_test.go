@@ -16,11 +16,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// assigning is the body of an answer to a registration that is in progress.
+// assigning is the body of the service's answer while a registration is in progress.
 const assigning = `{"operationId":"4.a.b","status":"assigning"}`
 
-// A normal registration: the service needs some time, says how long to wait, and then
-// assigns a hub. The clock of a synctest bubble starts in the year 2000.
+// TestRegister shows a normal registration. The service first says how long to wait,
+// and then assigns a hub. The clock of a synctest bubble starts in the year 2000.
 func TestRegister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, answer{"202", "&retry-after=3", assigning}, answer{"202", "", assigning}, assigned("hub.example", "door-1"))
@@ -54,7 +54,7 @@ func TestRegister(t *testing.T) {
 	})
 }
 
-// A device with a certificate sends no password. It can send a payload.
+// A device with a certificate must send no password. It can send a payload.
 func TestRegisterWithCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, answer{"200", "", `{"status":"assigned","registrationState":{"assignedHub":"h","deviceId":"d","payload":{"floor":3}}}`})
@@ -79,8 +79,8 @@ func TestRegisterWithCertificate(t *testing.T) {
 	})
 }
 
-// Register repeats its request to a busy service on the same connection, after the wait
-// that the service asked for. It sends pings during a long wait.
+// If the service is busy, Register must repeat its request on the same connection after
+// the wait that the service asked for. It must send pings during a long wait.
 func TestRegisterWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t, answer{"429", "&retry-after=130", `{"errorCode":429001,"message":"Throttled"}`}, answer{"500", "", "not JSON"},
@@ -105,7 +105,7 @@ func TestRegisterWaits(t *testing.T) {
 	})
 }
 
-// Errors must tell the reasons of a refusal apart and say what to do.
+// The error of each refusal must contain the right reason and say what to do.
 func TestRefused(t *testing.T) {
 	const at = "provisioning service at service.example:8883: "
 	const unauthorized = at + `it refused the login of "door-1" as not authorized; check the registration id, its key and the ID scope 0ne1, that the device is enrolled and enabled, and this computer's clock (2000-01-01T00:00:00Z)`
@@ -153,7 +153,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Register must end in bounded time. A failure of the connection must not look like a
+// Register must end in a limited time. An error of the connection must not look like a
 // refusal by the service.
 func TestRegisterEnds(t *testing.T) {
 	for _, test := range []struct {
@@ -232,7 +232,8 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 }
 
-// The keys come from an example in Azure's documentation.
+// The group's key and the expected device keys come from an example in Azure's
+// documentation.
 func TestDeriveKey(t *testing.T) {
 	group, err := iothub.ParseKey("8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==")
 	if err != nil {

@@ -13,7 +13,7 @@ func TestParseResponse(t *testing.T) {
 		status            int
 		requestID         string
 		retryAfter        time.Duration
-		want              string // error
+		want              string // expected error
 	}{
 		{"assigned", "$dps/registrations/res/200/?$rid=1", `{"status":"assigned"}`, 200, "1", 0, ""},
 		{"in progress", "$dps/registrations/res/202/?$rid=a-b&retry-after=3", `{}`, 202, "a-b", 3 * time.Second, ""},

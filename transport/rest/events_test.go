@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// someEvents is a stream with three events and a keep-alive line.
+// someEvents is a stream of server-sent events: three events and a keep-alive line.
 const someEvents = `event: ready
 data: {"time":"2026-01-01T12:00:00Z","kinds":["twin","lifecycle"]}
 
@@ -24,7 +24,8 @@ data: {"time":"2026-01-01T12:00:00Z","job":{"jobId":"j","status":"running"}}
 
 `
 
-// events reads a stream to its end. It returns the events and the number of lines.
+// events reads a stream to its end. It returns the events and the number of lines in
+// the stream.
 func events(stream io.Reader) (all []Event, lines int, err error) {
 	for e, end := range readEvents(stream, func() { lines++ }) {
 		if end != nil {
@@ -93,7 +94,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// IoT Hub has no events. The client must return its refusal.
+// IoT Hub has no stream of events. The client must return IoT Hub's refusal.
 func TestEventsRefused(t *testing.T) {
 	t.Parallel()
 
@@ -113,8 +114,8 @@ func TestEventsRefused(t *testing.T) {
 	}
 }
 
-// FuzzReadEvents checks that every stream ends with an error and that every event has a
-// kind.
+// FuzzReadEvents checks that readEvents always ends with an error and that every event
+// has a kind.
 func FuzzReadEvents(f *testing.F) {
 	f.Add(someEvents)
 	f.Add("event:x\ndata:{}\n\nevent: end\ndata: {}\n\n")

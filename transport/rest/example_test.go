@@ -9,7 +9,7 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// This example locks all doors of building 43 with a job.
+// This example runs a job that locks all doors of building 43.
 func Example() {
 	service, err := iothub.ParseService(os.Getenv("HUB_CONNECTION_STRING"))
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParseEndpoint checks that an accepted endpoint is an https address with a host and
-// nothing else.
+// FuzzParseEndpoint checks that an accepted endpoint is an https address with a host,
+// and has no other parts.
 func FuzzParseEndpoint(f *testing.F) {
 	for _, text := range []string{"https://h:8443", "h", "[::1]:1", "http://h", "https://u:p@h/x?y#z", "https:///", "h:"} {
 		f.Add(text)
@@ -23,7 +23,7 @@ func FuzzParseEndpoint(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter checks that no header leads to a negative wait.
+// FuzzRetryAfter checks that no Retry-After header leads to a negative wait.
 func FuzzRetryAfter(f *testing.F) {
 	for _, text := range []string{"4", "0.5", "-1", "1e300", "NaN", "Inf", "Mon, 23 Nov 2026 12:00:10 GMT", "soon"} {
 		f.Add(text)
@@ -35,8 +35,8 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// FuzzQuote checks that no text ends its literal early, and that reading the literal
-// yields the text.
+// FuzzQuote checks that no text can end its string literal early. Reading the literal
+// must yield the text.
 func FuzzQuote(f *testing.F) {
 	for _, text := range []string{"door", "it's", `\`, `\'`, "' OR 1=1 --"} {
 		f.Add(text)
@@ -63,7 +63,8 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
-// FuzzComponent checks that an encoded id is one part of a path and decodes to the id.
+// FuzzComponent checks that an encoded id is a single part of a URL's path. Decoding it
+// must yield the id.
 func FuzzComponent(f *testing.F) {
 	for _, text := range []string{"dev'1+(x)*", "a/b", "..", "d#1?x", "é %"} {
 		f.Add(text)

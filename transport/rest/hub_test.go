@@ -14,25 +14,27 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// testNow is the time of the clients' clock. It is not a whole second.
+// testNow is the fixed time of the client's clock. It is not a whole second.
 var testNow = time.Date(2026, 11, 23, 12, 0, 0, 250e6, time.UTC)
 
 var testKey = iothub.Key("a key of thirty-two bytes, nearly")
 
-// call is a request that the test hub received.
+// call is a request that the simulated hub received.
 type call struct {
 	Method, URI, Body string
 	Header            http.Header
 }
 
-// recorder is a hub that records its requests and answers as the test says.
+// recorder is a simulated hub. It records the requests, and a test decides how it
+// answers.
 type recorder struct {
 	*httptest.Server
 	mu    sync.Mutex
 	calls []call
 }
 
-// startHub starts a recorder over TLS. It records each request before it calls answer.
+// startHub starts a simulated hub with TLS. The hub records each request before it
+// calls answer.
 func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
 	t.Helper()
 
@@ -51,7 +53,7 @@ func startHub(t *testing.T, answer http.HandlerFunc) *recorder {
 	return h
 }
 
-// recorded returns the requests so far.
+// recorded returns all requests that the hub has received so far.
 func (h *recorder) recorded() []call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,7 +69,8 @@ func (h *recorder) endpoint(t *testing.T) *url.URL {
 	return u
 }
 
-// client returns a client of the hub and the waits of the client, which take no time.
+// client returns a client that sends requests to the simulated hub. It also returns a
+// list of the client's waits. The waits take no time.
 func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]time.Duration) {
 	t.Helper()
 
@@ -95,14 +98,14 @@ func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]t
 	return c, slept
 }
 
-// respond sends an answer with a status and a JSON body.
+// respond sends an answer with the given status and JSON body.
 func respond(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	io.WriteString(w, body)
 }
 
-// refuse sends a refusal in the form of the service API.
+// refuse sends an error answer in the form of IoT Hub's service API.
 func refuse(w http.ResponseWriter, code iothub.Code, message string) {
 	e := iothub.Errorf(code, "%s", message)
 	respond(w, e.Status, string(e.Body(testNow)))

@@ -15,7 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// failingTransport fails each request with err.
+// failingTransport is an HTTP transport that fails each request with err.
 type failingTransport struct{ err error }
 
 func (f failingTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
@@ -83,7 +83,7 @@ func TestNetworkErrors(t *testing.T) {
 	}
 }
 
-// A client must return the error of the caller's context if that has ended.
+// If the caller's context has ended, the client must return the error of that context.
 func TestCancelledRequest(t *testing.T) {
 	t.Parallel()
 

@@ -13,7 +13,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// A client must repeat a read after the wait for which the hub asked.
+// The client must repeat a read after the wait that the hub asked for.
 func TestReadsAreRepeated(t *testing.T) {
 	t.Parallel()
 
@@ -41,8 +41,9 @@ func TestReadsAreRepeated(t *testing.T) {
 		t.Fatal(job, err)
 	}
 
-	// Each wait is the one that the hub asked for plus a quarter, because the jitter is
-	// one half. The second answer asks for nothing, so that its wait is based on 2 s.
+	// Each wait is the time that the hub asked for plus a quarter of it, because the
+	// jitter is 0.5. The hub's second answer gives no time. The client's own wait at
+	// this point is 2 s.
 	want := []time.Duration{5 * time.Second, 2500 * time.Millisecond, 12187500 * time.Microsecond}
 	if (*slept)[2] = (*slept)[2].Truncate(time.Microsecond); !reflect.DeepEqual(*slept, want) {
 		t.Errorf("slept %v, want %v", *slept, want)
@@ -86,8 +87,8 @@ func TestRepeatingIsBounded(t *testing.T) {
 	}
 }
 
-// The client must not wait while the hub has too many active jobs. That can last as long as
-// a job, so that the caller decides.
+// If the hub has too many active jobs, the client must not wait. Such a wait could last
+// as long as a job, so the caller must decide.
 func TestTooManyJobsIsNotRepeated(t *testing.T) {
 	t.Parallel()
 
@@ -112,7 +113,8 @@ func TestWaitEndsWithTheCaller(t *testing.T) {
 	}
 }
 
-// TestNeverRepeated checks the requests that must not be sent twice.
+// TestNeverRepeated checks that the client never repeats certain requests, such as
+// direct methods.
 func TestNeverRepeated(t *testing.T) {
 	t.Parallel()
 
@@ -154,8 +156,8 @@ func TestNeverRepeated(t *testing.T) {
 	}
 }
 
-// Go's HTTP transport repeats some requests by itself if the hub closed an idle connection.
-// It must not repeat a method.
+// Go's HTTP transport by itself repeats some requests after the hub has closed an idle
+// connection. It must not repeat a method.
 func TestMethodOnLostIdleConnection(t *testing.T) {
 	t.Parallel()
 
@@ -187,12 +189,12 @@ func TestCreateJobAfterLostAnswer(t *testing.T) {
 
 	asked := iothub.Job{JobID: "j1", Type: iothub.ScheduleDeviceMethod, QueryCondition: "*",
 		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", Payload: json.RawMessage(`{"reason": "fire drill"}`), ResponseTimeoutInSeconds: 15}}
-	// existing is the answer of a hub that has the requested job.
+	// existing is the answer of a hub that already has the requested job.
 	const existing = `{"jobId":"j1","type":"scheduleDeviceMethod","status":"running","queryCondition":"*","startTime":"2026-11-23T12:00:00Z","maxExecutionTimeInSeconds":3600,` +
 		`"cloudToDeviceMethod":{"methodName":"lockDoor","payload":{"reason":"fire drill"},"responseTimeoutInSeconds":15}}`
 	tests := []struct {
 		name    string
-		answers []string // the answer to each request: lost, 200, 409, 429, 503 or a job
+		answers []string // answer to each request: lost, 200, 409, 429, 503 or a job
 		wantErr string
 		calls   string
 	}{
@@ -244,7 +246,8 @@ func TestCreateJobAfterLostAnswer(t *testing.T) {
 	}
 }
 
-// If the attempts after a lost answer fail, the error must say that the job may run.
+// If the first answer is lost and all further attempts fail, the error must say that
+// the job may be running.
 func TestCreateJobNotFoundAfterLostAnswer(t *testing.T) {
 	t.Parallel()
 

@@ -8,7 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// HubTime must work with a refusal too, because a wrong clock leads to a refusal.
+// HubTime must work even if the hub refuses the request, because a wrong clock is a
+// common cause of refusals.
 func TestHubTime(t *testing.T) {
 	t.Parallel()
 

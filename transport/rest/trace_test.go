@@ -9,7 +9,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// A trace must contain no secrets, so that users can send it to others.
+// A trace must contain no secrets, because users may send it to others.
 func TestTraceHasNoSecrets(t *testing.T) {
 	t.Parallel()
 

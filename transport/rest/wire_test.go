@@ -16,10 +16,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// quiet returns a logger that drops its messages.
+// quiet returns a logger that discards all messages.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// TestWire compares the request of each call with that of the official Node service SDK.
+// TestWire compares each request of the client with the request that the official Node
+// SDK for services sends.
 func TestWire(t *testing.T) {
 	t.Parallel()
 
@@ -29,7 +30,7 @@ func TestWire(t *testing.T) {
 		call   func(context.Context, *Client) error
 		answer string
 		method string
-		uri    string // without the api-version
+		uri    string // expected URI without the api-version
 		body   string
 		header map[string]string
 	}{
@@ -303,7 +304,8 @@ func TestQueryThatNeverEnds(t *testing.T) {
 	t.Error("the sequence ended without an error")
 }
 
-// A client with Options.Token must not use its key. It must send nothing if Token fails.
+// A client with Options.Token must not use the key in its connection string. If Token
+// fails, the client must send nothing.
 func TestBearer(t *testing.T) {
 	t.Parallel()
 

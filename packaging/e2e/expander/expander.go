@@ -1,9 +1,9 @@
-// Package expander makes a simulated I2C GPIO expander (PCA9538) whose interrupt line is
-// not connected, so the kernel cannot deliver edges of its lines. Use [New], then set the
-// levels of the inputs with [Expander.Set].
+// Package expander simulates a GPIO expander (PCA9538) on an I2C bus. The expander's
+// interrupt line is not connected, so the kernel cannot report edges on its lines. Use
+// [New], and then set the levels of the inputs with [Expander.Set].
 //
-// The package needs root and the kernel modules i2c-stub, i2c-dev and gpio-pca953x. It
-// is for virtual machines.
+// The package needs root and the kernel modules i2c-stub, i2c-dev and gpio-pca953x. Use
+// it only in a virtual machine.
 package expander
 
 import (
@@ -19,20 +19,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Expander is a simulated expander with 8 lines, which are inputs at first.
+// Expander is a simulated GPIO expander with 8 lines. All lines are inputs at first.
 type Expander struct {
-	Name  string // the kernel's name of the chip, such as gpiochip1
-	Label string // such as 0-0020
+	Name  string // the kernel's name of the expander's chip, such as gpiochip1
+	Label string // label of the chip, such as 0-0020
 
-	bus    string // the bus's directory in sysfs
+	bus    string // directory of the I2C bus in sysfs
 	i2c    *os.File
-	levels byte // of the inputs, one bit for each line
+	levels byte // levels of the inputs, one bit for each line
 }
 
 // address is the expander's address on the I2C bus.
 const address = 0x20
 
-// New makes the expander. There can be one at a time.
+// New makes a simulated expander. Only one can exist at a time.
 func New() (*Expander, error) {
 	for _, module := range [][]string{{"i2c-stub", fmt.Sprintf("chip_addr=%#x", address)}, {"i2c-dev"}, {"gpio-pca953x"}} {
 		if out, err := exec.Command("modprobe", module...).CombinedOutput(); err != nil {
@@ -50,7 +50,7 @@ func New() (*Expander, error) {
 		return nil, err
 	}
 
-	// All lines are inputs: register 3 selects the direction.
+	// Make all lines inputs. Register 3 of the expander selects the directions.
 	if err := errors.Join(e.writeRegister(3, 0xff), e.writeRegister(0, 0)); err != nil {
 		e.i2c.Close()
 		return nil, err
@@ -76,7 +76,7 @@ func findBus() (string, error) {
 	return "", errors.New("the simulated I2C bus is missing; load the kernel module i2c-stub")
 }
 
-// openDevice opens a device node that udev may still have to create.
+// openDevice opens a device node. It waits up to 10 s until udev has created the node.
 func openDevice(path string) (*os.File, error) {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		file, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -86,7 +86,8 @@ func openDevice(path string) (*os.File, error) {
 	}
 }
 
-// attach makes the kernel's driver use the expander, and finds the chip's name.
+// attach makes the kernel's driver use the expander. Then it finds the name of the
+// expander's GPIO chip.
 func (e *Expander) attach() error {
 	if err := os.WriteFile(filepath.Join(e.bus, "new_device"), fmt.Appendf(nil, "pca9538 %#x", address), 0); err != nil {
 		return err
@@ -114,7 +115,7 @@ func (e *Expander) detach() error {
 	return os.WriteFile(filepath.Join(e.bus, "delete_device"), fmt.Appendf(nil, "%#x", address), 0)
 }
 
-// Set sets the level of an input, as a contact does.
+// Set sets the level of an input to simulate a contact that opens or closes.
 func (e *Expander) Set(line int, high bool) error {
 	if high {
 		e.levels |= 1 << line
@@ -127,7 +128,7 @@ func (e *Expander) Set(line int, high bool) error {
 // Close removes the expander.
 func (e *Expander) Close() error { return errors.Join(e.detach(), e.i2c.Close()) }
 
-// The ioctl requests of the kernel's linux/i2c-dev.h, and the values of their arguments.
+// Requests and argument values of the ioctl interface in the kernel's linux/i2c-dev.h.
 const (
 	i2cSlaveForce = 0x0706
 	i2cSMBus      = 0x0720

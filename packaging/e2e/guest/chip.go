@@ -14,12 +14,12 @@ import (
 	"github.com/warthog618/go-gpiocdev"
 )
 
-// The lines of the simulated chip, by offset.
+// Offsets of the lines on the simulated chip.
 const (
-	lineLock   = 0 // the output of the lock
-	lineBolt   = 1 // the bolt sensor; high means locked
-	lineDoor   = 2 // the door sensor; high means open
-	lineUnlock = 3 // the second output of a dual lock
+	lineLock   = 0 // output that drives the lock
+	lineBolt   = 1 // input of the bolt sensor; high means locked
+	lineDoor   = 2 // input of the door sensor; high means open
+	lineUnlock = 3 // second output, used by a lock in dual mode
 )
 
 // configFS is the chip's directory in configfs.
@@ -27,21 +27,22 @@ const configFS = "/sys/kernel/config/gpio-sim/door"
 
 var lineNames = map[int]string{lineLock: "LOCK", lineBolt: "BOLT", lineDoor: "DOOR", lineUnlock: "UNLOCK"}
 
-// guest is the simulated hardware of the machine.
+// guest is the simulated hardware of the virtual machine.
 type guest struct {
 	mu   sync.Mutex
-	sys  string // the chip's directory in sysfs; empty while the chip is unplugged
-	name string // the chip's name, gpiochip and a number
+	sys  string // directory of the chip in sysfs; empty while the chip is unplugged
+	name string // name of the chip, such as gpiochip1
 
-	bolt     chan struct{}  // closing it ends the goroutine that moves the bolt
-	occupied *gpiocdev.Line // the lock's line while another program seems to use it
-	watcher  *watcher       // nil while no line is watched
+	bolt     chan struct{}  // closed to end the goroutine that moves the bolt
+	occupied *gpiocdev.Line // the lock's line while it is requested as if by another program
+	watcher  *watcher       // nil while nobody watches a line
 }
 
-// Plug says whether the chip should be plugged in.
+// Plug is a request that says whether the chip should be plugged in.
 type Plug struct{ In bool }
 
-// plug plugs the chip in or unplugs it. It returns the name of a plugged-in chip.
+// plug plugs the simulated chip in or unplugs it. It returns the chip's name, or ""
+// after unplugging it.
 func (g *guest) plug(p Plug) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -97,13 +98,14 @@ func readLine(file string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// Pull selects the pull of a line, which stands for a contact that opens or closes.
+// Pull is a request to set the pull of a line. Setting it simulates a contact that
+// opens or closes.
 type Pull struct {
 	Line string
 	Up   bool
 }
 
-// pull sets the pull of a line.
+// pull sets the pull of a line to simulate a contact.
 func (g *guest) pull(p Pull) (struct{}, error) {
 	for offset, name := range lineNames {
 		if name == p.Line {
@@ -128,7 +130,7 @@ func (g *guest) attribute(offset int, name string) string {
 	return fmt.Sprintf("%s/sim_gpio%d/%s", g.sys, offset, name)
 }
 
-// level returns the physical level of the line with this name.
+// level returns the physical level of the line with the given name.
 func (g *guest) level(line string) (int, error) {
 	for offset, name := range lineNames {
 		if name == line {
@@ -146,14 +148,14 @@ func (g *guest) readLevel(offset int) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// Bolt says how the simulated bolt follows the lock's line.
+// Bolt says how the simulated bolt reacts to the level of the lock's line.
 type Bolt struct {
-	LockedLevel int           // the level of the line at which the bolt locks
-	Travel      time.Duration // the time that the bolt needs to move
-	Jammed      bool          // the bolt does not move
+	LockedLevel int           // level of the line at which the bolt locks
+	Travel      time.Duration // time that the bolt needs to move
+	Jammed      bool          // whether the bolt never moves
 }
 
-// door starts the simulated bolt, in place of the earlier one.
+// door starts a simulated bolt. It replaces a bolt that was started earlier.
 func (g *guest) door(b Bolt) (struct{}, error) {
 	g.mu.Lock()
 	if g.bolt != nil {
@@ -176,7 +178,8 @@ func (g *guest) door(b Bolt) (struct{}, error) {
 	return struct{}{}, err
 }
 
-// follow moves the bolt after each change of the line's level, until stop is closed.
+// follow moves the simulated bolt after each change of the lock line's level. It ends
+// when stop is closed.
 func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
@@ -202,7 +205,7 @@ func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 	}
 }
 
-// occupy requests the lock's line as another program would, or releases it.
+// occupy requests the lock's line as another program would, or releases the line again.
 func (g *guest) occupy(request bool) (struct{}, error) {
 	if !request {
 		return struct{}{}, g.occupied.Close()

@@ -1,6 +1,6 @@
 // Guest runs inside the virtual machine of the end-to-end tests. It is an HTTP server
-// through which a test runs shell scripts, operates a simulated GPIO chip with a door
-// behind it, and records the events of a line.
+// with which a test runs shell scripts, operates a simulated GPIO chip with a door, and
+// records the events of a GPIO line.
 //
 // Guest gives root access without a password, so only the test may reach the machine.
 package main
@@ -39,12 +39,12 @@ func run() error {
 	mux.HandleFunc("POST /watch", handler(g.watch))
 	mux.HandleFunc("POST /watched", handler(g.watched))
 
-	log.Print("guest ready") // the test waits for this line on the console
+	log.Print("guest ready") // the test waits until this line appears on the console
 	return (&http.Server{Addr: ":7000", Handler: mux, ReadHeaderTimeout: 10 * time.Second}).ListenAndServe()
 }
 
-// handler makes an HTTP handler from a function. The request's body and the response's
-// body are the function's argument and result as JSON.
+// handler makes an HTTP handler from a function. It decodes the request's JSON body as
+// the function's argument and writes the function's result as JSON.
 func handler[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
@@ -62,13 +62,13 @@ func handler[In, Out any](do func(In) (Out, error)) http.HandlerFunc {
 	}
 }
 
-// Result is the result of a shell script.
+// Result is the result of a shell script that has ended.
 type Result struct {
 	Status int    // exit status
 	Output string // standard output and standard error
 }
 
-// runScript runs the request's body as a shell script, as root.
+// runScript runs the request's body as a shell script with root's rights.
 func runScript(w http.ResponseWriter, r *http.Request) {
 	script, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -81,7 +81,7 @@ func runScript(w http.ResponseWriter, r *http.Request) {
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-eu")
 	cmd.Stdin = bytes.NewReader(script)
 	cmd.Env = append(os.Environ(), "HOME=/root")
-	cmd.WaitDelay = time.Second // background processes may keep the output open
+	cmd.WaitDelay = time.Second // do not wait for background processes that keep the output open
 	out, err := cmd.CombinedOutput()
 
 	result := Result{Output: string(out)}
@@ -94,7 +94,8 @@ func runScript(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(result)
 }
 
-// putFile writes the request's body to a file. The query has the path and the mode.
+// putFile writes the request's body to a file. The request's query gives the file's
+// path and mode.
 func putFile(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("path")
 	var mode os.FileMode

@@ -19,28 +19,29 @@ import (
 	"github.com/latchd/latchd/packaging/e2e/trace"
 )
 
-// tracing is the mount point of the kernel's tracefs.
+// tracing is the directory at which the kernel's tracefs is mounted.
 const tracing = "/sys/kernel/tracing"
 
-// watcher records the events of one line.
+// watcher records the events of one GPIO line.
 type watcher struct {
 	chip *gpiocdev.Chip
-	pipe *os.File // the kernel's trace
+	pipe *os.File // text of the kernel's trace
 	stop chan struct{}
 	done sync.WaitGroup
 
 	mu     sync.Mutex
 	events []trace.Event
-	lost   bool // the kernel dropped events
+	lost   bool // whether the kernel has dropped events
 }
 
-// Line identifies a line by its chip's name and its offset.
+// Line identifies a GPIO line by its chip's name and its offset on the chip.
 type Line struct {
 	Chip   string
 	Offset int
 }
 
-// watch starts to record a line: tracepoints, line info events and level.
+// watch starts to record the events of a GPIO line: tracepoints, line info events and
+// changes of the level.
 func (g *guest) watch(l Line) (struct{}, error) {
 	if g.watcher != nil {
 		return struct{}{}, errors.New("a line is already being watched")
@@ -68,7 +69,7 @@ func (g *guest) watch(l Line) (struct{}, error) {
 	}
 
 	w.done.Go(func() { w.readTrace(global) })
-	if g.name == l.Chip { // only the simulated chip shows its levels in sysfs
+	if g.name == l.Chip { // only the simulated chip shows the levels of its lines in sysfs
 		level, err := g.readLevel(l.Offset)
 		if err != nil {
 			return struct{}{}, err
@@ -80,13 +81,13 @@ func (g *guest) watch(l Line) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// Watched is the record of a line.
+// Watched is the record of a GPIO line's events.
 type Watched struct {
 	Events []trace.Event
-	End    time.Duration // the end of the observation on the monotonic clock
+	End    time.Duration // end of the recording on the monotonic clock
 }
 
-// watched stops the recording and returns the record.
+// watched stops the recording and returns the events.
 func (g *guest) watched(struct{}) (Watched, error) {
 	w := g.watcher
 	if w == nil {
@@ -94,7 +95,7 @@ func (g *guest) watched(struct{}) (Watched, error) {
 	}
 	g.watcher = nil
 
-	// All earlier events are already in the pipe, so a short deadline suffices.
+	// The pipe already contains all earlier events, so a short deadline is enough.
 	if err := w.pipe.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
 		return Watched{}, err
 	}
@@ -117,7 +118,8 @@ func (w *watcher) add(e trace.Event) {
 	w.events = append(w.events, e)
 }
 
-// onInfo records a line info event.
+// onInfo records a line info event, which the kernel sends when a line is requested,
+// released or reconfigured.
 func (w *watcher) onInfo(e gpiocdev.LineInfoChangeEvent) {
 	kind := map[gpiocdev.LineInfoChangeType]trace.Kind{
 		gpiocdev.LineRequested: trace.Requested, gpiocdev.LineReleased: trace.Released, gpiocdev.LineReconfigured: trace.Changed,
@@ -125,8 +127,8 @@ func (w *watcher) onInfo(e gpiocdev.LineInfoChangeEvent) {
 	w.add(trace.Event{At: e.Timestamp, Kind: kind})
 }
 
-// readTrace records the events of the GPIO with this global number until the pipe's
-// deadline.
+// readTrace records the events of one GPIO line from the kernel's trace until the
+// pipe's deadline. global is the line's number in the trace.
 func (w *watcher) readTrace(global int) {
 	lines := bufio.NewScanner(w.pipe)
 	for lines.Scan() {
@@ -144,8 +146,8 @@ func (w *watcher) readTrace(global int) {
 	}
 }
 
-// poll records changes of the level that no process has made, such as a released line
-// that falls to its pull.
+// poll records changes of the line's level that no process has made. For example, a
+// released line falls to its pull.
 func (w *watcher) poll(g *guest, offset, level int) {
 	for {
 		if now, err := g.readLevel(offset); err == nil && now != level {
@@ -160,7 +162,7 @@ func (w *watcher) poll(g *guest, offset, level int) {
 	}
 }
 
-// globalNumber returns the number that tracepoints use for the line.
+// globalNumber returns the line's number in the kernel's tracepoints.
 func globalNumber(l Line) (int, error) {
 	text, err := os.ReadFile("/sys/kernel/debug/gpio")
 	if err != nil {
@@ -179,7 +181,7 @@ func globalNumber(l Line) (int, error) {
 	return 0, fmt.Errorf("chip %s not found in /sys/kernel/debug/gpio", l.Chip)
 }
 
-// monotonic returns the time of the monotonic clock, which tracepoints use, too.
+// monotonic returns the time of the monotonic clock. Tracepoints use the same clock.
 func monotonic() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

@@ -9,16 +9,17 @@ import (
 
 // Event is one event of a GPIO line.
 type Event struct {
-	At   time.Duration // on the monotonic clock
+	At   time.Duration // time of the event on the monotonic clock
 	Kind Kind
-	// Level is the physical level, 0 or 1, in events of the kinds Set and Level.
+	// Level is the physical level of the line, 0 or 1. Only events of the kinds Set and
+	// Level have it.
 	Level int
 }
 
-// Kind is the kind of an event.
+// Kind says what happened to the GPIO line.
 type Kind string
 
-// The values of [Kind].
+// The kinds of events.
 const (
 	Set       Kind = "set"       // a process set the level
 	Output    Kind = "output"    // the line became an output
@@ -26,7 +27,7 @@ const (
 	Requested Kind = "requested" // a process requested the line
 	Released  Kind = "released"  // a process released the line
 	Changed   Kind = "changed"   // a process changed the line's configuration
-	Level     Kind = "level"     // polling found another level
+	Level     Kind = "level"     // polling found a changed level
 )
 
 // Parse parses one line of text from the kernel's trace and returns the GPIO's global
@@ -86,9 +87,10 @@ func seconds(text string) (time.Duration, error) {
 	return time.Duration(s)*time.Second + time.Duration(f), nil
 }
 
-// Edges counts the disturbances of a line that starts at level and should keep it. Each
-// change of the level counts, and so does each release, request and change of the
-// configuration or to an input. Setting the level that the line already has does not count.
+// Edges counts the disturbances of a line that starts at the given level and should
+// keep it. A disturbance is a change of the level, a release, a request, a change of
+// the configuration, or a change to an input. It is no disturbance to set the level
+// that the line already has.
 func Edges(level int, events []Event) int {
 	n := 0
 	for _, e := range events {
@@ -99,7 +101,7 @@ func Edges(level int, events []Event) int {
 			}
 			level = e.Level
 		case Output:
-			// The Set event just before it has the level.
+			// The level of the output is in the Set event just before this event.
 		default:
 			n++
 		}
@@ -108,12 +110,12 @@ func Edges(level int, events []Event) int {
 }
 
 // Longest returns the longest time for which a process kept the line at the level
-// active. The time ends when a process sets the other level or makes the line an input,
-// and at the latest at end. releaseEnds says whether a release ends it, too; that depends
-// on the chip.
+// active. The time ends when a process sets the other level or makes the line an input.
+// It ends at the time end at the latest. Some chips stop driving a line that is
+// released: for these chips, releaseEnds must be true.
 func Longest(active int, releaseEnds bool, events []Event, end time.Duration) time.Duration {
 	var longest, since time.Duration
-	on := false // the line has been active since the time since
+	on := false // whether the line has been active since the time in since
 	stop := func(at time.Duration) {
 		if on {
 			longest = max(longest, at-since)

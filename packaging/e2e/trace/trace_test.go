@@ -16,8 +16,8 @@ func TestParse(t *testing.T) {
 		"          latchd-251     [001] d..1.     0.000001: gpio_value: 0 set 0":          {0, Event{time.Microsecond, Set, 0}, true},
 		"          latchd-251     [000] .....    12.345679: gpio_direction: 504 out (0)":  {504, Event{12345679 * time.Microsecond, Output, 0}, true},
 		"          latchd-251     [000] .....    12.345679: gpio_direction: 504  in (0)":  {504, Event{12345679 * time.Microsecond, Input, 0}, true},
-		"          latchd-251     [000] .....    12.345679: gpio_direction: 504 out (-5)": {}, // a failed change
-		"          latchd-251     [000] .....    12.345678: gpio_value: 504 get 1":        {}, // the level was read, not set
+		"          latchd-251     [000] .....    12.345679: gpio_direction: 504 out (-5)": {}, // a change that failed
+		"          latchd-251     [000] .....    12.345678: gpio_value: 504 get 1":        {}, // a process read the level and did not set it
 		" a name: with-1     [000] .....    12.345678: gpio_value: 504 set 1":             {504, Event{12345678 * time.Microsecond, Set, 1}, true},
 		"CPU:0 [LOST 12 EVENTS]": {},
 		"":                       {},
@@ -74,7 +74,7 @@ func TestLongest(t *testing.T) {
 	}{
 		"nothing":                 {true, nil, 0},
 		"longest of two pulses":   {true, pulse, 3 * s},
-		"release does not end it": {false, pulse, 5 * s}, // until the observation ends at 10 s
+		"release does not end it": {false, pulse, 5 * s}, // the pulse lasts until the observation ends at 10 s
 		"active until the end":    {true, pulse[:1], 9 * s},
 		"became an input":         {false, []Event{{s, Set, 1}, {3 * s, Input, 0}}, 2 * s},
 	} {

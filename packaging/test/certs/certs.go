@@ -20,8 +20,9 @@ type Pair struct {
 	Key  *ecdsa.PrivateKey
 }
 
-// Issue makes a certificate that is valid from one hour before to one hour after at. The
-// parent signs it; a nil parent makes the certificate self-signed.
+// Issue makes a certificate that is valid from one hour before the time at to one hour
+// after it. parent signs the certificate; if parent is nil, the certificate is
+// self-signed.
 func Issue(t testing.TB, parent *Pair, commonName string, isCA bool, at time.Time) *Pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,13 +48,13 @@ func Issue(t testing.TB, parent *Pair, commonName string, isCA bool, at time.Tim
 	return &Pair{cert, key}
 }
 
-// PEM returns the certificate in PEM.
+// PEM returns the certificate in PEM format.
 func (p *Pair) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Cert.Raw})
 }
 
-// TLS returns the certificate with its key and its intermediate certificates, for use in
-// a TLS configuration.
+// TLS returns the certificate, its key and its intermediate certificates for use in a
+// tls.Config.
 func (p *Pair) TLS(intermediates ...*Pair) tls.Certificate {
 	chain := tls.Certificate{Certificate: [][]byte{p.Cert.Raw}, PrivateKey: p.Key}
 	for _, i := range intermediates {

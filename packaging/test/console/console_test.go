@@ -19,7 +19,7 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// browser returns the path of Chromium or Chrome.
+// browser returns the path of the browser, Chromium or Chrome.
 func browser() (string, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -29,8 +29,8 @@ func browser() (string, error) {
 	return "", errors.New("chromium is not installed")
 }
 
-// needBrowser returns the path of the browser. It skips the test if the browser, Node or
-// playwright-core is missing; in CI the test fails instead.
+// needBrowser returns the path of the browser. If the browser, Node or playwright-core
+// is missing, it skips the test. In CI it fails the test instead.
 func needBrowser(t *testing.T) string {
 	t.Helper()
 	path, err := browser()
@@ -47,8 +47,8 @@ func needBrowser(t *testing.T) string {
 	return path
 }
 
-// user creates a configuration folder. The configuration requires typed confirmation to
-// unlock more than two doors.
+// user creates a folder with latchctl's configuration. The configuration requires users
+// to type a confirmation before they unlock more than two doors.
 func user(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -61,22 +61,22 @@ func user(t *testing.T) string {
 	return folder
 }
 
-// ctl returns a latchctl command for the hub and the user's configuration folder.
+// ctl returns a latchctl command that uses the hub and the user's configuration folder.
 func ctl(h *harness.Hub, user string, args ...string) *exec.Cmd {
 	cmd := h.Command(args...)
 	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+user, "XDG_STATE_HOME="+user)
 	return cmd
 }
 
-// startConsole starts latchctl console and returns its address.
+// startConsole starts "latchctl console" and returns the address of the console's page.
 func startConsole(t *testing.T, h *harness.Hub, user string) (*harness.Process, string) {
 	t.Helper()
 	p := harness.Start(t, "console", ctl(h, user, "console", "--listen", "127.0.0.1:0", "--refresh", "1s"))
 	return p, "http" + p.Expect(t, "http")
 }
 
-// runCases runs a file of cases in the browser, each as a subtest. The file must have
-// exactly the wanted cases, in this order.
+// runCases runs a file of test cases in the browser. Each case becomes a subtest. The
+// file must contain exactly the wanted cases, in this order.
 func runCases(t *testing.T, file string, env []string, want ...string) {
 	t.Helper()
 	cmd := exec.Command("node", "run.js", file)
@@ -105,7 +105,7 @@ func runCases(t *testing.T, file string, env []string, want ...string) {
 	}
 }
 
-// The page with three real agents. The bolt of one of them jams.
+// The page shows three real agents. The bolt of one of them jams.
 func TestPage(t *testing.T) {
 	needBrowser(t)
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestPage(t *testing.T) {
 		h.Invoke(t, id, "ping", nil)
 	}
 
-	// A device can report hostile text.
+	// A device can report text that is made to attack the page.
 	h.UpdateDesired(t, "side", `{"room":"<img src=x onerror=alert(1)>"}`)
 	harness.Await(t, "the acknowledgement of building, floor and room", func() error {
 		for _, id := range []string{"front", "side", "cellar"} {
@@ -129,7 +129,8 @@ func TestPage(t *testing.T) {
 		return nil
 	})
 
-	// A rollout that aborts at its first wave and moves no bolt.
+	// A rollout is aborted during its first wave (group of doors), before it has moved
+	// a bolt.
 	me := user(t)
 	harness.Run(t, ctl(h, me, "rollout", "method", "nothing", "--where", "*", "--waves", "1,100%", "--abort-above", "0%", "--id", "r1", "--yes")).Want(t, 4)
 
@@ -144,7 +145,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the console exited with status %d, want 0 after a requested stop", code)
 	}
 
-	// The page created the expected jobs and no others.
+	// The hub must have the jobs that the page should create, and no others.
 	created := map[string]int{}
 	for job, err := range h.Client(t).Jobs(t.Context(), rest.JobFilter{}) {
 		if err != nil {
@@ -163,7 +164,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// The page with 10,000 registered but unconnected doors, in four buildings of five floors.
+// The page shows 10,000 doors in four buildings of five floors. The doors are
+// registered but not connected.
 func TestManyDoors(t *testing.T) {
 	needBrowser(t)
 	t.Parallel()

@@ -18,8 +18,8 @@ const (
 	azure     = "github.com/Azure"
 )
 
-// TestImports checks which packages each part of the project must not link. Test files
-// are exempt.
+// TestImports checks that no part of the project links a package that is forbidden for
+// this part. Test files may import any package.
 func TestImports(t *testing.T) {
 	packages := list(t)
 	for _, rule := range []struct {
@@ -60,8 +60,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// All parts use the package iothub, so it must link only the standard library and must
-// not do input or output.
+// All parts of the project use the package iothub. It must link only the standard
+// library, and it must not do input or output.
 func TestVocabularyImportsTheStandardLibraryOnly(t *testing.T) {
 	for _, p := range list(t) {
 		if p.ImportPath != module+"/transport/iothub" {
@@ -90,10 +90,10 @@ func TestEveryPackageHasADocComment(t *testing.T) {
 	}
 }
 
-// TestTopLevel checks the directories at the top level, which show the structure of the
-// project. Add a new one to the list only on purpose.
+// TestTopLevel checks that the top-level directories are the listed ones, because they
+// show the structure of the project. Add a new directory to the list only on purpose.
 func TestTopLevel(t *testing.T) {
-	// The Makefile creates bin and dist.
+	// The Makefile creates the directories bin and dist.
 	allowed := []string{"actuator", "agent", "bin", "cmd", "dist", "packaging", "systemd", "transport"}
 	entries, err := os.ReadDir(root(t))
 	if err != nil {
@@ -111,7 +111,8 @@ type goPackage struct {
 	Imports, Deps   []string
 }
 
-// list runs go list and returns all packages of the module, without cgo as in a release.
+// list runs go list and returns all packages of the module. It disables cgo, as a
+// release build does.
 func list(t *testing.T) []goPackage {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,Deps", "./...")
@@ -137,7 +138,7 @@ func list(t *testing.T) []goPackage {
 	}
 }
 
-// root returns the root directory of the module.
+// root returns the module's root directory.
 func root(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOMOD").Output()
@@ -147,7 +148,7 @@ func root(t *testing.T) string {
 	return filepath.Dir(strings.TrimSpace(string(out)))
 }
 
-// within reports whether path is tree or lies below it.
+// within reports whether path equals tree or is below it.
 func within(path, tree string) bool {
 	return path == tree || strings.HasPrefix(path, tree+"/")
 }

@@ -8,15 +8,16 @@ import (
 	"testing"
 )
 
-// linked lists the modules that each program links, with their purpose. Add a module only
-// on purpose: it must be downloaded, licensed and patched on every machine.
+// linked lists the modules that each program links, with the purpose of each. Add a
+// module only on purpose, because somebody must download, license and patch it for
+// every machine.
 var linked = map[string][]string{
 	"latchd": {
-		"github.com/coreos/go-systemd/v22",    // stored descriptors and the watchdog interval
+		"github.com/coreos/go-systemd/v22",    // file descriptor store and watchdog interval of systemd
 		"github.com/eclipse/paho.mqtt.golang", // MQTT
-		"github.com/godbus/dbus/v5",           // the method reboot, through logind
-		"github.com/gorilla/websocket",        // MQTT over WebSocket on port 443
-		"github.com/pelletier/go-toml/v2",     // the configuration
+		"github.com/godbus/dbus/v5",           // reboots the machine through logind
+		"github.com/gorilla/websocket",        // MQTT over WebSocket, on port 443
+		"github.com/pelletier/go-toml/v2",     // reads the configuration
 		"github.com/warthog618/go-gpiocdev",   // GPIO lines
 		"go.uber.org/multierr",                // used by zap
 		"go.uber.org/zap",                     // logging
@@ -26,20 +27,20 @@ var linked = map[string][]string{
 	},
 	"latchctl": {
 		"github.com/Azure/azure-sdk-for-go/sdk/azcore",
-		"github.com/Azure/azure-sdk-for-go/sdk/azidentity", // login with Entra ID
+		"github.com/Azure/azure-sdk-for-go/sdk/azidentity", // logins with Entra ID
 		"github.com/Azure/azure-sdk-for-go/sdk/internal",
 		"github.com/AzureAD/microsoft-authentication-library-for-go", // used by azidentity
 		"github.com/golang-jwt/jwt/v5",                               // used by azidentity
 		"github.com/google/uuid",                                     // request ids
 		"github.com/kylelemons/godebug",                              // used by azidentity's library
-		"github.com/pelletier/go-toml/v2",                            // the named hubs
+		"github.com/pelletier/go-toml/v2",                            // reads the file of named hubs
 		"github.com/pkg/browser",                                     // used by azidentity's library
 		"github.com/spf13/cobra",                                     // commands
 		"github.com/spf13/pflag",                                     // used by cobra
 		"golang.org/x/crypto",                                        // used by azidentity
 		"golang.org/x/net",                                           // used by azcore
 		"golang.org/x/sys",                                           // used by term
-		"golang.org/x/term",                                          // the width of the terminal
+		"golang.org/x/term",                                          // finds the width of the terminal
 		"golang.org/x/text",                                          // used by net
 	},
 	"latchhub": {
@@ -48,7 +49,7 @@ var linked = map[string][]string{
 		"github.com/godbus/dbus/v5",     // used by the package systemd
 		"github.com/google/uuid",
 		"github.com/gorilla/websocket",
-		"github.com/mochi-mqtt/server/v2",  // the broker
+		"github.com/mochi-mqtt/server/v2",  // MQTT broker
 		"github.com/remyoudompheng/bigfft", // used by sqlite
 		"github.com/rs/xid",                // used by mochi
 		"github.com/spf13/cobra",
@@ -60,7 +61,7 @@ var linked = map[string][]string{
 		"modernc.org/libc",     // used by sqlite
 		"modernc.org/mathutil", // used by sqlite
 		"modernc.org/memory",   // used by sqlite
-		"modernc.org/sqlite",   // the store
+		"modernc.org/sqlite",   // database of the hub
 	},
 	"latchsim": {
 		"github.com/eclipse/paho.mqtt.golang",

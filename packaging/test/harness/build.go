@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// Binaries is the directory of the project's programs, which are built without cgo as in
-// a release.
+// Binaries is a directory with the project's programs. The programs are built without
+// cgo, like a release.
 type Binaries string
 
-// Path returns the path of a program.
+// Path returns the path of the program with the given name.
 func (b Binaries) Path(name string) string { return filepath.Join(string(b), name) }
 
-// Main builds the programs into a temporary directory, runs the tests of a package and
-// exits. If the environment variable LATCHD_BIN names a directory with programs, Main
-// uses these and builds none.
+// Main builds the project's programs into a temporary directory, runs the tests of a
+// package and exits. If the environment variable LATCHD_BIN names a directory with
+// programs, Main uses these programs and builds none.
 //
 //	var bin harness.Binaries
 //
@@ -43,7 +43,7 @@ func run(m *testing.M, bin *Binaries) int {
 	return m.Run()
 }
 
-// Build builds all programs into dir.
+// Build builds all programs of the project into the directory dir.
 func Build(dir string) error {
 	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "github.com/latchd/latchd/cmd/...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

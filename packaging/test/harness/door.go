@@ -19,8 +19,9 @@ type Door struct {
 	bin    Binaries
 }
 
-// StartDoor registers a device, starts latchd for it and waits until the hub
-// can call its methods. fault is a fault of the mock lock, such as "jam", or empty.
+// StartDoor registers a device, starts latchd for it and waits until the hub can call
+// the device's methods. fault is a fault of the mock lock, such as "jam"; empty means
+// no fault.
 func StartDoor(t testing.TB, h *Hub, id, fault string) *Door {
 	t.Helper()
 	d := NewDoor(t, h, h.CreateDevice(t, id), fault)
@@ -29,7 +30,7 @@ func StartDoor(t testing.TB, h *Hub, id, fault string) *Door {
 	return d
 }
 
-// NewDoor writes a configuration for latchd but does not start it.
+// NewDoor writes a configuration for latchd, but does not start latchd.
 func NewDoor(t testing.TB, h *Hub, device iothub.Device, fault string) *Door {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,7 +63,8 @@ func (d *Door) Command() *exec.Cmd {
 	return exec.Command(d.bin.Path("latchd"), "run", "--config", d.Config)
 }
 
-// Start starts latchd. It can be called again after Kill or Stop.
+// Start starts latchd with the door's configuration. A test can call Start again after
+// Kill or Stop.
 func (d *Door) Start(t testing.TB) {
 	t.Helper()
 	d.Process = Start(t, "latchd of "+d.ID, d.Command())

@@ -10,20 +10,20 @@ import (
 	"testing"
 )
 
-// Hub is a latchhub process for one test, on free ports of the loopback address. A
-// restarted hub has the same ports and the same data.
+// Hub is a latchhub process for one test. It listens on free ports of the loopback
+// address. After a restart, it has the same ports and the same data.
 type Hub struct {
 	*Process
-	Data        string   // path of the data directory
-	MQTT, HTTPS string   // addresses as host:port
-	Flags       []string // flags in addition to the addresses and the data directory
+	Data        string   // path of the hub's data directory
+	MQTT, HTTPS string   // addresses of the hub's servers as host:port
+	Flags       []string // additional flags for latchhub
 	bin         Binaries
 }
 
 var readyLine = regexp.MustCompile(`^mqtt=(\S+) https=(\S+) data=`)
 
-// StartHub starts a hub with an empty data directory and the given additional flags, and
-// waits until it is ready.
+// StartHub starts a hub with an empty data directory and the given additional flags. It
+// waits until the hub is ready.
 func StartHub(t testing.TB, bin Binaries, flags ...string) *Hub {
 	t.Helper()
 	h := &Hub{Data: filepath.Join(t.TempDir(), "hub"), MQTT: "127.0.0.1:0", HTTPS: "127.0.0.1:0", bin: bin, Flags: flags}
@@ -31,8 +31,8 @@ func StartHub(t testing.TB, bin Binaries, flags ...string) *Hub {
 	return h
 }
 
-// Start starts the hub and waits until it is ready. After Kill or Stop it restarts the hub
-// with the same addresses, the same data and the current Flags.
+// Start starts the hub and waits until it is ready. After Kill or Stop, the hub has the
+// same addresses and data as before. It gets the flags in Flags.
 func (h *Hub) Start(t testing.TB) {
 	t.Helper()
 	args := append([]string{"serve", "--data", h.Data, "--mqtt", h.MQTT, "--https", h.HTTPS}, h.Flags...)
@@ -46,13 +46,14 @@ func (h *Hub) Start(t testing.TB) {
 	h.MQTT, h.HTTPS = addresses[1], addresses[2]
 }
 
-// CA returns the path of the CA certificate that clients must trust.
+// CA returns the path of the hub's CA certificate, which clients must trust.
 func (h *Hub) CA() string { return filepath.Join(h.Data, "ca.pem") }
 
-// ServiceFile returns the path of the file with the owner's connection string.
+// ServiceFile returns the path of the file with the hub's service connection string.
 func (h *Hub) ServiceFile() string { return filepath.Join(h.Data, "service.connection-string") }
 
-// Service returns the owner's connection string.
+// Service returns the hub's service connection string, with the key of the policy
+// iothubowner.
 func (h *Hub) Service(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile(h.ServiceFile())
@@ -62,35 +63,37 @@ func (h *Hub) Service(t testing.TB) string {
 	return strings.TrimSpace(string(text))
 }
 
-// Endpoint returns the URL of the service API.
+// Endpoint returns the URL of the hub's service API.
 func (h *Hub) Endpoint() string { return "https://" + h.HTTPS }
 
-// Ctl runs latchctl with this hub and waits for its end.
+// Ctl runs a latchctl command that uses this hub, and waits until the command ends.
 func (h *Hub) Ctl(t testing.TB, args ...string) Result {
 	t.Helper()
 	return Run(t, h.Command(args...))
 }
 
-// Enrollment runs "latchhub enrollment" with this hub and waits for its end.
+// Enrollment runs a "latchhub enrollment" command that uses this hub, and waits until
+// the command ends.
 func (h *Hub) Enrollment(t testing.TB, args ...string) Result {
 	t.Helper()
 	return h.Run(t, append([]string{"enrollment"}, args...)...)
 }
 
-// Run runs a latchhub command that sends requests to this hub, and waits for its end.
+// Run runs a latchhub command that sends requests to this hub. It waits until the
+// command ends.
 func (h *Hub) Run(t testing.TB, args ...string) Result {
 	t.Helper()
 	args = append(slices.Clip(args), "--data", h.Data, "--https", h.HTTPS)
 	return Run(t, exec.Command(h.bin.Path("latchhub"), args...))
 }
 
-// Command returns a latchctl command with flags that select this hub.
+// Command returns a latchctl command that uses this hub.
 func (h *Hub) Command(args ...string) *exec.Cmd {
 	return h.bin.Ctl(append([]string{"--hub-file", h.ServiceFile(), "--endpoint", h.Endpoint(), "--ca-file", h.CA()}, args...)...)
 }
 
-// Ctl returns a latchctl command that does not see the user's environment variables and
-// configuration for latchctl.
+// Ctl returns a latchctl command that ignores the user's own settings: it does not see
+// their environment variables and configuration for latchctl.
 func (b Binaries) Ctl(args ...string) *exec.Cmd {
 	cmd := exec.Command(b.Path("latchctl"), args...)
 	for _, v := range os.Environ() {

@@ -14,25 +14,26 @@ import (
 	"time"
 )
 
-// Patience is the timeout of every wait. It is so long that a busy machine does not fail
-// a test: a test that reaches it has found a bug.
+// Patience is the timeout of every wait in a test. It is so long that a busy machine
+// cannot reach it. A test that reaches it has found a bug.
 const Patience = 60 * time.Second
 
-// Process is a running program. It stores the lines of standard output and standard error.
+// Process is a running program. It stores the lines that the program prints on standard
+// output and standard error.
 type Process struct {
 	Name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	done  chan struct{} // closed when the process has ended and all output is read
+	done  chan struct{} // closed when the process has ended and all its output is read
 
 	mu    sync.Mutex
 	lines []string
-	next  int           // index of the first line that Expect has not examined
-	more  chan struct{} // closed and replaced at each new line
+	next  int           // index of the next line that Expect examines
+	more  chan struct{} // closed and replaced when a new line arrives
 }
 
-// Start starts cmd. At the end of the test it kills the process and, if the test has
-// failed, logs the output of the process.
+// Start starts the command cmd. At the end of the test, Start's cleanup kills the
+// process. If the test has failed, the cleanup also logs the output of the process.
 func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{Name: name, cmd: cmd, done: make(chan struct{}), more: make(chan struct{})}
@@ -51,8 +52,9 @@ func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// run starts the process, reads its output and waits for its end. The kernel kills the
-// process (Pdeathsig) when the thread that started it ends, so run locks its thread.
+// run starts the process, reads its output and waits for its end. With Pdeathsig, the
+// kernel kills the process when the thread that started it ends. run therefore locks
+// its goroutine to the thread.
 func (p *Process) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -94,15 +96,16 @@ func (p *Process) add(line string) {
 	p.more = make(chan struct{})
 }
 
-// Expect waits for a line that starts with prefix and returns the rest of the line. It
-// examines only lines after the one that it found last.
+// Expect waits until the process prints a line that starts with prefix. It returns the
+// rest of the line. It examines only lines after the one that the last call found.
 func (p *Process) Expect(t testing.TB, prefix string) string {
 	t.Helper()
 	return p.ExpectFunc(t, "a line that starts with "+prefix, func(line string) (string, bool) { return strings.CutPrefix(line, prefix) })
 }
 
-// ExpectFunc is like Expect, but waits for a line for which match returns true, and returns
-// the text that match returns. what names the line in the error message.
+// ExpectFunc waits until the process prints a line for which match returns true. It
+// returns the text that match returns. It examines only lines after the one that the
+// last call found. what names the line in the error message.
 func (p *Process) ExpectFunc(t testing.TB, what string, match func(line string) (string, bool)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
@@ -126,8 +129,8 @@ func (p *Process) ExpectFunc(t testing.TB, what string, match func(line string) 
 	}
 }
 
-// search looks for a matching line among the lines that were not examined yet. If there is
-// none, it returns a channel that is closed at the next line.
+// search looks for a matching line among the lines that no call has examined yet. If
+// there is none, it returns a channel that is closed when the next line arrives.
 func (p *Process) search(match func(string) (string, bool)) (found bool, text string, more <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +143,7 @@ func (p *Process) search(match func(string) (string, bool)) (found bool, text st
 	return false, "", p.more
 }
 
-// Count returns the number of lines so far that start with prefix.
+// Count returns how many lines that start with prefix the process has printed so far.
 func (p *Process) Count(prefix string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,14 +156,14 @@ func (p *Process) Count(prefix string) int {
 	return n
 }
 
-// Output returns the output of the process so far.
+// Output returns everything that the process has printed so far.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.lines, "\n")
 }
 
-// Send writes a line to the process's standard input.
+// Send writes a line to the standard input of the process.
 func (p *Process) Send(t testing.TB, line string) {
 	t.Helper()
 	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
@@ -168,27 +171,29 @@ func (p *Process) Send(t testing.TB, line string) {
 	}
 }
 
-// Pid returns the process's id.
+// Pid returns the id of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Signal sends a signal to the process.
 func (p *Process) Signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 
-// Kill kills the process and its children with SIGKILL and waits for its end.
+// Kill kills the process and its children with SIGKILL. It returns after the process
+// has ended.
 func (p *Process) Kill() {
 	syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	<-p.done
 }
 
-// Stop sends SIGTERM to the process, waits for its end and returns its exit code.
+// Stop sends SIGTERM to the process and waits until it ends. It returns the exit code
+// of the process.
 func (p *Process) Stop(t testing.TB) int {
 	t.Helper()
 	p.Signal(syscall.SIGTERM)
 	return p.Wait(t)
 }
 
-// Wait waits for the end of the process and returns its exit code, or -1 if a signal
-// killed it.
+// Wait waits until the process ends. It returns the exit code of the process, or -1 if
+// a signal killed it.
 func (p *Process) Wait(t testing.TB) int {
 	t.Helper()
 	select {

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// Result is the output and the exit code of a program that has ended.
+// Result is the output and the exit code of a command that has ended.
 type Result struct {
 	Command        string
 	Stdout, Stderr string
 	Code           int
 }
 
-// Run runs cmd and waits for its end. Any exit code is accepted.
+// Run runs the command cmd and waits until it ends. Run accepts any exit code.
 func Run(t testing.TB, cmd *exec.Cmd) Result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -39,7 +39,7 @@ func Run(t testing.TB, cmd *exec.Cmd) Result {
 	return Result{strings.Join(cmd.Args, " "), stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// Want fails the test unless the program's exit code is code.
+// Want fails the test unless the command's exit code is code.
 func (r Result) Want(t testing.TB, code int) Result {
 	t.Helper()
 	if r.Code != code {
@@ -48,7 +48,7 @@ func (r Result) Want(t testing.TB, code int) Result {
 	return r
 }
 
-// JSON decodes the program's standard output into v.
+// JSON decodes the command's standard output into v.
 func (r Result) JSON(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(r.Stdout), v); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// Client returns a client of the hub's service API. Tests use it to prepare and to check
+// Client returns a client of the hub's service API. Tests use it to prepare and check
 // the hub's state.
 func (h *Hub) Client(t testing.TB) *rest.Client {
 	t.Helper()
@@ -43,7 +43,8 @@ func (h *Hub) Roots(t testing.TB) *x509.CertPool {
 	return roots
 }
 
-// CreateDevice registers a device and returns its host name, id and key.
+// CreateDevice registers a device in the hub. It returns the hub's host name, the
+// device's id and the device's key.
 func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
 	t.Helper()
 	client := h.Client(t)
@@ -58,7 +59,7 @@ func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
 	return iothub.Device{HostName: client.HostName(), DeviceID: id, Key: key}
 }
 
-// Twin returns the device's twin, read with the service API.
+// Twin reads a device's twin through the hub's service API.
 func (h *Hub) Twin(t testing.TB, id string) iothub.Twin {
 	t.Helper()
 	twin, err := h.Client(t).Twin(t.Context(), id)
@@ -68,8 +69,8 @@ func (h *Hub) Twin(t testing.TB, id string) iothub.Twin {
 	return twin
 }
 
-// UpdateDesired applies a JSON patch to the device's desired properties and returns their
-// new version.
+// UpdateDesired applies a JSON patch to a device's desired properties. It returns the
+// new version of the properties.
 func (h *Hub) UpdateDesired(t testing.TB, id, patch string) int64 {
 	t.Helper()
 	desired, err := iothub.ParseObject([]byte(patch))
@@ -83,8 +84,8 @@ func (h *Hub) UpdateDesired(t testing.TB, id, patch string) int64 {
 	return twin.Properties.Desired.Version()
 }
 
-// Invoke calls a method of the device. The hub waits up to a minute until the device is
-// connected and subscribed to methods.
+// Invoke calls a method of a device. The hub waits up to a minute until the device is
+// connected and has subscribed to methods.
 func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.MethodResponse {
 	t.Helper()
 	text, err := json.Marshal(payload)
@@ -102,7 +103,8 @@ func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.Method
 	return response
 }
 
-// Rows returns a job's rows by device id. It fails the test if a device has two rows.
+// Rows returns the rows of a job. The keys are device ids. Rows fails the test if a
+// device has two rows.
 func (h *Hub) Rows(t testing.TB, jobID string) map[string]iothub.DeviceJob {
 	t.Helper()
 	rows := make(map[string]iothub.DeviceJob)

@@ -21,9 +21,9 @@ const (
 	badKey   = "hunter2-hunter2"
 )
 
-// latchctl must refuse every bad input and change nothing. It prints one line that names
-// the problem and contains no secret. Its exit code is 2 for wrong usage and 1 for a
-// failure.
+// latchctl must refuse every bad input and change nothing. It must print one line that
+// names the problem and contains no secret. Its exit code must be 2 for wrong usage and
+// 1 for a failure.
 func TestBadInputToLatchctl(t *testing.T) {
 	t.Parallel()
 
@@ -64,7 +64,7 @@ func TestBadInputToLatchctl(t *testing.T) {
 		hub  []string
 		args []string
 		code int
-		want string // part of the error
+		want string // expected part of the error
 	}{
 		{"connection string without a key", hub(strings.TrimSuffix(good, ";SharedAccessKey="+key)), list, 1, "SharedAccessKey is missing"},
 		{"connection string of a device", hub("HostName=localhost;DeviceId=d1;SharedAccessKey=" + wrongKey), list, 1, "a name that does not belong here"},
@@ -125,7 +125,7 @@ func TestBadInputToLatchctl(t *testing.T) {
 	}
 }
 
-// The hub refuses an expired token in its service API and in MQTT.
+// The hub must refuse an expired token, both in its service API and in MQTT.
 func TestExpiredToken(t *testing.T) {
 	t.Parallel()
 
@@ -161,8 +161,8 @@ func TestExpiredToken(t *testing.T) {
 	checkLoginRefused(t, h, expired)
 }
 
-// If the hub refuses a login, the agent logs one line and tries again. The hub must not
-// report the device as connected.
+// If the hub refuses a login, the agent must log one line and try again. The hub must
+// not show the device as connected.
 func TestWrongDeviceKey(t *testing.T) {
 	t.Parallel()
 
@@ -192,8 +192,8 @@ func checkLoginRefused(t *testing.T, h *harness.Hub, device iothub.Device) {
 	}
 }
 
-// latchd must end at once if its configuration is invalid, before it uses the lock or the
-// network. It prints one line that names the file and the problem.
+// latchd must end at once if its configuration is invalid, before it uses the lock or
+// the network. It must print one line that names the file and the problem.
 func TestBadConfigurationOfLatchd(t *testing.T) {
 	t.Parallel()
 
@@ -244,8 +244,8 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 	})
 }
 
-// checkOneLine checks that the program printed nothing on standard output, and on standard
-// error one line that contains each of the words.
+// checkOneLine checks that a program printed one line on standard error, and nothing on
+// standard output. The line must contain each of the words.
 func checkOneLine(t *testing.T, r harness.Result, words ...string) {
 	t.Helper()
 	if r.Stdout != "" {
@@ -279,7 +279,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// get sends a GET request with the given token to the service API.
+// get sends a GET request with the given token to the hub's service API.
 func get(t *testing.T, h *harness.Hub, path, token string) (status int, body []byte) {
 	t.Helper()
 	pem, err := os.ReadFile(h.CA())
@@ -306,7 +306,7 @@ func get(t *testing.T, h *harness.Hub, path, token string) (status int, body []b
 	return response.StatusCode, body
 }
 
-// otherAuthority is a CA certificate that has signed no hub's certificate.
+// otherAuthority is the certificate of a CA that has issued no hub's certificate.
 const otherAuthority = `-----BEGIN CERTIFICATE-----
 MIIBkDCCATWgAwIBAgIUdpuaOWNJodbsLuSguCNY9gDx4wwwCgYIKoZIzj0EAwIw
 HDEaMBgGA1UEAwwRYW5vdGhlciBhdXRob3JpdHkwIBcNMjYxMTIzMjMyNDM2WhgP

@@ -1,5 +1,5 @@
-// Package system tests the project's real programs together. Each program runs in its own
-// process, with TLS connections and files on disk. The tests check what happens to a job
-// when the hub is killed, how a jammed door is reported, and that bad input changes
+// Package system tests the project's real programs together. Each program runs in its
+// own process and uses TLS connections and files on disk. The tests check how a job
+// ends if the hub is killed, how a jammed door is reported, and that bad input changes
 // nothing.
 package system

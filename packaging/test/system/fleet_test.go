@@ -17,20 +17,20 @@ var bin harness.Binaries
 
 func TestMain(m *testing.M) { harness.Main(m, &bin) }
 
-// fleet is a group of devices that run in this process. A test can see which of them were
-// called and can decide when they answer.
+// fleet is a group of simulated devices in the test's process. A test can see which
+// devices were called, and decides when they answer.
 type fleet struct {
 	ids     []string
-	calls   chan string   // receives the id of each device that is called
-	answers chan string   // receives the id of each device that has sent its answer
-	release chan struct{} // the test closes it to let the holding devices answer
+	calls   chan string   // receives the id of a device when it is called
+	answers chan string   // receives the id of a device when it has sent its answer
+	release chan struct{} // closed by the test; only then do the devices in hold answer
 
 	mu     sync.Mutex
-	called map[string]int // number of calls of each device
+	called map[string]int // number of calls of each device so far
 }
 
-// startFleet registers n devices and waits until the hub can call each of them. The
-// devices for which hold returns true do not answer before release is closed.
+// startFleet registers n devices and waits until the hub can call each of them. A
+// device for which hold returns true answers only after the channel release is closed.
 func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fleet {
 	t.Helper()
 	f := &fleet{calls: make(chan string, 10*n), answers: make(chan string, 10*n), release: make(chan struct{}), called: make(map[string]int)}
@@ -61,7 +61,7 @@ func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fle
 	return f
 }
 
-// take waits for n events.
+// take receives n device ids from a channel.
 func take[T any](t *testing.T, events <-chan T, n int, what string) {
 	t.Helper()
 	timeout := time.After(harness.Patience)
@@ -74,7 +74,7 @@ func take[T any](t *testing.T, events <-chan T, n int, what string) {
 	}
 }
 
-// serve answers the methods of one device on one link.
+// serve answers the methods of one device until the link ends.
 func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool) error {
 	for m := range link.Methods() {
 		f.mu.Lock()
@@ -90,7 +90,7 @@ func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool
 		}
 		answer := iothub.MethodResponse{Status: 200, Payload: json.RawMessage(fmt.Sprintf(`{"id":%q}`, id))}
 		if err := link.Respond(ctx, m.RequestID, answer); err != nil {
-			return nil // the link was lost; Run calls serve again with the next one
+			return nil // the link was lost; Run calls serve again with the next link
 		}
 		f.answers <- id
 	}
@@ -98,7 +98,7 @@ func (f *fleet) serve(ctx context.Context, id string, link *mqtt.Link, hold bool
 	return nil
 }
 
-// timesCalled returns the number of calls of each device so far.
+// timesCalled returns how often each device has been called so far.
 func (f *fleet) timesCalled() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

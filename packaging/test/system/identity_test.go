@@ -23,8 +23,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// latchd can log in with a certificate, with the key of an enrollment, or with a key
-// derived from the key of an enrollment group. It can connect over MQTT or WebSocket.
+// latchd must be able to log in with a certificate, with the key of an enrollment, and
+// with a key derived from the key of an enrollment group. It must connect over
+// MQTT and over WebSocket.
 func TestWaysToLogIn(t *testing.T) {
 	t.Parallel()
 
@@ -88,7 +89,8 @@ func TestWaysToLogIn(t *testing.T) {
 			if r := h.Invoke(t, id, "lockDoor", nil); r.Status != 200 {
 				t.Errorf("lockDoor answers %d %s", r.Status, r.Payload)
 			}
-			// The assigned hub is on disk, so the next start must not ask the provisioning service.
+			// The name of the assigned hub is on disk, so the next start of latchd must
+			// not ask the provisioning service.
 			d.Kill()
 			d.Start(t)
 			d.ExpectFunc(t, "the line about the connection", func(line string) (string, bool) { return line, strings.Contains(line, "connected to the hub") })
@@ -102,8 +104,8 @@ func TestWaysToLogIn(t *testing.T) {
 	}
 }
 
-// selfSigned makes a self-signed device certificate. It returns the certificate and its
-// key in PEM, and the thumbprint.
+// selfSigned makes a self-signed certificate for a device. It returns the certificate
+// and its key in PEM format, and the certificate's thumbprint.
 func selfSigned(t *testing.T, name string) (certificate, key, thumbprint string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -9,9 +9,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// One of three doors jams and says so in its answer. The hub counts every answer as a
-// success, but latchctl must not: it names the door and the reason, and its exit code
-// is 3.
+// One of three doors jams and reports the jam in its answer. The hub counts every
+// answer as a success, but latchctl must not. latchctl must name the door and the
+// reason, and its exit code must be 3.
 func TestOneDoorJams(t *testing.T) {
 	t.Parallel()
 
@@ -38,7 +38,7 @@ func TestOneDoorJams(t *testing.T) {
 	h.Ctl(t, "lock", "front", "roof").Want(t, 0)
 	checkNamed(t, h.Ctl(t, "method", "invoke", "cellar", "lockDoor").Want(t, 3))
 
-	// The agent reports the jam after it has answered.
+	// The agent must also report the jam to its twin, after its answer.
 	harness.Await(t, "the jam to be in the twin", func() error {
 		lock, _ := h.Twin(t, "cellar").Properties.Reported["lock"].(map[string]any)
 		if lock["position"] != "jammed" {
@@ -48,7 +48,8 @@ func TestOneDoorJams(t *testing.T) {
 	})
 }
 
-// checkNamed checks that one line of latchctl's output names the failed door and the reason.
+// checkNamed checks that one line of latchctl's output names the failed door and the
+// reason.
 func checkNamed(t *testing.T, r harness.Result) {
 	t.Helper()
 	for _, line := range strings.Split(r.Stdout+r.Stderr, "\n") {

@@ -16,14 +16,14 @@ import (
 const jobID = "lock-all"
 
 // The hub is killed during a job on 50 devices and started again. The job must end with
-// one row and an outcome for every device. No device may be called twice, and every write
-// that the hub has acknowledged must survive.
+// one row and an outcome for every device. The hub must call no device twice. Every
+// write that the hub has acknowledged must survive.
 func TestHubKilledInTheMiddleOfAJob(t *testing.T) {
 	const devices = 50
 	all := func(int) bool { return true }
 	for _, test := range []struct {
 		name  string
-		hold  func(i int) bool // devices that do not answer before the hub is killed
+		hold  func(i int) bool // selects the devices that do not answer before the hub is killed
 		await func(t *testing.T, h *harness.Hub, f *fleet)
 		want  map[iothub.Outcome]int // nil if the outcomes depend on timing
 	}{
@@ -76,7 +76,7 @@ func TestHubKilledInTheMiddleOfAJob(t *testing.T) {
 				s.SucceededCount != outcomes[iothub.Succeeded] || s.SucceededCount+s.FailedCount != devices || s.PendingCount+s.RunningCount != 0 {
 				t.Errorf("the job is %s with the statistics %+v", ended.Status, s)
 			}
-			// The hub may have stored one more write than it has acknowledged.
+			// The twin may contain one more write than the hub has acknowledged.
 			got := h.Twin(t, f.ids[0]).Properties.Desired["n"]
 			if got != number(written) && got != number(written+1) {
 				t.Errorf("write %d was acknowledged, but the twin has %v", written, got)
@@ -100,13 +100,13 @@ func awaitAnswers(t *testing.T, h *harness.Hub, n int) {
 	})
 }
 
-// awaitJob waits for the end of the job with the id jobID.
+// awaitJob waits until the job with the given id has ended.
 func awaitJob(t *testing.T, h *harness.Hub) iothub.Job {
 	t.Helper()
 	return awaitEnd(t, h, jobID)
 }
 
-// awaitEnd waits for the end of the job with the given id.
+// awaitEnd waits until the job with the given id has ended.
 func awaitEnd(t *testing.T, h *harness.Hub, id string) iothub.Job {
 	t.Helper()
 	client := h.Client(t)
@@ -120,9 +120,9 @@ func awaitEnd(t *testing.T, h *harness.Hub, id string) iothub.Job {
 	return job
 }
 
-// checkRows compares each device's row with the calls that the device has seen, and returns
-// the number of devices for each outcome. before holds the number of calls of each device
-// before the hub was killed.
+// checkRows compares each row of the job with the calls that the device has received.
+// before holds the number of calls of each device before the hub was killed. checkRows
+// returns the number of devices for each outcome.
 func checkRows(t *testing.T, rows map[string]iothub.DeviceJob, f *fleet, before map[string]int) map[iothub.Outcome]int {
 	t.Helper()
 	if len(rows) != len(f.ids) {
@@ -159,9 +159,9 @@ func checkRows(t *testing.T, rows map[string]iothub.DeviceJob, f *fleet, before 
 	return outcomes
 }
 
-// startTwinWrites increments a desired property with one write after another until the
-// hub is killed. The returned function returns the last number that the hub has
-// acknowledged.
+// startTwinWrites increments a number in the desired properties, one write after the
+// other, until the hub is killed. The function that it returns gives the last number
+// that the hub has acknowledged.
 func startTwinWrites(t *testing.T, h *harness.Hub, id string) (last func() int) {
 	t.Helper()
 	client := h.Client(t)
@@ -181,7 +181,8 @@ func startTwinWrites(t *testing.T, h *harness.Hub, id string) (last func() int) 
 	}()
 	<-first
 	return func() int {
-		// Without cancel, the client would try again and reach the restarted hub.
+		// Cancel the request; otherwise the client would repeat it at the restarted
+		// hub.
 		cancel()
 		return <-result
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 )
 
-// The hub is killed several times at random moments, while a method job and a twin job
-// run, services write desired properties and devices report. Every acknowledged write must
-// survive, no version number may go back, no device may be called twice for one job, and
-// both jobs must end. LATCHD_TEST_HUB_KILLS sets the number of kills. The test logs its
-// random seed.
+// The hub is killed several times at random moments. Meanwhile a method job and a twin
+// job run, services write desired properties, and devices report. Every acknowledged
+// write must survive, and no version number may decrease. No device may be called twice
+// for one job, and both jobs must end. LATCHD_TEST_HUB_KILLS sets the number of kills.
+// The test logs its random seed.
 func TestHubKilledAgainAndAgain(t *testing.T) {
 	kills := 4
 	if text := os.Getenv("LATCHD_TEST_HUB_KILLS"); text != "" {
@@ -38,7 +38,7 @@ func TestHubKilledAgainAndAgain(t *testing.T) {
 	outcomes := make(map[iothub.Outcome]int)
 	for round := range kills {
 		for _, id := range w.ids {
-			h.Invoke(t, id, "ready", "") // waits until the device has reconnected
+			h.Invoke(t, id, "ready", "") // wait until the device has reconnected
 		}
 		w.drain()
 		stop := w.write(t, h, 4)
@@ -72,20 +72,21 @@ func TestHubKilledAgainAndAgain(t *testing.T) {
 	t.Logf("outcomes of the methods: %v", outcomes)
 }
 
-// witnesses is a group of devices that record everything that the hub must not undo.
+// witnesses is a group of simulated devices. The devices record everything that a
+// killed hub must not lose or repeat.
 type witnesses struct {
 	ids      []string
 	progress chan struct{} // receives a value for each call, report and write
 
 	mu       sync.Mutex
 	errors   []string
-	called   map[string]int   // number of calls, by "job/device"
-	patched  map[string]int64 // by device: version of the last desired patch
-	desired  map[string]int64 // by device: highest desired version in patches and twins
-	reported map[string]int64 // by device: highest reported version
-	report   map[string]int   // by device: last acknowledged value of the reported property
-	written  map[string]int   // by device: last acknowledged value of the desired property
-	writes   map[string]int64 // by device: version of the last acknowledged write of a service
+	called   map[string]int   // number of calls; key: "job/device"
+	patched  map[string]int64 // version of the last patch of desired properties; key: device id
+	desired  map[string]int64 // highest version of desired properties seen; key: device id
+	reported map[string]int64 // highest version of reported properties; key: device id
+	report   map[string]int   // last acknowledged value of the reported property; key: device id
+	written  map[string]int   // last acknowledged value of the desired property; key: device id
+	writes   map[string]int64 // version after the last acknowledged write of a service; key: device id
 }
 
 func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
@@ -119,9 +120,9 @@ func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
 	return w
 }
 
-// soon replaces time.After in the devices and shortens their pauses between attempts to
-// reconnect, which grow when the hub is killed often. It does not shorten the life of a
-// token.
+// soon replaces time.After in the devices. It shortens the pauses before a device
+// reconnects, because these pauses grow when the hub is killed often. It does not
+// shorten the life of a token.
 func soon(d time.Duration) <-chan time.Time {
 	if d < 10*time.Minute {
 		d /= 50
@@ -129,8 +130,8 @@ func soon(d time.Duration) <-chan time.Time {
 	return time.After(d)
 }
 
-// serve runs a device on one link: it reads the twin, follows desired patches, and answers
-// each method and reports a new value.
+// serve runs one device until the link ends. It reads the twin and receives changes of
+// the desired properties. It answers each method and then reports a new value.
 func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 	if twin, err := link.Twin(ctx); err == nil {
 		w.see(id, "the twin's desired version", w.desired, twin.Desired.Version(), false)
@@ -150,7 +151,7 @@ func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 		case patch := <-link.Desired():
 			w.see(id, "a desired patch", w.patched, patch.Version(), true)
 			w.mu.Lock()
-			w.desired[id] = max(w.desired[id], patch.Version()) // a twin may already have contained it
+			w.desired[id] = max(w.desired[id], patch.Version()) // the version may be known already, from a twin
 			w.mu.Unlock()
 		case m, ok := <-link.Methods():
 			if !ok {
@@ -177,8 +178,9 @@ func (w *witnesses) serve(ctx context.Context, id string, link *mqtt.Link) {
 	}
 }
 
-// see records a version. It records an error if the version is lower than an earlier one,
-// or, if newer is true, equal to it.
+// see records a version number that a device has received. It records an error if the
+// version is lower than an earlier one. If newer is true, a version that is equal to an
+// earlier one is an error, too.
 func (w *witnesses) see(id, what string, versions map[string]int64, version int64, newer bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -188,8 +190,8 @@ func (w *witnesses) see(id, what string, versions map[string]int64, version int6
 	versions[id] = max(versions[id], version)
 }
 
-// write starts services that increment a desired property of the first devices until stop
-// is called.
+// write increments a desired property of the first devices, one service for each
+// device, until stop is called.
 func (w *witnesses) write(t *testing.T, h *harness.Hub, devices int) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
@@ -222,8 +224,8 @@ func (w *witnesses) createJob(t *testing.T, h *harness.Hub, job iothub.Job) {
 	}
 }
 
-// checkMethodJob compares each row of a job with the calls that the device has seen, and
-// returns the number of devices for each outcome.
+// checkMethodJob compares each row of a job with the calls that the device has
+// received. It returns the number of devices for each outcome.
 func (w *witnesses) checkMethodJob(t *testing.T, h *harness.Hub, job string) map[iothub.Outcome]int {
 	t.Helper()
 	rows := h.Rows(t, job)
@@ -253,8 +255,8 @@ func (w *witnesses) checkMethodJob(t *testing.T, h *harness.Hub, job string) map
 	return outcomes
 }
 
-// checkTwins checks that every acknowledged write is in the twins, and reports the errors
-// that the devices have recorded.
+// checkTwins checks that the twins contain every acknowledged write. It also reports
+// the errors that the devices have recorded.
 func (w *witnesses) checkTwins(t *testing.T, h *harness.Hub, job string, round int) {
 	t.Helper()
 	for id, row := range h.Rows(t, job) {
@@ -266,7 +268,7 @@ func (w *witnesses) checkTwins(t *testing.T, h *harness.Hub, job string, round i
 		twin := h.Twin(t, id)
 		n, _ := twin.Properties.Desired["n"].(json.Number)
 		w.mu.Lock()
-		// The hub may have stored one more write than it has acknowledged.
+		// The twin may contain one more write than the hub has acknowledged.
 		if got := number64(n); got != w.written[id] && got != w.written[id]+1 {
 			t.Errorf("%s: write %d was acknowledged, but the twin has %d", id, w.written[id], got)
 		}
@@ -289,7 +291,7 @@ func (w *witnesses) checkTwins(t *testing.T, h *harness.Hub, job string, round i
 	}
 }
 
-// drain empties the progress channel.
+// drain discards all values in the channel progress.
 func (w *witnesses) drain() {
 	for {
 		select {

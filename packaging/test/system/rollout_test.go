@@ -15,7 +15,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// rollouts runs latchctl rollout on a hub, with a state directory for this test.
+// rollouts runs "latchctl rollout" commands that use one hub. All commands share a
+// state directory.
 type rollouts struct {
 	*harness.Hub
 	state string
@@ -31,19 +32,19 @@ func (r rollouts) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a latchctl rollout command and waits for its end.
+// run runs a "latchctl rollout" command and waits until it ends.
 func (r rollouts) run(t *testing.T, args ...string) harness.Result {
 	t.Helper()
 	return harness.Run(t, r.command(args...))
 }
 
-// start starts a latchctl rollout command and does not wait for its end.
+// start starts a "latchctl rollout" command without waiting for its end.
 func (r rollouts) start(t *testing.T, args ...string) *harness.Process {
 	t.Helper()
 	return harness.Start(t, "latchctl rollout", r.command(args...))
 }
 
-// shown is the output of latchctl rollout show -o json.
+// shown is the JSON output of "latchctl rollout show".
 type shown struct {
 	Status, Reason string
 	Waves          []struct {
@@ -64,8 +65,8 @@ func (r rollouts) show(t *testing.T, id string) shown {
 	return s
 }
 
-// startSim starts latchsim and waits until all its devices have reported. The timeout starts
-// again with each line of progress.
+// startSim starts latchsim and waits until all its devices have reported. The timeout
+// begins anew with each line of progress.
 func startSim(t *testing.T, h *harness.Hub, args ...string) *harness.Process {
 	t.Helper()
 	args = append(args, "--hub-file", h.ServiceFile(), "--ca-file", h.CA(), "--endpoint", h.Endpoint(), "--mqtt", h.MQTT)
@@ -79,9 +80,10 @@ func startSim(t *testing.T, h *harness.Hub, args ...string) *harness.Process {
 	return p
 }
 
-// A rollout runs on 1,000 doors, of which 8 % jam. The first ten doors work. Too many of
-// the next ninety fail, so the rollout must stop before the other doors. After the doors are
-// repaired, resuming the rollout must call the failed doors again and then the others.
+// A rollout runs on 1,000 doors, of which 8 % jam. The first ten doors work. Too many
+// of the next ninety doors fail, so the rollout must stop before it calls the remaining
+// doors. Then the doors are repaired. When the rollout is resumed, it must call the
+// failed doors again and then the remaining doors.
 func TestRolloutStopsAndResumes(t *testing.T) {
 	const devices = "1000"
 	faults := []string{"--devices", devices, "--jam", "8%", "--seed", "5"}
@@ -115,7 +117,7 @@ func TestRolloutStopsAndResumes(t *testing.T) {
 		t.Errorf("standard output:\n%s", last.Stdout)
 	}
 
-	// Each door was called once, and the doors that jammed were called twice.
+	// Doors that jammed must have been called twice, and all others once.
 	want := make(map[string]int)
 	for i := range 1000 {
 		want[fmt.Sprintf("sim-%05d", i+1)] = 1
@@ -128,7 +130,8 @@ func TestRolloutStopsAndResumes(t *testing.T) {
 	}
 }
 
-// jamming returns the ids of the devices that jam, in order. latchsim lists them.
+// jamming returns the ids of the devices that jam, in order. It gets them from
+// latchsim.
 func jamming(t *testing.T, args ...string) []string {
 	t.Helper()
 	out := harness.Run(t, exec.Command(bin.Path("latchsim"), append(args, "--list-faults")...)).Want(t, 0).Stdout
@@ -143,18 +146,19 @@ func jamming(t *testing.T, args ...string) []string {
 	return ids
 }
 
-// count returns the number of ids of devices with numbers between from and to, inclusive.
-func count(ids []string, from, to int) int {
+// count returns how many of the device ids end in a number from first to last.
+func count(ids []string, first, last int) int {
 	n := 0
 	for _, id := range ids {
-		if id >= fmt.Sprintf("sim-%05d", from) && id <= fmt.Sprintf("sim-%05d", to) {
+		if id >= fmt.Sprintf("sim-%05d", first) && id <= fmt.Sprintf("sim-%05d", last) {
 			n++
 		}
 	}
 	return n
 }
 
-// rows returns the number of rows of each device in all started jobs of a rollout.
+// rows returns, for each device, the number of its rows in all started jobs of a
+// rollout.
 func (r rollouts) rows(t *testing.T, id string) map[string]int {
 	t.Helper()
 	times := make(map[string]int)
@@ -170,7 +174,7 @@ func (r rollouts) rows(t *testing.T, id string) map[string]int {
 	return times
 }
 
-// differing lists the devices whose numbers differ.
+// differing returns the ids of the devices whose numbers differ in a and b.
 func differing(got, want map[string]int) []string {
 	var all []string
 	for id := range want {
@@ -182,14 +186,15 @@ func differing(got, want map[string]int) []string {
 	return all
 }
 
-// latchctl is killed, interrupted or aborted while a job of the first wave is running. The
-// job must end as usual, and no device of the next wave may be called. The resumed rollout
-// must succeed and call no device twice.
+// latchctl is killed, interrupted or aborted while a job of the rollout's first wave
+// (group of doors) is running. The job must run to its end, and the hub must call no
+// device of the next wave. When the rollout is resumed, it must succeed and call no
+// device twice.
 func TestRolloutInterrupted(t *testing.T) {
 	const devices, firstWave = 40, 10
 	for _, test := range []struct {
 		name   string
-		called int // minimum number of devices that were called before
+		called int // number of devices that must have been called before
 		stop   func(t *testing.T, r rollouts, running *harness.Process)
 	}{
 		{"killed while the wave is being called", 1, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
@@ -230,9 +235,9 @@ func TestRolloutInterrupted(t *testing.T) {
 	}
 }
 
-// latchctl is killed each time after a few more devices were called, and the rollout is
-// resumed at once. With the limits of tier S1, the running job is then the only job that
-// the hub allows.
+// latchctl is killed again and again, each time after a few more devices were called.
+// After each kill the rollout is resumed at once. Tier S1 allows one active job, so the
+// running job leaves no room for another.
 func TestRolloutKilledAgainAndAgain(t *testing.T) {
 	const devices, some = 40, 4
 	for _, flags := range [][]string{nil, {"--tier", "S1"}} {
@@ -253,8 +258,8 @@ func TestRolloutKilledAgainAndAgain(t *testing.T) {
 	}
 }
 
-// A hub with the limits of tier S1 runs one job at a time. A rollout must wait while
-// another job is running.
+// A hub with the limits of tier S1 runs one job at a time. A rollout must wait until
+// another running job has ended.
 func TestRolloutWaitsForAnotherJob(t *testing.T) {
 	h := harness.StartHub(t, bin, "--tier", "S1")
 	r := newRollouts(t, h)
@@ -270,8 +275,8 @@ func TestRolloutWaitsForAnotherJob(t *testing.T) {
 	f.checkCalledOnce(t)
 }
 
-// A device that answers successfully has failed if its twin does not meet the condition of
-// --require.
+// A device's successful answer is not enough: if its twin does not meet the condition
+// of --require, the device has failed.
 func TestRolloutRequires(t *testing.T) {
 	h := harness.StartHub(t, bin)
 	r := newRollouts(t, h)
@@ -310,12 +315,12 @@ func (f *fleet) checkCalledOnce(t *testing.T) {
 	}
 }
 
-// On a hub with the limits of tier S1, a rollout must take as long as its estimate says, and
-// must not exceed the limit of one active job.
+// The hub has the limits of tier S1. A rollout must take as long as its estimate says
+// and must never have more than one active job.
 func TestRolloutKeepsToATier(t *testing.T) {
 	const devices = 300
 	h := harness.StartHub(t, bin)
-	startSim(t, h, "--devices", fmt.Sprint(devices)) // register without limits, which is faster
+	startSim(t, h, "--devices", fmt.Sprint(devices)) // register the devices before the hub has limits, which is faster
 	if code := h.Stop(t); code != 0 {
 		t.Fatalf("latchhub ended with exit code %d", code)
 	}

@@ -6,13 +6,13 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 )
 
-// The hub is killed while latchctl watches a job, and started again. latchctl must report
-// that the connection was lost and that it is back. Its exit code must be that of the job:
-// a door whose answer was lost has not succeeded.
+// The hub is killed and started again while latchctl watches a job. latchctl must
+// report that the connection was lost and that it is back. Its exit code must be that
+// of the job. A door whose answer was lost has not succeeded.
 func TestWatchSurvivesAKilledHub(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		hold func(i int) bool // devices that have not answered when the hub is killed; nil if the job has not started
+		hold func(i int) bool // selects the devices that have not answered when the hub is killed; nil if the job has not started
 		code int
 	}{
 		{"all answers but one are stored", func(i int) bool { return i == 0 }, 3},

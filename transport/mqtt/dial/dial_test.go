@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echoServer returns the data that it receives, over TLS or, at IoT Hub's path, over
-// WebSocket. Its channels deliver the HTTP requests and the numbers of client
-// certificates.
+// echoServer sends back the data that it receives. It serves TLS and, at IoT Hub's
+// path, WebSocket. The channel requests delivers the HTTP requests, and the channel
+// certs delivers the number of certificates that each client sent.
 type echoServer struct {
 	*httptest.Server
 	requests chan *http.Request
@@ -44,7 +44,7 @@ func newEchoServer(t *testing.T, webSocket bool) *echoServer {
 		return e
 	}
 
-	e.Server = httptest.NewTLSServer(nil) // only its certificate is used
+	e.Server = httptest.NewTLSServer(nil) // only the certificate of this server is used
 	e.Server.Close()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: e.TLS.Certificates, ClientAuth: tls.RequestClientCert})
 	if err != nil {
@@ -90,7 +90,7 @@ func (e *echoServer) upgrade(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		switch string(message) {
-		case "close": // send a close message first
+		case "close": // send a WebSocket close message before closing
 			ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), time.Now().Add(time.Second))
 			return
 		case "cut":
@@ -99,7 +99,7 @@ func (e *echoServer) upgrade(w http.ResponseWriter, r *http.Request) {
 			ws.WriteMessage(websocket.TextMessage, message)
 			continue
 		}
-		for _, b := range message { // one message for each byte, to check that the client joins them
+		for _, b := range message { // send each byte as one message, to check that the client joins the messages
 			ws.WriteMessage(kind, []byte{b})
 		}
 	}
@@ -131,15 +131,15 @@ func echo(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestConnect tries each transport directly and through each kind of proxy that can
-// carry it.
+// TestConnect tries TLS and WebSocket, each directly and through every kind of proxy
+// that can carry it.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 
 	for _, test := range []struct {
 		name      string
 		webSocket bool
-		proxy     string // PROXY is its address
+		proxy     string // the text PROXY is replaced by the proxy's address
 		wantAuth  string
 	}{
 		{"TLS", false, "", ""},
@@ -185,8 +185,8 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// Connect must send the device's certificate whatever authorities the server lists, and
-// must read the certificate again for each attempt.
+// Connect must send the device's certificate even if the server does not list its
+// issuer. It must call Certificate again for each attempt.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 
@@ -229,7 +229,7 @@ func TestConnectFails(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(t *testing.T, s *dial.Server)
-		want   string // after "hub at ADDRESS: "; PROXY is the proxy's address
+		want   string // error after "hub at ADDRESS: "; PROXY stands for the proxy's address
 	}{
 		{"no WebSocket there", func(t *testing.T, s *dial.Server) {
 			s.Dial = nil
@@ -268,7 +268,8 @@ func TestConnectFails(t *testing.T) {
 	}
 }
 
-// A WebSocket that ends must return the same errors from Read as a TCP connection.
+// When a WebSocket ends, Read must return the same errors as for a TCP connection that
+// ends.
 func TestWebSocketEnds(t *testing.T) {
 	t.Parallel()
 
@@ -303,7 +304,7 @@ func TestContextEndsConnect(t *testing.T) {
 			defer l.Close()
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
-			go func() { // accepts a connection, reads and never answers
+			go func() { // accept a connection, read and never answer
 				defer close(ended)
 				if conn, err := l.Accept(); err == nil {
 					conn.Read(make([]byte, 1))
@@ -351,10 +352,11 @@ func TestParseProxy(t *testing.T) {
 	}
 }
 
-// proxyRequest is a request that a proxy received.
+// proxyRequest is a request that a simulated proxy received.
 type proxyRequest struct{ address, auth string }
 
-// newProxy starts a proxy that accepts one connection. An unwilling proxy refuses it.
+// newProxy starts a simulated proxy that accepts one connection. If willing is false,
+// the proxy refuses to connect to the server.
 func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- proxyRequest) (address string) {
 	t.Helper()
 
@@ -407,7 +409,7 @@ func newProxy(t *testing.T, isHTTP, willing bool, asked chan<- proxyRequest) (ad
 	return l.Addr().String()
 }
 
-// socks plays the proxy's part of SOCKS5, as described in RFC 1928 and RFC 1929.
+// socks simulates a SOCKS5 proxy, as described in RFC 1928 and RFC 1929.
 func socks(conn net.Conn, willing bool) (proxyRequest, error) {
 	var a proxyRequest
 	read := func(n int) []byte {

@@ -8,7 +8,8 @@ import (
 
 func packet(length ...byte) []byte { return append([]byte{0x30}, length...) }
 
-// TestPacketReader checks the limit for streams that are split at different places.
+// TestPacketReader checks the limit on the size of packets. It splits each stream of
+// packets at different places.
 func TestPacketReader(t *testing.T) {
 	t.Parallel()
 
@@ -41,7 +42,8 @@ func TestPacketReader(t *testing.T) {
 	}
 }
 
-// FuzzPackets checks that splitting the stream in two makes no difference.
+// FuzzPackets checks that packetReader gives the same result if the stream is split in
+// two.
 func FuzzPackets(f *testing.F) {
 	f.Add(packet(3), []byte{1, 2, 3, 0x30, 0})
 	f.Add(packet(0xff), []byte{0xff, 0xff, 0x7f})
