@@ -13,13 +13,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// eventReader reads the events of a stream.
+// eventReader reads the hub's stream of events.
 type eventReader struct {
 	t     *testing.T
 	lines *bufio.Reader
 }
 
-// listen opens the stream of events with a token of the policy.
+// listen opens the stream of events with a token of the given policy.
 func (r *running) listen(query, policy string, key iothub.Key) *http.Response {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet,
@@ -59,7 +59,8 @@ func (l *eventReader) next() (kind string, data map[string]any) {
 	}
 }
 
-// TestDeviceLifeInEvents follows the events of a device from its creation to its deletion.
+// TestDeviceLifeInEvents checks which events the hub sends from a device's creation to
+// its deletion.
 func TestDeviceLifeInEvents(t *testing.T) {
 	t.Parallel()
 

@@ -21,7 +21,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// running is a hub on free ports, with a client that has the owner's key.
+// running is a hub on free ports, with an API client that has the owner's key.
 type running struct {
 	t     *testing.T
 	dir   string
@@ -161,8 +161,8 @@ func (r *running) job(id string) (job iothub.Job) {
 	}
 }
 
-// device is a device that uses the real MQTT client. It answers each method with the
-// method's name, and passes the patches of desired properties to a channel.
+// device is a simulated device with the real MQTT client. It answers each method with
+// the method's name. It passes desired patches to a channel.
 type device struct {
 	mqtt.Client
 	desired chan iothub.Object
@@ -206,7 +206,8 @@ func (d *device) subscribe(t *testing.T) {
 	}
 }
 
-// methodJob returns a job that calls lockDoor on the devices that the condition selects.
+// methodJob returns a job that calls lockDoor on the devices for which the condition is
+// true.
 func methodJob(id, condition string) iothub.Job {
 	return iothub.Job{JobID: id, Type: iothub.ScheduleDeviceMethod, QueryCondition: condition,
 		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15}}
@@ -217,7 +218,7 @@ func TestBothJobsOnARealDevice(t *testing.T) {
 
 	r := start(t, t.TempDir())
 	key := r.createDevice("door1")
-	r.createDevice("door2") // stays offline
+	r.createDevice("door2") // this device stays offline
 	d, err := r.connect("door1", key, true)
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +288,8 @@ func TestDisabledDeviceIsDisconnected(t *testing.T) {
 	}
 }
 
-// A device's two keys can be replaced one after the other. One of them always works.
+// A service replaces a device's two keys, one after the other. At any time, one of them
+// must work.
 func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 
@@ -340,7 +342,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	if again, _ := os.ReadFile(filepath.Join(dir, "ca.pem")); !bytes.Equal(ca, again) {
 		t.Error("the CA has changed")
 	}
-	// Like the official SDK, the device does not subscribe again.
+	// Like the official SDK, the device does not subscribe again after a reconnect.
 	d, err = r.connect("door1", key, false)
 	if err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// awaitConnected waits until the hub shows the device as connected.
+// awaitConnected waits until the hub's API says that the device is connected.
 func awaitConnected(t *testing.T, r *running, id string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -81,7 +81,7 @@ func awaitConnected(t *testing.T, r *running, id string) {
 	}
 }
 
-// Metrics need no login, so the hub refuses to serve them to other machines.
+// Metrics need no login. So the hub refuses an address that other machines can reach.
 func TestMetricsStayOnTheMachine(t *testing.T) {
 	t.Parallel()
 

@@ -15,7 +15,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// status sends a request with a policy's key and returns the status of the answer.
+// status sends a request with a key of a policy and returns the status code of the
+// answer.
 func (r *running) status(t *testing.T, policy iothub.Service, method, path string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, "https://"+r.at.HTTPS.String()+path+"?api-version=2021-04-12", strings.NewReader("{}"))
@@ -31,7 +32,7 @@ func (r *running) status(t *testing.T, policy iothub.Service, method, path strin
 	return answer.StatusCode
 }
 
-// canLogIn reports whether a device can log in with a policy's key.
+// canLogIn reports whether a device can log in with a key of a policy.
 func (r *running) canLogIn(policy iothub.Service, id string) bool {
 	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("ssl://" + r.at.MQTT.String()).SetTLSConfig(r.tls()).
 		SetProtocolVersion(4).SetClientID(id).SetAutoReconnect(false).SetConnectRetry(false).
@@ -57,13 +58,13 @@ func policy(t *testing.T, dir, name string, secondary bool) iothub.Service {
 	return service
 }
 
-// Each policy has exactly the rights that it has in IoT Hub.
+// Each policy must have exactly the rights that it has in IoT Hub.
 func TestPolicyRights(t *testing.T) {
 	t.Parallel()
 
 	r := start(t, t.TempDir())
 	r.createDevice("door1")
-	requests := []string{ // each with the right that it needs
+	requests := []string{ // one request for each right
 		"GET /devices/door1",        // RegistryRead
 		"GET /statistics/devices",   // RegistryRead
 		"PUT /devices/door2",        // RegistryWrite
@@ -74,7 +75,7 @@ func TestPolicyRights(t *testing.T) {
 	}
 	for _, test := range []struct {
 		policy string
-		may    string // y or n for each request
+		may    string // for each request: y if it is allowed, n if not
 		device bool   // a device can log in with the policy's key
 	}{
 		{"iothubowner", "yyyyyyy", true},

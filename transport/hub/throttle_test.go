@@ -16,8 +16,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestThrottledDevices leaves room for exactly one operation in each bucket of tier S1
-// that devices use, and does that operation twice.
+// TestThrottledDevices empties each bucket of tier S1 that devices use until only one
+// more operation is allowed. It does the operation twice, and the second must be
+// refused.
 func TestThrottledDevices(t *testing.T) {
 	t.Parallel()
 
@@ -72,7 +73,7 @@ func TestThrottledDevices(t *testing.T) {
 		}
 	}
 
-	// A message above the limit waits. Here it waits for 10 ms of real time.
+	// A message above the limit must wait. In this test it waits for 10 ms of real time.
 	if err := limits.Take(throttle.Events, 6000); err != nil {
 		t.Fatal(err)
 	}

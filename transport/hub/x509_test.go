@@ -32,7 +32,7 @@ func TestLoginByCertificate(t *testing.T) {
 	r.do(http.MethodPut, "/devices/door1", iothub.DeviceIdentity{DeviceID: "door1", Authentication: &iothub.Authentication{
 		Type: "selfSigned", X509Thumbprint: iothub.X509Thumbprint{PrimaryThumbprint: &firstPrint, SecondaryThumbprint: &secondPrint},
 	}}, nil)
-	r.createDevice("door2") // logs in with a key
+	r.createDevice("door2") // this device logs in with a key
 
 	connect := func(url, id string, certificates ...tls.Certificate) error {
 		config := r.tls()
@@ -74,8 +74,9 @@ func TestLoginByCertificate(t *testing.T) {
 	}
 }
 
-// A device that logs in by an authority can connect while the hub has the authority. It
-// is disconnected when the authority is deleted. A device with a key stays connected.
+// A device that logs in with a certificate of an authority can connect while the hub has
+// this authority. If the authority is deleted, the device is disconnected. A device that
+// logs in with a key stays connected.
 func TestLoginByAuthority(t *testing.T) {
 	t.Parallel()
 

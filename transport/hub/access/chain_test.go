@@ -22,7 +22,8 @@ type issuer struct {
 	key  *ecdsa.PrivateKey
 }
 
-// issue issues a certificate for a new key. A nil issuer makes it self-signed.
+// issue returns a certificate with a new key, signed by the issuer. If the issuer is
+// nil, the certificate is self-signed.
 func (by *issuer) issue(t *testing.T, name string, change func(*x509.Certificate)) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,7 +48,7 @@ func (by *issuer) issue(t *testing.T, name string, change func(*x509.Certificate
 	return &issuer{cert, key}
 }
 
-// asCA turns a template into the template of a CA certificate.
+// asCA changes a template for a certificate to a template for a CA certificate.
 func asCA(c *x509.Certificate) {
 	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
 }
@@ -71,7 +72,7 @@ func TestLoginByAuthority(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		chain       access.Chain
-		authorities []*x509.Certificate // nil means only the CA certificate root
+		authorities []*x509.Certificate // CA certificates that the hub trusts; nil means only root
 		device      iothub.DeviceIdentity
 		expires     time.Time
 		want        string

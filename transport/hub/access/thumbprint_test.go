@@ -51,7 +51,7 @@ func TestLoginByThumbprint(t *testing.T) {
 	for name, test := range map[string]struct {
 		device iothub.DeviceIdentity
 		now    time.Time
-		want   string // part of the refusal; empty if the login is accepted
+		want   string // text in the refusal; empty if the login is accepted
 	}{
 		"primary":             {device: device("selfSigned", &upper, &strange)},
 		"secondary":           {device: device("selfSigned", &strange, &upper)},

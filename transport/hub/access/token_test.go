@@ -34,7 +34,7 @@ func TestServiceTokens(t *testing.T) {
 	for name, test := range map[string]struct {
 		header string
 		right  access.Right
-		want   string // part of the refusal; empty if the token is accepted
+		want   string // text in the refusal; empty if the token is accepted
 		code   iothub.Code
 	}{
 		"owner, scope as the Node SDK writes it": {header: iothub.Sign("hub.example", ownerKey, owner, later)},
@@ -117,8 +117,9 @@ func TestDeviceTokens(t *testing.T) {
 	}
 }
 
-// check checks that err is nil if want is empty. Otherwise err must be a refusal with
-// want in its message and with the code, which defaults to IotHubUnauthorized.
+// check compares err with the expected result. If want is empty, err must be nil.
+// Otherwise err must be a refusal with the given code and with want in its message. An
+// empty code means IotHubUnauthorized.
 func check(t *testing.T, err error, want string, code iothub.Code) {
 	t.Helper()
 	if want == "" {

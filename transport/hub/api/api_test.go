@@ -39,8 +39,8 @@ type testAPI struct {
 	feed   *feed.Feed
 }
 
-// fakeBroker answers methods from a table and records all calls. A device that is not
-// in the table is not connected.
+// fakeBroker answers methods from a table and records all calls. A device that is
+// missing in the table is not connected.
 type fakeBroker struct {
 	mu      sync.Mutex
 	answers map[string]func(iothub.MethodRequest) (iothub.MethodResponse, error)
@@ -134,8 +134,9 @@ type answer struct {
 	body   string
 }
 
-// ask sends the request "METHOD /path" with a body. Headers are "Name: value" lines.
-// The request has the owner's token, and an api-version if its path has no query.
+// ask sends a request, which it gets as "METHOD /path", with a body. Headers are lines
+// of the form "Name: value". ask adds the owner's token, and an api-version if the path
+// has no query.
 func (f *testAPI) ask(request, body string, headers ...string) answer {
 	f.t.Helper()
 	method, path, _ := strings.Cut(request, " ")
@@ -169,8 +170,8 @@ func (f *testAPI) ask(request, body string, headers ...string) answer {
 	return answer{response.StatusCode, response.Header, string(text)}
 }
 
-// must is like ask, but fails the test if the answer has another status. It parses the
-// answer into out if that is not nil.
+// must sends a request like ask, and fails the test if the answer has another status. If
+// out is not nil, must parses the answer into out.
 func (f *testAPI) must(status int, request, body string, out any, headers ...string) answer {
 	f.t.Helper()
 	a := f.ask(request, body, headers...)

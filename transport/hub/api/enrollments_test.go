@@ -26,7 +26,7 @@ func TestEnrollments(t *testing.T) {
 		request, body string
 		header        string
 		status        int
-		want          string // part of the answer
+		want          string // text that the answer must contain
 	}{
 		{"PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, "X: y", 409, "already exists"},
 		{"PUT /enrollments/one", `{"attestation":{"type":"symmetricKey"}}`, `If-Match: "b2xk"`, 412, "its etag is"},

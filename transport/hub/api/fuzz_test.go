@@ -20,8 +20,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// FuzzRequests sends random requests with the owner's token. Each answer must be complete
-// and have the documented form, the hub must not fail, and the store must stay readable.
+// FuzzRequests sends random requests with the owner's token. The hub must not fail: each
+// answer must be complete and have the documented form, and the store must remain
+// readable.
 func FuzzRequests(f *testing.F) {
 	for _, seed := range []struct{ method, target, header, body string }{
 		{"PUT", "/devices/d2", "", `{"deviceId":"d2","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`},
@@ -74,7 +75,7 @@ func FuzzRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, header, body string) {
 		request, err := http.NewRequestWithContext(t.Context(), method, "http://hub.test"+target, strings.NewReader(body))
 		if err != nil || !strings.HasPrefix(target, "/") {
-			return // not a valid request
+			return // this is not a valid request
 		}
 		query := request.URL.Query()
 		query.Set("api-version", iothub.APIVersion)

@@ -56,7 +56,7 @@ func TestHostileBodies(t *testing.T) {
 			}
 		})
 	}
-	// SQL in a string literal is only a string.
+	// SQL inside a string of a query is only text.
 	a := f.must(200, "POST /devices/query", `{"query":"SELECT * FROM devices WHERE deviceId = 'x\\' OR 1=1 --'"}`, nil)
 	if strings.TrimSpace(a.body) != "[]" {
 		t.Errorf("SQL in a string literal selects %s", a.body)
@@ -123,8 +123,8 @@ func TestTruncatedBody(t *testing.T) {
 // deadlineRecorder is a ResponseRecorder that records the deadlines of its connection.
 type deadlineRecorder struct {
 	*httptest.ResponseRecorder
-	read, write time.Time // current deadlines
-	answer      time.Time // write deadline when the answer began
+	read, write time.Time // deadlines that are set now
+	answer      time.Time // write deadline at the time when the answer began
 }
 
 func (w *deadlineRecorder) SetReadDeadline(t time.Time) error  { w.read = t; return nil }
@@ -146,8 +146,8 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// The hub does not wait for a client that does not send the body or does not read the
-// answer. Its own work on the request has no deadline.
+// A client that does not send its body, or does not read the answer, is disconnected
+// after the deadline. The hub's own work on the request has no deadline.
 func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
 
@@ -169,7 +169,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, path, _ := strings.Cut(test.request, " ")
-			w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder(), write: time.Now().Add(-time.Hour)} // left by the previous request
+			w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder(), write: time.Now().Add(-time.Hour)} // deadline that the previous request has set
 			body := &timedBody{Reader: strings.NewReader(test.body), w: w}
 			r := httptest.NewRequest(method, path+"?api-version=2021-04-12", body)
 			r.Header.Set("Authorization", test.token)

@@ -19,7 +19,7 @@ func TestDevices(t *testing.T) {
 
 	f := start(t)
 	var d iothub.DeviceIdentity
-	// The official Node SDK encodes the id and sends empty keys.
+	// Like the official Node SDK, this request encodes the id and sends empty keys.
 	a := f.must(200, "PUT /devices/dev%2B1%25",
 		`{"deviceId":"dev+1%","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`, &d)
 	if d.DeviceID != "dev+1%" || d.Status != iothub.Enabled || d.Authentication.SymmetricKey.PrimaryKey == "" {
@@ -115,7 +115,7 @@ func TestBulkChangesTwins(t *testing.T) {
 	const refused = `[{"id":"d1","importMode":"create","tags":{"floor":3},"properties":{"desired":{"mode":"night"}}},
 		{"id":"d2","importMode":"create","tags":{"a.b":1}}]`
 	f.must(400, "POST /devices", refused, nil)
-	f.must(404, "GET /devices/d2", "", nil) // no device is created if its twin is refused
+	f.must(404, "GET /devices/d2", "", nil) // if the twin is refused, no device is created
 	var twin iothub.Twin
 	f.must(200, "GET /twins/d1", "", &twin)
 	if twin.Tags["floor"] != json.Number("3") || twin.Properties.Desired["mode"] != "night" {
@@ -163,7 +163,7 @@ func TestBulkMatchesETags(t *testing.T) {
 	f.must(404, "GET /devices/d1", "", nil)
 }
 
-// A missing etag does not match any etag if the import mode requires one.
+// If the import mode requires an etag, a missing etag does not match.
 func TestBulkMissesETags(t *testing.T) {
 	t.Parallel()
 
@@ -180,7 +180,7 @@ func TestBulkMissesETags(t *testing.T) {
 	f.must(200, "POST /devices", `[{"id":"d2","importMode":"createOrUpdateIfMatchETag"}]`, nil)
 }
 
-// An empty etag in quotes is an etag that matches nothing.
+// An empty etag in quotes matches nothing.
 func TestEmptyETag(t *testing.T) {
 	t.Parallel()
 
@@ -199,7 +199,7 @@ func TestTwins(t *testing.T) {
 	f := start(t, "d1")
 	var twin iothub.Twin
 	f.must(200, "GET /twins/d1", "", &twin)
-	// SDKs put desired either at the top level or into properties.
+	// SDKs put the desired properties either at the top level or into properties.
 	f.must(200, "PATCH /twins/d1", `{"tags":{"building":"43"},"properties":{"desired":{"floor":3}}}`, &twin, `If-Match: "`+twin.ETag+`"`)
 	a := f.must(200, "PATCH /twins/d1", `{"desired":{"floor":null,"room":"1a"}}`, &twin)
 	if a.header.Get("ETag") != `"`+twin.ETag+`"` {
@@ -227,7 +227,7 @@ func TestMethods(t *testing.T) {
 	f.broker.answers["d1"] = func(m iothub.MethodRequest) (iothub.MethodResponse, error) {
 		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed"}}`)}, nil
 	}
-	// The API returns the device's answer with 200, whatever status the device sent.
+	// The API answers with status 200 for every status that the device has sent.
 	a := f.must(200, "POST /twins/d1/methods", `{"methodName":"lockDoor","payload":{"z":1},"responseTimeoutInSeconds":30,"connectTimeoutInSeconds":5}`, nil)
 	if strings.TrimSpace(a.body) != `{"status":500,"payload":{"error":{"code":"jammed"}}}` {
 		t.Errorf("the answer is %s", a.body)
@@ -304,7 +304,7 @@ func TestPanicIsA500(t *testing.T) {
 	t.Parallel()
 
 	f := start(t)
-	// An API without a store panics in every request that uses the store.
+	// Without a store, the API panics in every request that needs the store.
 	broken := httptest.NewServer(api.New(api.Options{Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
 	defer broken.Close()
 	f.server.Config.Handler = broken.Config.Handler

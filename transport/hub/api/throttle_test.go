@@ -11,8 +11,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestThrottled leaves room for exactly one request in each bucket of tier S1, and sends
-// that request twice.
+// TestThrottled empties each bucket of tier S1 until only one more request is allowed. It
+// sends the request twice, and the second must be refused.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
 
@@ -25,13 +25,13 @@ func TestThrottled(t *testing.T) {
 	for i := range bulk {
 		bulk[i] = fmt.Sprintf(`{"id":"b%d"}`, i)
 	}
-	large := `"` + strings.Repeat("x", 100<<10) + `"` // 26 times 4 KiB
+	large := `"` + strings.Repeat("x", 100<<10) + `"` // payload that counts as 26 calls of 4 KiB
 	for _, test := range []struct {
 		kind    throttle.Kind
-		used    int // operations before the request
+		used    int // operations that are counted before the request
 		request string
 		body    string
-		retry   int // Retry-After
+		retry   int // expected Retry-After header
 	}{
 		{throttle.Registry, 99, "PUT /devices/new", `{}`, 1},
 		{throttle.Registry, 99, "GET /devices/d1", "", 1},
@@ -62,7 +62,7 @@ func TestThrottled(t *testing.T) {
 			if a := f.ask(test.request, test.body); a.status == 429 {
 				t.Errorf("within the limit: %d %s", a.status, a.body)
 			}
-			// Refused requests, such as one without a token, do not count.
+			// A refused request, such as one without a token, is not counted.
 			f.must(401, test.request, test.body, nil, "Authorization: none")
 			f.broker.takeCalls()
 			a := f.ask(test.request, test.body)

@@ -98,13 +98,13 @@ func BenchmarkLinkMemory(b *testing.B) {
 		b.ReportMetric(float64(after-before)/devices/1024, "KiB/link")
 		in.Close()
 		_ = cmd.Wait()
-		for range 2 * devices { // each device has connected; await that each has disconnected
+		for range 2 * devices { // first all devices connect, then all disconnect
 			f.nextConnection(b)
 		}
 	}
 }
 
-// inUse returns the bytes of heap and stacks that are in use after a collection.
+// inUse returns the size of the heap and the stacks after a garbage collection.
 func inUse() uint64 {
 	runtime.GC()
 	runtime.GC() // the first collection only shrinks stacks
@@ -113,8 +113,8 @@ func inUse() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// TestAsDevices is the process that BenchmarkLinkMemory starts for its devices. It
-// is skipped as a test.
+// TestAsDevices runs in the process that BenchmarkLinkMemory starts to simulate devices.
+// As a normal test, it is skipped.
 func TestAsDevices(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("BROKER_TEST_DEVICES"))
 	if err != nil {
@@ -134,8 +134,8 @@ func TestAsDevices(t *testing.T) {
 	}
 }
 
-// FuzzPackets sends arbitrary bytes, before and after a login. Afterwards, another
-// device must be able to connect, and must receive nothing but its own answers.
+// FuzzPackets sends arbitrary bytes before and after a login. Then another device must
+// be able to connect, and must receive only the answers to its own requests.
 func FuzzPackets(f *testing.F) {
 	for _, pk := range []packets.Packet{
 		connectPacket("d1"),

@@ -85,7 +85,7 @@ func TestWills(t *testing.T) {
 		c := connectWithWill(t)
 		c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}})
 		c.expectEnd()
-		for f.nextConnection(t).connected { // the will would have arrived before this
+		for f.nextConnection(t).connected { // the broker sends a will before it reports the disconnect
 		}
 		if n := len(f.backend.events); n != 0 {
 			t.Errorf("a will was sent: %+v", <-f.backend.events)

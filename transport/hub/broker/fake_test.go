@@ -25,11 +25,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is the longest time that a test waits for an expected event.
+// patience is the longest time that a test waits for something to happen.
 const patience = 20 * time.Second
 
-// fakeBackend is a Backend in memory. A function that is not nil replaces the method
-// of its name.
+// fakeBackend is a Backend in memory. If one of its function fields is set, that
+// function replaces the method of the same name.
 type fakeBackend struct {
 	login       func(Login) (time.Time, error)
 	report      func(deviceID string, patch iothub.Object) (int64, error)
@@ -50,7 +50,7 @@ type event struct {
 	payload  string
 }
 
-// connectionEvent holds the arguments of one call of Backend.Connection.
+// connectionEvent holds the arguments of a call to Backend.Connection.
 type connectionEvent struct {
 	deviceID  string
 	connected bool
@@ -141,8 +141,8 @@ func (f *fakeBackend) stored(clientID string) map[string]byte {
 	return f.sessions[clientID]
 }
 
-// front is a running broker with a TLS listener, and the address and TLS settings
-// for its clients.
+// front is a running broker with a TLS listener. It also holds the address and the TLS
+// settings that clients need.
 type front struct {
 	*Broker
 	backend *fakeBackend
@@ -176,8 +176,8 @@ func start(t testing.TB, backend *fakeBackend, opts Options) *front {
 	return &front{Broker: b, backend: backend, addr: listener.Addr().String(), client: client}
 }
 
-// certificates returns TLS settings for a server, which requests a client certificate
-// and does not verify it, and for a client that has a certificate.
+// certificates returns TLS settings for a server and a client. The server requests a
+// client certificate and does not verify it. The client has a certificate.
 func certificates(t testing.TB) (server, client *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -206,7 +206,8 @@ func certificates(t testing.TB) (server, client *tls.Config) {
 		&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}}
 }
 
-// nextConnection returns the arguments of the next call of Backend.Connection.
+// nextConnection waits for the next call to Backend.Connection and returns the call's
+// arguments.
 func (f *front) nextConnection(t testing.TB) connectionEvent {
 	t.Helper()
 	return next(t, f.backend.connections)
@@ -233,15 +234,15 @@ func (f *front) awaitReady(t testing.TB, deviceID string) {
 	}
 }
 
-// invokeResult holds the arguments with which Invoke called its done function.
+// invokeResult holds the arguments that Invoke has passed to its done function.
 type invokeResult struct {
 	response iothub.MethodResponse
 	err      error
 }
 
-// invoke calls a method and returns the channel on which its result arrives.
+// invoke calls a direct method and returns a channel, on which the result will arrive.
 func (b *Broker) invoke(deviceID, name, payload string, seconds int) <-chan invokeResult {
-	ch := make(chan invokeResult, 2) // the second place makes a wrong second result visible
+	ch := make(chan invokeResult, 2) // the second element lets a test see a wrong second result
 	b.Invoke(deviceID, iothub.MethodRequest{MethodName: name, Payload: json.RawMessage(payload), ResponseTimeoutInSeconds: seconds},
 		func(r iothub.MethodResponse, err error) { ch <- invokeResult{r, err} })
 	return ch

@@ -9,9 +9,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestHostileDevices checks that each of these packets closes the connection of the
-// device that sends it, and that nothing reaches another device with all possible
-// subscriptions.
+// TestHostileDevices sends packets that the broker must not accept. Each must close the
+// connection of its sender. Another device, which has all possible subscriptions, must
+// receive nothing.
 func TestHostileDevices(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	witness := f.connect(t, "witness")
@@ -101,9 +101,9 @@ func TestHostileDevices(t *testing.T) {
 	}
 }
 
-// expectUntouched calls a method on the device and expects that call as the next
-// packet, which proves that nothing else was sent to the device before. It also
-// checks that the backend received no event and that no message is retained.
+// expectUntouched checks that a device has received nothing so far: it calls a method on
+// the device, and that call must be the next packet. It also checks that the backend has
+// received no event and that no message is retained.
 func expectUntouched(t *testing.T, f *front, device *rawClient) {
 	t.Helper()
 	done := f.invoke("witness", "stillThere", "", 0)
@@ -121,7 +121,7 @@ func expectUntouched(t *testing.T, f *front, device *rawClient) {
 	}
 }
 
-// Device ids may contain characters that have a meaning in filters and topics.
+// A device id may contain characters with a meaning in MQTT filters and topics.
 func TestIsolationOfOddDeviceIDs(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	ids := []string{"d1", "D1", "+", "#", "$share", "$SYS", "d1%2F", "%641", "inline", "a+#b", "$iothub"}
@@ -144,9 +144,9 @@ func TestIsolationOfOddDeviceIDs(t *testing.T) {
 	}
 }
 
-// A device whose id is "devices" has a prefix in the topic tree that equals the start
-// of the event topics. It must not receive the events of other devices, because
-// published messages do not enter the topic tree.
+// The device "devices" has a topic prefix that equals the start of all event topics. It
+// must not receive the events of other devices, because published messages do not enter
+// the topic tree.
 func TestEventsDoNotReachTheTopicTree(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	odd, d := f.connect(t, "devices"), f.connect(t, "d1")
@@ -161,8 +161,8 @@ func TestEventsDoNotReachTheTopicTree(t *testing.T) {
 	next(t, done)
 }
 
-// A packet without the device's prefix is not sent to the device, even if the topic
-// tree delivers it.
+// The topic tree delivers a packet without the device's prefix. The broker must not send
+// the packet to the device.
 func TestForeignPacketsAreBlocked(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d := f.connect(t, "d1")
@@ -179,7 +179,7 @@ func TestForeignPacketsAreBlocked(t *testing.T) {
 	}
 	next(t, done)
 
-	// In MQTT 3.1.1 a hub does not send DISCONNECT.
+	// In MQTT 3.1.1 a server never sends DISCONNECT.
 	_ = f.server.DisconnectClient(cl, packets.ErrServerBusy)
 	d.expectEnd()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// header returns the fixed header of a PUBLISH packet with size further bytes.
+// header returns the fixed header of a PUBLISH packet whose rest has size bytes.
 func header(size int) []byte {
 	b := []byte{0x30}
 	for {
@@ -66,8 +66,8 @@ func TestInbound(t *testing.T) {
 	}
 }
 
-// FuzzInbound checks that the result does not depend on how a stream is cut into
-// pieces, and that all memory is released.
+// FuzzInbound cuts a stream of packets into random pieces. The result must not depend on
+// the pieces, and all memory must be released.
 func FuzzInbound(f *testing.F) {
 	f.Add([]byte("\x10\x02ab\xc0\x00"), uint8(1))
 	f.Add(append(header(largePacket), make([]byte, largePacket+3)...), uint8(100))
@@ -91,15 +91,15 @@ func FuzzInbound(f *testing.F) {
 	})
 }
 
-// A client that has not logged in may send only a small packet. The incomplete
-// packets of devices together hold no more memory than maxLargePackets.
+// A client that has not logged in may send only a small packet. All devices together may
+// use at most maxLargePackets bytes for incomplete packets.
 func TestLargePacketsAreBounded(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	anonymous := f.dial(t)
 	anonymous.write(append([]byte{0x10}, header(maxConnect + 1)[1:]...))
 	anonymous.expectEnd()
 
-	const left = 500 << 10 // bytes left for devices
+	const left = 500 << 10 // free memory for devices' packets, in bytes
 	if !f.largePackets.TryAcquire(maxLargePackets - left) {
 		t.Fatal("memory was not released")
 	}
@@ -111,7 +111,7 @@ func TestLargePacketsAreBounded(t *testing.T) {
 	second.write(half)
 	second.expectEnd()
 
-	// Another device with small packets is still served.
+	// Another device can still send small packets.
 	d := f.connect(t, "d1")
 	done := f.invoke("d1", "m", "", 0)
 	d.answer(200, "")
@@ -124,7 +124,7 @@ func TestLargePacketsAreBounded(t *testing.T) {
 	awaitFree(t, f.largePackets, left, left+1)
 }
 
-// Clients that have not logged in use none of the memory for devices' packets.
+// Clients that have not logged in must not use the memory for devices' packets.
 func TestFirstPacketsUseTheirOwnMemory(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
@@ -139,8 +139,8 @@ func TestFirstPacketsUseTheirOwnMemory(t *testing.T) {
 	<-backend.events
 }
 
-// A large packet releases its memory when it has been handled, even if its device
-// sends nothing more.
+// When a large packet has been handled, its memory is released even if the device sends
+// nothing more.
 func TestHandledPacketReleasesItsMemory(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
@@ -150,7 +150,7 @@ func TestHandledPacketReleasesItsMemory(t *testing.T) {
 	awaitFree(t, f.largePackets, maxLargePackets, maxLargePackets+1)
 }
 
-// awaitFree waits until at least enough bytes, and fewer than tooMuch, are free.
+// awaitFree waits until the free memory is at least enough bytes, and less than tooMuch.
 func awaitFree(t *testing.T, memory *semaphore.Weighted, enough, tooMuch int64) {
 	t.Helper()
 	has := func(n int64) bool {
@@ -169,7 +169,7 @@ func awaitFree(t *testing.T, memory *semaphore.Weighted, enough, tooMuch int64) 
 	}
 }
 
-// A packet must be complete within packetTime, however long the keepalive time is.
+// A packet must be complete within packetTime, even if the keepalive interval is longer.
 func TestIncompletePacket(t *testing.T) {
 	for name, ahead := range map[string][]byte{
 		"alone":                 nil,
@@ -205,8 +205,8 @@ func TestIncompletePacket(t *testing.T) {
 	})
 }
 
-// A device that repeats a subscription, or sends very many filters at once, must not
-// make the hub store more than one subscription.
+// A device may repeat a subscription, or send very many filters at once. The hub must
+// still store only one subscription.
 func TestThousandsOfSubscriptions(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	c := f.connect(t, "d1")
@@ -227,7 +227,7 @@ func TestThousandsOfSubscriptions(t *testing.T) {
 	c.answer(200, "")
 	next(t, done)
 	c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
-	c.expect(packets.Pingresp) // the call must not arrive twice
+	c.expect(packets.Pingresp) // the device must not receive the call twice
 
 	for i := range same {
 		same[i] = "$iothub/methods/POST/" + strings.Repeat("x", 20) + "/#"

@@ -25,7 +25,8 @@ func TestInvokeReachesOneDevice(t *testing.T) {
 		t.Errorf("the result is %+v", got)
 	}
 
-	// The first packet that d2 receives is its own call, so it did not receive d1's.
+	// The first packet that d2 receives must be its own call. So d2 has not received the
+	// call for d1.
 	second := f.invoke("d2", "ping", "", 0)
 	name, _, payload = d2.answer(404, "")
 	if name != "ping" || payload != "null" {
@@ -84,8 +85,8 @@ func TestInvokeIgnoresAnswersOfOtherDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	d2.publish(1, iothub.MethodResponseTopic(200, rid), `"d2"`)       // QoS 1: publish waits until it was handled
-	d1.publish(1, iothub.MethodResponseTopic(200, rid+"0"), `"none"`) // unknown request id
+	d2.publish(1, iothub.MethodResponseTopic(200, rid), `"d2"`)       // at QoS 1, publish waits until the hub has handled the message
+	d1.publish(1, iothub.MethodResponseTopic(200, rid+"0"), `"none"`) // a request id that the hub does not know
 	d1.publish(1, iothub.MethodResponseTopic(201, rid), `"d1"`)
 	d1.publish(1, iothub.MethodResponseTopic(202, rid), `"again"`)
 

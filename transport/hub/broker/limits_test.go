@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// pipes is a listener whose connections stay inside the process, so that a test can
-// use simulated time.
+// pipes is a listener for connections inside this process. With such connections, a test
+// can use simulated time.
 type pipes struct {
 	conns chan net.Conn
 	end   chan struct{}
@@ -32,8 +32,8 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.end) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// inBubble runs test in a synctest bubble with a broker. The test's last argument
-// connects to the broker.
+// inBubble starts a broker and runs a test in a synctest bubble. It passes the test a
+// function that connects to the broker.
 func inBubble(t *testing.T, opts Options, test func(t *testing.T, b *Broker, backend *fakeBackend, dial func() *rawClient)) {
 	synctest.Test(t, func(t *testing.T) {
 		backend := newFakeBackend()
@@ -56,7 +56,8 @@ func inBubble(t *testing.T, opts Options, test func(t *testing.T, b *Broker, bac
 	})
 }
 
-// endsAfter reads until the connection ends and returns how long that took.
+// endsAfter reads from a connection until the connection ends. It returns how long that
+// took.
 func endsAfter(c *rawClient) time.Duration {
 	began := time.Now()
 	_ = c.conn.SetReadDeadline(time.Time{})
@@ -70,7 +71,7 @@ func TestConnectTimeout(t *testing.T) {
 			t.Errorf("closed after %v, want 9s", got)
 		}
 		c := dial()
-		c.write(encode(t, connectPacket("d1"))[:20]) // half a CONNECT
+		c.write(encode(t, connectPacket("d1"))[:20]) // half of a CONNECT packet
 		if got := endsAfter(c); got != 9*time.Second {
 			t.Errorf("closed after %v, want 9s", got)
 		}
@@ -143,7 +144,7 @@ func TestInvokeTimeout(t *testing.T) {
 			if took := time.Since(began); took != want {
 				t.Errorf("timed out after %v, want %v", took, want)
 			}
-			c.publish(1, iothub.MethodResponseTopic(200, rid), "1") // too late
+			c.publish(1, iothub.MethodResponseTopic(200, rid), "1") // sent too late
 			if len(done) != 0 {
 				t.Error("the call ended twice")
 			}
@@ -154,8 +155,8 @@ func TestInvokeTimeout(t *testing.T) {
 	}
 }
 
-// The broker disconnects a device that does not read: after the write timeout, or as
-// soon as too many messages wait for it.
+// The broker disconnects a device that does not read. It does so after the write
+// timeout, or earlier if too many messages wait for the device.
 func TestSlowReader(t *testing.T) {
 	inBubble(t, Options{WriteTimeout: 7 * time.Second}, func(t *testing.T, b *Broker, backend *fakeBackend, dial func() *rawClient) {
 		c := dial()
@@ -165,7 +166,7 @@ func TestSlowReader(t *testing.T) {
 		began := time.Now()
 		b.invoke("d1", "m", "", 300)
 		writerDone := make(chan bool)
-		go func() { // messages that the device itself sends must not extend the timeout
+		go func() { // messages from the device must not extend the write timeout
 			defer close(writerDone)
 			for event := encode(t, publishPacket(0, "devices/d1/messages/events/", "x")); ; <-time.After(2 * time.Second) {
 				if _, err := c.conn.Write(event); err != nil {
@@ -185,7 +186,7 @@ func TestSlowReader(t *testing.T) {
 		c.subscribe(iothub.MethodsFilter)
 		<-backend.connections
 		began := time.Now()
-		for range 6 { // one is being written, four wait, and the sixth is too many
+		for range 6 { // the first is being written, the next four wait, and the sixth is too many
 			b.invoke("d1", "m", "", 300)
 			synctest.Wait()
 		}

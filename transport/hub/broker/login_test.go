@@ -128,7 +128,7 @@ func TestNewConnectionTakesOver(t *testing.T) {
 	first := f.connect(t, "d1")
 	f.nextConnection(t)
 
-	// A client with a wrong password must not close the connection.
+	// A client with a wrong password must not close the connection of the device.
 	bad := connectPacket("d1")
 	bad.Connect.Password = []byte("bad")
 	f.dial(t).login(bad)
@@ -149,7 +149,8 @@ func TestNewConnectionTakesOver(t *testing.T) {
 	}
 }
 
-// When a device opens many connections at once, exactly one stays open, and it works.
+// If a device opens many connections at once, exactly one of them must stay open and
+// work.
 func TestTakeOverUnderContention(t *testing.T) {
 	const links = 20
 	f := start(t, newFakeBackend(), Options{})
@@ -160,7 +161,7 @@ func TestTakeOverUnderContention(t *testing.T) {
 		c.send(connectPacket("d1"))
 		clients <- c
 		go func() {
-			_, err := c.read() // CONNACK, or the end if a later connection took over
+			_, err := c.read() // CONNACK, or an error if a later connection has replaced this one
 			codes <- err
 		}()
 	}
@@ -201,7 +202,7 @@ func TestDisconnect(t *testing.T) {
 	f.Disconnect("nobody")
 	c.expectEnd()
 
-	// Disconnect also ends a login that is still being checked.
+	// Disconnect also closes a connection whose login is still being checked.
 	entered, proceed := make(chan bool), make(chan bool)
 	backend.login = func(Login) (time.Time, error) { entered <- true; <-proceed; return time.Time{}, nil }
 	c = f.dial(t)

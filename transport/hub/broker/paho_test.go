@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestPaho runs two devices that use the paho client library: methods, twins, desired
-// patches, events, and a reconnection that keeps the session.
+// TestPaho runs two devices with the MQTT client library paho. They use methods, twins,
+// desired patches and events, and reconnect with their session.
 func TestPaho(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	type message struct{ device, topic, payload string }
@@ -69,7 +69,7 @@ func TestPaho(t *testing.T) {
 	c2.Disconnect(100)
 }
 
-// await waits until a paho operation has succeeded.
+// await waits for the end of a paho operation, which must succeed.
 func await(t *testing.T, token paho.Token) {
 	t.Helper()
 	select {

@@ -14,15 +14,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// rawClient sends and receives single MQTT packets, so that a test can violate the
-// protocol.
+// rawClient is an MQTT client that sends and receives single packets, so that a test can
+// violate the protocol.
 type rawClient struct {
 	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-// dial opens a TLS connection and does not send CONNECT.
+// dial opens a TLS connection to the broker but does not send CONNECT.
 func (f *front) dial(t testing.TB) *rawClient {
 	t.Helper()
 	conn, err := tls.Dial("tcp", f.addr, f.client)
@@ -37,7 +37,7 @@ func newRawClient(t testing.TB, conn net.Conn) *rawClient {
 	return &rawClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 }
 
-// connectPacket returns a valid CONNECT packet, which tests may modify.
+// connectPacket returns a valid CONNECT packet, which a test may change.
 func connectPacket(deviceID string) packets.Packet {
 	return packets.Packet{
 		FixedHeader:     packets.FixedHeader{Type: packets.Connect},
@@ -65,8 +65,8 @@ func allFilters(deviceID string) []string {
 	return []string{iothub.MethodsFilter, iothub.TwinResponsesFilter, iothub.DesiredFilter, iothub.DeviceboundFilter(deviceID)}
 }
 
-// connectPersistent logs a device in with CleanSession=0 and returns the "session
-// present" flag of CONNACK.
+// connectPersistent logs a device in with CleanSession=0. It returns the "session
+// present" flag of the CONNACK.
 func (f *front) connectPersistent(t testing.TB, deviceID string) (c *rawClient, present bool) {
 	t.Helper()
 	c = f.dial(t)
@@ -117,8 +117,8 @@ func (c *rawClient) publish(qos byte, topic, payload string) {
 	}
 }
 
-// answer reads a method request, answers it, and returns the request's name, id and
-// payload.
+// answer waits for a method request and answers it. It returns the method's name, the
+// request id and the payload.
 func (c *rawClient) answer(status int, payload string) (name, rid, request string) {
 	c.t.Helper()
 	pk := c.expect(packets.Publish)
@@ -174,7 +174,7 @@ func encode(t testing.TB, pk packets.Packet) []byte {
 	return buf.Bytes()
 }
 
-// expect reads the next packet and fails unless it has the wanted type.
+// expect reads the next packet and returns it. The packet must have the given type.
 func (c *rawClient) expect(want byte) packets.Packet {
 	c.t.Helper()
 	pk, err := c.read()
@@ -187,7 +187,7 @@ func (c *rawClient) expect(want byte) packets.Packet {
 	return pk
 }
 
-// expectEnd fails unless the hub closes the connection without sending another packet.
+// expectEnd checks that the hub closes the connection and sends no more packets.
 func (c *rawClient) expectEnd() {
 	c.t.Helper()
 	pk, err := c.read()

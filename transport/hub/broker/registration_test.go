@@ -11,7 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fakeProvisioner admits devices with the password "good".
+// fakeProvisioner admits all devices that have the password "good".
 type fakeProvisioner struct{ logins chan RegistrationLogin }
 
 func (f fakeProvisioner) Admit(_ context.Context, l RegistrationLogin) (Registration, time.Time, error) {
@@ -47,7 +47,7 @@ func startProvisioning(t *testing.T) (*front, fakeProvisioner) {
 
 func TestRegistration(t *testing.T) {
 	f, p := startProvisioning(t)
-	device := f.connect(t, "d1") // a device whose id equals the registration id
+	device := f.connect(t, "d1") // a device whose id is the same as the registration id
 	f.nextConnection(t)
 	c := f.dial(t)
 	if ack := c.login(registrationPacket()); ack.ReasonCode != 0 || ack.SessionPresent {
@@ -66,7 +66,7 @@ func TestRegistration(t *testing.T) {
 	} {
 		c.send(publishPacket(1, exchange.topic, exchange.payload))
 		var got packets.Packet
-		for range 2 { // PUBACK and the answer arrive in any order
+		for range 2 { // PUBACK and the answer may arrive in either order
 			if pk, err := c.read(); err != nil {
 				t.Fatal(err)
 			} else if pk.FixedHeader.Type == packets.Publish {
@@ -78,7 +78,7 @@ func TestRegistration(t *testing.T) {
 		}
 	}
 
-	// The registration must not disturb the connected device of the same name.
+	// A registration must not disturb the connected device with the same id.
 	called := f.invoke("d1", "ping", "", 0)
 	device.answer(200, "1")
 	if got := next(t, called); got.err != nil {
@@ -124,8 +124,8 @@ func TestRegistrationRefusals(t *testing.T) {
 	})
 }
 
-// A device that registers cannot use the topics of a device that has logged in, and
-// the reverse.
+// A device that registers must not use the topics of a device that has logged in. A
+// device that has logged in must not use the topics for registration.
 func TestRegistrationIsolation(t *testing.T) {
 	f, _ := startProvisioning(t)
 	for name, test := range map[string]struct {
@@ -152,8 +152,8 @@ func TestRegistrationIsolation(t *testing.T) {
 	}
 }
 
-// FuzzRegistration checks that only a valid user name is parsed as a registration,
-// and that a request id is returned exactly as the device wrote it.
+// FuzzRegistration checks two things: only a valid user name is parsed as a
+// registration, and a request id is returned exactly as the device wrote it.
 func FuzzRegistration(f *testing.F) {
 	f.Add(registrationUser, "$dps/registrations/PUT/iotdps-register/?$rid=a%201")
 	f.Add("0ne1/registrations/d1/?api-version=1", "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId=op")

@@ -10,9 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// expectServed checks that the device receives methods, desired patches and twin
-// answers. The official SDK does not subscribe again after a reconnect and relies on
-// this.
+// expectServed checks that the device receives methods, desired patches and twin answers
+// without subscribing again. The official SDK relies on this after a reconnect.
 func expectServed(t *testing.T, f *front, c *rawClient, deviceID string) {
 	t.Helper()
 	f.awaitReady(t, deviceID)
@@ -82,7 +81,8 @@ func TestSessionIsStoredBeforeItIsAcknowledged(t *testing.T) {
 	}
 	wantCode(t, next(t, f.invoke("d1", "m", "", 0)).err, iothub.CodeDeviceNotOnline)
 
-	// A subscription that cannot be stored is not acknowledged.
+	// If the broker cannot store a subscription, it does not acknowledge the
+	// subscription.
 	backend.saveSession = func(string, map[string]byte) error { return errors.New("the disk is full") }
 	c.send(subscribePacket(0, iothub.MethodsFilter))
 	c.expectEnd()

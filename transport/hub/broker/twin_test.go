@@ -33,7 +33,7 @@ func TestTwinRequests(t *testing.T) {
 	for _, test := range []struct {
 		topic, payload string
 		wantTopic      string
-		want           string // payload; for a refusal, the start of "number message"
+		want           string // expected payload; for a refusal, the start of "number message"
 	}{
 		{"$iothub/twin/GET/?$rid=126f0705-c841", " ", "$iothub/twin/res/200/?$rid=126f0705-c841",
 			`{"desired":{"$version":1,"of":"d1"},"reported":{"$version":1}}`},
@@ -73,7 +73,7 @@ func TestTwinAnswerNeedsASubscription(t *testing.T) {
 	c.login(connectPacket("d1"))
 	c.send(publishPacket(1, "$iothub/twin/GET/?$rid=1", " "))
 	c.expect(packets.Puback)
-	c.subscribe(iothub.TwinResponsesFilter) // fails if the answer arrives before SUBACK
+	c.subscribe(iothub.TwinResponsesFilter) // fails if the answer to the request arrives before SUBACK
 }
 
 func TestDesiredPatchesKeepTheirOrder(t *testing.T) {
@@ -90,14 +90,14 @@ func TestDesiredPatchesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// A device that has received a desired patch must not receive an older twin afterwards.
+// When a device has received a desired patch, it must not receive an older twin.
 func TestTwinIsNotOlderThanTheLastPatch(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
 	reads := 0
 	backend.twin = func(deviceID string) (iothub.DeviceTwin, error) {
 		reads++
-		if reads == 1 { // send a patch between reading the twin and answering
+		if reads == 1 { // send a patch between the read of the twin and the answer
 			f.SendDesired("d1", iothub.Object{"$version": int64(2)})
 			return twinOf(deviceID, 1), nil
 		}

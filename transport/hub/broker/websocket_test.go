@@ -12,7 +12,8 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// socketFront serves the broker's WebSocket handler over HTTPS and returns its URL.
+// socketFront serves the broker's WebSocket handler over HTTPS. It returns the handler's
+// URL.
 func socketFront(t *testing.T, f *front) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(f.WebSocket())
@@ -42,7 +43,7 @@ func TestWebSocketLink(t *testing.T) {
 	logins := make(chan Login, 1)
 	backend.login = func(l Login) (time.Time, error) { logins <- l; return time.Time{}, nil }
 	c, _ := f.dialSocket(t, socketFront(t, f))
-	for _, b := range encode(t, connectPacket("d1")) { // each byte has a WebSocket message of its own
+	for _, b := range encode(t, connectPacket("d1")) { // each byte is a WebSocket message of its own
 		c.write([]byte{b})
 	}
 	if ack := c.expect(packets.Connack); ack.ReasonCode != 0 {
@@ -61,7 +62,8 @@ func TestWebSocketLink(t *testing.T) {
 	c.expect(packets.Puback)
 	c.expect(packets.Puback)
 
-	// A connection over plain MQTT replaces the device's connection over WebSocket.
+	// If the device connects over plain MQTT, the new connection replaces its WebSocket
+	// connection.
 	again := f.connect(t, "d1")
 	c.expectEnd()
 	again.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}})

@@ -117,7 +117,7 @@ func TestDamagedFiles(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		file string
-		bad  bool // the hub cannot start; otherwise it replaces the file
+		bad  bool // true if the hub cannot start; false if it replaces the file
 	}{
 		"CA":                        {"ca.pem", true},
 		"CA key":                    {"ca.key", true},
@@ -174,7 +174,8 @@ func TestRenamedHubKeepsTheOwnerKey(t *testing.T) {
 	}
 }
 
-// load loads the CA and the server certificate in dir, and creates missing ones.
+// load loads the CA and the server certificate in dir. It creates those that are
+// missing.
 func load(t *testing.T, dir string, now time.Time, names ...string) *serverCertificate {
 	t.Helper()
 	ca, err := loadCA(dir, names[0], now)

@@ -17,7 +17,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// response is an http.ResponseWriter that writes the body to a writer of the test.
+// response is an http.ResponseWriter that sends the body to a writer.
 type response struct {
 	io.Writer
 	header http.Header
@@ -28,16 +28,16 @@ func (r *response) WriteHeader(int)                  {}
 func (r *response) Flush()                           {}
 func (r *response) SetWriteDeadline(time.Time) error { return nil }
 
-// responseTo returns a response whose body goes to w.
+// responseTo returns a response that sends its body to w.
 func responseTo(w io.Writer) *response { return &response{w, http.Header{}} }
 
-// request returns a request for events with a query string.
+// request returns a request for the stream of events, with a query string.
 func request(t *testing.T, query string) *http.Request {
 	return httptest.NewRequest(http.MethodGet, "/events?"+query, nil).WithContext(t.Context())
 }
 
-// collect returns the whole stream of a client that listens while do runs. Times are
-// replaced by NOW.
+// collect runs do while a client listens, and returns the client's whole stream. It
+// replaces the times in the stream with NOW.
 func collect(t *testing.T, query string, do func(*Feed)) string {
 	t.Helper()
 	var text strings.Builder
@@ -57,7 +57,7 @@ func collect(t *testing.T, query string, do func(*Feed)) string {
 }
 
 func TestEvents(t *testing.T) {
-	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the time at which synctest starts its clock
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // synctest starts its clock at this time
 	all := func(f *Feed) {
 		f.Telemetry("d1", iothub.Bag{{Name: "a b", Value: "c"}, {Name: "$.mid", Value: "1"}}, []byte("{\n\"t\": 21}"))
 		f.Telemetry("d1", nil, []byte("two\nlines"))
@@ -153,8 +153,9 @@ func TestLatestOfAJob(t *testing.T) {
 	}
 }
 
-// TestLatestOfAJobKeepsItsPlace checks that the latest progress of a job follows the
-// events that happened before it, even if it supersedes an earlier event.
+// TestLatestOfAJobKeepsItsPlace checks the order of events for a slow client. The latest
+// progress of a job replaces an earlier progress event, but must still follow the events
+// that happened before it.
 func TestLatestOfAJobKeepsItsPlace(t *testing.T) {
 	l := newListener([]string{job, twin})
 	l.add("j1", []byte("job is running. "))
@@ -175,7 +176,7 @@ func TestSlowClientIsDisconnected(t *testing.T) {
 			ended <- f.Serve(responseTo(in), request(t, ""), time.Now().Add(time.Hour))
 			in.Close()
 		}()
-		if _, err := out.Read(make([]byte, 1000)); err != nil { // ready
+		if _, err := out.Read(make([]byte, 1000)); err != nil { // the event ready
 			t.Fatal(err)
 		}
 

@@ -70,7 +70,8 @@ func BenchmarkJob(b *testing.B) {
 	}
 }
 
-// createAll creates n devices and sends the result of each on the returned channel.
+// createAll creates n devices at the same time. It returns a channel with the result for
+// each device.
 func createAll(b *testing.B, s *store.Store, n int) chan error {
 	created := make(chan error, n)
 	for i := range n {

@@ -14,7 +14,7 @@ func TestCloseStoresArrivingAnswers(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		answersAfter time.Duration
-		want         iothub.Outcome // of the called device, after the hub has restarted
+		want         iothub.Outcome // error of the called device after the hub has restarted
 	}{
 		"answer in time": {time.Second, iothub.Succeeded},
 		"late answer":    {time.Minute, iothub.Uncertain},

@@ -12,12 +12,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// settle waits until all goroutines in the bubble wait for time to pass.
+// settle waits until all goroutines in the synctest bubble wait for time to pass.
 func settle() { synctest.Wait() }
 
-// after lets simulated time pass and waits until its effects are complete.
+// after advances the simulated time, and waits until everything that is due has
+// happened.
 func after(d time.Duration) {
-	time.Sleep(d) // simulated time; the test does not wait
+	time.Sleep(d) // simulated time, so the test itself does not wait
 	synctest.Wait()
 }
 
@@ -77,7 +78,7 @@ func TestTwinJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1", "d2")
 		defer h.close()
-		h.fleet.offline["d2"] = true // an offline device's twin is updated too
+		h.fleet.offline["d2"] = true // the twin of an offline device is updated too
 		h.create(setFloor("job1", "*"))
 		h.create(iothub.Job{JobID: "job2", Type: iothub.ScheduleUpdateTwin, QueryCondition: "deviceId = 'd1'",
 			UpdateTwin: json.RawMessage(`{"tags":{"building":"43"}}`)})
@@ -127,7 +128,7 @@ func TestScheduledJobStartsAtItsTime(t *testing.T) {
 		if job := h.create(at(lock("night", "*"), start)); job.Status != iothub.JobScheduled || !job.StartTime.Equal(start) {
 			t.Errorf("got %s, start %v", job.Status, job.StartTime)
 		}
-		// The job selects its devices when it starts.
+		// A job selects its devices when it starts, not when it is created.
 		if _, err := h.store.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "later"}); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +219,7 @@ func TestMaximumExecutionTime(t *testing.T) {
 		if got.Status != iothub.JobCompleted || *got.DeviceJobStatistics != want || !strings.Contains(got.StatusMessage, "maximum execution time") {
 			t.Errorf("got %s %+v %q", got.Status, *got.DeviceJobStatistics, got.StatusMessage)
 		}
-		h.fleet.release("b") // too late
+		h.fleet.release("b") // this answer is too late
 		settle()
 		rows := h.rows("job1")
 		for id, want := range map[string]iothub.Outcome{"a": iothub.Succeeded, "b": iothub.Uncertain, "c": iothub.Uncertain} {
@@ -242,7 +243,7 @@ func TestMaximumExecutionTimeBeforeTheCall(t *testing.T) {
 		if v := rows["b"]; v.Error == nil || v.Error.Code != "MaxExecutionTimeExceeded" || h.fleet.callsOf("b") != 0 {
 			t.Errorf("device b: %+v, called %d times", v.Error, h.fleet.callsOf("b"))
 		}
-		// The expired call no longer counts towards the window.
+		// The call that has expired no longer counts as one of the concurrent calls.
 		h.create(lock("job2", "deviceId = 'b'"))
 		settle()
 		if v := h.rows("job2")["b"].Judge(); v.Outcome != iothub.Succeeded {
@@ -275,7 +276,7 @@ func TestDeletedDeviceFailsAsNotFound(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		// With a window of one call, d2 is called after d1 has answered.
+		// Only one concurrent call is allowed, so d2 is called after d1 has answered.
 		h := newHubWithWindow(t, 1, "d1", "d2")
 		defer h.close()
 		h.fleet.silent["d1"], h.fleet.offline["d2"] = true, true

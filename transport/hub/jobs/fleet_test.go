@@ -21,17 +21,17 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fleet replaces the broker. It answers calls as a test has configured it.
+// fleet simulates the broker and its devices. A test sets how the devices answer calls.
 type fleet struct {
 	mu          sync.Mutex
-	check       func(deviceID string)      // runs before each answer; may be nil
+	check       func(deviceID string)      // called before each answer; may be nil
 	offline     map[string]bool            // devices that are not connected
 	silent      map[string]bool            // devices that answer only when release is called
 	status      map[string]int             // status of a device's answers; 200 if missing
-	calls       map[string]int             // number of calls of each device
-	held        map[string]func()          // answers of silent devices
-	desired     map[string][]iothub.Object // desired patches sent to each device
-	inFlight    int                        // calls that were not answered yet
+	calls       map[string]int             // number of calls to each device
+	held        map[string]func()          // answers that silent devices hold back
+	desired     map[string][]iothub.Object // desired patches that each device was sent
+	inFlight    int                        // number of calls that are not answered yet
 	maxInFlight int
 }
 
@@ -84,17 +84,17 @@ func (f *fleet) SendDesired(id string, desired iothub.Object) {
 	f.desired[id] = append(f.desired[id], desired)
 }
 
-// callsOf returns the number of calls of a device.
+// callsOf returns how often a device was called.
 func (f *fleet) callsOf(id string) int { return f.all()[id] }
 
-// all returns the number of calls of each device.
+// all returns how often each device was called.
 func (f *fleet) all() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.calls)
 }
 
-// release sends the held answer of a silent device.
+// release sends the answer that a silent device has held back.
 func (f *fleet) release(id string) {
 	f.mu.Lock()
 	answer := f.held[id]
@@ -102,7 +102,7 @@ func (f *fleet) release(id string) {
 	answer()
 }
 
-// hub is an engine with its own store. It can be stopped and started again.
+// hub is a jobs engine with its own store. A test can stop it and start it again.
 type hub struct {
 	*jobs.Engine
 	t      *testing.T
@@ -151,7 +151,7 @@ func (h *hub) start() {
 	}
 }
 
-// stop stops the hub without waiting for answers.
+// stop stops the hub without waiting for the answers of devices.
 func (h *hub) stop() {
 	h.t.Helper()
 	cancelled, cancel := context.WithCancel(context.Background())
@@ -197,7 +197,8 @@ func (h *hub) job(id string) iothub.Job {
 	return job
 }
 
-// rows returns the job's rows by device id. It fails if a device has two rows.
+// rows maps each device id to the device's row in the job. It fails if a device has two
+// rows.
 func (h *hub) rows(id string) map[string]iothub.DeviceJob {
 	h.t.Helper()
 	q, err := query.Parse("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '" + id + "'")
@@ -231,7 +232,7 @@ func (h *hub) rowStatus(job, device string) (status iothub.DeviceJobStatus) {
 	return status
 }
 
-// lock returns a job that calls lockDoor.
+// lock returns a job that calls the method lockDoor.
 func lock(id, condition string) iothub.Job {
 	return iothub.Job{
 		JobID: id, Type: iothub.ScheduleDeviceMethod, QueryCondition: condition,
@@ -239,7 +240,7 @@ func lock(id, condition string) iothub.Job {
 	}
 }
 
-// setFloor returns a job that sets the desired property floor.
+// setFloor returns a job that sets the desired property "floor".
 func setFloor(id, condition string) iothub.Job {
 	return iothub.Job{
 		JobID: id, Type: iothub.ScheduleUpdateTwin, QueryCondition: condition,
@@ -247,7 +248,7 @@ func setFloor(id, condition string) iothub.Job {
 	}
 }
 
-// at returns the job with the given start time.
+// at returns a copy of the job with the given start time.
 func at(job iothub.Job, start time.Time) iothub.Job {
 	job.StartTime = &start
 	return job

@@ -15,7 +15,7 @@ func TestRestartWhileScheduled(t *testing.T) {
 	t.Parallel()
 
 	for name, test := range map[string]struct {
-		down   time.Duration // time that the hub is down; the job starts after one hour and may run for one hour
+		down   time.Duration // time for which the hub is down; the job should start after one hour and may run for one hour
 		called int
 	}{
 		"back before the start":   {10 * time.Minute, 1},
@@ -50,7 +50,7 @@ func TestRestartBeforeTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, "d1")
 		defer h.close()
-		// The hub stops after it has stored the job and before it starts the job.
+		// The hub stops when it has stored the job but has not started it.
 		h.stop()
 		h.open()
 		now := time.Now()
@@ -76,7 +76,7 @@ func TestRestartWhileRunning(t *testing.T) {
 		h.fleet.silent["b"] = true
 		h.fleet.silent["c"] = true
 		h.create(lock("job1", "*"))
-		settle() // a has answered, b and c were called, d waits
+		settle() // a has answered, b and c were called but have not answered, d was not called
 
 		h.restart()
 		settle()
@@ -104,7 +104,7 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 		defer func() { h.close() }()
 		h.stop()
 		h.open()
-		// The hub stopped after it had stored the last row and before it ended the job.
+		// The hub stops when it has stored the last row but has not ended the job.
 		now := time.Now()
 		job := at(lock("job1", "*"), now)
 		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
@@ -195,9 +195,8 @@ func TestDevicesHaveTimeToReconnectAfterRestart(t *testing.T) {
 	})
 }
 
-// TestRestartsAtRandom restarts the hub at random times during a job. In the end, each
-// device must have exactly one row and at most one call, and no stored answer may be
-// lost.
+// TestRestartsAtRandom restarts the hub at random times during a job. At the end, each
+// device must have exactly one row and at most one call. No stored answer may be lost.
 func TestRestartsAtRandom(t *testing.T) {
 	t.Parallel()
 
@@ -220,7 +219,7 @@ func TestRestartsAtRandom(t *testing.T) {
 				for range random.IntN(5) {
 					time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
 					if random.IntN(2) == 0 {
-						settle() // otherwise the restart interrupts the engine
+						settle() // without this, the restart interrupts the engine's work
 					}
 					for id, row := range h.rows("job1") {
 						answered[id] = answered[id] || row.Outcome != nil

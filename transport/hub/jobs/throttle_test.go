@@ -55,7 +55,8 @@ func TestThrottledJobs(t *testing.T) {
 	}
 }
 
-// Two jobs share the rate, and each can use the part that the other leaves.
+// Two jobs share the tier's rate. If one job uses less than its share, the other can use
+// the rest.
 func TestThrottledJobsShareTheRate(t *testing.T) {
 	t.Parallel()
 
@@ -92,15 +93,15 @@ func TestActiveJobs(t *testing.T) {
 		}
 		soon := time.Now().Add(time.Minute)
 		h.create(lock("now", "*"))
-		// A client that repeats its request because the answer was lost must learn that
-		// the job exists.
+		// If an answer is lost, the client repeats its request. It must then learn that
+		// its job exists.
 		if _, err := h.Create(t.Context(), lock("now", "*")); !errors.Is(err, &iothub.Error{Code: iothub.CodeJobAlreadyExists}) {
 			t.Errorf("create the active job again: %v", err)
 		}
-		refused("second") // before the first job has started, and after
+		refused("second") // before and after the start of the first job
 		settle()
 		refused("second")
-		h.create(at(lock("later", "*"), soon)) // a scheduled job is not active yet
+		h.create(at(lock("later", "*"), soon)) // a scheduled job does not count as active
 		after(time.Minute)
 		refused("second")
 		if got := h.job("later").Status; got != iothub.JobScheduled {

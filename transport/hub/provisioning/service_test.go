@@ -19,11 +19,11 @@ import (
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// fixture is a Service with a real store.
+// fixture is a provisioning service with a real store.
 type fixture struct {
 	*provisioning.Service
 	store        *store.Store
-	disconnected []string // device ids
+	disconnected []string // ids of the devices that were disconnected
 }
 
 func start(t *testing.T) *fixture {
@@ -61,7 +61,8 @@ func keys(primary, secondary iothub.Key) provisioning.Attestation {
 		PrimaryKey: primary.Base64(), SecondaryKey: secondary.Base64()}}
 }
 
-// issue issues a certificate. A nil parent makes it self-signed.
+// issue returns a certificate that parent has signed. If parent is nil, the certificate
+// is self-signed.
 func issue(t *testing.T, parent *certs.Pair, name string, isCA bool) *certs.Pair {
 	t.Helper()
 	return certs.Issue(t, parent, name, isCA, now)
@@ -98,7 +99,7 @@ func TestAdmit(t *testing.T) {
 	chain := []*x509.Certificate{between.Cert}
 	for name, test := range map[string]struct {
 		login broker.RegistrationLogin
-		want  string // part of the refusal; empty if the device is admitted
+		want  string // text in the refusal; empty if the device is admitted
 	}{
 		"primary key":         {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", primary)}},
 		"secondary key":       {login: broker.RegistrationLogin{RegistrationID: "one", Password: sign("one", secondary)}},
@@ -147,7 +148,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// admit logs a device in with a key.
+// admit logs a device in to the service with a key.
 func (f *fixture) admit(t *testing.T, id string, key iothub.Key) broker.Registration {
 	t.Helper()
 	r, _, err := f.Admit(t.Context(), broker.RegistrationLogin{IDScope: f.store.IDScope(), RegistrationID: id,
@@ -158,7 +159,7 @@ func (f *fixture) admit(t *testing.T, id string, key iothub.Key) broker.Registra
 	return r
 }
 
-// answered checks the status of an answer and returns its body.
+// answered checks the status of an answer and returns the answer's body.
 func answered(t *testing.T, a broker.RegistrationAnswer, status int) map[string]any {
 	t.Helper()
 	var body map[string]any
@@ -209,7 +210,7 @@ func TestRegister(t *testing.T) {
 		}
 	}
 
-	// A service disables the device, and the enrollment gets another key.
+	// A service disables the device. Then the key of the enrollment is changed.
 	device.Status = iothub.Disabled
 	if _, err := f.store.UpdateDevice(t.Context(), device, "*"); err != nil {
 		t.Fatal(err)
@@ -217,7 +218,7 @@ func TestRegister(t *testing.T) {
 	next := iothub.NewKey()
 	e.Attestation = keys(next, iothub.NewKey())
 	f.put(t, e, e.ETag)
-	answered(t, r.Register(t.Context(), []byte(`{}`)), 401) // the enrollment has changed since the login
+	answered(t, r.Register(t.Context(), []byte(`{}`)), 401) // the enrollment has changed since the device logged in
 	answered(t, f.admit(t, "one", next).Register(t.Context(), []byte(`{}`)), 202)
 	device, err = f.store.Device(t.Context(), "door")
 	if err != nil || device.Authentication.SymmetricKey.PrimaryKey != next.Base64() || device.Status != iothub.Disabled {
@@ -259,8 +260,8 @@ func TestInvalidEnrollments(t *testing.T) {
 	}
 }
 
-// FuzzEnrollment checks that each enrollment that is accepted can be read again, and that
-// it admits no device without its secret.
+// FuzzEnrollment sends random enrollments. If an enrollment is accepted, the service
+// must be able to read it again, and must not admit a device without its secret.
 func FuzzEnrollment(f *testing.F) {
 	f.Add(`{"registrationId":"a","attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`)
 	f.Add(`{"enrollmentGroupId":"a","attestation":{"type":"x509","x509":{"signingCertificates":{"primary":{"certificate":"AAAA"}}}}}`)

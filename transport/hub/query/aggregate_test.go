@@ -15,17 +15,18 @@ import (
 	"github.com/latchd/latchd/transport/hub/store"
 )
 
-// groupOf returns the same text for values that the language treats as equal.
+// groupOf returns a text for a value. The text is the same for values that the query
+// language treats as equal.
 func groupOf(v any) string {
 	if _, ok := v.(undefined); ok {
 		return "undefined"
 	}
-	text, _ := json.Marshal(v) // 3 and 3.0 are one float64
+	text, _ := json.Marshal(v) // 3 and 3.0 are the same float64
 	return string(text)
 }
 
-// aggregateRows computes the rows of a query that aggregates. It is a second, simple
-// implementation, with which the compiled SQL must agree.
+// aggregateRows computes the rows of an aggregating query. It is a second, simple
+// implementation, and the compiled SQL must give the same rows.
 func aggregateRows(q *query.Query, documents []map[string]any) []map[string]any {
 	groups := make(map[string][]map[string]any)
 	for _, d := range documents {
@@ -39,7 +40,7 @@ func aggregateRows(q *query.Query, documents []map[string]any) []map[string]any 
 		groups[key] = append(groups[key], d)
 	}
 	if len(q.GroupBy) == 0 && len(groups) == 0 {
-		groups[""] = nil // without GROUP BY there is one row even for no documents
+		groups[""] = nil // without GROUP BY there is one row, even if there are no documents
 	}
 
 	var rows []map[string]any
@@ -62,7 +63,7 @@ func aggregateRows(q *query.Query, documents []map[string]any) []map[string]any 
 	return rows
 }
 
-// aggregate computes one aggregate of a group's documents.
+// aggregate computes one aggregate of the documents in a group.
 func aggregate(a *query.Aggregate, members []map[string]any) any {
 	if a.X == nil {
 		return float64(len(members))
@@ -70,7 +71,7 @@ func aggregate(a *query.Aggregate, members []map[string]any) any {
 
 	var numbers []float64
 	sum := new(big.Float).SetPrec(2200) // exact for numbers from 1e-308 to 1e308
-	size := 0.0                         // the sum of the absolute values
+	size := 0.0                         // sum of the absolute values
 	for _, d := range members {
 		if n, ok := lookUp(d, a.X.Names).(float64); ok {
 			numbers = append(numbers, n)
@@ -95,11 +96,11 @@ func aggregate(a *query.Aggregate, members []map[string]any) any {
 	return slices.Max(numbers)
 }
 
-// near is an expected number with a tolerance, because the rounding of a sum depends on
-// the order of its terms.
+// near is an expected number with a tolerance, because the rounding error of a sum
+// depends on the order of its terms.
 type near struct{ value, tolerance float64 }
 
-// compareGroups fails unless the store returns the rows of aggregateRows, in any
+// compareGroups checks that the store returns the same rows as aggregateRows, in any
 // order.
 func compareGroups(t *testing.T, s *store.Store, documents []map[string]any, text string) {
 	t.Helper()
@@ -160,8 +161,8 @@ func TestAggregatesAgreeWithTheSimpleEvaluator(t *testing.T) {
 	}
 }
 
-// FuzzAggregates builds aggregating queries from the fuzzer's bytes and compares the
-// store's rows with those of aggregateRows.
+// FuzzAggregates makes aggregating queries from the fuzzer's bytes. The store and
+// aggregateRows must return the same rows.
 func FuzzAggregates(f *testing.F) {
 	s, documents := twins(f, 60)
 	random := rand.New(rand.NewPCG(5, 6))
@@ -196,7 +197,7 @@ func FuzzAggregates(f *testing.F) {
 	})
 }
 
-// property returns an operand that is a property.
+// property returns a random operand that is a property.
 func (g *generator) property() string {
 	for range 20 {
 		if o := g.operand(0); strings.ContainsAny(o[:1], "tpdcevna") && !slices.Contains([]string{"true", "null", "undefined"}, o) {

@@ -14,7 +14,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Property names and values for the test twins. They are chosen because SQL or JSON
+// Names and values of properties for the test twins. All are chosen because SQL or JSON
 // paths could easily misread them.
 var (
 	names = []string{"a", "b", `q"uote`, `back\slash`, "it's", "größe", "日本", "a-b", "[0]", "#", "*", "\u2028", "A", "null", "1"}
@@ -25,8 +25,8 @@ var (
 		`[]`, `["a"]`, `{}`, `"2026-11-23"`}
 )
 
-// twins opens a store with n small twins and returns their documents. The twins are
-// random, but the same in every run.
+// twins opens a store with n small twins and returns the twins as documents. The twins
+// are random, but they are the same in every run.
 func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 	tb.Helper()
 	s, err := store.Open(filepath.Join(tb.TempDir(), "hub.db"))
@@ -81,7 +81,7 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 	return s, documents
 }
 
-// run returns all rows of a query.
+// run returns all rows of a query from the store.
 func run(tb testing.TB, s *store.Store, text string) []json.RawMessage {
 	tb.Helper()
 	q, err := query.Parse(text)
@@ -95,7 +95,8 @@ func run(tb testing.TB, s *store.Store, text string) []json.RawMessage {
 	return rows
 }
 
-// compareSelection fails unless the store and the evaluator select the same devices.
+// compareSelection checks that the store and the simple evaluator select the same
+// devices.
 func compareSelection(t *testing.T, s *store.Store, documents []map[string]any, condition string) {
 	t.Helper()
 	text := "SELECT deviceId FROM devices WHERE " + condition
@@ -125,8 +126,8 @@ func compareSelection(t *testing.T, s *store.Store, documents []map[string]any, 
 	}
 }
 
-// TestSQLAgreesWithTheSimpleEvaluator tests a hand-written choice of conditions,
-// including some that must not select any device.
+// TestSQLAgreesWithTheSimpleEvaluator tests conditions that were written by hand. Some
+// of them must not select any device.
 func TestSQLAgreesWithTheSimpleEvaluator(t *testing.T) {
 	t.Parallel()
 	s, documents := twins(t, 60)
@@ -150,8 +151,8 @@ func TestSQLAgreesWithTheSimpleEvaluator(t *testing.T) {
 	}
 }
 
-// TestLargestConditionsRun checks that the largest allowed conditions stay within
-// SQLite's own limits.
+// TestLargestConditionsRun checks that the largest conditions that Parse allows stay
+// within SQLite's limits.
 func TestLargestConditionsRun(t *testing.T) {
 	t.Parallel()
 	s, documents := twins(t, 4)
@@ -176,8 +177,8 @@ func TestLargestConditionsRun(t *testing.T) {
 	}
 }
 
-// FuzzSQL builds conditions from the fuzzer's bytes and checks that the compiled SQL
-// and the simple evaluator select the same devices.
+// FuzzSQL makes conditions from the fuzzer's bytes. The compiled SQL and the simple
+// evaluator must select the same devices.
 func FuzzSQL(f *testing.F) {
 	s, documents := twins(f, 60)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -195,10 +196,10 @@ func FuzzSQL(f *testing.F) {
 	})
 }
 
-// generator writes conditions. Each of its choices consumes one byte of the seed.
+// generator makes a random condition. Each of its choices uses one byte of the seed.
 type generator struct{ seed []byte }
 
-// pick chooses a number below n, or 0 when the seed is used up.
+// pick chooses a number below n. If no byte of the seed is left, pick returns 0.
 func (g *generator) pick(n int) int {
 	if len(g.seed) == 0 {
 		return 0
@@ -208,7 +209,7 @@ func (g *generator) pick(n int) int {
 	return int(b) % n
 }
 
-// condition writes a condition whose nesting is at most depth.
+// condition returns a random condition with at most depth levels of nesting.
 func (g *generator) condition(depth int) string {
 	if depth == 0 {
 		return g.operand(0)
@@ -236,7 +237,7 @@ func (g *generator) condition(depth int) string {
 	return g.operand(depth-1) + []string{" = ", " != ", " < ", " <= ", " > ", " >= "}[g.pick(6)] + g.operand(depth-1)
 }
 
-// operand writes a constant, a property, or a condition in parentheses.
+// operand returns a random constant, property, or condition in parentheses.
 func (g *generator) operand(depth int) string {
 	switch k := g.pick(8); {
 	case k < 2:
@@ -254,10 +255,10 @@ func (g *generator) operand(depth int) string {
 	return path
 }
 
-// literal writes a constant.
+// literal returns a random constant.
 func (g *generator) literal() string {
 	v := values[g.pick(len(values))]
-	// The language has no constants for arrays, objects and strings with U+0000.
+	// The query language has no constants for arrays, objects and strings with U+0000.
 	if v[0] == '[' || v[0] == '{' || strings.Contains(v, `\u0000`) {
 		return "undefined"
 	}

@@ -6,12 +6,12 @@ import (
 	"github.com/latchd/latchd/transport/hub/query"
 )
 
-// undefined is the value of a missing property and of a comparison between values of
-// different types.
+// undefined is the value of a missing property. It is also the result of comparing
+// values of different types.
 type undefined struct{}
 
-// evaluate computes an expression for one decoded document. It is a second, simple
-// implementation of the language, with which the compiled SQL must agree.
+// evaluate computes the value of an expression for one document. It is a second, simple
+// implementation of the query language, and the compiled SQL must give the same results.
 func evaluate(e query.Expr, document map[string]any) any {
 	switch e := e.(type) {
 	case *query.Literal:
@@ -42,7 +42,8 @@ func evaluate(e query.Expr, document map[string]any) any {
 	panic("unknown node")
 }
 
-// lookUp returns the value of a property. The hub's own fields match in any case.
+// lookUp returns the value of a property. It ignores letter case in the names of the
+// hub's own fields.
 func lookUp(document map[string]any, names []string) any {
 	var value any = document
 	for i, n := range names {
@@ -64,8 +65,8 @@ func lookUp(document map[string]any, names []string) any {
 	return value
 }
 
-// logic evaluates AND and OR. A false term decides AND, and a true term decides OR.
-// Without a deciding term, a term that is not a boolean makes the result undefined.
+// logic evaluates AND and OR. If a term is false, AND is false. If a term is true, OR is
+// true. Otherwise a term that is not a boolean makes the result undefined.
 func logic(e *query.Logic, document map[string]any) any {
 	decisive := e.Op == "OR"
 	var result any = !decisive
@@ -80,8 +81,8 @@ func logic(e *query.Logic, document map[string]any) any {
 	return result
 }
 
-// compare compares two values of the same type. Values of different types give
-// undefined.
+// compare compares two values of the same type. For values of different types the result
+// is undefined.
 func compare(op string, a, b any) any {
 	switch a := a.(type) {
 	case nil:
@@ -104,7 +105,7 @@ func compare(op string, a, b any) any {
 	return undefined{}
 }
 
-// order returns -1, 0 or 1 as a is less than, equal to or greater than b.
+// order returns -1 if a is less than b, 0 if they are equal, and 1 if a is greater.
 func order(a, b float64) int {
 	switch {
 	case a < b:
@@ -122,7 +123,8 @@ func number(b bool) float64 {
 	return 0
 }
 
-// compared reports whether the operator holds for operands whose order is c.
+// compared reports whether a comparison is true. c is -1, 0 or 1 if the left operand is
+// less than, equal to or greater than the right.
 func compared(op string, c int) bool {
 	switch op {
 	case "=":
@@ -155,7 +157,8 @@ func in(e *query.In, document map[string]any) any {
 	return result
 }
 
-// call evaluates a function call. String functions of other values are undefined.
+// call evaluates a function call. If an argument of a string function is not a string,
+// the result is undefined.
 func call(name string, args []any) any {
 	x := args[0]
 	_, isUndefined := x.(undefined)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzParse checks that Parse returns for every text, that the position of an
-// error lies within the text, and that every parsed query compiles to SQL.
+// FuzzParse parses arbitrary texts. Parse must always return, and the position of an
+// error must lie within the text. Every parsed query must compile to SQL.
 func FuzzParse(f *testing.F) {
 	for _, q := range queries {
 		f.Add(q.text)
@@ -27,8 +27,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzParseCondition checks that every parsed condition compiles to SQL, and that
-// parentheses around a whole condition do not change its tree.
+// FuzzParseCondition parses arbitrary conditions. Every parsed condition must compile to
+// SQL, and parentheses around the whole condition must not change its tree.
 func FuzzParseCondition(f *testing.F) {
 	for _, text := range []string{"*", "tags.a = 1", "a IN ['x', 1] OR NOT (b)", "SELECT * FROM devices", "WHERE a = 1"} {
 		f.Add(text)
@@ -54,7 +54,7 @@ func FuzzParseCondition(f *testing.F) {
 	})
 }
 
-// isBoundError reports whether a query was refused for its size alone.
+// isBoundError reports whether a query was refused only because of its size.
 func isBoundError(err error) bool {
 	for _, bound := range []string{"bytes", "nested too deep", "comparisons"} {
 		if strings.Contains(err.Error(), bound) {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// outline writes a parsed query in the notation that the tests use: columns as
-// name=value, operators before their operands in parentheses, and the names of a
-// path joined by '/'.
+// outline returns a parsed query in a short notation for tests: columns as name=value,
+// each operator before its operands in parentheses, and the names of a path joined by
+// '/'.
 func outline(q *Query) string {
 	var b strings.Builder
 	if q.Top > 0 {
@@ -34,7 +34,7 @@ func outline(q *Query) string {
 	return b.String()
 }
 
-// outlineExpr writes one expression in the notation of outline.
+// outlineExpr returns one expression in the notation of the function outline.
 func outlineExpr(e Expr) string {
 	switch e := e.(type) {
 	case *Literal:
@@ -77,7 +77,7 @@ func outlineExpr(e Expr) string {
 	panic(fmt.Sprintf("unknown node %T", e))
 }
 
-// list writes an operator and its operands in parentheses.
+// list returns an operator followed by its operands in parentheses.
 func list(operator string, operands ...Expr) string {
 	text := "(" + operator
 	for _, e := range operands {

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// queries has texts and the trees that they are parsed to, in the notation of
+// queries maps the text of a query to its syntax tree, in the notation of the function
 // outline.
 var queries = []struct{ text, want string }{
 	{"SELECT * FROM devices", "* FROM devices"},
@@ -93,9 +93,9 @@ func TestParseCondition(t *testing.T) {
 	}
 }
 
-// TestErrors compares the message for each mistake with testdata/errors.golden. Each
-// line of testdata/errors.txt is a query, in which \n stands for a line break. A leading
-// '?' marks the condition of a job.
+// TestErrors compares error messages with testdata/errors.golden. Each line of
+// testdata/errors.txt is a query with a mistake; \n in it is a line break. A line that
+// begins with '?' is the condition of a job.
 func TestErrors(t *testing.T) {
 	input, err := os.ReadFile(filepath.Join("testdata", "errors.txt"))
 	if err != nil {
@@ -186,7 +186,7 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// walk visits a tree from its root, operators before their operands.
+// walk visits all nodes of a syntax tree. It visits an operator before its operands.
 func walk(e Expr, visit func(Expr)) {
 	visit(e)
 	switch e := e.(type) {

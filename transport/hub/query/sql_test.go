@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestNothingOfTheTextIsInTheSQL checks that text of a query reaches SQLite only as
-// bound parameters.
+// TestNothingOfTheTextIsInTheSQL checks that no part of a query's text becomes part of
+// the SQL. The text must be in bound parameters only.
 func TestNothingOfTheTextIsInTheSQL(t *testing.T) {
 	const mark = "xyzzy"
 	for _, text := range []string{

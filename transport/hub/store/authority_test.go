@@ -42,7 +42,8 @@ func TestAuthorities(t *testing.T) {
 		return cert
 	}
 
-	// want compares the result of a step with an error code, or with success for "".
+	// want checks the result of a step. An empty code means that the step must succeed;
+	// otherwise it must fail with the code.
 	want := func(what string, err error, code iothub.Code) {
 		t.Helper()
 		if code == "" && err != nil || code != "" && !errors.Is(err, &iothub.Error{Code: code}) {

@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fleet opens a store with n devices, 50 in each building. Their twins are as large as
-// those of real gateways.
+// fleet opens a store with n devices, 50 in each building. The twins have the size of
+// real gateways' twins.
 func fleet(b *testing.B, n int) *Store {
 	b.Helper()
 	s, err := Open(filepath.Join(b.TempDir(), "hub.db"))
@@ -41,7 +41,7 @@ func fleet(b *testing.B, n int) *Store {
 	return s
 }
 
-// reportOf returns a report like that of latchd.
+// reportOf returns a patch of reported properties like that of latchd.
 func reportOf(position string) iothub.Object {
 	o, err := iothub.ParseObject([]byte(`{"lock":{"driver":"mock","mode":"hold","position":"` + position + `","source":"sensor","confirmed":true,
 		"changedAt":"2026-11-23T22:38:00Z","lastCommand":{"name":"lockDoor","reason":"evening","at":"2026-11-23T22:38:00Z","status":200}},
@@ -53,7 +53,8 @@ func reportOf(position string) iothub.Object {
 	return o
 }
 
-// each calls do for 0 to n-1, up to 400 calls at a time, and waits for all of them.
+// each calls do for the numbers 0 to n-1, up to 400 at the same time. It waits until all
+// calls have returned.
 func each(tb testing.TB, n int, do func(i int) error) {
 	tb.Helper()
 	var wg sync.WaitGroup
@@ -74,7 +75,8 @@ func each(tb testing.TB, n int, do func(i int) error) {
 	wg.Wait()
 }
 
-// BenchmarkReport measures one durable report while many devices report at once.
+// BenchmarkReport measures the time of one durable report while many devices report at
+// once.
 func BenchmarkReport(b *testing.B) {
 	const devices = 1000
 	s := fleet(b, devices)
@@ -89,7 +91,7 @@ func BenchmarkReport(b *testing.B) {
 	})
 }
 
-// BenchmarkUpdateTwinAsync measures one device of a twin job.
+// BenchmarkUpdateTwinAsync measures a twin job's time per device.
 func BenchmarkUpdateTwinAsync(b *testing.B) {
 	const devices = 1000
 	s := fleet(b, devices)
@@ -109,7 +111,7 @@ func BenchmarkUpdateTwinAsync(b *testing.B) {
 	wg.Wait()
 }
 
-// BenchmarkQueryTwins measures queries of 10,000 twins.
+// BenchmarkQueryTwins measures queries over 10,000 twins.
 func BenchmarkQueryTwins(b *testing.B) {
 	s := fleet(b, 10_000)
 	for _, text := range []string{

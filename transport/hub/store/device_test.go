@@ -193,8 +193,8 @@ func TestDevicesAndStatistics(t *testing.T) {
 	}
 }
 
-// TestSetConnection checks that a device keeps the model that it announced at its
-// connection when it disconnects.
+// TestSetConnection checks that a device's model is kept when the device disconnects.
+// The device announced the model when it connected.
 func TestSetConnection(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

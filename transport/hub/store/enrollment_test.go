@@ -22,7 +22,8 @@ func TestEnrollments(t *testing.T) {
 	put := func(group bool, id, body, ifMatch string) (string, error) {
 		return s.PutEnrollment(ctx, Enrollment{Group: group, ID: id, Body: []byte(body)}, ifMatch)
 	}
-	// want compares the result of a step with an error code, or with success for "".
+	// want checks the result of a step. An empty code means that the step must succeed;
+	// otherwise it must fail with the code.
 	want := func(what string, err error, code iothub.Code) {
 		t.Helper()
 		if code == "" && err != nil || code != "" && !errors.Is(err, &iothub.Error{Code: code}) {
@@ -60,8 +61,8 @@ func TestEnrollments(t *testing.T) {
 	}
 }
 
-// TestMigrationFromVersion1 checks that a file of the first release gets the new tables
-// and settings, and keeps its own.
+// TestMigrationFromVersion1 checks that a database file of the first release gets the
+// new tables and settings, and keeps its old data.
 func TestMigrationFromVersion1(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hub.db")
@@ -79,7 +80,7 @@ func TestMigrationFromVersion1(t *testing.T) {
 	}
 
 	var scope string
-	for i := range 2 { // the second Open finds a migrated file
+	for i := range 2 { // the second Open opens a migrated file
 		s, err := Open(path)
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// parse parses a query that must be valid.
+// parse parses a query, which must be valid.
 func parse(t *testing.T, text string) *query.Query {
 	t.Helper()
 	q, err := query.Parse(text)
@@ -92,14 +92,14 @@ func TestQueryTwinsProjections(t *testing.T) {
 			t.Errorf("%s: error %v, next page %q", c.text, err, next)
 			continue
 		}
-		// The texts are joined, because encoding/json would escape them.
+		// Join the rows as text, because encoding/json would escape characters in them.
 		if got := "[" + strings.Join(texts(rows), ",") + "]"; got != c.want {
 			t.Errorf("%s\nreturns %s\nwant    %s", c.text, got, c.want)
 		}
 	}
 }
 
-// texts returns rows as strings.
+// texts converts rows of JSON to strings.
 func texts(rows []json.RawMessage) []string {
 	var list []string
 	for _, r := range rows {
@@ -108,8 +108,8 @@ func texts(rows []json.RawMessage) []string {
 	return list
 }
 
-// TestQueryTwinsReturnsWholeTwins checks that SELECT * returns the same documents as
-// Twin.
+// TestQueryTwinsReturnsWholeTwins checks that SELECT * returns a twin in the same form
+// as the method Twin.
 func TestQueryTwinsReturnsWholeTwins(t *testing.T) {
 	t.Parallel()
 	s := site(t)
@@ -148,7 +148,7 @@ func TestQueryDeviceJobs(t *testing.T) {
 
 	for _, c := range []struct {
 		where string
-		want  []int // indexes in the list above
+		want  []int // indexes in the list of rows above
 	}{
 		{"devices.jobs.jobId = 'lock'", []int{0, 1, 2}},
 		{"devices.jobs.deviceId = 'door-1' AND devices.jobs.jobType = 'scheduleUpdateTwin'", []int{3}},
@@ -248,7 +248,8 @@ func TestContinuationOfAnotherQueryIsRefused(t *testing.T) {
 	wantCode(t, err, iothub.CodeArgumentInvalid)
 }
 
-// TestPageIsBoundedInBytes checks that large rows end a page before it has maxRows rows.
+// TestPageIsBoundedInBytes checks that a page of large rows ends before it has maxRows
+// rows.
 func TestPageIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -309,8 +310,8 @@ func TestSelectDeviceIDs(t *testing.T) {
 	}
 }
 
-// TestIndexesAreUsed checks that conditions on the device id and the connection state do
-// not read every twin.
+// TestIndexesAreUsed checks that SQLite uses an index for conditions on the device id
+// and the connection state.
 func TestIndexesAreUsed(t *testing.T) {
 	t.Parallel()
 	s := site(t)
@@ -340,15 +341,15 @@ func TestIndexesAreUsed(t *testing.T) {
 	}
 }
 
-// TestQueryTwinsTopAndGroupsInPages checks that TOP limits the rows of all pages together,
-// and that the rows of groups are divided into pages.
+// TestQueryTwinsTopAndGroupsInPages checks that TOP limits the total number of rows on
+// all pages. It also checks that the rows of groups are divided into pages.
 func TestQueryTwinsTopAndGroupsInPages(t *testing.T) {
 	t.Parallel()
 	s := site(t)
 	for _, c := range []struct {
 		text string
 		size int
-		want string // the pages, separated by spaces
+		want string // expected pages, separated by spaces
 	}{
 		{"SELECT TOP 3 deviceId AS d FROM devices", 2, `[{"d":"door-1"} {"d":"door-2"}] [{"d":"door-3"}]`},
 		{"SELECT TOP 2 deviceId AS d FROM devices", 2, `[{"d":"door-1"} {"d":"door-2"}]`},

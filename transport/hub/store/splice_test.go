@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// stampMetadata does the same as spliceMetadata, but on decoded objects.
+// stampMetadata gives the same result as spliceMetadata, but works on decoded objects.
 func stampMetadata(metadata, patch map[string]any, stamps map[string]any) {
 	for k, v := range stamps {
 		metadata[k] = v
@@ -33,8 +33,8 @@ func stampMetadata(metadata, patch map[string]any, stamps map[string]any) {
 	}
 }
 
-// FuzzSplice applies three patches one after the other and checks that the spliced texts
-// decode to the same values as objects that are merged in memory.
+// FuzzSplice applies three patches to a JSON text, one after the other. The results must
+// be the same as those of merging decoded objects.
 func FuzzSplice(f *testing.F) {
 	for _, seed := range [][3]string{
 		{`{"a":1,"b":{"c":[1,{"d":"}"}],"e":"\"\\"}}`, `{"b":{"c":null,"f":{"g":null}}}`, `{"b":7,"a":null}`},
@@ -74,7 +74,7 @@ func FuzzSplice(f *testing.F) {
 				if g, w := jsonOf(t, got), jsonOf(t, c.want); g != w {
 					t.Fatalf("after patch %d: %s\nwant %s", i+1, g, w)
 				}
-				// The next splice relies on text without blanks.
+				// The next splice requires a text without blanks.
 				var compact bytes.Buffer
 				if err := json.Compact(&compact, []byte(c.text)); err != nil || compact.String() != c.text {
 					t.Fatalf("%s has blanks between its tokens (%v)", c.text, err)

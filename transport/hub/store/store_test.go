@@ -20,16 +20,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// epoch is the constant time of the tests' clock.
+// epoch is the time that the clock of the tests always shows.
 var epoch = time.Date(2026, 11, 23, 22, 38, 0, 123456000, time.UTC)
 
-// newStore opens a store in its own directory. The store's clock always shows epoch.
+// newStore opens a store in a new directory. The store's clock always shows epoch.
 func newStore(t *testing.T) *Store {
 	t.Helper()
 	return reopen(t, filepath.Join(t.TempDir(), "hub.db"))
 }
 
-// reopen opens the store at path and closes it at the end of the test.
+// reopen opens the store at path and closes the store at the end of the test.
 func reopen(t *testing.T, path string) *Store {
 	t.Helper()
 	s, err := open(path, func() time.Time { return epoch })
@@ -54,7 +54,7 @@ func createDevices(t *testing.T, s *Store, ids ...string) {
 	}
 }
 
-// wantCode fails unless err is a refusal with the code.
+// wantCode checks that err is a refusal with the given code.
 func wantCode(t *testing.T, err error, code iothub.Code) {
 	t.Helper()
 	if !errors.Is(err, &iothub.Error{Code: code}) {
@@ -192,7 +192,7 @@ func TestFailedWriteUndoesOnlyItsOwnChanges(t *testing.T) {
 			case 1:
 				return refusal
 			case 2:
-				_, err := tx.Exec(`INSERT INTO sessions VALUES ('a', '{}')`) // the id exists
+				_, err := tx.Exec(`INSERT INTO sessions VALUES ('a', '{}')`) // this id already exists
 				return err
 			}
 			return nil
@@ -215,8 +215,8 @@ func TestFailedWriteUndoesOnlyItsOwnChanges(t *testing.T) {
 	}
 }
 
-// blockWriter blocks the writer until release is called. All writes that are queued in
-// the meantime share the next batch.
+// blockWriter blocks the store's writer until release is called. All writes that are
+// queued meanwhile are in the next batch.
 func blockWriter(s *Store) (release func()) {
 	started, blocked := make(chan struct{}), make(chan struct{})
 	s.UpdateAsync(func(*sql.Tx) error { close(started); <-blocked; return nil }, nil)
@@ -238,7 +238,7 @@ func TestUpdateAsyncKeepsOrderAndAnswersAfterCommit(t *testing.T) {
 			return err
 		}, func(err error) {
 			order = append(order, i)
-			// Another connection sees only committed writes.
+			// Another connection must see only committed writes.
 			var exists bool
 			if err := s.DB().QueryRow(`SELECT EXISTS (SELECT 1 FROM sessions WHERE client_id = printf('%05d', ?))`, i).Scan(&exists); err != nil || !exists {
 				t.Errorf("write %d was answered before it was committed (%v)", i, err)
@@ -328,8 +328,8 @@ func TestFileIsDurable(t *testing.T) {
 	}
 }
 
-// TestBrokenTransactionFailsItsWholeBatch checks that a write that breaks the transaction
-// makes every write of its batch fail, and that the writer continues with later writes.
+// TestBrokenTransactionFailsItsWholeBatch runs a write that breaks its transaction.
+// Every write of the batch must fail, and the writer must go on with later writes.
 func TestBrokenTransactionFailsItsWholeBatch(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

@@ -37,7 +37,7 @@ func jsonOf(t *testing.T, v any) string {
 	return string(text)
 }
 
-// updated is the $lastUpdated of a change at epoch.
+// updated is the value of $lastUpdated for a change at the time epoch.
 const updated = `"$lastUpdated":"2026-11-23T22:38:00.123Z"`
 
 func TestNewTwin(t *testing.T) {
@@ -63,8 +63,8 @@ func TestNewTwin(t *testing.T) {
 	}
 }
 
-// TestUpdateTwin checks the versions, the metadata and the device's message after each of
-// several updates of one twin.
+// TestUpdateTwin applies several updates to one twin. After each, it checks the
+// versions, the metadata and the message for the device.
 func TestUpdateTwin(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -314,7 +314,7 @@ func TestUpdateTwinAsyncReturnsTheMessageForTheDevice(t *testing.T) {
 	wantCode(t, update("door-1", `{"tags":{"a.b":1}}`).err, iothub.CodeArgumentInvalid)
 }
 
-// TestConcurrentTwinWrites checks that each of many concurrent writes increments the
+// TestConcurrentTwinWrites runs many writes at the same time. Each must increment the
 // versions by one.
 func TestConcurrentTwinWrites(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// clock is a simulated clock. Tests advance it.
+// clock is a simulated clock, which only a test advances.
 type clock struct{ now time.Time }
 
 func (c *clock) read() time.Time         { return c.now }
@@ -25,8 +25,8 @@ func start(t *testing.T, tier string, units int) (*throttle.Throttle, *clock) {
 	return throttle.New(limits, units, c.read), c
 }
 
-// TestRates checks that a full bucket allows one minute's worth of operations at
-// once, and then ten minutes' worth in the next ten minutes.
+// TestRates checks that a full bucket allows one minute's worth of operations at once.
+// In the following ten minutes it must allow ten minutes' worth.
 func TestRates(t *testing.T) {
 	t.Parallel()
 
@@ -35,7 +35,7 @@ func TestRates(t *testing.T) {
 		tier   string
 		units  int
 		kind   throttle.Kind
-		minute int // documented limit per minute
+		minute int // limit per minute in IoT Hub's documentation
 	}{
 		{F1, 1, throttle.Registry, 100},
 		{S1, 1, throttle.Registry, 100},
@@ -96,7 +96,8 @@ func TestRefusal(t *testing.T) {
 	if err := th.Take(throttle.Registry, 50); err != nil {
 		t.Fatal(err)
 	}
-	// This is the documentation's example: two bulk changes of 50 devices per minute.
+	// IoT Hub's documentation has this example: two bulk changes of 50 devices per
+	// minute.
 	err := th.Take(throttle.Registry, 50)
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok || refusal.Status != 429 || refusal.Code.Number() != 429001 || refusal.RetryAfter != 30*time.Second ||
