@@ -49,6 +49,7 @@ type listedDevice struct {
 	ConnectionState  string        `json:"connectionState"`
 	LastActivityTime *time.Time    `json:"lastActivityTime,omitempty"`
 	Position         string        `json:"position,omitempty"` // the position that the door's lock reported
+	Secured          *bool         `json:"secured,omitempty"`  // whether the door reported that it is locked and not open; nil if it did not report this
 	Tags             iothub.Object `json:"tags,omitempty"`
 }
 
@@ -68,7 +69,7 @@ func runDeviceList(ctx context.Context, o *deviceListOptions) error {
 	return printList(o.app, devices, func() *ui.Table {
 		t := &ui.Table{Head: []string{"DEVICE", "STATUS", "CONNECTION", "DOOR", "LAST SEEN", "TAGS"}, Optional: []int{5, 4, 1}}
 		for _, d := range devices {
-			t.Add(d.DeviceID, d.Status, d.ConnectionState, orDash(d.Position), o.app.localTime(d.LastActivityTime), objectText(d.Tags))
+			t.Add(d.DeviceID, d.Status, d.ConnectionState, doorText(d), o.app.localTime(d.LastActivityTime), objectText(d.Tags))
 		}
 		return t
 	})
@@ -100,6 +101,7 @@ func (o *deviceListOptions) list(ctx context.Context) ([]listedDevice, error) {
 			ConnectionState:  twin.ConnectionState,
 			LastActivityTime: timeOrNil(twin.LastActivityTime),
 			Position:         position(twin),
+			Secured:          secured(twin),
 			Tags:             twin.Tags,
 		})
 		if o.limit > 0 && len(devices) == o.limit {
@@ -116,6 +118,27 @@ func position(twin iothub.Twin) string {
 	text, _ := lock["position"].(string)
 
 	return text
+}
+
+// secured returns whether the door reported that it is locked and not open. It returns nil
+// if the door did not report this.
+func secured(twin iothub.Twin) *bool {
+	lock, _ := twin.Properties.Reported["lock"].(map[string]any)
+	if yes, ok := lock["secured"].(bool); ok {
+		return &yes
+	}
+
+	return nil
+}
+
+// doorText returns the position of a door's lock for a table. It marks a locked door that
+// is not secured, because the door is open.
+func doorText(d listedDevice) string {
+	if d.Position == "locked" && d.Secured != nil && !*d.Secured {
+		return "locked, not secured"
+	}
+
+	return orDash(d.Position)
 }
 
 // objectText returns an object as JSON on one line. An empty object gives a dash.

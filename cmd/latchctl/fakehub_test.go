@@ -23,6 +23,7 @@ const fakeHost = "hub.example"
 // fakeDevice is a device of the fake hub. Does names its reaction to a method:
 //
 //	ok       it succeeds
+//	ajar     its bolt is locked, but its door is open
 //	drift    it answers with a success, but does not stay locked
 //	jam      it answers with the status 500
 //	offline  it is not connected; an empty Does means the same
@@ -330,7 +331,11 @@ func (h *fakeHub) deleteDevice(w http.ResponseWriter, r *http.Request) {
 
 func (d *fakeDevice) twin() iothub.Twin {
 	desired := d.desired.Merge(iothub.Object{"$version": d.version, "$metadata": iothub.Object{}})
-	reported := iothub.Object{"lock": map[string]any{"position": "locked"}, "$version": 1}
+	lock := map[string]any{"position": "locked"}
+	if d.Does == "ajar" {
+		lock["secured"] = false
+	}
+	reported := iothub.Object{"lock": lock, "$version": 1}
 	return iothub.Twin{DeviceID: d.ID, ETag: "AAAA", Status: d.identity.Status, ConnectionState: d.identity.ConnectionState, Version: d.version + 1,
 		Tags: d.Tags, Properties: iothub.TwinProperties{Desired: desired, Reported: reported}}
 }

@@ -17,7 +17,8 @@ import (
 const doorQuery = "SELECT deviceId, status, connectionState, " +
 	"properties.reported.lock.position AS position, properties.reported.lock.source AS source, " +
 	"properties.reported.lock.confirmed AS confirmed, properties.reported.lock.fault AS fault, " +
-	"properties.reported.door.open AS doorOpen, " +
+	"properties.reported.lock.secured AS secured, properties.reported.lock.pending AS pending, properties.reported.lock.lockdown AS lockdown, " +
+	"properties.reported.door.open AS doorOpen, properties.reported.door.forced AS forced, properties.reported.door.heldOpen AS heldOpen, " +
 	"tags.building AS tagBuilding, tags.floor AS tagFloor, tags.room AS tagRoom, " +
 	"properties.desired.building AS desiredBuilding, properties.desired.floor AS desiredFloor, properties.desired.room AS desiredRoom, " +
 	"properties.reported.building AS reportedBuilding, properties.reported.floor AS reportedFloor, properties.reported.room AS reportedRoom " +
@@ -37,6 +38,11 @@ type door struct {
 	Confirmed bool   `json:"confirmed,omitempty"` // the bolt sensor confirmed the last command
 	Fault     string `json:"fault,omitempty"`     // fault that the device reports
 	Open      bool   `json:"open,omitempty"`      // the door sensor says that the door is open
+	Insecure  bool   `json:"insecure,omitempty"`  // the device says that the door is not secured: not locked, or open
+	Pending   string `json:"pending,omitempty"`   // what a promised lock waits for: door or exit
+	Lockdown  bool   `json:"lockdown,omitempty"`  // the door is in lockdown
+	Forced    bool   `json:"forced,omitempty"`    // the door was opened although it was locked
+	HeldOpen  bool   `json:"heldOpen,omitempty"`  // the door has been open for too long
 	Connected bool   `json:"connected"`
 	Disabled  bool   `json:"disabled,omitempty"`
 }
@@ -65,6 +71,11 @@ func parseDoor(row json.RawMessage) (door, error) {
 		Confirmed: scalar(v["confirmed"]) == "true",
 		Fault:     shown(scalar(v["fault"])),
 		Open:      scalar(v["doorOpen"]) == "true",
+		Insecure:  scalar(v["secured"]) == "false",
+		Pending:   shown(scalar(v["pending"])),
+		Lockdown:  scalar(v["lockdown"]) == "true",
+		Forced:    scalar(v["forced"]) == "true",
+		HeldOpen:  scalar(v["heldOpen"]) == "true",
 		Connected: scalar(v["connectionState"]) == iothub.Connected,
 		Disabled:  scalar(v["status"]) == iothub.Disabled,
 		Building:  placeOf(v["reportedBuilding"], v["desiredBuilding"], v["tagBuilding"]),

@@ -3,7 +3,7 @@
 // visible part of the page.
 
 import { h, icon, plural, quote, setText } from './dom.js';
-import { positionOf, positionText, tally } from './state.js';
+import { pendingText, positionOf, positionText, tally, toneOf } from './state.js';
 
 const chunkRows = 50;
 const maxIdLength = 7000; // total length of the ticked ids; a hub refuses queries of more than 8192 characters
@@ -260,7 +260,7 @@ class Chunk {
 function fill(row, door) {
   const [, , room, position, remark, link] = row.children;
   room.replaceChildren(door.room.text ? `Room ${door.room.text}` : '');
-  position.className = `position is-${positionOf(door)}`;
+  position.className = `position is-${toneOf(door)}`;
   position.replaceChildren(icon(positionOf(door)), positionText(door), door.assumed && door.position ? h('small', {}, 'assumed') : '');
   remark.replaceChildren(...remarks(door));
   link.className = `link ${door.connected ? 'is-online' : 'is-offline'}`;
@@ -272,7 +272,10 @@ export function remarks(door) {
   const pending = ['building', 'floor', 'room'].filter((p) => door[p].pending);
   return [
     door.fault && h('span', { class: 'fault' }, door.fault),
-    door.open && h('span', { class: 'note' }, icon('open'), 'Door open'),
+    door.forced && h('span', { class: 'fault' }, 'Forced open'),
+    door.open && h('span', { class: 'note' }, icon('open'), door.heldOpen ? 'Door held open' : 'Door open'),
+    door.pending && h('span', { class: 'note' }, pendingText(door.pending)),
+    door.lockdown && h('span', { class: 'note' }, 'Lockdown'),
     door.disabled && h('span', { class: 'note' }, 'Disabled'),
     pending.length > 0 && h('span', { class: 'note' }, `${pending.join(', ')} not applied yet`),
   ].filter(Boolean);

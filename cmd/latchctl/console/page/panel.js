@@ -2,7 +2,7 @@
 
 import { $, announce, count, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
-import { positionOf, positionText } from './state.js';
+import { positionOf, positionText, toneOf } from './state.js';
 import { remarks } from './list.js';
 
 const panel = () => $('panel');
@@ -48,7 +48,7 @@ export function doorFacts(door, twin) {
   const system = object(r.system);
 
   return [
-    h('p', { class: `big position is-${positionOf(door)}` }, icon(positionOf(door)), positionText(door),
+    h('p', { class: `big position is-${toneOf(door)}` }, icon(positionOf(door)), positionText(door),
       door.position && h('small', {}, door.assumed ? 'assumed, no bolt sensor' : 'from the bolt sensor')),
     remarks(door).length > 0 && h('p', { class: 'remark' }, remarks(door)),
     h('dl', {},

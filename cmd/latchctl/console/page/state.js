@@ -13,9 +13,24 @@ export const positions = {
 // positionOf returns a door's position, or 'unknown' if the door has not reported one.
 export const positionOf = (door) => positions[door.position] ? door.position : 'unknown';
 
-export const positionText = (door) => door.position ? positions[positionOf(door)] : 'Not reported';
+// isLockedOpen returns true for a door whose bolt is out although the door is open. It does
+// not count as safe.
+const isLockedOpen = (door) => door.position === 'locked' && Boolean(door.insecure);
 
-const isFaulty = (door) => door.position === 'jammed' || Boolean(door.fault);
+// toneOf returns the position whose colour a door has.
+export const toneOf = (door) => isLockedOpen(door) ? 'unlocked' : positionOf(door);
+
+export const positionText = (door) => {
+  if (isLockedOpen(door)) return 'Locked, not secured';
+  return door.position ? positions[positionOf(door)] : 'Not reported';
+};
+
+// pendingText says what a promised lock waits for.
+export const pendingText = (pending) => ({
+  door: 'Locks when the door is closed', exit: 'Locks behind somebody who is leaving',
+})[pending] ?? `Lock waits for ${pending}`;
+
+const isFaulty = (door) => door.position === 'jammed' || Boolean(door.fault) || Boolean(door.forced);
 
 const position = 'properties.reported.lock.position';
 
@@ -28,7 +43,7 @@ export const kinds = [
   { name: 'unlocked', icon: 'unlocked', text: 'Unlocked', where: `${position} = 'unlocked'`, is: (d) => d.position === 'unlocked' },
   {
     name: 'jammed', icon: 'jammed', text: 'Faulty', is: isFaulty,
-    where: `${position} = 'jammed' OR IS_DEFINED(properties.reported.lock.fault)`,
+    where: `${position} = 'jammed' OR IS_DEFINED(properties.reported.lock.fault) OR properties.reported.door.forced = true`,
   },
   {
     name: 'unknown', icon: 'unknown', text: 'Unknown', is: (d) => !['locked', 'unlocked', 'jammed'].includes(d.position),
