@@ -21,23 +21,23 @@ const (
 	exitTimedOut = 5 // latchctl stopped waiting; the outcome is unknown
 )
 
-// exitStatus is an error that only carries an exit status. The command that returns
-// it has already printed what happened.
+// exitStatus is an error that carries only an exit status. The command that returns it
+// has already printed the result.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// usageError reports a wrong command line.
+// usageError is a mistake in the command line.
 type usageError struct {
-	command string // the command whose --help is recommended; empty means none
+	command string // command whose --help the message recommends; empty for none
 	err     error
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// unknownOutcome reports that a request failed after it was sent: the hub may have
-// carried it out.
+// unknownOutcome means that latchctl sent a request and got no answer. The hub may have
+// executed the request.
 type unknownOutcome struct{ err error }
 
 func (e *unknownOutcome) Error() string { return e.err.Error() }
@@ -48,8 +48,8 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
 }
 
-// report prints err on one line and returns the exit status for it. No other
-// function prints a command's error or chooses its exit status.
+// report prints a command's error on one line and returns its exit status. No other
+// function prints the error of a command or chooses its exit status.
 func (a *app) report(err error) int {
 	if err == nil {
 		return exitOK
@@ -95,8 +95,8 @@ func hasHubStatus(err error, status int) bool {
 	return ok && refusal.Status == status
 }
 
-// refusalHint returns a remedy for a request that the hub refused, or an empty text
-// if the hub's own message is enough.
+// refusalHint returns a remedy for a request that the hub refused. It returns "" if the
+// hub's own message is enough.
 func (a *app) refusalHint(e *iothub.Error) string {
 	quota := e.Code == iothub.CodeQuotaExceeded || e.Code == iothub.CodeJobQuotaExceeded
 
@@ -119,7 +119,7 @@ func (a *app) refusalHint(e *iothub.Error) string {
 }
 
 // jobExitStatus returns the exit status of a job that has ended, as an error. It
-// returns nil if all devices succeeded.
+// returns nil if all devices of the job succeeded.
 func jobExitStatus(r watch.Report) error {
 	switch {
 	case r.Job.Status == iothub.JobFailed || r.Job.Status == iothub.JobCancelled:

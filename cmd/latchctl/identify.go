@@ -11,12 +11,14 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBy is the maximum length of the member "by" of a door's command, in bytes.
+// maxBy is the maximum length of a technician's login in a door's command, in bytes.
+// The payload has the login in its member "by".
 const maxBy = 64
 
-// by returns the login of the technician, for the member "by" of a door's command: the
-// account at Entra ID, else user@host of this computer. It returns "" if the config file
-// says identify = false. The login is only a claim: any client can send any text.
+// by returns the technician's login, which the member "by" of a door's command states.
+// It is the account at Entra ID, else user@host of this computer. It is "" if the
+// config file says identify = false. The door cannot verify the login, because any
+// client can send any text.
 func (a *app) by(ctx context.Context) string {
 	if !a.identify {
 		return ""
@@ -33,8 +35,8 @@ func (a *app) by(ctx context.Context) string {
 	return claimOf(login)
 }
 
-// claimOf returns a login as doors accept it: on one line, and at most maxBy bytes of whole
-// characters.
+// claimOf returns a login in the form that doors accept: one line of at most maxBy
+// bytes. It does not cut a character in half.
 func claimOf(login string) string {
 	claim := ui.Clean(login)
 	if len(claim) > maxBy {
@@ -44,8 +46,8 @@ func claimOf(login string) string {
 	return claim
 }
 
-// localLogin returns user@host of this process, or only one of both if the other is not
-// known.
+// localLogin returns user@host of this process. If the user or the host name is not
+// known, it returns only the other one.
 func localLogin() string {
 	name := ""
 	if u, err := user.Current(); err == nil {
@@ -63,8 +65,9 @@ func localLogin() string {
 	return name + "@" + host
 }
 
-// identifyAgain returns the payload of an earlier command with the login of the technician
-// who repeats it. It changes only a payload that names somebody.
+// identifyAgain returns the payload of an earlier command for a retry: it replaces the
+// login in the payload by the login of the technician who retries. A payload without a
+// login stays the same.
 func identifyAgain(m iothub.MethodRequest, by string) json.RawMessage {
 	payload, err := iothub.ParseObject(m.Payload)
 	if _, named := payload["by"]; err != nil || !named || m.MethodName != lockDoor && m.MethodName != unlockDoor {

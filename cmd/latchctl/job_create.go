@@ -12,17 +12,17 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// The pauses between retries, while the hub is at its limit on active jobs, start at
-// firstRetryPause and double up to lastRetryPause.
+// While the hub is at its limit on active jobs, latchctl retries. The pause before a
+// retry starts at firstRetryPause and doubles up to lastRetryPause.
 const (
 	firstRetryPause = time.Second
 	lastRetryPause  = 15 * time.Second
 )
 
-// createJob creates a job at the hub. While the hub is at its limit on active jobs,
-// it retries until wait is over; with a wait of 0 it returns an error that offers
-// --wait. The second result is the rest of wait, at least one second because 0 would
-// mean without limit.
+// createJob creates a job on the hub. While the hub is at its limit on active jobs, it
+// retries for up to wait. With a wait of 0 it does not retry, and returns an error that
+// recommends --wait. The second result is the rest of wait: at least one second,
+// because 0 would mean no limit.
 func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job, wait seconds) (iothub.Job, seconds, error) {
 	limit := time.Duration(wait) * time.Second
 	begin := a.now()
@@ -54,9 +54,9 @@ func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job
 	}
 }
 
-// tooManyJobs reports whether the hub refused a job because of the number of other
-// jobs. It returns false after a lost answer, because then the refused job may
-// itself be one of the active jobs.
+// tooManyJobs reports whether the hub refused a job because too many other jobs are
+// active. It returns false if the answer to an earlier attempt was lost, because one of
+// the active jobs may then be the job itself.
 func tooManyJobs(err error) bool {
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok || isError[*rest.NetworkError](err) {
@@ -66,8 +66,8 @@ func tooManyJobs(err error) bool {
 	return refusal.Code == iothub.CodeTooManyJobs || refusal.Code == iothub.CodeJobQuotaExceeded
 }
 
-// explainCreateError adds to an error of CreateJob what it means for the job, and
-// the remedy.
+// explainCreateError adds a remedy to an error of CreateJob, and whether the hub may
+// run the job in spite of the error.
 func explainCreateError(job iothub.Job, err error) error {
 	network, isNetwork := errors.AsType[*rest.NetworkError](err)
 

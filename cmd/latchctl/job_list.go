@@ -96,8 +96,8 @@ func runJobList(ctx context.Context, o *jobListOptions) error {
 	return printList(o.app, jobs, func() *ui.Table { return o.app.jobTable(jobs) })
 }
 
-// jobTable returns a table with the hub's own counts. The column ANSWERED counts all
-// devices that answered, including those that refused the method.
+// jobTable returns a table of jobs with the hub's own counts. The column ANSWERED
+// counts all devices that answered, including those that refused the method.
 func (a *app) jobTable(jobs []iothub.Job) *ui.Table {
 	t := &ui.Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "ANSWERED", "FAILED", "WHAT"}, Optional: []int{4, 6, 2}}
 
@@ -114,7 +114,7 @@ func (a *app) jobTable(jobs []iothub.Job) *ui.Table {
 	return t
 }
 
-// jobWork names what a job does: the method's name, or "twin update".
+// jobWork describes what a job does: it returns the method's name, or "twin update".
 func jobWork(job iothub.Job) string {
 	switch {
 	case job.CloudToDeviceMethod != nil:

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// retryChunk is the maximum number of devices that one condition names. Even with
-// ids of the maximum length, such a condition fits into a request.
+// retryChunk is the maximum number of device ids in one condition. Even if all ids have
+// the maximum length, the condition fits into a request.
 const retryChunk = 100
 
 type jobRetryOptions struct {
@@ -97,8 +97,8 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 	return o.retry(ctx, client, job, devices, op)
 }
 
-// failedDevices returns the devices that did not succeed and that the registry still
-// has. It leaves out pending devices, which have promised to act without a new command.
+// failedDevices returns the devices that did not succeed and that are still in the
+// registry. It leaves out pending devices, which act later without a new command.
 func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client, old watch.Report) ([]selectedDevice, error) {
 	var ids, pending []string
 	for _, d := range old.Failed() {
@@ -128,9 +128,9 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 	return devices, nil
 }
 
-// nothingToRetry ends a retry that has no devices to call. It returns nil only if
-// all devices of the job succeeded. Its exit status for pending devices is that of the
-// job itself.
+// nothingToRetry ends a retry that has no devices to call. It returns nil if all
+// devices of the job succeeded. If the other devices are pending, it returns the exit
+// status of a job with pending devices.
 func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	if old.Total() > 0 && old.Succeeded() == old.Total() {
 		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, plural(old.Total(), "device"))
@@ -145,8 +145,8 @@ func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	return fmt.Errorf("job %s has no device left to retry; nothing was sent", o.job)
 }
 
-// retry repeats the job on devices, prints the result of each device and returns
-// the exit status. After an error it prints the results up to then.
+// retry repeats the job on the given devices, prints each device's result and returns
+// the exit status. If an error ends the retry early, it prints the results that it has.
 func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) error {
 	report, failure := o.runJobs(ctx, client, job, devices, op)
 	if report.Total() == 0 && failure != nil {
@@ -164,9 +164,9 @@ func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job io
 	return jobExitStatus(report)
 }
 
-// runJobs repeats the job on devices, by one or more new jobs, and returns the
-// results of all of them. It stops after a job that did not complete. After an error
-// it returns the error with the results up to then.
+// runJobs repeats the job on the given devices with one or more new jobs, and returns
+// the results of all new jobs. It stops after a job that did not complete. If an error
+// ends it early, it returns the error and the results that it has.
 func (o *jobRetryOptions) runJobs(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) (watch.Report, error) {
 	var all watch.Report
 	if job.CloudToDeviceMethod != nil {
@@ -205,8 +205,8 @@ func (o *jobRetryOptions) runJobs(ctx context.Context, client *rest.Client, job 
 	return all, nil
 }
 
-// operationOf describes the operation that calls a method, or, if the method is nil,
-// that updates twins.
+// operationOf describes to the user what a job does: it calls the method m or, if m is
+// nil, updates twins.
 func operationOf(m *iothub.MethodRequest) operation {
 	switch {
 	case m == nil:

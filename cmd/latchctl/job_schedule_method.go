@@ -40,7 +40,8 @@ func newJobScheduleMethod(a *app, run func(context.Context, *jobScheduleMethodOp
 	return cmd
 }
 
-// addMethodFlags adds the flags that describe a direct method.
+// addMethodFlags adds the flags --payload and --timeout, which describe the call of a
+// direct method.
 func addMethodFlags(cmd *cobra.Command, payload *string, timeout *seconds) {
 	cmd.Flags().StringVar(payload, "payload", "", "send this `JSON` as the method's payload, or the content of @FILE (default null)")
 	cmd.Flags().Var(timeout, "timeout", "wait this long for a device's answer, 5s to 5m")

@@ -40,14 +40,15 @@ func newJobScheduleTwin(a *app, run func(context.Context, *jobScheduleTwinOption
 	return cmd
 }
 
-// addPatchFlags adds the flags that describe a change of twins.
+// addPatchFlags adds the flags --desired and --tags, which set the properties and tags
+// of a twin.
 func addPatchFlags(cmd *cobra.Command, desired, tags *string) {
 	cmd.Flags().StringVar(desired, "desired", "", "merge this `JSON` object, or the content of @FILE, into the desired properties; null removes a property")
 	cmd.Flags().StringVar(tags, "tags", "", "merge this `JSON` object, or the content of @FILE, into the tags; null removes a tag")
 }
 
-// jobPatch returns the twin patch of --desired and --tags in the form that a job
-// needs.
+// jobPatch returns the twin patch that --desired and --tags describe, as a job needs
+// it.
 func jobPatch(cmd *cobra.Command, desired, tags string) (json.RawMessage, error) {
 	patch, err := readPatch(cmd, desired, tags)
 	if err != nil {

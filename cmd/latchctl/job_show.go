@@ -75,8 +75,9 @@ func runJobShow(ctx context.Context, o *jobShowOptions) error {
 	return o.app.showResults(report, o.failed)
 }
 
-// showResults prints a table of all results, or of all failed ones, and the summary.
-// Unlike showReport it does not shorten the table of a large job.
+// showResults prints a table with the results of all devices, or of all devices that
+// did not succeed, and a summary. Unlike showReport, it does not shorten the table of a
+// large job.
 func (a *app) showResults(r watch.Report, onlyFailed bool) error {
 	if results := deviceResults(r, onlyFailed); len(results) > 0 {
 		if err := resultTable(results).Write(a.out, a.outWidth(), a.color()); err != nil {
@@ -111,7 +112,7 @@ func (a *app) showJob(w io.Writer, job iothub.Job) error {
 	return a.printFields(w, pairs...)
 }
 
-// payloadText returns a method's payload, or an empty text if the payload is null.
+// payloadText returns a method's payload as text, or "" if the payload is null.
 func payloadText(m *iothub.MethodRequest) string {
 	if m == nil || string(m.Payload) == "null" {
 		return ""
@@ -120,7 +121,7 @@ func payloadText(m *iothub.MethodRequest) string {
 	return string(m.Payload)
 }
 
-// noSuchJob replaces the hub's "not found" error by one that names the job. It
+// noSuchJob replaces the hub's error "not found" by an error that names the job. It
 // returns other errors unchanged.
 func noSuchJob(id string, err error) error {
 	if hasHubStatus(err, 404) {

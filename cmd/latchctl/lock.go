@@ -21,14 +21,14 @@ type lockOptions struct {
 	scheduling
 	app     *app
 	cmd     *cobra.Command
-	unlock  bool // the command is unlock
+	unlock  bool // true for the command unlock, false for lock
 	reason  string
-	relock  seconds // relock after this time; 0 means that the door decides
-	until   string  // relock at this time; empty means that it is not given
+	relock  seconds // lock again after this time; 0 means that the door's own setting decides
+	until   string  // lock again at this time, as --until states it; empty without --until
 	hold    bool    // keep the door unlocked until the next lock
 	timeout seconds
 
-	period string // when the doors are unlocked, in words; empty means at once
+	period string // description of the time during which the doors are unlocked; empty if no flag names a time
 }
 
 func newLock(a *app, run func(context.Context, *lockOptions) error) *cobra.Command {
@@ -120,13 +120,13 @@ func runLock(ctx context.Context, o *lockOptions) error {
 	return o.app.schedule(ctx, client, o.scheduling, job, op)
 }
 
-// startsLater reports whether the hub starts the job later than now.
+// startsLater reports whether the job starts in the future.
 func (o *lockOptions) startsLater() bool {
 	return o.startTime != nil && o.startTime.After(o.app.now())
 }
 
-// checkPeriod validates --for and --until, sets relock from --until, and describes the
-// period if the flags name a time.
+// checkPeriod validates --for and --until. It sets relock to the time between the start
+// and --until, and describes the period to the user if the flags name a time.
 func (o *lockOptions) checkPeriod() error {
 	flags := o.cmd.Flags()
 	switch {
@@ -161,8 +161,9 @@ func (o *lockOptions) checkPeriod() error {
 	return nil
 }
 
-// payload returns the method's JSON payload. by is the technician's login; empty means
-// that the door is not told. A lock of an open door waits until the door is closed.
+// payload returns the JSON payload of lockDoor or unlockDoor. by is the technician's
+// login; empty means that the door does not learn it. A lock of an open door waits
+// until somebody closes the door.
 func (o *lockOptions) payload(by string) (json.RawMessage, error) {
 	p := struct {
 		Reason     string  `json:"reason,omitempty"`

@@ -19,7 +19,7 @@ type lockdownOptions struct {
 	app     *app
 	cmd     *cobra.Command
 	on      bool
-	timeout seconds // how long to wait for the doors' acknowledgements; 0 means not at all
+	timeout seconds // how long to wait for the doors' acknowledgements; 0 means no wait
 }
 
 func newLockdown(a *app, run func(context.Context, *lockdownOptions) error, on bool) *cobra.Command {
@@ -71,7 +71,7 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}
-	patch, err := json.Marshal(iothub.TwinPatch{ETag: "*", // IoT Hub requires an etag in the patch of a job.
+	patch, err := json.Marshal(iothub.TwinPatch{ETag: "*", // IoT Hub requires an etag in a job's twin patch
 		Properties: &iothub.TwinPatchProperties{Desired: iothub.Object{"lockdown": o.on}}})
 	if err != nil {
 		return err
@@ -105,8 +105,8 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 	return lockdownExitStatus(report)
 }
 
-// operation describes the command to the user. The end of a lockdown always needs a
-// confirmation.
+// operation describes lockdown on or off to the user. To end a lockdown always needs
+// the user's confirmation.
 func (o *lockdownOptions) operation() operation {
 	if o.on {
 		return operation{verb: "lock down", name: "lockdown", confirm: confirmTwo}
@@ -115,9 +115,10 @@ func (o *lockdownOptions) operation() operation {
 	return operation{verb: "end the lockdown of", name: "lockdown", confirm: confirmAlways}
 }
 
-// awaitAcknowledgements replaces the verdict of each device whose twin the job has
-// changed by the device's own acknowledgement. It waits up to --timeout for connected
-// devices to acknowledge, and up to lockdownLockTime more for their bolts to lock.
+// awaitAcknowledgements waits until the devices whose twins the job has changed have
+// acknowledged the change, and judges each device by its acknowledgement. It waits up
+// to --timeout for connected devices to acknowledge, and up to lockdownLockTime longer
+// for their bolts to lock.
 func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *rest.Client, report watch.Report) (watch.Report, error) {
 	var open []string // devices whose verdict may still change
 	for _, d := range report.Devices {
@@ -128,7 +129,7 @@ func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *res
 
 	verdicts := make(map[string]iothub.Verdict)
 	began := o.app.now()
-	acknowledged := make(map[string]time.Time) // when a pending acknowledgement was first seen
+	acknowledged := make(map[string]time.Time) // device id -> time at which latchctl first saw its acknowledgement
 
 	for pause := time.Second; len(open) > 0; pause = min(pause*3/2, 5*time.Second) {
 		states, err := o.readStates(ctx, client, open)
@@ -165,7 +166,8 @@ func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *res
 	return o.withVerdicts(report, verdicts), nil
 }
 
-// withVerdicts returns report with other verdicts for the given devices.
+// withVerdicts returns a copy of report in which the given verdicts replace those of
+// their devices.
 func (o *lockdownOptions) withVerdicts(report watch.Report, verdicts map[string]iothub.Verdict) watch.Report {
 	report.Devices = slices.Clone(report.Devices)
 	for i, d := range report.Devices {
@@ -179,11 +181,12 @@ func (o *lockdownOptions) withVerdicts(report watch.Report, verdicts map[string]
 		report.Devices[i].Verdict = verdict
 	}
 
-	return report.Join(watch.Report{Job: report.Job}) // sorts the devices
+	return report.Join(watch.Report{Job: report.Job}) // Join sorts the devices
 }
 
-// lockdownExitStatus returns the exit status of a lockdown, as an error. Pending devices
-// are no failure, because the twin keeps lockdown until they follow.
+// lockdownExitStatus returns the exit status of a lockdown, as an error. A pending
+// device does not count as failed: its twin holds the lockdown, so the device follows
+// later.
 func lockdownExitStatus(r watch.Report) error {
 	counts := r.Counts()
 	pending, silent := counts[iothub.Pending], counts[iothub.TimedOut]
@@ -200,16 +203,17 @@ func lockdownExitStatus(r watch.Report) error {
 	return nil
 }
 
-// lockdownFields are the columns of the query that reads lockdownState.
+// lockdownFields lists the columns of the query that reads the lockdownState of
+// devices.
 const lockdownFields = "deviceId, connectionState, properties.desired.lockdown AS desired, " +
 	"properties.desired.$metadata.lockdown.$lastUpdatedVersion AS version, properties.reported.lockdown AS ack"
 
-// lockdownState is what a device's twin says about lockdown.
+// lockdownState is the part of a device's twin that concerns lockdown.
 type lockdownState struct {
 	DeviceID        string `json:"deviceId"`
 	ConnectionState string `json:"connectionState"`
 	Desired         any    `json:"desired"`
-	Version         int64  `json:"version"` // version of the desired properties that set lockdown
+	Version         int64  `json:"version"` // version of the desired properties at the last change of lockdown
 	Ack             *struct {
 		Value       any    `json:"value"`
 		Code        int    `json:"ac"`
@@ -218,7 +222,8 @@ type lockdownState struct {
 	} `json:"ack"`
 }
 
-// readStates reads the twins of devices. The result lacks devices that were deleted.
+// readStates reads lockdownState from the twins of the devices with the given ids. The
+// result does not contain devices that were deleted.
 func (o *lockdownOptions) readStates(ctx context.Context, client *rest.Client, ids []string) (map[string]lockdownState, error) {
 	states := make(map[string]lockdownState)
 
@@ -241,8 +246,8 @@ func (o *lockdownOptions) readStates(ctx context.Context, client *rest.Client, i
 	return states, nil
 }
 
-// parseLockdownState parses a row of the query. A device can report anything, so that an
-// acknowledgement of another form counts as none.
+// parseLockdownState parses a row of the query for lockdownState. A device can report
+// anything, so an acknowledgement in an unknown form counts as missing.
 func parseLockdownState(row json.RawMessage) lockdownState {
 	var state lockdownState
 	if json.Unmarshal(row, &state) == nil {
@@ -262,15 +267,18 @@ func parseLockdownState(row json.RawMessage) lockdownState {
 
 func (s lockdownState) connected() bool { return s.ConnectionState == iothub.Connected }
 
-// acknowledged reports whether the device has seen the newest change of lockdown.
+// acknowledged reports whether the device has acknowledged the newest change of
+// lockdown.
 func (s lockdownState) acknowledged() bool {
 	return s.Ack != nil && s.Ack.Code != 0 && s.Ack.Version >= s.Version
 }
 
-// reasonSilent is the reason of a connected device that has not acknowledged.
+// reasonSilent is the reason in the verdict on a connected device that has not
+// acknowledged.
 const reasonSilent = "is connected but has not acknowledged yet"
 
-// judge returns the verdict on a device that should be in lockdown, or should not be.
+// judge returns the verdict on a device that should be in lockdown (on is true) or
+// should not be.
 func (s lockdownState) judge(on bool) iothub.Verdict {
 	switch {
 	case s.Desired != on:
@@ -293,7 +301,7 @@ func (s lockdownState) judge(on bool) iothub.Verdict {
 	return iothub.Verdict{Outcome: iothub.Succeeded}
 }
 
-// withDetail adds the device's own words to a reason, if it gave any.
+// withDetail appends the device's own explanation to a reason, if there is one.
 func withDetail(reason, detail string) string {
 	if detail == "" {
 		return reason

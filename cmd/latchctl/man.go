@@ -59,7 +59,7 @@ func writeManPages(args []string, epoch string) error {
 // writeTopics writes the pages of the help topics, which doc.GenManTree leaves
 // out, and adds them to the SEE ALSO section of latchctl.1.
 func writeTopics(root *cobra.Command, header doc.GenManHeader, folder string) error {
-	// A topic has no flags of its own, and those of all commands do not belong in it.
+	// Hide the flags of all commands, because the page of a topic needs no flags.
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 
 	var names strings.Builder
@@ -95,9 +95,9 @@ func writeTopics(root *cobra.Command, header doc.GenManHeader, folder string) er
 	return os.WriteFile(file, page, 0o644)
 }
 
-// markTables turns the indented lines of each command's long text into Markdown
-// code blocks. cobra/doc renders the long text as Markdown, which would otherwise
-// join the lines of a table into one paragraph.
+// markTables turns the indented lines of each command's long text into Markdown code
+// blocks. cobra/doc renders the long text as Markdown, and would otherwise join the
+// lines of a table into one paragraph.
 func markTables(cmd *cobra.Command) {
 	var text strings.Builder
 	inTable := false

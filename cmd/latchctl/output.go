@@ -31,8 +31,8 @@ func printList[T any](a *app, rows []T, table func() *ui.Table) error {
 	return table().Write(a.out, a.outWidth(), a.color())
 }
 
-// printOne prints a single value in the format of --output. The function text
-// prints it for the format table.
+// printOne prints a single value in the format of --output. For the format table it
+// calls text.
 func (a *app) printOne(v any, text func(io.Writer) error) error {
 	switch a.format {
 	case "json":
@@ -63,17 +63,17 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// printParagraph prints a line of text, and wraps it on a terminal.
+// printParagraph prints a text, which it wraps on a terminal.
 func (a *app) printParagraph(text string) error {
 	lines := ui.Paragraph(ui.Clean(text), a.outWidth())
 	_, err := io.WriteString(a.out, strings.Join(lines, "\n")+"\n")
 	return err
 }
 
-// printFields prints pairs of names and values, one pair per line, with the values
-// in one column. It leaves out empty values. On a terminal it wraps a value that is
-// too long within the column. A long value without spaces goes on a line of its
-// own, so that it can be copied in one piece.
+// printFields prints pairs of names and values, one pair per line, with all values in
+// one column. It leaves out pairs with an empty value. On a terminal it wraps long
+// values within the column. A long value without spaces gets a line of its own, so that
+// the user can copy it in one piece.
 func (a *app) printFields(w io.Writer, pairs ...string) error {
 	column := 0
 	for i := 0; i < len(pairs); i += 2 {

@@ -49,8 +49,8 @@ func runQuery(ctx context.Context, o *queryOptions) error {
 		return err
 	}
 
-	// With jsonl each row is printed when it arrives, so that a large result does not
-	// have to fit into memory.
+	// With jsonl, print each row when it arrives, so that a large result need not fit
+	// into memory.
 	stream := o.app.format == "jsonl"
 	var rows []json.RawMessage
 	n := 0
@@ -74,9 +74,9 @@ func runQuery(ctx context.Context, o *queryOptions) error {
 	return printList(o.app, rows, func() *ui.Table { return rowTable(rows) })
 }
 
-// rowTable returns a table of rows of any form. It has a column for each member of
-// the rows, in the order in which the members first appear, except for those in
-// hiddenMembers.
+// rowTable returns a table of query rows, which may have any members. It has a column
+// for each member except for those in hiddenMembers. The columns are in the order in
+// which the members first appear.
 func rowTable(rows []json.RawMessage) *ui.Table {
 	t := &ui.Table{CutAny: true}
 	column := make(map[string]int)
@@ -110,8 +110,8 @@ func rowTable(rows []json.RawMessage) *ui.Table {
 	return t
 }
 
-// hiddenMembers names the members of rows that tables leave out, because only the
-// hub uses them. -o json prints them.
+// hiddenMembers names the members of rows that tables leave out, because only the hub
+// uses these members. -o json prints them.
 var hiddenMembers = map[string]bool{
 	"etag": true, "deviceEtag": true, "statusUpdateTime": true, "cloudToDeviceMessageCount": true, "x509Thumbprint": true,
 	"authenticationType": true, "capabilities": true, "version": true, "modelId": true, "lastActivityTime": true,
@@ -121,8 +121,8 @@ var hiddenMembers = map[string]bool{
 // member is a member of a JSON object, with its value as a table shows it.
 type member struct{ name, text string }
 
-// members returns the members of a JSON object in their order. For any other JSON
-// value it returns one member with the name "value".
+// members returns the members of a JSON object in their original order. For any other
+// JSON value it returns one member with the name "value".
 func members(row json.RawMessage) []member {
 	d := json.NewDecoder(bytes.NewReader(row))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -145,8 +145,8 @@ func members(row json.RawMessage) []member {
 	return all
 }
 
-// valueText returns a JSON value as a table shows it: a string without quotes, null
-// as a dash, and an object without the hub's $metadata and $version.
+// valueText formats a JSON value for a table: a string without quotes, null as a dash,
+// and an object without the hub's $metadata and $version.
 func valueText(value json.RawMessage) string {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(value))
@@ -170,8 +170,8 @@ func valueText(value json.RawMessage) string {
 	return string(text)
 }
 
-// withoutDollar removes the members whose names begin with $ from v and from all
-// values in v, and returns v.
+// withoutDollar removes each member whose name begins with $ from v and from all values
+// in v. It returns v.
 func withoutDollar(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fewDevices is the number of devices from which on a job's table lists only the
-// failed devices.
+// fewDevices is the number of devices from which on a job's table lists only the failed
+// devices. The table of a smaller job lists all devices.
 const fewDevices = 20
 
 // deviceResult is a device's result, as -o json and -o jsonl print it.
@@ -54,7 +54,7 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 		return printList(a, results, nil)
 	}
 
-	// A report lists the failed devices first.
+	// r lists the failed devices first, so this keeps only the failed devices.
 	if r.Total() >= fewDevices {
 		results = results[:len(r.Failed())]
 	}
@@ -156,14 +156,14 @@ func resultStyle(column int, text string) string {
 	return red
 }
 
-// failedOutcomes lists the outcomes of failed devices in the order in which the
-// summary counts them.
+// failedOutcomes lists the outcomes of failed devices in the order in which summaryLine
+// prints them.
 var failedOutcomes = [...]iothub.Outcome{iothub.Refused, rollout.NotAsRequired, iothub.TimedOut, iothub.Uncertain, iothub.Offline,
 	iothub.Gone, iothub.Failed, iothub.Canceled, iothub.Unfinished}
 
-// summaryLine returns a job's result on one line: "3 devices: 1 succeeded, 1 failed
-// (1 refused), 1 pending". Pending devices have promised to act, so that the line does
-// not count them as failed.
+// summaryLine returns a job's result on one line: "3 devices: 1 succeeded, 1 failed (1
+// refused), 1 pending". A pending device acts later by itself, so it does not count as
+// failed.
 func summaryLine(r watch.Report) string {
 	prefix := ""
 	switch r.Job.Status {
@@ -187,7 +187,7 @@ func summaryLine(r watch.Report) string {
 	var kinds []string
 	for _, o := range failedOutcomes {
 		n := r.Counts()[o]
-		// "1 failed (1 failed)" would say nothing new.
+		// Leave out "(1 failed)" after "1 failed", because it says nothing new.
 		if n > 0 && (o != iothub.Failed || n != failed) {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, o))
 		}

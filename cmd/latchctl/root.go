@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// run carries out a command line and returns the exit status.
+// run executes a command line and returns the exit status.
 func run(ctx context.Context, a *app, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
@@ -64,13 +64,14 @@ func newRoot(a *app) *cobra.Command {
 
 	a.addGlobalFlags(root)
 	if err := a.addCompletions(root); err != nil {
-		panic(err) // A completion names a flag that does not exist.
+		panic(err) // flagValues names a flag that does not exist
 	}
 
 	return root
 }
 
-// addGlobalFlags adds the flags of all commands, and the check of --output.
+// addGlobalFlags adds the flags that all commands have, and checks the value of
+// --output.
 func (a *app) addGlobalFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.flags.HubFile, "hub-file", "", "read the hub's connection string from `FILE` (environment: LATCHCTL_HUB_FILE)")
@@ -90,7 +91,7 @@ func (a *app) addGlobalFlags(root *cobra.Command) {
 	}
 }
 
-// newGroup returns a command that only has subcommands.
+// newGroup returns a command that has only subcommands and does nothing itself.
 func newGroup(use, short, example string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example,
@@ -157,7 +158,8 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// exactArgs returns a check that a command has one non-empty argument for each name.
+// exactArgs returns a check that a command has exactly one non-empty argument for each
+// of the given names.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -177,7 +179,8 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// helpTemplate starts with an example, which a technician can copy.
+// helpTemplate is the layout of help texts. It starts with an example, which a
+// technician can copy.
 const helpTemplate = `{{with .Short}}{{.}}.
 
 {{end}}{{if .HasExample}}Example:
@@ -187,7 +190,8 @@ const helpTemplate = `{{with .Short}}{{.}}.
 
 {{end}}{{if .Runnable}}{{.UsageString}}{{end}}`
 
-// usageTemplate contains WIDTH in place of the terminal's width.
+// usageTemplate is the layout of usage texts. The terminal's width replaces WIDTH in
+// it.
 const usageTemplate = `Usage:
   {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
 {{if .HasAvailableSubCommands}}

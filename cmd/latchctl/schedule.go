@@ -19,11 +19,11 @@ type scheduling struct {
 	selection
 	start        string
 	maxExecution seconds
-	id           string // the job's id; empty means a generated one
+	id           string // the job's id; latchctl generates an id if it is empty
 	watch        bool
-	wait         seconds // how long to wait for the job; 0 means without limit
+	wait         seconds // how long to wait for the job; 0 means no limit
 
-	startTime *time.Time // start, parsed by check; nil means at once
+	startTime *time.Time // the value of --start, parsed by check; nil means at once
 }
 
 // addScheduleFlags adds the flags of "job schedule".
@@ -77,15 +77,17 @@ func (s *scheduling) checkTimes(cmd *cobra.Command) error {
 	return nil
 }
 
-// operation describes to the user what a job does to each device.
+// operation describes to the user what a job does to each device, as in "lock" or
+// "update the twins of".
 type operation struct {
-	verb    string // the verb of questions and notes: "lock", "update the twins of"
-	when    string // when, in words; empty means at once: "until 2026-11-30 18:00 CET"
-	name    string // the beginning of generated job ids: "lock", "twin"
+	verb    string // verb for questions and notes: "lock", "update the twins of"
+	when    string // description of the time, such as "until 2026-11-30 18:00 CET"; empty means at once
+	name    string // first word of generated job ids: "lock", "twin"
 	confirm caution
 }
 
-// on describes the operation on devices to the user: "unlock 2 devices until ...".
+// on describes the operation on the given devices to the user: "unlock 2 devices until
+// ...".
 func (op operation) on(devices []selectedDevice) string {
 	text := op.verb + " " + plural(len(devices), "device")
 	if op.when != "" {
@@ -95,19 +97,19 @@ func (op operation) on(devices []selectedDevice) string {
 	return text
 }
 
-// caution says when an operation needs the user's confirmation. Every operation on more
-// than confirm_above devices needs it.
+// caution says for how many devices an operation needs the user's confirmation. Above
+// confirm_above devices, every operation needs it.
 type caution int
 
 const (
-	confirmMany   caution = iota // above confirm_above
+	confirmMany   caution = iota // for more than confirm_above devices
 	confirmTwo                   // for two devices or more, such as an unlock
 	confirmAlways                // even for one device
 )
 
-// schedule creates a job on the selected devices, after the user has confirmed it if
-// that is needed. With --watch it waits for the job's end. The job's id, condition
-// and times come from s.
+// schedule selects devices, asks the user for confirmation if it is needed, and creates
+// a job. With --watch it waits for the job's end. The job's id, condition and times
+// come from s.
 func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) error {
 	created, wait, err := a.submit(ctx, client, s, job, op)
 	if err != nil || created.JobID == "" {
@@ -120,8 +122,9 @@ func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, j
 	return a.watchAndReport(ctx, client, created.JobID, wait, true)
 }
 
-// submit creates a job as schedule does and returns it with the rest of --wait. After a
-// dry run the returned job has no id.
+// submit selects devices, asks the user for confirmation if it is needed, and creates a
+// job. It returns the job and the rest of --wait. After a dry run the returned job has
+// no id.
 func (a *app) submit(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) (iothub.Job, seconds, error) {
 	if goOn, err := a.confirmSelection(ctx, client, s.selection, op); err != nil || !goOn {
 		return iothub.Job{}, 0, err
@@ -147,7 +150,7 @@ func (a *app) submit(ctx context.Context, client *rest.Client, s scheduling, job
 	return created, wait, nil
 }
 
-// newJobID generates a job id from the operation's name, the time and random
+// newJobID generates a job id from the name of an operation, the time and random
 // letters.
 func (a *app) newJobID(name string) string {
 	word := strings.Map(func(r rune) rune {
@@ -196,8 +199,9 @@ func (a *app) watchAndReport(ctx context.Context, client *rest.Client, id string
 	return jobExitStatus(report)
 }
 
-// watchJob waits for a job's end and prints the progress. If known is true, the hub
-// has the job, and watchJob retries even if the hub cannot be reached at first.
+// watchJob prints a job's progress until the job ends, and returns the results. If
+// known is true, the hub has accepted the job, and watchJob retries even if the first
+// request does not reach the hub.
 func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) (watch.Report, error) {
 	printer := &ui.Printer{W: a.errOut}
 	if a.errTerminal {
@@ -221,17 +225,17 @@ func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait
 	return report, err
 }
 
-// noteJobContinues tells the user that a job continues at the hub, if err means that
-// latchctl stopped watching it.
+// noteJobContinues tells the user that a job continues on the hub. It prints nothing
+// unless err means that latchctl stopped watching the job.
 func (a *app) noteJobContinues(ctx context.Context, id string, err error) {
 	if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
 		a.note("the job continues; watch it again with: latchctl job watch %s", id)
 	}
 }
 
-// progress returns what the progress line shows of a job. The hub counts a device as
-// succeeded as soon as it has answered a method, so the line says "answered": only
-// the device's result tells whether the method succeeded.
+// progress returns the content of the progress line for a job. The line says "answered"
+// instead of "succeeded", because the hub counts every device that has answered a
+// method, even with a refusal.
 func (a *app) progress(job iothub.Job) ui.Progress {
 	p := ui.Progress{State: string(job.Status), Word: "answered"}
 	if job.Type == iothub.ScheduleUpdateTwin {

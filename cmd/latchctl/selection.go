@@ -15,14 +15,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// selectedDevice is a device that a condition selects, as --dry-run prints it.
+// selectedDevice is a device that a command selects, as --dry-run prints it.
 type selectedDevice struct {
 	DeviceID        string `json:"deviceId"`
 	ConnectionState string `json:"connectionState"`
 }
 
-// selection holds the devices that a command is for, and the flags that decide
-// whether latchctl asks for confirmation. Either ids or where is set.
+// selection holds the flags and arguments that select devices, and the flags --yes and
+// --dry-run. Either ids or where is set.
 type selection struct {
 	ids    []string
 	where  string // selects devices by a condition; '*' selects all
@@ -68,7 +68,7 @@ func (s *selection) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// howToSelect tells the user how to select devices for cmd.
+// howToSelect returns a text that tells the user how to select devices for cmd.
 func howToSelect(cmd *cobra.Command) string {
 	if strings.Contains(cmd.Use, "ID...") {
 		return "give device ids, or --where CONDITION"
@@ -77,7 +77,7 @@ func howToSelect(cmd *cobra.Command) string {
 	return "give --where CONDITION"
 }
 
-// condition returns the condition that selects the devices.
+// condition returns a condition for the selected devices, even if the user gave ids.
 func (s *selection) condition() string {
 	if len(s.ids) > 0 {
 		return rest.DevicesIn(s.ids)
@@ -89,9 +89,9 @@ func (s *selection) condition() string {
 // errNotConfirmed ends a command whose confirmation the user declined.
 var errNotConfirmed = errors.New("not confirmed; nothing was sent")
 
-// confirmSelection looks up the selected devices and asks for confirmation, where
-// these are needed, and reports whether the command should go on. It prints the
-// devices of a dry run.
+// confirmSelection looks up the selected devices and asks the user for confirmation if
+// the operation needs it. It returns true if the command may go on. For a dry run it
+// prints the devices and returns false.
 func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selection, op operation) (bool, error) {
 	if s.yes && !s.dryRun && len(s.ids) == 0 {
 		return true, nil
@@ -121,8 +121,8 @@ func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selec
 		return true, nil
 	}
 
-	// The condition may select other devices than those that the user confirmed, if
-	// the user took a while to answer.
+	// Other devices may meet the condition by the time at which the user answers, so
+	// select again and compare.
 	now, err := a.selectDevices(ctx, client, s.where)
 	if err != nil {
 		return false, err
@@ -145,7 +145,7 @@ func deviceIDs(devices []selectedDevice) []string {
 	return ids
 }
 
-// sameDevices reports whether a and b have the same devices, in any order.
+// sameDevices reports whether a and b contain the same devices, in any order.
 func sameDevices(a, b []selectedDevice) bool {
 	x, y := deviceIDs(a), deviceIDs(b)
 	slices.Sort(x)
@@ -154,7 +154,7 @@ func sameDevices(a, b []selectedDevice) bool {
 	return slices.Equal(x, y)
 }
 
-// missingDevices returns those ids that devices does not have.
+// missingDevices returns the ids that no device in devices has.
 func missingDevices(ids []string, devices []selectedDevice) []string {
 	present := make(map[string]bool)
 	for _, d := range devices {
@@ -171,8 +171,9 @@ func missingDevices(ids []string, devices []selectedDevice) []string {
 	return missing
 }
 
-// needsConfirmation reports whether latchctl must ask before it sends: always for
-// many devices, and for fewer devices if the operation demands it.
+// needsConfirmation reports whether latchctl must ask the user before it sends a
+// command. It must ask for more than confirm_above devices, and for fewer devices if
+// the operation requires it.
 func (a *app) needsConfirmation(devices int, yes bool, op operation) bool {
 	switch {
 	case yes:
@@ -184,7 +185,8 @@ func (a *app) needsConfirmation(devices int, yes bool, op operation) bool {
 	return devices > a.confirmAbove
 }
 
-// confirmDevices asks the user to confirm an operation on devices, if that is needed.
+// confirmDevices asks the user to confirm an operation on devices, unless no
+// confirmation is needed.
 func (a *app) confirmDevices(ctx context.Context, devices []selectedDevice, yes bool, op operation) error {
 	if !a.needsConfirmation(len(devices), yes, op) {
 		return nil
@@ -193,8 +195,9 @@ func (a *app) confirmDevices(ctx context.Context, devices []selectedDevice, yes 
 	return a.confirm(ctx, fmt.Sprintf("%s (%s)", op.on(devices), firstNames(deviceIDs(devices))))
 }
 
-// confirm asks a question on the terminal and returns errNotConfirmed unless the
-// answer is yes. Without a terminal it returns an error that names --yes.
+// confirm asks the user on the terminal whether to do an action. It returns
+// errNotConfirmed unless the answer is yes. Without a terminal it returns an error that
+// recommends --yes.
 func (a *app) confirm(ctx context.Context, action string) error {
 	if !a.inTerminal || !a.errTerminal {
 		return &usageError{err: fmt.Errorf("this would %s; add --yes to skip the confirmation", action)}
@@ -203,7 +206,7 @@ func (a *app) confirm(ctx context.Context, action string) error {
 	question := ui.Clean(strings.ToUpper(action[:1])+action[1:]) + "? [y/N]"
 	fmt.Fprint(a.errOut, strings.Join(ui.Paragraph(question, a.errWidth()), "\n")+" ")
 
-	// A read from the terminal cannot be interrupted, so it has its own goroutine.
+	// Nothing can interrupt a read from the terminal, so the read has its own goroutine.
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(a.in).ReadString('\n')

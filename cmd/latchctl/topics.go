@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The texts of the help topics. Tests compare them with the types and the flags that
-// they describe.
+// The texts of the help topics. Tests check that the texts agree with the types and
+// flags that they describe.
 var (
 	//go:embed output.txt
 	outputFields string

@@ -80,7 +80,8 @@ func (a *app) showTwin(twin iothub.Twin) error {
 	})
 }
 
-// showObject prints an object's members, except for those that only the hub sets.
+// showObject prints the members of an object. It leaves out the members that only the
+// hub sets.
 func showObject(w io.Writer, name string, object iothub.Object) error {
 	shown := make(iothub.Object)
 	for k, v := range object {

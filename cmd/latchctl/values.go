@@ -50,11 +50,11 @@ func (s *seconds) Set(text string) error {
 	return nil
 }
 
-// maxDocument is the maximum size in bytes of a JSON file that a flag names.
+// maxDocument is the maximum size of a JSON file that a flag names, in bytes.
 const maxDocument = 1 << 20
 
-// readJSON returns the JSON text of a flag, compacted. If text is @FILE, it reads
-// the JSON from the file.
+// readJSON returns the JSON that a flag's value states, without white space. If the
+// value is @FILE, it reads the JSON from this file.
 func readJSON(flag, text string) (json.RawMessage, error) {
 	if path, ok := strings.CutPrefix(text, "@"); ok {
 		content, err := readDocument(path)
@@ -93,8 +93,8 @@ func readDocument(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// readPatch returns the twin patch that the flags --desired and --tags describe. An
-// empty text means that the flag was not given.
+// readPatch returns the twin patch that the values of --desired and --tags describe. An
+// empty value means that the flag was not given.
 func readPatch(cmd *cobra.Command, desired, tags string) (iothub.TwinPatch, error) {
 	var patch iothub.TwinPatch
 	if desired == "" && tags == "" {
@@ -113,8 +113,8 @@ func readPatch(cmd *cobra.Command, desired, tags string) (iothub.TwinPatch, erro
 	return patch, err
 }
 
-// readObject returns the JSON object that a flag of a twin patch gives. It returns
-// nil if the flag's text is empty.
+// readObject parses the value of --desired or --tags, which must be a JSON object. It
+// returns nil if the value is empty.
 func readObject(cmd *cobra.Command, flag, text string) (iothub.Object, error) {
 	if text == "" {
 		return nil, nil

@@ -11,11 +11,11 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
 
-// maxUnlock is the longest time for which a door promises to relock.
+// maxUnlock is the longest time after which a door can promise to lock again.
 const maxUnlock = 24 * time.Hour
 
-// pastAllowed is how far in the past --start may be. The hub starts such a job at
-// once.
+// pastAllowed is how far in the past --start may be. The hub starts a job with such a
+// time at once.
 const pastAllowed = time.Minute
 
 var wallClock = regexp.MustCompile(`^(today|tomorrow|\d{4}-\d\d-\d\d) (\d\d):(\d\d)$`)
@@ -60,15 +60,15 @@ func parseStart(text string, now time.Time, local *time.Location) (*time.Time, e
 	return &start, nil
 }
 
-// errNoClockTime means that a text is not a time of the wall clock.
+// errNoClockTime means that a text does not state a local time.
 var errNoClockTime = errors.New("want a time of the wall clock")
 
-// clockTime is a time of the day without a day, as --until takes it.
+// clockTime matches a time without a day, such as 18:00, which --until accepts.
 var clockTime = regexp.MustCompile(`^\d\d:\d\d$`)
 
-// parseUntil parses the value of --until: "18:00", which is the first such time after
-// start, "tomorrow 02:00" or "2026-11-30 02:00" in the time zone local, or an RFC 3339
-// time.
+// parseUntil parses the value of --until. "18:00" means the first time after start at
+// which local clocks show 18:00. "tomorrow 02:00" and "2026-11-30 02:00" are local
+// times too. RFC 3339 times are also accepted.
 func parseUntil(text string, start, now time.Time, local *time.Location) (time.Time, error) {
 	var until time.Time
 	var err error
@@ -101,8 +101,8 @@ func parseUntil(text string, start, now time.Time, local *time.Location) (time.T
 	return until, nil
 }
 
-// firstAfter returns the first moment after start at which clocks in the time zone of
-// start show the time of the day in text.
+// firstAfter returns the first time after start at which clocks show the time in text,
+// such as 18:00. The clocks are those of the time zone of start.
 func firstAfter(text string, start time.Time) (time.Time, error) {
 	first, err := parseWallClock(start.Format(time.DateOnly)+" "+text, start)
 	if err != nil || first.After(start) {
@@ -112,7 +112,7 @@ func firstAfter(text string, start time.Time) (time.Time, error) {
 	return parseWallClock(start.AddDate(0, 0, 1).Format(time.DateOnly)+" "+text, start)
 }
 
-// zoneTime formats t with its time zone, for a question to the user.
+// zoneTime formats t with the name of the time zone, for a question to the user.
 func zoneTime(t time.Time, local *time.Location) string {
 	layout := "2006-01-02 15:04 MST"
 	if t.Second() != 0 {
@@ -122,9 +122,9 @@ func zoneTime(t time.Time, local *time.Location) string {
 	return t.In(local).Format(layout)
 }
 
-// parseWallClock returns the moment at which clocks in the time zone of now show
-// text. It returns an error for a time that is skipped or that comes twice when
-// daylight saving time begins or ends. The error continues a text that names the flag.
+// parseWallClock returns the time at which clocks show text, in the time zone of now.
+// It returns an error if daylight saving time makes the clocks skip text or show it
+// twice. The caller puts the name of the flag in front of the error text.
 func parseWallClock(text string, now time.Time) (time.Time, error) {
 	m := wallClock.FindStringSubmatch(text)
 	hour, _ := strconv.Atoi(m[2])
@@ -157,8 +157,8 @@ func parseWallClock(text string, now time.Time) (time.Time, error) {
 	return start, nil
 }
 
-// comesTwice reports whether the clocks of t's time zone show t's time twice on its
-// day, because they are set back by half an hour or an hour.
+// comesTwice reports whether clocks in the time zone of t show the time of t twice on
+// that day. This happens when clocks go back by half an hour or an hour.
 func comesTwice(t time.Time) bool {
 	for _, shift := range []time.Duration{-time.Hour, -30 * time.Minute, 30 * time.Minute, time.Hour} {
 		other := t.Add(shift)
@@ -170,14 +170,14 @@ func comesTwice(t time.Time) bool {
 	return false
 }
 
-// startSyntax returns the error for a --start that cannot be parsed.
+// startSyntax returns the error for a --start that has none of the accepted forms.
 func startSyntax(text string) error {
 	return fmt.Errorf("--start %q: want now, a delay such as +10m or +2h30m, a local time such as 'tomorrow 02:00' or '2026-11-30 02:00', "+
 		"or an RFC 3339 time such as 2026-11-24T02:00:00+01:00", text)
 }
 
-// localTime formats t in the user's time zone for a table. A nil or zero time gives
-// a dash.
+// localTime formats t in the user's time zone for a table. It returns a dash if t is
+// nil or zero.
 func (a *app) localTime(t *time.Time) string {
 	if t == nil || t.Year() <= 1 {
 		return "-"

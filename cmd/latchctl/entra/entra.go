@@ -21,7 +21,8 @@ import (
 // Scope is the OAuth scope of the tokens. It covers the service API of every IoT Hub.
 const Scope = "https://iothubs.azure.net/.default"
 
-// renewBefore is the remaining lifetime at which a cached token is replaced.
+// renewBefore is the remaining lifetime of the cached token at which Login requests a
+// new token.
 const renewBefore = 5 * time.Minute
 
 // Login obtains tokens and caches the current one. It is safe for concurrent use.
@@ -33,11 +34,12 @@ type Login struct {
 	token azcore.AccessToken
 }
 
-// Default returns a login that uses Azure's default credential chain, which is
-// configured by the process's environment. Default sends no request.
+// Default returns a login that uses Azure's default credential chain. The environment
+// of the process configures this chain. Default sends no request.
 //
-// If AZURE_AUTHORITY_HOST is set, the login trusts that authority without asking
-// Microsoft's public cloud about it, because it may belong to a private cloud.
+// AZURE_AUTHORITY_HOST may name the authority (the login server) of a private cloud.
+// The login therefore trusts this authority without asking Microsoft's public cloud
+// about it.
 func Default(now func() time.Time) (*Login, error) {
 	opts := &azidentity.DefaultAzureCredentialOptions{
 		DisableInstanceDiscovery: os.Getenv("AZURE_AUTHORITY_HOST") != "",
@@ -77,9 +79,9 @@ func (l *Login) Token(ctx context.Context) (string, error) {
 	return token.Token, nil
 }
 
-// Account returns the name of the account that the token belongs to, such as
-// ada@example.org. It returns "" if no token can be had, or if the token names no person,
-// as for a service principal.
+// Account returns the name of the account that has logged in, such as ada@example.org.
+// It returns "" if no token is available or the token names no person, such as a
+// service principal's token.
 func (l *Login) Account(ctx context.Context) string {
 	token, err := l.Token(ctx)
 	if err != nil {
@@ -89,8 +91,8 @@ func (l *Login) Account(ctx context.Context) string {
 	return accountOf(token)
 }
 
-// accountOf returns the account that an access token names. It does not verify the token,
-// which comes from Entra ID itself.
+// accountOf returns the account that an access token names. It does not verify the
+// token, because Entra ID itself has just issued it.
 func accountOf(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -110,9 +112,9 @@ func accountOf(token string) string {
 	return cmp.Or(claims.UPN, claims.Preferred, claims.Unique)
 }
 
-// loginError turns an error of the Azure SDK, which has many lines, into one line.
-// If Entra ID refused the login, the line quotes its reason. Otherwise no identity
-// was found, and the line says how to provide one.
+// loginError turns an error of the Azure SDK, which has many lines, into one line. If
+// Entra ID refused the login, the line quotes Entra ID's reason. If the SDK found no
+// identity, the line says how to provide an identity.
 func loginError(err error) error {
 	refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
 	if !ok || refused.RawResponse == nil {
@@ -128,7 +130,7 @@ func loginError(err error) error {
 		answer.Description = refused.RawResponse.Status
 	}
 
-	// The first line is the reason. The others are trace and correlation ids.
+	// The first line is the reason. The other lines are trace and correlation ids.
 	reason, _, _ := strings.Cut(answer.Description, "\n")
 	return fmt.Errorf("login refused by Entra ID: %s", strings.TrimSpace(reason))
 }
