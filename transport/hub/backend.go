@@ -36,7 +36,7 @@ func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, err
 	expires, err := b.checkLogin(ctx, login)
 	if err == nil {
 		// Refused logins do not count against the limit. Otherwise strangers could use
-		// it up.
+		// up the limit.
 		err = b.throttle.Take(throttle.Connections, 1)
 	}
 
@@ -99,7 +99,8 @@ func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentit
 	return certificates, nil
 }
 
-// Twin returns the device's view of its twin.
+// Twin returns a device's twin in the form for the device: with $version, but without
+// tags and metadata.
 func (b *backend) Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error) {
 	if err := b.throttle.Take(throttle.TwinReads, 1); err != nil {
 		return iothub.DeviceTwin{}, err
@@ -107,8 +108,8 @@ func (b *backend) Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin,
 	return b.store.DeviceTwin(ctx, deviceID)
 }
 
-// Report merges a patch into the device's reported properties and returns their
-// new version.
+// Report merges a patch into a device's reported properties and returns the new version
+// of the reported properties.
 func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Object) (int64, error) {
 	if err := b.throttle.Take(throttle.TwinUpdates, 1); err != nil {
 		return 0, err
@@ -153,7 +154,8 @@ func (b *backend) DeleteSession(ctx context.Context, clientID string) error {
 	return b.store.DeleteSession(ctx, clientID)
 }
 
-// Sessions returns the subscriptions of all stored MQTT sessions, by client id.
+// Sessions returns the subscriptions of all stored MQTT sessions: a map from client id
+// to topic filter to QoS.
 func (b *backend) Sessions(ctx context.Context) (map[string]map[string]byte, error) {
 	sessions, err := b.store.Sessions(ctx)
 	if err != nil {

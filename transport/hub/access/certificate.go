@@ -24,9 +24,9 @@ type Chain struct {
 }
 
 // CheckCertificate checks the certificate with which a device logs in. The device's
-// identity decides between two checks: the certificate has a registered thumbprint, or
-// one of the authorities has signed it. chain.Leaf must not be nil. CheckCertificate
-// returns the time at which the login expires.
+// identity says what CheckCertificate requires: the certificate must have a registered
+// thumbprint, or one of the authorities must have signed it. chain.Leaf must not be nil.
+// CheckCertificate returns the time at which the login expires.
 func CheckCertificate(chain Chain, authorities []*x509.Certificate, identity iothub.DeviceIdentity, now time.Time) (expires time.Time, err error) {
 	if err := checkEnabled(identity); err != nil {
 		return time.Time{}, err
@@ -158,7 +158,8 @@ func HasThumbprint(cert *x509.Certificate, thumbprint string) bool {
 	return strings.EqualFold(thumbprint, Thumbprint(cert)) || strings.EqualFold(thumbprint, sha1Thumbprint(cert))
 }
 
-// Thumbprint returns the certificate's SHA-256 thumbprint in upper case, like IoT Hub.
+// Thumbprint returns the certificate's SHA-256 thumbprint in upper case, as IoT Hub
+// writes it.
 func Thumbprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return strings.ToUpper(hex.EncodeToString(sum[:]))

@@ -138,7 +138,8 @@ func ifMatch(r *http.Request) (etag string, given bool) {
 	return etag, given
 }
 
-// ifMatchOrAny returns the If-Match header, or "*" if the request has none.
+// ifMatchOrAny returns the value of the If-Match header, or "*" if the request has no
+// such header.
 func ifMatchOrAny(r *http.Request) string {
 	if etag, given := ifMatch(r); given {
 		return etag

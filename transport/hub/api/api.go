@@ -26,8 +26,8 @@ type Broker interface {
 	Forget(ctx context.Context, deviceID string) error
 }
 
-// Options are the parts of the hub that the API needs. All but Throttle, Logger and
-// Now are required.
+// Options are the parts of the hub that the API needs. Throttle, Logger and Now may be
+// nil; all others are required.
 type Options struct {
 	Access       access.Checker
 	Store        *store.Store
@@ -45,7 +45,7 @@ type api struct {
 	mux *http.ServeMux
 }
 
-// New returns the handler of the service API.
+// New returns the HTTP handler that serves the service API.
 func New(opts Options) http.Handler {
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
@@ -74,7 +74,8 @@ func New(opts Options) http.Handler {
 	return a
 }
 
-// route is a handler and the right that its requests need.
+// route holds the handler for a request, and the right that the request's token must
+// have.
 type route struct {
 	right  access.Right
 	handle handler
@@ -126,8 +127,8 @@ func (a *api) routes() map[string]route {
 	}
 }
 
-// servedPaths lists paths on which a method without a route is refused with 405
-// MethodNotAllowed. On all other paths the answer is 404 NotFound.
+// servedPaths lists the paths on which an unsupported HTTP method is refused with 405
+// MethodNotAllowed. On all other paths, the answer is 404 NotFound.
 var servedPaths = []string{
 	"/devices", "/devices/{$}", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",

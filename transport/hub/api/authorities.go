@@ -39,7 +39,7 @@ func newAuthorityBody(a store.Authority) authorityBody {
 var authorityName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // putAuthority adds a certificate authority. Devices can then log in with certificates
-// that it has signed.
+// that the authority has signed.
 func (a *api) putAuthority(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Properties struct {
@@ -82,9 +82,10 @@ func (a *api) listAuthorities(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, map[string]any{"value": list})
 }
 
-// deleteAuthority deletes a certificate authority. It disconnects all devices that log
-// in with certificates of any authority. If another authority signed a device's
-// certificate, the device can connect again.
+// deleteAuthority deletes a certificate authority. It disconnects every device that logs
+// in with a certificate signed by an authority, because the store does not record which
+// authority signed it. If the hub still has that authority, the device can connect
+// again.
 func (a *api) deleteAuthority(w http.ResponseWriter, r *http.Request) error {
 	devices, err := a.Store.RemoveAuthority(r.Context(), r.PathValue("name"))
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 // maxDevices is the maximum number of identities in a list, as IoT Hub documents it.
 const maxDevices = 1000
 
-// putDevice creates a device identity. With If-Match it updates the identity.
+// putDevice creates a device identity. If the request has an If-Match header, putDevice
+// updates an existing identity instead.
 func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	var d iothub.DeviceIdentity
 	if err := read(w, r, &d); err != nil {

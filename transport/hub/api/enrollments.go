@@ -17,7 +17,8 @@ type enrollments struct {
 	group bool
 }
 
-// put creates an enrollment. With If-Match it changes the enrollment.
+// put creates an enrollment. If the request has an If-Match header, put changes an
+// existing enrollment instead.
 func (e enrollments) put(w http.ResponseWriter, r *http.Request) error {
 	var body provisioning.Enrollment
 	if err := read(w, r, &body); err != nil {
@@ -121,7 +122,7 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 }
 
 // idScope returns the hub's id scope, which a device needs for its registration. In
-// Azure, the id scope is part of another API, which describes the provisioning service.
+// Azure, a different API returns the id scope.
 func (a *api) idScope(w http.ResponseWriter, _ *http.Request) error {
 	return a.answer(w, map[string]string{"idScope": a.Store.IDScope()})
 }

@@ -60,7 +60,7 @@ func (a *api) callDevice(ctx context.Context, id string, method iothub.MethodReq
 	}
 }
 
-// waitForDevice waits until the device is connected and ready for methods.
+// waitForDevice waits until the device is connected and subscribed to direct methods.
 func (a *api) waitForDevice(ctx context.Context, id string, seconds int) error {
 	waiting, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
 	defer cancel()

@@ -15,7 +15,8 @@ const (
 	maxPage     = 1000
 )
 
-// query runs a query of devices or devices.jobs and answers with one page of its rows.
+// query runs a query FROM devices or FROM devices.jobs, and answers with one page of the
+// query's rows.
 func (a *api) query(w http.ResponseWriter, r *http.Request) error {
 	var request struct {
 		Query string `json:"query"`

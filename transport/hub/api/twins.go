@@ -15,12 +15,13 @@ func (a *api) getTwin(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, twin)
 }
 
-// patchTwin merges the patch in the body into a twin.
+// patchTwin applies the patch in the request's body to a twin.
 func (a *api) patchTwin(w http.ResponseWriter, r *http.Request) error {
 	return a.changeTwin(w, r, false)
 }
 
-// putTwin replaces the tags and desired properties of a twin.
+// putTwin replaces the tags and desired properties of a twin with those in the request's
+// body.
 func (a *api) putTwin(w http.ResponseWriter, r *http.Request) error {
 	return a.changeTwin(w, r, true)
 }

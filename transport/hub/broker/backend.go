@@ -19,7 +19,8 @@ type Backend interface {
 	// device is told to try again later.
 	Login(ctx context.Context, login Login) (expires time.Time, err error)
 
-	// Twin returns the device's view of its twin.
+	// Twin returns a device's twin in the form for the device: with $version, but
+	// without tags and metadata.
 	Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error)
 
 	// Report merges patch into the device's reported properties. When the result is

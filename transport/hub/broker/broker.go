@@ -33,18 +33,18 @@ type Options struct {
 	Provisioner Provisioner // admits devices that register themselves; nil refuses all registrations
 
 	ConnectTimeout time.Duration // maximum time from accepting a connection to the end of CONNECT; 0 means 30 s
-	WriteTimeout   time.Duration // limit for one write to a device; 0 means 30 s
+	WriteTimeout   time.Duration // maximum time for one write to a device; 0 means 30 s
 	MaxPending     int           // maximum number of messages that wait for one device before its connection is closed; 0 means 128
 }
 
-// Broker serves the hub's devices. Make one with New. Its methods may be called
-// from any goroutine.
+// Broker accepts the connections of devices and exchanges messages with them. Make one
+// with New. Its methods may be called from any goroutine.
 type Broker struct {
 	backend           Backend
 	opts              Options
 	log               *zap.Logger
 	server            *mqtt.Server
-	hubClient         *mqtt.Client // sender of the messages that the hub publishes
+	hubClient         *mqtt.Client // the MQTT client in whose name the hub publishes messages
 	links             *linkTable
 	calls             *calls
 	largePackets      *semaphore.Weighted // memory, in bytes, for large packets of devices that have logged in

@@ -138,8 +138,8 @@ func (b *Broker) refuse(l *link, err error) {
 		zap.Uint8("code", l.refusal), zap.Error(err))
 }
 
-// logIn checks the device's credentials, closes the device's previous connection
-// and loads its session.
+// logIn checks the device's credentials, closes the device's previous connection and
+// loads the device's session.
 func (b *Broker) logIn(l *link) error {
 	b.links.addLogin(l)
 	var err error

@@ -66,7 +66,8 @@ func (b *Broker) answerTwin(l *link, requestID string) {
 	}
 }
 
-// answerReport stores the device's reported properties and answers the request.
+// answerReport stores a patch of the device's reported properties and answers the
+// device's request.
 func (b *Broker) answerReport(l *link, requestID string, payload []byte) {
 	patch, err := iothub.ParseObject(payload)
 	if err != nil {

@@ -49,13 +49,13 @@ type inbound struct {
 	packets  int // number of packets that have begun so far
 	part     packetPart
 	left     int   // bytes of the current packet that are still to come
-	shift    uint  // bit position of the next byte of the length
+	shift    uint  // number of bits of the length read so far
 	held     int64 // bytes that the current packet has acquired from heldFrom
 	heldFrom *semaphore.Weighted
 	due      time.Time // time by which the current packet must be complete
 }
 
-// packetPart is the part of a packet to which the next byte belongs.
+// packetPart says to which part of a packet the next byte belongs.
 type packetPart uint8
 
 const (

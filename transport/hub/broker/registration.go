@@ -38,7 +38,7 @@ type RegistrationLogin struct {
 	WebSocket      bool         // the device connected over WebSocket
 }
 
-// RegistrationAnswer is the answer to a registration request.
+// RegistrationAnswer is the answer to a request of a device that registers.
 type RegistrationAnswer struct {
 	Status     int
 	RetryAfter time.Duration

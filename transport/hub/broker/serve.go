@@ -86,7 +86,7 @@ func isTemporary(err error) bool {
 	return false
 }
 
-// run serves one connection until it ends.
+// run serves one connection until the connection ends.
 func (b *Broker) run(conn net.Conn) {
 	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}),
 		inbound: inbound{largePackets: b.largePackets, largeFirstPackets: b.largeFirstPackets}}

@@ -21,7 +21,7 @@ type Options struct {
 	Log  *zap.Logger
 }
 
-// Credentials are the credentials of a running hub.
+// Credentials are the hub's certificates and policies, with their keys.
 type Credentials struct {
 	// Policies are the hub's shared access policies, with their keys.
 	Policies []access.Policy

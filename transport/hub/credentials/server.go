@@ -113,8 +113,7 @@ func (s *serverCertificate) renew() error {
 	return nil
 }
 
-// withChain returns cert with its key and the CA's certificate, in the form that TLS
-// needs.
+// withChain returns cert with its key and the CA's certificate as a tls.Certificate.
 func (s *serverCertificate) withChain(cert *x509.Certificate, key any) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{cert.Raw, s.ca.cert.Raw}, PrivateKey: key, Leaf: cert}
 }

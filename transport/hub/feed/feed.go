@@ -24,7 +24,8 @@ const (
 
 var kinds = []string{telemetry, twin, lifecycle, job}
 
-// maxListeners is the largest number of clients that can listen at the same time.
+// maxListeners is the maximum number of clients that can listen to events at the same
+// time.
 const maxListeners = 32
 
 // Feed distributes events to the clients that listen to them. Its methods may be called

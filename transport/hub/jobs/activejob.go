@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// phase is the state of an active job.
+// phase says which step of a job the engine is at.
 type phase int
 
 const (

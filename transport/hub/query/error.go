@@ -19,7 +19,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d:%d: %s", e.line, e.column, e.Msg)
 }
 
-// errorAt returns an Error for the byte offset pos in text.
+// errorAt returns an Error at the byte offset pos of text.
 func errorAt(text string, pos int, format string, args ...any) *Error {
 	before := text[:min(pos, len(text))]
 	line := strings.Count(before, "\n") + 1

@@ -18,7 +18,7 @@ const (
 	tokSubscript           // a name as ['...'], which continues a property's path
 	tokString              // a string in quotes
 	tokNumber              // a number, stored in token.value
-	tokSymbol              // an operator or punctuation
+	tokSymbol              // an operator or a punctuation mark
 )
 
 // token is one word, number, string or symbol in a query.
@@ -50,7 +50,8 @@ func (t token) is(keyword string) bool {
 // isSymbol reports whether the token is the given operator or punctuation mark.
 func (t token) isSymbol(s string) bool { return t.kind == tokSymbol && t.text == s }
 
-// lex splits the text into tokens. The last token is always tokEnd.
+// lex splits the text of a query into tokens. The last token is always tokEnd, the end
+// of the text.
 func lex(input string) ([]token, *Error) {
 	if len(input) > MaxLength {
 		return nil, errorAt(input, MaxLength, "the text has %d bytes: at most %d are allowed", len(input), MaxLength)
@@ -86,7 +87,7 @@ func invalidUTF8(s string) int {
 	return -1
 }
 
-// lexer reads tokens from input, starting at pos.
+// lexer splits the text input into tokens. pos is the offset of the next token.
 type lexer struct {
 	input  string
 	pos    int
@@ -241,8 +242,8 @@ func (l *lexer) quoted(quote byte) (token, *Error) {
 	return token{}, errorAt(l.input, start, "the string has no closing %c", quote)
 }
 
-// escape reads the escape sequence at offset i. It returns the character and the
-// number of bytes that the sequence takes.
+// escape reads the escape sequence at offset i of the input. It returns the escaped
+// character and the length of the sequence in bytes.
 func (l *lexer) escape(i int) (r rune, size int, e *Error) {
 	rest := l.input[i:]
 	if len(rest) > 1 && strings.IndexByte(`'"\`, rest[1]) >= 0 {

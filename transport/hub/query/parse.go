@@ -54,8 +54,8 @@ func ParseCondition(text string) (*Condition, error) {
 	return &Condition{root}, nil
 }
 
-// parser is a recursive-descent parser. It has one method for each grammar rule, and the
-// comment of the method contains the rule.
+// parser is a recursive-descent parser. It has one method for each grammar rule. The
+// method's comment contains the rule, in EBNF notation.
 type parser struct {
 	text        string
 	tokens      []token

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// query = "SELECT" [ "TOP" number ] columns "FROM" collection [ "WHERE" condition ]
+// query parses a whole statement:
 //
-//	[ "GROUP" "BY" path { "," path } ].
+//	"SELECT" [ "TOP" number ] columns "FROM" collection
+//	[ "WHERE" condition ] [ "GROUP" "BY" path { "," path } ]
 func (p *parser) query() (*Query, error) {
 	if err := p.expect("SELECT"); err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (p *parser) query() (*Query, error) {
 	return q, p.checkColumns(q, start)
 }
 
-// top = "TOP" number.
+// top parses "TOP" number.
 func (p *parser) top(q *Query) error {
 	p.advance()
 	t := p.advance()
@@ -72,7 +73,7 @@ func (p *parser) top(q *Query) error {
 	return nil
 }
 
-// columns = column { "," column }. An error about several columns has the position of
+// columns parses column { "," column }. An error about several columns has the position of
 // start, the first token after SELECT.
 func (p *parser) columns(q *Query, start token) error {
 	for {
@@ -188,7 +189,7 @@ func (p *parser) skipCollection() {
 // afterDot reports whether token i follows a '.' and so is part of a path.
 func (p *parser) afterDot(i int) bool { return i > 0 && p.tokens[i-1].isSymbol(".") }
 
-// column = ( path | aggregate ) [ "AS" name ].
+// column parses ( path | aggregate ) [ "AS" name ].
 func (p *parser) column() (Column, error) {
 	var c Column
 	if p.peek().kind == tokWord && p.peekSecond().isSymbol("(") {
@@ -218,7 +219,7 @@ func (p *parser) column() (Column, error) {
 	return c, nil
 }
 
-// aggregate = "COUNT" "(" ")" | ( "SUM" | "AVG" | "MIN" | "MAX" ) "(" path ")".
+// aggregate parses "COUNT" "(" ")" | ( "SUM" | "AVG" | "MIN" | "MAX" ) "(" path ")".
 func (p *parser) aggregate() (*Aggregate, error) {
 	t := p.advance()
 	a := &Aggregate{Pos: Pos(t.pos), Name: strings.ToUpper(t.text)}

@@ -2,10 +2,10 @@ package query
 
 import "strings"
 
-// condition = conjunction { "OR" conjunction }.
+// condition parses conjunction { "OR" conjunction }.
 func (p *parser) condition() (Expr, error) { return p.chain("OR", p.conjunction) }
 
-// conjunction = negation { "AND" negation }.
+// conjunction parses negation { "AND" negation }.
 func (p *parser) conjunction() (Expr, error) { return p.chain("AND", p.negation) }
 
 // chain reads terms that are joined by the same operator, such as AND. All terms become
@@ -27,7 +27,7 @@ func (p *parser) chain(op string, term func() (Expr, error)) (Expr, error) {
 	return node, nil
 }
 
-// negation = { "NOT" } predicate.
+// negation parses { "NOT" } predicate.
 func (p *parser) negation() (Expr, error) {
 	t := p.peek()
 	if !t.is("NOT") || p.startsPath() {
@@ -47,7 +47,7 @@ func (p *parser) negation() (Expr, error) {
 	return &Not{Pos: Pos(t.pos), X: x}, nil
 }
 
-// predicate = operand [ comparison operand | [ "NOT" ] "IN" list | "NIN" list ].
+// predicate parses operand [ comparison operand | [ "NOT" ] "IN" list | "NIN" list ].
 func (p *parser) predicate() (Expr, error) {
 	left, err := p.operand()
 	if err != nil {
@@ -85,7 +85,7 @@ func (p *parser) predicate() (Expr, error) {
 	return left, nil
 }
 
-// list = "[" [ literal { "," literal } ] "]".
+// list parses "[" [ literal { "," literal } ] "]".
 func (p *parser) list() ([]*Literal, error) {
 	if t := p.peek(); !p.acceptSymbol("[") {
 		found := t.describe()
@@ -120,7 +120,7 @@ func (p *parser) list() ([]*Literal, error) {
 	}
 }
 
-// operand = literal | call | path | "(" condition ")".
+// operand parses literal | call | path | "(" condition ")".
 func (p *parser) operand() (Expr, error) {
 	t := p.peek()
 	if t.isSymbol("(") {
@@ -193,7 +193,7 @@ func (p *parser) startsPath() bool {
 	return second.isSymbol(".") || second.kind == tokSubscript
 }
 
-// call = name "(" condition { "," condition } ")".
+// call parses name "(" condition { "," condition } ")".
 func (p *parser) call() (Expr, error) {
 	t := p.advance()
 	name := strings.ToUpper(t.text)
@@ -232,7 +232,7 @@ func (p *parser) call() (Expr, error) {
 	return c, nil
 }
 
-// path = name { "." name | "['" name "']" }. A name may be in double brackets. If the
+// path parses name { "." name | "['" name "']" }. A name may be in double brackets. If the
 // path begins with the collection's name, path removes that name.
 func (p *parser) path() (*Path, error) {
 	t := p.peek()

@@ -106,7 +106,7 @@ func joinBalanced(op string, terms []sql) sql {
 	return concat("(", joinBalanced(op, terms[:half]), " "+op+" ", joinBalanced(op, terms[half:]), ")")
 }
 
-// value compiles an operand of a comparison or an argument of a function.
+// value compiles an operand of a comparison, or an argument of a function call.
 func (c compiler) value(e Expr) value {
 	switch e := e.(type) {
 	case *Literal:

@@ -8,9 +8,9 @@ const (
 
 // Query is a parsed SELECT statement.
 type Query struct {
-	Text       string   // the text that Parse was given
+	Text       string   // the text of the query
 	Collection string   // Devices or DeviceJobs
-	Top        int      // the largest number of rows; 0 means all rows
+	Top        int      // maximum number of rows; 0 means no limit
 	Columns    []Column // the selected columns, in order; empty for SELECT *
 	Where      *Condition
 	GroupBy    []*Path // documents with equal values of these properties form one group
@@ -87,7 +87,7 @@ type Logic struct {
 	Terms []Expr
 }
 
-// Compare compares two values.
+// Compare is a comparison of two values.
 type Compare struct {
 	Pos
 	Op          string // = != < <= > >=
@@ -103,7 +103,7 @@ type In struct {
 	List []*Literal
 }
 
-// Call is a function call. Name is in upper case, as in IoT Hub's documentation.
+// Call is a function call. Name is in upper case.
 type Call struct {
 	Pos
 	Name string

@@ -21,7 +21,7 @@ const (
 	TwinReplaced       Operation = "replaceTwin"
 )
 
-// Change is a stored change of a device.
+// Change is a change of a device that has been stored.
 type Change struct {
 	DeviceID  string
 	Operation Operation

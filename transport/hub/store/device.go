@@ -61,7 +61,7 @@ func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentit
 	return d, nil
 }
 
-// insertDevice adds the row of a new device with an empty twin.
+// insertDevice adds a row for a new device with an empty twin.
 func (s *Store) insertDevice(d iothub.DeviceIdentity, now time.Time) error {
 	a := d.Authentication
 	metadata := emptyMetadata(now)

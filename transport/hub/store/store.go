@@ -87,7 +87,7 @@ func (s *Store) connect(path string) error {
 	return err
 }
 
-// load migrates the database and reads its settings.
+// load migrates the database, and reads the settings that are stored in it.
 func (s *Store) load(db *sql.DB) error {
 	if err := prepare(db); err != nil {
 		return err

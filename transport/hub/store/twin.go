@@ -237,7 +237,7 @@ func (s *Store) applyDesired(desired *section, u *twinUpdate) error {
 	return desired.merge("desired", u.desired, u.replace, stamp, maxDesired)
 }
 
-// twinETag returns the etag of a twin: a counter of 8 bytes in base64.
+// twinETag returns the etag for a twin: the counter n as 8 bytes in base64.
 func twinETag(n uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, n))
 }

@@ -6,7 +6,7 @@ import "github.com/latchd/latchd/transport/iothub"
 // same names and say what each kind counts.
 type Kind int
 
-// The kinds of operations that are limited.
+// The kinds of operations that have a limit.
 const (
 	Registry Kind = iota
 	Connections
