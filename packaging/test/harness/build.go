@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -25,6 +27,8 @@ func (b Binaries) Path(name string) string { return filepath.Join(string(b), nam
 func Main(m *testing.M, bin *Binaries) { os.Exit(run(m, bin)) }
 
 func run(m *testing.M, bin *Binaries) int {
+	restoreHangup()
+
 	if dir := os.Getenv("LATCHD_BIN"); dir != "" {
 		*bin = Binaries(dir)
 		return m.Run()
@@ -41,6 +45,15 @@ func run(m *testing.M, bin *Binaries) int {
 	}
 	*bin = Binaries(dir)
 	return m.Run()
+}
+
+// restoreHangup makes the programs that the tests start receive SIGHUP, even if the tests
+// run under nohup. nohup ignores SIGHUP. A child process inherits an ignored signal as
+// ignored, but a handled one with its default action.
+func restoreHangup() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 }
 
 // Build builds all programs of the project into the directory dir.
