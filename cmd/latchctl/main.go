@@ -5,14 +5,14 @@
 // every door. It uses the hub's service API, which Azure IoT Hub and latchhub
 // have in common.
 //
-// To find your way: newRoot in root.go builds the tree of commands. Each command
-// has a file of its name, with its flags and its run function. The app type in
-// app.go holds everything that a command takes from the outside world.
+// To find your way: newRoot in root.go builds the tree of commands. The file of each
+// command has the command's name and contains its flags and its run function. The type
+// app in app.go holds what the commands use from the outside world, such as the clock.
 //
 // Guarantees:
-//   - latchctl checks a whole command line before it sends the first request.
-//   - The exit status states the outcome; exit.go lists the values.
-//   - No key is printed, except by "latchctl device connection-string".
+//   - latchctl checks the whole command line before it sends the first request.
+//   - The exit status states the outcome; exit.go lists its values.
+//   - Only "latchctl device connection-string" prints keys.
 package main
 
 import (

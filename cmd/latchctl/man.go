@@ -31,8 +31,8 @@ func main() {
 }
 
 // writeManPages writes one page per command and help topic into the folder that
-// args names. The pages depend only on the commands and on epoch, the pages' date
-// in seconds since 1970, so that building the same sources gives the same bytes.
+// args names. epoch is the date of the pages, in seconds since 1970. The pages depend
+// only on the commands and on epoch, so that equal sources give equal pages.
 func writeManPages(args []string, epoch string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("want one argument, the folder to write to; got %q", args)

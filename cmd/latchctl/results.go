@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fewDevices is the number of devices from which on a job's table lists only the failed
-// devices. The table of a smaller job lists all devices.
+// fewDevices is the smallest number of devices for which a job's table lists only the
+// failed devices. The table of a smaller job lists all devices.
 const fewDevices = 20
 
 // deviceResult is a device's result, as -o json and -o jsonl print it.

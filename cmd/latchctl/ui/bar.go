@@ -12,7 +12,7 @@ type Counts struct {
 	Total, Succeeded, Failed, Running, Pending int
 }
 
-// Done returns the number of devices that the hub has finished.
+// Done returns the number of devices for which the hub has a result.
 func (c Counts) Done() int { return c.Succeeded + c.Failed }
 
 // Progress describes the progress of a job at one moment.
@@ -24,15 +24,15 @@ type Progress struct {
 	Left   time.Duration // estimated time left; 0 if not known
 }
 
-// Limits of the bar's width, without its brackets.
+// The minimum and maximum width of the bar, in characters, without its brackets.
 const (
 	minBarWidth = 8
 	maxBarWidth = 30
 )
 
-// Line formats p as one line of at most width characters: a bar, the number of
-// finished devices, and the fields that fit. The least important field is dropped
-// first.
+// Line formats p as one line of at most width characters: a bar, the number of finished
+// devices, and further fields. If the line is too long, it drops the least important
+// fields.
 func (p Progress) Line(width int) string {
 	if p.Counts.Total == 0 {
 		return Cut(p.State, width)
@@ -65,14 +65,15 @@ func (p Progress) Plain() string {
 	return p.State + ": " + strings.Join(append([]string{done}, texts(p.counts())...), ", ")
 }
 
-// field is one part of the progress line. If the line is too long, the field with
-// the lowest rank is dropped first.
+// field is one part of the progress line. If the line is too long, Line drops the field
+// with the lowest rank first.
 type field struct {
 	text string
 	rank int
 }
 
-// counts returns the fields for the four device counts.
+// counts returns the fields with the number of succeeded, failed, running and pending
+// devices.
 func (p Progress) counts() []field {
 	return []field{
 		{fmt.Sprintf("%d %s", p.Counts.Succeeded, p.Word), 3},
@@ -82,7 +83,8 @@ func (p Progress) counts() []field {
 	}
 }
 
-// fields returns every part of the progress line after the number of finished devices.
+// fields returns the parts of the progress line that follow the number of finished
+// devices.
 func (p Progress) fields() []field {
 	fields := p.counts()
 	if p.Rate > 0 {

@@ -2,8 +2,8 @@
 // terminal's width, and [Printer] shows the progress of a job.
 //
 // Rules:
-//   - [Clean] removes the control characters from every text that came from a
-//     device or a hub before the text is printed.
-//   - Colour only repeats what the words say.
+//   - Before a text from a device or a hub is printed, [Clean] removes its control
+//     characters.
+//   - A colour only repeats what the words beside it say.
 //   - A width is a number of characters. Each character counts as one column.
 package ui

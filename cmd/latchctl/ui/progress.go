@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// plainInterval is the minimum time between two progress lines when the output is
-// not a terminal. The last line of a job is printed at once.
+// plainInterval is the minimum time between two progress lines on an output that is not
+// a terminal. The last progress line of a job is printed at once.
 const plainInterval = time.Second
 
 // Printer shows the progress of one job. On a terminal it redraws one line. On any
@@ -18,17 +18,17 @@ type Printer struct {
 	W     io.Writer
 	Width func() int // width of the terminal; nil if W is not a terminal
 
-	drawn  int       // number of characters on the redrawn line
-	last   string    // previous line, if W is not a terminal
-	lastAt time.Time // when last was printed
+	drawn  int       // number of characters of the progress line on the terminal
+	last   string    // the line printed last, if W is not a terminal
+	lastAt time.Time // time at which last was printed
 
-	first     Counts // counts when the job was first seen running
+	first     Counts // counts of the job when Show saw it running for the first time
 	firstAt   time.Time
 	haveFirst bool
 }
 
-// Show prints the progress v. It computes the rate and the time left from the
-// moment at which the job was first seen running.
+// Show prints the progress v of the job at the time now. It computes the rate and the
+// time left from the devices that have finished since the first call.
 func (p *Printer) Show(now time.Time, v Progress) {
 	p.estimate(now, &v)
 	if p.Width == nil {
@@ -42,8 +42,8 @@ func (p *Printer) Show(now time.Time, v Progress) {
 	p.drawn = width
 }
 
-// showPlain prints v as a new line if it has changed and the minimum interval has
-// passed. A job that has no device left is printed at once.
+// showPlain prints v on a new line if v has changed and the minimum interval has
+// passed. If all devices have finished, it does not wait for the interval.
 func (p *Printer) showPlain(now time.Time, v Progress) {
 	line := v.Plain()
 	tooSoon := !p.lastAt.IsZero() && now.Sub(p.lastAt) < plainInterval && v.Counts.Done() < v.Counts.Total
@@ -71,8 +71,8 @@ func (p *Printer) Clear() {
 	}
 }
 
-// estimate sets the rate and the time left of v. Both stay 0 until half a second has
-// passed and a device has finished.
+// estimate sets the rate and the time left in v. Both stay 0 until half a second has
+// passed and at least one device has finished.
 func (p *Printer) estimate(now time.Time, v *Progress) {
 	if v.Counts.Total == 0 {
 		return

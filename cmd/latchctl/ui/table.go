@@ -10,13 +10,16 @@ import (
 const (
 	columnGap = 2 // spaces between two columns
 
-	// minWidth is the minimum width of a column, so that a cut text stays useful.
+	// minWidth is the minimum width of a column. A text that is cut to fewer characters
+	// would be useless.
 	minWidth = 8
-	// lastWidth is the width that the last column keeps before other columns are cut.
+	// lastWidth is the width down to which the last column is narrowed before any other
+	// column.
 	lastWidth = 30
-	// minWrappedWidth is the minimum width of a last column that is wrapped.
+	// minWrappedWidth is the minimum width of the last column if its text is wrapped.
 	minWrappedWidth = 16
-	// blockIndent is the indentation of the cells below the first line of a block.
+	// blockIndent is the indentation of all lines of a block (a row with one line per
+	// cell) after the first line.
 	blockIndent = 2
 )
 
@@ -29,25 +32,27 @@ type Table struct {
 	Head []string
 	Rows [][]string
 
-	// WrapLast continues the last column on further lines instead of cutting it.
+	// WrapLast wraps the text in the last column onto further lines instead of cutting
+	// it.
 	WrapLast bool
 
-	// CutAny allows cutting every column except the first.
+	// CutAny allows Write to cut the text in every column except the first.
 	CutAny bool
 
-	// Optional lists the columns that may be left out, the first of them first.
+	// Optional lists the columns that Write may leave out, in the order in which it
+	// leaves them out.
 	Optional []int
 
-	// Style returns the SGR parameters of a cell, such as "31", or "" for none.
-	// A nil Style disables styles.
+	// Style returns the SGR parameters (the terminal's colour codes) of a cell, such as
+	// "31", or "" for none. A nil Style disables styles.
 	Style func(column int, text string) string
 }
 
 // Add appends a row.
 func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Write prints the table, at most width columns wide. Width 0 means no limit. Styles
-// are used only if color is true.
+// Write prints the table, which becomes at most width characters wide. Width 0 means no
+// limit. Write uses Style only if color is true.
 func (t *Table) Write(w io.Writer, width int, color bool) error {
 	rows := t.cleanRows()
 	columns, widths, fits := t.layout(rows, width)
@@ -66,8 +71,8 @@ func (t *Table) Write(w io.Writer, width int, color bool) error {
 	return err
 }
 
-// cleanRows returns the header and the rows, without control characters. Each row
-// has as many cells as the header.
+// cleanRows returns the header and all rows, without control characters. It gives each
+// row as many cells as the header has.
 func (t *Table) cleanRows() [][]string {
 	rows := make([][]string, 0, len(t.Rows)+1)
 	rows = append(rows, t.Head)
@@ -82,8 +87,8 @@ func (t *Table) cleanRows() [][]string {
 	return rows
 }
 
-// layout chooses the columns to print and their widths. It reports whether they fit
-// into width; with width 0 they always do.
+// layout chooses the columns to print, and their widths. The result fits is true if
+// these columns fit into width; with width 0 they always fit.
 func (t *Table) layout(rows [][]string, width int) (columns, widths []int, fits bool) {
 	for i := range t.Head {
 		columns = append(columns, i)
@@ -102,7 +107,7 @@ func (t *Table) layout(rows [][]string, width int) (columns, widths []int, fits 
 }
 
 // fit computes the widths of the given columns. Each column starts with the width of
-// its longest cell; then columns are narrowed until the table fits.
+// its longest cell. fit then narrows columns until the table fits.
 func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fits bool) {
 	widths = make([]int, len(columns))
 	total := columnGap * (len(columns) - 1)
@@ -125,9 +130,9 @@ func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fi
 	return widths, true
 }
 
-// columnToNarrow returns the index in widths of the column that becomes one character
-// narrower, or -1 if no column may. The last column comes first while it is wider than
-// lastWidth. After that, the widest column that may be cut comes first.
+// columnToNarrow chooses the next column to make one character narrower. This is the
+// last column while it is wider than lastWidth, then the widest column that may be cut.
+// It returns the column's index in widths, or -1 if no column may become narrower.
 func (t *Table) columnToNarrow(widths, columns []int) int {
 	last := len(columns) - 1
 	isLast := last > 0 && columns[last] == len(t.Head)-1 // the last column may have been left out
@@ -171,7 +176,7 @@ func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bo
 		if len(lines) > 1 && t.CutAny {
 			lines = []string{Cut(cell, free)}
 		}
-		if len(lines) > 1 { // the name gets its own line, and the cell follows indented
+		if len(lines) > 1 { // the column's name gets a line of its own, and the indented cell follows
 			b.WriteString(strings.TrimRight(prefix, " ") + "\n")
 			prefix = strings.Repeat(" ", 2*blockIndent)
 			lines = Wrap(cell, max(width-2*blockIndent, minWidth))
@@ -184,7 +189,7 @@ func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bo
 }
 
 // writeRow prints one row of a table that fits. If the last cell is wrapped, the row
-// has several lines, and the other columns are blank from the second line on.
+// has several lines, and the other columns are blank after the first line.
 func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int, color bool) {
 	last := len(columns) - 1
 	lastCell := row[columns[last]]
@@ -209,7 +214,7 @@ func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int
 	}
 }
 
-// styled wraps the printed text of a cell in the cell's SGR sequence.
+// styled returns text, which is a cell or a part of it, in the colour of the cell.
 func (t *Table) styled(column int, cell, text string, color bool) string {
 	if !color || t.Style == nil || text == "" {
 		return text

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Clean puts text on one line and replaces every character that could control a
+// Clean puts text on one line. It replaces each character that could control a
 // terminal, such as an escape or a change of the writing direction, by a question mark.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -21,9 +21,9 @@ func Clean(text string) string {
 	}, text)
 }
 
-// EscapeJSON replaces the characters of a JSON text that could control a terminal by
-// JSON escapes, which have the same meaning. It leaves the ASCII control characters
-// alone: in valid JSON they occur only as white space between the tokens.
+// EscapeJSON replaces each character of a JSON text that could control a terminal by
+// the JSON escape with the same meaning. It keeps ASCII control characters: valid JSON
+// has them only as white space between tokens.
 func EscapeJSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -53,7 +53,7 @@ func Cut(text string, width int) string {
 }
 
 // Wrap breaks text into lines of at most width characters. It breaks at a space if
-// there is one, else after a comma, else at the width.
+// possible, else after a comma, else within a word.
 func Wrap(text string, width int) []string {
 	if width < 1 {
 		width = 1
@@ -70,7 +70,8 @@ func Wrap(text string, width int) []string {
 	return append(lines, string(rest))
 }
 
-// lineEnd returns the index at which Wrap breaks a text that is longer than width.
+// lineEnd returns the index at which Wrap ends the first line of a text that is longer
+// than width.
 func lineEnd(text []rune, width int) int {
 	for i := width; i > 0; i-- {
 		if text[i] == ' ' {

@@ -7,7 +7,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Device is the job row of one device and its judgement.
+// Device is the result of one device: the device's row in the job, and the verdict on
+// this row.
 type Device struct {
 	iothub.DeviceJob
 	Verdict iothub.Verdict
@@ -17,15 +18,15 @@ type Device struct {
 // no final row.
 func (d Device) Failed() bool { return d.Verdict.Outcome != iothub.Succeeded }
 
-// Report is a job with the result of each device. The failed devices come first;
-// both parts are sorted by device id.
+// Report is a job with the result of each device. The failed devices come first, then
+// the others. Both groups are sorted by device id.
 type Report struct {
 	Job     iothub.Job
 	Devices []Device
-	Missing int // number of devices that the hub counts but lists no row for
+	Missing int // number of devices that the hub counts but has no row for
 }
 
-// Join returns a report on the devices of r and next. Its job is the job of next.
+// Join returns a report with the devices of both r and next, and with the job of next.
 func (r Report) Join(next Report) Report {
 	joined := Report{Job: next.Job, Missing: r.Missing + next.Missing, Devices: slices.Concat(r.Devices, next.Devices)}
 	joined.sort()
@@ -33,7 +34,7 @@ func (r Report) Join(next Report) Report {
 	return joined
 }
 
-// sort puts the failed devices first and sorts both parts by device id.
+// sort puts the failed devices first and sorts both groups by device id.
 func (r Report) sort() {
 	slices.SortStableFunc(r.Devices, func(a, b Device) int {
 		switch {
@@ -76,7 +77,7 @@ func (r Report) Counts() map[iothub.Outcome]int {
 	return counts
 }
 
-// final reports whether every device has a row that will not change any more.
+// final reports whether each device has a row that the hub will not change any more.
 func (r Report) final() bool {
 	return r.Missing == 0 && r.Counts()[iothub.Unfinished] == 0
 }

@@ -2,8 +2,9 @@
 // Use [Job] to follow a job, or [Rows] to read the results of a job as they are now.
 //
 // Guarantees:
-//   - While the job runs, Job reads only the job itself. It reads the devices' rows
-//     once, after the end, because each read counts against the hub's query quota.
+//   - While the job runs, Job reads only the job itself. It reads the rows (the results
+//     of the devices) after the job's end, because each read of the rows counts against
+//     the hub's query quota.
 //   - Job tolerates an outage of the hub of up to [MaxOutage].
 //   - A device counts as succeeded only if its row says so. A device whose row is
 //     missing or not final counts as unfinished.
@@ -21,27 +22,29 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// MaxOutage is how long Job retries while it cannot reach the hub.
+// MaxOutage is how long Job retries while the hub cannot be reached.
 const MaxOutage = 5 * time.Minute
 
-// Pauses between two reads of the job. The pause grows by a quarter from minPause to
-// maxPause and starts again at minPause when the job's status changes.
+// The pause between two reads of a running job grows by a quarter each time, from
+// minPause to maxPause. It starts again at minPause when the job's status changes.
 const (
 	minPause = 200 * time.Millisecond
 	maxPause = 2 * time.Second
-	// scheduledPause applies while the job's start is more than twice this far away.
+	// scheduledPause is the pause while the job's start is more than 2*scheduledPause
+	// away.
 	scheduledPause = 15 * time.Second
 )
 
-// A hub can report a job as completed before it has written every row. Job then
-// reads the rows up to rowAttempts times, rowPause apart.
+// A hub can report a job as completed before it has written the rows of all devices.
+// Job then reads the rows again, up to rowAttempts times in all, with a pause of
+// rowPause.
 const (
 	rowAttempts = 5
 	rowPause    = time.Second
 )
 
-// ErrTimeout means that the job did not end within the time limit, or that the hub
-// was unreachable for longer than MaxOutage. The job itself continues.
+// ErrTimeout means that the job did not end within the time limit, or that the hub was
+// unreachable for longer than MaxOutage. The job continues on the hub.
 var ErrTimeout = errors.New("timed out waiting")
 
 // Hub is the part of the service API that this package uses.
@@ -55,15 +58,16 @@ type Options struct {
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error
 	Progress func(iothub.Job) // receives the job after each read
-	Note     func(string)     // receives a line when the connection is lost, and when it is back
+	Note     func(string)     // receives a message when the connection is lost and when it is restored
 	Limit    time.Duration    // maximum time to wait for the job's end; 0 means no limit
 
-	// Known says that the hub has just accepted the job, so that Job also tolerates an
-	// outage before its first successful read. Otherwise the first failed read ends Job.
+	// Known means that the hub has just accepted the job. Job then tolerates an outage
+	// even before its first successful read. If Known is false, an error of the first
+	// read ends Job.
 	Known bool
 }
 
-// Job follows a job until it ends, and returns it with the judged result of each device.
+// Job follows a job until it ends. It returns the job with the result of each device.
 func Job(ctx context.Context, hub Hub, id string, opts Options) (Report, error) {
 	w := &watcher{hub: hub, id: id, opts: opts, started: opts.Now()}
 	job, err := w.awaitEnd(ctx)
@@ -74,7 +78,8 @@ func Job(ctx context.Context, hub Hub, id string, opts Options) (Report, error) 
 	return w.readFinalRows(ctx, job)
 }
 
-// Rows reads and judges the rows of a job as they are now.
+// Rows reads the current rows of a job's devices and judges them, whether the job has
+// ended or not.
 func Rows(ctx context.Context, hub Hub, job iothub.Job) (Report, error) {
 	r := Report{Job: job}
 	for row, err := range hub.DeviceJobs(ctx, job.JobID) {
@@ -137,8 +142,8 @@ func (w *watcher) awaitEnd(ctx context.Context) (iothub.Job, error) {
 	}
 }
 
-// readFinalRows reads the rows of a job that has ended. It reads them again while the
-// hub has not yet written all of them.
+// readFinalRows reads the rows of a job that has ended. It repeats the read until the
+// hub has written all rows, up to rowAttempts times.
 func (w *watcher) readFinalRows(ctx context.Context, job iothub.Job) (Report, error) {
 	for attempt := 1; ; {
 		r, err := Rows(ctx, w.hub, job)
@@ -161,8 +166,8 @@ func (w *watcher) readFinalRows(ctx context.Context, job iothub.Job) (Report, er
 	}
 }
 
-// sleep waits for d, or until the time limit if that comes first. After the limit it
-// returns ErrTimeout at once.
+// sleep waits for d or until the time limit, whichever comes first. If the time limit
+// has passed, it returns ErrTimeout at once.
 func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
 	if w.opts.Limit > 0 {
 		left := w.started.Add(w.opts.Limit).Sub(w.opts.Now())
@@ -175,8 +180,8 @@ func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
 	return w.opts.Sleep(ctx, d)
 }
 
-// handleError decides what to do about a failed read. It pauses and returns nil if
-// another attempt may succeed; otherwise it returns the error that ends Job.
+// handleError handles a failed read of the job or its rows. If another attempt may
+// succeed, it pauses and returns nil. Otherwise it returns the error that ends Job.
 func (w *watcher) handleError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -197,7 +202,8 @@ func (w *watcher) handleError(ctx context.Context, err error) error {
 	return w.sleep(ctx, maxPause)
 }
 
-// handleAnswer records a successful read and, after an outage, says that the hub is back.
+// handleAnswer records a successful read. After an outage it also prints a note that
+// the hub answers again.
 func (w *watcher) handleAnswer() {
 	w.reached = true
 	if w.outage.IsZero() {
