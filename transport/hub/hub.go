@@ -161,8 +161,8 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 }
 
-// withCloseTimeout calls stop with a context that ends after closeTimeout. The end of
-// ctx does not end this context.
+// withCloseTimeout calls stop with a new context. The new context ends after
+// closeTimeout, even if ctx has already ended.
 func withCloseTimeout(ctx context.Context, stop func(context.Context) error) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()

@@ -134,9 +134,9 @@ type answer struct {
 	body   string
 }
 
-// ask sends a request, which it gets as "METHOD /path", with a body. Headers are lines
-// of the form "Name: value". ask adds the owner's token, and an api-version if the path
-// has no query.
+// ask sends a request and returns the answer. The request has the form "METHOD /path",
+// and each header the form "Name: value". ask adds the owner's token, and an api-version
+// if the path has no query.
 func (f *testAPI) ask(request, body string, headers ...string) answer {
 	f.t.Helper()
 	method, path, _ := strings.Cut(request, " ")

@@ -82,13 +82,13 @@ func joinRows(rows []json.RawMessage) []byte {
 	return append(body, "]\n"...)
 }
 
-// pageSize returns the number of rows that the client requests for one page, from the
-// header x-ms-max-item-count. Without the header it returns otherwise. It reduces larger
-// numbers to maximum.
-func pageSize(r *http.Request, otherwise, maximum int) (int, error) {
+// pageSize returns the number of rows for one page. The client requests it in the header
+// x-ms-max-item-count. Without this header it is defaultSize, and it is never more than
+// maximum.
+func pageSize(r *http.Request, defaultSize, maximum int) (int, error) {
 	text := r.Header.Get("x-ms-max-item-count")
 	if text == "" {
-		return otherwise, nil
+		return defaultSize, nil
 	}
 
 	n, err := strconv.Atoi(text)

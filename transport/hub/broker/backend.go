@@ -13,10 +13,10 @@ import (
 // that waits for the disk delays only the device for which it was called. The context of
 // each call ends when the broker is closed.
 type Backend interface {
-	// Login checks a device's credentials. A nil error admits the device until expires.
-	// If expires is zero, the login does not expire. An *iothub.Error with a status
-	// below 500 refuses the device. Any other error means that the hub failed, and the
-	// device is told to try again later.
+	// Login checks a device's credentials. If the error is nil, the device is admitted
+	// until the returned time. If that time is zero, the login does not expire. An
+	// *iothub.Error with a status below 500 refuses the device. Any other error means
+	// that the hub failed, and the device is told to try again later.
 	Login(ctx context.Context, login Login) (expires time.Time, err error)
 
 	// Twin returns a device's twin in the form for the device: with $version, but
@@ -35,8 +35,8 @@ type Backend interface {
 	Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error
 
 	// Connection reports that a device has connected or disconnected. For each device,
-	// connects and disconnects alternate. Connection must not block and must not call
-	// the broker.
+	// the broker reports connects and disconnects alternately. Connection must not block
+	// and must not call the broker.
 	Connection(deviceID string, connected bool, modelID string)
 
 	// SaveSession stores the subscriptions of a client that connected with

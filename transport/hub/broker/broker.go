@@ -86,8 +86,8 @@ func New(backend Backend, opts Options) (*Broker, error) {
 	}
 
 	b.server = newServer(opts)
-	// This does not use mqtt.Options.InlineClient: it gives the hub's own client an id
-	// that a device may have too.
+	// Do not use mqtt.Options.InlineClient here. It would give the hub's own client an
+	// id that a device may have, too.
 	b.hubClient = b.server.NewClient(nil, mqtt.LocalListener, "", true)
 	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
 		b.cancel()

@@ -33,7 +33,7 @@ func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 
 	c := &pk.Connect
 	if l.isRegistration() {
-		c.ClientIdentifier = l.deviceID // another id, so that the MQTT server does not confuse it with the device of this name
+		c.ClientIdentifier = l.deviceID // a different id, because a device with this name may be connected
 	}
 	pk.ProtocolVersion = 4
 	pk.Properties = packets.Properties{}

@@ -104,8 +104,8 @@ func (t *linkTable) subscribedTo(g topicGroup, deviceID string) *link {
 	return t.current[deviceID]
 }
 
-// setReady records the device's current subscriptions. The hub can then send it messages
-// of these topic groups.
+// setReady records to which topic groups a device is subscribed. The hub can then send
+// messages of these groups to the device.
 func (t *linkTable) setReady(l *link, s subscriptions) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

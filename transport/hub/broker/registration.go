@@ -51,9 +51,9 @@ const (
 	registrationRegister  = "$dps/registrations/PUT/iotdps-register/?"
 	registrationOperation = "$dps/registrations/GET/iotdps-get-operationstatus/?"
 
-	// registrationPrefix marks a connection whose device is registering: the link's
-	// deviceID is this prefix and the registration id. It differs from every device id,
-	// because a device id contains no slash.
+	// On a connection whose device is registering, the deviceID is registrationPrefix
+	// followed by the registration id. Such an id differs from every device id, because
+	// a device id contains no slash.
 	registrationPrefix = "registrations/"
 )
 

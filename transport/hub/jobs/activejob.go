@@ -79,8 +79,9 @@ func newActiveJob(job iothub.Job) (*activeJob, error) {
 	return j, nil
 }
 
-// wakeAt returns the next time at which the engine must work on the job even if no
-// device answers and no write ends. It returns false if there is no such time.
+// wakeAt returns the time at which the engine must next work on the job, unless an
+// answer or a finished write wakes it earlier. It returns false if there is no such
+// time.
 func (j *activeJob) wakeAt() (time.Time, bool) {
 	var wake time.Time
 	consider := func(t time.Time) {

@@ -125,13 +125,13 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	return job, err
 }
 
-// addStatistics returns the job with its statistics. The cache lacks the statistics of
-// jobs that ended before the hub started. addStatistics reads these from the store.
+// addStatistics returns the job with its statistics. If the job ended before the hub
+// started, its statistics are not cached. Then addStatistics reads them from the store.
 func (e *Engine) addStatistics(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	count, ok := e.statistics.get(job.JobID)
 	if ok && job.Status.Ended() && count.RunningCount+count.PendingCount > 0 {
-		// The job has just ended, and the cache still has statistics from before its
-		// end.
+		// The cached statistics are from before the end of the job, which has just
+		// ended.
 		ok = false
 	}
 

@@ -68,7 +68,7 @@ type Engine struct {
 
 	// Only the goroutine in run uses the following fields.
 	active   map[string]*activeJob
-	inFlight int // devices that are being called, updated or stored as running
+	inFlight int // number of devices that are being called, updated or stored as running
 	purgeAt  time.Time
 	purging  bool
 	draining chan struct{} // closed when no call and no write is in progress; nil before Close

@@ -83,8 +83,8 @@ func (e *Engine) mayActivate() bool {
 	return n < limit
 }
 
-// start begins a job: it stores the job as running, and a pending row for each device
-// that the job's condition selects.
+// start stores the job as running. It also stores a row with status pending for each
+// device that the job's condition selects.
 func (e *Engine) start(j *activeJob, now time.Time) {
 	j.phase = starting
 	e.store.StartJobAsync(j.job.JobID, j.condition, now, func(devices []string, err error) {

@@ -117,8 +117,8 @@ func (p *parser) expect(keyword string) error {
 	return nil
 }
 
-// expectSymbol consumes the next token. It returns an error if the token is not the
-// symbol; where says at which place the symbol is missing.
+// expectSymbol consumes the next token. If the token is not the symbol, it returns an
+// error; the text where then says where the symbol is missing.
 func (p *parser) expectSymbol(s, where string) error {
 	if t := p.peek(); !p.acceptSymbol(s) {
 		return p.errorf(t, "expected %q %s, found %s", s, where, t.describe())

@@ -149,7 +149,7 @@ func sameProperty(collection string, a, b *Path) bool {
 }
 
 // findCollection looks ahead for the FROM clause and checks the collection's name. It
-// skips the word from inside a path and as an alias.
+// skips the word "from" if the word is part of a path or an alias.
 func (p *parser) findCollection() error {
 	i := p.next
 	for !p.tokens[i].is("FROM") || p.afterDot(i) || p.tokens[i-1].is("AS") && !p.afterDot(i-1) {

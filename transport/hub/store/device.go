@@ -23,8 +23,8 @@ func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (ioth
 }
 
 // CreateDeviceWithTwin adds a device and applies the patch to its empty twin, in one
-// write. If the patch is invalid, the device is not added. Otherwise it works like
-// CreateDevice.
+// write. If the patch is invalid, the device is not added. Apart from the patch, it
+// works like CreateDevice.
 func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, error) {
 	if err := completeIdentity(&d); err != nil {
 		return iothub.DeviceIdentity{}, err

@@ -55,7 +55,7 @@ func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string)
 }
 
 // enrollmentVersion returns the version of a stored enrollment, which its etag contains.
-// Call it only within a write.
+// Call it only in a function that Update runs.
 func (s *Store) enrollmentVersion(group bool, id string) (version int64, err error) {
 	err = s.queryRow(`SELECT etag FROM enrollments WHERE is_group = ? AND id = ?`, group, id).Scan(&version)
 	return version, err

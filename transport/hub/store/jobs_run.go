@@ -66,10 +66,10 @@ type JobResult struct {
 	Error    *iothub.DeviceJobError
 }
 
-// AdvanceJobAsync stores the results of devices and sets the pending rows of other
-// devices to running. Both happen in one durable write. Rows that have already ended are
-// not changed. If a device was deleted, the result DeviceNotOnline is stored as
-// DeviceNotFound.
+// AdvanceJobAsync makes one durable write, which stores the results of some devices and
+// sets the pending rows of other devices to running. (A row is the state of one device
+// in the job.) Rows that have already ended are not changed. If a device was deleted,
+// the result DeviceNotOnline is stored as DeviceNotFound.
 func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		if err := s.storeResults(id, results, at); err != nil {

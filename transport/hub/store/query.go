@@ -116,8 +116,8 @@ func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, 
 }
 
 // SelectDeviceIDs returns the ids of the devices for which a condition is true, sorted.
-// A nil condition is true for all devices. SelectDeviceIDs reads within a write, so it
-// sees the changes that the write has already made.
+// A nil condition is true for all devices. SelectDeviceIDs reads within the transaction
+// tx, so it sees the changes that tx has already made.
 func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
 	where, args := condition.SQL(query.Devices)
 	rows, err := tx.Query(`SELECT d.id FROM devices AS d WHERE `+where+` ORDER BY d.id`, args...)

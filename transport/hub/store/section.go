@@ -103,7 +103,7 @@ func (p section) object(withMetadata bool) (iothub.Object, error) {
 // emptyMetadata returns the metadata of an empty section in a new twin.
 func emptyMetadata(now time.Time) string { return "{" + changeStamp{time: now}.members() + "}" }
 
-// changeStamp says when and in which version a property was changed. It is stored in
+// changeStamp holds the time and the version of a property's last change, as stored in
 // $metadata.
 type changeStamp struct {
 	time    time.Time

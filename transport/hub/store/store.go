@@ -49,8 +49,8 @@ func open(path string, now func() time.Time) (*Store, error) {
 }
 
 // createFile creates the database file if it is missing. It sets the file's mode, so
-// that only the owner can read the file. SQLite gives the files that it creates beside
-// it, such as the WAL, the same mode.
+// that only the owner can read the file. SQLite gives its other files, such as the WAL,
+// the same mode.
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

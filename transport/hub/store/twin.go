@@ -186,7 +186,7 @@ func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 }
 
 // applyTwinUpdate stores a twin update and returns the new row of the twin. Call it only
-// within a write.
+// in a function that Update runs.
 func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
 	row, err := scanTwin(s.queryRow(selectTwin+` WHERE d.id = ?`, id))
 	if err != nil {

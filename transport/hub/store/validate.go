@@ -23,9 +23,9 @@ const (
 	maxInteger  = 4503599627370495
 	minInteger  = -4503599627370496
 
-	// maxJSONFactor limits a section's JSON text to a multiple of the section's largest
-	// size. The size alone does not limit the text, because it does not count control
-	// characters, null and empty arrays, and counts only 8 bytes for a number of any
+	// maxJSONFactor times the maximum size limits the length of a section's JSON text.
+	// The maximum size alone does not limit the text. It does not count control
+	// characters, null and empty arrays, and it counts only 8 bytes for a number of any
 	// length.
 	maxJSONFactor = 8
 )

@@ -192,9 +192,9 @@ func (w *writer) exec(text string, args ...any) error {
 
 // stmt returns a prepared statement for the writer's connection. It caches the
 // statement, because preparing costs more than running most statements. The text must be
-// a constant; otherwise the cache would grow without limit. Use the statement only
-// within a write. It then runs in the write's transaction, because the connection has no
-// other.
+// a constant; otherwise the cache would grow without limit. Use the statement only in a
+// function that Update runs. It then belongs to the write's transaction, because the
+// connection has no other.
 func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	if stmt, ok := w.prepared[text]; ok {
 		return stmt, nil
@@ -207,7 +207,8 @@ func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// exec runs a statement within a write. The statement's text must be a constant.
+// exec runs a statement in the transaction of the current write. The statement's text
+// must be a constant.
 func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
@@ -216,8 +217,8 @@ func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	return stmt.Exec(args...)
 }
 
-// queryRow runs a query within a write and returns its first row. The query's text must
-// be a constant.
+// queryRow runs a query in the transaction of the current write and returns its first
+// row. The query's text must be a constant.
 func (s *Store) queryRow(text string, args ...any) scanner {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
