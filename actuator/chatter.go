@@ -2,25 +2,25 @@ package actuator
 
 import "time"
 
-// A loose contact can change a thousand times a second. Its state still counts, because
-// the lock must not act on an old one, but its events would displace all others.
+// A loose contact can change a thousand times a second. The lock still follows each
+// change, but the changes cause no events, because they would displace all other events.
 const (
-	chatterLimit  = 20 // changes of one input in one window
+	chatterLimit  = 20 // permitted changes of one sensor in one window
 	chatterWindow = 10 * time.Second
 )
 
-// contacts counts how often the inputs change.
+// contacts counts the changes of all sensors.
 type contacts [inputCount]contact
 
-// contact counts the changes of one input in the present window.
+// contact counts the changes of one sensor in the present window.
 type contact struct {
 	windowEnd time.Duration
 	changes   int
 	chatters  bool
 }
 
-// note counts a change at a time and returns the event of an input that has begun to
-// chatter, or nil.
+// note counts a change. It returns the event that the sensor has begun to change too
+// often, or nil.
 func (c *contacts) note(i input, now time.Duration) event {
 	contact := &c[i]
 	if !contact.chatters && now >= contact.windowEnd {
@@ -35,8 +35,8 @@ func (c *contacts) note(i input, now time.Duration) event {
 	return chatter{i, true}
 }
 
-// calm returns the event of an input that has ceased to chatter, or nil: it changed at
-// most chatterLimit times in a whole window.
+// calm returns the event that a sensor has ceased to change too often, or nil. That is so
+// after a whole window with at most chatterLimit changes.
 func (c *contacts) calm(now time.Duration) event {
 	for i := range c {
 		contact := &c[i]
@@ -54,7 +54,7 @@ func (c *contacts) calm(now time.Duration) event {
 	return nil
 }
 
-// next returns when calm must be called, or never.
+// next returns the time at which calm must be called, or never.
 func (c *contacts) next() time.Duration {
 	next := never
 	for _, contact := range c {

@@ -85,4 +85,6 @@ type Last struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 	Code   Code      `json:"code,omitempty"` // empty if the command was carried out
+	// Pending is what a promised lock waits for.
+	Pending Pending `json:"pending,omitempty"`
 }

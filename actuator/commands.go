@@ -5,16 +5,21 @@ import (
 	"fmt"
 )
 
-// onCommand carries out a command. Lock and unlock take the same path: the machine
-// refuses the command, promises it for later, lets it join a motion, finds that there
-// is nothing to do, or wants a motion, which advance starts.
+// onCommand takes a lock or unlock command. It refuses the command, answers it at once,
+// adds it to the motion in progress, or remembers it as wanted. advance then starts a
+// wanted motion.
 func (m *machine) onCommand(w waiter) {
 	c := w.cmd
 	refusal := m.objection(c)
+	if c.Origin == Exit && m.wanted.target == Locked {
+		m.postpone(m.takeWanted())
+	}
 
 	switch {
 	case refusal != nil:
 		m.refuse(w, *refusal)
+	case c.Origin == Exit && m.leaving():
+		m.leaveAgain(w)
 	case m.joinable(c.Target):
 		m.promise(c)
 		m.join(w)
@@ -31,8 +36,8 @@ func (m *machine) onCommand(w waiter) {
 	}
 }
 
-// objection returns the reason to refuse a command, or nil. Nothing refuses an exit, and
-// only an open door refuses a lock.
+// objection returns the reason to refuse a command, or nil. It never refuses a lock or an
+// exit.
 func (m *machine) objection(c Command) *Refusal {
 	if c.Target == Locked || c.Origin == Exit {
 		return nil
@@ -57,14 +62,24 @@ func (m *machine) objection(c Command) *Refusal {
 	return nil
 }
 
-// joinable reports whether a motion to target is in progress. A strike that locks by
-// itself says nothing about an open door.
+// leaveAgain takes a further press of the exit button while the bolt is already being
+// unlocked for the first press.
+func (m *machine) leaveAgain(w waiter) {
+	if m.motion != nil {
+		m.promise(w.cmd)
+	}
+	m.finish(w, "", "")
+}
+
+// joinable reports whether the bolt is already moving to target. It returns false for a
+// strike that locks by itself while the door is open, because the door is then not locked.
 func (m *machine) joinable(target Position) bool {
 	mot := m.motion
 	return mot != nil && mot.target == target && !(mot.unasked && m.door.state == DoorOpen)
 }
 
-// lockOpenDoor never throws the bolt. It ends a strike's pulse, which throws nothing.
+// lockOpenDoor takes a lock command while the door is open. It never throws the bolt. In
+// Pulse mode it ends the pulse, which is safe.
 func (m *machine) lockOpenDoor(w waiter) {
 	if m.set.mode == Pulse && m.energised.on {
 		m.energised.until = m.now.uptime
@@ -78,14 +93,15 @@ func (m *machine) lockOpenDoor(w waiter) {
 	m.answerPending(w, PendingDoor)
 }
 
-// stands reports whether the bolt is at target and driving the lines again would change
-// nothing: the sensor confirms it, or the line holds it there.
+// stands reports whether the bolt is at target and a drive would change nothing, because
+// the bolt sensor or the held line confirms it.
 func (m *machine) stands(target Position) bool {
 	return m.lines.open && m.motion == nil && m.bolt.position == target && m.output.level == target &&
 		(m.set.mode == Hold || m.bolt.confirmed)
 }
 
-// want asks for a motion. Somebody who leaves goes before a lock that has not started.
+// want remembers a command whose motion advance will start. An exit replaces lock commands
+// that have not started.
 func (m *machine) want(w waiter) {
 	if m.wanted.target != w.cmd.Target {
 		m.postpone(m.takeWanted())
@@ -94,13 +110,15 @@ func (m *machine) want(w waiter) {
 	m.wanted.waiters = append(m.wanted.waiters[:len(m.wanted.waiters):len(m.wanted.waiters)], w)
 }
 
+// takeWanted returns the commands of the wanted motion and forgets them.
 func (m *machine) takeWanted() []waiter {
 	waiters := m.wanted.waiters
 	m.wanted = wanted{}
 	return waiters
 }
 
-// postpone turns locks into promises for the time after an exit.
+// postpone promises to carry out lock commands after a person has left, and answers the
+// commands.
 func (m *machine) postpone(locks []waiter) {
 	for _, w := range locks {
 		m.promiseLock(w.cmd)
@@ -108,8 +126,8 @@ func (m *machine) postpone(locks []waiter) {
 	}
 }
 
-// exitCommand returns the unlock that an exit input asks for. It always promises a
-// relock.
+// exitCommand returns the unlock command that the machine gives itself when somebody
+// presses the exit button. The unlock always ends by itself.
 func (m *machine) exitCommand() Command {
 	c := Command{Name: "unlockDoor", Origin: Exit, Target: Unlocked}
 	if m.set.mode != Pulse {
@@ -118,8 +136,8 @@ func (m *machine) exitCommand() Command {
 	return c
 }
 
-// onLockdown begins or ends lockdown. Beginning it promises a lock; ending it moves
-// nothing.
+// onLockdown switches lockdown on or off. Switching it on locks the door, or promises to
+// do so. Switching it off moves nothing.
 func (m *machine) onLockdown(on bool) {
 	if on == m.lockdown {
 		return

@@ -5,32 +5,33 @@ import (
 	"time"
 )
 
-// motion is a bolt on its way.
+// motion is a movement of the bolt that has started and not ended.
 type motion struct {
 	target   Position
-	since    time.Duration // when the lines were driven; 0 means in the previous process
-	deadline time.Duration // for the sensor to confirm
+	since    time.Duration // when the lines were set; 0 means by the previous process
+	deadline time.Duration // when the bolt sensor must have confirmed the target
 	waiters  []waiter
-	atTarget bool     // the sensor reported the target before the motion and may have nothing new to say
-	unasked  bool     // a strike that locks again by itself: nobody waits for it
-	leaving  bool     // the bolt unlocks for somebody who leaves
-	start    bool     // the request of the line at power-on started it
-	before   promises // what was promised before the motion, in case the drive fails
+	atTarget bool     // the bolt was at the target before, so its sensor may report nothing new
+	unasked  bool     // a strike that locks by itself; no command caused it
+	leaving  bool     // the motion unlocks the door for a person who leaves
+	start    bool     // requesting the line at power-on caused the motion
+	before   promises // the promises from before the motion; restored if the lines cannot be set
 }
 
-// energised describes a line of Pulse or Dual mode.
+// energised describes the pulse on a line in Pulse or Dual mode.
 type energised struct {
 	on      bool
 	since   time.Duration
 	until   time.Duration
-	opened  bool          // the door has been opened meanwhile
-	ending  bool          // the line is being idled
-	ended   bool          // endedAt is valid
-	endedAt time.Duration // the end of the previous pulse
+	opened  bool          // the door was open at some time during the pulse
+	ending  bool          // the line is being switched off
+	ended   bool          // whether endedAt is set
+	endedAt time.Duration // when the previous pulse ended
 }
 
-// drive starts a motion to target, for the waiters. It ends when the sensor confirms it
-// or time is up; without a sensor, as soon as the lines are set.
+// drive starts to move the bolt to target. The commands in waiters are answered when the
+// bolt sensor confirms the target or its time is up. Without a bolt sensor, they are
+// answered as soon as the lines are set.
 func (m *machine) drive(target Position, waiters []waiter) {
 	preempted := m.motion
 	m.motion = nil
@@ -39,8 +40,8 @@ func (m *machine) drive(target Position, waiters []waiter) {
 	m.motion = &motion{
 		target: target, since: m.now.uptime, deadline: m.now.uptime + m.set.confirmTimeout,
 		waiters: waiters, leaving: anyExit(waiters), before: m.promises,
-		// A bolt on its way may not have left its place yet: the machine then waits for
-		// its sensor.
+		// A bolt that was already moving may still be at target, so its old reading proves
+		// nothing.
 		atTarget: preempted == nil && m.bolt.sensed == target,
 	}
 	if m.set.mode != Pulse || target == Unlocked {
@@ -56,7 +57,8 @@ func (m *machine) drive(target Position, waiters []waiter) {
 	m.onLines = setLines{target}
 }
 
-// takePromises replaces the promises by those of the new motion's commands.
+// takePromises updates the promises at the start of a motion. A lock keeps or ends all
+// promises. After an unlock, its commands decide when the door locks again.
 func (m *machine) takePromises(target Position, waiters []waiter) {
 	if target == Locked {
 		m.endHold()
@@ -72,18 +74,18 @@ func (m *machine) takePromises(target Position, waiters []waiter) {
 	}
 }
 
-// startPulse notes when a pulse ends.
+// startPulse notes the beginning or the end of a pulse for a motion to target.
 func (m *machine) startPulse(target Position) {
 	switch {
 	case m.set.mode == Pulse && target == Locked:
 		m.endEnergised()
 	case m.set.mode == Dual:
-		m.energised.on = false // Drive idles the line of the other direction
+		m.energised.on = false // the driver switches off the other direction's line
 		m.energise(m.set.pulse)
 	}
 }
 
-// preempt answers the commands of a motion that another motion has replaced.
+// preempt answers the commands of a motion that a new motion replaces.
 func (m *machine) preempt(old *motion) {
 	if old == nil {
 		return
@@ -95,8 +97,8 @@ func (m *machine) preempt(old *motion) {
 	m.refuseAll(old.waiters, Refusal{CodeBusy, "the door was locked again before the bolt had moved"})
 }
 
-// energise sets the time at which an energised line must be idle again. An unlock may
-// prolong a pulse of Pulse mode up to maxEnergised after the pulse began.
+// energise sets the time at which the energised line must be switched off. In Pulse mode,
+// unlocks may prolong a pulse up to maxEnergised after its beginning.
 func (m *machine) energise(duration time.Duration) {
 	e := &m.energised
 	if !e.on {
@@ -109,8 +111,8 @@ func (m *machine) energise(duration time.Duration) {
 	e.until = min(max(e.until, m.now.uptime+duration), e.since+m.set.maxEnergised)
 }
 
-// endEnergised notes that a line is being idled. If that fails, the line has been
-// energised since the pulse began, or perhaps since now.
+// endEnergised notes that the energised line is being switched off. It keeps the beginning
+// of the pulse, in case the line cannot be switched off.
 func (m *machine) endEnergised() {
 	e := energised{since: m.now.uptime, ended: m.energised.ended, endedAt: m.energised.endedAt}
 	if m.energised.on {
@@ -120,15 +122,15 @@ func (m *machine) endEnergised() {
 	m.energised = e
 }
 
-// pulseEnded notes that the line is idle.
+// pulseEnded notes that the energised line has been switched off.
 func (m *machine) pulseEnded() {
 	if e := &m.energised; e.ending {
 		e.ending, e.ended, e.endedAt = false, true, m.now.uptime
 	}
 }
 
-// endPulse idles an energised line. In Dual mode the bolt stays or goes on its way. In
-// Pulse mode the strike locks by itself.
+// endPulse switches off an energised line. In Dual mode the bolt stays where it is or
+// continues to move. In Pulse mode the strike locks by itself.
 func (m *machine) endPulse() {
 	if m.set.mode == Dual {
 		m.energised = energised{}
@@ -143,9 +145,10 @@ func (m *machine) endPulse() {
 	kept, fault := m.promises, m.fault
 	m.drive(Locked, nil)
 	m.promises, m.motion.before, m.motion.unasked = kept, kept, true
-	m.fault = fault // an earlier problem stays visible
+	m.fault = fault // switching off does not remove an earlier fault
 }
 
+// anyExit reports whether the exit input gave one of the commands.
 func anyExit(waiters []waiter) bool {
 	for _, w := range waiters {
 		if w.cmd.Origin == Exit {

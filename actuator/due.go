@@ -2,9 +2,8 @@ package actuator
 
 import "time"
 
-// advance does what has become due. It starts at most one motion, and none while the
-// step already acts on the lines, because the outcome of that comes first. The rest is
-// due again at once, after that outcome.
+// advance carries out what is due now. It starts at most one action on the lines. If more
+// is due, the next step, which processes that action's outcome, carries it out.
 func (m *machine) advance() {
 	m.watchDoor()
 	if m.onLines != nil {
@@ -25,14 +24,14 @@ func (m *machine) advance() {
 	case m.set.mode == Dual && m.pulseEndsAt() <= now:
 		m.endPulse()
 	default:
-		m.lockIfDue() // in Pulse mode, this also ends the pulse
+		m.lockIfDue() // in Pulse mode, locking ends the pulse
 	}
 	if m.onLines == nil && m.pulseEndsAt() <= now {
 		m.endPulse()
 	}
 }
 
-// next returns the machine's next deadline.
+// next returns the time of the next deadline. ok is false if there is none.
 func (s state) next(set settings) (at time.Duration, ok bool) {
 	m := &machine{state: s, set: set}
 
@@ -48,7 +47,8 @@ func (s state) next(set settings) (at time.Duration, ok bool) {
 	return at, at != never
 }
 
-// watchDoor raises the alarms that come with time.
+// watchDoor raises the alarms whose time has come: a door that is held open, an exit input
+// that is stuck, and a relock that an open door delays.
 func (m *machine) watchDoor() {
 	now := m.now.uptime
 	if m.heldOpenAt() <= now {
@@ -65,8 +65,8 @@ func (m *machine) watchDoor() {
 	}
 }
 
-// heldOpenAt returns when the door has been open for too long. A hold suspends the
-// count; it begins again when the hold ends.
+// heldOpenAt returns the time at which the door will have been open for too long. The time
+// does not run during a hold.
 func (m *machine) heldOpenAt() time.Duration {
 	d := m.door
 	if d.state != DoorOpen || d.heldOpen || m.tuning.HeldOpen == 0 || m.promises.hold {
@@ -75,14 +75,15 @@ func (m *machine) heldOpenAt() time.Duration {
 	return max(d.openSince, d.countFrom) + m.tuning.HeldOpen
 }
 
+// exitStuckAt returns the time at which an active exit input counts as stuck.
 func (m *machine) exitStuckAt() time.Duration {
 	if m.exit.state != ExitActive || m.exit.stuck {
 		return never
 	}
-	return m.exit.since + exitStuckAfter
+	return m.exit.since + m.set.waits.exitStuck
 }
 
-// relockOverdueAt returns when an open door begins to delay a promised relock.
+// relockOverdueAt returns the time from which an open door delays the relock.
 func (m *machine) relockOverdueAt() time.Duration {
 	r := m.promises.release
 	if !r.made || r.overdue || m.door.state != DoorOpen {
@@ -91,8 +92,8 @@ func (m *machine) relockOverdueAt() time.Duration {
 	return r.end
 }
 
-// requestAt returns when the machine requests its lines. A request that may throw the
-// bolt waits a moment for the door sensor's first reading.
+// requestAt returns the time at which to request the GPIO lines. If the request could
+// throw the bolt, it waits a moment for the door sensor's first reading.
 func (m *machine) requestAt() time.Duration {
 	retry := m.lines.retry
 	if m.wanted.target != "" {
@@ -104,6 +105,7 @@ func (m *machine) requestAt() time.Duration {
 	return retry
 }
 
+// requestIfDue requests the GPIO lines when it is time.
 func (m *machine) requestIfDue() {
 	if m.requestAt() > m.now.uptime {
 		return
@@ -113,12 +115,12 @@ func (m *machine) requestIfDue() {
 	if level == Locked && m.door.state == DoorOpen {
 		level = Unlocked // the bolt is never thrown into an open door; see lockLater
 	}
-	m.lines.retry = m.now.uptime + openRetry
+	m.lines.retry = m.now.uptime + m.set.waits.openRetry
 	m.onLines = openLines{level}
 }
 
-// levelToRequest returns the level at which to request Hold's line: that of a waiting
-// command, or else the configured one.
+// levelToRequest returns the level at which to request the line of Hold mode. A waiting
+// command decides; otherwise the configuration does.
 func (m *machine) levelToRequest() Position {
 	switch {
 	case m.set.mode != Hold:
@@ -130,12 +132,12 @@ func (m *machine) levelToRequest() Position {
 	case m.lockdown:
 		return Locked
 	case m.output.level == Unlocked && (m.promises.hold || m.promises.release.made || m.past.Relock == nil):
-		return Unlocked // the last level; a release of an earlier boot has ended
+		return Unlocked // the last level, unless a release from before the reboot had unlocked the door
 	}
 	return Locked
 }
 
-// confirmAt returns when the bolt sensor must have confirmed the motion.
+// confirmAt returns the time at which the bolt sensor must have confirmed the motion.
 func (m *machine) confirmAt() time.Duration {
 	if m.motion == nil || !m.set.sensor {
 		return never
@@ -143,7 +145,7 @@ func (m *machine) confirmAt() time.Duration {
 	return m.motion.deadline
 }
 
-// pulseEndsAt returns when an energised line must be idle again.
+// pulseEndsAt returns the time at which the energised line must be switched off.
 func (m *machine) pulseEndsAt() time.Duration {
 	e := m.energised
 	if !e.on {
@@ -155,9 +157,9 @@ func (m *machine) pulseEndsAt() time.Duration {
 	return e.until
 }
 
-// unlockAt returns when the bolt may be unlocked. A pulse may be prolonged at any time;
-// a new pulse waits for the minimum interval after the end of the last one, so that
-// repeated unlocks cannot keep a strike energised.
+// unlockAt returns the earliest time for an unlock. In Pulse mode an unlock may prolong a
+// pulse at any time. A new pulse must wait for the minimum interval after the last one, so
+// that repeated unlocks cannot keep a strike energised.
 func (m *machine) unlockAt() time.Duration {
 	if m.set.mode != Pulse {
 		return m.drivableAt()
@@ -169,7 +171,8 @@ func (m *machine) unlockAt() time.Duration {
 	return m.energised.endedAt + m.set.minInterval
 }
 
-// drivableAt returns when the minimum interval since the last drive has passed.
+// drivableAt returns the time at which the minimum interval since the last drive has
+// passed.
 func (m *machine) drivableAt() time.Duration {
 	if !m.output.driven {
 		return 0
@@ -177,8 +180,8 @@ func (m *machine) drivableAt() time.Duration {
 	return m.output.drivenAt + m.set.minInterval
 }
 
-// lockAt returns when the machine locks, or never. In Pulse mode a lock only ends a
-// pulse and needs no interval.
+// lockAt returns the time at which the machine will lock the door. In Pulse mode a lock
+// only ends a pulse, so the minimum interval does not delay it.
 func (m *machine) lockAt() time.Duration {
 	due := m.lockDueAt()
 	if m.wanted.target == Locked {
@@ -195,12 +198,12 @@ func (m *machine) lockAt() time.Duration {
 	return max(due, m.drivableAt())
 }
 
-// awaitingDoor reports whether the door sensor has not spoken yet. Until it does, the
-// door may be open.
+// awaitingDoor reports whether the door sensor has not delivered its first reading. Until
+// then, the door may be open.
 func (m *machine) awaitingDoor() bool { return m.set.doorSensor && m.door.state == "" }
 
-// lockIfDue locks the door if a promised lock is due or a command waits for the minimum
-// interval. It never locks an open door.
+// lockIfDue locks the door if a promised lock is due or a lock command has waited long
+// enough. It never locks an open door.
 func (m *machine) lockIfDue() {
 	if m.wanted.target == Locked && m.door.state == DoorOpen {
 		for _, w := range m.takeWanted() {

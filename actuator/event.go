@@ -8,21 +8,21 @@ type Event struct {
 	Kind EventKind
 	Time time.Time
 
-	Position Position // of the bolt, in events of the bolt
+	Position Position // the position of the bolt; empty in events of the door
 	Source   Source
 	Cause    string        // CauseManual, CausePowerOn or empty
 	Unseen   bool          // it happened while no agent was running
-	OpenFor  time.Duration // DoorClosed: how long the door was open; 0 if not known
+	OpenFor  time.Duration // how long the door was open, in EventDoorClosed; 0 if not known
 
 	// The command, in EventCommand and in events that a command caused.
 	Command string
 	By      string
 	Reason  string
 	Origin  Origin
-	Code    Code    // EventCommand: why it was refused; empty if it was carried out
-	Pending Pending // EventCommand: what a promised lock waits for
-	// Repeats is set when the event repeats an earlier one that nobody needs to see
-	// twice: an exit within the release of the previous exit.
+	Code    Code    // why the command was refused, in EventCommand; empty if it was carried out
+	Pending Pending // what a promised lock waits for, in EventCommand
+	// Repeats is set when somebody uses the exit again before the door has locked behind
+	// the previous exit.
 	Repeats bool
 }
 
@@ -48,6 +48,6 @@ const (
 
 // The causes of events that no command caused.
 const (
-	CauseManual  = "manual"  // a handle, a thumb-turn or a key
-	CausePowerOn = "powerOn" // the configured level at power-on
+	CauseManual  = "manual"  // somebody used a handle, a thumb-turn or a key
+	CausePowerOn = "powerOn" // the line was requested at the level that the configuration demands at power-on
 )

@@ -2,51 +2,48 @@ package actuator
 
 import "time"
 
-// door is what the machine knows of the door.
+// door describes the state of the door and the times that its alarms need.
 type door struct {
 	state      DoorState
-	known      DoorState // the last state other than DoorUnknown, also of the previous process
-	seen       bool      // this process has read known
-	told       DoorState // the state in the last event
+	known      DoorState // open or closed, as last read; restored from the previous process
+	seen       bool      // this process has read known itself
+	told       DoorState // the state that the last event reported
 	changedAt  time.Time
 	openSince  time.Duration
-	openKnown  bool // openSince is the time of the opening, or the earliest time known
+	openKnown  bool // whether openSince is set
 	closedAt   time.Duration
-	closedSeen bool          // this process saw the door close
-	countFrom  time.Duration // held open counts from here: the end of the last hold
+	closedSeen bool          // whether closedAt is set: this process saw the door close
+	countFrom  time.Duration // when the last hold ended; the time for the heldOpen alarm runs from here
 	heldOpen   bool
-	// expectedUntil is the time until which an opening is no surprise after a release.
+	// expectedUntil is the time until which the door may be opened without an alarm,
+	// because it was unlocked shortly before.
 	expectedUntil time.Duration
 }
 
-// exit is what the machine knows of the exit input.
+// exit describes the exit input: a button, bar or motion sensor on the inside.
 type exit struct {
 	state ExitState
 	since time.Duration // when the input became active
-	// announcedUntil is the time until which an exit announces an opening.
+	// announcedUntil is the time until which the door may be opened without an alarm,
+	// because the exit input was active.
 	announcedUntil time.Duration
 	stuck          bool
-	released       bool // an exit has unlocked since the last lock
+	released       bool // the exit input has unlocked the door since the last lock
 }
 
-// forced is the alarm of a door or bolt that moved although the door was locked.
+// forced is the alarm that the bolt or the door moved although the door was locked.
 type forced struct {
 	active bool
 	how    string
-	at     time.Time // the last time, also after the alarm has ended
+	at     time.Time // the time of the last alarm; kept when the alarm ends
 }
 
 const (
 	doorForced = "the door was opened while it was locked"
 	boltForced = "the bolt went to unlocked without a command"
-	// exitStuckAfter is how long an exit input may be active.
-	exitStuckAfter = 30 * time.Second
-	// doorPatience is how long the first request of a line waits for the door sensor,
-	// because the line may throw the bolt of an open door.
-	doorPatience = time.Second
 )
 
-// onBolt takes a reading of the bolt sensor.
+// onBolt processes a reading of the bolt sensor.
 func (m *machine) onBolt(position Position) {
 	before := m.bolt.sensed
 	m.bolt.sensed = position
@@ -62,14 +59,14 @@ func (m *machine) onBolt(position Position) {
 		m.arrive(Sensor)
 		m.keepTimeOf(before)
 		return
-	case !m.lines.open: // the fault of the lines stays
+	case !m.lines.open: // keep the fault, which explains why the lines are missing
 	case position == before:
 		return
 	case position == Unknown:
 		m.fault = "the bolt sensor cannot be read"
 	case position == m.output.level, before == "" && m.output.level == Unknown:
 		m.fault = ""
-	case position == Locked: // turned by hand
+	case position == Locked: // somebody turned the bolt by hand
 		m.fault, why.Cause = "", CauseManual
 	case m.output.level != Unknown:
 		why = m.boltLeft()
@@ -79,8 +76,8 @@ func (m *machine) onBolt(position Position) {
 	m.keepTimeOf(before)
 }
 
-// boltLeft judges a bolt that left locked without a command, by the rules for an
-// opening door.
+// boltLeft processes a bolt that left its locked position without a command. It raises the
+// alarm by the same rules as for an opening door. It returns the cause for the event.
 func (m *machine) boltLeft() Event {
 	m.fault = ""
 
@@ -95,12 +92,12 @@ func (m *machine) boltLeft() Event {
 	}
 
 	m.forced = forced{active: true, how: boltForced, at: m.now.wall}
-	m.bolt.told, m.bolt.settled = Unlocked, true // the alarm tells the position too
+	m.bolt.told, m.bolt.settled = Unlocked, true // the alarm reports the position, so no further event does
 	m.tellOfInput(boltInput, Event{Kind: EventForced, Position: Unlocked, Source: Sensor})
 	return Event{}
 }
 
-// sense takes over the sensor's last reading.
+// sense sets the bolt's position to the bolt sensor's last reading.
 func (m *machine) sense(why Event) {
 	if m.bolt.sensed == "" {
 		m.setPosition(Unknown, m.bolt.source, false, why)
@@ -109,14 +106,15 @@ func (m *machine) sense(why Event) {
 	m.setPosition(m.bolt.sensed, Sensor, m.bolt.sensed == m.output.level, why)
 }
 
-// keepTimeOf keeps the time of a bolt that has not moved since the previous process.
+// keepTimeOf restores the time of the bolt's last move if the first reading shows that the
+// bolt has not moved since the previous process.
 func (m *machine) keepTimeOf(sensedBefore Position) {
 	if sensedBefore == "" && m.bolt.position == m.past.Position {
 		m.bolt.changedAt = m.past.ChangedAt
 	}
 }
 
-// onDoor takes a reading of the door sensor.
+// onDoor processes a reading of the door sensor.
 func (m *machine) onDoor(to DoorState) {
 	if to == m.door.state {
 		return
@@ -133,7 +131,7 @@ func (m *machine) onDoor(to DoorState) {
 	unseen := !m.door.seen
 	m.door.known, m.door.seen = to, true
 	switch {
-	case to == before: // nothing has moved as far as anybody can tell
+	case to == before: // the door has not moved
 	case to == DoorOpen:
 		m.onOpening(unseen, before)
 	default:
@@ -141,8 +139,9 @@ func (m *machine) onDoor(to DoorState) {
 	}
 }
 
-// onOpening tells what an opening means. unseen means that the door may have been
-// opened while no agent was running.
+// onOpening processes an opening of the door. It raises the alarm if the door was locked
+// and nobody may open it. unseen means that the door may have been opened before this
+// process started.
 func (m *machine) onOpening(unseen bool, before DoorState) {
 	m.door.openSince, m.door.openKnown = m.now.uptime, true
 	m.promises.release.opened = m.promises.release.made
@@ -165,6 +164,8 @@ func (m *machine) onOpening(unseen bool, before DoorState) {
 	m.tellOfDoor(e)
 }
 
+// onClosing processes a closing of the door. unseen means that the door may have been
+// closed before this process started.
 func (m *machine) onClosing(unseen bool, before DoorState) {
 	e := Event{Kind: EventDoorClosed, Unseen: unseen}
 	if m.door.openKnown && !unseen {
@@ -182,6 +183,7 @@ func (m *machine) onClosing(unseen bool, before DoorState) {
 	m.tellOfDoor(e)
 }
 
+// tellOfDoor adds an event of the door, unless the door sensor changes too often.
 func (m *machine) tellOfDoor(e Event) {
 	if !m.chattering[doorInput] {
 		m.door.told = m.door.known
@@ -189,28 +191,29 @@ func (m *machine) tellOfDoor(e Event) {
 	m.tellOfInput(doorInput, e)
 }
 
-// openingExpected reports whether the door may open now without an alarm.
+// openingExpected reports whether the door may be opened now without an alarm.
 func (m *machine) openingExpected() bool {
 	now := m.now.uptime
 	released := m.set.mode == Pulse && m.energised.on && m.output.level == Unlocked
 	return m.bolt.position == Unlocked || released || now < m.door.expectedUntil || now < m.exit.announcedUntil
 }
 
-// expectOpening permits an opening shortly after the door was released.
+// expectOpening suppresses the forced-door alarm for exitTime, because a person may still
+// pull the door open.
 func (m *machine) expectOpening() {
 	m.door.expectedUntil = m.now.uptime + m.set.exitTime
 }
 
-// clearForced ends the alarm once the door is closed and the bolt is locked.
+// clearForced ends the forced-door alarm when the door is closed and the bolt is locked.
 func (m *machine) clearForced() {
-	if m.forced.active && m.door.state != DoorOpen && m.bolt.position == Locked {
+	if m.forced.active && m.door.known != DoorOpen && m.bolt.position == Locked {
 		m.forced = forced{at: m.forced.at}
 	}
 }
 
-// onExit takes a reading of the exit input and reports whether it asks to unlock. Only
-// an edge that this process saw does: an input that is active at the first reading, or
-// after it could not be read, may be stuck.
+// onExit processes a reading of the exit input. It reports whether the door must be
+// unlocked. Only a change from idle to active unlocks: an input that is active at the
+// first reading, or after it could not be read, may be stuck.
 func (m *machine) onExit(to ExitState) bool {
 	before := m.exit.state
 	if to == before {
@@ -234,9 +237,12 @@ func (m *machine) onExit(to ExitState) bool {
 	return !m.set.exitShunts
 }
 
-// onChattering notes that an input has begun or ceased to change too often. Meanwhile
-// its events are not told. When it ceases, the last state is.
+// onChattering notes that a sensor has begun or ceased to change too often. While it does,
+// its changes cause no events. Afterwards one event reports the door's state.
 func (m *machine) onChattering(i input, on bool) {
+	if on && m.chattering == ([inputCount]bool{}) {
+		m.recordSeen(&m.seenBefore, m.set)
+	}
 	m.chattering[i] = on
 	if on {
 		m.tell(Event{Kind: EventChattering, Cause: i.String()})
@@ -249,7 +255,7 @@ func (m *machine) onChattering(i input, on bool) {
 	}
 }
 
-// recordSeen adds what was seen of the door to a record.
+// recordSeen writes the state of the door and of its alarms into a record.
 func (s state) recordSeen(seen *Seen, set settings) {
 	*seen = Seen{
 		Bolt: s.bolt.told, Door: s.door.known, DoorChangedAt: s.door.changedAt,
@@ -266,7 +272,8 @@ func (s state) recordSeen(seen *Seen, set settings) {
 	}
 }
 
-// restoreDoor takes over what the previous process saw of the door.
+// restoreDoor reads the state of the door and of its alarms from the previous process's
+// record.
 func (m *machine) restoreDoor(seen Seen) {
 	m.door = door{known: seen.Door, told: seen.Door, changedAt: seen.DoorChangedAt, heldOpen: seen.HeldOpen}
 	m.forced = forced{active: seen.Forced != "", how: seen.Forced, at: seen.LastForcedAt}

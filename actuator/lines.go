@@ -4,24 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"time"
 )
 
-const (
-	// openRetry is the time between two requests of lines that are not there: a chip's
-	// driver may load late, and a chip may be plugged in again.
-	openRetry = 5 * time.Second
-	// driveRetry is the time after which a promised lock that failed is tried again.
-	driveRetry = 10 * time.Second
-	// idleRetry is the time after which a line that could not be idled is tried again.
-	idleRetry = 200 * time.Millisecond
-)
-
-// onOpened takes the outcome of a request of the lines. It returns the commands that
-// must be judged again, now that the lines are there.
+// onOpened processes the outcome of a request for the GPIO lines. It returns the commands
+// that waited for the lines and that the request did not carry out.
 func (m *machine) onOpened(e opened) []waiter {
 	m.lines.open = e.err == nil
-	m.lines.retry = m.now.uptime + openRetry
+	m.lines.retry = m.now.uptime + m.set.waits.openRetry
 	locksLater := m.wanted.target == "" && m.door.state == DoorOpen && e.level == Unlocked && m.levelToRequest() == Locked
 	commands := m.takeWanted()
 	if e.err != nil {
@@ -36,22 +25,24 @@ func (m *machine) onOpened(e opened) []waiter {
 		m.lockLater()
 	}
 	if len(commands) > 0 && m.set.mode == Hold && !e.kept && commands[0].cmd.Target == e.level {
-		m.requested(commands) // the request itself carried the commands out
+		m.requested(commands) // requesting the line at the commanded level has carried out the commands
 		return nil
 	}
 	m.adoptPosition(e)
 	return commands
 }
 
-// lockLater promises the lock that the configuration demands at power-on and that an
-// open door prevented. A line that was kept open keeps what was promised before instead.
+// lockLater promises a lock for the time when the door is closed. The configuration
+// demands a locked door at power-on, but the door was open. A line that was kept open
+// keeps its earlier promises instead.
 func (m *machine) lockLater() {
 	m.endHold()
 	m.promises.hold = false
 	m.promises.pending = pending{made: true, name: "lockDoor", origin: Relock}
 }
 
-// adoptLevel takes over the level of the lines.
+// adoptLevel notes the level of the lines that were just requested. If the level is
+// locked, all promised locks are kept.
 func (m *machine) adoptLevel(e opened) {
 	m.output.level = e.level
 	switch m.set.mode {
@@ -65,11 +56,11 @@ func (m *machine) adoptLevel(e opened) {
 	}
 
 	if m.set.mode != Dual && m.output.level == Locked {
-		m.promises = promises{} // the line has kept them
+		m.promises = promises{} // the door is locked, as promised
 	}
 }
 
-// adoptPosition works out where the bolt is when the lines have been requested.
+// adoptPosition determines the bolt's position after the lines have been requested.
 func (m *machine) adoptPosition(e opened) {
 	interrupted := m.past.Motion != ""
 	moves := m.set.mode == Hold && (!e.kept || interrupted)
@@ -80,7 +71,7 @@ func (m *machine) adoptPosition(e opened) {
 		m.setPosition(Moving, Sensor, false, Event{})
 	case m.set.sensor:
 		m.sense(Event{})
-	case m.set.mode == Pulse: // an idle strike is locked
+	case m.set.mode == Pulse: // a strike is locked while it is not energised
 		m.setPosition(Locked, Assumed, false, Event{})
 	case m.set.mode == Dual, interrupted, m.past.Position == Unknown:
 		m.setPosition(Unknown, Assumed, false, Event{})
@@ -93,7 +84,8 @@ func (m *machine) adoptPosition(e opened) {
 	}
 }
 
-// startCause explains a position that the request of a line at power-on has caused.
+// startCause returns the cause for the event of a bolt that moved because its line was
+// requested at power-on.
 func (m *machine) startCause(e opened) Event {
 	if e.kept {
 		return Event{}
@@ -101,7 +93,7 @@ func (m *machine) startCause(e opened) Event {
 	return Event{Cause: CausePowerOn}
 }
 
-// requested follows the motion that a request of Hold's line has started for commands.
+// requested begins the motion of commands that the request of the line has carried out.
 func (m *machine) requested(commands []waiter) {
 	m.motion = &motion{
 		target: m.output.level, since: m.now.uptime, deadline: m.now.uptime + m.set.confirmTimeout,
@@ -119,7 +111,7 @@ func (m *machine) requested(commands []waiter) {
 	m.setPosition(Moving, Sensor, false, Event{})
 }
 
-// onDriven takes the outcome of a drive.
+// onDriven processes the outcome of setting the lines.
 func (m *machine) onDriven(err error) {
 	mot := m.motion
 	if err == nil {
@@ -137,8 +129,8 @@ func (m *machine) onDriven(err error) {
 	}
 }
 
-// driveFailed ends a motion whose lines could not be set. What was promised before it
-// stays promised.
+// driveFailed ends a motion because the lines could not be set. It restores the promises
+// from before the motion and refuses the motion's commands.
 func (m *machine) driveFailed(err error) {
 	mot := m.motion
 	m.fault = unavailable(err)
@@ -154,16 +146,16 @@ func (m *machine) driveFailed(err error) {
 		m.refuseAll(mot.waiters, Refusal{CodeUnavailable, m.fault})
 		m.lose()
 		return
-	case m.set.mode != Hold: // idle what may be half set
+	case m.set.mode != Hold: // switch off a line that may have been energised
 		m.energised.on, m.energised.until = true, m.now.uptime
 		if m.set.mode == Pulse && mot.target == Locked {
-			m.energised.until += idleRetry
+			m.energised.until += m.set.waits.idleRetry
 		}
 	}
 	m.refuseAll(mot.waiters, Refusal{CodeUnavailable, m.fault})
 }
 
-// onIdled takes the outcome of an idle.
+// onIdled processes the outcome of switching the lines off.
 func (m *machine) onIdled(err error) {
 	switch {
 	case err == nil:
@@ -173,15 +165,16 @@ func (m *machine) onIdled(err error) {
 		m.lose()
 	default:
 		m.fault = unavailable(err)
-		m.energised = energised{on: true, since: m.now.uptime, until: m.now.uptime + idleRetry}
+		m.energised = energised{on: true, since: m.now.uptime, until: m.now.uptime + m.set.waits.idleRetry}
 	}
 }
 
-// lose gives up lines that are gone. Promises stay; commands are refused.
+// lose handles GPIO lines that no longer exist. It refuses all waiting commands and keeps
+// all promises.
 func (m *machine) lose() {
 	m.past = m.record()
 	m.promises, m.unfinished = cmp.Or(m.promises, m.unfinished), promises{}
-	m.lines.open, m.lines.retry = false, m.now.uptime+openRetry
+	m.lines.open, m.lines.retry = false, m.now.uptime+m.set.waits.openRetry
 	m.endEnergised()
 	m.pulseEnded()
 

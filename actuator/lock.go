@@ -58,15 +58,15 @@ type Lock struct {
 	clock    Clock
 	log      *zap.Logger
 	requests chan request
-	onDisk   atomic.Int64  // the generation of the last save that ended
-	saved    chan struct{} // has a value when onDisk has risen
+	onDisk   atomic.Int64  // number of the last write that ended
+	saved    chan struct{} // signals that onDisk has risen
 	changed  chan struct{}
 	alive    chan struct{} // unbuffered: receiving a value proves that the loop runs
 	ended    chan struct{}
 	current  atomic.Pointer[Status]
 }
 
-// request is an event with somebody who waits for its answer.
+// request asks the lock's goroutine to process an event and to send the answer to reply.
 type request struct {
 	event func(id int64) event
 	reply chan<- reply
@@ -96,6 +96,7 @@ func New(config Config, driver Driver, saver Saver, past Record, clock Clock, lo
 			maxEnergised:   max(config.MaxEnergised, config.Pulse),
 			exitTime:       config.ExitTime,
 			settle:         config.Settle,
+			waits:          standardWaits,
 		},
 		past: past, driver: driver, saver: saver, clock: clock, log: log,
 		requests: make(chan request),
@@ -207,7 +208,7 @@ func (l *Lock) Run(ctx context.Context) {
 	}
 }
 
-// owner is the part of a lock that only its goroutine uses.
+// owner is the state of the lock's goroutine.
 type owner struct {
 	*Lock
 	state    state
@@ -216,11 +217,11 @@ type owner struct {
 	lastID   int64
 	waiting  map[int64]chan<- reply // the commands without an answer, by id
 
-	generation int64 // of the last save
+	generation int64 // number of the last write
 	held       []heldAnswer
 }
 
-// heldAnswer waits for the save of its generation.
+// heldAnswer is an answer that waits until the write with the number generation has ended.
 type heldAnswer struct {
 	answer
 	generation int64
@@ -228,11 +229,12 @@ type heldAnswer struct {
 
 func (o *owner) moment() moment { return moment{o.clock.Uptime(), o.clock.Now()} }
 
-// step feeds an event to the machine, and then the outcome of each action on the lines.
-// It ignores nil.
+// step gives an event to the machine, and then the outcome of each action on the lines. It
+// does nothing if e is nil.
 func (o *owner) step(e event) { o.stepAt(e, 0) }
 
-// stepAt is step for an event of an earlier time. 0 means now.
+// stepAt is step for an event that happened at uptime on the boot-time clock. An uptime of
+// 0 means now.
 func (o *owner) stepAt(e event, uptime time.Duration) {
 	for e != nil {
 		now := o.moment()
@@ -261,8 +263,8 @@ func (o *owner) onExit(r ExitReading) {
 	o.stepAt(exitReading{r.Exit}, r.Time)
 }
 
-// readInputs takes the readings that have arrived. They go before a command and a
-// deadline, because a reading from before is neither a confirmation nor a jam.
+// readInputs processes all readings that have arrived. The loop calls it before commands
+// and deadlines, so that an old reading is not taken for the result of a new command.
 func (o *owner) readInputs() {
 	for {
 		select {
@@ -278,8 +280,8 @@ func (o *owner) readInputs() {
 	}
 }
 
-// carryOut does what the machine asks for. It returns the outcome of an action on the
-// lines, or nil.
+// carryOut carries out actions. It returns the outcome of the action on the lines, or nil
+// if there was none.
 func (o *owner) carryOut(acts []action) (outcome event) {
 	for _, a := range acts {
 		switch a := a.(type) {
@@ -309,7 +311,7 @@ func (o *owner) openLines(level Position) opened {
 	found, kept, err := o.driver.Open(level)
 	switch {
 	case err != nil:
-		o.log.Error("cannot request the lock's lines", zap.Error(err), zap.Duration("retry_in", openRetry))
+		o.log.Error("cannot request the lock's lines", zap.Error(err), zap.Duration("retry_in", o.set.waits.openRetry))
 	case kept:
 		o.log.Info("adopted the lock's line, which was kept open", zap.String("level", string(found)))
 	case level != "":
@@ -326,7 +328,7 @@ func (o *owner) save(record Record, events []Event) {
 	o.saver.Save(record, events, func(err error) { o.onSaved(generation, err) })
 }
 
-// onSaved runs in the saver's goroutine.
+// onSaved notes that a write has ended. The saver's goroutine calls it.
 func (l *Lock) onSaved(generation int64, err error) {
 	if err != nil {
 		// The bolt has moved nevertheless, and the answer must say so.
@@ -340,7 +342,7 @@ func (l *Lock) onSaved(generation int64, err error) {
 	}
 }
 
-// giveAnswers gives the answers whose saves have ended.
+// giveAnswers sends the answers whose writes have ended.
 func (o *owner) giveAnswers() {
 	for len(o.held) > 0 && o.held[0].generation <= o.onDisk.Load() {
 		a := o.held[0].answer
@@ -368,8 +370,8 @@ func (o *owner) publish() {
 	}
 }
 
-// longestTimer bounds how late the lock notices a deadline that passed during suspend:
-// timers stand still then, but the boot-time clock does not.
+// longestTimer bounds how late the lock notices a deadline after a suspend. Timers stand
+// still during a suspend; the boot-time clock does not.
 const longestTimer = time.Minute
 
 func (o *owner) arm() {

@@ -16,36 +16,58 @@ import (
 //
 // All deadlines are on the boot-time clock.
 
-// settings are constant over the life of a machine.
+// settings are the parts of a lock's configuration that never change while it runs.
 type settings struct {
 	mode      Mode
-	atPowerOn Position // Hold: the level of the first request; empty means the last level
+	atPowerOn Position // Hold mode: the level at which to request the line after a power cut; empty means the last level
 	bootID    string
 
 	sensor     bool // a bolt sensor is fitted
 	doorSensor bool
 	manual     bool // the door has a handle, a thumb-turn or a key that opens it
-	exitShunts bool // the exit input only announces an opening; it does not unlock
+	exitShunts bool // the exit input announces that the door will open; it does not unlock
 
-	relockOnClose  bool // end a release as soon as the door has opened and closed
+	relockOnClose  bool // lock as soon as the door has opened and closed, instead of waiting for the timer
 	confirmTimeout time.Duration
 	minInterval    time.Duration
-	pulse          time.Duration // Pulse and Dual
-	maxEnergised   time.Duration // Pulse: the bound on an unlock's time
-	exitTime       time.Duration // how long after a release or an exit an opening is expected
-	settle         time.Duration // how long the door must be closed before a promised lock
+	pulse          time.Duration // Pulse and Dual modes: how long a line is energised
+	maxEnergised   time.Duration // Pulse mode: how long unlocks may keep the strike energised
+	exitTime       time.Duration // how long the door may be opened without an alarm after it was unlocked
+	settle         time.Duration // how long the door must stay closed before it is locked automatically
+
+	waits waits
 }
 
-// moment is the time of an event on both clocks.
+// waits are delays that the configuration cannot change. Tests shorten them.
+type waits struct {
+	openRetry  time.Duration // time between two attempts to request missing GPIO lines
+	driveRetry time.Duration // time after which an automatic lock is repeated if its line could not be set
+	idleRetry  time.Duration // time after which the machine tries again to switch off an energised line
+	// doorSensor bounds how long latchd waits at start for the door sensor's first
+	// reading. Until then the door may be open, and requesting the line could throw the
+	// bolt.
+	doorSensor time.Duration
+	exitStuck  time.Duration // how long an exit input may be active without a fault
+}
+
+var standardWaits = waits{
+	openRetry:  5 * time.Second,
+	driveRetry: 10 * time.Second,
+	idleRetry:  200 * time.Millisecond,
+	doorSensor: time.Second,
+	exitStuck:  30 * time.Second,
+}
+
+// moment is one point in time, on the boot-time clock and on the wall clock.
 type moment struct {
 	uptime time.Duration
 	wall   time.Time
 }
 
-// never is a deadline that does not come.
+// never is a deadline that is later than all others.
 const never = time.Duration(1<<63 - 1)
 
-// An event is one of the types below.
+// An event is one of the types below. It tells the machine what has happened.
 type event any
 
 type (
@@ -64,44 +86,45 @@ type (
 		id int64
 		Tuning
 	}
-	chatter struct { // an input has begun or ceased to change too often
+	chatter struct { // a sensor has begun or ceased to change too often
 		input input
 		on    bool
 	}
-	opened struct { // the outcome of openLines
+	opened struct { // the driver has requested the lines, or failed
 		level Position
 		kept  bool
 		err   error
 	}
-	driven struct{ err error } // the outcome of setLines
-	idled  struct{ err error } // the outcome of idleLines
+	driven struct{ err error } // the driver has set the lines, or failed
+	idled  struct{ err error } // the driver has switched the lines off, or failed
 	tick   struct{}            // a deadline may have passed
 )
 
-// An action is one of the types below. The owner carries actions out in their order.
-// A step returns at most one action on the lines; its outcome is the next event.
+// An action is one of the types below. The owner (the goroutine that runs the machine)
+// carries out the actions of a step in their order. At most one of them touches the lines.
+// The machine receives its outcome as the next event.
 type action any
 
 type (
 	openLines struct{ level Position }
 	setLines  struct{ target Position }
 	idleLines struct{}
-	save      struct { // the lock's record has changed
+	save      struct { // write the record and the events; the lock's part of the record has changed
 		record Record
 		events []Event
 	}
-	remember struct { // only events, or what was seen of the door, have changed
+	remember struct { // write the record and the events; only the door's part of the record has changed
 		record Record
 		events []Event
 	}
-	answer struct { // the owner gives the answer when the save before it is on disk
+	answer struct { // answer a command once all earlier writes are on disk
 		id      int64
 		result  Result
 		refusal *Refusal
 	}
 )
 
-// input is one of the lock's sensors.
+// input identifies one of the lock's sensors.
 type input int
 
 const (
@@ -117,7 +140,8 @@ func (i input) String() string {
 	return [inputCount]string{"bolt sensor", "door sensor", "exit input"}[i]
 }
 
-// state is everything that the machine knows. It is a value: step returns a new one.
+// state is everything that the machine knows about the lock and its door. step does not
+// modify a state; it returns a new one.
 type state struct {
 	bolt       bolt
 	door       door
@@ -126,69 +150,73 @@ type state struct {
 	lines      lines
 	output     output
 	energised  energised
-	motion     *motion // nil while nothing moves
+	motion     *motion // nil while the bolt is not moving
 	wanted     wanted
 	promises   promises
-	unfinished promises // Dual: promises that end with the present pulse
+	unfinished promises // Dual mode: promises that are kept once the present pulse has ended
 	lockdown   bool
-	fault      string // of the bolt or the lines; see state.faults for all
+	fault      string // the present fault of the bolt or of the lines, in words
 	chattering [inputCount]bool
+	seenBefore Seen // what the record keeps of bolt and door while a sensor changes too often
 	tuning     Tuning
 	last       *Last
-	past       Record // of the previous process, or of the time before the lines were lost
+	past       Record // the record of the previous process, or of the time before the lines were lost
 }
 
-// bolt is what the machine knows of the bolt.
+// bolt describes where the bolt is and how the machine knows it.
 type bolt struct {
 	position  Position
 	source    Source
 	confirmed bool
 	changedAt time.Time
-	sensed    Position // the sensor's last reading; empty before the first and while it cannot be read
-	settled   bool     // the position was definite at least once in this process
-	told      Position // the position in the last event
+	sensed    Position // the bolt sensor's last reading; empty if there is none
+	settled   bool     // the bolt was found locked, unlocked or jammed at least once since the start
+	told      Position // the position that the last event reported
 }
 
-// lines tells whether the lock holds its lines.
+// lines tells whether the lock holds its GPIO lines.
 type lines struct {
 	open     bool
-	retry    time.Duration // when to request them again
-	patience time.Duration // how long the first request waits for the door sensor
+	retry    time.Duration // when to request the lines again
+	patience time.Duration // until when the first request waits for the door sensor's first reading
 }
 
-// output is what the lines were driven to.
+// output is the level to which the lines were last driven.
 type output struct {
-	level    Position // Unknown after a failure
-	driven   bool     // drivenAt is valid
+	level    Position // Unknown if the last drive failed
+	driven   bool     // whether drivenAt is set
 	drivenAt time.Duration
 }
 
-// waiter is a command without an answer. id is 0 if nobody waits for the answer.
+// waiter is a command that has not been answered. Its id is 0 if the machine itself gave
+// the command.
 type waiter struct {
 	id    int64
 	cmd   Command
 	asked time.Duration
 }
 
-// wanted is a motion that has not started. The zero value wants nothing.
+// wanted is a motion that has to wait, for example for the minimum interval. An empty
+// target means that no motion waits.
 type wanted struct {
 	target  Position
 	waiters []waiter
 }
 
-// machine is the working copy of one step. It collects the step's actions.
+// machine is the working copy of the state during one step. It collects the actions that
+// the step returns.
 type machine struct {
 	state
 	set settings
 	now moment
 
-	onLines action // nil, or the step's one action on the lines
+	onLines action // nil, or the step's only action that touches the lines
 	events  []Event
 	answers []answer
 }
 
-// start returns the state of a lock whose lines are still to be requested, and the
-// first actions.
+// start returns the first state of a lock and its first actions. past is the record that
+// the previous process left. The lock does not hold its lines yet.
 func start(set settings, past Record, now moment) (state, []action) {
 	m := &machine{set: set, now: now}
 	m.restore(past)
@@ -198,7 +226,8 @@ func start(set settings, past Record, now moment) (state, []action) {
 	return m.state, m.actions(before)
 }
 
-// step returns the state after an event, and what the owner must do.
+// step processes one event. It returns the new state and the actions that the owner must
+// carry out.
 func step(set settings, s state, e event, now moment) (state, []action) {
 	m := &machine{state: s, set: set, now: now}
 	before := m.record()
@@ -237,8 +266,8 @@ func step(set settings, s state, e event, now moment) (state, []action) {
 	return m.state, m.actions(before)
 }
 
-// actions returns the step's actions in their order: the lines first, because nothing
-// may delay an edge, then the disk, then the answers.
+// actions returns the collected actions in their order. The action on the lines comes
+// first, so that nothing delays an edge. Then follow the write to disk and the answers.
 func (m *machine) actions(before Record) []action {
 	var all []action
 	if m.onLines != nil {
@@ -260,14 +289,15 @@ func (m *machine) actions(before Record) []action {
 	return all
 }
 
-// changes reports which parts of a record differ.
+// changes reports which parts of a record differ: the lock's part, and what was seen of
+// the door.
 func changes(before, after Record) (lock, seen bool) {
 	seen = !reflect.DeepEqual(before.Seen, after.Seen)
 	before.Seen, after.Seen = Seen{}, Seen{}
 	return !reflect.DeepEqual(before, after), seen
 }
 
-// restore begins a state with what the previous process left.
+// restore initialises the state from the previous process's record.
 func (m *machine) restore(past Record) {
 	m.past = past
 	m.bolt = bolt{position: Unknown, source: Assumed, changedAt: m.now.wall, told: past.Seen.Bolt}
@@ -275,7 +305,7 @@ func (m *machine) restore(past Record) {
 		m.bolt.source = Sensor
 	}
 	m.output.level, m.last, m.lockdown = past.Level, past.Last, past.Lockdown
-	m.lines.patience = m.now.uptime + doorPatience
+	m.lines.patience = m.now.uptime + m.set.waits.doorSensor
 
 	m.restorePromises(past)
 	m.restoreDoor(past.Seen)
@@ -284,7 +314,7 @@ func (m *machine) restore(past Record) {
 	}
 }
 
-// recordIn returns the part of the state that must be on disk.
+// recordIn returns the record of the state, which must survive the end of the process.
 func (s state) recordIn(set settings) Record {
 	r := s.past
 	if s.lines.open {
@@ -297,19 +327,26 @@ func (s state) recordIn(set settings) Record {
 	r.Lockdown, r.Last = s.lockdown, s.last
 	s.recordPromises(&r, set)
 	s.recordSeen(&r.Seen, set)
+
+	if s.chattering[boltInput] && s.motion == nil {
+		r.Position, r.ChangedAt = Unknown, time.Time{}
+	}
+	if s.chattering[boltInput] || s.chattering[doorInput] {
+		r.Seen = s.seenBefore // so that a loose contact does not wear out the disk
+	}
 	return r
 }
 
 func (m *machine) record() Record { return m.recordIn(m.set) }
 
-// tell adds an event to those of this step.
+// tell adds an event to the events of this step.
 func (m *machine) tell(e Event) {
 	e.Time = m.now.wall
 	m.events = append(m.events, e)
 }
 
-// setPosition sets the bolt's position and tells of it. why names the command or the
-// cause that moved the bolt.
+// setPosition sets the bolt's position. It adds an event if the bolt has arrived somewhere
+// else. why holds the command or the cause for that event.
 func (m *machine) setPosition(position Position, source Source, confirmed bool, why Event) {
 	if m.bolt.position != position {
 		m.bolt.changedAt = m.now.wall
@@ -323,7 +360,8 @@ func (m *machine) setPosition(position Position, source Source, confirmed bool, 
 	m.clearForced()
 }
 
-// tellPosition tells of a definite position that differs from the last one told.
+// tellPosition adds an event if the bolt is now locked, unlocked or jammed and the last
+// event reported another position.
 func (m *machine) tellPosition(why Event) {
 	switch m.bolt.position {
 	case Locked:
@@ -339,7 +377,7 @@ func (m *machine) tellPosition(why Event) {
 	told, first := m.bolt.told, !m.bolt.settled
 	m.bolt.told, m.bolt.settled = m.bolt.position, true
 	switch {
-	case m.bolt.position == Jammed: // each jam is news
+	case m.bolt.position == Jammed: // each jam gets its own event
 	case told == m.bolt.position:
 		return
 	case told == "" && why.Command == "":
@@ -351,7 +389,8 @@ func (m *machine) tellPosition(why Event) {
 	m.tellOfInput(boltInput, why)
 }
 
-// tellOfInput tells an event unless its input changes too often.
+// tellOfInput adds an event that a sensor caused. While the sensor changes too often,
+// tellOfInput drops events that no command explains.
 func (m *machine) tellOfInput(i input, e Event) {
 	if !m.chattering[i] || e.Command != "" {
 		m.tell(e)

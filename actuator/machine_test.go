@@ -11,7 +11,7 @@ var began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func at(uptime time.Duration) moment { return moment{uptime, began.Add(uptime)} }
 
-var withSensor = settings{mode: Hold, sensor: true, confirmTimeout: 4 * time.Second, minInterval: time.Second, exitTime: 5 * time.Second, bootID: "boot-1"}
+var withSensor = settings{waits: standardWaits, mode: Hold, sensor: true, confirmTimeout: 4 * time.Second, minInterval: time.Second, exitTime: 5 * time.Second, bootID: "boot-1"}
 
 func unlock(id int64, relock time.Duration) command {
 	return command{id, Command{Name: "unlockDoor", Target: Unlocked, For: relock}}
@@ -43,7 +43,14 @@ func show(acts []action) string {
 			if a.refusal != nil {
 				words = append(words, fmt.Sprintf("answer %d %s", a.id, a.refusal.Code))
 			} else {
-				words = append(words, fmt.Sprintf("answer %d %s changed=%v confirmed=%v", a.id, a.result.Position, a.result.Changed, a.result.Confirmed))
+				w := fmt.Sprintf("answer %d %s changed=%v confirmed=%v", a.id, a.result.Position, a.result.Changed, a.result.Confirmed)
+				if a.result.Pending != "" {
+					w += " pending=" + string(a.result.Pending)
+				}
+				if a.result.Held {
+					w += " held"
+				}
+				words = append(words, w)
 			}
 		}
 	}
@@ -188,7 +195,7 @@ func TestMachine(t *testing.T) {
 		"a dead sensor at the start": {withSensor, []happening{
 			{4 * sec, tick{}, "save jammed"},
 		}, Jammed, "the bolt sensor did not say locked within 4s"},
-		"without a sensor the position is assumed": {settings{mode: Hold, minInterval: sec}, []happening{
+		"without a sensor the position is assumed": {settings{waits: standardWaits, mode: Hold, minInterval: sec}, []happening{
 			{2 * sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
 			{2 * sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 		}, Unlocked, ""},

@@ -263,7 +263,7 @@ func TestKeptLine(t *testing.T) {
 				{0, opened{level: Locked, kept: true}, "save unknown"},
 				{0, reading{Locked}, "save locked"},
 			}, Locked, ""},
-		"without a sensor it is still assumed": {settings{mode: Hold},
+		"without a sensor it is still assumed": {settings{waits: standardWaits, mode: Hold},
 			Record{Level: Unlocked, Position: Unlocked, Source: Assumed, ChangedAt: before}, []happening{
 				{0, opened{level: Unlocked, kept: true}, ""},
 			}, Unlocked, ""},
@@ -315,7 +315,7 @@ func TestLinesThatAreNotThere(t *testing.T) {
 			{sec, opened{}, "drive unlocked; save locked moving-to-unlocked"},
 			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
 		}, Unlocked, ""},
-		"they may be lost, with the promise kept": {settings{mode: Hold, bootID: "boot-1"}, Record{}, []happening{
+		"they may be lost, with the promise kept": {settings{waits: standardWaits, mode: Hold, bootID: "boot-1"}, Record{}, []happening{
 			{0, opened{level: Locked}, "save locked"},
 			{sec, unlock(1, 20*sec), "drive unlocked; save locked moving-to-unlocked relock@21s"},
 			{sec, driven{}, "save unlocked relock@21s; answer 1 unlocked changed=true confirmed=false"},

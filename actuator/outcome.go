@@ -1,8 +1,11 @@
 package actuator
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// arrive ends a motion whose bolt is at its target.
+// arrive ends a motion whose bolt has reached its target, and answers its commands.
 func (m *machine) arrive(source Source) {
 	mot := m.motion
 	m.motion = nil
@@ -13,8 +16,8 @@ func (m *machine) arrive(source Source) {
 	}
 }
 
-// overdue ends a motion whose time is up. The bolt has jammed, unless it never left the
-// target and its sensor had nothing to say.
+// overdue ends a motion that the bolt sensor has not confirmed in time. The bolt has
+// jammed, unless the sensor has reported the target all along.
 func (m *machine) overdue() {
 	if m.bolt.sensed == m.motion.target {
 		m.arrive(Sensor)
@@ -23,6 +26,7 @@ func (m *machine) overdue() {
 	m.jam(fmt.Sprintf("the bolt sensor did not say %s within %s", m.motion.target, m.set.confirmTimeout))
 }
 
+// jam ends a motion as jammed and refuses its commands.
 func (m *machine) jam(fault string) {
 	mot := m.motion
 	m.motion = nil
@@ -31,7 +35,7 @@ func (m *machine) jam(fault string) {
 	m.refuseAll(mot.waiters, Refusal{CodeJammed, fault})
 }
 
-// cause explains where the bolt has gone.
+// cause returns the command or the cause of a motion, for an event.
 func (mot *motion) cause() Event {
 	switch {
 	case len(mot.waiters) > 0:
@@ -43,8 +47,14 @@ func (mot *motion) cause() Event {
 	return Event{}
 }
 
-// join adds a command to the motion in progress.
+// join adds a command to the motion in progress. A command that the machine gave itself is
+// added only once.
 func (m *machine) join(w waiter) {
+	same := func(other waiter) bool { return other.id == 0 && other.cmd == w.cmd }
+	if w.id == 0 && slices.ContainsFunc(m.motion.waiters, same) {
+		return
+	}
+
 	joined := *m.motion
 	joined.waiters = append(joined.waiters[:len(joined.waiters):len(joined.waiters)], w)
 	joined.unasked = false
@@ -62,7 +72,7 @@ func (m *machine) succeed(w waiter, changed bool) {
 	}})
 }
 
-// answerPending answers a lock that the machine has promised for later.
+// answerPending answers a lock command that the machine has promised to carry out later.
 func (m *machine) answerPending(w waiter, pending Pending) {
 	m.finish(w, "", pending)
 	m.reply(answer{id: w.id, result: Result{
@@ -70,7 +80,7 @@ func (m *machine) answerPending(w waiter, pending Pending) {
 	}})
 }
 
-// refuse answers a command that was not carried out.
+// refuse answers a command with the reason why it was not carried out.
 func (m *machine) refuse(w waiter, why Refusal) {
 	m.finish(w, why.Code, "")
 	m.reply(answer{id: w.id, refusal: &why})
@@ -82,11 +92,11 @@ func (m *machine) refuseAll(waiters []waiter, why Refusal) {
 	}
 }
 
-// finish notes and tells how a command ended.
+// finish records the outcome of a command: as the last command, and as an event.
 func (m *machine) finish(w waiter, code Code, pending Pending) {
 	c := w.cmd
 	if c.Origin == "" || c.Origin == Remote || c.Origin == Local {
-		m.last = &Last{Name: c.Name, Reason: c.Reason, At: m.now.wall, Code: code}
+		m.last = &Last{Name: c.Name, Reason: c.Reason, At: m.now.wall, Code: code, Pending: pending}
 	}
 
 	e := Event{
@@ -97,10 +107,13 @@ func (m *machine) finish(w waiter, code Code, pending Pending) {
 		e.Repeats = m.exit.released
 		m.exit.released = true
 	}
+	if e.Repeats && m.chattering[exitInput] {
+		return // a loose contact must not fill the disk
+	}
 	m.tell(e)
 }
 
-// reply answers a command if somebody waits for the answer.
+// reply collects an answer, unless the machine gave itself the command.
 func (m *machine) reply(a answer) {
 	if a.id != 0 {
 		m.answers = append(m.answers, a)

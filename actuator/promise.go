@@ -5,26 +5,27 @@ import (
 	"time"
 )
 
-// promises are what the lock will do later without another command. At most one of
-// hold and release is set.
+// promises describe when the lock will move without a further command. hold and release
+// exclude each other.
 type promises struct {
-	hold    bool // the door stays unlocked until the next lock
+	hold    bool // the door stays unlocked until the next lock command
 	release release
 	pending pending
-	// retry is when a promised lock that could not be driven is tried again.
+	// retry is the earliest time for the next attempt, after an automatic lock has failed.
 	retry time.Duration
 }
 
-// release is an unlock that ends by itself.
+// release is an unlock that ends by itself: the lock relocks the door at the end.
 type release struct {
 	made    bool
 	end     time.Duration
-	wallEnd time.Time // end, for people
+	wallEnd time.Time // the end on the wall clock
 	opened  bool      // the door has been open since the release began
-	overdue bool      // the end has passed, and the door is open
+	overdue bool      // the end has passed, but the door is still open
 }
 
-// pending is a lock that waits for the door to close. A release suspends it.
+// pending is a lock command that waits until the door is closed. It also waits for the end
+// of a release.
 type pending struct {
 	made   bool
 	name   string
@@ -33,14 +34,15 @@ type pending struct {
 	origin Origin
 }
 
-// promise takes over what a command says about the time after it.
+// promise updates the promises for a command that is being carried out. A lock ends all
+// promises. An unlock begins a hold or a release.
 func (m *machine) promise(c Command) {
 	p := &m.promises
 
 	switch {
 	case c.Target == Locked:
 		*p = promises{}
-	case m.set.mode == Pulse: // the pulse itself is the release
+	case m.set.mode == Pulse: // the strike locks by itself when its pulse ends
 		m.energise(cmp.Or(c.For, m.set.pulse))
 	case c.For == 0:
 		m.supersedePending(c)
@@ -56,8 +58,8 @@ func (m *machine) promise(c Command) {
 	}
 }
 
-// promiseLock promises a lock for the time when the door is closed and nobody is
-// leaving. It ends a hold, and a release unless somebody is leaving.
+// promiseLock promises to lock once the door is closed and nobody is leaving. It ends a
+// hold. It also ends a release, unless the release lets somebody leave.
 func (m *machine) promiseLock(c Command) {
 	m.endHold()
 	kept := release{}
@@ -71,16 +73,17 @@ func (m *machine) promiseLock(c Command) {
 	}
 }
 
-// endHold starts the count for a door that is held open.
+// endHold restarts the time that an open door may stay open, because that time does not
+// run during a hold.
 func (m *machine) endHold() {
 	if m.promises.hold {
 		m.door.countFrom = m.now.uptime
 	}
 }
 
-// retryPromises puts promised locks off after a drive that failed.
+// retryPromises delays the promised locks after the line could not be set.
 func (m *machine) retryPromises() {
-	p, retry := &m.promises, m.now.uptime+driveRetry
+	p, retry := &m.promises, m.now.uptime+m.set.waits.driveRetry
 	if p.release.made {
 		p.release.end = max(p.release.end, retry)
 	}
@@ -89,7 +92,8 @@ func (m *machine) retryPromises() {
 	}
 }
 
-// supersedePending tells that a hold cancels the lock that was promised.
+// supersedePending adds the event that a hold has cancelled a lock that waited for the
+// door.
 func (m *machine) supersedePending(by Command) {
 	p := m.promises.pending
 	if !p.made {
@@ -98,7 +102,8 @@ func (m *machine) supersedePending(by Command) {
 	m.tell(Event{Kind: EventSuperseded, Command: p.name, By: p.by, Reason: p.reason, Origin: p.origin})
 }
 
-// lockDueAt returns when a promised lock is due, or never.
+// lockDueAt returns the time at which a promised lock is due. It returns never if no lock
+// is promised, the door is open or somebody is leaving.
 func (m *machine) lockDueAt() time.Duration {
 	p := m.promises
 	if m.door.state == DoorOpen || m.leaving() {
@@ -118,7 +123,8 @@ func (m *machine) lockDueAt() time.Duration {
 	return max(due, p.retry, m.settledAt())
 }
 
-// settledAt returns when the closed door has settled.
+// settledAt returns the time at which the door has been closed long enough for an
+// automatic lock.
 func (m *machine) settledAt() time.Duration {
 	if m.door.state != DoorClosed || !m.door.closedSeen {
 		return 0
@@ -126,7 +132,8 @@ func (m *machine) settledAt() time.Duration {
 	return m.door.closedAt + m.set.settle
 }
 
-// promisedLock returns the command by which the lock keeps its promise.
+// promisedLock returns the lock command that the machine gives itself when a promised lock
+// is due.
 func (m *machine) promisedLock() Command {
 	c := Command{Name: "lockDoor", Target: Locked, Origin: Relock}
 	if p := m.promises.pending; p.made {
@@ -138,13 +145,14 @@ func (m *machine) promisedLock() Command {
 	return c
 }
 
-// leaving reports whether the bolt is about to unlock for somebody who leaves.
+// leaving reports whether the bolt is being unlocked for a person who pressed the exit
+// button.
 func (m *machine) leaving() bool {
 	return m.wanted.target == Unlocked || m.motion != nil && m.motion.target == Unlocked && m.motion.leaving
 }
 
-// recordPromises adds the promises to a record. In Dual mode, promises stay on disk
-// until the pulse that keeps them has ended.
+// recordPromises writes the promises into a record. In Dual mode, a promised lock stays in
+// the record until its pulse has ended.
 func (s state) recordPromises(r *Record, set settings) {
 	p := cmp.Or(s.promises, s.unfinished)
 	r.Hold, r.Relock, r.Pending = p.hold, nil, nil
@@ -159,8 +167,8 @@ func (s state) recordPromises(r *Record, set settings) {
 	}
 }
 
-// restorePromises takes over the promises of the previous process. A release and a
-// pending lock end with the boot in which they were made.
+// restorePromises reads the promises from the previous process's record. It ignores a
+// release or a pending lock from before the last reboot.
 func (m *machine) restorePromises(past Record) {
 	m.promises.hold = past.Hold && m.set.mode != Pulse
 	if p := past.Relock; p != nil && p.BootID == m.set.bootID {

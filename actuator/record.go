@@ -13,27 +13,27 @@ type Record struct {
 	// position is unknown until a sensor reports it.
 	Motion Position `json:"motion,omitempty"`
 
-	// Relock is the end of a release.
+	// Relock is the time at which the door locks again after an unlock.
 	Relock *Promise `json:"relock,omitempty"`
-	// Hold means that the door stays unlocked until the next lock.
+	// Hold means that the door stays unlocked until the next lock command.
 	Hold bool `json:"hold,omitempty"`
-	// Pending is a lock that waits for the door to close.
+	// Pending is a lock command that waits until the door is closed.
 	Pending  *PendingLock `json:"pending,omitempty"`
 	Lockdown bool         `json:"lockdown,omitempty"`
 	Last     *Last        `json:"last,omitempty"`
 
-	// Seen describes the door, and what events have told so far.
+	// Seen is the state of the door and of its alarms.
 	Seen Seen `json:"seen"`
 }
 
-// Promise is a lock that was promised for a time. It is valid within one boot. After a
-// reboot, the configured level at power-on applies.
+// Promise is a time on the boot-time clock. It is valid until the next reboot.
 type Promise struct {
 	BootID string        `json:"bootId"`
 	Uptime time.Duration `json:"uptimeNs"` // on the boot-time clock
 }
 
-// PendingLock is a lock that was promised for the time when the door has been closed.
+// PendingLock is a lock command that waits until the door is closed. It is valid until the
+// next reboot.
 type PendingLock struct {
 	BootID string `json:"bootId"`
 	Name   string `json:"name"`
@@ -42,15 +42,15 @@ type PendingLock struct {
 	Origin Origin `json:"origin"`
 }
 
-// Seen is the state of the door and of the alarms. It lets the next process tell what
+// Seen is the state of the door and of its alarms. With it, the next process detects what
 // happened while no process was running.
 type Seen struct {
-	Bolt          Position  `json:"bolt,omitempty"` // Locked, Unlocked or Jammed, as the last event told
+	Bolt          Position  `json:"bolt,omitempty"` // the position that the last event reported
 	Door          DoorState `json:"door,omitempty"` // open or closed
 	DoorChangedAt time.Time `json:"doorChangedAt,omitzero"`
-	OpenSince     *Promise  `json:"openSince,omitempty"` // when an open door was opened
-	CountFrom     *Promise  `json:"countFrom,omitempty"` // when a hold of an open door ended
+	OpenSince     *Promise  `json:"openSince,omitempty"` // when the door was opened; nil if it is closed
+	CountFrom     *Promise  `json:"countFrom,omitempty"` // when a hold of the open door ended; nil if it was not held
 	HeldOpen      bool      `json:"heldOpen,omitempty"`
-	Forced        string    `json:"forced,omitempty"` // how the door was forced, if it has not been secured since
+	Forced        string    `json:"forced,omitempty"` // how the door was forced; empty once it has been secured
 	LastForcedAt  time.Time `json:"lastForcedAt,omitzero"`
 }

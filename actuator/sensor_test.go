@@ -87,7 +87,7 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 func TestStart(t *testing.T) {
 	const sec = time.Second
 	before := began.Add(-time.Hour)
-	noSensor := settings{mode: Hold, minInterval: sec, bootID: "boot-1"}
+	noSensor := settings{waits: standardWaits, mode: Hold, minInterval: sec, bootID: "boot-1"}
 	for name, tc := range map[string]struct {
 		set       settings
 		level     Position
@@ -122,7 +122,7 @@ func TestStart(t *testing.T) {
 
 // A position that is not known is driven to, also where the line stands there.
 func TestAnUnknownPositionIsDriven(t *testing.T) {
-	noSensor := settings{mode: Hold, minInterval: time.Second}
+	noSensor := settings{waits: standardWaits, mode: Hold, minInterval: time.Second}
 	for _, c := range []command{lock(1), unlock(1, 0)} {
 		s := begin(noSensor, c.Target, Record{Motion: c.Target}, 0)
 		_, acts := step(noSensor, s, c, at(time.Second))

@@ -37,7 +37,7 @@ type Status struct {
 	Last      *Last     // the last remote or local command; nil before the first
 
 	Hold       bool      // the door stays unlocked until the next lock
-	ReleaseEnd time.Time // zero without a release, and in Pulse mode
+	ReleaseEnd time.Time // when the door locks again; zero if it does not, and in Pulse mode
 	Pending    bool      // a promised lock waits for the door to close
 	Lockdown   bool
 
@@ -45,7 +45,7 @@ type Status struct {
 	DoorChangedAt time.Time
 	HeldOpen      bool      // the door has been open for longer than allowed
 	Forced        bool      // the door or bolt was forced and has not been secured since
-	LastForcedAt  time.Time // zero if it never happened
+	LastForcedAt  time.Time // zero if the door was never forced
 
 	ExitStuck bool // the exit input has been active for longer than 30 s
 }
@@ -53,7 +53,7 @@ type Status struct {
 func (s state) status() Status {
 	return Status{
 		Position: s.bolt.position, Source: s.bolt.source, Confirmed: s.bolt.confirmed,
-		ChangedAt: s.bolt.changedAt, Secured: s.bolt.position == Locked && s.door.state != DoorOpen,
+		ChangedAt: s.bolt.changedAt, Secured: s.bolt.position == Locked && s.door.known != DoorOpen,
 		Fault: s.faults(), Last: s.last,
 		Hold: s.promises.hold, ReleaseEnd: s.promises.release.wallEnd, Pending: s.promises.pending.made, Lockdown: s.lockdown,
 		Door: s.door.state, DoorChangedAt: s.door.changedAt, HeldOpen: s.door.heldOpen,

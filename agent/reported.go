@@ -108,7 +108,7 @@ func (a *Agent) reportedLock(status actuator.Status) map[string]any {
 	}
 
 	if last := status.Last; last != nil {
-		command := map[string]any{"name": last.Name, "at": formatTime(last.At), "status": statusOf(last.Code, "")}
+		command := map[string]any{"name": last.Name, "at": formatTime(last.At), "status": statusOf(last.Code, last.Pending)}
 		if last.Reason != "" {
 			command["reason"] = cutRunes(last.Reason, MaxReason)
 		}

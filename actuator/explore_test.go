@@ -1,0 +1,833 @@
+package actuator
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestExplore visits every state that the machine can reach, in a world whose
+// constants are one to three ticks, with at most two commands outstanding. In each
+// state it tries every event, and it checks each step against the invariants in
+// world.check. A state's key leaves out what does not matter: times are relative and
+// clamped, ids are renumbered, texts are dropped.
+//
+// The test covers each pair of configuration values, in configurations that differ from
+// the simplest one in at most two values besides the mode. With LATCHD_TEST_EXPLORE=all,
+// it covers all configurations; those with more than exploreMost states are not
+// explored to the end, and the test says so.
+func TestExplore(t *testing.T) {
+	t.Parallel()
+	all := os.Getenv("LATCHD_TEST_EXPLORE") == "all"
+	configs := pairwise()
+	switch {
+	case all:
+		configs = allConfigs()
+	case raceEnabled: // the race detector makes it ten times slower, and the machine has one goroutine
+		configs = slices.DeleteFunc(configs, func(c exploreConfig) bool { return c.features() > 1 })
+	}
+
+	total, cut := 0, 0
+	for _, c := range configs {
+		t.Run(c.String(), func(t *testing.T) {
+			x := &explorer{T: t, config: c, parents: make(map[uint64]origin)}
+			closed := x.run()
+			total += len(x.parents)
+			t.Logf("%d states, %d steps, explored to the end: %v", len(x.parents), x.steps, closed)
+			if !closed {
+				cut++
+			}
+			if !closed && !all {
+				t.Error("too many states: the key does not leave enough out")
+			}
+		})
+	}
+	t.Logf("%d configurations, %d states, %d configurations not explored to the end", len(configs), total, cut)
+}
+
+// exploreMost bounds the states of one configuration, for the sake of memory.
+const exploreMost = 1_000_000
+
+// exploreConfig is one choice of everything that can be configured.
+type exploreConfig struct {
+	mode    int // Hold, Pulse, Dual
+	sensor  int
+	door    int
+	exit    int // none, unlock, shunt
+	manual  int
+	onClose int
+	powerOn int // Locked, last, Unlocked
+	faults  int // whether drives fail
+}
+
+// choices are the numbers of values of the fields of exploreConfig.
+var choices = [8]int{3, 2, 2, 3, 2, 2, 3, 2}
+
+func (c *exploreConfig) fields() [8]*int {
+	return [8]*int{&c.mode, &c.sensor, &c.door, &c.exit, &c.manual, &c.onClose, &c.powerOn, &c.faults}
+}
+
+func (c exploreConfig) String() string {
+	words := []string{[]string{"hold", "pulse", "dual"}[c.mode]}
+	for i, names := range [][]string{{"", "bolt-sensor"}, {"", "door-sensor"}, {"", "exit", "shunt"}, {"", "manual"}, {"", "relock-on-close"},
+		{"", "last", "unlocked"}, {"", "faults"}} {
+		if name := names[*c.fields()[i+1]]; name != "" {
+			words = append(words, name)
+		}
+	}
+	return strings.Join(words, "+")
+}
+
+// sensible reports whether a configuration would be accepted, and differs from all others.
+func (c exploreConfig) sensible() bool {
+	return !(c.onClose == 1 && c.door == 0) && !(c.mode != 0 && c.powerOn != 0) && !(c.manual == 1 && c.door == 0 && c.sensor == 0)
+}
+
+// features counts the values that differ from the simplest configuration of the mode.
+func (c exploreConfig) features() int {
+	n := 0
+	for i, f := range c.fields() {
+		if i > 0 && *f != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func allConfigs() []exploreConfig {
+	all := []exploreConfig{{}}
+	for i, n := range choices {
+		var next []exploreConfig
+		for _, c := range all {
+			for v := range n {
+				*c.fields()[i] = v
+				next = append(next, c)
+			}
+		}
+		all = next
+	}
+	return slices.DeleteFunc(all, func(c exploreConfig) bool { return !c.sensible() })
+}
+
+// pairwise returns configurations that together have each pair of values that a
+// sensible configuration can have.
+func pairwise() []exploreConfig {
+	type pair struct{ i, a, j, b int }
+	pairsOf := func(c exploreConfig) []pair {
+		var pairs []pair
+		f := c.fields()
+		for i := range f {
+			for j := range i {
+				pairs = append(pairs, pair{i, *f[i], j, *f[j]})
+			}
+		}
+		return pairs
+	}
+
+	missing := map[pair]bool{}
+	all := slices.DeleteFunc(allConfigs(), func(c exploreConfig) bool { return c.features() > 2 })
+	for _, c := range all {
+		for _, p := range pairsOf(c) {
+			missing[p] = true
+		}
+	}
+
+	var chosen []exploreConfig
+	for len(missing) > 0 {
+		best, most := exploreConfig{}, 0
+		for _, c := range all {
+			news := 0
+			for _, p := range pairsOf(c) {
+				if missing[p] {
+					news++
+				}
+			}
+			if news > most {
+				best, most = c, news
+			}
+		}
+		chosen = append(chosen, best)
+		for _, p := range pairsOf(best) {
+			delete(missing, p)
+		}
+	}
+	return chosen
+}
+
+// exploreTick is the unit of time.
+const exploreTick = time.Second
+
+func (c exploreConfig) settings() settings {
+	return settings{
+		mode:      []Mode{Hold, Pulse, Dual}[c.mode],
+		atPowerOn: []Position{Locked, "", Unlocked}[c.powerOn],
+		bootID:    "boot", sensor: c.sensor == 1, doorSensor: c.door == 1,
+		manual: c.manual == 1, exitShunts: c.exit == 2, relockOnClose: c.onClose == 1,
+		confirmTimeout: 2 * exploreTick, minInterval: exploreTick, pulse: exploreTick, maxEnergised: 2 * exploreTick,
+		exitTime: exploreTick, settle: exploreTick,
+		waits: waits{
+			openRetry: 2 * exploreTick, driveRetry: 2 * exploreTick, idleRetry: exploreTick,
+			doorSensor: exploreTick, exitStuck: 2 * exploreTick,
+		},
+	}
+}
+
+// explorer visits the states of one configuration.
+type explorer struct {
+	*testing.T
+	config  exploreConfig
+	set     settings
+	parents map[uint64]origin // how each state was reached first
+	queue   []world
+	steps   int
+	seed    maphash.Seed
+	buffer  []byte
+}
+
+// origin is how a state was reached.
+type origin struct {
+	parent uint64
+	event  string
+}
+
+// run reports whether it explored all states.
+func (x *explorer) run() (closed bool) {
+	x.set, x.seed = x.config.settings(), maphash.MakeSeed()
+	w := world{set: &x.set, now: 100 * exploreTick, door: "", exit: ""}
+	s, acts := start(x.set, Record{}, at(w.now))
+	s.tuning.HeldOpen = exploreTick
+	w.state = s
+	w.take(nil, state{}, acts)
+	x.visit(w, 0, "start")
+
+	for len(x.queue) > 0 { // the nearest states first, so that a trace is short
+		w := x.queue[0]
+		x.queue = x.queue[1:]
+		key := x.key(w)
+		for _, e := range w.events(x.config) {
+			x.try(w, key, e)
+		}
+		if len(x.parents) > exploreMost {
+			return false
+		}
+	}
+	return true
+}
+
+// try steps a copy of the world.
+func (x *explorer) try(w world, key uint64, e event) {
+	if wait, ok := e.(waitEvent); ok {
+		w.now += time.Duration(wait)
+		e = tick{}
+	}
+	before := w.state
+	w.apply(e)
+	var acts []action
+	w.state, acts = step(x.set, w.state, e, at(w.now))
+	x.steps++
+
+	name := fmt.Sprintf("%T%v", e, e)
+	if problem := w.take(e, before, acts); problem != "" {
+		x.fail(key, name, problem, acts)
+	}
+	x.visit(w, key, name)
+}
+
+func (x *explorer) fail(key uint64, last, problem string, acts []action) {
+	var trace []string
+	for key != 0 {
+		o := x.parents[key]
+		trace = append(trace, o.event)
+		key = o.parent
+	}
+	slices.Reverse(trace)
+	x.Fatalf("%s\n%s\n%s -> %s; tells %s", problem, strings.Join(trace, "\n"), last, show(acts), showEvents(acts))
+}
+
+func (x *explorer) visit(w world, parent uint64, event string) {
+	key := x.key(w)
+	if _, ok := x.parents[key]; ok {
+		return
+	}
+	x.parents[key] = origin{parent, event}
+	x.queue = append(x.queue, w)
+}
+
+// key hashes what matters of a world.
+func (x *explorer) key(w world) uint64 {
+	x.buffer = w.encode(x.buffer[:0])
+	return maphash.Bytes(x.seed, x.buffer) | 1
+}
+
+// clamp is the longest time that matters, in ticks.
+const clamp = 3
+
+// encode appends all fields of the state and of the monitor. Durations are relative to
+// now, texts are dropped.
+func (w *world) encode(b []byte) []byte {
+	c := w.canonical()
+	b = encodeValue(b, reflect.ValueOf(&c.state).Elem(), w.now)
+	b = encodeValue(b, reflect.ValueOf(&c.monitor).Elem(), w.now)
+	return append(append(b, w.door...), w.exit...)
+}
+
+// canonical returns the world without what no later step can see: times that have
+// passed, and facts about something that is over.
+func (w *world) canonical() world {
+	c, now := *w, w.now
+	c.onDisk = Record{} // the record of the state, which the key has
+
+	s := &c.state
+	s.bolt.changedAt, s.door.changedAt, s.forced.at = time.Time{}, time.Time{}, time.Time{}
+	s.last, s.door.told, s.exit.released = nil, "", false
+	past := s.past
+	s.past = Record{}
+	if s.lines.open {
+		s.lines.retry, s.lines.patience = 0, 0
+	} else {
+		s.past = Record{Level: past.Level, Position: past.Position, Motion: past.Motion}
+		if past.Relock != nil {
+			s.past.Relock = &Promise{Uptime: now}
+		}
+	}
+	if s.output.drivenAt+w.set.minInterval <= now || w.set.mode == Pulse {
+		s.output.driven, s.output.drivenAt = false, 0
+	}
+
+	e := &s.energised
+	if !e.on && !e.ending {
+		e.since, e.until, e.opened = 0, 0, false
+	}
+	if e.endedAt+w.set.minInterval <= now {
+		e.ended, e.endedAt = false, 0
+	}
+
+	d := &s.door
+	if d.state != DoorClosed || d.closedAt+w.set.settle <= now {
+		d.closedSeen, d.closedAt = false, 0
+	}
+	if !d.openKnown || d.countFrom <= d.openSince {
+		d.countFrom = 0
+	}
+	switch {
+	case !d.openKnown:
+		d.openSince = 0
+	case d.heldOpen:
+		d.openSince, d.countFrom = now, 0
+	}
+	d.expectedUntil = passed(d.expectedUntil, now)
+	s.exit.announcedUntil = passed(s.exit.announcedUntil, now)
+	if s.exit.state != ExitActive || s.exit.stuck {
+		s.exit.since = 0
+	}
+	s.promises.retry = passed(s.promises.retry, now)
+	s.wanted.waiters = withoutTimes(s.wanted.waiters)
+	if s.motion != nil {
+		m := *s.motion
+		m.since, m.waiters = 0, withoutTimes(m.waiters)
+		m.before.retry = passed(m.before.retry, now)
+		if w.lineWant == "" {
+			m.before = promises{} // matters only if the drive fails
+		}
+		s.motion = &m
+	}
+
+	c.unlockedTo, c.exitTo = passed(c.unlockedTo, now), passed(c.exitTo, now)
+	if !c.energised {
+		c.since = 0
+	}
+	if c.exitTo != never {
+		c.exitSince = 0
+	}
+	return c
+}
+
+func passed(at, now time.Duration) time.Duration {
+	if at <= now {
+		return 0
+	}
+	return at
+}
+
+func withoutTimes(waiters []waiter) []waiter {
+	waiters = slices.Clone(waiters)
+	for i := range waiters {
+		waiters[i].asked = 0
+	}
+	return waiters
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	timeType     = reflect.TypeFor[time.Time]()
+	stringType   = reflect.TypeFor[string]()
+)
+
+func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
+	switch {
+	case v.Type() == durationType:
+		d := time.Duration(v.Int())
+		if d == never {
+			return append(b, 'n')
+		}
+		ticks := max(-clamp, min(clamp, (d-now)/exploreTick))
+		return append(b, byte('A'+ticks+clamp))
+	case v.Type() == timeType:
+		return b
+	case v.Type() == stringType: // a text: whether there is one
+		if v.Len() > 0 {
+			return append(b, 't')
+		}
+		return append(b, '-')
+	}
+
+	switch v.Kind() {
+	case reflect.String: // a position or another word
+		return append(append(b, v.String()...), ',')
+	case reflect.Bool:
+		if v.Bool() {
+			return append(b, '1')
+		}
+		return append(b, '0')
+	case reflect.Int, reflect.Int64:
+		return append(b, byte(v.Int()))
+	case reflect.Pointer:
+		if v.IsNil() {
+			return append(b, '0')
+		}
+		return encodeValue(append(b, '*'), v.Elem(), now)
+	case reflect.Slice, reflect.Array:
+		b = append(b, '[')
+		for i := range v.Len() {
+			b = encodeValue(b, v.Index(i), now)
+		}
+		return append(b, ']')
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[Last]() || v.Type() == reflect.TypeFor[Tuning]() {
+			return b
+		}
+		for i := range v.NumField() {
+			b = encodeValue(b, v.Field(i), now)
+		}
+		return b
+	}
+	panic("cannot encode " + v.Type().String())
+}
+
+// waitEvent lets time pass.
+type waitEvent time.Duration
+
+// world is the machine with everything around it.
+type world struct {
+	set   *settings
+	now   time.Duration
+	state state
+	door  DoorState // as the sensor has told
+	exit  ExitState
+	monitor
+}
+
+// monitor is what the invariants need to remember. It does not look into the machine.
+type monitor struct {
+	open       [3]open       // the commands without an answer
+	onDisk     Record        // what was saved last
+	unlockedTo time.Duration // until when an opening is expected after a release
+	exitTo     time.Duration // and after an exit
+	exitSince  time.Duration // when the exit input became active
+	lockdown   bool
+	awaited    bool // since the last lock, somebody was promised one
+	known      DoorState
+	lineWant   Position // what the outcome of the last action on the lines is about
+	opening    bool     // the outcome of openLines is next
+	idling     bool
+	energised  bool
+	since      time.Duration // when it was energised
+	mayFail    bool          // the line could not be idled
+}
+
+// open is a command without an answer.
+type open struct {
+	id     int64
+	target Position
+}
+
+// events returns what may happen next.
+func (w *world) events(c exploreConfig) []event {
+	var errs []error
+	errs = append(errs, nil)
+	if c.faults == 1 {
+		errs = append(errs, errors.New("busy"), ErrLinesGone)
+	}
+
+	// The outcome of an action on the lines comes at once.
+	var outcomes []event
+	for _, err := range errs {
+		switch {
+		case w.opening && err != nil:
+			outcomes = append(outcomes, opened{err: err})
+		case w.opening && w.set.mode != Hold:
+			outcomes = append(outcomes, opened{})
+		case w.opening:
+			outcomes = append(outcomes, opened{level: w.lineWant})
+		case w.idling:
+			outcomes = append(outcomes, idled{err})
+		case w.lineWant != "":
+			outcomes = append(outcomes, driven{err})
+		}
+	}
+	if len(outcomes) > 0 {
+		return outcomes
+	}
+
+	all := []event{waitEvent(exploreTick), lockdownSet{0, !w.lockdown}}
+	if id := w.freeID(); id > 0 {
+		all = append(all,
+			command{id, Command{Name: "lockDoor", Origin: Remote, Target: Locked}},
+			command{id, Command{Name: "lockDoor", Origin: Remote, Target: Locked, WhenClosed: true}},
+			command{id, Command{Name: "unlockDoor", Origin: Remote, Target: Unlocked, For: 2 * exploreTick}},
+		)
+		if w.set.mode != Pulse {
+			all = append(all, command{id, Command{Name: "unlockDoor", Origin: Remote, Target: Unlocked}})
+		}
+	}
+	if w.set.sensor {
+		for _, p := range []Position{Locked, Unlocked, Unknown} {
+			all = append(all, reading{p})
+		}
+	}
+	if w.set.doorSensor {
+		for _, d := range []DoorState{DoorOpen, DoorClosed, DoorUnknown} {
+			if d != w.door {
+				all = append(all, doorReading{d})
+			}
+		}
+	}
+	if c.exit > 0 {
+		for _, e := range []ExitState{ExitActive, ExitIdle} {
+			if e != w.exit {
+				all = append(all, exitReading{e})
+			}
+		}
+	}
+	return all
+}
+
+// freeID returns the lowest id that no command has, or 0.
+func (w *world) freeID() int64 {
+	for id := int64(1); id <= 2; id++ {
+		if w.open[id].id == 0 {
+			return id
+		}
+	}
+	return 0
+}
+
+// apply notes an event.
+func (w *world) apply(e event) {
+	switch e := e.(type) {
+	case command:
+		w.open[e.id] = open{e.id, e.Target}
+		w.awaited = w.awaited || e.Target == Unlocked && e.For > 0 || e.WhenClosed
+	case doorReading:
+		w.door = e.door
+	case exitReading:
+		w.exit = e.exit
+		w.awaited = w.awaited || e.exit == ExitActive && !w.set.exitShunts
+	case lockdownSet:
+		w.lockdown = e.on
+		w.awaited = w.awaited || e.on
+	}
+}
+
+// take checks a step against the invariants and notes its actions. It returns what is
+// wrong, or "".
+func (w *world) take(e event, before state, acts []action) string {
+	openBefore := w.open
+	w.settleLines(e)
+	if w.exitTo == never && w.now-w.exitSince >= w.set.waits.exitStuck {
+		w.exitTo = 0 // an input that is stuck announces nothing
+	}
+
+	var events []Event
+	var lines []action
+	for _, a := range acts {
+		switch a := a.(type) {
+		case save:
+			w.onDisk, events = a.record, a.events
+		case remember:
+			w.onDisk, events = a.record, a.events
+		case answer:
+			if problem := w.answered(a); problem != "" {
+				return problem
+			}
+		default:
+			lines = append(lines, a)
+		}
+	}
+
+	if !reflect.DeepEqual(w.onDisk, w.state.recordIn(*w.set)) {
+		return fmt.Sprintf("on disk is %+v, the record is %+v", w.onDisk, w.state.recordIn(*w.set))
+	}
+	if len(lines) > 1 {
+		return "more than one action on the lines"
+	}
+	for _, a := range lines {
+		if problem := w.moves(a, e, before, openBefore); problem != "" {
+			return problem
+		}
+	}
+	if problem := w.tells(e, before, events); problem != "" {
+		return problem
+	}
+	return w.rests(lines)
+}
+
+// settleLines takes the outcome of an action on the lines.
+func (w *world) settleLines(e event) {
+	switch e := e.(type) {
+	case opened:
+		w.opening, w.lineWant = false, ""
+		if e.err == nil {
+			w.endEnergised()
+		}
+	case idled:
+		w.idling, w.lineWant = false, ""
+		if e.err == nil || errors.Is(e.err, ErrLinesGone) {
+			w.endEnergised()
+		} else {
+			w.mayFail = true
+		}
+	case driven:
+		target := w.lineWant
+		w.lineWant = ""
+		if e.err == nil && target == Locked && w.set.mode != Dual {
+			w.awaited = false
+		}
+		gone := errors.Is(e.err, ErrLinesGone)
+		switch {
+		case gone, e.err == nil && w.set.mode == Pulse && target == Locked:
+			w.endEnergised()
+		case e.err != nil:
+			w.mayFail = true
+		}
+	}
+}
+
+func (w *world) endEnergised() {
+	if w.energised && w.set.mode == Pulse {
+		w.unlockedTo = w.now + w.set.exitTime
+	}
+	w.energised, w.mayFail = false, false
+}
+
+// answered checks an answer: each command has one, and it tells what happened.
+func (w *world) answered(a answer) string {
+	if a.id < 1 || a.id > 2 || w.open[a.id].id == 0 {
+		return fmt.Sprintf("answer %d to nobody", a.id)
+	}
+	c := w.open[a.id]
+	w.open[a.id] = open{}
+
+	r := a.result
+	switch {
+	case a.refusal != nil:
+		if c.target == Locked && a.refusal.Code != CodeDoorOpen && a.refusal.Code != CodeJammed && a.refusal.Code != CodeUnavailable {
+			return "a lock was refused as " + string(a.refusal.Code)
+		}
+	case r.Pending != "":
+		w.awaited = true
+	case r.Position == Unlocked && c.target == Unlocked && w.state.bolt.position != Unlocked:
+		w.unlockedTo = w.now + w.set.exitTime // it was unlocked, and moves on in the same step
+	case r.Position != c.target:
+		return fmt.Sprintf("%s answered with %s", c.target, r.Position)
+	case r.Confirmed && w.state.bolt.sensed != c.target:
+		return "confirmed without the sensor"
+	}
+	return ""
+}
+
+// moves checks an action on the lines: something must have asked for it, and nothing
+// may forbid it.
+func (w *world) moves(a action, e event, before state, openBefore [3]open) string {
+	wants := func(target Position) bool {
+		return slices.ContainsFunc(openBefore[:], func(o open) bool { return o.id != 0 && o.target == target })
+	}
+	exitAsks := before.wanted.target == Unlocked
+	if x, ok := e.(exitReading); ok && x.exit == ExitActive && !w.set.exitShunts {
+		exitAsks = true
+	}
+
+	switch a := a.(type) {
+	case openLines:
+		w.opening, w.lineWant = true, a.level
+		w.awaited = w.awaited || a.level == Unlocked && w.door == DoorOpen
+		locksOpenDoor := a.level == Locked && w.door == DoorOpen
+		unasked := a.level == Unlocked && w.set.atPowerOn == Locked && w.door != DoorOpen && !wants(Unlocked) && !exitAsks
+		switch {
+		case (a.level == "") != (w.set.mode != Hold):
+			return "requested at a level that the mode does not have"
+		case locksOpenDoor:
+			return "the request locks an open door"
+		case unasked:
+			return "requested unlocked although nobody asked"
+		}
+	case setLines:
+		w.lineWant = a.target
+		return w.drives(a.target, wants(a.target), exitAsks, w.awaited)
+	case idleLines:
+		w.idling, w.lineWant = true, "idle"
+	}
+	return ""
+}
+
+func (w *world) drives(target Position, commanded, exitAsks, promised bool) string {
+	endOfPulse := w.set.mode == Pulse && target == Locked
+	switch {
+	case target == Locked && !endOfPulse && !commanded && !promised:
+		return "locked although nobody asked"
+	case target == Locked && !endOfPulse && w.door == DoorOpen:
+		return "locked an open door"
+	case target == Locked && !endOfPulse && w.set.doorSensor && w.door == "":
+		return "locked a door that nobody has looked at"
+	case target == Unlocked && !commanded && !exitAsks:
+		return "unlocked although nobody asked"
+	case target == Unlocked && w.lockdown && !exitAsks && !commanded:
+		return "unlocked in lockdown"
+	}
+
+	if w.set.mode == Dual || w.set.mode == Pulse && target == Unlocked {
+		if !w.energised || w.set.mode == Dual {
+			w.since = w.now
+		}
+		w.energised = true
+	}
+	return ""
+}
+
+// tells checks the events of a step.
+func (w *world) tells(e event, before state, events []Event) string {
+	count := func(kind EventKind) int {
+		n := 0
+		for _, e := range events {
+			if e.Kind == kind {
+				n++
+			}
+		}
+		return n
+	}
+
+	forced := 0
+	switch e := e.(type) {
+	case doorReading:
+		if e.door == DoorUnknown {
+			break
+		}
+		first := w.known == ""
+		if e.door == DoorOpen && w.known == DoorClosed && before.bolt.position == Locked && !w.expected(before) && !w.set.manual {
+			forced = 1
+		}
+		if w.known != e.door && !first && count(EventDoorOpened)+count(EventDoorClosed)+count(EventForced) != 1 {
+			return "an opening or closing was not told once"
+		}
+		w.known = e.door
+	case reading:
+		left := before.motion == nil && before.lines.open && before.output.level == Locked && before.bolt.sensed != Unlocked && e.position == Unlocked
+		unseen := !before.bolt.settled && before.bolt.told != ""
+		if left && !w.expected(before) && !w.set.manual && !unseen {
+			forced = 1
+		}
+	case exitReading:
+		w.noteExit(e.exit, before)
+		if e.exit == ExitActive && before.exit.state == ExitIdle && !w.set.exitShunts {
+			for _, told := range events {
+				if told.Origin == Exit && told.Code != "" && told.Code != CodeUnavailable {
+					return "an exit was refused: " + string(told.Code)
+				}
+			}
+		}
+	}
+	if got := count(EventForced); got != forced {
+		return fmt.Sprintf("%d alarms of a forced door, want %d", got, forced)
+	}
+	moved := before.bolt.position == Unlocked || slices.ContainsFunc(events, func(e Event) bool {
+		return e.Command == "unlockDoor" && e.Code == "" && e.Position == Unlocked // in the same step
+	})
+	if moved && w.state.bolt.position != Unlocked {
+		w.unlockedTo = w.now + w.set.exitTime
+	}
+	return ""
+}
+
+// expected reports whether the door may be opened now, by the table of what an opening
+// means.
+func (w *world) expected(before state) bool {
+	return before.bolt.position == Unlocked || w.set.mode == Pulse && w.energised && before.output.level == Unlocked ||
+		w.now < w.unlockedTo || w.now < w.exitTo
+}
+
+func (w *world) noteExit(to ExitState, before state) {
+	switch {
+	case to == ExitActive && before.exit.state == ExitIdle:
+		w.exitTo, w.exitSince = never, w.now
+	case to != ExitActive && w.exitTo == never:
+		w.exitTo = w.now + w.set.exitTime
+	}
+}
+
+// rests checks the state after a step.
+func (w *world) rests(lines []action) string {
+	s := w.state
+	if len(lines) > 0 {
+		return "" // the outcome comes first
+	}
+	if next, ok := s.next(*w.set); ok && next <= w.now {
+		return fmt.Sprintf("a deadline is left: %s", next-w.now)
+	}
+
+	longest := w.set.pulse
+	if w.set.mode == Pulse {
+		longest = w.set.maxEnergised
+	}
+	if w.energised && !w.mayFail && w.now-w.since >= longest {
+		return fmt.Sprintf("energised for %s", w.now-w.since)
+	}
+	if w.energised && !s.energised.on {
+		return "energised, and nothing will end it"
+	}
+
+	for _, o := range w.open {
+		if o.id != 0 && !s.waitsFor(o.id) {
+			return fmt.Sprintf("command %d is forgotten", o.id)
+		}
+	}
+	if s.lockdown != w.lockdown {
+		return "lockdown is lost"
+	}
+	if s.forced.active && s.door.known != DoorOpen && s.bolt.position == Locked {
+		return "the alarm goes on although the door is secured"
+	}
+
+	p := s.promises
+	promised := p.release.made || p.pending.made
+	if promised && p.hold {
+		return "a hold and a promised lock"
+	}
+	if promised && s.lines.open && w.door != DoorOpen && !(w.set.doorSensor && w.door == "") {
+		if at, ok := s.next(*w.set); !ok || at > w.now+10*exploreTick {
+			return "a promised lock has no deadline"
+		}
+	}
+	return ""
+}
+
+// waitsFor reports whether a command is still to be answered.
+func (s state) waitsFor(id int64) bool {
+	is := func(w waiter) bool { return w.id == id }
+	return slices.ContainsFunc(s.wanted.waiters, is) || s.motion != nil && slices.ContainsFunc(s.motion.waiters, is)
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package actuator
+
+const raceEnabled = true
