@@ -1,11 +1,14 @@
 package gpio
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/warthog618/go-gpiocdev/uapi"
@@ -94,4 +97,57 @@ func TestDebouncer(t *testing.T) {
 			t.Errorf("debounce %s, readings %s: changes %s, want %s", tc.period, tc.readings, got, tc.want)
 		}
 	}
+}
+
+// A polled sensor delivers its level and each change. It survives single failures, and
+// ends when the failures go on.
+func TestPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sensor[sample]{
+			debounce: 100 * time.Millisecond, convert: func(s sample) sample { return s },
+			readings: make(chan sample, 8), closed: make(chan struct{}),
+		}
+		var active, failing atomic.Bool
+		ended := make(chan error, 1)
+		go func() {
+			ended <- s.poll(func() (bool, error) {
+				if failing.Load() {
+					return false, unix.EREMOTEIO
+				}
+				return active.Load(), nil
+			})
+		}()
+
+		want := func(when string, levels ...bool) {
+			t.Helper()
+			synctest.Wait()
+			var got []bool
+			for len(s.readings) > 0 {
+				got = append(got, (<-s.readings).active)
+			}
+			if !slices.Equal(got, levels) {
+				t.Errorf("%s: levels %v, want %v", when, got, levels)
+			}
+		}
+		want("at first", false)
+
+		active.Store(true)
+		time.Sleep(140 * time.Millisecond)
+		want("before the debounce time has passed")
+		time.Sleep(PollInterval)
+		want("after the debounce time", true)
+
+		failing.Store(true)
+		time.Sleep(maxFailedReads * PollInterval)
+		failing.Store(false)
+		time.Sleep(PollInterval)
+		want("after failures that ended")
+
+		failing.Store(true)
+		time.Sleep((maxFailedReads + 2) * PollInterval)
+		want("while reading fails")
+		if err := <-ended; !errors.Is(err, unix.EREMOTEIO) {
+			t.Errorf("after failures that go on: %v", err)
+		}
+	})
 }

@@ -104,7 +104,7 @@ func (s *sensor[R]) watchUntilError() error {
 	if !edges {
 		s.log.Info("a sensor's chip delivers no edges; reading the sensor at intervals",
 			zap.Stringer("line", s.line), zap.Duration("interval", PollInterval))
-		return s.poll(file)
+		return s.poll(func() (bool, error) { return readLevel(file) })
 	}
 	return s.watchEdges(file)
 }
@@ -139,15 +139,20 @@ func (s *sensor[R]) watchEdges(file *os.File) error {
 	}
 }
 
+// maxFailedReads is how many readings of a polled line may fail in succession: an I2C bus
+// with a long cable loses single transfers, which say nothing about the sensor.
+const maxFailedReads = 10
+
 // poll reads the line at intervals. It delivers the present level and then each change,
-// until an error.
-func (s *sensor[R]) poll(file *os.File) error {
-	active, err := readLevel(file)
+// until an error that stays.
+func (s *sensor[R]) poll(read func() (active bool, err error)) error {
+	active, err := read()
 	if err != nil {
 		return fmt.Errorf("read the level: %w", err)
 	}
 	s.deliver(sample{active: active})
 
+	began, failed := time.Now(), 0
 	level := debouncer{period: s.debounce, active: active}
 	interval := time.NewTicker(PollInterval)
 	defer interval.Stop()
@@ -158,12 +163,18 @@ func (s *sensor[R]) poll(file *os.File) error {
 			return os.ErrClosed
 		}
 
-		active, err := readLevel(file)
+		active, err := read()
 		if err != nil {
-			return fmt.Errorf("read the level: %w", err)
+			failed++
+			if failed > maxFailedReads || errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrClosed) {
+				return fmt.Errorf("read the level: %w", err)
+			}
+			continue
 		}
-		if now := uptime(); level.read(active, now) {
-			s.deliver(sample{active: active, at: now})
+		failed = 0
+
+		if level.read(active, time.Since(began)) {
+			s.deliver(sample{active: active, at: uptime()})
 		}
 	}
 }
