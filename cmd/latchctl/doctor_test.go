@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestClockFinding checks the reported difference of the clocks and its remedy.
+// TestClockFinding checks what doctor reports about the difference between two clocks,
+// and the remedy.
 func TestClockFinding(t *testing.T) {
 	for ahead, want := range map[time.Duration]finding{
 		0:                {"clock", true, "this computer and the hub agree", ""},

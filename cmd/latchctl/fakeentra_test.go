@@ -12,8 +12,8 @@ import (
 // accepts.
 const entraToken = "the.token.of-entra"
 
-// startFakeEntra starts a server with the two endpoints that azidentity uses: Entra ID
-// for one tenant, and the identity endpoint of a machine in Azure.
+// startFakeEntra starts a server with the two endpoints that azidentity uses. These are
+// Entra ID for one tenant, and the identity endpoint of a machine in Azure.
 func startFakeEntra() *httptest.Server {
 	const scope = "https://iothubs.azure.net"
 	mux := http.NewServeMux()

@@ -46,9 +46,9 @@ type fakeDevice struct {
 	version  int64
 }
 
-// fakeHub implements as much of the service API as the scripts need. It is strict: it
-// refuses requests that the API's documentation does not allow, with a message that
-// begins with "fake".
+// fakeHub implements the parts of the service API that the scripts need. It refuses
+// each request that the API's documentation does not allow, with a message that begins
+// with "fake".
 type fakeHub struct {
 	server  *httptest.Server
 	address string
@@ -58,12 +58,12 @@ type fakeHub struct {
 	requests []string
 	devices  map[string]*fakeDevice
 	jobs     map[string]*fakeJob
-	busy     int // answer this many more requests with 429
-	full     int // refuse this many more new jobs: too many active jobs
-	slow     int // answer this many more new jobs with 429
+	busy     int // number of requests that the hub still answers with 429
+	full     int // number of new jobs that the hub still refuses because of too many active jobs
+	slow     int // number of new jobs that the hub still answers with 429
 
-	forbidden string // refuse paths that begin with this text; empty means none
-	interrupt func() // if not nil, called instead of answering the next new job or method
+	forbidden string // the hub refuses requests for paths that begin with this text; empty means none
+	interrupt func() // if not nil, the hub calls this function instead of answering the next new job or method
 }
 
 func newFakeHub() (*fakeHub, error) {
@@ -83,7 +83,7 @@ func (h *fakeHub) serve(l net.Listener) {
 }
 
 // serveProxy implements an HTTP proxy for the user "me" with the password "pass". It
-// connects all clients to the hub, whatever address they ask for.
+// connects every client to the fake hub, whatever address the client asks for.
 func (h *fakeHub) serveProxy(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic bWU6cGFzcw==" {
 		w.WriteHeader(http.StatusProxyAuthRequired)
@@ -114,7 +114,7 @@ func (h *fakeHub) serveProxy(w http.ResponseWriter, r *http.Request) {
 	io.Copy(client, hub)
 }
 
-// restart starts the hub again at the same address, after its server was closed.
+// restart starts the hub again at the same address, after the server was closed.
 func (h *fakeHub) restart() error {
 	l, err := net.Listen("tcp", h.address)
 	if err == nil {
@@ -182,8 +182,9 @@ var (
 	uuids  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
-// record adds a request to h.requests, with generated ids, times and the local login replaced. It adds
-// equal requests in a row, such as the polling of a job, only once.
+// record adds a request to h.requests. It replaces generated ids, times and the local
+// login by fixed words. It adds consecutive equal requests, such as repeated reads of a
+// job, only once.
 func (h *fakeHub) record(r *http.Request, body []byte) {
 	query := r.URL.Query()
 	query.Del("api-version")
@@ -208,8 +209,8 @@ func (h *fakeHub) record(r *http.Request, body []byte) {
 	}
 }
 
-// check returns an error if a request lacks a valid signature or a header that every
-// request must have.
+// check returns an error if a request has no valid signature, or lacks a header that
+// every request must have.
 func (h *fakeHub) check(r *http.Request, body []byte) *iothub.Error {
 	s, err := iothub.ParseSignature(r.Header.Get("Authorization"))
 	if r.Header.Get("Authorization") == "Bearer "+entraToken {
@@ -241,8 +242,8 @@ func answerError(w http.ResponseWriter, e *iothub.Error) {
 	w.Write(e.Body(time.Now()))
 }
 
-// readBody decodes a request's body into v. If the body has other fields, it answers
-// with an error and returns false.
+// readBody parses a request's body into v. If the body has unknown fields, it answers
+// the request with an error and returns false.
 func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -253,7 +254,7 @@ func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// load adds devices, given as a JSON array, to the registry.
+// load adds devices to the registry. The devices are given as a JSON array.
 func (h *fakeHub) load(text []byte) error {
 	var devices []*fakeDevice
 	if err := json.Unmarshal(text, &devices); err != nil {
@@ -268,7 +269,7 @@ func (h *fakeHub) load(text []byte) error {
 	return nil
 }
 
-// add adds a device to the registry, with generated keys and an empty twin.
+// add adds a device with generated keys and an empty twin to the registry.
 func (h *fakeHub) add(d *fakeDevice, identity iothub.DeviceIdentity) {
 	d.desired, d.version = iothub.Object{}, 1
 	d.identity = identity
@@ -300,8 +301,8 @@ func (h *fakeHub) putDevice(w http.ResponseWriter, r *http.Request) {
 	answer(w, h.devices[d.DeviceID].identity)
 }
 
-// device returns the device in the request's path. If there is no such device, it
-// answers with an error and returns nil.
+// device returns the device that the request's path names. If there is no such device,
+// it answers the request with an error and returns nil.
 func (h *fakeHub) device(w http.ResponseWriter, r *http.Request) *fakeDevice {
 	d := h.devices[r.PathValue("id")]
 	if d == nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fakeJob is a job of the fake hub. Each request for the job advances it by one step;
-// it runs for two steps and ends with the third.
+// fakeJob is a job of the fake hub. Each request for the job advances the job by one
+// step. A job runs for two steps and ends with the third step.
 type fakeJob struct {
 	iothub.Job
 	devices []*fakeDevice
 	step    int
 }
 
-// failure returns the error that the hub reports for a device that does not answer. It
-// returns nil for a device that answers.
+// failure returns the error that the fake hub reports for a device that does not
+// answer. It returns nil for a device that answers.
 func (d *fakeDevice) failure() *iothub.Error {
 	switch d.Does {
 	case "offline", "":
@@ -34,7 +34,7 @@ func (d *fakeDevice) failure() *iothub.Error {
 	return nil
 }
 
-// answer returns the device's answer to a method.
+// answer returns the fake device's answer to a method.
 func (d *fakeDevice) answer(m iothub.MethodRequest) iothub.MethodResponse {
 	switch {
 	case d.Does == "open" && m.MethodName == lockDoor:
@@ -96,8 +96,8 @@ func (h *fakeHub) putJob(w http.ResponseWriter, r *http.Request) {
 	answer(w, f.Job)
 }
 
-// job returns the job in the request's path. If there is no such job, it answers with
-// an error and returns nil.
+// job returns the job that the request's path names. If there is no such job, it
+// answers the request with an error and returns nil.
 func (h *fakeHub) job(w http.ResponseWriter, r *http.Request) *fakeJob {
 	j := h.jobs[r.PathValue("id")]
 	if j == nil {
@@ -136,7 +136,7 @@ func (j *fakeJob) next() {
 			if d.failure() != nil && j.Type == iothub.ScheduleDeviceMethod {
 				s.FailedCount++
 			} else {
-				s.SucceededCount++ // An answer of 500 counts as a success, as in IoT Hub.
+				s.SucceededCount++ // An answer of 500 counts as a success, as on IoT Hub.
 			}
 		}
 	}
@@ -192,7 +192,8 @@ func (h *fakeHub) listJobs(w http.ResponseWriter, r *http.Request) {
 	page(w, r, rows)
 }
 
-// rowsOf returns the rows of the job that a condition names: one row per device.
+// rowsOf returns the rows of the job that a condition names. A job has one row per
+// device.
 func (h *fakeHub) rowsOf(condition string) []iothub.DeviceJob {
 	id := strings.TrimSuffix(strings.TrimPrefix(condition, "devices.jobs.jobId = '"), "'")
 	j := h.jobs[id]

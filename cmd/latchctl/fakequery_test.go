@@ -17,8 +17,8 @@ var (
 	lockedTwin = "properties.reported.lock.position = 'locked'"
 )
 
-// selectDevices returns the devices that a condition selects, in the order of their
-// ids. It knows only the conditions that the scripts use and rejects all others.
+// selectDevices returns the devices that a condition selects, sorted by id. It supports
+// only the conditions that the scripts use and rejects all other conditions.
 func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error) {
 	var want func(*fakeDevice) bool
 	switch m := inList.FindStringSubmatch(condition); {
@@ -59,7 +59,7 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 
 var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.lockdown AS [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
 
-// query answers a query with pages of two rows.
+// query answers a query with pages of two rows each.
 func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 	var q struct{ Query string }
 	if !readBody(w, r, &q) {
@@ -99,8 +99,9 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 	page(w, r, rows)
 }
 
-// lockdownRow returns the columns lockdownFields of the device's twin. A connected device
-// has acknowledged lockdown, unless its latchd is too old or it has not seen the change.
+// lockdownRow returns a row with the columns lockdownFields of the device's twin. A
+// connected device has acknowledged lockdown, unless its latchd is too old or it has
+// not seen the change.
 func (d *fakeDevice) lockdownRow() map[string]any {
 	on := d.desired["lockdown"]
 	row := map[string]any{"deviceId": d.ID, "connectionState": d.identity.ConnectionState, "desired": on, "version": d.version}
@@ -121,7 +122,7 @@ func (d *fakeDevice) lockdownRow() map[string]any {
 	return row
 }
 
-// page answers with the rows that the request's continuation token asks for.
+// page answers a request with the rows that belong to its continuation token.
 func page(w http.ResponseWriter, r *http.Request, rows []any) {
 	const size = 2
 	from := 0

@@ -9,8 +9,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// TestBy checks whom latchctl names to the doors: the account at Entra ID, else the login
-// at this computer, in at most 64 bytes, and nobody with identify = false.
+// TestBy checks which technician latchctl names to doors: the account at Entra ID, else
+// the login at this computer, in at most 64 bytes. With identify = false it names
+// nobody.
 func TestBy(t *testing.T) {
 	account := func(name string) func(context.Context) string {
 		return func(context.Context) string { return name }
@@ -41,8 +42,8 @@ func TestBy(t *testing.T) {
 	}
 }
 
-// TestIdentifyAgain checks that a repeated command names the technician who repeats it,
-// and nobody with identify = false.
+// TestIdentifyAgain checks that a retried command names the technician who retries it,
+// and names nobody with identify = false.
 func TestIdentifyAgain(t *testing.T) {
 	for _, tt := range []struct{ method, payload, by, want string }{
 		{lockDoor, `{"reason":"night","by":"ada@bench","whenClosed":true}`, "bob@bench", `{"by":"bob@bench","reason":"night","whenClosed":true}`},

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestImports checks that the shipped latchctl links no hub, no agent and no test
-// library, and not the generator of its man pages.
+// TestImports checks which packages the shipped latchctl links. These must not include
+// the hub, the agent, test libraries and the generator of man pages.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()

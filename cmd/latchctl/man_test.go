@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// buildManGenerator builds the generator of the man pages, which is this package
-// with the build tag "man", and returns its path.
+// buildManGenerator builds the generator of the man pages and returns the path of the
+// program. The generator is this package, built with the tag "man".
 func buildManGenerator(t *testing.T) string {
 	t.Helper()
 
@@ -27,7 +27,8 @@ func buildManGenerator(t *testing.T) string {
 	return generator
 }
 
-// generateManPages runs the generator and returns the pages by file name.
+// generateManPages runs the generator of the man pages, and returns the text of each
+// page by file name.
 func generateManPages(t *testing.T, generator string, env ...string) map[string]string {
 	t.Helper()
 
@@ -54,7 +55,8 @@ func generateManPages(t *testing.T, generator string, env ...string) map[string]
 	return pages
 }
 
-// TestManPages builds the generator of the man pages once and checks what it writes.
+// TestManPages builds the generator of the man pages once, and checks the pages that it
+// writes.
 func TestManPages(t *testing.T) {
 	t.Parallel()
 	generator := buildManGenerator(t)
@@ -66,9 +68,9 @@ func TestManPages(t *testing.T) {
 	t.Run("failures", func(t *testing.T) { generatorFails(t, generator) })
 }
 
-// everyCommandHasAPage checks that there is a page for every command and every help
-// topic, and no other page, and that each page has the command's short text,
-// example and flags.
+// everyCommandHasAPage checks that each command and each help topic has a page, and
+// that there are no other pages. A page must contain the command's short text, example
+// and flags.
 func everyCommandHasAPage(t *testing.T, pages map[string]string) {
 	root := newRoot(&app{})
 	want := make(map[string]bool)
@@ -123,9 +125,9 @@ func checkManPage(t *testing.T, cmd *cobra.Command, name, page string) {
 	})
 }
 
-// topicsHaveTheirText checks that the pages of the help topics have every line of
-// output.txt and connection.txt, with the tables' lines kept as they are, and that
-// latchctl.1 refers to the topics.
+// topicsHaveTheirText checks that the pages of the help topics contain every line of
+// output.txt and connection.txt. The lines of tables must not change, and latchctl.1
+// must refer to the topics.
 func topicsHaveTheirText(t *testing.T, pages map[string]string) {
 	for name, source := range map[string]string{"output": outputFields, "connection": connectionHelp} {
 		page := strings.ReplaceAll(pages["latchctl-"+name+".1"], `\-`, "-")
@@ -162,8 +164,8 @@ func pagesAreReproducible(t *testing.T, generator string) {
 	}
 }
 
-// generatorFails checks that the generator ends with status 1 and a message
-// when it cannot write the pages, so that a package build stops.
+// generatorFails checks that the generator prints a message and ends with status 1 if
+// it cannot write the pages. A package build then stops.
 func generatorFails(t *testing.T, generator string) {
 	for name, test := range map[string]struct {
 		args  []string

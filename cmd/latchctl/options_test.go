@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestOptions checks that flags and arguments arrive in the commands' options. It
-// replaces the commands' run functions.
+// TestOptions checks that the values of flags and arguments arrive in the options of
+// each command. It replaces the run functions of the commands.
 func TestOptions(t *testing.T) {
 	var lock lockOptions
 	var method jobScheduleMethodOptions
@@ -57,8 +57,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestEveryCommandHasAnExample checks that every command has an example, with which its
-// help starts, and a short text.
+// TestEveryCommandHasAnExample checks that every command has a short text and an
+// example, and that its help begins with the example.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// documented maps the beginning of each heading in output.txt to the type that it
-// documents.
+// documented maps the beginning of each heading in output.txt to the type whose fields
+// the heading documents.
 var documented = map[string]reflect.Type{
 	"device list":              reflect.TypeFor[listedDevice](),
 	"device create":            reflect.TypeFor[deviceView](),
@@ -40,7 +40,7 @@ var (
 	outputField = regexp.MustCompile(`^  (\S+)  +\S`)
 )
 
-// readOutputText returns the documented fields under each heading of output.txt.
+// readOutputText returns the fields that output.txt documents, by heading.
 func readOutputText() map[string][]string {
 	found := make(map[string][]string)
 	head := ""
@@ -56,7 +56,8 @@ func readOutputText() map[string][]string {
 	return found
 }
 
-// fieldsOf returns the names of the fields in a type's JSON, as output.txt writes them.
+// fieldsOf returns the names of the fields in the JSON form of a type, as output.txt
+// writes them.
 func fieldsOf(of reflect.Type, prefix string) []string {
 	var fields []string
 	for i := range of.NumField() {
@@ -83,8 +84,8 @@ func fieldsOf(of reflect.Type, prefix string) []string {
 	return fields
 }
 
-// TestOutputIsDocumented checks that output.txt has exactly the fields of the printed
-// types, and a heading for each command.
+// TestOutputIsDocumented checks that output.txt lists exactly the fields of the types
+// that latchctl prints, and has a heading for each command.
 func TestOutputIsDocumented(t *testing.T) {
 	heads := readOutputText()
 	for begins, of := range documented {
@@ -98,7 +99,7 @@ func TestOutputIsDocumented(t *testing.T) {
 			t.Errorf("output.txt has under %q\n%q\n%s has\n%q", begins, fields, of, want)
 		}
 	}
-	if len(heads) != len(documented)+1 { // The heading of query has no fields.
+	if len(heads) != len(documented)+1 { // The rows of a query have no fixed fields.
 		t.Errorf("output.txt has the headings %q", slices.Sorted(maps.Keys(heads)))
 	}
 	var visit func(*cobra.Command)
@@ -159,8 +160,8 @@ func TestOutputIsAsDocumented(t *testing.T) {
 	}
 }
 
-// undocumented returns the fields of a JSON value that are not in known. It ignores the
-// fields inside a known field.
+// undocumented returns the fields of a JSON value that known does not list. It does not
+// look at fields inside a known field.
 func undocumented(value any, prefix string, known map[string]bool) []string {
 	var paths []string
 	switch v := value.(type) {

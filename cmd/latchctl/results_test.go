@@ -12,20 +12,20 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// answered returns the row of a device that answered a method.
+// answered returns the job row of a device that answered a method.
 func answered(id string, status int, payload string) iothub.DeviceJob {
 	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted,
 		Outcome: &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status, Payload: json.RawMessage(payload)}}}
 }
 
-// erred returns the row of a device for which the hub reports an error.
+// erred returns the job row of a device for which the hub reports an error.
 func erred(id string, code iothub.Code) iothub.DeviceJob {
 	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceFailed,
 		Error: &iothub.DeviceJobError{Code: string(code), Description: "the hub's words"}}
 }
 
-// makeReport returns a report of the rows. Like a real report, it lists the failed
-// devices first.
+// makeReport returns a report with the given rows. As in a real report, the failed
+// devices come first.
 func makeReport(status iothub.JobStatus, missing int, rows ...iothub.DeviceJob) watch.Report {
 	r := watch.Report{Job: iothub.Job{JobID: "j", Status: status}, Missing: missing}
 	for _, failed := range []bool{true, false} {
@@ -96,7 +96,7 @@ func TestJobExitStatus(t *testing.T) {
 }
 
 // TestEveryOutcomeHasAdvice checks that outcomeAdvice has a remedy for each failed
-// outcome and for pending, and for no other.
+// outcome and for pending, and for no other outcome.
 func TestEveryOutcomeHasAdvice(t *testing.T) {
 	outcomes := append([]iothub.Outcome{iothub.Pending}, failedOutcomes[:]...)
 	for _, o := range outcomes {

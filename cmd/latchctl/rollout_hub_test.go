@@ -14,9 +14,9 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// TestRetryWhileUnavailable checks that latchctl waits without limit for a busy or full
-// hub, for a limited time for a hub that cannot be reached, and not at all after any
-// other error.
+// TestRetryWhileUnavailable checks how long latchctl retries: without limit for a busy
+// or full hub, for a limited time for a hub that cannot be reached, and not at all
+// after any other error.
 func TestRetryWhileUnavailable(t *testing.T) {
 	full := iothub.Errorf(iothub.CodeTooManyJobs, "full")
 	busy := iothub.Errorf(iothub.CodeThrottling, "busy")
@@ -30,10 +30,10 @@ func TestRetryWhileUnavailable(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		errs  []error // the results of the tries
+		errs  []error // the error of each attempt, in order
 		want  error
 		tries int
-		told  int // the number of notes
+		told  int // the number of notes that latchctl prints
 	}{
 		{"success", []error{nil}, nil, 1, 0},
 		{"any other error", []error{wrong}, wrong, 1, 0},

@@ -84,7 +84,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// hubCommand implements the command hub of the scripts.
+// hubCommand implements the scripts' command "hub".
 func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	hub := ts.Value(hubKey{}).(*fakeHub)
 	switch strings.Join(args[:1], "") {
@@ -127,7 +127,7 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// exitCommand implements the command exit of the scripts.
+// exitCommand implements the scripts' command "exit".
 func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	status := "0"

@@ -15,8 +15,8 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
 
-// terminalApp returns an app at a terminal with the given width, connected to hub. Its
-// sleep advances its clock and returns at once.
+// terminalApp returns an app that is connected to hub and prints on a terminal of the
+// given width. The app's sleep advances the app's clock and returns at once.
 func terminalApp(t *testing.T, hub *fakeHub, width int, typed io.Reader) (a *app, out, errOut *bytes.Buffer) {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,8 +82,8 @@ func TestConfirmOnATerminal(t *testing.T) {
 	}
 }
 
-// TestConfirmIsInterrupted checks that Ctrl-C at the question ends the command, even
-// though the read from the terminal still waits for a line.
+// TestConfirmIsInterrupted checks that Ctrl-C ends a command that asks for
+// confirmation, although the read from the terminal still waits for a line.
 func TestConfirmIsInterrupted(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	silent, w := io.Pipe()
@@ -103,7 +103,7 @@ func TestConfirmIsInterrupted(t *testing.T) {
 }
 
 // TestConfirmedDevicesAreThoseThatWereShown checks that latchctl does not unlock a door
-// that the condition selects only after the question was shown.
+// that begins to meet the condition only after latchctl has shown the question.
 func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	const doors = `[{"id":"a","does":"ok","tags":{"building":"43"}},{"id":"b","does":"ok","tags":{"building":"43"}},` +
 		`{"id":"c","does":"ok","tags":{"building":"%s"}}]`
@@ -128,8 +128,8 @@ func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 	}
 }
 
-// TestInterruptedWhileSending checks that after Ctrl-C during a request latchctl says
-// that the hub may carry it out anyway, and names the job or the device.
+// TestInterruptedWhileSending checks the message after Ctrl-C during a request. It says
+// that the hub may execute the request anyway, and names the job or the device.
 func TestInterruptedWhileSending(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string
@@ -154,7 +154,8 @@ func TestInterruptedWhileSending(t *testing.T) {
 }
 
 // TestFullHubAfterALostAnswer checks that latchctl does not claim "nothing was
-// scheduled" after a lost answer: the job that fills the hub may be its own.
+// scheduled" after a lost answer. The job that fills the hub may be the one whose
+// answer was lost.
 func TestFullHubAfterALostAnswer(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	hub.interrupt = func() { hub.interrupt, hub.full = nil, 1000 }
@@ -197,7 +198,7 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 }
 
 // TestRetryThatEndsEarlyTellsWhatItHasDone checks that a retry prints the results of
-// its first job even if the hub refuses the second job.
+// its first job even if the hub refuses its second job.
 func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
 	var doors []string
 	for i := range retryChunk + 1 {
@@ -237,7 +238,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestLockAtATerminal compares the whole output on a terminal of 40 characters.
+// TestLockAtATerminal checks the whole output of lock on a terminal of 40 characters.
 func TestLockAtATerminal(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	a, out, errOut := terminalApp(t, hub, 40, strings.NewReader(""))
@@ -284,8 +285,8 @@ func TestNoColor(t *testing.T) {
 	}
 }
 
-// TestInterruptedWatch checks that after Ctrl-C latchctl names the command that watches
-// the job again.
+// TestInterruptedWatch checks that latchctl, after Ctrl-C, names the command that
+// watches the job again.
 func TestInterruptedWatch(t *testing.T) {
 	hub := startFakeHub(t, threeDoors)
 	a, out, errOut := terminalApp(t, hub, 80, strings.NewReader(""))
@@ -300,7 +301,8 @@ func TestInterruptedWatch(t *testing.T) {
 	}
 }
 
-// TestWatchThroughARestart checks that a watch survives a restart of the hub.
+// TestWatchThroughARestart checks that latchctl keeps watching a job while the hub
+// restarts.
 func TestWatchThroughARestart(t *testing.T) {
 	hub := startFakeHub(t, `[{"id":"a","does":"ok"}]`)
 	a, out, errOut := terminalApp(t, hub, 80, strings.NewReader(""))

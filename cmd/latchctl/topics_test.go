@@ -12,8 +12,8 @@ import (
 )
 
 // TestConnectionHelp checks that connection.txt names each key of the config file, and
-// each environment variable and flag that chooses a hub, and that its example is a
-// valid config file.
+// each environment variable and flag that chooses a hub. The example in connection.txt
+// must be a valid config file.
 func TestConnectionHelp(t *testing.T) {
 	var words []string
 	for _, of := range []reflect.Type{reflect.TypeFor[conn.Config](), reflect.TypeFor[conn.Hub]()} {

@@ -19,7 +19,7 @@ func TestParseStart(t *testing.T) {
 		{text: "+0s", want: at(0)},
 		{text: "2026-11-24T02:00:00+01:00", want: "2026-11-24T01:00:00Z"},
 		{text: "2026-11-24T02:00:00Z", want: "2026-11-24T02:00:00Z"},
-		{text: "2026-11-23T11:59:30Z", want: "2026-11-23T11:59:30Z"}, // up to a minute in the past means at once
+		{text: "2026-11-23T11:59:30Z", want: "2026-11-23T11:59:30Z"}, // a start of up to a minute ago means at once
 		{text: "2026-11-23T11:58:00Z", wantErr: "in the past: it is now 2026-11-23T12:00:00Z"},
 		{text: "2026-11-24 02:00", want: "2026-11-24T02:00:00Z"},
 		{text: "2026-11-23 11:00", wantErr: "in the past"},

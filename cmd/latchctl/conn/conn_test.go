@@ -14,7 +14,8 @@ const (
 	siteString = "HostName=site.example;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0LWtleQ=="
 )
 
-// The precedence of the sources of the hub, and the endpoint that belongs to each.
+// The table lists which source of the hub takes precedence, and which endpoint belongs
+// to each source.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -167,7 +168,8 @@ func TestLoadConfigMakesPathsAbsolute(t *testing.T) {
 	}
 }
 
-// parseConfig either accepts a text or names the faulty line, whatever the text is.
+// Whatever the config file contains, parseConfig accepts it or returns an error that
+// names the faulty line.
 func FuzzConfig(f *testing.F) {
 	f.Add("default = 'a'\n[hubs.a]\nconnection_string_file = 'x'\n")
 	f.Add("confirm_above = [1]\n")

@@ -19,7 +19,7 @@ func cancelled(t *testing.T) context.Context {
 	return ctx
 }
 
-// body reads a response's body.
+// body returns the body of a response.
 func body(t *testing.T, res *http.Response) json.RawMessage {
 	t.Helper()
 	text, err := io.ReadAll(res.Body)
@@ -29,7 +29,7 @@ func body(t *testing.T, res *http.Response) json.RawMessage {
 	return text
 }
 
-// The job that each request creates, or the error that refuses it.
+// Each request creates the job in the table, or is refused with the error in the table.
 func TestCreateJob(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -98,8 +98,8 @@ func TestCreateJob(t *testing.T) {
 	}
 }
 
-// The console follows a job until its devices are judged. The hub counts a refusal and a
-// pending lock as succeeded; the console does not.
+// The console follows a job until its devices are judged. The hub counts a refused
+// command and a pending lock as succeeded; the console does not.
 func TestFollowJob(t *testing.T) {
 	t.Parallel()
 	h := start(t)
@@ -146,13 +146,13 @@ func TestFollowJob(t *testing.T) {
 		t.Errorf("listed %+v", list)
 	}
 
-	// A page that is opened later receives the job too.
+	// A page that is opened after the job has ended receives the job too.
 	if j := decoded[job](t, h.openPage(t).next("job")); !j.Ended {
 		t.Errorf("a later page receives %+v", j)
 	}
 }
 
-// The feed keeps a bounded number of ended jobs.
+// The feed keeps a limited number of ended jobs.
 func TestOldJobsAreDropped(t *testing.T) {
 	t.Parallel()
 	f := newFeed()

@@ -17,11 +17,11 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// fakeHub is a hub in memory.
+// fakeHub is a hub that keeps its devices and jobs in memory.
 type fakeHub struct {
 	mu         sync.Mutex
-	rows       []string // answer to each query, one row for each device
-	err        error    // error of each query; nil for success
+	rows       []string // rows that answer each query, one row for each device
+	err        error    // error that answers each query; nil for success
 	jobs       map[string]iothub.Job
 	deviceJobs map[string][]iothub.DeviceJob // rows of each job
 
@@ -47,7 +47,8 @@ func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessag
 	}
 }
 
-// Events sends the events of h.events. Without them the request fails, as on IoT Hub.
+// Events sends the events of h.events. If h.events is nil, the request fails, as on
+// Azure IoT Hub.
 func (h *fakeHub) Events(ctx context.Context, _ ...string) iter.Seq2[rest.Event, error] {
 	return func(yield func(rest.Event, error) bool) {
 		if h.events == nil {
@@ -104,7 +105,7 @@ func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.Devi
 	}
 }
 
-// create adds a job.
+// create adds a job to the fake hub.
 func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -113,7 +114,7 @@ func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	return j, nil
 }
 
-// set calls f, which may change the hub.
+// set calls f, which may change the fields of the fake hub.
 func (h *fakeHub) set(f func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -128,7 +129,8 @@ type harness struct {
 	base string        // address of the console, without a path
 }
 
-// start starts a console. The functions in change adapt its hub and options.
+// start starts a console with a fake hub. The functions in change adapt the hub and the
+// console's options first.
 func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	t.Helper()
 	hub := &fakeHub{jobs: map[string]iothub.Job{}, deviceJobs: map[string][]iothub.DeviceJob{}, queries: make(chan string, 100)}
@@ -186,7 +188,8 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	return h
 }
 
-// request sends a request to which the functions in change are applied.
+// request sends a request to the console. The functions in change adapt the request
+// first.
 func (h *harness) request(t *testing.T, method, path, body string, change ...func(*http.Request)) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, h.base+path, strings.NewReader(body))
@@ -204,7 +207,7 @@ func (h *harness) request(t *testing.T, method, path, body string, change ...fun
 	return res
 }
 
-// header returns a change that sets a header.
+// header returns a function that sets a header of a request.
 func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
@@ -214,7 +217,7 @@ func (h *harness) cookie(r *http.Request) {
 	r.AddCookie(&http.Cookie{Name: h.guard.cookieName, Value: h.guard.cookie})
 }
 
-// own adds the headers with which the console's page sends a change.
+// own adds the headers that the console's page sends with a change.
 func (h *harness) own(r *http.Request) {
 	h.cookie(r)
 	r.Header.Set(changeHeader, h.guard.change)

@@ -14,17 +14,17 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// patience is the time after which a test gives up waiting for an event.
+// patience is how long a test waits for an event before it fails.
 const patience = 30 * time.Second
 
-// openPage is a page that receives the console's events.
+// openPage is an open page, which receives the console's events.
 type openPage struct {
 	t     *testing.T
 	res   *http.Response
 	lines *bufio.Scanner
 }
 
-// openPage opens a page.
+// openPage opens a page of the console.
 func (h *harness) openPage(t *testing.T) *openPage {
 	t.Helper()
 	res := h.request(t, "GET", "/api/stream", "", h.cookie)
@@ -37,7 +37,8 @@ func (h *harness) openPage(t *testing.T) *openPage {
 	return &openPage{t, res, lines}
 }
 
-// next returns the data of the next event with the given name. It skips other events.
+// next waits for the next event with the given name and returns its data. It skips
+// other events.
 func (p *openPage) next(name string) json.RawMessage {
 	p.t.Helper()
 	late := time.AfterFunc(patience, func() { p.res.Body.Close() })
@@ -62,7 +63,7 @@ func decoded[T any](t *testing.T, text json.RawMessage) T {
 	return v
 }
 
-// doors waits for an event with doors and returns their ids and positions.
+// doors waits for an event with doors, and returns the id and position of each door.
 func (p *openPage) doors(name string) string {
 	p.t.Helper()
 	var texts []string
@@ -72,12 +73,12 @@ func (p *openPage) doors(name string) string {
 	return strings.Join(texts, ", ")
 }
 
-// row returns a device as a row of doorQuery.
+// row returns a device in the form of a row of doorQuery.
 func row(id, position, building string) string {
 	return fmt.Sprintf(`{"deviceId":%q,"connectionState":"Connected","position":%q,"tagBuilding":%q}`, id, position, building)
 }
 
-// clickRefresh requests a read of all doors, like the Refresh button.
+// clickRefresh requests a read of all doors, as the page's Refresh button does.
 func (h *harness) clickRefresh(t *testing.T) {
 	t.Helper()
 	if res := h.request(t, "POST", "/api/refresh", "", h.own); res.StatusCode != 200 {
@@ -85,7 +86,8 @@ func (h *harness) clickRefresh(t *testing.T) {
 	}
 }
 
-// A page receives the complete list first, and then only what changes.
+// A page first receives the complete list of doors, and then only the doors that
+// change.
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	h := start(t, func(hub *fakeHub, _ *Options) { hub.rows = []string{row("b", "locked", "2"), row("a", "locked", "10")} })
@@ -113,13 +115,14 @@ func TestChanges(t *testing.T) {
 		}
 	}
 
-	// A second page receives the complete list at once.
+	// A page that is opened later receives the complete list at once.
 	if got := h.openPage(t).doors("doors"); got != "" {
 		t.Errorf("the second page: %s", got)
 	}
 }
 
-// A failed read keeps the old list and its time, and the next read clears the error.
+// After a failed read, the page keeps the old list and the time of the old list. The
+// next successful read clears the error.
 func TestUnreachableHub(t *testing.T) {
 	t.Parallel()
 	h := start(t, func(hub *fakeHub, _ *Options) { hub.rows = []string{row("a", "locked", "1")} })
@@ -152,7 +155,7 @@ func TestNoPage(t *testing.T) {
 	page.next("status")
 	page.res.Body.Close()
 	gone := make(chan struct{})
-	go func() { // waits until the console has noticed
+	go func() { // wait until the console has noticed that the page is closed
 		defer close(gone)
 		for n := 1; n > 0; {
 			h.feed.do(t.Context(), func(f *feed) { n = len(f.subscribers) })
@@ -163,7 +166,7 @@ func TestNoPage(t *testing.T) {
 		<-h.hub.queries
 	}
 
-	h.refreshNow(0) // a request alone does not start a read
+	h.refreshNow(0) // a request for a read does not start a read while no page is open
 	if _, err := h.feed.awaitSubscriber(cancelled(t)); err == nil {
 		t.Error("a page is open")
 	}
@@ -174,7 +177,7 @@ func TestNoPage(t *testing.T) {
 	}
 }
 
-// While the hub sends events, the console reads only the devices that they name.
+// While the hub sends events, the console reads only the devices that the events name.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	events := make(chan rest.Event)
@@ -204,11 +207,12 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// If too many devices have changed, or their ids are too long, all doors are read.
+// If too many devices have changed, or their ids are too long for one query, the
+// console reads all doors.
 func TestTooManyChanges(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		devices, length, want int // want is the number of ids, or -1 if all doors are read
+		devices, length, want int // want is the number of ids, or -1 if the console reads all doors
 	}{{0, 1, 0}, {maxChanged, 3, maxChanged}, {maxChanged + 1, 3, -1}, {50, 128, -1}} {
 		f := newFeed()
 		for i := range tt.devices {
@@ -257,7 +261,7 @@ func TestTooManyPages(t *testing.T) {
 	}
 }
 
-// The feed drops a page that reads too slowly. Other pages are not delayed.
+// The feed disconnects a page that reads too slowly. It does not delay other pages.
 func TestSlowPage(t *testing.T) {
 	t.Parallel()
 	f := newFeed()
@@ -270,7 +274,7 @@ func TestSlowPage(t *testing.T) {
 	}
 
 	n := 0
-	for range slow.events { // ends because the feed closed the channel
+	for range slow.events { // the loop ends because the feed closed the channel
 		n++
 	}
 	if n != maxQueued {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Which requests the guard permits, and the status of those that it refuses.
+// The table lists requests, and whether the guard permits them or the status with which
+// it refuses them.
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	h := start(t)
@@ -117,8 +118,8 @@ func TestTokenOpensOneSession(t *testing.T) {
 	}
 }
 
-// The page's files contain no secret, load nothing from another address, and never turn
-// text into markup or code.
+// The files of the page contain no secret, load nothing from another address, and never
+// turn text into markup or code.
 func TestPageFiles(t *testing.T) {
 	t.Parallel()
 	h := start(t)
@@ -169,8 +170,8 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 	}
 }
 
-// A browser sends the cookies of a host to all of its ports. A second console must not
-// end the session of the first.
+// A browser sends the cookies of a host to all ports of the host. A second console on
+// another port must not end the session of the first.
 func TestTwoConsolesInOneBrowser(t *testing.T) {
 	t.Parallel()
 	jar, err := cookiejar.New(nil)

@@ -8,7 +8,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The page shows the rollouts of its own hub, as stored in their files.
+// The page shows the rollouts on its own hub, as their files store them.
 func TestRollouts(t *testing.T) {
 	t.Parallel()
 	store := rollout.Store(t.TempDir())

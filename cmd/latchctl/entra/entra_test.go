@@ -25,7 +25,7 @@ func (f *fakeCredential) GetToken(_ context.Context, opts policy.TokenRequestOpt
 	return azcore.AccessToken{Token: "token-" + strings.Repeat("I", len(f.requests)), ExpiresOn: f.now().Add(time.Hour)}, f.err
 }
 
-// A token is cached and replaced shortly before it expires.
+// Login caches a token and replaces it shortly before it expires.
 func TestTokenIsCached(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -50,8 +50,8 @@ func TestTokenIsCached(t *testing.T) {
 	}
 }
 
-// The account is in the token's claims. A token without one, such as that of a service
-// principal, names nobody.
+// The account comes from the claims in the token. A token that names no account, such
+// as that of a service principal, gives an empty name.
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	for claims, want := range map[string]string{
@@ -76,8 +76,8 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// A login error is one line and is not cached. A cancelled context is reported as
-// such, not as a failed login.
+// A login error is one line of text and is not cached. If the context is cancelled, the
+// error says so instead of reporting a failed login.
 func TestLoginErrors(t *testing.T) {
 	t.Parallel()
 	credential := &fakeCredential{now: time.Now, err: errors.New("Chain: failed.\nAttempted:\n\tCLI: not there")}

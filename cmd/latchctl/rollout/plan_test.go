@@ -16,7 +16,7 @@ func TestParseWaves(t *testing.T) {
 		"1,10%,100%":       "[1 10% 100%]",
 		" 5 , 0.25% ,100%": "[5 0.25% 100%]",
 		"100%":             "[100%]",
-		"10%,50,100%":      "[10% 50 100%]", // which size is larger depends on the fleet
+		"10%,50,100%":      "[10% 50 100%]", // the number of devices decides which of the two sizes is larger
 	} {
 		got, err := ParseWaves(text)
 		if err != nil || fmt.Sprint(got) != want {
@@ -47,7 +47,7 @@ func TestParseWaves(t *testing.T) {
 	}
 }
 
-// risingWaves returns the wave sizes from 1 to n, separated by commas.
+// risingWaves returns the list of wave sizes "1,2,..." up to n.
 func risingWaves(n int) string {
 	var sizes []string
 	for i := range n {
@@ -56,7 +56,7 @@ func risingWaves(n int) string {
 	return strings.Join(sizes, ",")
 }
 
-// The waves of any accepted sizes contain every device once, in order.
+// Whatever sizes ParseWaves accepts, the waves contain each device once, and in order.
 func FuzzParseWaves(f *testing.F) {
 	for _, text := range []string{"1,10%,100%", "0.5%,100%", "99999999999999,100%", "%"} {
 		f.Add(text)
@@ -104,7 +104,7 @@ func TestPlanWaves(t *testing.T) {
 		{1, "1,10%,100%", []int{1}},
 		{4, "10,20,100%", []int{4}},
 		{100, "10%,50,100%", []int{10, 40, 50}},
-		{1000, "10%,50,100%", []int{100, 900}}, // 100 devices are already more than 50
+		{1000, "10%,50,100%", []int{100, 900}}, // the size 100 already exceeds 50%
 		{0, "100%", nil},
 	} {
 		sizes, err := ParseWaves(tt.waves)
@@ -121,7 +121,7 @@ func TestPlanWaves(t *testing.T) {
 	}
 }
 
-// The devices are sorted by id, whatever order the hub lists them in.
+// PlanWaves sorts the devices by id, whatever the order in which the hub lists them.
 func TestOrderOfDevices(t *testing.T) {
 	t.Parallel()
 	given := []string{"b-10", "a", "b-9", "B"}
@@ -134,7 +134,7 @@ func TestOrderOfDevices(t *testing.T) {
 	}
 }
 
-// A wave is one job, unless its condition would exceed the hub's limit.
+// A wave is one job, unless the condition for its devices would exceed the hub's limit.
 func TestSplitDevices(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 124)
@@ -224,7 +224,7 @@ func TestEstimate(t *testing.T) {
 		units   int
 		devices int
 		rules   Rules
-		want    string // times for calls and soaking
+		want    string // time for the calls and time for soaking
 	}{
 		{"S1", 1, 1000, Rules{}, "1m43s 0s"}, // 1000 devices at 10 per second, and the overhead of three jobs
 		{"S1", 5, 1000, Rules{}, "1m43s 0s"}, // five units have the rate of one
@@ -234,7 +234,7 @@ func TestEstimate(t *testing.T) {
 		{"f1", 1, 1000, Rules{Soak: 60}, "1m43s 2m0s"},                   // no soak after the last wave
 		{"S1", 1, 1000, Rules{Soak: 60, Require: "a = 1"}, "1m43s 3m0s"}, // the condition needs a soak after the last wave
 		{"", 0, 1000, Rules{Soak: 60}, "0s 2m0s"},
-		{"S3", 1, 10000, Rules{}, "3m33s 0s"}, // 13 jobs
+		{"S3", 1, 10000, Rules{}, "3m33s 0s"}, // the overhead of 13 jobs
 	} {
 		rate := 0
 		if tt.tier != "" {

@@ -13,13 +13,13 @@ import (
 
 var errKilled = errors.New("killed")
 
-// simulation is a hub with devices and the process that runs the rollout. The process can
-// be killed after a number of steps.
+// simulation simulates a hub with devices, and the process that runs a rollout. The
+// process can be killed after any number of steps.
 type simulation struct {
 	now    time.Time
-	disk   Rollout         // the saved state
+	disk   Rollout         // the state that the process has saved
 	jobs   map[string]bool // jobs that the hub has
-	called map[string]int  // number of calls of each device
+	called map[string]int  // number of calls of each device, by id
 	log    []string        // actions that were carried out
 
 	// stepsLeft is the number of steps until the process is killed. A negative number
@@ -31,8 +31,8 @@ func newSimulation(r Rollout) *simulation {
 	return &simulation{now: start, disk: r, jobs: make(map[string]bool), called: make(map[string]int), stepsLeft: -1}
 }
 
-// do carries out an action. It takes two steps, so that the process can be killed before
-// and after the action.
+// do executes an action in two steps, so that the process can be killed before and
+// after the action.
 func (w *simulation) do(action string, f func()) error {
 	if w.stepsLeft == 0 {
 		return errKilled
@@ -94,8 +94,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The process is killed after every possible step, restarted, and killed a second time
-// after every possible step. Each device is still called exactly once.
+// The process is killed after every possible step, restarted, and killed again after
+// every possible step. Each device is still called exactly once.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	for first := 0; ; first++ {
@@ -140,8 +140,8 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
-// A stop request ends the current wait and saves the status stopped. An interrupt does not
-// change the saved status.
+// A request to stop ends the current wait, and the rollout saves the status "stopped".
+// An interrupt (Ctrl-C) does not change the saved status.
 func TestStoppedAndInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -173,7 +173,7 @@ func TestStoppedAndInterrupted(t *testing.T) {
 	}
 }
 
-// After a stop request before the first job, no job is created.
+// If the user requests a stop before the first job, the rollout creates no job.
 func TestStoppedBeforeFirstJob(t *testing.T) {
 	t.Parallel()
 	w := newSimulation(makeRollout(t, 2, "1,100%", Rules{}))
@@ -185,7 +185,8 @@ func TestStoppedBeforeFirstJob(t *testing.T) {
 	}
 }
 
-// A hub deletes old jobs. A job that it may have deleted is not created again.
+// A hub deletes old jobs. The rollout does not create a job again that the hub may have
+// deleted.
 func TestOldJobIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	w := newSimulation(makeRollout(t, 2, "1,100%", Rules{}))

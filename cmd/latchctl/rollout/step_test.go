@@ -19,7 +19,8 @@ var lockWork = Work{
 	Type: iothub.ScheduleDeviceMethod, Method: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15}, MaxExecution: 3600,
 }
 
-// makeRollout returns a rollout of n devices, d0001 to the last, in waves of the given sizes.
+// makeRollout returns a rollout of n devices, from d0001 up, in waves of the given
+// sizes.
 func makeRollout(t *testing.T, n int, waves string, rules Rules) Rollout {
 	t.Helper()
 	sizes, err := ParseWaves(waves)
@@ -29,7 +30,8 @@ func makeRollout(t *testing.T, n int, waves string, rules Rules) Rollout {
 	return New("r", "hub.example", "*", lockWork, rules, PlanWaves(ids(n), sizes), start)
 }
 
-// ended returns the event of a completed job. The failed devices answered 500.
+// ended returns the event of a job that has completed. The given devices failed: they
+// answered with status 500.
 func ended(job iothub.Job, devices []string, failed ...string) JobEnded {
 
 	report := watch.Report{Job: job}
@@ -44,7 +46,7 @@ func ended(job iothub.Job, devices []string, failed ...string) JobEnded {
 	return JobEnded{report}
 }
 
-// describe formats an action on one line.
+// describe formats an action as one line of text.
 func describe(r Rollout, a Action) string {
 	switch a := a.(type) {
 	case RunJob:
@@ -67,8 +69,9 @@ func describe(r Rollout, a Action) string {
 	return text
 }
 
-// Whole rollouts as lists of events, each with the resulting action. At the end of a job,
-// the event names the devices that failed. The three counts are succeeded, failed, pending.
+// The table describes whole rollouts as lists of events, each with the action that
+// follows. The event at the end of a job names the devices that failed. The three
+// numbers are the succeeded, failed and pending devices.
 func TestStep(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -112,7 +115,7 @@ func TestStep(t *testing.T) {
 		{"a small wave is judged with the next", 6, "1,4,100%", Rules{AbortAbove: 2500, MinDevices: 3}, []step{
 			{"start", "run r-w1: ['d0001']"},
 			{"fail d0001", "run r-w2: ['d0002','d0003','d0004']"},
-			{"ok", "run r-w3: ['d0005','d0006']"}, // 1 of 4 failed; this wave is too small again
+			{"ok", "run r-w3: ['d0005','d0006']"}, // 1 of 4 devices failed; this wave too is too small to be judged alone
 			{"fail d0005,d0006", "done 3/3/0"},
 		}},
 		{"a small wave counts against the next", 6, "1,4,100%", Rules{AbortAbove: 2500, MinDevices: 3}, []step{
@@ -137,7 +140,7 @@ func TestStep(t *testing.T) {
 			{"ok", "run r-w2-2: ['d0003','d0004']"},
 			{"fail d0004", "run r-w3: ['d0005']"},
 			{"ok", "done 4/1/0"},
-			{"start", "run r-w2-3: ['d0004']"}, // a rollout that is done with failed devices can be resumed too
+			{"start", "run r-w2-3: ['d0004']"}, // a rollout that is done, but with failed devices, can be resumed too
 			{"ok", "done 5/0/0"},
 			{"start", "done 5/0/0"},
 		}},
@@ -181,7 +184,7 @@ func TestStep(t *testing.T) {
 		{"the condition must hold after the last wave too", 3, "2,100%", Rules{Soak: 60, Require: "x", AbortAbove: 5000}, []step{
 			{"start", "run r-w1: ['d0001','d0002']"},
 			{"fail d0001", "soak until 12:01:00"},
-			{"soaked", "check [d0002]"}, // a failed device is not checked
+			{"soaked", "check [d0002]"}, // the twin of a failed device is not checked
 			{"hold", "run r-w2: ['d0003']"},
 			{"ok", "soak until 12:01:00"},
 			{"soaked", "check [d0003]"},
@@ -199,8 +202,8 @@ func TestStep(t *testing.T) {
 			{"ok", "check [d0001]"},
 			{"hold", "done 1/0/0"},
 		}},
-		// The failure in the first wave is judged only with the second wave. The second wave
-		// has then not passed, so its condition is still checked.
+		// The failure in the first wave is judged together with the second wave. The second
+		// wave has not passed yet, so the condition on its twins is still checked.
 		{"a retry of an earlier wave skips no check", 3, "1,100%", Rules{MinDevices: 3, Require: "x"}, []step{
 			{"start", "run r-w1: ['d0001']"},
 			{"fail d0001", "check []"},
@@ -238,7 +241,8 @@ func TestStep(t *testing.T) {
 	}
 }
 
-// eventOf returns the event that a word of TestStep stands for. last is the previous action.
+// eventOf returns the event for a word in the tables of TestStep. last is the previous
+// action.
 func eventOf(word string, devices []string, last Action) Event {
 	var job iothub.Job
 	var called []string
@@ -280,8 +284,8 @@ func toJSON(t testing.TB, v any) string {
 	return string(text)
 }
 
-// A wave has several jobs, one after the other, if one condition cannot name all of its
-// devices. The wave is aborted as soon as too many devices have failed.
+// A wave consists of several jobs, one after the other, if one condition cannot name
+// all devices of the wave. The wave is aborted as soon as too many devices have failed.
 func TestWaveOfSeveralJobs(t *testing.T) {
 	t.Parallel()
 	r := makeRollout(t, 2000, "100%", Rules{AbortAbove: 1000})
@@ -308,13 +312,13 @@ func TestWaveOfSeveralJobs(t *testing.T) {
 		t.Errorf("%s, %+v", r.Status, c)
 	}
 
-	// After resuming, the devices that were not yet called come first.
+	// After a resume, the rollout first calls the devices that it has not called yet.
 	if _, a = Step(r, Start{}, start); a.(RunJob).Job.JobID != "r-w1-3" || a.(RunJob).IsRetry {
 		t.Errorf("%+v", a)
 	}
 }
 
-// failures uses the verdicts of the rows. A pending device, and a device without a row,
+// failures judges devices by their rows. A pending device, and a device without a row,
 // has failed.
 func TestFailures(t *testing.T) {
 	t.Parallel()

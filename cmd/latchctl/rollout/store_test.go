@@ -129,7 +129,7 @@ func TestRequestStop(t *testing.T) {
 	}
 }
 
-// parse refuses a file with an invalid value and names the problem.
+// parse refuses a file with an invalid value, and the error names the problem.
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	good := toJSON(t, file{fileVersion, makeRollout(t, 4, "2,100%", Rules{})})
@@ -173,7 +173,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// A rollout from any accepted file ends after a bounded number of steps.
+// If parse accepts a file, the rollout in it ends after a limited number of steps.
 func FuzzParse(f *testing.F) {
 	r := New("r", "h", "*", lockWork, Rules{Soak: 1, Require: "x", MinDevices: 2}, [][]string{{"a"}, {"b", "c"}}, start)
 	for _, status := range []Status{Running, Aborted, Stopped, Done} {

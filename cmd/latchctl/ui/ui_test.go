@@ -14,7 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares got with a file of testdata; with -update it rewrites the file.
+// golden compares got with a file in testdata. With the test flag -update it writes got
+// to the file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -41,7 +42,7 @@ func TestBar(t *testing.T) {
 		{State: "running", Word: "answered", Counts: Counts{Total: 40, Succeeded: 11, Failed: 1, Running: 8, Pending: 20}, Rate: 3.21, Left: 9 * time.Second},
 		{State: "running", Word: "updated", Counts: Counts{Total: 10000, Succeeded: 9871, Failed: 12, Running: 100, Pending: 17}, Rate: 812.4, Left: 125 * time.Second},
 		{State: "completed", Word: "answered", Counts: Counts{Total: 10000, Succeeded: 9988, Failed: 12}},
-		{State: "running", Word: "answered", Counts: Counts{Total: 2, Succeeded: 3}}, // a hub that counts wrongly
+		{State: "running", Word: "answered", Counts: Counts{Total: 2, Succeeded: 3}}, // the hub's counts exceed the number of devices
 	}
 
 	for _, width := range []int{12, 40, 80, 120} {
@@ -82,7 +83,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// A table that is too wide first loses its optional columns. Then each row becomes a block.
+// If a table is too wide, it first loses its optional columns. If it is still too wide,
+// each row becomes a block.
 func TestNarrowTable(t *testing.T) {
 	t.Parallel()
 	jobs := &Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "WHAT"}, Optional: []int{4, 2}}

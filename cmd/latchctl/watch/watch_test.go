@@ -14,7 +14,7 @@ import (
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// clock is a simulated clock. Its sleeps return at once and advance its time.
+// clock is a simulated clock. A sleep advances its time and returns at once.
 type clock struct {
 	now    time.Time
 	sleeps []time.Duration
@@ -31,7 +31,7 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// lostError is a temporary connection error.
+// lostError is a temporary error of the connection to the hub.
 type lostError struct{}
 
 func (lostError) Error() string   { return "hub at h:443: not reachable" }
@@ -81,7 +81,8 @@ func row(id string, status iothub.DeviceJobStatus) iothub.DeviceJob {
 	return iothub.DeviceJob{DeviceID: id, JobType: iothub.ScheduleUpdateTwin, Status: status}
 }
 
-// run follows job "j" on hub with a simulated clock. It returns the report, the clock and the notes.
+// run follows the job "j" on hub with a simulated clock. It returns the report, the
+// clock and the notes that were printed.
 func run(t *testing.T, hub *fakeHub, change func(*Options)) (Report, *clock, []string, error) {
 	t.Helper()
 	c := &clock{now: start}
@@ -209,8 +210,8 @@ func TestCancelledByUser(t *testing.T) {
 	}
 }
 
-// A hub may report a job as completed before it has written every row. A row that
-// never appears does not count as succeeded.
+// A hub may report a job as completed before it has written every row. A device whose
+// row never appears does not count as succeeded.
 func TestLateRows(t *testing.T) {
 	t.Parallel()
 	done := iothub.Job{Status: iothub.JobCompleted, DeviceJobStatistics: &iothub.JobStatistics{DeviceCount: 2, SucceededCount: 2}}

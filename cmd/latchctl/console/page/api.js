@@ -1,6 +1,6 @@
-// Sends requests to the console's own server.
+// This module sends requests to the console's own server.
 
-let changeSecret = ''; // proves that a change comes from this page
+let changeSecret = ''; // secret that proves that a change comes from this page
 
 async function request(path, options) {
   let response;
@@ -30,8 +30,8 @@ export async function openSession() {
   return session;
 }
 
-// listen passes each event of the console's stream to the listener with the event's name.
-// It listens only while the page is visible. onLost is called when the stream breaks, and
+// listen receives the console's events while the page is visible. It passes each event
+// to the listener of the same name. It calls onLost when the stream breaks. It calls
 // onEnded when the session has ended and the browser will not reconnect.
 export function listen(listeners, { onLost, onEnded }) {
   let source = null;

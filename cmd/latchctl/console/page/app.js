@@ -1,4 +1,4 @@
-// Starts the page, holds its state and connects its parts.
+// This module starts the page, holds the page's state and connects its parts.
 
 import { $, announce, count, h, icon, plural, quote, setText, when } from './dom.js';
 import { get, listen, openSession, post } from './api.js';
@@ -8,28 +8,29 @@ import { confirmLock, confirmTwin } from './ask.js';
 import { readRollouts, showRollout } from './rollouts.js';
 import { closePanel, doorFacts, openPanel, progress, jobContent, jobTitle, showJob, stateBadge } from './panel.js';
 
-const typingPause = 500; // pause after the last key before the hub checks the condition; each check is a query
+const typingPause = 500; // pause after the last key before the hub checks the condition, because each check is a query
 const jobsPause = 15000; // pause between two reads of the visible list of jobs
 const rolloutsPause = 2000; // pause between two reads of the visible rollouts, which are local files
 
 let session = null;
 let doors = []; // all doors, sorted
-let matches = null; // ids of the doors that match the condition; null without a checked condition
-let checkedCondition = ''; // condition to which matches belongs
+let matches = null; // ids of the doors that match the condition; null if no condition has been checked
+let checkedCondition = ''; // the condition that matches belongs to
 const jobs = new Map(); // jobs that the console follows, by id
 let list = null;
-let panelItem = null; // item in the panel: {door: id}, {job: id} or {rollout: id}; null if closed
+let panelItem = null; // item in the panel: {door: id}, {job: id} or {rollout: id}; null if the panel is closed
 
 // Doors.
 
-// replaceDoors replaces the list of doors.
+// replaceDoors replaces the whole list of doors.
 function replaceDoors(all) {
   doors = all;
   $('list').setAttribute('aria-busy', 'false');
   render();
 }
 
-// updateDoors replaces the doors that have changed. Their places stay the same.
+// updateDoors updates the doors that have changed. Their places in the list stay the
+// same.
 function updateDoors(changed) {
   const byId = new Map(changed.map((d) => [d.id, d]));
   doors = doors.map((d) => byId.get(d.id) ?? d);
@@ -50,7 +51,8 @@ function render() {
   summarize();
 }
 
-// summarize updates the counts above the list and the state of the buttons.
+// summarize updates the counts above the list of doors, and enables or disables the
+// buttons.
 function summarize() {
   const where = $('where').value.trim();
   for (const kind of kinds) {
@@ -80,8 +82,9 @@ function summarize() {
 
 const matchText = (n) => `${plural(n, 'door')} ${n === 1 ? 'matches' : 'match'} the condition`;
 
-// currentTarget returns the doors on which the buttons act: the ticked doors, else the
-// doors that match the condition. It returns null if there is neither.
+// currentTarget returns the doors that a button acts on: the ticked doors, else the
+// doors that match the condition. It returns null if no door is ticked and no condition
+// has been checked.
 function currentTarget() {
   if (list.ticks.size > 0) {
     const ids = [...list.ticks].sort();
@@ -93,7 +96,7 @@ function currentTarget() {
 // The condition.
 
 let typingTimer = 0;
-let pendingCheck = null; // AbortController of the check that is running
+let pendingCheck = null; // AbortController of the running check of the condition
 
 function setCondition(text) {
   $('where').value = text;
@@ -105,8 +108,8 @@ function setMatches(ids, condition) {
   checkedCondition = condition;
 }
 
-// checkCondition asks the hub which doors match the condition. A repeated check does not
-// redraw the list if the result is the same.
+// checkCondition asks the hub which doors match the condition. It redraws the list only
+// if the result has changed.
 async function checkCondition(isRepeated = false) {
   clearTimeout(typingTimer);
   pendingCheck?.abort();
@@ -148,7 +151,8 @@ function showConditionError(text) {
 
 const send = (jobRequest) => post('/api/jobs', jobRequest);
 
-// act asks for confirmation, creates a job and shows it. The action is lock, unlock or twin.
+// act asks the user for confirmation, creates a job and shows the job. The action is
+// lock, unlock or twin.
 async function act(action, target = currentTarget()) {
   const created = action === 'twin' ? await confirmTwin({ target, send })
     : await confirmLock({ unlock: action === 'unlock', target, confirmAbove: session.confirmAbove, send });
@@ -161,7 +165,7 @@ async function act(action, target = currentTarget()) {
 
 // Jobs.
 
-// updateJob shows a change of a job wherever the job appears.
+// updateJob shows the new state of a job in every place where the page shows the job.
 function updateJob(job) {
   jobs.set(job.id, job);
   const active = [...jobs.values()].filter((j) => !j.ended).length;
@@ -202,7 +206,8 @@ async function readJobs() {
 
 const buttonTexts = { lock: 'Lock', unlock: 'Unlock…', twin: 'Change twin…' };
 
-// openDoor shows a door in the panel. isNew means that the user has just opened the door.
+// openDoor shows a door in the panel. isNew is true if the user has just opened the
+// door.
 async function openDoor(id, isNew = true) {
   const door = doors.find((d) => d.id === id);
   if (!door) return;
@@ -237,8 +242,8 @@ function closeItem() {
   for (const link of document.querySelectorAll('.jobs [aria-current]')) link.removeAttribute('aria-current');
 }
 
-// Navigation. The address's hash names a view and perhaps an item, such as #doors or
-// #jobs/ID.
+// Navigation. The hash in the page's address names a view and perhaps an item, such as
+// #doors or #jobs/ID.
 
 const views = { doors: 'Doors', jobs: 'Jobs', rollouts: 'Rollouts' };
 
@@ -249,7 +254,7 @@ function go(hash) {
   else location.hash = hash;
 }
 
-// route shows the view and the item that the hash names.
+// route shows the view and the item that the hash in the page's address names.
 function route() {
   if (location.hash === '#list') return; // target of the skip link
 
@@ -301,7 +306,7 @@ function showTrouble(text) {
 function addListeners() {
   $('where').addEventListener('input', () => {
     clearTimeout(typingTimer);
-    setMatches(null, ''); // an unchecked condition must not select doors for an action
+    setMatches(null, ''); // a condition that the hub has not checked must not select doors for an action
     summarize();
     typingTimer = setTimeout(checkCondition, typingPause);
   });

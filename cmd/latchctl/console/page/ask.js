@@ -1,12 +1,13 @@
-// The dialog that asks for confirmation. Nothing is sent before the user confirms it.
+// This module shows the dialog that asks for confirmation. The page sends no command
+// before the user confirms it.
 
 import { $, count, h, icon, plural } from './dom.js';
 
 const dialog = () => $('ask');
 
-// confirmAndSend shows a dialog. When the user submits it, check validates the values of
-// the fields and send sends them. The promise resolves to the result of send, or to null
-// if the user cancels.
+// confirmAndSend shows a dialog. When the user submits it, check validates the values
+// of the fields, and send sends the values. The promise resolves to the result of send,
+// or to null if the user cancels.
 function confirmAndSend({ title, tone, fields, note, submit, check, send }) {
   const error = h('p', { class: 'fault', role: 'alert', hidden: true });
   const showError = (text) => { error.textContent = text; error.hidden = !text; };
@@ -40,12 +41,13 @@ function confirmAndSend({ title, tone, fields, note, submit, check, send }) {
   });
 }
 
-// field creates a labelled input.
+// field creates an input with a label.
 function field(label, input, hint) {
   return h('label', { class: 'field' }, h('span', {}, label), input, hint && h('small', {}, hint));
 }
 
-// targetNote names the first doors that the dialog is about, and their condition.
+// targetNote creates a note that names the first doors that a command is for, and the
+// condition that selects them.
 function targetNote({ ids, where }) {
   const names = ids.slice(0, 6);
   const more = ids.length - names.length;
@@ -55,8 +57,8 @@ function targetNote({ ids, where }) {
     h('code', {}, where));
 }
 
-// confirmLock asks before doors are locked or unlocked. To unlock more than confirmAbove
-// doors, the user must type their number.
+// confirmLock asks the user to confirm that doors are locked or unlocked. To unlock
+// more than confirmAbove doors, the user must type the number of doors.
 export function confirmLock({ unlock, target, confirmAbove, send }) {
   const n = target.ids.length;
   const mustType = unlock && n > confirmAbove;
@@ -83,7 +85,8 @@ export function confirmLock({ unlock, target, confirmAbove, send }) {
   });
 }
 
-// parseObject parses the JSON object of a text area. It returns null for an empty one.
+// parseObject parses the JSON object in a text area. It returns null if the text area
+// is empty.
 function parseObject(text, label) {
   if (!text.trim()) return null;
 
@@ -99,7 +102,7 @@ function parseObject(text, label) {
   return value;
 }
 
-// confirmTwin asks for changes to the twins of doors.
+// confirmTwin asks the user for properties and tags to set in the twins of doors.
 export function confirmTwin({ target, send }) {
   const n = target.ids.length;
   const textArea = (name, example) => h('textarea', { name, rows: 4, spellcheck: 'false', placeholder: example });

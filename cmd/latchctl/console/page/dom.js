@@ -1,8 +1,9 @@
-// Creates elements. All text becomes text nodes, so that text from a device is never
-// parsed as markup.
+// This module creates elements. All text becomes text nodes, so the browser never
+// parses text from a device as markup.
 
-// h creates an element. Properties that start with "on" become event listeners. The other
-// properties become attributes, unless they are null, undefined or false.
+// h creates an element. A property whose name begins with "on" becomes an event
+// listener. Each other property becomes an attribute, unless its value is null,
+// undefined or false.
 export function h(name, attributes, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes ?? {})) {
@@ -15,8 +16,8 @@ export function h(name, attributes, ...children) {
   return element;
 }
 
-// icon creates one of the page's symbols. Screen readers skip it, so the text beside it
-// must say the same.
+// icon creates one of the page's symbols. Screen readers skip the symbol, so the text
+// beside it must have the same meaning.
 export function icon(name) {
   const namespace = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(namespace, 'svg');
@@ -30,8 +31,8 @@ export function icon(name) {
 
 export const $ = (id) => document.getElementById(id);
 
-// setText changes the text of an element only if it differs, so that a screen reader does
-// not read a live region twice.
+// setText sets the text of an element only if the text differs. A screen reader
+// therefore does not read the same text twice.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -46,7 +47,7 @@ export function plural(n, noun) {
   return n === 1 ? `1 ${noun}` : `${count(n)} ${noun}s`;
 }
 
-// announce makes screen readers say a text.
+// announce makes screen readers read a text aloud.
 export function announce(text) {
   $('announce').textContent = text;
 }
@@ -59,7 +60,8 @@ export function quote(text) {
 const times = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-// when formats a time. It omits the date of today, and returns "" for a missing time.
+// when formats a time, without the date if it is today. It returns "" for a missing
+// time.
 export function when(text) {
   const time = new Date(text);
   if (!text || Number.isNaN(time.getTime()) || time.getUTCFullYear() < 2000) return '';

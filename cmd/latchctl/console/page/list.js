@@ -1,35 +1,35 @@
-// The list of doors, grouped by building and floor. A floor is divided into chunks of
-// rows. To keep a long list fast, a chunk creates its rows only while it is near the
-// visible part of the page.
+// This module shows the list of doors, grouped by building and floor. It divides a
+// floor into chunks of rows. To keep a long list fast, a chunk creates its rows only
+// while it is near the visible part of the page.
 
 import { h, icon, plural, quote, setText } from './dom.js';
 import { pendingText, positionOf, positionText, tally, toneOf } from './state.js';
 
 const chunkRows = 50;
-const maxIdLength = 7000; // total length of the ticked ids; a hub refuses queries of more than 8192 characters
-const margin = 800; // distance from the visible part within which chunks have rows, in pixels
+const maxIdLength = 7000; // maximum total length of the ticked ids; a hub refuses queries of more than 8192 characters
+const margin = 800; // distance from the visible part of the page within which a chunk has rows, in pixels
 
 export class List {
-  // onOpen is called with the id of a door to show, onFilter with a condition, and
-  // onTicksChanged when the ticked doors have changed.
+  // The list calls onOpen with the id of a door that the user opens, onFilter with a
+  // new condition, and onTicksChanged when the ticked doors have changed.
   constructor(element, { onOpen, onTicksChanged, onFilter, maxTicks }) {
     Object.assign(this, { element, onOpen, onTicksChanged, onFilter, maxTicks });
     this.doors = new Map(); // all doors, by id
     this.order = []; // ids of the listed doors, from top to bottom
     this.ticks = new Set(); // ids of the ticked doors
     this.folded = new Set(); // names of the folded buildings
-    this.active = null; // id of the door that the Tab key reaches
+    this.active = null; // id of the door that receives the focus with the Tab key
     this.chunks = [];
-    this.groups = []; // buildings and floors that show counts
-    this.locations = new Map(); // chunk and position of each listed door, by id
+    this.groups = []; // functions that show the counts of a building or floor
+    this.locations = new Map(); // chunk and position of each listed door, by the door's id
     this.observer = new IntersectionObserver((entries) => {
       for (const e of entries) e.target.chunk.show(e.isIntersecting);
     }, { rootMargin: `${margin}px 0px` });
     element.addEventListener('keydown', (e) => this.#key(e));
   }
 
-  // show lists the doors in the given order. If matches is a set of ids, only these doors
-  // are listed. A door that is not listed loses its tick.
+  // show lists the doors in the given order. If matches is a set of ids, show lists
+  // only these doors. A door that is not listed loses its tick.
   show(doors, matches) {
     this.doors = new Map(doors.map((d) => [d.id, d]));
     const listed = matches ? doors.filter((d) => matches.has(d.id)) : doors;
@@ -40,14 +40,14 @@ export class List {
     this.#build(listed);
   }
 
-  // update redraws doors that have changed but stay in the same place.
+  // update redraws the doors that have changed but keep their places.
   update(changed) {
     for (const d of changed) this.doors.set(d.id, d);
     for (const d of changed) this.chunks[this.locations.get(d.id)?.chunk]?.refresh(d.id);
     for (const group of this.groups) group.count();
   }
 
-  // #build creates the list again and restores the focus.
+  // #build creates the whole list again and restores the focus.
   #build(listed) {
     const focused = this.element.contains(document.activeElement) ? document.activeElement.closest('[data-id]')?.dataset.id : null;
 
@@ -62,8 +62,9 @@ export class List {
     for (const building of split(listed, 'building')) body.append(this.#building(building));
     this.element.replaceChildren(body);
 
-    // Measure all chunks before creating rows, so that the browser computes the layout
-    // once. The observer would show the visible chunks only a moment later.
+    // Measure all chunks before any chunk creates rows, so that the browser computes
+    // the layout once. Create the visible rows at once, because the observer would do
+    // so only a moment later.
     const bottom = window.innerHeight + margin;
     const visible = this.chunks.filter((chunk) => {
       const box = chunk.element.getBoundingClientRect();
@@ -75,7 +76,7 @@ export class List {
     if (focused && this.locations.has(focused)) this.#focus(this.locations.get(focused).index, 'name');
   }
 
-  // #building creates the section of a building.
+  // #building creates the part of the list for a building.
   #building(doors) {
     const { building } = doors[0];
     const name = building.text ?? '';
@@ -100,7 +101,7 @@ export class List {
       floors);
   }
 
-  // #floor creates the section of a floor, with empty chunks.
+  // #floor creates the part of the list for a floor, with chunks that have no rows yet.
   #floor(doors) {
     const { building, floor } = doors[0];
     const title = floor.text ? `Floor ${floor.text}` : 'No floor';
@@ -124,13 +125,13 @@ export class List {
     return section;
   }
 
-  // #addGroup registers a function that shows the counts of a building or floor.
+  // #addGroup stores a function that shows the counts of a building or floor.
   #addGroup(count) {
     this.groups.push({ count });
     count();
   }
 
-  // #showOnly creates the button that lists only the doors of a building or floor.
+  // #showOnly creates the button that restricts the list to a building or floor.
   #showOnly(title, where) {
     return h('button', { type: 'button', class: 'quiet only', onclick: () => this.onFilter(where) },
       'Show only', h('span', { class: 'unseen' }, ` ${title}`));
@@ -141,8 +142,8 @@ export class List {
     return doors.map((d) => this.doors.get(d.id) ?? d);
   }
 
-  // tick ticks or unticks a door. It returns false if one condition could not name another
-  // door.
+  // tick ticks or unticks a door. It returns false if a condition could not name one
+  // more door.
   tick(id, on) {
     if (on && (this.ticks.size >= this.maxTicks || [...this.ticks, id].join("', '").length > maxIdLength)) return false;
 
@@ -159,7 +160,8 @@ export class List {
     this.onTicksChanged();
   }
 
-  // #key handles the keys that move between doors. The Tab key therefore leaves the list.
+  // #key handles the keys that move the focus between doors. The Tab key moves the
+  // focus out of the list.
   #key(e) {
     const row = e.target.closest('[data-id]');
     if (!row || e.altKey || e.ctrlKey || e.metaKey) return;
@@ -178,8 +180,8 @@ export class List {
     e.preventDefault();
   }
 
-  // #focus moves the focus to the checkbox or the name of a listed door. It unfolds the
-  // door's building.
+  // #focus moves the focus to the checkbox or the name of a listed door. If the door's
+  // building is folded, it unfolds the building.
   #focus(index, part) {
     const id = this.order[index];
     const chunk = this.chunks[this.locations.get(id).chunk];
@@ -198,10 +200,11 @@ export class List {
   }
 }
 
-// Chunk is a part of a floor. It has rows only while it is near the visible part.
+// Chunk is a part of a floor. It has rows only while it is near the visible part of the
+// page.
 class Chunk {
-  // first is the position of the chunk's first door on its floor, and total the number of
-  // doors on the floor.
+  // first is the position of the chunk's first door on the floor. total is the number
+  // of doors on the floor.
   constructor(list, ids, first, total) {
     Object.assign(this, { list, ids, first, total, rows: null });
     this.element = h('ul', { class: 'rows' });
@@ -209,8 +212,8 @@ class Chunk {
     this.element.chunk = this;
   }
 
-  // show creates the rows if near is true. Otherwise it removes them, unless one of them has
-  // the focus.
+  // show creates the rows of the chunk if near is true. Otherwise it removes the rows,
+  // unless a row has the focus.
   show(near) {
     if (near && !this.rows) {
       this.rows = new Map(this.ids.map((id, i) => [id, this.#row(id, i)]));
@@ -225,7 +228,8 @@ class Chunk {
     if (this.rows) for (const id of this.ids) this.refresh(id);
   }
 
-  // refresh redraws a row without replacing its elements, so that the focus stays.
+  // refresh redraws the row of a door. It keeps the row's elements, so that the focus
+  // stays.
   refresh(id) {
     const row = this.rows?.get(id);
     if (!row) return;
@@ -256,7 +260,7 @@ class Chunk {
   }
 }
 
-// fill shows the state of a door in its row.
+// fill writes the state of a door into the door's row.
 function fill(row, door) {
   const [, , room, position, remark, link] = row.children;
   room.replaceChildren(door.room.text ? `Room ${door.room.text}` : '');
@@ -291,8 +295,9 @@ function split(doors, part) {
   return groups;
 }
 
-// condition returns a condition for the building, floor or room of the given doors. It
-// tests a tag or a property, depending on the source of each door's place.
+// condition returns a condition that selects the building, floor or room of the given
+// doors. For a door whose value comes from a tag it tests the tag, for other doors the
+// desired property.
 function condition(doors, part) {
   const tests = new Set();
   for (const d of doors) {

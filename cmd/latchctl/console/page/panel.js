@@ -1,4 +1,5 @@
-// The panel beside the list. It shows a door, a job with its results, or a rollout.
+// This module shows the panel beside the list: a door, a job with its results, or a
+// rollout.
 
 import { $, announce, count, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
@@ -7,9 +8,10 @@ import { remarks } from './list.js';
 
 const panel = () => $('panel');
 
-let previousFocus = null; // element that had the focus before the panel opened
+let previousFocus = null; // the element that had the focus before the panel opened
 
-// openPanel shows the panel with a title and content. close is called by its close button.
+// openPanel shows the panel with a title and content. The panel's close button calls
+// close.
 export function openPanel(title, close, ...content) {
   if (panel().hidden) previousFocus = document.activeElement;
   panel().hidden = false;
@@ -20,7 +22,7 @@ export function openPanel(title, close, ...content) {
     ...content.filter(Boolean));
 }
 
-// closePanel hides the panel and restores the focus.
+// closePanel hides the panel and restores the earlier focus.
 export function closePanel() {
   if (panel().hidden) return;
 
@@ -31,7 +33,8 @@ export function closePanel() {
   previousFocus = null;
 }
 
-// fact creates an entry of a definition list, or returns false if it has no value.
+// fact creates an entry of a definition list. It returns false if the entry has no
+// value.
 export const fact = (name, ...values) => {
   const shown = values.flat().filter(Boolean);
   return shown.length > 0 && [h('dt', {}, name), h('dd', {}, shown)];
@@ -39,7 +42,8 @@ export const fact = (name, ...values) => {
 
 const placeText = (p) => p.text && [p.text, p.pending && h('small', {}, ` (${p.pending} requested, not applied yet)`)];
 
-// doorFacts shows a door. The twin adds details; it is null until it is loaded.
+// doorFacts shows a door. twin adds details to it; twin is null until the page has
+// loaded it.
 export function doorFacts(door, twin) {
   const r = twin?.properties?.reported ?? {};
   const lock = object(r.lock);
@@ -68,10 +72,10 @@ export function doorFacts(door, twin) {
   ].filter(Boolean);
 }
 
-// object returns v if it is an object, else an empty object.
+// object returns v if v is an object, else an empty object.
 const object = (v) => v !== null && typeof v === 'object' ? v : {};
 
-// jobState returns a word for the state of a job, and the tone of its badge.
+// jobState returns a word for the state of a job, and the colour of the job's badge.
 export function jobState(job) {
   const v = job.verdict;
   if (v && job.status === 'completed') {
@@ -83,7 +87,7 @@ export function jobState(job) {
     return pending > 0 ? { word: pendingText, tone: 'warn' } : { word: 'Succeeded', tone: 'good' };
   }
   if (job.status === 'completed' && !job.ended) return { word: 'Loading results', tone: 'busy' };
-  if (job.status === 'completed') { // only the hub's counts are known; they count a refusal as an answer
+  if (job.status === 'completed') { // only the hub's counts are known, and they count a refusal as an answer
     const { failed = 0 } = job.counts ?? {};
     return failed ? { word: `${failed} failed`, tone: 'bad' } : { word: 'Answered', tone: 'plain' };
   }
@@ -92,13 +96,13 @@ export function jobState(job) {
   return { word: job.status[0].toUpperCase() + job.status.slice(1), tone: 'busy' };
 }
 
-// jobTitle returns the action of a job and the number of its doors.
+// jobTitle returns the action of a job and the number of doors in the job.
 export function jobTitle(job) {
   const n = job.verdict?.devices ?? job.counts?.devices;
   return n === undefined ? job.what : `${job.what}: ${plural(n, 'door')}`;
 }
 
-// stateBadge shows the state of a job.
+// stateBadge creates the badge with the state of a job.
 export const stateBadge = (job) => {
   const s = jobState(job);
   const icons = { good: 'done', bad: 'jammed', warn: 'unknown', busy: 'moving' };
@@ -116,7 +120,7 @@ export function progress(job) {
     h('progress', { max: c.devices || 1, value: job.ended ? c.devices || 1 : done, 'aria-label': 'Progress' }), h('p', {}, words));
 }
 
-const shownRows = 200; // rows of a result list before "Show all"
+const shownRows = 200; // number of results that the panel shows before the user presses "Show all"
 
 // jobContent shows a job and, once it has ended, the result of each device.
 export function jobContent({ job, report }, openDoor) {
@@ -141,14 +145,14 @@ export function jobContent({ job, report }, openDoor) {
   return [...parts, facts];
 }
 
-// resultBadge shows the result of a device. A pending device has promised to act, such as
-// to lock when the door is closed.
+// resultBadge creates the badge with the result of a device. A pending device acts
+// later: it locks, for example, when somebody closes the door.
 function resultBadge(result) {
   const [tone, symbol] = { succeeded: ['good', 'done'], pending: ['warn', 'moving'] }[result] ?? ['bad', 'jammed'];
   return h('span', { class: `badge is-${tone}` }, icon(symbol), result);
 }
 
-// results lists the devices of a job, failed and pending devices first.
+// results lists the devices of a job. Failed and pending devices come first.
 function results(failed, succeeded, openDoor) {
   const row = (d) => h('li', {}, h('button', { type: 'button', class: 'name', onclick: () => openDoor(d.deviceId) }, d.deviceId),
     resultBadge(d.result), h('span', { class: 'reason' }, d.reason ?? ''));
@@ -163,7 +167,7 @@ function results(failed, succeeded, openDoor) {
   return h('div', {}, list, more);
 }
 
-// showJob loads a job and shows it. isNew means that the user has just opened the job.
+// showJob loads a job and shows it. isNew is true if the user has just opened the job.
 export async function showJob(id, close, openDoor, isNew = true) {
   if (isNew) {
     openPanel('Job', close, h('p', { class: 'loading' }, 'Loading job…'));

@@ -1,5 +1,5 @@
-// Shows the rollouts that were started from this computer. Only latchctl rollout can
-// start, stop and resume them.
+// This module shows the rollouts that were started from this computer. Only the command
+// latchctl rollout can start, stop and resume them.
 
 import { $, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
@@ -9,7 +9,8 @@ const states = {
   running: ['busy', 'moving'], done: ['good', 'done'], aborted: ['bad', 'jammed'], stopped: ['warn', 'unknown'],
 };
 
-// badge shows the status of a rollout. A rollout that is done may have failed devices.
+// badge creates the badge with the status of a rollout. A rollout can be done although
+// some of its devices failed.
 function badge(r) {
   let [tone, symbol] = states[r.status] ?? ['plain', null];
   let text = r.status[0].toUpperCase() + r.status.slice(1);
@@ -25,7 +26,8 @@ const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.p
 
 const title = (r) => `${r.what}: ${plural(r.counts.devices, 'door')}`;
 
-// readRollouts refreshes the list of rollouts and marks the rollout with the given id.
+// readRollouts reads the list of rollouts again, and marks the rollout with the given
+// id.
 export async function readRollouts(id) {
   try {
     const all = await get('/api/rollouts');
@@ -38,7 +40,8 @@ export async function readRollouts(id) {
   }
 }
 
-// showRollout shows the details of a rollout. If moveFocus is true, the panel gets the focus.
+// showRollout shows the details of a rollout in the panel. If moveFocus is true, the
+// panel receives the focus.
 export async function showRollout(id, close, openDoor, moveFocus) {
   try {
     const r = await get(`/api/rollouts/${encodeURIComponent(id)}`);

@@ -1,4 +1,4 @@
-// The names and meanings of a door's states.
+// This module holds the names of the states of a door, and what they mean.
 
 import { count } from './dom.js';
 
@@ -13,11 +13,11 @@ export const positions = {
 // positionOf returns a door's position, or 'unknown' if the door has not reported one.
 export const positionOf = (door) => positions[door.position] ? door.position : 'unknown';
 
-// isLockedOpen returns true for a door whose bolt is out although the door is open. It does
-// not count as safe.
+// isLockedOpen returns true for a door whose bolt is out although the door is open.
+// Such a door is not secured.
 const isLockedOpen = (door) => door.position === 'locked' && Boolean(door.insecure);
 
-// toneOf returns the position whose colour a door has.
+// toneOf returns the position in whose colour the page shows the door.
 export const toneOf = (door) => isLockedOpen(door) ? 'unlocked' : positionOf(door);
 
 export const positionText = (door) => {
@@ -25,7 +25,7 @@ export const positionText = (door) => {
   return door.position ? positions[positionOf(door)] : 'Not reported';
 };
 
-// pendingText says what a promised lock waits for.
+// pendingText returns a text that says what the pending lock of a door waits for.
 export const pendingText = (pending) => ({
   door: 'Locks when the door is closed', exit: 'Locks behind somebody who is leaving',
 })[pending] ?? `Lock waits for ${pending}`;
@@ -34,9 +34,9 @@ const isFaulty = (door) => door.position === 'jammed' || Boolean(door.fault) || 
 
 const position = 'properties.reported.lock.position';
 
-// kinds lists the buttons of the summary. Each button counts the doors for which `is`
-// returns true and puts its condition into the condition field. A door can be of several
-// kinds.
+// kinds lists the buttons of the summary. Each button counts the doors for which the
+// function `is` returns true. A click on the button puts its condition into the
+// condition field. One door can count for several buttons.
 export const kinds = [
   { name: 'all', text: 'All', where: '', is: () => true },
   { name: 'locked', icon: 'locked', text: 'Locked', where: `${position} = 'locked'`, is: (d) => d.position === 'locked' },
@@ -52,7 +52,7 @@ export const kinds = [
   { name: 'offline', icon: 'offline', text: 'Offline', where: "connectionState = 'Disconnected'", is: (d) => !d.connected },
 ];
 
-// tally counts doors by position, such as "2 locked, 1 jammed".
+// tally counts doors by position and returns a text, such as "2 locked, 1 jammed".
 export function tally(doors) {
   const counts = {};
   for (const d of doors) {
