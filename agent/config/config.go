@@ -47,7 +47,7 @@ type Place struct {
 // defaults returns the configuration of an empty file.
 func defaults(file string) Config {
 	return Config{
-		StateDir: defaultStateDir(file),
+		StateDir: DefaultStateDir(file),
 		LogLevel: "info",
 		Lock: Lock{
 			ConfirmTimeout: Duration(4 * time.Second),
@@ -64,8 +64,8 @@ func defaults(file string) Config {
 // only door of a gateway, and NAME.toml to the door NAME of a gateway with several.
 const Dir = "/etc/latchd"
 
-// defaultStateDir returns the state directory of the door to which a file belongs.
-func defaultStateDir(file string) string {
+// DefaultStateDir returns the state directory of the door to which a file belongs.
+func DefaultStateDir(file string) string {
 	const all = "/var/lib/latchd"
 	door, isTOML := strings.CutSuffix(filepath.Base(file), ".toml")
 	if filepath.Dir(file) != Dir || !isTOML || door == "latchd" {

@@ -16,7 +16,8 @@ type key struct {
 
 // keys documents every key, in the order of the example.
 var keys = []key{
-	{"state_dir", `"/var/lib/latchd"`, true, "Directory for the agent's state: accepted settings, the lock's last position, unsent events."},
+	{"state_dir", `"/var/lib/latchd"`, true, "Directory for the agent's state: accepted settings, the lock's last position, unsent events. For the file\n" +
+		"/etc/latchd/NAME.toml of a gateway with several doors, the default is /var/lib/latchd/NAME."},
 	{"log_level", `"info"`, true, "Lowest level to log: debug, info, warn or error. The desired property logLevel overrides it."},
 	{"allow_reboot", `false`, true, "Whether the direct method reboot may restart the machine."},
 

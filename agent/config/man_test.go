@@ -47,7 +47,7 @@ need a restart.
 Paths are absolute or relative to the file. The configuration holds no secrets: they are
 in separate files in
 .IR /etc/latchd/credentials ,
-which only root can read. systemd gives the agent copies of them. Durations are written as
+which only root can read. The unit gives the agent copies of them. Durations are written as
 500ms, 4s or 1m30s.
 `)
 

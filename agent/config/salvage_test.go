@@ -117,7 +117,7 @@ func TestDefaultStateDir(t *testing.T) {
 		"/home/me/side.toml":      "/var/lib/latchd",
 		"latchd.toml":             "/var/lib/latchd",
 	} {
-		if got := defaultStateDir(file); got != want {
+		if got := DefaultStateDir(file); got != want {
 			t.Errorf("the state of %s is in %s, want %s", file, got, want)
 		}
 	}
