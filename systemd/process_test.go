@@ -95,6 +95,30 @@ func TestWatchdogInterval(t *testing.T) {
 	}
 }
 
+// A unit's command copies secrets into the runtime directory.
+func TestCopiedCredential(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	copied := filepath.Join(CopiedCredentials(), CredentialName("/etc/latchd/credentials/side/key"))
+	if want := filepath.Join(dir, "credentials", "side_key"); copied != want {
+		t.Fatalf("the copy is %s, want %s", copied, want)
+	}
+
+	if got, ok := Credential("/etc/latchd/credentials/side/key"); got != "/etc/latchd/credentials/side/key" || ok {
+		t.Errorf("without a copy: %s, %t", got, ok)
+	}
+	if err := os.Mkdir(filepath.Dir(copied), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(copied, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := Credential("/etc/latchd/credentials/side/key"); got != copied || !ok {
+		t.Errorf("with a copy: %s, %t", got, ok)
+	}
+}
+
 func TestCredential(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)

@@ -64,14 +64,14 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 // asks it for the state of lock and hub: a second login would cut the agent's
 // connection, and the agent holds the lock's lines.
 func check(ctx context.Context, file string) []finding {
-	c, err := config.Load(file)
+	c, problems, err := config.LoadLock(file)
 	if err != nil {
 		return []finding{{What: "configuration", Detail: "invalid", Problems: strings.Split(err.Error(), "\n")}}
 	}
 	id, credentials := checkCredentials(c)
-	findings := []finding{{What: "configuration", OK: true, Detail: file}, credentials}
+	findings := []finding{checkConfig(file, problems), credentials}
 
-	status, err := askStatus(c.StateDir)
+	status, err := askStatus(file)
 	switch {
 	case err == nil:
 		return append(findings, checkRunning(status)...)
@@ -87,9 +87,28 @@ func check(ctx context.Context, file string) []finding {
 	return findings
 }
 
+// checkConfig reports the errors outside the table [lock].
+func checkConfig(file string, problems []error) finding {
+	f := finding{What: "configuration", OK: len(problems) == 0, Detail: file}
+	if !f.OK {
+		f.Detail = "the lock works, but parts of the file have errors"
+	}
+	for _, problem := range problems {
+		f.Problems = append(f.Problems, problem.Error())
+	}
+	return f
+}
+
 // checkRunning judges the status of the running agent.
 func checkRunning(status map[string]any) []finding {
 	running := finding{What: "agent", OK: true, Detail: "running; it reports the lock and the hub"}
+	problems, _ := status["problems"].([]any)
+	for _, problem := range problems {
+		running.OK, running.Problems = false, append(running.Problems, printable(fmt.Sprint(problem)))
+	}
+	if !running.OK {
+		running.Detail = "running; after correcting its files, run 'systemctl reload latchd'"
+	}
 
 	lock := finding{What: "lock", OK: true, Detail: textAt(status, "lock", "position")}
 	if fault := textAt(status, "lock", "fault"); fault != "" {
@@ -107,6 +126,10 @@ func checkRunning(status map[string]any) []finding {
 // such as files that others can read, as problems.
 func checkCredentials(c config.Config) (identity, finding) {
 	f := finding{What: "credentials"}
+	if !c.HasHub() {
+		f.Detail, f.Problems = "not known", []string{"the configuration does not say how to reach the hub"}
+		return identity{}, f
+	}
 	id, err := readIdentity(c, zap.New(warningCollector{&f.Problems}))
 	if err != nil {
 		f.Detail = "not usable"
@@ -120,6 +143,9 @@ func checkCredentials(c config.Config) (identity, finding) {
 
 func checkLock(l config.Lock) finding {
 	f := finding{What: "lock", OK: true, Detail: "driver " + l.Driver + ", mode " + l.Mode}
+	if l.Manual {
+		f.Detail += "; manual = true, so a forced door raises no alarm"
+	}
 	if l.Driver != "gpio" {
 		return f
 	}

@@ -10,22 +10,28 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The control socket lets commands such as 'latchd status' ask the running agent. It
-// is in the state directory, which only root and the agent's user can enter. A
-// connection carries one direct method and its answer, as JSON in the format of the
-// hub's service API.
+// The control socket lets commands such as 'latchd status' and 'latchd unlock' ask the
+// running agent. A connection carries one request and its answer. The request is a direct
+// method in the format of the hub's service API, with the member overrideLockdown.
+//
+// The socket is in the unit's runtime directory. Its mode decides who may use it: root,
+// the agent's user and the members of the group latchd-operators. Without a runtime
+// directory, the socket is in the state directory, which only root and the agent's user
+// can enter.
 
 const (
 	// controlTimeout bounds reading a request, writing an answer, and waiting for a
@@ -36,30 +42,82 @@ const (
 	motionTimeout = 90 * time.Second
 	// maxControlRequest is the maximum size of a request in bytes.
 	maxControlRequest = 4096
+	// operators is the group whose members may use the control socket.
+	operators = "latchd-operators"
+	// mockMethod operates the simulated door of a lock with the driver mock. Its payload
+	// is the name of an action.
+	mockMethod = "mock"
+	// exitPress is how long 'latchd mock exit' presses the button.
+	exitPress = 200 * time.Millisecond
 )
 
-// motionMethods are the methods that the control socket offers besides getStatus.
+// motionMethods are the direct methods that the control socket offers besides getStatus.
 var motionMethods = map[string]bool{"lockDoor": true, "unlockDoor": true}
 
-func controlPath(stateDir string) string { return filepath.Join(stateDir, "latchd.sock") }
+// controlRequest is a request on the control socket.
+type controlRequest struct {
+	MethodName string          `json:"methodName"`
+	Payload    json.RawMessage `json:"payload,omitempty"`
+	// OverrideLockdown lets root unlock the door during lockdown.
+	OverrideLockdown bool `json:"overrideLockdown,omitempty"`
+}
+
+// controlPath returns the path at which an agent with the given state directory listens.
+// It is empty if there is no directory for the socket.
+func controlPath(stateDir string) string {
+	switch runtimeDir := os.Getenv("RUNTIME_DIRECTORY"); {
+	case runtimeDir != "":
+		return runtimeSocket(runtimeDir)
+	case stateDir != "":
+		return stateSocket(stateDir)
+	}
+	return ""
+}
+
+func runtimeSocket(dir string) string { return filepath.Join(dir, "control.sock") }
+func stateSocket(dir string) string   { return filepath.Join(dir, "latchd.sock") }
 
 // listenControl opens the control socket. It removes an existing socket, which a
 // killed process left behind: the state directory is locked, so no other agent is
 // using it.
-func listenControl(stateDir string) (*net.UnixListener, error) {
-	path := controlPath(stateDir)
+func listenControl(path string) (*net.UnixListener, error) {
+	if path == "" {
+		return nil, errors.New("there is neither a runtime directory nor a state directory")
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := admitOperators(path); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("set the mode of the control socket: %w", err)
+	}
+	return listener, nil
+}
+
+// admitOperators lets the members of the group latchd-operators use the socket. Without
+// that group, or if this process is not in it, only the socket's owner and root may.
+func admitOperators(path string) error {
+	if group, err := user.LookupGroup(operators); err == nil {
+		id, err := strconv.Atoi(group.Gid)
+		if err == nil && os.Chown(path, -1, id) == nil {
+			return os.Chmod(path, 0o660)
+		}
+	}
+	return os.Chmod(path, 0o600)
 }
 
 // controlServer answers requests on the control socket.
 type controlServer struct {
-	agent     *agent.Agent
-	deviceID  string
-	connected *atomic.Bool // whether the agent is connected to the hub
-	log       *zap.Logger
+	agent    *agent.Agent
+	hub      *hubLink
+	problems *problems
+	mock     *mock.Driver // nil unless the lock has the driver mock
+	log      *zap.Logger
 }
 
 // serve accepts connections until ctx ends. It returns when all started methods have
@@ -86,93 +144,139 @@ func (c *controlServer) serve(ctx context.Context, listener *net.UnixListener) {
 func (c *controlServer) handle(ctx context.Context, conn *net.UnixConn) {
 	conn.SetDeadline(time.Now().Add(controlTimeout))
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
-	var m iothub.MethodRequest
-	if err := json.NewDecoder(io.LimitReader(conn, maxControlRequest)).Decode(&m); err != nil {
+	var r controlRequest
+	if err := json.NewDecoder(io.LimitReader(conn, maxControlRequest)).Decode(&r); err != nil {
 		return
 	}
 
-	status, payload := c.answer(ctx, conn, m)
+	status, payload := c.answer(ctx, conn, r)
 
 	conn.SetDeadline(time.Now().Add(controlTimeout))
 	json.NewEncoder(conn).Encode(map[string]any{"status": status, "payload": payload}) // an error means that the client has gone
 }
 
-func (c *controlServer) answer(ctx context.Context, conn *net.UnixConn, m iothub.MethodRequest) (status int, payload any) {
+func (c *controlServer) answer(ctx context.Context, conn *net.UnixConn, r controlRequest) (status int, payload any) {
 	switch {
-	case m.MethodName == "getStatus":
-		state := c.agent.Status()
-		state["connected"], state["deviceId"] = c.connected.Load(), c.deviceID
-		return http.StatusOK, state
-	case !motionMethods[m.MethodName]:
-		return http.StatusNotFound, map[string]string{"message": fmt.Sprintf("the method %q is not available on the control socket", m.MethodName)}
-	case !mayMove(conn):
-		return http.StatusForbidden, map[string]string{"message": "only root may move the lock"}
+	case r.MethodName == "getStatus":
+		return http.StatusOK, c.status()
+	case r.MethodName == mockMethod:
+		return c.operateMock(ctx, r.Payload)
+	case !motionMethods[r.MethodName]:
+		return refuse(http.StatusNotFound, "unknown-method", fmt.Sprintf("the method %.100q is not available on the control socket", r.MethodName))
 	}
 
-	c.log.Info("running a method from the control socket", zap.String("method", m.MethodName))
-	return c.agent.Invoke(ctx, iothub.Method{Name: m.MethodName, Payload: m.Payload})
+	peer, err := peerOf(conn)
+	if err != nil {
+		return refuse(http.StatusForbidden, "not-allowed", "cannot tell who asks: "+err.Error())
+	}
+	if r.OverrideLockdown && peer != 0 {
+		return refuse(http.StatusForbidden, "not-allowed", "only root may override lockdown")
+	}
+
+	name := userName(peer)
+	c.log.Info("running a method from the control socket", zap.String("method", r.MethodName), zap.String("by", name))
+	m := iothub.Method{Name: r.MethodName, Payload: signPayload(r.Payload, name)}
+	if r.OverrideLockdown {
+		return c.agent.InvokeOverridingLockdown(ctx, m)
+	}
+	return c.agent.Invoke(ctx, m)
 }
 
-// mayMove reports whether the client may move the lock: it must be root or the agent's
-// own user, which owns the lock's lines.
-func mayMove(conn *net.UnixConn) bool {
+// status returns the agent's status, with what only this program knows.
+func (c *controlServer) status() iothub.Object {
+	status := c.agent.Status()
+	status["connected"], status["deviceId"] = c.hub.connected.Load(), c.hub.device.get()
+	if problems := c.problems.all(); len(problems) > 0 {
+		status["problems"] = problems
+	}
+	return status
+}
+
+// operateMock does what a person at a simulated door does.
+func (c *controlServer) operateMock(ctx context.Context, payload json.RawMessage) (status int, answer any) {
+	if c.mock == nil {
+		return refuse(http.StatusForbidden, "not-allowed", `this lock is real; only a lock with driver = "mock" has a simulated door`)
+	}
+
+	var action string
+	if err := json.Unmarshal(payload, &action); err != nil {
+		return refuse(http.StatusBadRequest, "bad-payload", "want the name of an action")
+	}
+	operate, known := mockActions[action]
+	if !known {
+		return refuse(http.StatusBadRequest, "bad-payload", fmt.Sprintf("unknown action %.100q; want open, close, exit or pry", action))
+	}
+
+	if err := operate(ctx, c.mock); err != nil {
+		return refuse(http.StatusConflict, "not-possible", err.Error())
+	}
+	return http.StatusOK, nil
+}
+
+// mockActions are the actions of 'latchd mock'.
+var mockActions = map[string]func(context.Context, *mock.Driver) error{
+	"open":  func(_ context.Context, d *mock.Driver) error { return d.OpenDoor() },
+	"close": func(_ context.Context, d *mock.Driver) error { return d.CloseDoor() },
+	"pry":   func(_ context.Context, d *mock.Driver) error { return d.PryDoor() },
+	"exit": func(ctx context.Context, d *mock.Driver) error {
+		if err := d.PressExit(); err != nil {
+			return err
+		}
+		sleep(ctx, exitPress)
+		return d.ReleaseExit()
+	},
+}
+
+// refuse returns a refusal in the format of a direct method's answer.
+func refuse(status int, code, message string) (int, any) {
+	return status, map[string]any{"error": map[string]string{"code": code, "message": message}}
+}
+
+// signPayload puts the name of the user who asks into a method's payload. It replaces a
+// name that the client gave, and leaves a payload that is no object to the agent.
+func signPayload(payload json.RawMessage, name string) []byte {
+	members := map[string]json.RawMessage{}
+	if len(payload) > 0 && json.Unmarshal(payload, &members) != nil {
+		return payload
+	}
+	if members == nil { // the payload is null
+		members = map[string]json.RawMessage{}
+	}
+
+	text, err := json.Marshal(name)
+	if err != nil {
+		return payload
+	}
+	members["by"] = text
+	signed, err := json.Marshal(members)
+	if err != nil {
+		return payload
+	}
+	return signed
+}
+
+// peerOf returns the user id of the process at the other end of a connection.
+func peerOf(conn *net.UnixConn) (uid uint32, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return false
+		return 0, err
 	}
 
 	var peer *syscall.Ucred
-	if raw.Control(func(fd uintptr) {
+	controlErr := raw.Control(func(fd uintptr) {
 		peer, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	}) != nil || err != nil {
-		return false
+	})
+	if err := errors.Join(controlErr, err); err != nil {
+		return 0, err
 	}
-	return peer.Uid == 0 || int(peer.Uid) == os.Getuid()
+	return peer.Uid, nil
 }
 
-// errNotRunning means that no agent listens on the control socket.
-var errNotRunning = errors.New("the agent is not running; see 'systemctl status latchd' and 'journalctl -u latchd'")
-
-// ask invokes a method of the running agent over its control socket.
-func ask(stateDir string, m iothub.MethodRequest) (iothub.MethodResponse, error) {
-	var answer iothub.MethodResponse
-	conn, err := net.DialTimeout("unix", controlPath(stateDir), controlTimeout)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return answer, errNotRunning
-	case errors.Is(err, fs.ErrPermission):
-		return answer, fmt.Errorf("ask the agent: %w; run this command as root", err)
-	case err != nil:
-		return answer, fmt.Errorf("ask the agent: %w", err)
+// userName returns the name of a local user.
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if account, err := user.LookupId(id); err == nil {
+		return account.Username
 	}
-	defer conn.Close()
-
-	timeout := controlTimeout
-	if motionMethods[m.MethodName] {
-		timeout = motionTimeout
-	}
-	conn.SetDeadline(time.Now().Add(timeout))
-
-	err = json.NewEncoder(conn).Encode(m)
-	if err == nil {
-		err = json.NewDecoder(conn).Decode(&answer)
-	}
-	if err != nil {
-		return answer, fmt.Errorf("ask the agent: %w", err)
-	}
-	return answer, nil
-}
-
-// askStatus returns the status of the running agent.
-func askStatus(stateDir string) (iothub.Object, error) {
-	answer, err := ask(stateDir, iothub.MethodRequest{MethodName: "getStatus"})
-	if err != nil {
-		return nil, err
-	}
-
-	var status iothub.Object
-	if err := json.Unmarshal(answer.Payload, &status); err != nil {
-		return nil, fmt.Errorf("read the agent's answer: %w", err)
-	}
-	return status, nil
+	return "user " + id
 }

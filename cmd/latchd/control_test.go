@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +18,7 @@ func TestIdleConnectionDoesNotDelayShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	listener, err := listenControl(dir)
+	listener, err := listenControl(stateSocket(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +27,11 @@ func TestIdleConnectionDoesNotDelayShutdown(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		(&controlServer{connected: new(atomic.Bool), log: zap.NewNop()}).serve(ctx, listener)
+		(&controlServer{log: zap.NewNop()}).serve(ctx, listener)
 	}()
 
 	for range 3 {
-		conn, err := net.Dial("unix", controlPath(dir))
+		conn, err := net.Dial("unix", stateSocket(dir))
 		if err != nil {
 			t.Fatal(err)
 		}

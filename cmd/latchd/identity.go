@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -28,6 +30,23 @@ type identity struct {
 	hub  string // for messages: the hub's name, or a description of how it is assigned
 	mqtt mqtt.Options
 	dps  *provisioning.Options // nil if the configuration names the hub
+}
+
+// equal reports whether two identities are the same to the hub. It ignores the contents
+// of certificates: they are read again for each login.
+func (id identity) equal(other identity) bool {
+	a, b := id.mqtt, other.mqtt
+	same := id.name == other.name && id.hub == other.hub && reflect.DeepEqual(a.Device, b.Device) &&
+		reflect.DeepEqual(a.Proxy, b.Proxy) && equalPools(a.RootCAs, b.RootCAs) &&
+		a.Endpoint == b.Endpoint && (a.Certificate == nil) == (b.Certificate == nil) && (id.dps == nil) == (other.dps == nil)
+	return same && (id.dps == nil || bytes.Equal(id.dps.Key, other.dps.Key))
+}
+
+func equalPools(a, b *x509.CertPool) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(b)
 }
 
 // productInfo names this program and its version to the hub.
@@ -197,6 +216,9 @@ func readSecret(what, path string, log *zap.Logger) (string, error) {
 		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 
+	if strings.HasPrefix(string(text), "\ufeff") {
+		return "", fmt.Errorf("%s begins with a byte order mark; save the file as plain text without it", path)
+	}
 	if info, err := os.Stat(file); err == nil && !copied && info.Mode().Perm()&0o077 != 0 {
 		log.Warn("others can read "+what+"; run chmod 600 on the file", zap.String("file", path), zap.Stringer("mode", info.Mode()))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,12 +14,12 @@ import (
 // notifier tells systemd that the agent is ready, that the lock's goroutine is alive,
 // and the status of bolt and connection.
 type notifier struct {
-	manager   systemd.Manager
-	interval  time.Duration // the watchdog's interval; 0 means that there is no watchdog
-	driver    string
-	hub       string
-	log       *zap.Logger
-	connected atomic.Bool
+	manager  systemd.Manager
+	interval time.Duration // the watchdog's interval; 0 means that there is no watchdog
+	driver   string
+	hub      *hubLink
+	problems *problems
+	log      *zap.Logger
 }
 
 // barrierTimeout bounds how long systemd may take to process the lines stored with it.
@@ -79,12 +78,15 @@ func (n *notifier) tell(lines ...string) bool {
 // status returns the line that 'systemctl status' shows.
 func (n *notifier) status(lock actuator.Status) string {
 	link := "not connected to"
-	if n.connected.Load() {
+	if n.hub.connected.Load() {
 		link = "connected to"
 	}
-	text := fmt.Sprintf("%s (%s, driver %s), %s %s", lock.Position, lock.Source, n.driver, link, n.hub)
+	text := fmt.Sprintf("%s (%s, driver %s), %s %s", lock.Position, lock.Source, n.driver, link, n.hub.name())
 	if lock.Fault != "" {
 		text += ": " + lock.Fault
+	}
+	for _, problem := range n.problems.all() {
+		text += "; " + problem
 	}
 	return text
 }

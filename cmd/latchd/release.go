@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,13 +22,9 @@ import (
 // then the configuration may have changed or be unreadable. If the lines are already
 // on disk, recordLines writes nothing, so that a full disk does not stop the agent.
 func recordLines(lock config.Lock, store *agent.Store) error {
-	var lines json.RawMessage
-	if lock.Driver == "gpio" && lock.ActuatorConfig().Mode != actuator.Hold {
-		text, err := json.Marshal(lock.GPIOConfig())
-		if err != nil {
-			return fmt.Errorf("record the lock's lines: %w", err)
-		}
-		lines = text
+	lines, err := linesToRelease(lock)
+	if err != nil {
+		return fmt.Errorf("record the lock's lines: %w", err)
 	}
 
 	var recorded bytes.Buffer
@@ -43,6 +40,15 @@ func recordLines(lock config.Lock, store *agent.Store) error {
 	return nil
 }
 
+// linesToRelease describes the lines that must not stay energised after a crash. It is
+// nil in mode hold.
+func linesToRelease(lock config.Lock) (json.RawMessage, error) {
+	if lock.Driver != "gpio" || lock.ActuatorConfig().Mode == actuator.Hold {
+		return nil, nil
+	}
+	return json.Marshal(lock.GPIOConfig())
+}
+
 // errLinesUnknown means that neither the state nor the configuration says which lines
 // to release.
 var errLinesUnknown = errors.New("cannot tell which lines to release")
@@ -51,13 +57,11 @@ var errLinesUnknown = errors.New("cannot tell which lines to release")
 // systemd runs it after the agent has ended for any reason. It releases the lines that
 // the agent recorded, and those of the configuration only if there is no record.
 func release(file string) error {
-	c, configErr := config.Load(file)
+	c, _, configErr := config.LoadLock(file)
 	dir := c.StateDir
 	if configErr != nil {
 		// Never read a state file from the working directory: anybody may have put it there.
-		if dir = os.Getenv("STATE_DIRECTORY"); dir == "" {
-			return fmt.Errorf("%w: %w", errLinesUnknown, configErr)
-		}
+		dir = cmp.Or(os.Getenv("STATE_DIRECTORY"), config.DefaultStateDir(file))
 	}
 
 	if err := becomeOwner(dir); err != nil {

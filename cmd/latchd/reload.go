@@ -16,12 +16,14 @@ import (
 // reloader reads the configuration again on SIGHUP. It applies the changes that do not
 // affect the lock or the connection, and logs which others need a restart.
 type reloader struct {
-	file    string
-	running config.Config // configuration that the process started with
-	applied config.Config // configuration that was read last
-	agent   *agent.Agent
-	manager systemd.Manager
-	log     *zap.Logger
+	file     string
+	running  config.Config // configuration that the process started with
+	applied  config.Config // configuration that was read last
+	agent    *agent.Agent
+	hub      *hubLink
+	problems *problems
+	manager  systemd.Manager
+	log      *zap.Logger
 }
 
 // watch reloads at each signal until ctx ends.
@@ -36,17 +38,23 @@ func (r *reloader) watch(ctx context.Context, signals <-chan os.Signal) {
 	}
 }
 
-// reload reads the configuration. A file with an error changes nothing.
+// reload reads the configuration and, if the hub is not connected, the credentials. A
+// file with an error changes nothing.
 func (r *reloader) reload() {
 	r.tell(systemd.Reloading())
 	defer r.tell(systemd.Ready)
+	defer r.hub.retryNow()
 
 	c, err := config.Load(r.file)
+	r.problems.set(problemConfig, err)
 	if err != nil {
 		r.log.Error("the configuration has errors; the previous one stays in force", zap.Error(err))
 		return
 	}
 
+	if !r.hub.settled.Load() { // then the agent uses the hub of the new file
+		r.running.Hub, r.running.Provisioning = c.Hub, c.Provisioning
+	}
 	applied := slices.DeleteFunc(config.Changed(r.applied, c), func(key string) bool { return !config.Reloadable(key) })
 	pending := slices.DeleteFunc(config.Changed(r.running, c), config.Reloadable)
 	r.applied = c

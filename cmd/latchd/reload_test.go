@@ -40,13 +40,14 @@ func TestReload(t *testing.T) {
 	level := zap.NewAtomicLevel()
 	core, logged := observer.New(zap.InfoLevel)
 	r := &reloader{
-		file: file, running: c, applied: c, log: zap.New(core),
+		file: file, running: c, applied: c, log: zap.New(core), hub: new(hubLink), problems: newProblems(zap.NewNop()),
 		agent: agent.New(agent.Config{
 			Now: time.Now, Log: zap.NewNop(),
 			SetLogLevel: func(name string) { level.SetLevel(logLevel(name)) },
 		}, nil, store),
 	}
 
+	r.hub.settled.Store(true)
 	for _, tc := range []struct {
 		name, text, applied, restart, refused string
 		level                                 string

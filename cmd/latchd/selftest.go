@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/latchd/latchd/agent/config"
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 // selftest moves the lock to its other position and back with methods of the running
@@ -23,7 +21,7 @@ func selftest(ctx context.Context, file string, yes bool, stdin io.Reader, stdou
 	if err != nil {
 		return err
 	}
-	status, err := askStatus(c.StateDir)
+	status, err := askStatus(file)
 	if err != nil {
 		return err
 	}
@@ -50,7 +48,7 @@ func selftest(ctx context.Context, file string, yes bool, stdin io.Reader, stdou
 				return fmt.Errorf("%s was not tested: %w", method, ctx.Err())
 			}
 		}
-		if err := testMethod(c.StateDir, method, stdout); err != nil {
+		if err := testMethod(file, method, stdout); err != nil {
 			return err
 		}
 	}
@@ -81,30 +79,16 @@ func selftestMethods(position string) []string {
 }
 
 // testMethod invokes one method of the running agent and prints its result.
-func testMethod(stateDir, method string, stdout io.Writer) error {
-	response, err := ask(stateDir, iothub.MethodRequest{MethodName: method, Payload: json.RawMessage(`{"reason":"selftest"}`)})
+func testMethod(file, method string, stdout io.Writer) error {
+	m, err := askMotion(file, controlRequest{MethodName: method, Payload: json.RawMessage(`{"reason":"selftest"}`)})
 	if err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-
-	var answer struct {
-		Position  string
-		Confirmed bool
-		TookMs    int64
-		Message   string
-		Error     struct{ Code, Message string }
-	}
-	if err := json.Unmarshal(response.Payload, &answer); err != nil {
-		return fmt.Errorf("%s: read the agent's answer: %w", method, err)
-	}
-	if response.Status != http.StatusOK {
-		return fmt.Errorf("%s: %d %s: %s%s", method, response.Status, answer.Error.Code, answer.Error.Message, answer.Message)
+		return err
 	}
 
 	confirmation := "not confirmed by a sensor: look at the bolt"
-	if answer.Confirmed {
+	if m.Confirmed {
 		confirmation = "confirmed by the sensor"
 	}
-	fmt.Fprintf(stdout, "%-10s  ok: %s after %d ms, %s\n", method, answer.Position, answer.TookMs, confirmation)
+	fmt.Fprintf(stdout, "%-10s  ok: %s after %d ms, %s\n", method, m.Position, m.TookMs, confirmation)
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/latchd/latchd/actuator/mock"
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 // doored is a mock driver with a door sensor.
@@ -64,7 +62,7 @@ func serveMock(t *testing.T, fault mock.Fault, position actuator.Position, door 
 	set := actuator.Config{Mode: actuator.Hold, AtPowerOn: position, ConfirmTimeout: 200 * time.Millisecond}
 	lock := actuator.New(set, driver, agent.Recorder{Store: store}, store.Get().Lock, clock, zap.NewNop())
 	a := agent.New(agent.Config{Driver: "mock", Mode: set.Mode, Now: time.Now, Log: zap.NewNop()}, lock, store)
-	listener, err := listenControl(c.StateDir)
+	listener, err := listenControl(stateSocket(c.StateDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +70,9 @@ func serveMock(t *testing.T, fault mock.Fault, position actuator.Position, door 
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { lock.Run(ctx) })
-	control := &controlServer{agent: a, deviceID: "door-1", connected: new(atomic.Bool), log: zap.NewNop()}
+	hub := &hubLink{device: new(deviceName)}
+	hub.device.set("door-1")
+	control := &controlServer{agent: a, hub: hub, problems: newProblems(zap.NewNop()), log: zap.NewNop()}
 	all.Go(func() { control.serve(ctx, listener) })
 	t.Cleanup(func() { stop(); all.Wait(); driver.Close(); store.Close() })
 	for lock.Status().Position != position || lock.Status().Door != door {
@@ -124,7 +124,7 @@ unlockDoor  ok: unlocked .*`, "", "unlocked"},
 				t.Errorf("output\n%s\nwant\n%s", &output, tc.output)
 			}
 
-			status, err := askStatus(filepath.Join(filepath.Dir(file), "state"))
+			status, err := askStatus(file)
 			if err != nil || textAt(status, "lock", "position") != tc.leaves {
 				t.Errorf("leaves the lock %v (%v), want %s", textAt(status, "lock", "position"), err, tc.leaves)
 			}
@@ -134,13 +134,13 @@ unlockDoor  ok: unlocked .*`, "", "unlocked"},
 
 // The control socket offers only the methods that a technician needs.
 func TestControlOffersFewMethods(t *testing.T) {
-	state := filepath.Join(filepath.Dir(serveMock(t, mock.None, "locked", actuator.DoorClosed)), "state")
+	file := serveMock(t, mock.None, "locked", actuator.DoorClosed)
 	for _, m := range []string{"reboot", "ping", ""} {
-		if answer, err := ask(state, iothub.MethodRequest{MethodName: m}); err != nil || answer.Status != http.StatusNotFound {
+		if answer, err := ask(file, controlRequest{MethodName: m}); err != nil || answer.Status != http.StatusNotFound {
 			t.Errorf("%q: %+v, %v", m, answer, err)
 		}
 	}
-	answer, err := ask(state, iothub.MethodRequest{MethodName: "unlockDoor", Payload: json.RawMessage(`{"because":1}`)})
+	answer, err := ask(file, controlRequest{MethodName: "unlockDoor", Payload: json.RawMessage(`{"because":1}`)})
 	if err != nil || answer.Status != http.StatusBadRequest {
 		t.Errorf("a bad payload: %+v, %v", answer, err)
 	}

@@ -9,17 +9,12 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
 // statusCommand prints the status of the running agent as text or JSON.
 func statusCommand(file, format string, stdout io.Writer) error {
-	c, err := config.Load(file)
-	if err != nil {
-		return err
-	}
-	status, err := askStatus(c.StateDir)
+	status, err := askStatus(file)
 	if err != nil {
 		return err
 	}
@@ -71,6 +66,10 @@ func showStatus(w io.Writer, status iothub.Object) error {
 	} else {
 		line("Hub", "not connected")
 	}
+	problems, _ := status["problems"].([]any)
+	for _, problem := range problems {
+		line("Problem", printable(fmt.Sprint(problem)))
+	}
 	line("Last link ended", value("link", "lastError"))
 
 	line("Place", strings.Join(strings.Fields(fmt.Sprint(value("building", "value"), " ", value("floor", "value"), " ", value("room", "value"))), ", "))
@@ -97,13 +96,18 @@ func textAt(o map[string]any, path ...string) string {
 	case nil, map[string]any:
 		return ""
 	case string:
-		return strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return -1
-		}, v)
+		return printable(v)
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// printable returns a text without the characters that could control a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
 }

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,8 +194,8 @@ func checkLoginRefused(t *testing.T, h *harness.Hub, device iothub.Device) {
 	}
 }
 
-// latchd must end at once if its configuration is invalid, before it uses the lock or
-// the network. It must print one line that names the file and the problem.
+// latchd must end at once if the configuration of its lock is invalid, before it uses the
+// lock or the network. It prints one line that names the file and the problem.
 func TestBadConfigurationOfLatchd(t *testing.T) {
 	t.Parallel()
 
@@ -203,7 +205,6 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Dir(door.Config)
 	for _, test := range []struct {
 		name, old, new string
 		want           []string
@@ -214,8 +215,6 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 		{"unknown driver", `driver = "mock"`, `driver = "magic"`, []string{"driver", "magic"}},
 		{"unknown fault", "[lock]", "[lock.mock]\nfault = \"rust\"\n[lock]", []string{"fault", "rust", "jam"}},
 		{"no at_power_on", `at_power_on = "unlocked"`, "", []string{"at_power_on", "locked"}},
-		{"no such credentials", "connection-string\"", "nothing\"", []string{"nothing"}},
-		{"no such CA", "ca.pem", "no.pem", []string{"no.pem"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := strings.Replace(string(good), test.old, test.new, 1)
@@ -233,15 +232,61 @@ func TestBadConfigurationOfLatchd(t *testing.T) {
 			}
 		})
 	}
-	t.Run("malformed connection string", func(t *testing.T) {
-		write(t, door.Config, string(good))
-		write(t, filepath.Join(dir, "connection-string"), "HostName=localhost;DeviceId=d1;SharedAccessKey="+badKey)
-		r := harness.Run(t, door.Command()).Want(t, 1)
-		checkOneLine(t, r, "connection-string", "the key is not base64")
-		if strings.Contains(r.Stderr, badKey) {
-			t.Error("the output contains the secret")
-		}
-	})
+}
+
+// latchd must serve its lock although it cannot log in at the hub. It logs one line that
+// names the problem and contains no secret, and logs in as soon as the files are right.
+func TestBadCredentialsOfLatchd(t *testing.T) {
+	t.Parallel()
+
+	h := harness.StartHub(t, bin)
+	device := h.CreateDevice(t, "d1")
+	for _, test := range []struct {
+		name, old, new string // change of the configuration
+		secret         string // the connection string; empty leaves it alone
+		want           []string
+	}{
+		{"no such credentials", "connection-string\"", "nothing\"", "", []string{"nothing"}},
+		{"no such CA", "ca.pem", "no.pem", "", []string{"no.pem"}},
+		{"unknown key", "[hub]", "[hub]\ncolour = \"red\"", "", []string{"latchd.toml", "colour"}},
+		{"malformed connection string", "", "", "HostName=localhost;DeviceId=d1;SharedAccessKey=" + badKey,
+			[]string{"connection-string", "the key is not base64"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			door := harness.NewDoor(t, h, device, "")
+			good, err := os.ReadFile(door.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, door.Config, strings.Replace(string(good), test.old, test.new, 1))
+			secret := filepath.Join(filepath.Dir(door.Config), "connection-string")
+			if test.secret != "" {
+				write(t, secret, test.secret)
+			}
+
+			door.Start(t)
+			line := door.ExpectFunc(t, "a line about the problem", func(line string) (string, bool) {
+				return line, strings.Contains(line, "problem")
+			})
+			for _, word := range test.want {
+				if !strings.Contains(line, word) {
+					t.Errorf("the line %q does not contain %q", line, word)
+				}
+			}
+			if strings.Contains(line, badKey) {
+				t.Error("the line contains the secret")
+			}
+			harness.Run(t, exec.Command(bin.Path("latchd"), "lock", "--config", door.Config)).Want(t, 0)
+
+			write(t, door.Config, string(good))
+			write(t, secret, device.ConnectionString())
+			door.Signal(syscall.SIGHUP)
+			h.Invoke(t, "d1", "ping", nil)
+			if code := door.Stop(t); code != 0 {
+				t.Errorf("latchd ended with exit code %d after SIGTERM, want 0", code)
+			}
+		})
+	}
 }
 
 // checkOneLine checks that a program printed one line on standard error, and nothing on

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/systemd"
+)
+
+const (
+	// maxSecret is the largest secret that 'latchd credentials' copies, in bytes.
+	maxSecret = 1 << 20
+	// copyTimeout bounds the run of 'latchd credentials', so that a file on a dead
+	// network drive cannot delay the unit.
+	copyTimeout = 10 * time.Second
+)
+
+// copySecrets copies the secrets that the configuration names to the agent's runtime
+// directory, for a unit whose user cannot read the originals. systemd runs it as root
+// after the agent has requested its lines, and before each reload. It reads the
+// originals as root, and gives up root's rights before it writes.
+//
+// systemd's own LoadCredential= is not used, because the unit fails, and the door with
+// it, if the source of a credential is missing or not a file.
+func copySecrets(file string) error {
+	target := systemd.CopiedCredentials()
+	if target == "" {
+		return errors.New("RUNTIME_DIRECTORY is not set; systemd runs this command, see latchd.service")
+	}
+	defer time.AfterFunc(copyTimeout, func() {
+		fmt.Fprintf(os.Stderr, "latchd: the credentials could not be copied within %s\n", copyTimeout)
+		os.Exit(1)
+	}).Stop()
+
+	// The agent reports what is wrong with the configuration.
+	c, _, err := config.LoadLock(file)
+	if err != nil {
+		return err
+	}
+	secrets := make(map[string][]byte) // by the names of the copies
+	var failed []error
+	for _, path := range c.SecretFiles() {
+		text, err := readOriginal(path)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		secrets[systemd.CredentialName(path)] = text
+	}
+
+	if err := becomeOwner(filepath.Dir(target)); err != nil {
+		return fmt.Errorf("drop root's privileges: %w", err)
+	}
+	return errors.Join(append(failed, replaceCopies(target, secrets))...)
+}
+
+// readOriginal reads a regular file. It never waits for the other end of a pipe.
+func readOriginal(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err == nil && len(text) > maxSecret {
+		err = fmt.Errorf("%s is too large for a secret; at most %d bytes are allowed", path, maxSecret)
+	}
+	return text, err
+}
+
+// replaceCopies replaces the directory of the copies as a whole, so that the agent never
+// finds a part of them.
+func replaceCopies(dir string, secrets map[string][]byte) error {
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+
+	for name, text := range secrets {
+		if err := os.WriteFile(filepath.Join(fresh, name), text, 0o400); err != nil {
+			return err
+		}
+	}
+
+	err = os.Rename(fresh, dir)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		// fresh is then the previous directory, and removed.
+		err = unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE)
+	}
+	return err
+}
