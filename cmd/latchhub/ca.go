@@ -28,17 +28,17 @@ certificates.
 A device with the authentication type certificateAuthority logs in with a
 certificate whose common name is the device's id. One of these CAs must have
 signed the certificate, either directly or through intermediate certificates
-that the device sends too.
+that the device also sends.
 
-Removing a CA disconnects all devices that log in with such a certificate. A
-device whose certificate another CA has signed can connect again.`,
+Removing a CA disconnects all devices that log in with a CA-signed certificate.
+A device whose certificate another trusted CA has signed can connect again.`,
 		Example: `  latchhub ca add site site-root.pem --data /var/lib/latchhub
   latchhub ca list --data /var/lib/latchhub
   latchhub ca remove site --data /var/lib/latchhub`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("missing command: add, list or remove")}
+			return usageError{errors.New("missing command; use add, list or remove")}
 		},
 	}
 	c.addFlags(cmd)

@@ -36,7 +36,7 @@ func TestCACommands(t *testing.T) {
 		{"remove site", "", 1, "", "there is no authority site"},
 		{"add site -", string(text), 0, "", ""},
 		{"add site", "", 2, "", "accepts 2 arg(s)"},
-		{"", "", 2, "", "missing command: add, list or remove"},
+		{"", "", 2, "", "missing command; use add, list or remove"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			args := append([]string{"ca"}, strings.Fields(test.args)...)

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(stderr)
 			cmd.Help()
-			return usageError{errors.New("missing command: serve, ca, enrollment, policy or version")}
+			return usageError{errors.New("missing command; use serve, ca, enrollment, policy or version")}
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true // hide the command "completion": the package installs the completion scripts
@@ -64,7 +64,7 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "serve --data DIR",
 		Short: "run the hub until it receives SIGTERM or SIGINT",
 		Long: `Run the hub. The first start creates a certificate authority (DIR/ca.pem), which
-clients must trust, and the owner's connection string
+clients must trust, and the connection string of the policy iothubowner
 (DIR/service.connection-string). When the hub is ready for connections, it prints
 one line on standard output. It writes its log to standard error.`,
 		Example: `  latchhub serve --data /var/lib/latchhub --name hub.example.com
@@ -89,14 +89,14 @@ one line on standard output. It writes its log to standard error.`,
 func (o serveOptions) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	minimum, err := zapcore.ParseLevel(o.level)
 	if err != nil {
-		return usageError{fmt.Errorf("--log-level is %q, want debug, info, warn or error", o.level)}
+		return usageError{fmt.Errorf("--log-level is %q; use debug, info, warn or error", o.level)}
 	}
 	if o.hub.DataDir == "" {
 		return usageError{errNoDataDir}
 	}
 	for flag, addr := range map[string]string{"--mqtt": o.hub.MQTTAddr, "--https": o.hub.HTTPSAddr} {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return usageError{fmt.Errorf("%s is %q, want HOST:PORT or :PORT", flag, addr)}
+			return usageError{fmt.Errorf("%s is %q; use HOST:PORT or :PORT", flag, addr)}
 		}
 	}
 

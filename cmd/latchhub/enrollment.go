@@ -20,25 +20,25 @@ func newEnrollment(stdin io.Reader, stdout io.Writer) *cobra.Command {
 	var c ownerClient
 	cmd := &cobra.Command{
 		Use:   "enrollment",
-		Short: "manage which devices may register themselves",
-		Long: `Manage which devices may register themselves with the running hub. A device
-registers with the protocol of the Device Provisioning Service, at the address
-for devices (serve --mqtt). It needs the ID scope (latchhub enrollment scope), a
-registration ID and one of these secrets: its own key, a key derived from the
-key of a group, or a certificate.
+		Short: "manage enrollments, which allow devices to register themselves",
+		Long: `Manage enrollments, which allow devices to register themselves with the running
+hub. A device registers with the protocol of the Device Provisioning Service, at
+the address for devices (serve --mqtt). The device needs the ID scope (latchhub
+enrollment scope), a registration ID and one of these secrets: its own key, a
+key derived from the key of a group, or a certificate.
 
 An enrollment is a JSON object as in Azure's provisioning service. It has a
-registrationId or an enrollmentGroupId, and an attestation. Optional members are
+registrationId or an enrollmentGroupId, and an attestation. Optional fields are
 deviceId, provisioningStatus (enabled or disabled) and initialTwin. If you leave
-out the keys, apply generates them for a new enrollment and keeps those of an
-existing one.`,
+out the keys, apply generates keys for a new enrollment. An existing enrollment
+keeps its keys.`,
 		Example: `  echo '{"registrationId":"door1","attestation":{"type":"symmetricKey"}}' | latchhub enrollment apply - --data /var/lib/latchhub
   echo '{"enrollmentGroupId":"site","attestation":{"type":"symmetricKey"}}' | latchhub enrollment apply - --data /var/lib/latchhub
   latchhub enrollment show site --group --data /var/lib/latchhub`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("missing command: apply, list, show, delete or scope")}
+			return usageError{errors.New("missing command; use apply, list, show, delete or scope")}
 		},
 	}
 	c.addFlags(cmd)
@@ -57,7 +57,7 @@ existing one.`,
 		sub := withHub(use, short, exactArgs(1), func(ctx context.Context, args []string) error {
 			return run(ctx, collection(group)+"/"+url.PathEscape(args[0]))
 		})
-		sub.Flags().BoolVar(&group, "group", false, "ID is the ID of an enrollment group")
+		sub.Flags().BoolVar(&group, "group", false, "ID names an enrollment group, not a single device")
 		return sub
 	}
 

@@ -29,14 +29,14 @@ func TestUsage(t *testing.T) {
 		stdout string // expected part of standard output
 		stderr string // expected part of standard error
 	}{
-		"nothing":              {"", 2, "", "missing command: serve, ca, enrollment, policy or version"},
+		"nothing":              {"", 2, "", "missing command; use serve, ca, enrollment, policy or version"},
 		"help":                 {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
 		"version":              {"version", 0, "latchhub ", ""},
 		"unknown command":      {"bogus", 2, "", `unknown command "bogus"`},
 		"unknown flag":         {"serve --colour", 2, "", "unknown flag: --colour"},
 		"no data":              {"serve", 2, "", "--data is missing"},
 		"stray argument":       {"serve --data x y", 2, "", `unknown command "y"`},
-		"bad address":          {"serve --data x --mqtt 8883", 2, "", `--mqtt is "8883", want HOST:PORT or :PORT`},
+		"bad address":          {"serve --data x --mqtt 8883", 2, "", `--mqtt is "8883"; use HOST:PORT or :PORT`},
 		"bad level":            {"serve --data x --log-level loud", 2, "", "debug, info, warn or error"},
 		"data is a file":       {"serve --data " + file, 1, "", "choose another with --data"},
 		"bad name":             {"serve --name a/b --data " + t.TempDir(), 1, "", "want a host name"},

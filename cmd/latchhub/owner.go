@@ -59,7 +59,7 @@ func (c *ownerClient) open() error {
 	return nil
 }
 
-var errNoDataDir = errors.New("--data is missing; it names the hub's data directory")
+var errNoDataDir = errors.New("--data is missing; give the hub's data directory")
 
 // do sends one request to the hub. It decodes the JSON answer into out, or ignores the
 // answer if out is nil.
@@ -67,7 +67,7 @@ func (c *ownerClient) do(ctx context.Context, method, path, ifMatch string, body
 	request, err := http.NewRequestWithContext(ctx, method,
 		"https://"+c.address+path+"?api-version=2021-10-01", bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("--https is %q, want HOST:PORT", c.address)
+		return fmt.Errorf("--https is %q; use HOST:PORT", c.address)
 	}
 	request.Header.Set("Authorization", iothub.Sign(c.owner.HostName, c.owner.Key, c.owner.KeyName, time.Now().Add(time.Hour)))
 	if ifMatch != "" {
@@ -76,7 +76,7 @@ func (c *ownerClient) do(ctx context.Context, method, path, ifMatch string, body
 
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("no answer from the hub at %s: %w; start the hub or give its address with --https", c.address, err)
+		return fmt.Errorf("no answer from the hub at %s: %w; start the hub, or set its address with --https", c.address, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

@@ -22,14 +22,14 @@ func newPolicy(stdout io.Writer) *cobra.Command {
 		Use:   "policy",
 		Short: "show and replace the keys of shared access policies",
 		Long: `Show and replace the keys of the shared access policies: ` + names + `.
-Each policy has the same rights as in IoT Hub. It has two keys, so that you can
-replace one key while clients use the other.`,
+Each policy has the same rights as in IoT Hub. Each policy has two keys, so that
+you can replace one key while clients use the other.`,
 		Example: `  latchhub policy show service --data /var/lib/latchhub
   latchhub policy roll service --secondary --data /var/lib/latchhub`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("missing command: show or roll")}
+			return usageError{errors.New("missing command; use show or roll")}
 		},
 	}
 	cmd.PersistentFlags().StringVar(&dataDir, "data", "", "data directory of the hub")
@@ -51,7 +51,7 @@ replace one key while clients use the other.`,
 			}
 			return err
 		}),
-		withPolicy("roll POLICY", "replace a key of a policy; restart the hub to apply it", func(name string) error {
+		withPolicy("roll POLICY", "replace a key of a policy; restart the hub to apply the new key", func(name string) error {
 			return credentials.RollPolicyKey(dataDir, name, secondary)
 		}))
 	return cmd

@@ -40,7 +40,7 @@ func TestPolicyCommands(t *testing.T) {
 		code int
 		text string
 	}{
-		"":                                   {2, "missing command: show or roll"},
+		"":                                   {2, "missing command; use show or roll"},
 		"show service":                       {2, "--data is missing"},
 		"show" + in:                          {2, "accepts 1 arg(s)"},
 		"show nobody" + in:                   {1, "the policies are iothubowner, service, device, registryRead, registryReadWrite"},

@@ -80,7 +80,7 @@ func (p plan) count(f fault) int {
 
 // String returns the number of devices and the number of each fault in one line.
 func (p plan) String() string {
-	return fmt.Sprintf("%d devices, %s to %s; with seed %d, %d jam, %d are late, %d stay offline, %d are forced and %d left ajar",
+	return fmt.Sprintf("%d devices, %s to %s; with seed %d, %d jam, %d are late, %d stay offline, %d are forced open and %d are left ajar",
 		len(p.doors), p.doors[0].id, p.doors[len(p.doors)-1].id, p.seed,
 		p.count(jam), p.count(late), p.count(offline), p.count(forced), p.count(ajar))
 }

@@ -207,7 +207,7 @@ func TestBadFiles(t *testing.T) {
 
 	for _, test := range []struct{ name, hub, ca, want string }{
 		{"no hub file", filepath.Join(dir, "none"), "", "read the service connection string: open " + dir + "/none: no such file or directory"},
-		{"a device's string", bad, "", bad + ": connection string: part 2 has a name that does not belong here; allowed: HostName, SharedAccessKeyName, SharedAccessKey"},
+		{"a device's string", bad, "", bad + ": connection string: the name of part 2 is unknown; allowed: HostName, SharedAccessKeyName, SharedAccessKey"},
 		{"no CA file", good, filepath.Join(dir, "none"), "CA file: open " + dir + "/none: no such file or directory"},
 		{"a CA file without certificates", good, good, "CA file: " + good + " contains no certificate in PEM format"},
 	} {

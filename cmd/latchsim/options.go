@@ -20,13 +20,14 @@ const usage = `latchsim simulates a fleet of gateways with door locks.
   latchsim --devices 1000 --hub-file hub/service.connection-string --ca-file hub/ca.pem \
     --mqtt localhost:8883 --endpoint https://localhost:8443 --jam 5%
 
-It registers the devices that the hub does not have, connects them, and prints one
-line on standard output when all devices that are not offline have reported:
+It registers the devices that do not exist in the hub and connects all devices.
+When all devices have reported, except those with --offline, it prints one line:
 
   latchsim ready devices=1000 connected=1000
 
-Then it runs until SIGTERM. The seed and the device id alone decide whether and
-how a device fails; --list-faults prints the devices that fail, without a connection.
+Then it runs until SIGTERM. Only the seed and the device id determine whether and
+how a device fails. --list-faults prints the devices that will fail, without
+connecting to the hub.
 
 With --exits, --forced or --ajar, each door has a door sensor and an exit button:
 
@@ -75,7 +76,7 @@ func flags(o *options) *flag.FlagSet {
 
 	f.Func("jam", "`share` of devices whose bolt does not move, such as 5%", share(&o.shares.jam))
 	f.Func("late", "`share` of devices whose bolt needs 3 s to move", share(&o.shares.late))
-	f.Func("offline", "`share` of devices that are registered and never connect", share(&o.shares.offline))
+	f.Func("offline", "`share` of devices that are registered but never connect", share(&o.shares.offline))
 	f.Func("forced", "`share` of devices whose locked door somebody pries open, once", share(&o.shares.forced))
 	f.Func("ajar", "`share` of devices whose door somebody leaves open", share(&o.shares.ajar))
 	f.DurationVar(&o.exits, "exits", 0, "mean `time` between two people who press the exit button and leave; 0s means nobody")

@@ -167,7 +167,7 @@ func (s Service) ConnectionString() string {
 func splitConnectionString(text string, names ...string) (map[string]string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
-		return nil, errors.New("connection string: it is empty")
+		return nil, errors.New("connection string: the text is empty")
 	}
 
 	parts := make(map[string]string)
@@ -184,7 +184,7 @@ func splitConnectionString(text string, names ...string) (map[string]string, err
 			}
 		}
 		if canonical == "" {
-			return nil, fmt.Errorf("connection string: part %d has a name that does not belong here; allowed: %s",
+			return nil, fmt.Errorf("connection string: the name of part %d is unknown; allowed: %s",
 				i+1, strings.Join(names, ", "))
 		}
 

@@ -96,8 +96,8 @@ func TestConnectionStringErrors(t *testing.T) {
 		text  string
 		want  string // expected part of the error
 	}{
-		{"nothing", device, "", "it is empty"},
-		{"blanks only", service, " \n", "it is empty"},
+		{"nothing", device, "", "the text is empty"},
+		{"blanks only", service, " \n", "the text is empty"},
 		{"no host", device, "DeviceId=d1" + keyPart, "HostName is missing"},
 		{"no host", service, "SharedAccessKeyName=n" + keyPart, "HostName is missing"},
 		{"empty host", device, "HostName=;DeviceId=d1" + keyPart, "HostName is empty"},
@@ -107,7 +107,7 @@ func TestConnectionStringErrors(t *testing.T) {
 		{"path in the gateway", device, "HostName=h;GatewayHostName=g/x;DeviceId=d1" + keyPart, `GatewayHostName contains '/'`},
 		{"no device", device, "HostName=h" + keyPart, "DeviceId is missing"},
 		{"a service's string for a device", device, "HostName=h;SharedAccessKeyName=n" + keyPart, "use the device's own"},
-		{"a device's string for a service", service, "HostName=h;DeviceId=d1" + keyPart, "part 2 has a name that does not belong here"},
+		{"a device's string for a service", service, "HostName=h;DeviceId=d1" + keyPart, "the name of part 2 is unknown"},
 		{"a blank in the device", device, "HostName=h;DeviceId=d 1" + keyPart, `DeviceId: the device id contains ' '`},
 		{"a slash in the device", device, "HostName=h;DeviceId=d/1" + keyPart, `the device id contains '/'`},
 		{"a letter that is not ASCII", device, "HostName=h;DeviceId=é" + keyPart, `the device id contains 'é'`},
@@ -126,10 +126,10 @@ func TestConnectionStringErrors(t *testing.T) {
 		{"key and token", device, "HostName=h;DeviceId=d1;SharedAccessSignature=x" + keyPart, "use only one of"},
 		{"a part without =", device, "HostName=h;" + badKey + keyPart, "part 2 has no '='"},
 		{"an empty part", device, "HostName=h;;DeviceId=d1" + keyPart, "part 2 has no '='"},
-		{"a blank before a name", device, "HostName=h; DeviceId=d1" + keyPart, "part 2 has a name that does not belong"},
-		{"an unknown name", device, "HostName=h;Password=" + badKey + keyPart, "part 2 has a name that does not belong"},
+		{"a blank before a name", device, "HostName=h; DeviceId=d1" + keyPart, "the name of part 2 is unknown"},
+		{"an unknown name", device, "HostName=h;Password=" + badKey + keyPart, "the name of part 2 is unknown"},
 		{"a name twice", device, "HostName=h;hostname=h;DeviceId=d1" + keyPart, "HostName is given twice"},
-		{"quotes from a shell", device, `"HostName=h;DeviceId=d1` + keyPart + `"`, "part 1 has a name that does not belong"},
+		{"quotes from a shell", device, `"HostName=h;DeviceId=d1` + keyPart + `"`, "the name of part 1 is unknown"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.parse(test.text)

@@ -37,7 +37,7 @@ func (o *Object) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("text after the JSON object")
+		return errors.New("unexpected text after the JSON object")
 	}
 
 	*o = m

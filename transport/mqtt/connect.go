@@ -110,7 +110,7 @@ func (s *settings) subscribe(ctx context.Context, link *Link) error {
 	granted := token.(*paho.SubscribeToken).Result()
 	for filter := range filters {
 		if qos, ok := granted[filter]; !ok || qos > 2 {
-			return fmt.Errorf("hub at %s: it refused the subscription to %s; check that the address is an IoT Hub's", s.server.Address, filter)
+			return fmt.Errorf("hub at %s: it refused the subscription to %s; check that the address belongs to an IoT Hub", s.server.Address, filter)
 		}
 	}
 

@@ -33,7 +33,7 @@ func (s *settings) refusal(code byte) error {
 
 	switch code {
 	case packets.ErrRefusedBadProtocolVersion:
-		text += "it does not accept MQTT 3.1.1; check that the address is an IoT Hub's"
+		text += "it does not accept MQTT 3.1.1; check that the address belongs to an IoT Hub"
 	case packets.ErrRefusedIDRejected:
 		text += fmt.Sprintf("it refused the client id %q; check the device id", s.Device.DeviceID)
 	case packets.ErrRefusedServerUnavailable:
@@ -47,7 +47,7 @@ func (s *settings) refusal(code byte) error {
 			"that the device exists and is enabled in %s, and this computer's clock (%s)",
 			s.Device.DeviceID, proof, s.Device.HostName, s.Now().UTC().Format(time.RFC3339))
 	default:
-		text += fmt.Sprintf("it refused the connection with code %d, which MQTT 3.1.1 does not define; check that the address is an IoT Hub's", code)
+		text += fmt.Sprintf("it refused the connection with code %d, which MQTT 3.1.1 does not define; check that the address belongs to an IoT Hub", code)
 	}
 
 	return &refusedError{code, text}

@@ -31,8 +31,8 @@ func TestRefused(t *testing.T) {
 		{"bad user name or password", packets.ErrRefusedBadUsernameOrPassword,
 			`it refused the login of device "d1" as not authorized; check the device id and the key, that the device exists and is enabled in localhost, and this computer's clock (2026-11-23T11:37:12Z)`},
 		{"client id", packets.ErrRefusedIDRejected, `it refused the client id "d1"; check the device id`},
-		{"protocol", packets.ErrRefusedBadProtocolVersion, `it does not accept MQTT 3.1.1; check that the address is an IoT Hub's`},
-		{"unknown", 255, `it refused the connection with code 255, which MQTT 3.1.1 does not define; check that the address is an IoT Hub's`},
+		{"protocol", packets.ErrRefusedBadProtocolVersion, `it does not accept MQTT 3.1.1; check that the address belongs to an IoT Hub`},
+		{"unknown", 255, `it refused the connection with code 255, which MQTT 3.1.1 does not define; check that the address belongs to an IoT Hub`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPeer(t, func(p *peer) { p.connack = func(int) byte { return test.code } })
@@ -61,7 +61,7 @@ func TestRefusedCertificate(t *testing.T) {
 	})
 	d.clock.fire(t, 500*time.Millisecond)
 	d.stop(t)
-	wantLogged(t, d, "hub at "+p.address+": it refused the device's certificate (tls: unknown certificate authority); check the dates of the certificate, and that it is the one registered for the device")
+	wantLogged(t, d, "hub at "+p.address+": it refused the device's certificate (tls: unknown certificate authority); check that the certificate is valid now and is registered for the device")
 }
 
 func TestNoConnection(t *testing.T) {
@@ -104,7 +104,7 @@ func TestNoConnection(t *testing.T) {
 		}, "no answer within 30s; check the network, and that no firewall blocks the port", 0},
 		{"closed before CONNACK", func(o *mqtt.Options) {
 			o.Endpoint = closing.Addr().String()
-		}, "it closed the connection before it answered the login; check that the address is an IoT Hub's MQTT port", 0},
+		}, "it closed the connection before it answered the login; check that the address belongs to the MQTT server of an IoT Hub", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPeer(t, nil)
@@ -128,12 +128,12 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		opts mqtt.Options
 		want string
 	}{
-		{"no device", mqtt.Options{}, "mqtt: the device's host name or id is missing; read them from its connection string"},
-		{"no secret", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d"}}, "mqtt: the device has no key, no token and no certificate to log in with"},
+		{"no device", mqtt.Options{}, "mqtt: the device's host name or id is missing; get both from its connection string"},
+		{"no secret", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d"}}, "mqtt: the device has no key, token or certificate to log in with; set one of them"},
 		{"certificate", mqtt.Options{Device: iothub.Device{HostName: "h", DeviceID: "d", X509: true}},
-			"mqtt: the connection string says x509=true, but there is no certificate; set one"},
+			"mqtt: the connection string says x509=true, but the device has no certificate; set one"},
 		{"certificate of a device with a key", mqtt.Options{Device: good, Certificate: func() (tls.Certificate, error) { return tls.Certificate{}, nil }},
-			"mqtt: there is a certificate, but the connection string does not say x509=true"},
+			"mqtt: the device has a certificate, but its connection string does not say x509=true; add x509=true or remove the certificate"},
 		{"HTTP proxy without WebSocket", mqtt.Options{Device: good, Proxy: &url.URL{Scheme: "http", Host: "proxy:80"}},
 			"mqtt: an HTTP proxy works only with WebSocket; use WebSocket or a SOCKS proxy"},
 		{"keep-alive", mqtt.Options{Device: good, KeepAlive: 1500 * time.Millisecond}, "mqtt: keep-alive is 1.5s; want whole seconds, 1 to 1767"},

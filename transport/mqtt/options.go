@@ -123,13 +123,13 @@ func (s settings) forDevice(d iothub.Device) (*settings, error) {
 	s.Device = d
 	switch {
 	case d.HostName == "" || d.DeviceID == "":
-		return nil, errors.New("mqtt: the device's host name or id is missing; read them from its connection string")
+		return nil, errors.New("mqtt: the device's host name or id is missing; get both from its connection string")
 	case d.X509 && s.Certificate == nil:
-		return nil, errors.New("mqtt: the connection string says x509=true, but there is no certificate; set one")
+		return nil, errors.New("mqtt: the connection string says x509=true, but the device has no certificate; set one")
 	case !d.X509 && s.Certificate != nil:
-		return nil, errors.New("mqtt: there is a certificate, but the connection string does not say x509=true")
+		return nil, errors.New("mqtt: the device has a certificate, but its connection string does not say x509=true; add x509=true or remove the certificate")
 	case !d.X509 && len(d.Key) == 0 && d.Signature == "":
-		return nil, errors.New("mqtt: the device has no key, no token and no certificate to log in with")
+		return nil, errors.New("mqtt: the device has no key, token or certificate to log in with; set one of them")
 	}
 
 	address, err := dial.Address(cmp.Or(s.Endpoint, d.Gateway, d.HostName), s.WebSocket)

@@ -149,9 +149,9 @@ func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) err
 			<-l.ended // serve returned because the link was lost; wait for the reason
 		}
 		if err == nil {
-			err = errors.New("it ended without an error")
+			err = errors.New("it returned without an error")
 		}
-		result.err = fmt.Errorf("the device gave up the link: %w", err)
+		result.err = fmt.Errorf("the agent closed the link: %w", err)
 	}
 
 	if reason := l.endedError(); reason != nil {

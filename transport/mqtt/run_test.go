@@ -387,7 +387,7 @@ func TestServeGivesUp(t *testing.T) {
 	wantPacket[*packets.DisconnectPacket](t, s)
 	d.clock.fire(t, 500*time.Millisecond)
 	p.next(t)
-	if got, want := d.link(t).LastError(), "the device gave up the link: the twin cannot be read"; got != want {
+	if got, want := d.link(t).LastError(), "the agent closed the link: the twin cannot be read"; got != want {
 		t.Errorf("last error %q, want %q", got, want)
 	}
 }

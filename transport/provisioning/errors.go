@@ -64,7 +64,7 @@ func (o Options) loginError(address string, code byte) error {
 		e.Message = o.unauthorized()
 	default:
 		e.Reason = BadRequest
-		e.Message = fmt.Sprintf("it refused the connection with code %d; check that the address is a provisioning service's", code)
+		e.Message = fmt.Sprintf("it refused the connection with code %d; check that the address belongs to a provisioning service", code)
 	}
 
 	e.Message = fmt.Sprintf("provisioning service at %s: %s", address, e.Message)
@@ -96,9 +96,9 @@ func (o Options) refusal(address string, r response) *Error {
 		e.Reason, e.Message = Unauthorized, o.unauthorized()
 	case r.status == http.StatusNotFound:
 		e.Reason = NotEnrolled
-		e.Message = fmt.Sprintf("it knows no %q in the ID scope %s; enroll the device, or check both", o.RegistrationID, o.IDScope)
+		e.Message = fmt.Sprintf("it has no enrollment for %q in the ID scope %s; enroll the device, or check the registration id and the ID scope", o.RegistrationID, o.IDScope)
 	case r.status == http.StatusTooManyRequests:
-		e.Reason, e.Message = Throttled, "it has too many requests"
+		e.Reason, e.Message = Throttled, "it receives too many requests"
 	case r.status >= 500:
 		e.Reason, e.Message = Unavailable, fmt.Sprintf("it answered with status %d", r.status)
 	case r.status >= 300:

@@ -88,13 +88,13 @@ type Assignment struct {
 func (o Options) Check() error {
 	switch {
 	case o.IDScope == "" || strings.ContainsAny(o.IDScope, " /+#"):
-		return fmt.Errorf("provisioning: the ID scope is %q; want that of the service's instance, such as 0ne00000A0A", o.IDScope)
+		return fmt.Errorf("provisioning: the ID scope is %q; copy the ID scope of the provisioning service, such as 0ne00000A0A", o.IDScope)
 	case o.RegistrationID == "" || strings.ContainsAny(o.RegistrationID, " /+#") || len(o.RegistrationID) > 128:
 		return fmt.Errorf("provisioning: the registration id is %q; want 1 to 128 letters, digits or -._: characters", o.RegistrationID)
 	case len(o.Key) == 0 && o.Certificate == nil:
-		return errors.New("provisioning: there is no key and no certificate to register with; set one")
+		return errors.New("provisioning: the device has no key and no certificate to register with; set one")
 	case len(o.Key) > 0 && o.Certificate != nil:
-		return errors.New("provisioning: there are both a key and a certificate; set only one")
+		return errors.New("provisioning: the device has both a key and a certificate; set only one")
 	}
 
 	server, err := o.server()

@@ -122,17 +122,17 @@ func TestRefused(t *testing.T) {
 		{"login", packets.ErrRefusedNotAuthorised, answer{}, Unauthorized, 0, true, unauthorized},
 		{"login, not now", packets.ErrRefusedServerUnavailable, answer{}, Unavailable, 0, false, at + "it is temporarily unavailable"},
 		{"login, no service", packets.ErrRefusedIDRejected, answer{}, BadRequest, 0, true,
-			at + "it refused the connection with code 2; check that the address is a provisioning service's"},
+			at + "it refused the connection with code 2; check that the address belongs to a provisioning service"},
 		{"401", 0, answer{"401", "", `{"errorCode":401002,"trackingId":"t","message":"Invalid certificate."}`}, Unauthorized, 0, true,
 			unauthorized + `: it says "Invalid certificate" (code 401002)`},
 		{"404", 0, answer{"404", "", `{"errorCode":404201}`}, NotEnrolled, 0, true,
-			at + `it knows no "door-1" in the ID scope 0ne1; enroll the device, or check both (code 404201)`},
+			at + `it has no enrollment for "door-1" in the ID scope 0ne1; enroll the device, or check the registration id and the ID scope (code 404201)`},
 		{"400", 0, answer{"400", "", ""}, BadRequest, 0, true, at + `it refused the registration of "door-1" with status 400`},
 		{"disabled", 0, answer{"200", "", `{"status":"disabled"}`}, Disabled, 0, true, at + `the enrollment of "door-1" is disabled; enable it`},
 		{"failed", 0, answer{"200", "", `{"status":"Failed","registrationState":{"errorCode":400207,"errorMessage":"Custom allocation failed."}}`}, Failed, 0, true,
 			at + `it could not assign a hub to "door-1": it says "Custom allocation failed" (code 400207)`},
 		{"throttled for longer than there is time", 0, answer{"429", "&retry-after=600", ""}, Throttled, 10 * time.Minute, false,
-			at + "it has too many requests"},
+			at + "it receives too many requests"},
 		{"not well for longer than there is time", 0, answer{"500", "&retry-after=600", ""}, Unavailable, 10 * time.Minute, false, at + "it answered with status 500"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -165,9 +165,9 @@ func TestRegisterEnds(t *testing.T) {
 		{"no answer", func(s *service, _ *Options) { s.answers = nil },
 			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: ", 30 * time.Second},
 		{"no subscription", func(s *service, _ *Options) { s.suback = 0x80 },
-			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: it refused the subscription to its answers", 0},
+			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: the service refused the subscription to its answers", 0},
 		{"invalid answer", func(s *service, _ *Options) { s.answers = []answer{{"200", "", "{"}} },
-			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: it sent an invalid answer: the answer is not JSON", 0},
+			"provisioning service at service.example:8883: the connection broke, or no answer arrived within 30s: the service sent an invalid answer: the answer is not JSON", 0},
 		{"assigning for ever", func(s *service, _ *Options) {
 			for range 100 {
 				s.answers = append(s.answers, answer{"202", "&retry-after=4", assigning})
@@ -218,10 +218,10 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 
 	for want, change := range map[string]func(o *Options){
-		`provisioning: the ID scope is ""; want that of the service's instance, such as 0ne00000A0A`:   func(o *Options) { o.IDScope = "" },
+		`provisioning: the ID scope is ""; copy the ID scope of the provisioning service, such as 0ne00000A0A`:   func(o *Options) { o.IDScope = "" },
 		`provisioning: the registration id is "a/b"; want 1 to 128 letters, digits or -._: characters`: func(o *Options) { o.RegistrationID = "a/b" },
-		`provisioning: there is no key and no certificate to register with; set one`:                   func(o *Options) { o.Key = nil },
-		`provisioning: there are both a key and a certificate; set only one`:                           func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
+		`provisioning: the device has no key and no certificate to register with; set one`:                   func(o *Options) { o.Key = nil },
+		`provisioning: the device has both a key and a certificate; set only one`:                           func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
 		`provisioning: invalid address "https://x"; want HOST or HOST:PORT`:                            func(o *Options) { o.Endpoint = "https://x" },
 	} {
 		o := good

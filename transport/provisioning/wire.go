@@ -91,7 +91,7 @@ type responseBody struct {
 func parseResponse(topic string, payload []byte) (response, error) {
 	rest, ok := strings.CutPrefix(topic, responsePrefix)
 	if !ok {
-		return response{}, errors.New("the topic is not that of an answer")
+		return response{}, errors.New("the topic does not belong to an answer")
 	}
 	status, query, ok := strings.Cut(rest, "/?")
 	if !ok {

@@ -18,7 +18,7 @@ func TestParseResponse(t *testing.T) {
 		{"assigned", "$dps/registrations/res/200/?$rid=1", `{"status":"assigned"}`, 200, "1", 0, ""},
 		{"in progress", "$dps/registrations/res/202/?$rid=a-b&retry-after=3", `{}`, 202, "a-b", 3 * time.Second, ""},
 		{"an error without a body", "$dps/registrations/res/429/?retry-after=30&$rid=1", ``, 429, "1", 30 * time.Second, ""},
-		{"another topic", "$iothub/twin/res/200/?$rid=1", `{}`, 0, "", 0, "the topic is not that of an answer"},
+		{"another topic", "$iothub/twin/res/200/?$rid=1", `{}`, 0, "", 0, "the topic does not belong to an answer"},
 		{"no properties", "$dps/registrations/res/200", `{}`, 0, "", 0, "the topic of the answer has no properties"},
 		{"no status", "$dps/registrations/res/ok/?$rid=1", `{}`, 0, "", 0, "the status of the answer is not a number from 100 to 599"},
 		{"no request", "$dps/registrations/res/200/?retry-after=3", `{}`, 0, "", 0, "the answer has no request id"},

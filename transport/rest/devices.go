@@ -158,7 +158,7 @@ func (c *Client) bulk(ctx context.Context, mode string, devices []iothub.DeviceI
 		if err == nil {
 			refusals = append(refusals, answer.Errors...)
 			if (answer.IsSuccessful == nil || !*answer.IsSuccessful) && len(answer.Errors) == 0 {
-				err = errors.New("the hub refused them without a reason")
+				err = errors.New("the hub refused the devices without a reason")
 			}
 		}
 

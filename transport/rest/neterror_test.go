@@ -143,7 +143,7 @@ func TestNotAHub(t *testing.T) {
 
 	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>")) })
 	c, _ := hub.client(t)
-	if _, err := c.Twin(t.Context(), "d"); err == nil || !strings.Contains(err.Error(), "is this address a hub?") {
+	if _, err := c.Twin(t.Context(), "d"); err == nil || !strings.Contains(err.Error(), "check that the address belongs to a hub") {
 		t.Errorf("error %v", err)
 	}
 }

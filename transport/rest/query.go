@@ -101,7 +101,7 @@ func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error]
 				return
 			}
 			if next == continuation {
-				yield(none, fmt.Errorf("hub at %s: it returns the same page again and again", c.address))
+				yield(none, fmt.Errorf("hub at %s: it returns the same page of results repeatedly", c.address))
 				return
 			}
 			continuation = next

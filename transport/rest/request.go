@@ -82,7 +82,7 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 		return nil, fmt.Errorf("hub at %s: the answer to %s %s is larger than %d MiB", c.address, r.method, r.path, maxBody>>20)
 	}
 	if err := json.Unmarshal(body, r.out); err != nil {
-		return nil, fmt.Errorf("hub at %s: invalid answer to %s %s (is this address a hub?): %w",
+		return nil, fmt.Errorf("hub at %s: invalid answer to %s %s (check that the address belongs to a hub): %w",
 			c.address, r.method, r.path, err)
 	}
 

@@ -17,7 +17,7 @@ func (c *Client) HubTime(ctx context.Context) (time.Time, error) {
 
 	at, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("hub at %s: its answer has no date (is this address a hub?)", c.address)
+		return time.Time{}, fmt.Errorf("hub at %s: its answer has no date; check that the address belongs to a hub", c.address)
 	}
 	return at, nil
 }

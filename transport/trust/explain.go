@@ -94,7 +94,7 @@ func (h Handshake) refused(alert error) *Failure {
 	if h.ClientCertificate {
 		return &Failure{Refused,
 			fmt.Sprintf("it refused the device's certificate (%v)", alert),
-			"check the dates of the certificate, and that it is the one registered for the device"}
+			"check that the certificate is valid now and is registered for the device"}
 	}
 
 	return &Failure{Refused,

@@ -49,7 +49,7 @@ func TestExplain(t *testing.T) {
 			"it refused the TLS connection (tls: bad certificate); check that the server accepts TLS 1.2 or later"},
 		{"alert to a client with a certificate", alert, true, Refused,
 			"it refused the device's certificate (tls: bad certificate); " +
-				"check the dates of the certificate, and that it is the one registered for the device"},
+				"check that the certificate is valid now and is registered for the device"},
 		{"end of file", io.EOF, false, 0, ""},
 		{"failed dial", &net.OpError{Op: "dial", Err: errors.New("refused")}, false, 0, ""},
 	}

@@ -69,9 +69,9 @@ func TestBadInputToLatchctl(t *testing.T) {
 		want string // expected part of the error
 	}{
 		{"connection string without a key", hub(strings.TrimSuffix(good, ";SharedAccessKey="+key)), list, 1, "SharedAccessKey is missing"},
-		{"connection string of a device", hub("HostName=localhost;DeviceId=d1;SharedAccessKey=" + wrongKey), list, 1, "a name that does not belong here"},
+		{"connection string of a device", hub("HostName=localhost;DeviceId=d1;SharedAccessKey=" + wrongKey), list, 1, "the name of part 2 is unknown"},
 		{"key that is not base64", hub(strings.Replace(good, key, badKey, 1)), list, 1, "the key is not base64"},
-		{"empty file", hub("\n"), list, 1, "it is empty"},
+		{"empty file", hub("\n"), list, 1, "the text is empty"},
 		{"no such file", []string{"--hub-file", "/nonexistent/hub"}, list, 1, "/nonexistent/hub"},
 		{"no hub given", nil, list, 2, "hub"},
 		{"wrong key", hub(strings.Replace(good, key, wrongKey, 1)), list, 1, "IotHubUnauthorized"},

@@ -237,7 +237,7 @@ func TestConnectFails(t *testing.T) {
 			server.StartTLS()
 			t.Cleanup(server.Close)
 			s.Address = server.Listener.Addr().String()
-		}, "it answered the WebSocket request with 404 Not Found; check that the address is an IoT Hub's, and that no proxy answers instead of the hub"},
+		}, "it answered the WebSocket request with 404 Not Found; check that the address belongs to an IoT Hub, and that no proxy answers instead of the hub"},
 		{"no proxy there", func(t *testing.T, s *dial.Server) {
 			s.Proxy = &url.URL{Scheme: "socks5", Host: nobody.Addr().String()}
 		}, "the proxy at PROXY is not reachable: dial tcp PROXY: connect: connection refused; check the proxy's address and rules, and the network"},

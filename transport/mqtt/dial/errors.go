@@ -39,7 +39,7 @@ func (s Server) reason(err error) string {
 	dns, lookupFailed := errors.AsType[*net.DNSError](err)
 	switch {
 	case upgradeRefused:
-		return fmt.Sprintf("%v; check that the address is an IoT Hub's, and that no proxy answers instead of the hub", upgrade)
+		return fmt.Sprintf("%v; check that the address belongs to an IoT Hub, and that no proxy answers instead of the hub", upgrade)
 	case lookupFailed && dns.IsNotFound:
 		return fmt.Sprintf("there is no host named %s; check the host name and this computer's DNS", dns.Name)
 	case lookupFailed:
@@ -49,7 +49,7 @@ func (s Server) reason(err error) string {
 	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s; check the network, and that no firewall blocks the port", Timeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return "it closed the connection before it answered the login; check that the address is an IoT Hub's MQTT port"
+		return "it closed the connection before it answered the login; check that the address belongs to the MQTT server of an IoT Hub"
 	}
 
 	return fmt.Sprintf("no connection: %v; check the network", err)

@@ -53,9 +53,9 @@ func (s *packetReader) read(text []byte) error {
 
 			switch {
 			case s.inLength && s.shift == 28:
-				return errors.New("it announces a packet with an invalid length")
+				return errors.New("the server announces a packet with an invalid length")
 			case !s.inLength && s.length > MaxPacket:
-				return fmt.Errorf("it announces a packet of %d bytes; at most %d are accepted", s.length, MaxPacket)
+				return fmt.Errorf("the server announces a packet of %d bytes; at most %d are accepted", s.length, MaxPacket)
 			}
 
 		case s.length > 0: // the next bytes belong to a body

@@ -23,9 +23,9 @@ func TestPacketReader(t *testing.T) {
 		"nothing":             {nil, ""},
 		"small ones":          {small, ""},
 		"the largest":         {slices.Concat(largest, small, largest), ""},
-		"one byte more":       {append(slices.Clone(small), packet(0x81, 0x80, 0x40)...), "it announces a packet of 1048577 bytes; at most 1048576 are accepted"},
-		"the largest of MQTT": {packet(0xff, 0xff, 0xff, 0x7f), "it announces a packet of 268435455 bytes; at most 1048576 are accepted"},
-		"no length":           {packet(0x80, 0x80, 0x80, 0x80), "it announces a packet with an invalid length"},
+		"one byte more":       {append(slices.Clone(small), packet(0x81, 0x80, 0x40)...), "the server announces a packet of 1048577 bytes; at most 1048576 are accepted"},
+		"the largest of MQTT": {packet(0xff, 0xff, 0xff, 0x7f), "the server announces a packet of 268435455 bytes; at most 1048576 are accepted"},
+		"no length":           {packet(0x80, 0x80, 0x80, 0x80), "the server announces a packet with an invalid length"},
 	} {
 		for _, cut := range []int{1, 2, 3, 7, 1 << 30} {
 			var p packetReader

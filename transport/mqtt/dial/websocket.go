@@ -53,7 +53,7 @@ func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 	}
 	if ws.Subprotocol() != "mqtt" {
 		ws.Close()
-		return nil, errors.New("its WebSocket does not offer the subprotocol mqtt")
+		return nil, errors.New("the server's WebSocket does not offer the subprotocol mqtt")
 	}
 	return &wsConn{Conn: ws}, nil
 }
