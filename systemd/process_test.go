@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestMain runs the tests. If a test has started this binary as a service with stored
-// files, it runs the function child instead.
+// TestMain runs the tests of this package. A test can start this binary as a service
+// with stored files. TestMain then runs the function child instead.
 func TestMain(m *testing.M) {
 	if os.Getenv("SYSTEMD_TEST_CHILD") != "" {
 		child()

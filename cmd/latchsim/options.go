@@ -37,8 +37,8 @@ With --exits, --forced or --ajar, each door has a door sensor and an exit button
 Flags:
 `
 
-// maxDevices is the largest number of devices. Each device id ends in a number of five
-// digits.
+// maxDevices is the largest number of devices, because each device id ends in a number
+// of five digits.
 const maxDevices = 99999
 
 // options holds the values of the command-line flags.
@@ -135,7 +135,7 @@ func (o options) hasPeople() bool { return o.exits > 0 || o.shares.forced > 0 ||
 func (o options) id(n int) string { return fmt.Sprintf("%s%05d", o.prefix, n) }
 
 // share returns a function that parses a percentage, such as "5%", "0.5 %" or "5". The
-// function stores the percentage in to as a fraction.
+// function stores the percentage as a fraction in *to.
 func share(to *float64) func(string) error {
 	return func(text string) error {
 		percent, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, "%")), 64)

@@ -36,9 +36,9 @@ func newPeople(driver *mock.Driver, lock *actuator.Lock, seed int64, id string) 
 	return people{driver, lock.Status, rand.New(rand.NewPCG(uint64(seed), hash.Sum64()))}
 }
 
-// use simulates the people until ctx ends. If the door has a fault of people, such as
-// being left open, that fault happens once. Otherwise people leave through the door at
-// intervals.
+// use simulates the people at the door until ctx ends. If the fault is forced or ajar,
+// somebody forces the door or leaves it open once. Otherwise people leave through the
+// door at intervals.
 func (p people) use(ctx context.Context, f fault, exits time.Duration) {
 	switch f {
 	case forced:

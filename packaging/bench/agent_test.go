@@ -59,9 +59,9 @@ type figures struct {
 }
 
 // BenchmarkAgent compares latchd, with a mock lock, with a device that uses the
-// official Node SDK. Both connect to the same hub. The benchmark starts them in turn
-// and leaves both idle for a minute. Then it calls methods one after the other. The
-// idle figures describe an agent that has just connected.
+// official Node SDK. Both connect to the same hub. The benchmark starts the agents
+// alternately and leaves both idle for a minute. Then it calls methods one after the
+// other. The idle figures describe an agent that has just connected.
 func BenchmarkAgent(b *testing.B) {
 	if _, err := os.Stat("../interop/node_modules/azure-iot-device"); err != nil {
 		b.Skipf("the official Node SDK is not installed; run 'npm ci' in packaging/interop: %v", err)

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// given holds values that build.sh would otherwise ask git for. The version contains
-// every part that a version can have.
+// given holds the values that build.sh gets from git if they are not set. The version
+// contains every part that a version can have.
 var given = []string{"VERSION=1.2.3+4.gabcdef0", "SOURCE_DATE_EPOCH=1795500000"}
 
 // build runs build.sh on the sources in root. It returns the paths of the files that

@@ -215,7 +215,7 @@ func (g *gateway) invoke(method, payload string) string {
 }
 
 // twin waits until want returns true for the reported properties of the agent's twin.
-// It returns these properties. what describes the expected properties in the error
+// It returns these properties. The text what names the expected properties in the error
 // message.
 func (g *gateway) twin(what string, want func(reported map[string]any) bool) map[string]any {
 	g.t.Helper()

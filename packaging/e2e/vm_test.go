@@ -66,9 +66,9 @@ func newVM(t *testing.T) *vm {
 	return m
 }
 
-// consoleExcerpt returns the lines on the machine's console from the first kernel
-// failure on. If there was none, it returns the last lines. It records a kernel failure
-// in a file for e2e.sh.
+// consoleExcerpt returns the lines on the machine's console that follow a failure of
+// the machine's kernel. If the kernel has not failed, consoleExcerpt returns the last
+// lines. It records a kernel failure in a file for e2e.sh.
 func (m *vm) consoleExcerpt() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

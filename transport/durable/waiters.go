@@ -27,7 +27,8 @@ type Waiters struct {
 	funcs []func(error)
 }
 
-// Add adds a function. It calls no function, so the caller may hold locks.
+// Add adds a function to call later. Add itself calls no function, so its caller may
+// hold locks.
 func (w *Waiters) Add(done func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,7 +76,7 @@ func (w *Waiters) Finish(mark uint64, err error) {
 	}
 }
 
-// Waiting reports whether a function still waits or is being called now.
+// Waiting reports whether w still holds a function, or is calling one now.
 func (w *Waiters) Waiting() bool {
 	if !w.calls.TryLock() {
 		return true

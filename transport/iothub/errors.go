@@ -43,8 +43,8 @@ const (
 )
 
 // numbers maps each error code to its six-digit number. The first three digits are the
-// HTTP status. IoT Hub's public tables lack the numbers that end in 000 here; the
-// project chose those numbers.
+// HTTP status. IoT Hub's public tables give no number for some codes. The project chose
+// numbers ending in 000 for them.
 var numbers = map[Code]int{
 	CodeInvalidOperation:    400003,
 	CodeArgumentInvalid:     400004,

@@ -107,15 +107,14 @@ func ParseTwinRequest(topic string) (request TwinRequest, rid string, err error)
 	return request, rid, err
 }
 
-// TwinResponse holds the fields of a topic. The hub publishes its answer to a twin
-// request to this topic.
+// TwinResponse holds the values in the topic of the hub's answer to a twin request.
 type TwinResponse struct {
 	Status    int
 	RequestID string
 	Version   int64 // new version of the reported properties; 0 in the answer to a TwinGet
 }
 
-// Topic returns the topic to which the hub publishes the answer.
+// Topic returns the topic to which the hub publishes this answer to a twin request.
 func (r TwinResponse) Topic() string {
 	topic := twinResponse + strconv.Itoa(r.Status) + "/?$rid=" + r.RequestID
 	if r.Version != 0 {

@@ -133,6 +133,6 @@ func (h history) after(r attemptResult, random float64) (history, time.Duration)
 }
 
 // contested reports whether another client seems to log in with the same identity. IoT
-// Hub closes the older of two such connections. MQTT 3.1.1 cannot report the reason, so
-// contested counts quick closings.
+// Hub closes the older of two connections with one identity. MQTT 3.1.1 has no message
+// that tells the client why, so contested counts quick closings.
 func (h history) contested() bool { return h.closings >= contestedAfter }

@@ -28,9 +28,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks returns an error if goroutines are still running after 40 s. Some end only
-// after the write timeout of 30 s: those of requests that paho received while the link
-// was being lost.
+// leaks returns an error if goroutines are still running after 40 s. A request that
+// paho received while the link was being lost ends only after the write timeout of 30
+// s.
 func leaks(code int) error {
 	var err error
 	for end := time.Now().Add(40 * time.Second); code == 0 && time.Now().Before(end); {

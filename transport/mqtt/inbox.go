@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// inboxSize limits the direct methods, and also the property changes, that wait for
-	// the device. A device handles methods as they arrive, so only a flood can fill the
-	// inbox. The inbox drops further methods, and the hub reports a timeout to their
-	// senders.
+	// inboxSize is how many direct methods can wait for the device, and how many
+	// property changes. A device handles methods as they arrive, so only a flood can
+	// fill the inbox. The inbox drops further methods, and the hub reports a timeout to
+	// their senders.
 	inboxSize = 64
 	// rememberedIDs is the number of recent request ids in which duplicates are found.
 	rememberedIDs = 4096

@@ -162,8 +162,8 @@ func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) err
 }
 
 // prepareRenewal prepares the link for closing without loss: no more methods arrive,
-// and all methods that arrived have answers. If the hub does not confirm the end of the
-// methods, prepareRenewal returns an error. The caller can close the link all the same.
+// and all methods that arrived have answers. It returns an error if the hub does not
+// confirm that it will send no more methods. The caller may close the link even then.
 func (l *Link) prepareRenewal(ctx context.Context) error {
 	l.log.Debug("renewing the token")
 	err := l.stopMethods(ctx)
@@ -176,10 +176,10 @@ func (l *Link) prepareRenewal(ctx context.Context) error {
 	return err
 }
 
-// awaitRead waits until the hub has read the last answers. It is not enough to write
-// them: if the hub sees the next link first, it may drop what it has not yet read from
-// the old link. A hub reads a link in order. Its answer to a twin request therefore
-// proves that it has read everything before that request.
+// awaitRead waits until the hub has read the last answers. Writing the answers is not
+// enough: if the hub sees the next link first, it may drop unread data from the old
+// link. A hub reads a link in order. Its answer to a twin request therefore proves that
+// it has read everything before that request.
 func (l *Link) awaitRead(ctx context.Context) {
 	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the hub may not have read the last answers", zap.Error(err))

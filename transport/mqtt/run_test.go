@@ -333,7 +333,7 @@ func TestEndOfContextWithAMethodThatHangs(t *testing.T) {
 	receiveEnd(t, link.ctx)
 }
 
-// Run must return when its context ends, whatever step of connecting it is in.
+// Run must return when its context ends, during every step of an attempt to connect.
 func TestEndOfContextWhileConnecting(t *testing.T) {
 	t.Parallel()
 

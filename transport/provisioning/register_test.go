@@ -218,11 +218,11 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 
 	for want, change := range map[string]func(o *Options){
-		`provisioning: the ID scope is ""; copy the ID scope of the provisioning service, such as 0ne00000A0A`:   func(o *Options) { o.IDScope = "" },
-		`provisioning: the registration id is "a/b"; want 1 to 128 letters, digits or -._: characters`: func(o *Options) { o.RegistrationID = "a/b" },
-		`provisioning: the device has no key and no certificate to register with; set one`:                   func(o *Options) { o.Key = nil },
-		`provisioning: the device has both a key and a certificate; set only one`:                           func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
-		`provisioning: invalid address "https://x"; want HOST or HOST:PORT`:                            func(o *Options) { o.Endpoint = "https://x" },
+		`provisioning: the ID scope is ""; copy the ID scope of the provisioning service, such as 0ne00000A0A`: func(o *Options) { o.IDScope = "" },
+		`provisioning: the registration id is "a/b"; want 1 to 128 letters, digits or -._: characters`:         func(o *Options) { o.RegistrationID = "a/b" },
+		`provisioning: the device has no key and no certificate to register with; set one`:                     func(o *Options) { o.Key = nil },
+		`provisioning: the device has both a key and a certificate; set only one`:                              func(o *Options) { o.Certificate = func() (tls.Certificate, error) { return tls.Certificate{}, nil } },
+		`provisioning: invalid address "https://x"; want HOST or HOST:PORT`:                                    func(o *Options) { o.Endpoint = "https://x" },
 	} {
 		o := good
 		change(&o)

@@ -49,8 +49,8 @@ func (c *Client) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity,
 }
 
 // UpdateDevice replaces a device's registry entry and returns the new entry. The hub
-// refuses the change if etag differs from the entry's current etag. An empty etag
-// matches any.
+// refuses the change if etag differs from the entry's current etag. An empty etag skips
+// this check.
 func (c *Client) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
 	var updated iothub.DeviceIdentity
 	_, err := c.once(ctx, request{method: http.MethodPut, path: devicePath(d.DeviceID), header: ifMatch(etag), body: d, out: &updated})
@@ -58,7 +58,7 @@ func (c *Client) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, etag
 }
 
 // DeleteDevice removes a device from the hub's registry. The hub refuses the change if
-// etag differs from the entry's current etag. An empty etag matches any.
+// etag differs from the entry's current etag. An empty etag skips this check.
 func (c *Client) DeleteDevice(ctx context.Context, id, etag string) error {
 	_, err := c.once(ctx, request{method: http.MethodDelete, path: devicePath(id), header: ifMatch(etag)})
 	return err
@@ -148,8 +148,8 @@ type bulkDevice struct {
 	Capabilities   *newCapabilities `json:"capabilities,omitempty"`
 }
 
-// bulk sends devices to the hub, at most maxBulk in each request. mode says what the
-// hub does with them, such as create.
+// bulk sends devices to the hub, at most maxBulk in each request. mode names the
+// operation, such as create.
 func (c *Client) bulk(ctx context.Context, mode string, devices []iothub.DeviceIdentity) ([]BulkError, error) {
 	var refusals []BulkError
 	for start := 0; start < len(devices); start += maxBulk {

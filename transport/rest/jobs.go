@@ -66,8 +66,8 @@ func (c *Client) CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, err
 		case isNetwork && network.Sent():
 			mayExist, lost = true, err
 		case isNetwork && network.Kind == Unreachable && mayExist:
-			// The hub stopped, and it may have created the job before. Another attempt
-			// shows whether it did.
+			// The hub may have created the job before it became unreachable. Another
+			// attempt shows whether it did.
 		default:
 			return fail(err)
 		}

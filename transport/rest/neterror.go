@@ -15,8 +15,8 @@ import (
 type NetworkError struct {
 	Address string // HOST:PORT to which the client connected
 	Kind    NetworkKind
-	Problem string // what is wrong, in words for users
-	Remedy  string // what users should do; empty if the client has no advice
+	Problem string // the problem, in words for users
+	Remedy  string // advice for users; empty if the client has no advice
 	cause   error
 }
 

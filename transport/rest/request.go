@@ -193,7 +193,7 @@ func encode(v any) ([]byte, error) {
 }
 
 // ifMatch returns an If-Match header. The hub then refuses the change if the entry's
-// etag differs. An empty etag matches any.
+// etag differs from etag. An empty etag skips this check.
 func ifMatch(etag string) http.Header {
 	if etag == "" {
 		etag = "*"

@@ -156,8 +156,8 @@ func TestNeverRepeated(t *testing.T) {
 	}
 }
 
-// Go's HTTP transport by itself repeats some requests after the hub has closed an idle
-// connection. It must not repeat a method.
+// Go's HTTP transport repeats some requests without being asked, after the hub has
+// closed an idle connection. It must not repeat a direct method.
 func TestMethodOnLostIdleConnection(t *testing.T) {
 	t.Parallel()
 

@@ -17,8 +17,8 @@ const removed = "(removed)"
 // maxTraceBody is how many bytes of a body a trace shows.
 const maxTraceBody = 16 << 10
 
-// tracer sends requests through the transport next. It writes each request and its
-// answer to a trace, without secrets.
+// tracer sends HTTP requests through another transport, next. It writes each request
+// and its answer to a trace, without secrets.
 type tracer struct {
 	next http.RoundTripper
 	line func(string) // receives each line of the trace

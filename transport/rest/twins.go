@@ -15,7 +15,8 @@ func (c *Client) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 }
 
 // UpdateTwin applies patch to a device's twin and returns the new twin. The hub refuses
-// the change if etag differs from the twin's current etag. An empty etag matches any.
+// the change if etag differs from the twin's current etag. An empty etag skips this
+// check.
 func (c *Client) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, etag string) (iothub.Twin, error) {
 	var twin iothub.Twin
 	_, err := c.once(ctx, request{method: http.MethodPatch, path: twinPath(id), header: ifMatch(etag), body: patch, out: &twin})
@@ -24,7 +25,7 @@ func (c *Client) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPat
 
 // ReplaceTwin replaces the tags and the desired properties in a device's twin by those
 // in patch. It returns the new twin. The hub refuses the change if etag differs from
-// the twin's current etag. An empty etag matches any.
+// the twin's current etag. An empty etag skips this check.
 func (c *Client) ReplaceTwin(ctx context.Context, id string, patch iothub.TwinPatch, etag string) (iothub.Twin, error) {
 	var twin iothub.Twin
 	_, err := c.once(ctx, request{method: http.MethodPut, path: twinPath(id), header: ifMatch(etag), body: patch, out: &twin})

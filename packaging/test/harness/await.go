@@ -7,7 +7,7 @@ import (
 
 // Await calls check repeatedly until check returns nil. It fails the test after the
 // time Patience. Use Await for conditions that a test can observe only by polling, such
-// as a twin. what names the condition in the error message.
+// as a twin. The text what names the condition in the error message.
 func Await(t testing.TB, what string, check func() error) {
 	t.Helper()
 	poll := time.NewTicker(25 * time.Millisecond)

@@ -20,8 +20,8 @@ type Door struct {
 }
 
 // StartDoor registers a device, starts latchd for it and waits until the hub can call
-// the device's methods. fault is a fault of the mock lock, such as "jam"; empty means
-// no fault.
+// the device's methods. The text fault is a fault of the mock lock, such as "jam";
+// empty means no fault.
 func StartDoor(t testing.TB, h *Hub, id, fault string) *Door {
 	t.Helper()
 	d := NewDoor(t, h, h.CreateDevice(t, id), fault)

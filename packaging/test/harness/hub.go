@@ -32,7 +32,7 @@ func StartHub(t testing.TB, bin Binaries, flags ...string) *Hub {
 }
 
 // Start starts the hub and waits until it is ready. After Kill or Stop, the hub has the
-// same addresses and data as before. It gets the flags in Flags.
+// same addresses and data as before. The restarted hub gets the current Flags.
 func (h *Hub) Start(t testing.TB) {
 	t.Helper()
 	args := append([]string{"serve", "--data", h.Data, "--mqtt", h.MQTT, "--https", h.HTTPS}, h.Flags...)

@@ -105,7 +105,7 @@ func (p *Process) Expect(t testing.TB, prefix string) string {
 
 // ExpectFunc waits until the process prints a line for which match returns true. It
 // returns the text that match returns. It examines only lines after the one that the
-// last call found. what names the line in the error message.
+// last call found. The text what names the line in the error message.
 func (p *Process) ExpectFunc(t testing.TB, what string, match func(line string) (string, bool)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

@@ -7,8 +7,8 @@ import (
 )
 
 // The hub is killed and started again while latchctl watches a job. latchctl must
-// report that the connection was lost and that it is back. Its exit code must be that
-// of the job. A door whose answer was lost has not succeeded.
+// report that the connection was lost and that it is back. latchctl's exit code must
+// show the outcome of the job. A door whose answer was lost has not succeeded.
 func TestWatchSurvivesAKilledHub(t *testing.T) {
 	for _, test := range []struct {
 		name string
