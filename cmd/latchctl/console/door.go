@@ -39,7 +39,7 @@ type door struct {
 	Fault     string `json:"fault,omitempty"`     // fault that the device reports
 	Open      bool   `json:"open,omitempty"`      // the door sensor says that the door is open
 	Insecure  bool   `json:"insecure,omitempty"`  // the device says that the door is not secured: not locked, or open
-	Pending   string `json:"pending,omitempty"`   // what a promised lock waits for: door or exit
+	Pending   bool   `json:"pending,omitempty"`   // the door has promised to lock, as soon as it can
 	Lockdown  bool   `json:"lockdown,omitempty"`  // the door is in lockdown
 	Forced    bool   `json:"forced,omitempty"`    // the door was opened although it was locked
 	HeldOpen  bool   `json:"heldOpen,omitempty"`  // the door has been open for too long
@@ -72,7 +72,7 @@ func parseDoor(row json.RawMessage) (door, error) {
 		Fault:     shown(scalar(v["fault"])),
 		Open:      scalar(v["doorOpen"]) == "true",
 		Insecure:  scalar(v["secured"]) == "false",
-		Pending:   shown(scalar(v["pending"])),
+		Pending:   scalar(v["pending"]) == "true",
 		Lockdown:  scalar(v["lockdown"]) == "true",
 		Forced:    scalar(v["forced"]) == "true",
 		HeldOpen:  scalar(v["heldOpen"]) == "true",

@@ -278,7 +278,7 @@ export function remarks(door) {
     door.fault && h('span', { class: 'fault' }, door.fault),
     door.forced && h('span', { class: 'fault' }, 'Forced open'),
     door.open && h('span', { class: 'note' }, icon('open'), door.heldOpen ? 'Door held open' : 'Door open'),
-    door.pending && h('span', { class: 'note' }, pendingText(door.pending)),
+    door.pending && h('span', { class: 'note' }, pendingText(door)),
     door.lockdown && h('span', { class: 'note' }, 'Lockdown'),
     door.disabled && h('span', { class: 'note' }, 'Disabled'),
     pending.length > 0 && h('span', { class: 'note' }, `${pending.join(', ')} not applied yet`),

@@ -25,10 +25,8 @@ export const positionText = (door) => {
   return door.position ? positions[positionOf(door)] : 'Not reported';
 };
 
-// pendingText returns a text that says what the pending lock of a door waits for.
-export const pendingText = (pending) => ({
-  door: 'Locks when the door is closed', exit: 'Locks behind somebody who is leaving',
-})[pending] ?? `Lock waits for ${pending}`;
+// pendingText returns a text that says what a door waits for that has promised to lock.
+export const pendingText = (door) => door.open ? 'Locks when the door is closed' : 'Locks by itself soon';
 
 const isFaulty = (door) => door.position === 'jammed' || Boolean(door.fault) || Boolean(door.forced);
 
