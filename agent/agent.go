@@ -14,7 +14,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Lock is the door's lock. Package actuator implements it.
+// Lock is what the agent needs of a door's lock. Package actuator implements it.
 type Lock interface {
 	Do(ctx context.Context, c actuator.Command) (actuator.Result, error)
 	SetLockdown(ctx context.Context, on bool) error
@@ -26,50 +26,58 @@ type Lock interface {
 // Link is one connection to the hub. It begins when the hub has acknowledged all
 // subscriptions and ends when the connection is lost.
 type Link interface {
-	// Twin reads the twin.
+	// Twin reads the device twin, IoT Hub's copy of the device's settings and state.
 	Twin(ctx context.Context) (iothub.DeviceTwin, error)
-	// Report patches the reported properties. If the hub refuses the patch, the
+	// Report patches the twin's reported properties. If the hub refuses the patch, the
 	// error is an *iothub.Error.
 	Report(ctx context.Context, patch iothub.Object) (version int64, err error)
-	// Methods delivers direct methods. It is closed when no more methods will come.
+	// Methods returns the channel of incoming direct methods. The channel is closed
+	// after the last method.
 	Methods() <-chan iothub.Method
-	// Desired delivers changes of the desired properties, each with its $version.
+	// Desired returns the channel of changes to the desired properties. Each change has
+	// its $version.
 	Desired() <-chan iothub.Object
-	// Respond answers a direct method. It returns when the answer has been written.
+	// Respond sends the answer to a direct method and waits until it has been written.
 	Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error
-	// Send sends a device-to-cloud message. It returns when the hub has acknowledged it.
+	// Send sends a device-to-cloud message and waits until the hub has acknowledged it.
 	Send(ctx context.Context, m iothub.Message) error
-	// LastError says why the previous link ended. It is empty for the first link.
+	// LastError returns the reason why the previous link ended. It is empty for the
+	// first link.
 	LastError() string
 }
 
-// ModelID names the agent's IoT Plug and Play model. DoorLock.json describes it in
-// DTDL version 2: the desired properties that the agent follows, its reported
-// properties, methods and messages.
+// ModelID names the agent's IoT Plug and Play model. The file DoorLock.json describes
+// the model in DTDL version 2: the agent's properties, methods and messages.
 const ModelID = "dtmi:latchd:DoorLock;2"
 
-// Config holds the parts and settings of an agent.
+// Config holds the settings of an agent and the functions that it calls.
 type Config struct {
 	Driver string // name of the lock's driver, as reported in the twin
 	Mode   actuator.Mode
-	// MaxEnergised is the longest forSeconds that unlockDoor accepts in Pulse mode.
+	// MaxEnergised is the longest unlock time (forSeconds) that unlockDoor accepts in
+	// Pulse mode.
 	MaxEnergised time.Duration
-	// Egress says that people can always leave: an exit input unlocks the door, or the
-	// door opens mechanically from the inside. Without it, the agent refuses lockdown.
+	// Egress reports whether people can always leave: an exit input unlocks the door,
+	// or the door opens mechanically from the inside. If Egress is false, the agent
+	// refuses lockdown.
 	Egress   bool
-	Defaults Settings // settings in force where the twin desires nothing
+	Defaults Settings // settings for which the twin has no desired property
 	System   System
 	Version  string
 	BootID   string // the kernel's id of the current boot
-	// Reboot restarts the machine. nil forbids the method reboot.
+	// Reboot restarts the machine. If Reboot is nil, the agent refuses the method
+	// reboot.
 	Reboot func(context.Context) error
 	// Events queues the door's events for the hub. nil disables events.
 	Events *events.Log
-	// SetLogLevel is called with the log level in force. nil leaves the level alone.
+	// SetLogLevel sets the level of the log. The agent calls it at each change of the
+	// settings. nil leaves the level unchanged.
 	SetLogLevel func(level string)
 	Now         func() time.Time
-	Rand        func() float64 // spreads retries; returns a value in [0, 1). nil uses math/rand.
-	Log         *zap.Logger
+	// Rand returns a random number in [0, 1), which spreads the retries of many
+	// devices. nil selects math/rand.
+	Rand func() float64
+	Log  *zap.Logger
 }
 
 func (c Config) random() float64 {
@@ -79,19 +87,20 @@ func (c Config) random() float64 {
 	return c.Rand()
 }
 
-// Agent serves one door.
+// Agent serves one door: it runs methods from the hub and keeps the door's twin up to
+// date.
 type Agent struct {
 	config          Config
 	lock            Lock
 	state           *Store
 	startedAt       time.Time
 	intervalChanged chan struct{} // signals that telemetrySeconds may have changed
-	reportChanged   chan struct{} // signals a change to report that is not the lock's
+	reportChanged   chan struct{} // signals that the agent must update its reported properties
 	lockSettings    chan struct{} // signals that settings of the lock may have changed
 
-	applying sync.Mutex // guards defaults and latest, and orders the changes of desired
+	applying sync.Mutex // guards defaults and latest; held while desired changes
 	defaults Settings
-	latest   iothub.Object // last known desired properties; nil until the twin was read
+	latest   iothub.Object // last known desired properties; nil until the agent has read the twin
 	desired  atomic.Pointer[applied]
 
 	link    atomic.Pointer[linkInfo]
@@ -102,16 +111,16 @@ type Agent struct {
 	rebooting atomic.Bool
 }
 
-// linkInfo is the information about the current link that the agent reports.
+// linkInfo describes the current connection to the hub, for the agent's reports.
 type linkInfo struct {
 	connectedAt time.Time
 	reconnects  int64
 	lastError   string
 }
 
-// New makes an agent for lock, with its state in store. The settings that the
-// previous process accepted are in force at once, those of the lock as soon as Run is
-// called.
+// New makes an agent that controls lock and keeps its state in store. The agent starts
+// with the settings that store has from the previous process. Run passes the lock's
+// settings to the lock.
 func New(config Config, lock Lock, store *Store) *Agent {
 	a := &Agent{
 		config:          config,
@@ -131,10 +140,10 @@ func New(config Config, lock Lock, store *Store) *Agent {
 	return a
 }
 
-// Run puts the settings in force that concern the lock, now and after each change,
-// until ctx ends or the lock does. It needs no link.
+// Run passes the lock's settings to the lock, now and after each change, until ctx or
+// the lock ends. Run works without a connection to the hub.
 func (a *Agent) Run(ctx context.Context) {
-	var inForce *Settings // nil: what the previous process set is not known
+	var inForce *Settings // nil at first: the lock may have other settings from the previous process
 	for {
 		wanted := a.settings()
 		if err := a.setLock(ctx, inForce, wanted); err != nil {
@@ -150,7 +159,7 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
-// setLock gives the lock the settings that differ from those in force.
+// setLock passes to the lock the settings in wanted that differ from those in inForce.
 func (a *Agent) setLock(ctx context.Context, inForce *Settings, wanted Settings) error {
 	tuning := wanted.tuning()
 	if inForce == nil || inForce.tuning() != tuning {
@@ -166,7 +175,7 @@ func (a *Agent) setLock(ctx context.Context, inForce *Settings, wanted Settings)
 	return a.lock.SetLockdown(ctx, wanted.Lockdown)
 }
 
-// tuning returns the part of the settings by which a lock is tuned.
+// tuning returns the settings for [Lock.Tune]: the relock time and the held-open time.
 func (s Settings) tuning() actuator.Tuning {
 	return actuator.Tuning{
 		AutoRelock: time.Duration(s.AutoRelockSeconds) * time.Second,
@@ -174,9 +183,9 @@ func (s Settings) tuning() actuator.Tuning {
 	}
 }
 
-// Serve answers the link's methods and keeps the twin up to date. It returns when
-// the link delivers no more methods and all delivered ones are answered, or when
-// ctx ends.
+// Serve answers the link's methods and keeps the twin up to date. It returns when the
+// link delivers no more methods and all delivered methods are answered, or when ctx
+// ends.
 func (a *Agent) Serve(ctx context.Context, link Link) error {
 	a.link.Store(&linkInfo{
 		connectedAt: a.config.Now(),
@@ -188,7 +197,7 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 
 	synced := make(chan error, 1)
 	go func() {
-		defer stop() // a link that cannot serve the twin is of no use
+		defer stop() // without the twin, the link must end
 		synced <- a.syncTwin(ctx, link)
 	}()
 
@@ -203,7 +212,8 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 	return <-synced
 }
 
-// SetDefaults changes the settings that are in force where the twin desires nothing.
+// SetDefaults changes the defaults. A default applies to each setting for which the
+// twin has no desired property.
 func (a *Agent) SetDefaults(defaults Settings) {
 	defaults.lockdownForbidden = !a.config.Egress
 	a.applying.Lock()
@@ -219,7 +229,8 @@ func (a *Agent) SetDefaults(defaults Settings) {
 	a.notify()
 }
 
-// applyDesired puts the desired properties in force, with the defaults below them.
+// applyDesired applies the desired properties. Each setting without a desired property
+// gets its default.
 func (a *Agent) applyDesired(desired iothub.Object) applied {
 	a.applying.Lock()
 	defer a.applying.Unlock()
@@ -230,7 +241,7 @@ func (a *Agent) applyDesired(desired iothub.Object) applied {
 	return result
 }
 
-// enforce puts the settings of result in force.
+// enforce makes the settings of result the current ones.
 func (a *Agent) enforce(result *applied) {
 	a.desired.Store(result)
 	if a.config.SetLogLevel != nil {
@@ -240,14 +251,14 @@ func (a *Agent) enforce(result *applied) {
 	signal(a.lockSettings)
 }
 
-// settings returns the settings in force.
+// settings returns the current settings.
 func (a *Agent) settings() Settings { return a.desired.Load().settings }
 
-// notify makes the agent compare the twin with its state again.
+// notify makes the agent check whether its reported properties need an update.
 func (a *Agent) notify() { signal(a.reportChanged) }
 
-// signal wakes the reader of a channel that holds one value. If a value is already
-// waiting, signal does nothing.
+// signal puts a value into a channel of capacity 1, to wake its reader. If the channel
+// is full, signal does nothing.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// maxIgnored is the maximum number of names in an answer's member ignored.
+	// maxIgnored is the maximum number of names in the member "ignored" of an answer.
 	maxIgnored = 8
-	// maxIgnoredName is the maximum length of one of these names, in bytes.
+	// maxIgnoredName is the maximum length of a name in the member "ignored", in bytes.
 	maxIgnoredName = 64
 )
 
-// parseLock returns the command that the payload of lockDoor gives the lock. It accepts
-// every payload, because nothing may refuse to lock a door. ignored names what it did
-// not understand.
+// parseLock turns the payload of lockDoor into a command. It accepts every payload,
+// because a bad payload must not leave a door unlocked. ignored names the members that
+// parseLock did not understand.
 func parseLock(payload []byte) (c actuator.Command, ignored []string) {
 	c = actuator.Command{Name: "lockDoor", Target: actuator.Locked}
 	if isEmpty(payload) {
@@ -39,8 +39,8 @@ func parseLock(payload []byte) (c actuator.Command, ignored []string) {
 	return c, ignored
 }
 
-// takeMember stores a member of lockDoor's payload in c. It reports whether it
-// understood the whole value. A text that is too long is cut.
+// takeMember stores one member of lockDoor's payload in c. It cuts a text that is too
+// long. It reports whether it understood the whole value.
 func takeMember(c *actuator.Command, name string, value json.RawMessage) (understood bool) {
 	if string(value) == "null" {
 		return true
@@ -61,7 +61,8 @@ func takeMember(c *actuator.Command, name string, value json.RawMessage) (unders
 	return false
 }
 
-// cut returns the beginning of a text, at most n bytes and whole characters of it.
+// cut returns the longest beginning of text that has at most n bytes and no broken
+// character.
 func cut(text string, n int) string {
 	if len(text) <= n {
 		return text

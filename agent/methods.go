@@ -17,26 +17,26 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// MaxUnlock is the longest time that unlockDoor's forSeconds may ask for.
+// MaxUnlock is the longest time for which unlockDoor unlocks a door (forSeconds).
 const MaxUnlock = 24 * time.Hour
 
-// methodNames are the methods that run implements.
+// methodNames lists the direct methods of the agent.
 var methodNames = []string{"lockDoor", "unlockDoor", "getStatus", "reboot", "ping"}
 
-// maxConcurrentMethods bounds the methods that run at the same time. The lock
-// carries out one command at a time; other commands join it, wait or are refused.
+// maxConcurrentMethods is the maximum number of methods that run at the same time. The
+// lock executes one command at a time; further commands join it, wait or are refused.
 const maxConcurrentMethods = 32
 
-// answerMethods runs the link's methods. It returns when no more methods come and
-// all are answered.
+// answerMethods runs the link's methods. It returns when the link delivers no more
+// methods, or ctx ends, and all started methods are answered.
 func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	slots := make(chan struct{}, maxConcurrentMethods)
 
 	for {
-		// Take a slot before the method: a method that has left the link must run,
-		// and the link discards those that still wait when it is lost.
+		// Wait for a free slot before receiving a method. A received method must run,
+		// but the link discards unreceived methods when the connection is lost.
 		slots <- struct{}{}
 
 		select {
@@ -55,20 +55,20 @@ func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	}
 }
 
-// caller says on whose behalf a method runs.
+// caller identifies who calls a method: the hub, a local user or root.
 type caller struct {
 	origin           actuator.Origin
 	overrideLockdown bool
 }
 
-// Invoke runs a method for a caller on the gateway itself, in the same way as a
-// method from the hub. A started method runs to its end, even if ctx ends earlier.
+// Invoke runs a method for a user on the gateway, in the same way as a method from the
+// hub. A started method runs to completion, even if ctx ends earlier.
 func (a *Agent) Invoke(ctx context.Context, m iothub.Method) (status int, payload any) {
 	return a.invoke(ctx, m, caller{origin: actuator.Local})
 }
 
-// InvokeOverridingLockdown is Invoke for a caller who may unlock the door even during
-// lockdown. Only root may be such a caller; the program that calls must check that.
+// InvokeOverridingLockdown is like Invoke, but may unlock the door during lockdown. The
+// calling program must check that the user is root.
 func (a *Agent) InvokeOverridingLockdown(ctx context.Context, m iothub.Method) (status int, payload any) {
 	return a.invoke(ctx, m, caller{origin: actuator.Local, overrideLockdown: true})
 }
@@ -79,7 +79,7 @@ func (a *Agent) invoke(ctx context.Context, m iothub.Method, by caller) (status 
 }
 
 // answerMethod runs a method from the hub and sends its answer. It sends the answer
-// even after ctx has ended, because the link may still be up.
+// even if ctx has ended, because the connection may still be up.
 func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	m.Name = methodName(m.Name)
 	log := a.config.Log.With(zap.String("method", m.Name), zap.String("request_id", m.RequestID))
@@ -106,8 +106,8 @@ func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	log.Info("method answered", zap.Int("status", status), zap.ByteString("answer", body))
 }
 
-// methodName returns the agent's spelling of a method's name, which may come in any
-// case. It returns an unknown name as it is.
+// methodName corrects upper and lower case in the name of a method: "lockdoor" becomes
+// "lockDoor". It returns an unknown name unchanged.
 func methodName(name string) string {
 	for _, known := range methodNames {
 		if strings.EqualFold(name, known) {
@@ -117,7 +117,7 @@ func methodName(name string) string {
 	return name
 }
 
-// run carries out one method and returns its answer.
+// run runs one method and returns its answer.
 func (a *Agent) run(ctx context.Context, m iothub.Method, by caller) (status int, payload any) {
 	var err error
 	switch m.Name = methodName(m.Name); m.Name {
@@ -157,7 +157,7 @@ func (a *Agent) run(ctx context.Context, m iothub.Method, by caller) (status int
 	return errorAnswer(http.StatusBadRequest, "bad-payload", err.Error())
 }
 
-// motionAnswer is the answer to a command that was carried out.
+// motionAnswer answers a command that the lock has carried out.
 type motionAnswer struct {
 	Position  actuator.Position `json:"position"`
 	Confirmed bool              `json:"confirmed"`
@@ -167,17 +167,20 @@ type motionAnswer struct {
 	Ignored   []string          `json:"ignored,omitempty"` // what lockDoor did not understand
 }
 
-// pendingAnswer is the answer to a lock that the door will carry out later.
+// pendingAnswer answers a lock command that the lock will carry out later, for example
+// when the door closes.
 type pendingAnswer struct {
 	Position actuator.Position `json:"position"`
 	Pending  actuator.Pending  `json:"pending"` // what the lock waits for
 	Ignored  []string          `json:"ignored,omitempty"`
 }
 
-// codeShuttingDown is the code of a command that came while the lock shut down.
+// codeShuttingDown is the error code for a command that arrives while the agent shuts
+// down.
 const codeShuttingDown = "shutting-down"
 
-// command moves the lock. Its answer says what happened, not what was asked.
+// command sends a command to the lock. Its answer tells what the lock did, not what was
+// requested.
 func (a *Agent) command(ctx context.Context, c actuator.Command, ignored []string) (status int, payload any) {
 	result, err := a.lock.Do(ctx, c)
 	status, payload = commandAnswer(result, err, ignored)
@@ -205,9 +208,9 @@ func commandAnswer(result actuator.Result, err error, ignored []string) (status 
 	}
 }
 
-// statusOf returns the status of a method's answer for the lock's refusal code. The
-// empty code means that the command was carried out or, with pending, that the lock
-// will carry it out later.
+// statusOf returns the HTTP-style status of a command's answer. code is the reason for
+// a refusal; it is empty if the command succeeded or, with pending, will be carried out
+// later.
 func statusOf(code actuator.Code, pending actuator.Pending) int {
 	switch code {
 	case "":
@@ -227,7 +230,7 @@ func statusOf(code actuator.Code, pending actuator.Pending) int {
 	return http.StatusInternalServerError
 }
 
-// methodError is the body of every answer whose status is not 2xx.
+// methodError is the body of each answer that reports an error.
 type methodError struct {
 	Error struct {
 		Code    string `json:"code"`

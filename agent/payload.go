@@ -15,15 +15,15 @@ import (
 )
 
 // MaxReason is the maximum length of a command's reason, in characters. The agent
-// reports the reason in the twin, and a hub refuses a whole report if one string in
-// it is longer than 4 KiB.
+// reports the reason in the twin, and a hub refuses a report with a string longer than
+// 4 KiB.
 const MaxReason = 512
 
 // MaxBy is the maximum length of the name of the person who gives a command, in bytes.
 const MaxBy = 64
 
-// isEmpty reports whether a payload says nothing. Clients send nothing, null or "" for
-// a method without arguments.
+// isEmpty reports whether a payload has no content. For a method without arguments,
+// clients send no payload, null or "".
 func isEmpty(payload []byte) bool {
 	switch string(bytes.TrimSpace(payload)) {
 	case "", "null", `""`:
@@ -32,9 +32,9 @@ func isEmpty(payload []byte) bool {
 	return false
 }
 
-// readPayload decodes a method's payload: nothing, null, "" or an object. The object
-// may hold only the allowed members, spelled exactly and each at most once. readPayload
-// omits members whose value is null.
+// readPayload decodes a method's payload: no payload, null, "" or an object. The object
+// may contain only members named in allowed, each at most once. readPayload omits
+// members whose value is null.
 func readPayload(payload []byte, allowed ...string) (map[string]any, error) {
 	if isEmpty(payload) {
 		return nil, nil
@@ -49,7 +49,7 @@ func readPayload(payload []byte, allowed ...string) (map[string]any, error) {
 
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.UseNumber()
-	if _, err := d.Token(); err != nil { // the opening brace
+	if _, err := d.Token(); err != nil { // reads the opening brace
 		return nil, unreadable(err)
 	}
 
@@ -58,7 +58,7 @@ func readPayload(payload []byte, allowed ...string) (map[string]any, error) {
 		return nil, err
 	}
 
-	if _, err := d.Token(); err != nil { // the closing brace
+	if _, err := d.Token(); err != nil { // reads the closing brace
 		return nil, unreadable(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -106,8 +106,8 @@ func unreadable(err error) error {
 	return fmt.Errorf("cannot read the payload as JSON: %w", err)
 }
 
-// parseUnlock returns the command that the payload of unlockDoor gives the lock. A
-// payload that is not understood completely is an error: the door stays locked.
+// parseUnlock turns the payload of unlockDoor into a command. If the payload has any
+// error, parseUnlock refuses it and the door stays locked.
 func (a *Agent) parseUnlock(payload []byte) (actuator.Command, error) {
 	c := actuator.Command{Name: "unlockDoor", Target: actuator.Unlocked}
 	members, err := readPayload(payload, "reason", "by", "forSeconds", "hold")
@@ -132,7 +132,8 @@ func parseReason(members map[string]any) (string, error) {
 	return reason, err
 }
 
-// parseBy returns the name of the person who asks, or "" if the payload has none.
+// parseBy returns the name of the person who gives the command, or "" if the payload
+// has no name.
 func parseBy(members map[string]any) (string, error) {
 	by, err := parseText(members, "by")
 	if len(by) > MaxBy {
@@ -153,11 +154,13 @@ func parseText(members map[string]any, name string) (string, error) {
 	return text, nil
 }
 
-// unlockTime returns how long the door stays unlocked; 0 is until the next lock, or in
-// Pulse mode the configured pulse. It is the payload's forSeconds, or 0 with hold, or
-// the setting autoRelockSeconds. In Pulse mode the strike locks by itself, so the
-// setting does not apply, nothing can hold the door, and forSeconds may not exceed the
-// time for which the strike may be energised.
+// unlockTime returns how long an unlock lasts: the payload's forSeconds, or else the
+// setting autoRelockSeconds. It returns 0 for an unlock without a time limit, which the
+// payload requests with hold.
+//
+// A lock in Pulse mode releases a strike, which locks again by itself. The setting
+// therefore does not apply to it, hold is an error, and forSeconds is limited to
+// MaxEnergised. A time of 0 then means the configured pulse.
 func (a *Agent) unlockTime(members map[string]any) (time.Duration, error) {
 	longest, setting := MaxUnlock, a.settings().AutoRelockSeconds
 	if a.config.Mode == actuator.Pulse {
@@ -187,7 +190,8 @@ func (a *Agent) unlockTime(members map[string]any) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// parseHold reports whether the payload asks to keep the door unlocked.
+// parseHold returns the payload's member hold: whether the door must stay unlocked
+// until the next lock command.
 func (a *Agent) parseHold(members map[string]any) (bool, error) {
 	value, given := members["hold"]
 	if !given {

@@ -13,12 +13,13 @@ import (
 )
 
 const (
-	// defaultRebootDelay leaves time to send the answer and the last report.
+	// defaultRebootDelay gives the agent time to send its answer and its last report
+	// before the reboot.
 	defaultRebootDelay = 5 * time.Second
 	maxRebootDelay     = time.Hour
 )
 
-// The causes of a reboot, as the agent reports them.
+// The causes of a reboot in the agent's reports.
 const (
 	causeMethod  = "method"
 	causeUnknown = "unknown" // a power cut, a crash, or a reboot by a person
@@ -30,9 +31,9 @@ type Reboot struct {
 	Cause string    `json:"cause"`
 }
 
-// recordBoot saves the id of the current boot. If the machine has rebooted since the
-// previous process ran, recordBoot also saves the cause of that reboot. If saving
-// fails, the next start does it.
+// recordBoot saves the kernel's id of the current boot. If the machine has rebooted
+// since the last run of the agent, recordBoot also saves the cause of the reboot. If
+// saving fails, the next run of the agent tries again.
 func (a *Agent) recordBoot() {
 	bootID := a.config.BootID
 	a.state.Update(func(s *State) {
@@ -47,8 +48,8 @@ func (a *Agent) recordBoot() {
 	}, func(error) {})
 }
 
-// reboot answers the method reboot. Once its answer has been sent, the caller must
-// call scheduleReboot.
+// reboot checks a call of the method reboot and returns its answer. After sending the
+// answer, the caller must call scheduleReboot.
 func (a *Agent) reboot(m iothub.Method) (status int, payload any) {
 	if a.config.Reboot == nil {
 		return errorAnswer(http.StatusForbidden, "not-allowed", "this gateway does not allow reboots; to allow them, set allow_reboot = true in its configuration")
@@ -65,7 +66,7 @@ func (a *Agent) reboot(m iothub.Method) (status int, payload any) {
 	return http.StatusAccepted, map[string]any{"delaySeconds": int64(delay / time.Second)}
 }
 
-// rebootDelay returns the delay that the method's payload asks for.
+// rebootDelay returns the delay that the payload of the method reboot requests.
 func rebootDelay(m iothub.Method) (time.Duration, error) {
 	members, err := readPayload(m.Payload, "delaySeconds")
 	if err != nil {
@@ -86,27 +87,28 @@ func rebootDelay(m iothub.Method) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// scheduleReboot restarts the machine after the delay that was answered, and saves
-// the cause before. If the answer could not be sent (answerErr), there is no reboot.
+// scheduleReboot schedules a reboot after the delay that m requests. If the answer to m
+// could not be sent (answerErr), scheduleReboot cancels the reboot.
 func (a *Agent) scheduleReboot(m iothub.Method, answerErr error) {
 	if answerErr != nil {
 		a.rebooting.Store(false)
 		return
 	}
 
-	delay, _ := rebootDelay(m) // reboot has already checked the payload
+	delay, _ := rebootDelay(m) // no error: reboot has already checked the payload
 	a.config.Log.Warn("the machine will reboot", zap.Duration("in", delay))
 	time.AfterFunc(delay, a.rebootNow)
 }
 
-// rebootNow restarts the machine. If the restart fails, another one may be asked for.
+// rebootNow saves the cause of the reboot and restarts the machine. If the restart
+// fails, the agent accepts the method reboot again.
 func (a *Agent) rebootNow() {
 	saved := make(chan error, 1)
 	a.state.Update(func(s *State) { s.Reboot = &Reboot{a.config.Now(), causeMethod} }, func(err error) { saved <- err })
 	saveErr := <-saved
 
 	err := a.config.Reboot(context.Background())
-	if err != nil { // the next reboot will have another cause
+	if err != nil { // the saved cause would be wrong for the next reboot
 		a.state.Update(func(s *State) { s.Reboot = nil }, func(error) {})
 	}
 

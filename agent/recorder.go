@@ -9,15 +9,15 @@ import (
 	"github.com/latchd/latchd/agent/events"
 )
 
-// Recorder keeps a lock's events and its record on disk. It implements
-// [actuator.Saver].
+// Recorder saves a lock's events and its record (position and planned relock) on disk.
+// It implements [actuator.Saver].
 type Recorder struct {
 	Store  *Store
-	Events *events.Log // nil discards the events
+	Events *events.Log // nil discards events
 }
 
-// Save implements [actuator.Saver]: the events reach the disk before the record. If the
-// events cannot be written, the record is written nevertheless.
+// Save implements [actuator.Saver]. It writes the events before the record. If writing
+// the events fails, Save still writes the record.
 func (r Recorder) Save(record actuator.Record, lockEvents []actuator.Event, done func(error)) {
 	save := func(eventsErr error) {
 		r.Store.Update(func(state *State) { state.Lock = record }, func(err error) { done(errors.Join(eventsErr, err)) })
@@ -34,7 +34,8 @@ func (r Recorder) Save(record actuator.Record, lockEvents []actuator.Event, done
 	r.Events.Add(queued, save)
 }
 
-// queuedEvent returns an event of the lock in the form in which the hub gets it.
+// queuedEvent converts an event of the lock to the form that the agent sends to the
+// hub.
 func queuedEvent(e actuator.Event) events.Event {
 	queued := events.Event{
 		Kind: string(e.Kind), At: e.Time,
@@ -52,7 +53,7 @@ func queuedEvent(e actuator.Event) events.Event {
 	return queued
 }
 
-// recordStart queues the event that the agent has started.
+// recordStart queues an event which tells the hub that the agent has started.
 func recordStart(log *events.Log, version string, at time.Time) {
 	log.Add([]events.Event{{Kind: events.Started, At: at, Version: version}}, func(error) {})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// reported returns the reported properties that are true now.
+// reported returns the current values of all reported properties of the agent.
 func (a *Agent) reported() iothub.Object {
 	status := a.lock.Status()
 	all := iothub.Object{
@@ -41,13 +41,13 @@ func (a *Agent) reported() iothub.Object {
 	return all
 }
 
-// maxReportedText bounds texts of other programs and of the kernel in the reported
-// properties, in characters. A hub refuses a whole report if one string in it is longer
+// maxReportedText is the maximum length, in characters, of a text from another program
+// or the kernel in a reported property. A hub refuses a report with a string longer
 // than 4 KiB.
 const maxReportedText = 1000
 
-// lockdownAck returns the acknowledgement of lockdown for the lock's present status: a
-// lockdown is complete only when the door is locked.
+// lockdownAck returns the acknowledgement of the desired property lockdown. It says
+// that the lockdown is complete only when the door is locked.
 func lockdownAck(ack map[string]any, settings Settings, status actuator.Status) map[string]any {
 	complete := status.Lockdown && status.Position == actuator.Locked
 	if !settings.Lockdown || complete || ack["ac"] != http.StatusOK {
@@ -62,8 +62,8 @@ func lockdownAck(ack map[string]any, settings Settings, status actuator.Status) 
 	return ack
 }
 
-// reportedDoor returns the reported property door. It is empty if no door sensor is
-// fitted and the other inputs have nothing to tell.
+// reportedDoor returns the reported property door. The property is empty without a door
+// sensor, unless an exit input has something to report.
 func reportedDoor(status actuator.Status) map[string]any {
 	door := make(map[string]any)
 	if status.Door != "" {
@@ -126,8 +126,8 @@ func (a *Agent) reportedSystem() map[string]any {
 	return system
 }
 
-// Status returns the answer of getStatus: the reported properties and the agent's
-// counters.
+// Status returns the answer to the method getStatus: the reported properties and the
+// agent's counters.
 func (a *Agent) Status() iothub.Object {
 	all := a.reported()
 	all["uptimeSeconds"] = int64(a.config.Now().Sub(a.startedAt).Seconds())
@@ -150,7 +150,7 @@ func (a *Agent) Status() iothub.Object {
 	return all
 }
 
-// isOwned reports whether the agent writes the reported property of that name.
+// isOwned reports whether this agent writes the reported property name.
 func isOwned(name string) bool {
 	switch name {
 	case "lock", "door", "agent", "system", "link":
@@ -159,8 +159,8 @@ func isOwned(name string) bool {
 	return isProperty(name)
 }
 
-// difference returns the smallest patch that turns the reported properties have into
-// want. It leaves properties alone that other programs wrote.
+// difference returns the smallest patch that updates the reported properties in have to
+// those in want. The patch leaves properties of other programs unchanged.
 func difference(have, want iothub.Object) iothub.Object {
 	have, want = normalize(have), normalize(want)
 	for name := range have {
@@ -196,12 +196,12 @@ func patch(have, want map[string]any) map[string]any {
 	return p
 }
 
-// normalize returns o as if it had been read from the wire. Objects that were built
-// from different Go types can be compared afterwards.
+// normalize encodes o as JSON and decodes it. After that, equal values have equal Go
+// types and can be compared.
 func normalize(o iothub.Object) iothub.Object {
 	text, err := json.Marshal(o)
 	if err != nil {
-		panic(fmt.Sprintf("encode reported properties: %v", err)) // cannot happen: the agent builds them of plain values
+		panic(fmt.Sprintf("encode reported properties: %v", err)) // cannot happen: all values can be encoded
 	}
 
 	n, err := iothub.ParseObject(text)

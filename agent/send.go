@@ -12,8 +12,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// sendEvents sends the queued events and all later ones, oldest first, until ctx
-// ends. It sends each event until the hub has acknowledged it.
+// sendEvents sends the queued and all later events to the hub, oldest first, until ctx
+// ends. It repeats each event until the hub has acknowledged it.
 func (a *Agent) sendEvents(ctx context.Context, link Link) {
 	if a.config.Events == nil {
 		return
@@ -41,7 +41,7 @@ func (a *Agent) sendEvents(ctx context.Context, link Link) {
 	}
 }
 
-// sendQueued sends events until the queue is empty or one cannot be sent.
+// sendQueued sends queued events until the queue is empty or sending fails.
 func (a *Agent) sendQueued(ctx context.Context, link Link) error {
 	for {
 		event, ok := a.config.Events.Next()
@@ -61,9 +61,9 @@ func (a *Agent) sendQueued(ctx context.Context, link Link) error {
 	}
 }
 
-// eventMessage returns an event as a device-to-cloud message. The message id is made of
-// the store's name and the sequence number, so a receiver can recognise an event that
-// the agent sends twice.
+// eventMessage turns an event into a device-to-cloud message. The message id consists
+// of the store's name and the event's sequence number. If the agent sends an event
+// twice, the receiver can recognise the duplicate by its id.
 func eventMessage(e events.Event, store string) (iothub.Message, error) {
 	body, err := json.Marshal(e)
 	if err != nil {

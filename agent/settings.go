@@ -13,31 +13,34 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Settings are the values that desired properties can set. nil means not set.
+// Settings are the values that the twin's desired properties can set. A nil pointer
+// means that a value is not set.
 type Settings struct {
-	Building          *string
-	Floor             *int64
-	Room              *string
-	AutoRelockSeconds int64 // time from an unlock to its relock, from the next unlock on; 0 disables relocking
+	Building *string
+	Floor    *int64
+	Room     *string
+	// AutoRelockSeconds is the time from an unlock to the automatic relock; 0 disables
+	// relocking. A change applies from the next unlock on.
+	AutoRelockSeconds int64
 	HeldOpenSeconds   int64 // time for which the door may stay open without an alarm; 0 disables the alarm
 	TelemetrySeconds  int64 // time between two status messages; 0 disables them
 	LogLevel          string
-	Lockdown          bool // nothing but an exit unlocks the door
+	Lockdown          bool // if true, only an exit input can unlock the door
 
-	// lockdownForbidden is set where lockdown could trap people.
+	// lockdownForbidden is true if a lockdown could trap people inside.
 	lockdownForbidden bool
 }
 
-// property is a desired property that the agent follows.
+// property describes a desired property that the agent applies.
 type property struct {
 	name string
-	// set stores value in s. Its error says what is wrong with the value.
+	// set stores value in s. Its error says what is wrong with value.
 	set func(s *Settings, value any) error
-	// get returns the value in s, or nil if none is set.
+	// get returns the property's value in s, or nil if the value is not set.
 	get func(s Settings) any
 }
 
-// properties are the desired properties that the agent follows.
+// properties lists the desired properties that the agent applies.
 var properties = []property{
 	{"building", func(s *Settings, v any) error { return setText(&s.Building, v) },
 		func(s Settings) any { return deref(s.Building) }},
@@ -56,23 +59,23 @@ var properties = []property{
 		func(s Settings) any { return s.LogLevel }},
 }
 
-// applied is the result of applying desired properties.
+// applied is the result of applying the twin's desired properties.
 type applied struct {
-	settings Settings      // settings in force
-	accepted iothub.Object // desired values in force, by property name
+	settings Settings      // the resulting settings: desired values, else defaults
+	accepted iothub.Object // accepted desired values, by property name
 	acks     iothub.Object // acknowledgement to report for each desired property
-	ignored  int           // number of desired properties that the agent does not follow
+	ignored  int           // number of desired properties that the agent does not know
 }
 
-// apply overrides the defaults with the desired properties and acknowledges each one
-// by the IoT Plug and Play convention. If it refuses a value, the value in previous
-// stays in force, or else the default.
+// apply overrides the defaults with the desired properties and acknowledges each
+// property by the IoT Plug and Play convention. Instead of an invalid value, apply uses
+// the last accepted value from previous, or else the default.
 func apply(defaults Settings, previous, desired iothub.Object) applied {
 	result := applied{settings: defaults, accepted: iothub.Object{}, acks: iothub.Object{}}
 	version := desired.Version()
 	for _, p := range properties {
 		value := desired[p.name]
-		if value == nil { // not set, or deleted
+		if value == nil { // the property is not set or was deleted
 			continue
 		}
 
@@ -100,7 +103,8 @@ func apply(defaults Settings, previous, desired iothub.Object) applied {
 	return result
 }
 
-// ackCode returns the code that acknowledges a value which the agent has refused.
+// ackCode returns the acknowledgement code for a desired value that the agent refused
+// with err.
 func ackCode(err error) int {
 	if errors.Is(err, errLockdownForbidden) {
 		return http.StatusForbidden
@@ -108,8 +112,8 @@ func ackCode(err error) int {
 	return http.StatusBadRequest
 }
 
-// restore overrides the defaults with values that the agent accepted earlier. It
-// acknowledges nothing, because the twin has not been read yet.
+// restore overrides the defaults with values that the agent accepted earlier. The agent
+// uses it before it has read the twin, so there is nothing to acknowledge yet.
 func restore(defaults Settings, accepted iothub.Object) applied {
 	result := apply(defaults, nil, accepted)
 	result.acks = iothub.Object{}
@@ -120,11 +124,12 @@ func isProperty(name string) bool {
 	return slices.ContainsFunc(properties, func(p property) bool { return p.name == name })
 }
 
-// MaxText is the maximum length of building and room, in characters.
+// MaxText is the maximum length of the desired properties building and room, in
+// characters.
 const MaxText = 128
 
-// setText stores a text. It takes a number, true or false as its text, because people
-// write {"building": 43}.
+// setText stores value as a text. It accepts a number or a boolean too, because people
+// write {"building": 43} without quotes.
 func setText(to **string, value any) error {
 	var text string
 	switch v := value.(type) {
@@ -163,7 +168,7 @@ func setSeconds(to *int64, value any) error {
 	return nil
 }
 
-// errLockdownForbidden refuses lockdown where it could trap people.
+// errLockdownForbidden refuses a lockdown that could trap people inside.
 var errLockdownForbidden = errors.New("lockdown could trap people: this door has no exit input that unlocks it; " +
 	"if people can always leave, set egress = \"mechanical\" in the gateway's configuration")
 
@@ -179,7 +184,7 @@ func setLockdown(s *Settings, value any) error {
 	return nil
 }
 
-// LogLevels are the levels of the log, the most verbose first.
+// LogLevels lists the log levels. The most verbose level comes first.
 var LogLevels = []string{"debug", "info", "warn", "error"}
 
 func setLevel(to *string, value any) error {
@@ -194,8 +199,8 @@ func setLevel(to *string, value any) error {
 	return nil
 }
 
-// parseInteger returns the whole number in a decoded JSON value. It accepts 3.0,
-// because a hub may write 3 in that form.
+// parseInteger returns a decoded JSON value as a whole number. It accepts 3.0, because
+// some hubs write 3 as 3.0.
 func parseInteger(value any) (int64, error) {
 	switch v := value.(type) {
 	case int64:
@@ -229,7 +234,7 @@ func jsonType(value any) string {
 	return fmt.Sprintf("%T", value)
 }
 
-// deref returns *p, or nil if p is nil.
+// deref returns *p as an any, or a nil any if p is nil.
 func deref[T any](p *T) any {
 	if p == nil {
 		return nil

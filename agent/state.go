@@ -17,16 +17,18 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// State is what an agent keeps on disk for the next process.
+// State is the agent's state on disk, which the next process of the agent reads when it
+// starts.
 type State struct {
 	Lock actuator.Record `json:"lock"`
-	// Accepted holds the desired property values that are in force.
+	// Accepted holds the desired property values that the agent has accepted.
 	Accepted iothub.Object `json:"accepted,omitempty"`
-	// Lines describes the GPIO lines to release after the process has ended, in the
-	// driver's own format. It is empty in Hold mode, whose line is kept.
+	// Lines describes the GPIO lines that 'latchd release' must release after the agent
+	// has ended, in the driver's own format. In Hold mode it is empty, because the line
+	// keeps its level.
 	Lines json.RawMessage `json:"lines,omitempty"`
-	// Assignment is the hub that a provisioning service assigned, in the format of
-	// package provisioning.
+	// Assignment is the hub that a provisioning service assigned to the device, in the
+	// format of package provisioning.
 	Assignment json.RawMessage `json:"assignment,omitempty"`
 	// BootID is the kernel's id of the boot in which the agent last ran.
 	BootID     string  `json:"bootId,omitempty"`
@@ -34,8 +36,8 @@ type State struct {
 	LastReboot *Reboot `json:"lastReboot,omitempty"`
 }
 
-// stateVersion is raised when the state file's format changes in a way that an older
-// agent would misread.
+// stateVersion is the version of the state file's format. It increases with each change
+// that an older agent would misread.
 const stateVersion = 1
 
 // stateName is the name of the state file in the state directory.
@@ -50,13 +52,13 @@ type stateFile struct {
 	State
 }
 
-// Store keeps the state in one file. Each write replaces the whole file and syncs it.
-// Changes that come during a write share the next one, and a failed write is
-// retried. A Store is safe for concurrent use.
+// Store keeps the agent's state in one file. Each write replaces the whole file and
+// syncs it. One write saves all changes that arrived during the previous write. Store
+// retries a failed write. A Store is safe for concurrent use.
 type Store struct {
-	path string // the state file; empty keeps the state in memory only
+	path string // path of the state file; if empty, the state is in memory only
 
-	waiters durable.Waiters // the done functions of changes that are not on disk yet
+	waiters durable.Waiters // callbacks of changes that are not on disk yet
 
 	mu     sync.Mutex
 	state  State
@@ -66,10 +68,12 @@ type Store struct {
 	closed bool
 }
 
-// OpenStore reads the state file in dir, which must exist, and keeps the state there.
-// If dir is empty, the state is in memory only. A file that is unreadable, corrupt or
-// of a later version does not stop the agent, because a door needs its agent: the
-// store sets that file aside with a warning and starts empty.
+// OpenStore reads the state file in dir and returns a store that writes it. The
+// directory must exist. If dir is empty, the state is in memory only.
+//
+// An unusable file does not stop the agent, because the agent must control its door even
+// without its saved state. OpenStore renames a file that is unreadable, corrupt or of a
+// later version, logs a warning and starts with an empty state.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	if dir == "" {
@@ -96,8 +100,7 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	return s, nil
 }
 
-// setAside renames an unusable file of the state directory, so that it can be
-// examined later.
+// setAside renames an unusable state file, so that somebody can examine it later.
 func setAside(log *zap.Logger, path string, reason error) {
 	aside, err := durable.SetAside(path)
 	if err != nil {
@@ -120,7 +123,7 @@ func decodeState(text []byte) (State, error) {
 	return file.State, nil
 }
 
-// ReadState reads the state file in dir. The agent may be running meanwhile.
+// ReadState reads the state file in dir. It is safe to call while the agent is running.
 func ReadState(dir string) (State, error) {
 	text, err := os.ReadFile(filepath.Join(dir, stateName))
 	if err != nil {
@@ -134,19 +137,19 @@ func ReadState(dir string) (State, error) {
 	return state, nil
 }
 
-// Get returns the state. The caller must not modify its maps.
+// Get returns the current state. The caller must not modify its maps.
 func (s *Store) Get() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// errClosed is the error of a change that comes after Close.
+// errClosed refuses a change of the state after Close.
 var errClosed = errors.New("the state is closed")
 
-// Update changes the state. It calls done, possibly from another goroutine, when the
-// change is on disk or its write has failed. change must replace maps, not modify
-// them.
+// Update changes the state with the function change, which must replace maps, not
+// modify them. Update calls done, possibly from another goroutine, when the state is on
+// disk or the write has failed.
 func (s *Store) Update(change func(*State), done func(error)) {
 	s.mu.Lock()
 	change(&s.state)
@@ -168,14 +171,14 @@ func (s *Store) Update(change func(*State), done func(error)) {
 	s.waiters.Trim()
 }
 
-// Errors returns the number of writes that have failed.
+// Errors returns the number of failed writes.
 func (s *Store) Errors() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.errors
 }
 
-// Close writes pending changes and ends the writer.
+// Close writes pending changes and stops the store's goroutine.
 func (s *Store) Close() {
 	s.mu.Lock()
 	if !s.closed && s.path != "" {
@@ -186,8 +189,8 @@ func (s *Store) Close() {
 	<-s.ended
 }
 
-// writeLoop writes the state after each change, and again after a failure, until
-// Close is called.
+// writeLoop writes the state after each change until Close is called. It retries failed
+// writes.
 func (s *Store) writeLoop() {
 	defer close(s.ended)
 	var failed error // error of the previous write
@@ -206,7 +209,7 @@ func (s *Store) writeLoop() {
 	}
 }
 
-// writeOnce writes the state if it has changed or the previous write failed.
+// writeOnce writes the state if it has changed or if the previous write failed.
 func (s *Store) writeOnce(previous error) error {
 	s.mu.Lock()
 	state := s.state

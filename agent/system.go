@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System describes the machine, as the agent reports it.
+// System describes the machine in the agent's reports.
 type System struct {
 	OS       string
 	Kernel   string
@@ -18,8 +18,8 @@ type System struct {
 	BootedAt time.Time
 }
 
-// ReadSystem describes the machine that this process runs on. A field that cannot be
-// read stays empty.
+// ReadSystem returns a description of this machine. It leaves a field empty if it
+// cannot read the value.
 func ReadSystem(now time.Time, uptime time.Duration) System {
 	s := System{
 		OS:       osName("/etc/os-release"),
@@ -37,7 +37,8 @@ func ReadSystem(now time.Time, uptime time.Duration) System {
 	return s
 }
 
-// osName returns PRETTY_NAME from an os-release file, or "linux" if there is none.
+// osName returns the system's name (PRETTY_NAME) from an os-release file, or "linux" if
+// the file has no name.
 func osName(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -51,7 +52,7 @@ func osName(file string) string {
 	return runtime.GOOS
 }
 
-// object returns the reported property system, without lastReboot.
+// object returns the reported property system without its member lastReboot.
 func (s System) object() map[string]any {
 	o := map[string]any{
 		"os": cutRunes(s.OS, maxReportedText), "kernel": cutRunes(s.Kernel, maxReportedText),

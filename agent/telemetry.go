@@ -10,7 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// statusMessage is the message that the agent sends every telemetrySeconds.
+// statusMessage is the JSON form of the periodic status message.
 type statusMessage struct {
 	Name     string    `json:"event"`
 	At       time.Time `json:"at"`
@@ -19,9 +19,9 @@ type statusMessage struct {
 	Door     string    `json:"doorState,omitempty"`
 }
 
-// sendTelemetry sends a status message every telemetrySeconds until ctx ends. It
-// does not queue a message that cannot be sent: the status would be outdated by the
-// time the hub is back.
+// sendTelemetry sends a status message every telemetrySeconds until ctx ends. It does
+// not repeat a message that could not be sent, because the old status would be wrong by
+// then.
 func (a *Agent) sendTelemetry(ctx context.Context, link Link) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -12,28 +12,28 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The bounds of the delay before the agent retries a request that the hub could not
-// serve. It retries on the same link: closing the link would also stop the door's
-// methods.
+// The minimum and maximum delay before the agent repeats a request that the hub refused
+// for a temporary reason. The agent keeps the connection, because a new connection
+// would interrupt the door's methods.
 const (
 	minRetryDelay = 5 * time.Second
 	maxRetryDelay = 5 * time.Minute
 )
 
-// twinSync is one link's copy of the twin.
+// twinSync holds the agent's copy of the twin for one connection.
 type twinSync struct {
 	*Agent
 	link     Link
-	fetched  bool          // desired and reported are up to date
+	fetched  bool          // whether desired and reported are up to date
 	desired  iothub.Object // desired properties, with all patches received so far
-	reported iothub.Object // reported properties, as the hub has them
+	reported iothub.Object // reported properties that the hub has
 
 	failures int              // number of consecutive temporary refusals by the hub
-	retry    <-chan time.Time // delivers when to ask the hub again; nil if it need not wait
+	retry    <-chan time.Time // fires when the next request is due; nil if no retry is planned
 }
 
-// syncTwin reads the twin, applies the desired properties and keeps the reported ones
-// true until ctx ends. The end of ctx is no error.
+// syncTwin reads the twin, applies the desired properties and keeps the reported
+// properties up to date until ctx ends. It returns nil when ctx ends.
 func (a *Agent) syncTwin(ctx context.Context, link Link) error {
 	t := &twinSync{Agent: a, link: link}
 	err := t.run(ctx)
@@ -66,8 +66,8 @@ func (t *twinSync) run(ctx context.Context) error {
 	}
 }
 
-// sync reads the twin if it is not up to date and reports the differences. If the
-// hub refuses temporarily, sync schedules a retry.
+// sync reads the twin if the agent's copy is outdated, and reports the properties that
+// differ. If the hub refuses for a temporary reason, sync schedules a retry.
 func (t *twinSync) sync(ctx context.Context) error {
 	err := t.fetch(ctx)
 	if err == nil {
@@ -86,7 +86,7 @@ func (t *twinSync) sync(ctx context.Context) error {
 	return nil
 }
 
-// fetch reads the whole twin, unless the patches received so far kept it up to date.
+// fetch reads the whole twin if the agent's copy is outdated.
 func (t *twinSync) fetch(ctx context.Context) error {
 	if t.fetched {
 		return nil
@@ -102,16 +102,16 @@ func (t *twinSync) fetch(ctx context.Context) error {
 	return t.apply(ctx)
 }
 
-// onDesired merges a change of the desired properties, and all changes that have
-// arrived behind it, and then applies them. If a version is missing, onDesired only
-// marks the twin as outdated, so that sync reads it again.
+// onDesired applies a change of the desired properties together with all further
+// changes that are already queued. If a version is missing in between, onDesired only
+// marks the agent's copy of the twin as outdated. sync then reads the whole twin.
 func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
 	for {
 		version := change.Version()
 		switch have := t.desired.Version(); {
 		case version == have+1:
 			t.desired = t.desired.Merge(change)
-		case version > have+1: // a change was lost
+		case version > have+1: // at least one change was lost
 			t.fetched = false
 		}
 
@@ -128,9 +128,8 @@ func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
 	}
 }
 
-// apply puts the desired properties in force. If that changed an accepted value,
-// apply waits until it is on disk, so that an acknowledged value is in force after a
-// restart too.
+// apply applies the desired properties. If an accepted value has changed, apply waits
+// until the value is on disk. An acknowledged value thus survives a restart.
 func (t *twinSync) apply(ctx context.Context) error {
 	previous := t.state.Get().Accepted
 	result := t.applyDesired(t.desired)
@@ -151,7 +150,7 @@ func (t *twinSync) apply(ctx context.Context) error {
 	}
 }
 
-// report sends the smallest patch that makes the reported properties true.
+// report sends the smallest patch that updates the hub's reported properties.
 func (t *twinSync) report(ctx context.Context) error {
 	change := difference(t.reported, t.Agent.reported())
 	if len(change) == 0 {
@@ -164,16 +163,17 @@ func (t *twinSync) report(ctx context.Context) error {
 		return nil
 	}
 	if refusal, ok := errors.AsType[*iothub.Error](err); ok && !isTemporary(refusal) {
-		// The hub would refuse the same patch again; the next change makes another patch.
+		// Do not retry: the hub would refuse the same patch again. The next change
+		// makes a different patch.
 		t.config.Log.Error("the hub refused the reported properties", zap.Error(refusal))
 		return nil
 	}
 	return fmt.Errorf("report properties: %w", err)
 }
 
-// retryDelay returns the delay before a retry after the given number of earlier
-// consecutive failures. It grows exponentially. Half of it is random, so that a fleet
-// of devices does not retry at the same moment.
+// retryDelay returns the delay before the next retry, after the given number of earlier
+// failures. The delay grows exponentially. Half of it is random, so that many devices
+// do not retry at the same moment.
 func (a *Agent) retryDelay(failures int) time.Duration {
 	delay := min(minRetryDelay<<min(failures, 10), maxRetryDelay)
 	return delay/2 + time.Duration(a.config.random()*float64(delay/2))

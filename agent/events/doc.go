@@ -1,16 +1,16 @@
-// Package events keeps the door's events that the hub does not have yet, in memory and
-// in one file.
+// Package events stores the events of a door until the hub has received them. It keeps
+// them in memory and in one file.
 //
-// Use [Open] to read the file of the previous process, [Log.Add] to record events, and
-// [Log.Next] with [Log.Sent] to send them.
+// Use [Open] to read the events file, [Log.Add] to add events, and [Log.Next] with
+// [Log.Sent] to send them.
 //
 // Guarantees:
-//   - Add returns at once. It calls its function when the events have been synced to
-//     disk, so no event is lost afterwards.
-//   - Commands and alarms have a queue of their own. A contact that chatters fills the
-//     queue of routine events and displaces no command.
-//   - Each queue is bounded in number and in bytes. A full queue drops refused commands
-//     first, then its oldest events, and counts what it drops.
-//   - A disk that is full, broken or hangs never stops the door. Events stay in memory,
-//     within the same bounds, and the log writes them as soon as the disk works again.
+//   - Add does not wait for the disk. It calls its callback when the events have been
+//     synced to disk. A power cut after that loses no event.
+//   - Commands and alarms have a queue of their own. A faulty sensor contact can fill
+//     the queue of routine events, but never displaces a command.
+//   - Each queue has a maximum number of events and of bytes. A full queue drops
+//     refused commands first, then its oldest events, and counts the dropped events.
+//   - A full, broken or hanging disk never stops the door. Events stay in memory,
+//     within the same limits, and the log writes them as soon as the disk works again.
 package events

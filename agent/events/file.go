@@ -9,27 +9,28 @@ import (
 	"path/filepath"
 )
 
-// The file is a log of JSON lines: one header, followed by events and marks in the
-// order in which they happened. The agent appends to it and rewrites it from time to
-// time, without the events that the hub already has. A line that a power cut tore or
-// that is garbled loses its own event and no other.
+// The events file has one JSON object per line: a header, then events and marks in the
+// order in which they happened. (A mark says that an event was sent or dropped.) The
+// agent appends lines and sometimes rewrites the file without the events that the hub
+// has. An unreadable line, for example after a power cut, costs only its own event.
 
-// fileVersion is raised when the file's format changes in a way that an older agent
-// would misread. Version 1 had one queue; this agent still reads it.
+// fileVersion is the version of the file's format. It increases with each change that
+// an older agent would misread. Version 1 had only one queue; this agent still reads
+// it.
 const fileVersion = 2
 
 const fileName = "events.jsonl"
 
-// content is the content of the file.
+// content is the decoded content of the events file.
 type content struct {
-	store     string // name of the store, a part of each message id; never used again
+	store     string // unique name of the store, which is part of each message id
 	next      uint64 // sequence number of the next event
 	dropped   Dropped
 	important queue
 	routine   queue
 }
 
-// Dropped counts the events ever dropped because a queue was full.
+// Dropped counts the events that were dropped because a queue was full.
 type Dropped struct {
 	Important int64 `json:"droppedImportant,omitempty"`
 	Routine   int64 `json:"droppedRoutine,omitempty"`
@@ -41,17 +42,20 @@ type header struct {
 	Store   string `json:"store"`
 	Next    uint64 `json:"next"`
 	Dropped
-	// DroppedV1 counts the events dropped from the one queue of version 1.
+	// DroppedV1 counts the dropped events in a file of version 1, which had only one
+	// queue.
 	DroppedV1 int64 `json:"dropped,omitempty"`
 }
 
-// mark tells what became of events in earlier lines.
+// mark is a line that changes events in earlier lines: they were sent, dropped or
+// repeated.
 type mark struct {
 	Through uint64 `json:"through,omitempty"` // all events up to this one are finished
 	Drop    uint64 `json:"drop,omitempty"`    // this event was dropped
 	Dropped
 	DroppedV1 int64 `json:"dropped,omitempty"`
-	// Again is the event that has happened again, and Count is its new count.
+	// Again is the sequence number of an event that was repeated. Count is the new
+	// number of equal events.
 	Again uint64 `json:"again,omitempty"`
 	Count int    `json:"count,omitempty"`
 }
@@ -63,7 +67,7 @@ func newContent(store string, limits Limits) content {
 	}
 }
 
-// queueOf returns the queue to which an event belongs.
+// queueOf returns the queue for an event.
 func (c *content) queueOf(e Event) *queue {
 	if e.isRoutine() {
 		return &c.routine
@@ -80,7 +84,7 @@ func (c *content) countDrop(q *queue) {
 	}
 }
 
-// oldest returns the queue that has the oldest event, or nil.
+// oldest returns the queue that has the oldest event, or nil if both queues are empty.
 func (c *content) oldest() *queue {
 	important, routine := c.important.events, c.routine.events
 	switch {
@@ -95,14 +99,14 @@ func (c *content) oldest() *queue {
 // all returns the queued events of both queues, oldest first.
 func (c content) all() []Event {
 	var all []Event
-	for q := c.oldest(); q != nil; q = c.oldest() { // c is a copy
+	for q := c.oldest(); q != nil; q = c.oldest() { // changes c, which is a copy
 		all = append(all, q.events[0].Event)
 		q.events = q.events[1:]
 	}
 	return all
 }
 
-// text encodes the content as a new file: its header and the queued events.
+// text encodes the content as a new events file: the header and the queued events.
 func (c content) text() []byte {
 	text := jsonLine(header{Version: fileVersion, Store: c.store, Next: c.next, Dropped: c.dropped})
 	for _, e := range c.all() {
@@ -111,7 +115,7 @@ func (c content) text() []byte {
 	return text
 }
 
-// parse decodes the text of a file. bad counts the lines that it could not read.
+// parse decodes the text of an events file. bad is the number of unreadable lines.
 func parse(text []byte, limits Limits) (c content, bad int, err error) {
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	var h header
@@ -138,13 +142,13 @@ func parse(text []byte, limits Limits) (c content, bad int, err error) {
 	return c, bad, nil
 }
 
-// parser adds lines to a content.
+// parser adds the lines of an events file to its content.
 type parser struct {
 	*content
-	last uint64 // sequence number of the last event; those that follow have larger ones
+	last uint64 // sequence number of the last event; later events must have larger numbers
 }
 
-// line adds one line. It reports whether the line was readable.
+// line adds one line of the file. It reports whether the line was readable.
 func (p *parser) line(line []byte) bool {
 	var e Event
 	if json.Unmarshal(line, &e) != nil {
@@ -155,7 +159,7 @@ func (p *parser) line(line []byte) bool {
 	}
 
 	var m mark
-	var sighting struct{ Bolt, Door string } // version 1; the lock's record has replaced it
+	var sighting struct{ Bolt, Door string } // from version 1; the agent's state has replaced it
 	if json.Unmarshal(line, &m) != nil || json.Unmarshal(line, &sighting) != nil {
 		return false
 	}
@@ -201,20 +205,22 @@ func (p *parser) mark(m mark) bool {
 func jsonLine(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("encode a line of the events file: %v", err)) // cannot happen: lines hold plain values only
+		panic(fmt.Sprintf("encode a line of the events file: %v", err)) // cannot happen: all values can be encoded
 	}
 	return append(text, '\n')
 }
 
-// File is the content of an events file, for programs that examine a state directory.
+// File is the decoded content of an events file, for programs that examine a state
+// directory.
 type File struct {
 	Events     []Event // the events that the hub does not have yet, oldest first
 	Next       uint64  // sequence number of the next event
 	Dropped    Dropped
-	Unreadable int // number of lines that could not be read
+	Unreadable int // number of unreadable lines
 }
 
-// Read reads the events file in a state directory. The agent may be running meanwhile.
+// Read reads the events file in a state directory. It is safe to call while the agent
+// is running.
 func Read(dir string) (File, error) {
 	text, err := os.ReadFile(filepath.Join(dir, fileName))
 	if err != nil {

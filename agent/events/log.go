@@ -14,33 +14,36 @@ import (
 	"github.com/latchd/latchd/transport/durable"
 )
 
-// Log holds the events that the hub does not have yet, in memory and in a file. It is
+// Log stores the events that the hub does not have yet, in memory and in a file. It is
 // safe for concurrent use. Only Close waits for the disk.
 type Log struct {
-	path    string // the file; empty keeps the events in memory only
-	maxFile int    // size at which the file is rewritten
+	path    string // path of the file; if empty, events are in memory only
+	maxFile int    // file size, in bytes, at which the log rewrites the file
 	log     *zap.Logger
-	added   chan struct{} // signals the sender that an event may be queued
+	added   chan struct{} // signals the sender that new events may be queued
 	wake    chan struct{} // signals the writer that lines are pending
 	ended   chan struct{} // closed when the writer has ended
 	waiters durable.Waiters
 
 	mu      sync.Mutex
 	content content
-	// handed is the last event that was handed to the sender or is of the previous
-	// process. The hub may have it already, so it must not change any more.
+	// handed is the sequence number of the newest event that must not change any more.
+	// Next has returned it, or the previous process queued it, so the hub may already
+	// have it.
 	handed  uint64
 	lines   []byte // lines to append to the file
-	urgent  bool   // lines hold events, which must be synced; marks need not be
-	rewrite bool   // replace the whole file instead of appending
+	urgent  bool   // whether lines must be synced to disk: they hold events, not only marks
+	rewrite bool   // whether the next write replaces the whole file
 	errors  int64
 	closed  bool
 }
 
-// Open reads the events file in dir, which must exist, and keeps events in it. If dir
-// is empty, events are in memory only. Open never fails, because a door needs its agent
-// even without a disk: it sets an unusable file aside with a warning, and writes later
-// if the disk cannot be written now.
+// Open reads the events file in dir and returns a log that writes it. The directory
+// must exist. If dir is empty, events are in memory only.
+//
+// Open never fails, because the agent must control its door even with a broken disk. It
+// renames an unusable file and logs a warning. If it cannot write to the disk, the log
+// retries later.
 func Open(dir string, limits Limits, log *zap.Logger) *Log {
 	l := newLog(dir, limits, log)
 	if dir == "" {
@@ -56,7 +59,7 @@ func Open(dir string, limits Limits, log *zap.Logger) *Log {
 	l.handed = l.content.next - 1
 
 	signal(l.added)
-	signal(l.wake) // the writer begins with writing a new file
+	signal(l.wake) // makes writeLoop start with a new file
 	go l.writeLoop()
 	return l
 }
@@ -73,7 +76,7 @@ func newLog(dir string, limits Limits, log *zap.Logger) *Log {
 	return l
 }
 
-// read loads the file.
+// read reads the events file.
 func (l *Log) read(limits Limits) error {
 	text, err := os.ReadFile(l.path)
 	if err != nil {
@@ -92,7 +95,7 @@ func (l *Log) read(limits Limits) error {
 	return nil
 }
 
-// setAside renames an unusable file, so that it can be examined later.
+// setAside renames an unusable events file, so that somebody can examine it later.
 func (l *Log) setAside(reason error) {
 	aside, err := durable.SetAside(l.path)
 	if err != nil {
@@ -103,13 +106,13 @@ func (l *Log) setAside(reason error) {
 		zap.String("file", l.path), zap.String("renamed_to", aside), zap.Error(reason))
 }
 
-// errClosed is the error of events that come after Close.
+// errClosed refuses events after Close.
 var errClosed = errors.New("the log of events is closed")
 
 // Add queues events and sets their sequence numbers. It calls done, possibly from
-// another goroutine, when these events and all earlier ones are on disk, or with the
-// error that prevented it. Functions are called in the order of the calls of Add. Add
-// without events only calls done in its turn.
+// another goroutine, when these and all earlier events are on disk, or with the error
+// of the write. The log calls these callbacks in the order of the calls of Add. If
+// events is empty, Add only calls done after all earlier callbacks.
 func (l *Log) Add(events []Event, done func(error)) {
 	l.mu.Lock()
 	for _, e := range events {
@@ -133,8 +136,8 @@ func (l *Log) Add(events []Event, done func(error)) {
 	l.waiters.Trim()
 }
 
-// add queues one event, or counts it in the event that it repeats. The caller holds
-// l.mu.
+// add queues one event. If the event repeats the last queued event, add only increases
+// the count of that event. The caller must hold l.mu.
 func (l *Log) add(e Event) {
 	q := l.content.queueOf(e)
 	defer signal(l.added)
@@ -152,7 +155,8 @@ func (l *Log) add(e Event) {
 	l.trim(q)
 }
 
-// trim drops events from a queue until it is within its bounds. The caller holds l.mu.
+// trim drops events from a queue until the queue is within its limits. The caller must
+// hold l.mu.
 func (l *Log) trim(q *queue) {
 	for q.isOverfull() {
 		seq := q.drop()
@@ -161,9 +165,9 @@ func (l *Log) trim(q *queue) {
 	}
 }
 
-// append gives a line to the writer, which the caller must wake, and returns the line.
-// If the disk is so slow that many lines wait, the writer will replace the whole file
-// instead. The caller holds l.mu.
+// append encodes v as a line for the file and returns the line. The caller must hold
+// l.mu and wake the writer. If the disk is slow and many lines are waiting, append
+// discards the lines, and the writer replaces the whole file instead.
 func (l *Log) append(v any, urgent bool) []byte {
 	line := jsonLine(v)
 	if l.path == "" || l.closed {
@@ -180,20 +184,19 @@ func (l *Log) append(v any, urgent bool) []byte {
 	return line
 }
 
-// Added returns a channel that has a value when events may have been queued since the
-// last value was received.
+// Added returns a channel that receives a value when new events may have been queued.
 func (l *Log) Added() <-chan struct{} { return l.added }
 
-// Store returns the name of the log's store. Together with an event's sequence number
-// it names an event in the whole world.
+// Store returns the unique name of the log's store. The name and an event's sequence
+// number together identify the event among all devices.
 func (l *Log) Store() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.content.store
 }
 
-// Next returns the event to send next: the oldest of both queues. ok is false if no
-// event is queued.
+// Next returns the oldest queued event, which must be sent next. ok is false if both
+// queues are empty.
 func (l *Log) Next() (e Event, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -207,14 +210,14 @@ func (l *Log) Next() (e Event, ok bool) {
 	return e, true
 }
 
-// Sent removes an event that the hub has acknowledged. If the process ends before the
-// removal is on disk, the next process sends the event again.
+// Sent removes an event that the hub has acknowledged. If the agent ends before the
+// removal is on disk, the next process of the agent sends the event again.
 func (l *Log) Sent(e Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := l.content.oldest()
 	if q == nil || q.events[0].Seq > e.Seq {
-		return // the event was dropped while it was being sent
+		return // the queue has dropped the event while it was being sent
 	}
 
 	l.content.important.removeThrough(e.Seq)
@@ -225,11 +228,11 @@ func (l *Log) Sent(e Event) {
 	}
 }
 
-// Counts describes a log in numbers.
+// Counts holds the counters of a log.
 type Counts struct {
 	Waiting int // events that the hub does not have yet
 	Dropped Dropped
-	Errors  int64 // writes to the disk that have failed
+	Errors  int64 // failed writes to the disk
 }
 
 // Counts returns the log's counters.
@@ -240,7 +243,7 @@ func (l *Log) Counts() Counts {
 	return Counts{Waiting: waiting, Dropped: l.content.dropped, Errors: l.errors}
 }
 
-// Close writes what is pending and ends the writer.
+// Close writes pending lines and stops the log's goroutine.
 func (l *Log) Close() {
 	l.mu.Lock()
 	if !l.closed && l.path != "" {
@@ -251,8 +254,8 @@ func (l *Log) Close() {
 	<-l.ended
 }
 
-// signal wakes the reader of a channel that holds one value. If a value is already
-// waiting, signal does nothing.
+// signal puts a value into a channel of capacity 1, to wake its reader. If the channel
+// is full, signal does nothing.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

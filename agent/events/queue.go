@@ -2,26 +2,27 @@ package events
 
 import "slices"
 
-// Limit bounds a queue.
+// Limit is the maximum size of a queue.
 type Limit struct {
 	Events int
-	Bytes  int // of the events' JSON form
+	Bytes  int // maximum size of the events in JSON, in bytes
 }
 
-// Limits bounds the queues of a log.
+// Limits are the maximum sizes of a log's two queues.
 type Limits struct {
-	Important Limit // commands and alarms
-	Routine   Limit // the bolt and the door move as they should
+	Important Limit // for commands and alarms
+	Routine   Limit // for normal motions of the bolt and the door
 }
 
-// DefaultLimits are the bounds of a door's log. A door that is used 200 times a day and
-// loses its hub keeps the events of two days or more.
+// DefaultLimits are the limits of a door's log. If a door that is used 200 times a day
+// loses its hub, its log keeps the events of at least two days.
 var DefaultLimits = Limits{
 	Important: Limit{Events: 1000, Bytes: 256 << 10},
 	Routine:   Limit{Events: 1000, Bytes: 128 << 10},
 }
 
-// maxFile is the size of the file at which it is rewritten without finished events.
+// maxFile returns the file size, in bytes, at which the log rewrites the file without
+// the events that the hub has.
 func (l Limits) maxFile() int { return 1024 + 4*(l.Important.Bytes+l.Routine.Bytes) }
 
 // queue is a bounded list of events, oldest first.
@@ -31,7 +32,7 @@ type queue struct {
 	bytes  int
 }
 
-// sized is an event with the size of its JSON form.
+// sized is an event together with the size of its JSON form, in bytes.
 type sized struct {
 	Event
 	size int
@@ -46,8 +47,8 @@ func (q *queue) isOverfull() bool {
 	return len(q.events) > 0 && (len(q.events) > q.limit.Events || q.bytes > q.limit.Bytes)
 }
 
-// drop removes the oldest refused command or, if there is none, the oldest event. It
-// returns the sequence number of the event that it removed.
+// drop removes the oldest refused command. If the queue has no refused command, drop
+// removes the oldest event. It returns the sequence number of the removed event.
 func (q *queue) drop() (seq uint64) {
 	i := max(0, slices.IndexFunc(q.events, func(e sized) bool { return e.isRefusal() }))
 	seq = q.events[i].Seq
@@ -55,12 +56,12 @@ func (q *queue) drop() (seq uint64) {
 	return seq
 }
 
-// find returns the place of an event in the queue, or -1.
+// find returns the index of the event with sequence number seq, or -1.
 func (q *queue) find(seq uint64) int {
 	return slices.IndexFunc(q.events, func(e sized) bool { return e.Seq == seq })
 }
 
-// remove removes an event, if the queue has it.
+// remove removes the event with sequence number seq, if the queue has it.
 func (q *queue) remove(seq uint64) {
 	switch i := q.find(seq); {
 	case i == 0:
@@ -72,7 +73,7 @@ func (q *queue) remove(seq uint64) {
 	}
 }
 
-// removeThrough removes all events up to a sequence number.
+// removeThrough removes all events with sequence numbers up to seq.
 func (q *queue) removeThrough(seq uint64) {
 	for len(q.events) > 0 && q.events[0].Seq <= seq {
 		q.bytes -= q.events[0].size
@@ -80,7 +81,7 @@ func (q *queue) removeThrough(seq uint64) {
 	}
 }
 
-// last returns the newest event, or nil.
+// last returns the newest event, or nil if the queue is empty.
 func (q *queue) last() *sized {
 	if len(q.events) == 0 {
 		return nil

@@ -9,11 +9,11 @@ import (
 	"github.com/latchd/latchd/transport/durable"
 )
 
-// writeRetry is the delay before a failed write is tried again, if no event comes
-// earlier.
+// writeRetry is the delay before the log retries a failed write. A new event causes a
+// retry earlier.
 const writeRetry = 10 * time.Second
 
-// file is the open events file.
+// file is the events file, opened for appending.
 type file struct {
 	*os.File
 	size int
@@ -52,9 +52,9 @@ func (l *Log) writeLoop() {
 	}
 }
 
-// write appends the pending lines to the file, and syncs it if events are among them.
-// If the file has grown beyond its bound or the previous write failed, write replaces
-// the whole file. Afterwards it calls the functions that wait for the lines.
+// write appends the pending lines to the file, and syncs the file if the lines hold
+// events. If the file has become too large or the previous write failed, write replaces
+// the whole file. It then calls the callbacks of the events that it has written.
 func (l *Log) write(f *file) error {
 	l.mu.Lock()
 	lines, urgent := l.lines, l.urgent
@@ -101,8 +101,8 @@ func (f *file) append(lines []byte, sync bool) error {
 	return f.Sync()
 }
 
-// replace writes text as the new content of the file at path, and opens it for
-// appending.
+// replace replaces the file at path by a new file with the content text, and opens the
+// new file for appending.
 func (f *file) replace(path string, text []byte) error {
 	if f.File != nil {
 		f.Close()
