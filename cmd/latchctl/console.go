@@ -37,9 +37,9 @@ func newConsole(a *app, run func(context.Context, *consoleOptions) error) *cobra
 		Use:   "console",
 		Short: "Serve a web page that shows, locks and unlocks doors",
 		Long: "The console listens on a loopback address until you press Ctrl-C. Open the printed\n" +
-			"address in a browser on this computer; it works once, in one browser. While the\n" +
-			"page is visible, the console sends at most ten queries per minute to the hub.\n" +
-			"Jobs that the page has started continue when the console ends.",
+			"address in a browser on this computer. The address works once, in one browser.\n" +
+			"While the page is visible, the console sends at most ten queries per minute to the\n" +
+			"hub. Jobs that the page has started continue when the console ends.",
 		Example: "  latchctl console\n  latchctl console --listen 127.0.0.1:0 --hub north",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -78,7 +78,7 @@ func runConsole(ctx context.Context, o *consoleOptions) error {
 	if err != nil {
 		return err
 	}
-	o.app.note("open this address in a browser on this computer; it works once. Press Ctrl-C to end the console")
+	o.app.note("open this address in a browser on this computer; the address works once. Press Ctrl-C to end the console")
 
 	return server.Serve(ctx)
 }

@@ -31,7 +31,7 @@ func newDeviceCreate(a *app, run func(context.Context, *deviceCreateOptions) err
 		},
 	}
 
-	cmd.Flags().BoolVar(&o.disabled, "disabled", false, "do not let the device connect yet")
+	cmd.Flags().BoolVar(&o.disabled, "disabled", false, "create the device disabled, so that it cannot connect yet")
 
 	return cmd
 }

@@ -147,7 +147,7 @@ func checkDNS(ctx context.Context, client *rest.Client) finding {
 	}
 	host, _, _ := net.SplitHostPort(client.Address())
 	if _, err := netip.ParseAddr(host); err == nil {
-		return finding{Check: "dns", OK: true, Text: host + " is an address"}
+		return finding{Check: "dns", OK: true, Text: host + " is an IP address"}
 	}
 
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
@@ -195,7 +195,7 @@ func clockFinding(ahead time.Duration) finding {
 		f.Text = fmt.Sprintf("this computer is %s %s the hub", ui.Duration(ahead.Abs().Round(time.Second)), direction)
 	}
 	if !f.OK {
-		f.Remedy = "set this computer's clock, or the hub refuses its tokens"
+		f.Remedy = "set this computer's clock; otherwise the hub refuses the login"
 	}
 
 	return f

@@ -112,7 +112,7 @@ func (a *app) refusalHint(e *iothub.Error) string {
 	case e.Status == 429 && e.Code != iothub.CodeTooManyJobs:
 		return "; the hub is busy, try again later"
 	case e.Status == 412:
-		return "; it changed after you read it: look at it again, then repeat the command"
+		return "; somebody changed the device after you read its etag: read it again, then repeat the command"
 	}
 
 	return ""

@@ -75,7 +75,7 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 		return err
 	}
 	if old.Missing > 0 {
-		o.app.note("the hub has no result for %s of the job and does not name them; they are left out", plural(old.Missing, "device"))
+		o.app.note("left out: %s of the job, for which the hub has neither a result nor an id", plural(old.Missing, "device"))
 	}
 
 	devices, err := o.failedDevices(ctx, client, old)
@@ -157,7 +157,7 @@ func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job io
 		return err
 	}
 	if failure != nil {
-		o.app.note("the retry ends here; %s had no result", plural(len(devices)-report.Total(), "device"))
+		o.app.note("the retry stopped early; %s had no result", plural(len(devices)-report.Total(), "device"))
 		return failure
 	}
 
@@ -196,7 +196,7 @@ func (o *jobRetryOptions) runJobs(ctx context.Context, client *rest.Client, job 
 
 		if report.Job.Status != iothub.JobCompleted {
 			if left := len(devices) - all.Total(); left > 0 {
-				o.app.note("the retry ends here; not called: %s", plural(left, "device"))
+				o.app.note("the retry stopped early; not called: %s", plural(left, "device"))
 			}
 			break
 		}

@@ -55,11 +55,11 @@ func newLockdown(a *app, run func(context.Context, *lockdownOptions) error, on b
 }
 
 // lockdownHelp is the long help of lockdown on and lockdown off.
-const lockdownHelp = "A job sets the desired property lockdown, so that a door that is offline now follows\n" +
-	"when it connects. latchctl then waits up to --timeout for the doors to acknowledge.\n" +
-	"An open door is pending: it locks when somebody closes it. People can always leave:\n" +
-	"the exit input works, and the door locks behind them. A door where people could be\n" +
-	"trapped refuses lockdown.\n" +
+const lockdownHelp = "A job changes the desired property lockdown of the doors. A door that is offline\n" +
+	"follows when it connects. latchctl waits up to --timeout for the other doors to\n" +
+	"acknowledge. An open door is pending: it locks when somebody closes it. People can\n" +
+	"always leave: the exit input works, and the door locks behind them. A door that\n" +
+	"could trap people refuses lockdown.\n" +
 	"Exit status: 0 if every door has acknowledged or is pending, 3 if a door refused, 5\n" +
 	"if a connected door did not acknowledge in time."
 
@@ -95,7 +95,7 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 
 	report, err = o.awaitAcknowledgements(ctx, client, report)
 	if err != nil {
-		o.app.note("the job has set lockdown; the acknowledgements could not be read")
+		o.app.note("the job has changed the twins, but latchctl could not read the doors' acknowledgements")
 		return err
 	}
 	if err := o.app.showReport(report, false); err != nil {

@@ -36,9 +36,9 @@ func newRolloutAbort(a *app, run func(context.Context, *rolloutAbortOptions) err
 	cmd := &cobra.Command{
 		Use:   "abort ID",
 		Short: "Stop a rollout, so that it creates no further job",
-		Long: "The latchctl process that runs the rollout ends at once, with exit status 4. A\n" +
-			"started job runs to completion, because a hub cannot cancel it. You can continue\n" +
-			"the rollout with 'latchctl rollout resume'.",
+		Long: "The latchctl process that runs the rollout ends at once, with exit status 4. A job\n" +
+			"that has started runs to completion, because a hub cannot cancel it. To continue\n" +
+			"the rollout later, run 'latchctl rollout resume'.",
 		Example: `  latchctl rollout abort lockDoor-20261123-114500-4f3a9c01 --reason "fire drill"`,
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -56,7 +56,7 @@ func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.Ru
 // on the hub.
 func checkSameJob(existing, want iothub.Job) error {
 	if existing.Type != want.Type || existing.QueryCondition != want.QueryCondition {
-		return fmt.Errorf("the hub has a job %s that does not belong to the rollout: somebody else used its id; start a new rollout", want.JobID)
+		return fmt.Errorf("the hub already has another job with the id %s, which this rollout needs; start a new rollout", want.JobID)
 	}
 
 	return nil

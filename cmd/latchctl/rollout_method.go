@@ -44,13 +44,13 @@ func newRolloutMethod(a *app, run func(context.Context, *rolloutMethodOptions) e
 }
 
 // rolloutHelp is the long help of the commands that start a rollout.
-const rolloutHelp = "The devices are fixed when the rollout starts. They are called in the order of their\n" +
-	"ids. A wave is one job, or several jobs one after the other if the ids are too long\n" +
-	"for one condition. A wave ends when each of its devices has a result. If more than\n" +
-	"--abort-above of the devices failed, latchctl aborts the rollout: it creates no\n" +
-	"further job. A pending device counts as failed, because nobody knows yet whether it\n" +
-	"succeeds: a lock that waits for an open door is pending. After Ctrl-C or a crash,\n" +
-	"continue with 'latchctl rollout resume'.\n" +
+const rolloutHelp = "A rollout calls devices in waves (groups of devices), in the order of their ids. The\n" +
+	"devices are fixed when the rollout starts. A wave is one job. If its ids are too long\n" +
+	"for one condition, it is several jobs, one after the other. A wave ends when each of\n" +
+	"its devices has a result. If more than --abort-above of the devices failed, latchctl\n" +
+	"aborts the rollout: it creates no further job. A pending device, such as a lock that\n" +
+	"waits for an open door, counts as failed, because it may not succeed. After Ctrl-C\n" +
+	"or a crash, continue with 'latchctl rollout resume'.\n" +
 	"Exit status: 0 if all devices succeeded, 3 if some failed, 4 if the rollout was\n" +
 	"aborted, 5 if it did not end within --wait."
 

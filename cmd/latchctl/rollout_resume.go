@@ -28,10 +28,9 @@ func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) e
 	cmd := &cobra.Command{
 		Use:   "resume ID",
 		Short: "Continue a rollout where it ended",
-		Long: "If the rollout was interrupted, killed or stopped, latchctl continues where it was.\n" +
-			"It watches a job that already started and does not repeat it. If the rollout was\n" +
-			"aborted, or ended with failed devices, latchctl first calls the failed devices\n" +
-			"again, wave by wave.",
+		Long: "A rollout that was interrupted, killed or stopped continues where it was: latchctl\n" +
+			"watches a started job and does not repeat it. A rollout that was aborted, or that\n" +
+			"ended with failed devices, first calls the failed devices again, wave by wave.",
 		Example: "  latchctl rollout resume lockDoor-20261123-114500-4f3a9c01\n" +
 			"  latchctl rollout resume lockDoor-20261123-114500-4f3a9c01 --abort-above 10%",
 		Args: exactArgs("ID"),

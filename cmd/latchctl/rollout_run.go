@@ -79,13 +79,13 @@ func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollou
 // noteResumable tells the user how to continue a rollout that has not ended.
 func (a *app) noteResumable(r rollout.Rollout) {
 	a.noteRunningJob(r)
-	a.note("to continue the rollout where it is, run: latchctl rollout resume %s", r.ID)
+	a.note("to continue the rollout, run: latchctl rollout resume %s", r.ID)
 }
 
 // noteRunningJob tells the user if a job of the rollout may still be running.
 func (a *app) noteRunningJob(r rollout.Rollout) {
 	if job := r.RunningJob(); job != "" {
-		a.note("job %s may be running; it runs to completion", job)
+		a.note("job %s may still be running; it runs to completion", job)
 	}
 }
 

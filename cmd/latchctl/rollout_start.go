@@ -37,7 +37,7 @@ func (p *rolloutPlan) addPlanFlags(cmd *cobra.Command) {
 	p.maxExecution = 3600
 
 	flags := cmd.Flags()
-	flags.StringVar(&p.waves, "waves", "1,10%,100%", "call this many devices in total by the end of each wave: `SIZES` as numbers or percentages")
+	flags.StringVar(&p.waves, "waves", "1,10%,100%", "call the devices in waves of these `SIZES`: numbers or percentages of devices, each including the earlier waves")
 	flags.Var(&p.soak, "soak", "wait this long after each wave, but after the last only with --require")
 	flags.Var(&p.abortAbove, "abort-above", "abort if more than this percentage of a wave's devices fails")
 	flags.IntVar(&p.minDevices, "min-devices", 1, "judge a wave of fewer than `N` devices together with the next wave")

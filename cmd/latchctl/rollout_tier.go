@@ -65,7 +65,7 @@ func (t *tierFlags) estimate(r rollout.Rollout) string {
 		if soak == 0 {
 			return "give --tier to estimate the duration"
 		}
-		return "it takes " + ui.Duration(soak) + " and the time of the calls; give --tier to estimate that"
+		return "it takes " + ui.Duration(soak) + " of soak time and the time for the calls; give --tier to estimate the calls"
 	}
 
 	rate := int(t.limits.JobDevices.PerSecond(t.units))

@@ -44,7 +44,7 @@ func (s *scheduling) addStartFlag(cmd *cobra.Command) {
 func (s *scheduling) addRunFlags(cmd *cobra.Command) {
 	s.maxExecution = 3600
 	cmd.Flags().Var(&s.maxExecution, "max-execution", "let the hub end the job after this time")
-	cmd.Flags().Var(&s.wait, "wait", "exit with status 5 if the hub has not accepted and ended the job within this time; a started job continues")
+	cmd.Flags().Var(&s.wait, "wait", "stop waiting for the job's end after this time, with exit status 5; a started job continues")
 }
 
 // check validates all flags and parses --start. It sends no request.

@@ -229,7 +229,7 @@ func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
 	if !strings.Contains(out.String(), "100 devices: 0 succeeded, 100 failed") {
 		t.Errorf("told %.300q", out)
 	}
-	if text := errOut.String(); !strings.Contains(text, "the retry ends here; 1 device had no result") || !strings.Contains(text, "reached its limit on active jobs") {
+	if text := errOut.String(); !strings.Contains(text, "the retry stopped early; 1 device had no result") || !strings.Contains(text, "reached its limit on active jobs") {
 		t.Errorf("said %.800q", text)
 	}
 }

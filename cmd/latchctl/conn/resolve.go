@@ -139,7 +139,7 @@ func chooseSource(flags Flags, getenv func(string) string, config Config) (sourc
 	if configHub != "" {
 		hub, ok := config.Hubs[configHub]
 		if !ok {
-			return source{}, &UsageError{fmt.Sprintf("there is no hub %q in %s; its hubs: %s", configHub, configName(config), config.list())}
+			return source{}, &UsageError{fmt.Sprintf("the config file %s has no hub %q; its hubs: %s", configName(config), configHub, config.list())}
 		}
 		src = source{
 			name: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName,

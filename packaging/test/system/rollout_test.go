@@ -201,14 +201,14 @@ func TestRolloutInterrupted(t *testing.T) {
 		{"killed after the wave was called", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) { running.Kill() }},
 		{"interrupted", firstWave, func(t *testing.T, _ rollouts, running *harness.Process) {
 			running.Signal(syscall.SIGINT)
-			running.Expect(t, "latchctl: to continue the rollout where it is, run: latchctl rollout resume doors")
+			running.Expect(t, "latchctl: to continue the rollout, run: latchctl rollout resume doors")
 			if code := running.Wait(t); code != 1 {
 				t.Errorf("the interrupted latchctl ended with exit code %d, want 1", code)
 			}
 		}},
 		{"aborted", firstWave, func(t *testing.T, r rollouts, running *harness.Process) {
 			aborted := r.run(t, "abort", "doors", "--reason", "fire drill").Want(t, 0)
-			if !strings.Contains(aborted.Stdout, "rollout doors is stopped") || !strings.Contains(aborted.Stderr, "job doors-w1 may be running; it runs to completion") {
+			if !strings.Contains(aborted.Stdout, "rollout doors is stopped") || !strings.Contains(aborted.Stderr, "job doors-w1 may still be running; it runs to completion") {
 				t.Errorf("standard output:\n%s\nstandard error:\n%s", aborted.Stdout, aborted.Stderr)
 			}
 			running.Expect(t, "latchctl: stopped: fire drill")
