@@ -7,24 +7,24 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// Input names a simulated sensor.
+// Input names a simulated sensor or the simulated exit input.
 type Input string
 
-// The simulated sensors.
+// The simulated inputs.
 const (
 	BoltSensor Input = "bolt sensor"
 	DoorSensor Input = "door sensor"
 	ExitInput  Input = "exit input"
 )
 
-// Inputs lists all simulated sensors.
+// Inputs lists all simulated inputs.
 var Inputs = []Input{BoltSensor, DoorSensor, ExitInput}
 
-// ErrLocked is the error of OpenDoor if the bolt holds the door.
+// ErrLocked is the error of [Driver.OpenDoor] for a closed door whose bolt is locked.
 var ErrLocked = errors.New("the door is locked; unlock it first, or pry it open")
 
-// OpenDoor opens the door. A locked bolt holds a closed door: the error is then
-// ErrLocked, and the door stays closed.
+// OpenDoor opens the simulated door. If the door is closed and its bolt is locked,
+// OpenDoor returns ErrLocked and the door stays closed.
 func (d *Driver) OpenDoor() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -34,29 +34,29 @@ func (d *Driver) OpenDoor() error {
 	return d.moveDoor(true)
 }
 
-// PryDoor opens the door although its bolt may be locked, as a burglar does, or a handle
-// that withdraws the latch but not the bolt. The bolt does not move.
+// PryDoor opens the simulated door even if its bolt is locked, as a burglar does. The
+// bolt does not move. A handle on the inside can have the same effect.
 func (d *Driver) PryDoor() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.moveDoor(true)
 }
 
-// CloseDoor closes the door.
+// CloseDoor closes the simulated door.
 func (d *Driver) CloseDoor() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.moveDoor(false)
 }
 
-// PressExit makes the exit input active, until ReleaseExit.
+// PressExit presses the simulated exit button: the exit input becomes active.
 func (d *Driver) PressExit() error { return d.setExit(true) }
 
-// ReleaseExit makes the exit input idle.
+// ReleaseExit releases the simulated exit button: the exit input becomes idle.
 func (d *Driver) ReleaseExit() error { return d.setExit(false) }
 
-// SetReadable makes a sensor fail to read, or work again. A sensor that works again
-// reports its present state.
+// SetReadable makes a simulated sensor fail or work again. A sensor that works again
+// reports its current state.
 func (d *Driver) SetReadable(input Input, readable bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,7 +71,7 @@ func (d *Driver) SetReadable(input Input, readable bool) error {
 	return nil
 }
 
-// moveDoor opens or closes the door. The caller must hold d.mu.
+// moveDoor opens or closes the simulated door. The caller must hold d.mu.
 func (d *Driver) moveDoor(open bool) error {
 	if err := d.checkFitted(DoorSensor); err != nil {
 		return err
@@ -97,8 +97,7 @@ func (d *Driver) setExit(active bool) error {
 	return nil
 }
 
-// checkFitted returns an error if the configuration has no such sensor. Nobody would see
-// it change.
+// checkFitted returns an error if the simulated lock is configured without the input.
 func (d *Driver) checkFitted(input Input) error {
 	missing := input == DoorSensor && d.door == nil || input == ExitInput && d.exit == nil
 	if missing {
@@ -107,8 +106,8 @@ func (d *Driver) checkFitted(input Input) error {
 	return nil
 }
 
-// sense makes a sensor report its present state, if the sensor is fitted. The caller must
-// hold d.mu.
+// sense makes a sensor report its current state. It does nothing if the simulated lock
+// has no such sensor. The caller must hold d.mu.
 func (d *Driver) sense(input Input) {
 	switch {
 	case input == BoltSensor && d.config.Fault != DeadSensor:
@@ -131,8 +130,8 @@ func choose[T any](first bool, a, b T) T {
 	return b
 }
 
-// keepLatest puts a reading into a channel. If the channel is full, the oldest reading
-// goes. There must be one writer at a time.
+// keepLatest sends a reading to a channel. If the channel is full, keepLatest first
+// removes the oldest reading. Only one goroutine at a time may send to the channel.
 func keepLatest[R any](to chan R, reading R) {
 	for {
 		select {
@@ -143,7 +142,7 @@ func keepLatest[R any](to chan R, reading R) {
 
 		select {
 		case <-to:
-		default: // the reader took it meanwhile
+		default: // a reader has emptied the channel in the meantime
 		}
 	}
 }

@@ -1,13 +1,13 @@
-// Package mock simulates a lock with a bolt and a bolt sensor, and the door around it,
-// for demonstrations, simulations and tests. Use [New] to make a [Driver] for an
-// actuator.Lock, and [Driver.OpenDoor], [Driver.PressExit] and so on to be the people at
-// the door.
+// Package mock simulates a lock with a bolt and a bolt sensor, and the door around it.
+// It serves demonstrations, simulations and tests. Use [New] to make a [Driver] for an
+// actuator.Lock. Methods such as [Driver.OpenDoor] and [Driver.PressExit] simulate the
+// people at the door.
 //
 // Guarantees:
-//   - The driver honours the contract of [actuator.Driver], as the GPIO driver does.
-//   - A [Fault] makes the driver fail in a way in which real locks fail.
-//   - latchd uses the mock only if its configuration selects it, and never because a
-//     GPIO chip is missing.
+//   - The driver fulfils the contract of [actuator.Driver], like the GPIO driver.
+//   - A [Fault] makes the simulated lock fail in the same way as a real lock.
+//   - latchd uses the mock only if its configuration file selects it. A missing GPIO
+//     chip never makes latchd use the mock.
 package mock
 
 import (
@@ -25,28 +25,28 @@ type Fault string
 const (
 	None       Fault = ""
 	Jam        Fault = "jam"         // the bolt does not move
-	Slow       Fault = "slow"        // the bolt needs SlowTravel to move
-	DeadSensor Fault = "dead-sensor" // the bolt moves, but its sensor reports nothing
-	Busy       Fault = "busy"        // another process seems to use the line
+	Slow       Fault = "slow"        // the bolt moves, but needs SlowTravel
+	DeadSensor Fault = "dead-sensor" // the bolt moves, but the bolt sensor reports nothing
+	Busy       Fault = "busy"        // each drive fails, as if another process used the line
 )
 
-// Faults lists all faults except None. Error messages use it.
+// Faults lists all faults except None, for error messages.
 var Faults = []Fault{Jam, Slow, DeadSensor, Busy}
 
-// SlowTravel is the time that a bolt with the fault Slow needs to move.
+// SlowTravel is the time that a bolt with the fault Slow needs for a motion.
 const SlowTravel = 3 * time.Second
 
 // Config describes a simulated lock.
 type Config struct {
-	Travel time.Duration // the time that the bolt needs to move; 0 moves it at once
+	Travel time.Duration // time that the bolt needs for a motion; 0 moves the bolt at once
 	Fault  Fault
-	Door   bool // the door has a sensor; the door is closed at first
-	Exit   bool // there is an exit input; it is idle at first
+	Door   bool // the lock has a door sensor; the door starts closed
+	Exit   bool // the lock has an exit input, which starts idle
 }
 
-// Driver simulates a lock with a bolt and a bolt sensor, and its door. It implements
-// [actuator.Driver]. Its methods may be called from any goroutine, and none of them
-// waits for a reader of the sensors.
+// Driver simulates a lock with a bolt, a bolt sensor and a door. It implements
+// [actuator.Driver]. Its methods are safe for concurrent use and do not wait until
+// somebody reads the sensors.
 type Driver struct {
 	config Config
 	bolt   chan actuator.Reading
@@ -54,28 +54,29 @@ type Driver struct {
 	exit   chan actuator.ExitReading // nil without an exit input
 
 	mu         sync.Mutex
-	position   actuator.Position // of the bolt
+	position   actuator.Position // position of the bolt
 	doorOpen   bool
 	exitActive bool
 	unreadable map[Input]bool
-	travel     *time.Timer // nil until the bolt has moved for the first time
+	travel     *time.Timer // ends the current motion of the bolt; nil before the first motion
 	drives     int
 }
 
 var _ actuator.Driver = (*Driver)(nil)
 
-// errBusy is the error of all drives with the fault Busy.
+// errBusy is the error of every request and drive of a line with the fault Busy.
 var errBusy = errors.New(`mock line: in use by another process (simulated by fault = "busy")`)
 
-// unreadReadings is how many unread readings of the door sensor and the exit input are
-// kept, so that a slow reader sees a short press of the button. The oldest go first.
+// unreadReadings is the number of unread readings that the channels of the door sensor
+// and the exit input keep. A slow reader therefore sees even a short press of the exit
+// button. A full channel drops its oldest reading.
 const unreadReadings = 16
 
-// New makes a driver whose bolt is at position.
+// New makes a simulated lock. Its bolt starts at position.
 func New(config Config, position actuator.Position) *Driver {
 	d := &Driver{
 		config: config, position: position, unreadable: map[Input]bool{},
-		// The reader may be slower than the bolt, so the channel holds the latest reading.
+		// One slot holds the latest reading for a reader that is slower than the bolt.
 		bolt: make(chan actuator.Reading, 1),
 	}
 	if config.Door {
@@ -91,8 +92,8 @@ func New(config Config, position actuator.Position) *Driver {
 	return d
 }
 
-// Open implements [actuator.Driver]. In Hold mode the bolt moves to level, unless it
-// is jammed.
+// Open implements [actuator.Driver]. It moves the bolt to level, the level of the line
+// in Hold mode, unless the bolt is jammed.
 func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted bool, err error) {
 	if d.config.Fault == Busy {
 		return "", false, errBusy
@@ -120,16 +121,16 @@ func (d *Driver) Drive(target actuator.Position) error {
 	return nil
 }
 
-// Idle implements [actuator.Driver]. In Dual mode the bolt stays where it is.
+// Idle implements [actuator.Driver]. The simulated bolt does not move.
 func (d *Driver) Idle() error { return nil }
 
 // Bolt implements [actuator.Driver].
 func (d *Driver) Bolt() <-chan actuator.Reading { return d.bolt }
 
-// Door implements [actuator.Driver]. It returns nil without Config.Door.
+// Door implements [actuator.Driver]. It returns nil if the lock has no door sensor.
 func (d *Driver) Door() <-chan actuator.DoorReading { return d.door }
 
-// Exit implements [actuator.Driver]. It returns nil without Config.Exit.
+// Exit implements [actuator.Driver]. It returns nil if the lock has no exit input.
 func (d *Driver) Exit() <-chan actuator.ExitReading { return d.exit }
 
 // Close implements [actuator.Driver].
@@ -142,7 +143,7 @@ func (d *Driver) Close() error {
 	return nil
 }
 
-// Force moves the bolt without a command, as a key or a burglar does.
+// Force moves the bolt without a command, like a person with a key.
 func (d *Driver) Force(position actuator.Position) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -150,14 +151,14 @@ func (d *Driver) Force(position actuator.Position) {
 	d.sense(BoltSensor)
 }
 
-// Drives returns the number of calls of Drive.
+// Drives returns the number of calls of the method Drive so far.
 func (d *Driver) Drives() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.drives
 }
 
-// move moves the bolt to target. The bolt arrives after its travel time.
+// move moves the bolt to target. The motion takes the configured travel time.
 func (d *Driver) move(target actuator.Position) {
 	travel := d.config.Travel
 	switch d.config.Fault {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Changed returns the dotted keys whose values differ between two configurations.
+// Changed returns the dotted names of the keys (such as lock.mode) whose values differ
+// between two configurations.
 func Changed(a, b Config) []string {
 	return changed(nil, "", reflect.ValueOf(a), reflect.ValueOf(b))
 }
@@ -23,7 +24,7 @@ func changed(keys []string, prefix string, a, b reflect.Value) []string {
 
 	for i := range a.NumField() {
 		name := a.Type().Field(i).Tag.Get("toml")
-		if name == "" { // a struct that is one value, not a table
+		if name == "" { // the struct is the value of one key
 			return compare()
 		}
 		keys = changed(keys, prefix+name+".", a.Field(i), b.Field(i))
@@ -31,8 +32,8 @@ func changed(keys []string, prefix string, a, b reflect.Value) []string {
 	return keys
 }
 
-// Reloadable reports whether a running agent can apply a change of the key without
-// touching the lock or the connection to the hub.
+// Reloadable reports whether a running agent can apply a new value of the key. Most
+// keys of the lock and all keys of the connection need a restart.
 func Reloadable(key string) bool {
 	return key == "log_level" || key == "lock.auto_relock" || key == "lock.held_open" || strings.HasPrefix(key, "place.")
 }

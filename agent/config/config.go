@@ -1,11 +1,13 @@
 // Package config reads and checks the agent's configuration file. Use [Load] to read
-// it, [Example] to print one in which every key is documented.
+// the file, and [Example] to print an example that documents every key.
 //
 // Guarantees:
-//   - The TOML is read strictly: an unknown key is an error.
-//   - Each error names the file, the line, the key and what is allowed.
-//   - A configuration that Load returns is complete and within its bounds.
-//   - The configuration holds no secrets. It names the files that hold them.
+//   - Load reads the TOML file strictly: an unknown key is an error.
+//   - Each error names the file, the line, the key and the allowed values.
+//   - A configuration from Load is complete, and all its values are within their
+//     bounds.
+//   - The configuration contains no secrets, only the names of the files with the
+//     secrets.
 package config
 
 import (
@@ -28,23 +30,23 @@ type Config struct {
 	StateDir string `toml:"state_dir"`
 	LogLevel string `toml:"log_level"`
 	Hub      Hub    `toml:"hub"`
-	// Provisioning tells how to ask a provisioning service for the hub. It replaces
-	// the connection string.
+	// Provisioning describes the provisioning service that tells the device its hub. It
+	// replaces the connection string.
 	Provisioning Provisioning `toml:"provisioning"`
-	// AllowReboot lets the method reboot restart the machine.
+	// AllowReboot allows the direct method reboot to restart the machine.
 	AllowReboot bool  `toml:"allow_reboot"`
 	Lock        Lock  `toml:"lock"`
 	Place       Place `toml:"place"`
 }
 
-// Place says where the door is. Desired properties override it.
+// Place is the location of the door. The twin's desired properties override it.
 type Place struct {
 	Building *string `toml:"building"`
 	Floor    *int64  `toml:"floor"`
 	Room     *string `toml:"room"`
 }
 
-// defaults returns the configuration of an empty file.
+// defaults returns the configuration that an empty file describes.
 func defaults(file string) Config {
 	return Config{
 		StateDir: DefaultStateDir(file),
@@ -60,11 +62,12 @@ func defaults(file string) Config {
 	}
 }
 
-// Dir is the directory of the configuration files. latchd.toml in it belongs to the
-// only door of a gateway, and NAME.toml to the door NAME of a gateway with several.
+// Dir is the directory of the configuration files. A gateway with one door has the file
+// latchd.toml. A gateway with several doors has a file NAME.toml for each door.
 const Dir = "/etc/latchd"
 
-// DefaultStateDir returns the state directory of the door to which a file belongs.
+// defaultStateDir returns the default state directory for the door that a configuration
+// file describes.
 func DefaultStateDir(file string) string {
 	const all = "/var/lib/latchd"
 	door, isTOML := strings.CutSuffix(filepath.Base(file), ".toml")
@@ -74,8 +77,8 @@ func DefaultStateDir(file string) string {
 	return filepath.Join(all, door)
 }
 
-// Load reads and checks a configuration file. It makes relative paths in the file
-// relative to the file's directory. The error has one line for each problem.
+// Load reads and checks a configuration file. Relative paths in the file are relative
+// to the file's directory. The returned error has one line for each problem.
 func Load(file string) (Config, error) {
 	text, err := readFile(file)
 	if err != nil {
@@ -110,12 +113,13 @@ func parse(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
-// decode decodes TOML over c. An unknown key is an error.
+// decode decodes TOML into c and keeps the values of missing keys. An unknown key is an
+// error.
 func decode(text []byte, c *Config) error {
 	return toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().EnableUnmarshalerInterface().Decode(c)
 }
 
-// resolvePaths makes relative paths relative to the file's directory.
+// resolvePaths prepends the configuration file's directory to each relative path.
 func (c *Config) resolvePaths(file string) {
 	for _, path := range append(c.secretFiles(), &c.StateDir, &c.Hub.CAFile) {
 		if *path != "" && !filepath.IsAbs(*path) {
@@ -131,7 +135,7 @@ func (c *Config) secretFiles() []*string {
 	}
 }
 
-// SecretFiles returns the files of the device's secrets that the configuration names.
+// SecretFiles returns the paths of the files that contain the device's secrets.
 func (c Config) SecretFiles() []string {
 	var files []string
 	for _, path := range c.secretFiles() {
@@ -142,7 +146,7 @@ func (c Config) SecretFiles() []string {
 	return files
 }
 
-// check returns one error for each key with a bad value.
+// check returns one error for each key with an invalid value.
 func (c Config) check() []error {
 	var k checker
 	k.required("state_dir", c.StateDir, "a directory, such as /var/lib/latchd")
@@ -155,7 +159,7 @@ func (c Config) check() []error {
 	return k.errs
 }
 
-// Settings returns the settings that are in force where the twin desires nothing.
+// Settings returns the defaults for settings that the twin can override.
 func (c Config) Settings() agent.Settings {
 	return agent.Settings{
 		Building:          c.Place.Building,

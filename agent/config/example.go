@@ -6,11 +6,11 @@ import (
 )
 
 // key documents one key of the configuration file. The example configuration and the
-// man page latchd.toml(5) are generated from it.
+// man page latchd.toml(5) are generated from the list of keys.
 type key struct {
-	name         string // dotted, with its tables
-	example      string // the value in the example, as TOML
-	commentedOut bool   // the example has the key in a comment: it is the default, or an alternative
+	name         string // with its table, such as lock.mode
+	example      string // example value, in TOML
+	commentedOut bool   // whether the example shows the key in a comment: a default or an alternative
 	doc          string
 }
 
@@ -100,8 +100,8 @@ var keys = []key{
 	{"place.room", `"3.14"`, true, "Room that the door belongs to."},
 }
 
-// Example returns a configuration in which every key is documented. It describes a
-// lock in hold mode; all optional keys are commented out.
+// Example returns a configuration that documents every key. It describes a lock in hold
+// mode. All optional keys are commented out.
 func Example() string {
 	var b strings.Builder
 	b.WriteString("# Configuration of latchd, the agent of a door lock. Run 'latchd check' to find errors in\n" +
@@ -134,7 +134,7 @@ func Example() string {
 	return b.String()
 }
 
-// splitKey splits a dotted key into its table and its name.
+// splitKey splits a dotted key, such as lock.mode, into its table and its name.
 func splitKey(dotted string) (table, name string) {
 	if dot := strings.LastIndexByte(dotted, '.'); dot >= 0 {
 		return dotted[:dot], dotted[dot+1:]
@@ -142,8 +142,8 @@ func splitKey(dotted string) (table, name string) {
 	return "", dotted
 }
 
-// tableComment returns "#" if the example comments out every key of the table, so that
-// its heading must be commented out too.
+// tableComment returns the prefix of a table's heading in the example. It is "#" if the
+// example comments out every key of the table.
 func tableComment(table string) string {
 	for _, k := range keys {
 		if in, _ := splitKey(k.name); in == table && !k.commentedOut {

@@ -10,7 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// explain turns an error into one line of text: file, line, key and problem.
+// explain turns an error into one line of text with file, line, key and problem.
 func explain(file string, text []byte, err error) error {
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		first := unknown.Errors[0]
@@ -35,12 +35,12 @@ func explain(file string, text []byte, err error) error {
 	return fmt.Errorf("%s: %w", file, err)
 }
 
-// wrongType matches the TOML decoder's message for a value of the wrong type, which
-// mentions Go types and fields.
+// wrongType matches the TOML decoder's error for a value of the wrong type. This error
+// mentions Go types and struct fields.
 var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
 
-// withoutGoTypes rewrites a message that wrongType matches so that it speaks of TOML
-// only. It returns any other message unchanged.
+// withoutGoTypes rewrites a TOML decoder's error without Go types and struct fields. It
+// returns an error about other problems unchanged.
 func withoutGoTypes(problem string) string {
 	types := wrongType.FindStringSubmatch(problem)
 	if types == nil {
@@ -58,7 +58,8 @@ func withoutGoTypes(problem string) string {
 	return fmt.Sprintf("%s %s is not allowed; want %s", article, types[1], want)
 }
 
-// lineOf returns the number of the line that sets the dotted key, or 0 if none does.
+// lineOf returns the number of the line that sets a dotted key, such as lock.mode, or 0
+// if no line sets it.
 func lineOf(text []byte, key string) int {
 	var p unstable.Parser
 	p.Reset(text)

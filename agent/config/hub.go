@@ -2,55 +2,58 @@ package config
 
 import "strings"
 
-// Hub says how the device reaches the hub and proves its identity.
+// Hub is the table [hub]: how the device connects to the hub and proves its identity.
 type Hub struct {
-	// ConnectionStringFile holds the device's connection string. Only the file's
-	// owner should be able to read it.
+	// ConnectionStringFile is the file with the device's connection string. Only the
+	// file's owner should be able to read it.
 	ConnectionStringFile string `toml:"connection_string_file"`
-	// CertificateFile and CertificateKeyFile hold, in PEM, the certificate chain and
-	// the private key of a device that logs in with a certificate.
+	// CertificateFile and CertificateKeyFile are PEM files with the device's
+	// certificate chain and private key. Only a device that logs in with a certificate
+	// needs them.
 	CertificateFile    string `toml:"certificate_file"`
 	CertificateKeyFile string `toml:"certificate_key_file"`
-	// Endpoint is the HOST:PORT to connect to. Empty means the hub's name and the
-	// standard port.
+	// Endpoint is the HOST:PORT to connect to. The default is the hub's host name and
+	// the standard port.
 	Endpoint string `toml:"endpoint"`
-	// CAFile holds, in PEM, the CA certificates that may vouch for the hub. Empty
-	// means the system's CA certificates.
+	// CAFile is a PEM file with the CA certificates that the device trusts to sign the
+	// hub's certificate. The default is the system's CA certificates.
 	CAFile string `toml:"ca_file"`
-	// WebSocket makes the device connect over WebSocket to port 443, for networks
-	// that block port 8883.
+	// WebSocket makes the device connect over WebSocket to port 443. Some firewalls
+	// block MQTT's port 8883.
 	WebSocket bool `toml:"websocket"`
-	// Proxy is socks5://HOST:PORT, or http://HOST:PORT together with WebSocket.
+	// Proxy is a URL: socks5://HOST:PORT, or with WebSocket also http://HOST:PORT.
 	Proxy string `toml:"proxy"`
-	// ProxyFile holds the proxy's address. It replaces Proxy if the address contains
-	// a password.
+	// ProxyFile is a file with the proxy's URL. It replaces Proxy if the URL contains a
+	// password.
 	ProxyFile string `toml:"proxy_file"`
 }
 
-// Provisioning tells how to ask a Device Provisioning Service for the hub. The device
-// proves its identity with its own key, its group's key or the certificate in Hub.
+// Provisioning is the table [provisioning]: the Device Provisioning Service, which
+// tells the device its hub. The device proves its identity with its own key, with its
+// enrollment group's key or with the certificate in Hub.
 type Provisioning struct {
-	// IDScope names the instance of the service.
+	// IDScope identifies the customer's provisioning service.
 	IDScope string `toml:"id_scope"`
-	// RegistrationID is the device's name at the service.
+	// RegistrationID is the device's name at the provisioning service.
 	RegistrationID string `toml:"registration_id"`
-	// KeyFile holds the device's own key.
+	// KeyFile is a file with the device's own key.
 	KeyFile string `toml:"key_file"`
-	// GroupKeyFile holds the key of the device's enrollment group. latchd derives the
-	// device's key from it.
+	// GroupKeyFile is a file with the key of the device's enrollment group. latchd
+	// derives the device's key from it.
 	GroupKeyFile string `toml:"group_key_file"`
-	// Endpoint is the service's HOST:PORT. Empty means Azure's global endpoint.
+	// Endpoint is the HOST:PORT of the provisioning service. The default is Azure's
+	// global endpoint.
 	Endpoint string `toml:"endpoint"`
 }
 
-// configured reports whether the file has any provisioning key.
+// configured reports whether the file sets any key of the table [provisioning].
 func (p Provisioning) configured() bool { return p != Provisioning{} }
 
 func (h Hub) check(k *checker, p Provisioning) {
 	if !p.configured() {
 		k.required("hub.connection_string_file", h.ConnectionStringFile, "the file that holds the device's connection string")
 	}
-	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // not quoted in the error: it is a secret
+	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // a secret: do not quote it
 		k.fail("hub.connection_string_file", "this is a connection string; want the name of a file that holds it")
 	}
 	k.onlyIf("hub.connection_string_file", h.ConnectionStringFile != "", !p.configured(), "without [provisioning]")

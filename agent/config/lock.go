@@ -10,39 +10,44 @@ import (
 	"github.com/latchd/latchd/agent"
 )
 
-// Lock is the table [lock]: how the lock is driven.
+// Lock is the table [lock]: the lock's driver, mode, timing and door.
 type Lock struct {
-	// Driver is gpio or mock.
+	// Driver is "gpio" for a real lock or "mock" for a simulated one.
 	Driver string `toml:"driver"`
-	// Mode is hold, pulse or dual.
+	// Mode is "hold" (the line's level keeps the bolt in place), "pulse" (one line
+	// releases a strike) or "dual" (one line locks and another line unlocks).
 	Mode string `toml:"mode"`
-	// AtPowerOn is the position to which a lock in hold mode is driven when the agent
-	// requests its line: locked, unlocked or last.
+	// AtPowerOn is the position to which the agent drives a lock in hold mode after a
+	// power-on: "locked", "unlocked" or "last".
 	AtPowerOn string `toml:"at_power_on"`
-	// Pulse is how long a line is energised, in the modes pulse and dual.
+	// Pulse is the time for which a line is energised in the modes pulse and dual.
 	Pulse Duration `toml:"pulse"`
-	// MaxEnergised bounds how long an unlock may ask a line to be energised, in the
-	// modes pulse and dual.
+	// MaxEnergised is the longest time for which an unlock command may energise a line
+	// in the modes pulse and dual.
 	MaxEnergised Duration `toml:"max_energised"`
-	// ConfirmTimeout is how long the bolt sensor may take to confirm a motion.
+	// ConfirmTimeout is the maximum time from a motion to its confirmation by the bolt
+	// sensor.
 	ConfirmTimeout Duration `toml:"confirm_timeout"`
-	// MinInterval is the minimum time between two motions.
+	// MinInterval is the minimum time between two motions of the bolt.
 	MinInterval Duration `toml:"min_interval"`
-	// AutoRelock is the time from an unlock to its relock; 0 disables relocking. The
-	// desired property autoRelockSeconds overrides it.
+	// AutoRelock is the time from an unlock to the automatic relock; 0 disables
+	// relocking. The desired property autoRelockSeconds overrides it.
 	AutoRelock Duration `toml:"auto_relock"`
-	// Relock is timer, or close to relock as soon as the door has opened and closed.
+	// Relock is "timer" (relock after a time) or "close" (relock as soon as the door
+	// has opened and closed).
 	Relock string `toml:"relock"`
-	// Settle is how long the door must have been closed before a promised lock.
+	// Settle is the time for which the door must stay closed before the agent locks it.
 	Settle Duration `toml:"settle"`
-	// ExitTime is how long after an unlock or an exit an opening raises no alarm.
+	// ExitTime is the time after an unlock or an exit during which an opening of the
+	// door raises no alarm.
 	ExitTime Duration `toml:"exit_time"`
-	// HeldOpen is how long the door may stay open without an alarm; 0 disables the
-	// alarm. The desired property heldOpenSeconds overrides it.
+	// HeldOpen is the time for which the door may stay open without an alarm; 0
+	// disables the alarm. The desired property heldOpenSeconds overrides it.
 	HeldOpen Duration `toml:"held_open"`
-	// Manual means that a handle, a thumb-turn or a key opens the locked door.
+	// Manual reports whether a handle, a thumb-turn or a key can open the locked door.
 	Manual bool `toml:"manual"`
-	// Egress is mechanical if people can always leave without latchd, else empty.
+	// Egress is "mechanical" if people can always leave without the help of latchd.
+	// Otherwise it is empty.
 	Egress string `toml:"egress"`
 
 	GPIO GPIO       `toml:"gpio"`
@@ -52,68 +57,75 @@ type Lock struct {
 	Mock Mock       `toml:"mock"`
 }
 
-// GPIO is the table [lock.gpio]: the lines that drive the lock.
+// GPIO is the table [lock.gpio]: the GPIO lines that move the bolt.
 type GPIO struct {
 	Chip string `toml:"chip"`
-	// Line is the only line in the modes hold and pulse, and the locking line in dual
-	// mode.
+	// Line is the only GPIO line in the modes hold and pulse. In dual mode, it is the
+	// line that locks.
 	Line *LineRef `toml:"line"`
-	// UnlockLine is the unlocking line in dual mode.
+	// UnlockLine is the GPIO line that unlocks, in dual mode.
 	UnlockLine *LineRef `toml:"unlock_line"`
-	// Active is the position that the line's active level means, in hold mode.
+	// Active is the bolt's position while the line is active, in hold mode: "locked" or
+	// "unlocked".
 	Active    string `toml:"active"`
 	ActiveLow bool   `toml:"active_low"`
 	Bias      string `toml:"bias"`
 	Drive     string `toml:"drive"`
 }
 
-// Sensor is the table of an input line: [lock.bolt_sensor] or [lock.door_sensor].
+// Sensor is the table of a sensor: [lock.bolt_sensor] or [lock.door_sensor].
 type Sensor struct {
-	// Chip is the sensor's chip. Empty means the chip of [lock.gpio].
+	// Chip is the GPIO chip of the sensor's line. The default is the chip of
+	// [lock.gpio].
 	Chip      string   `toml:"chip"`
 	Line      *LineRef `toml:"line"`
 	Active    string   `toml:"active"`
 	ActiveLow bool     `toml:"active_low"`
 	Bias      string   `toml:"bias"`
-	// Debounce is how long a level must be stable before it counts.
+	// Debounce is the time for which a level must be stable before it counts as a
+	// change.
 	Debounce *Duration `toml:"debounce"`
 }
 
-// ExitInput is the table [lock.exit]: a button, a bar or a motion sensor on the inside.
-// The input's active level means that somebody asks to leave.
+// ExitInput is the table [lock.exit]: a button, a bar or a motion sensor on the inside
+// of the door. The input is active while somebody asks to leave.
 type ExitInput struct {
-	// Action is unlock, or shunt if the input only announces an opening.
+	// Action is "unlock" (the input unlocks the door) or "shunt" (the input only
+	// announces that the door opens, so that the opening raises no alarm).
 	Action string `toml:"action"`
-	// Chip is the input's chip. Empty means the chip of [lock.gpio].
+	// Chip is the GPIO chip of the input's line. The default is the chip of
+	// [lock.gpio].
 	Chip      string   `toml:"chip"`
 	Line      *LineRef `toml:"line"`
 	ActiveLow bool     `toml:"active_low"`
 	Bias      string   `toml:"bias"`
-	// Debounce is how long a level must be stable before it counts.
+	// Debounce is the time for which a level must be stable before it counts as a
+	// change.
 	Debounce *Duration `toml:"debounce"`
 }
 
-// sensor returns the keys that the exit input shares with the sensors.
+// sensor returns the keys of the exit input in the form of a sensor.
 func (e ExitInput) sensor() Sensor {
 	return Sensor{Chip: e.Chip, Line: e.Line, ActiveLow: e.ActiveLow, Bias: e.Bias, Debounce: e.Debounce}
 }
 
-// Mock is the table [lock.mock]: the behaviour of a mock lock.
+// Mock is the table [lock.mock]: the behaviour of a simulated lock.
 type Mock struct {
 	Travel Duration `toml:"travel"`
 	Fault  string   `toml:"fault"`
 }
 
-// EnergisedBound is how long a line may stay energised beyond its pulse if the process
-// hangs: 2 s until the watchdog kills the process, and 1 s for 'latchd release' to run
-// afterwards.
+// EnergisedBound is the longest time for which a line can stay energised after its
+// pulse if the agent hangs. The watchdog kills the agent within 2 s, and 'latchd
+// release' then needs up to 1 s to switch the line off.
 const EnergisedBound = 3 * time.Second
 
 const (
 	defaultDebounce = 10 * time.Millisecond
-	// maxHeldOpen is the longest time that held_open can be.
+	// maxHeldOpen is the maximum of the key held_open.
 	maxHeldOpen = 24 * time.Hour
-	// maxExitInterval bounds how long somebody who leaves waits for the minimum interval.
+	// maxExitInterval is the maximum of the key min_interval if an exit input unlocks
+	// the door. A person who leaves may have to wait this long.
 	maxExitInterval = time.Second
 )
 
@@ -141,7 +153,7 @@ func (l *Lock) setDefaults() {
 func (l Lock) check(k *checker) {
 	k.oneOf("lock.driver", l.Driver, "gpio", "mock")
 	if k.failed("lock.driver") {
-		return // the other checks depend on the driver
+		return // the other checks need a valid driver
 	}
 
 	if l.Mode == "toggle" {
@@ -149,7 +161,7 @@ func (l Lock) check(k *checker) {
 	}
 	k.oneOf("lock.mode", l.Mode, "hold", "pulse", "dual")
 	if k.failed("lock.mode") {
-		return // the other checks depend on the mode
+		return // the other checks need a valid mode
 	}
 
 	l.checkModeKeys(k)
@@ -167,7 +179,7 @@ func (l Lock) check(k *checker) {
 	k.oneOf("lock.mock.fault", l.Mock.Fault, faultNames()...)
 }
 
-// checkModeKeys checks the keys that only some modes have.
+// checkModeKeys checks the keys that are allowed in some modes only.
 func (l Lock) checkModeKeys(k *checker) {
 	hold := l.Mode == "hold"
 	if hold {
@@ -187,7 +199,7 @@ func (l Lock) checkModeKeys(k *checker) {
 	}
 }
 
-// checkDoorKeys checks the keys that describe the door around the lock.
+// checkDoorKeys checks the keys about the door: its sensors, timing and exits.
 func (l Lock) checkDoorKeys(k *checker) {
 	k.oneOf("lock.relock", l.Relock, "timer", "close")
 	if l.Relock == "close" && l.Door == nil {
@@ -241,8 +253,8 @@ func (l Lock) checkGPIO(k *checker) {
 	}
 }
 
-// check checks a sensor's table, if there is one. meanings are the allowed values of
-// its key active.
+// check checks the table of a sensor, unless the table is missing. meanings lists the
+// allowed values of the key active.
 func (s *Sensor) check(k *checker, key string, meanings ...string) {
 	if s == nil {
 		return
@@ -251,7 +263,7 @@ func (s *Sensor) check(k *checker, key string, meanings ...string) {
 	s.checkInput(k, key)
 }
 
-// checkInput checks the keys that describe the input line.
+// checkInput checks the keys of a sensor's GPIO line.
 func (s Sensor) checkInput(k *checker, key string) {
 	k.line(key+".line", s.Line)
 	k.bias(key+".bias", s.Bias)
@@ -270,8 +282,7 @@ func (k *checker) bias(key, bias string) {
 	}
 }
 
-// ActuatorConfig returns the part of the configuration that does not depend on the
-// driver.
+// ActuatorConfig returns the settings of the lock that apply to every driver.
 func (l Lock) ActuatorConfig() actuator.Config {
 	atPowerOn := actuator.Position(l.AtPowerOn)
 	if l.AtPowerOn == "last" {
@@ -293,7 +304,8 @@ func (l Lock) ActuatorConfig() actuator.Config {
 	}
 }
 
-// GPIOConfig returns the lines and sensors of a lock with the driver gpio.
+// GPIOConfig returns the GPIO lines of the lock and its sensors, for a lock with the
+// driver gpio.
 func (l Lock) GPIOConfig() gpio.Config {
 	g := l.GPIO
 	output := func(ref LineRef) gpio.Line {
@@ -320,7 +332,8 @@ func (l Lock) GPIOConfig() gpio.Config {
 	return c
 }
 
-// input returns the sensor's line. lockChip is its chip if the sensor names none.
+// input returns the GPIO line of a sensor. lockChip is the chip to use if the sensor's
+// table has no key chip.
 func (s Sensor) input(lockChip string) gpio.Line {
 	return gpio.Line{
 		Chip: cmp.Or(s.Chip, lockChip), Name: s.Line.Name, Offset: s.Line.Offset,
@@ -335,8 +348,9 @@ func biasOf(bias string) gpio.Bias {
 	return gpio.Bias(bias)
 }
 
-// MockConfig returns the configuration of a mock lock. Of a table [lock.door_sensor] or
-// [lock.exit] it uses only the presence.
+// MockConfig returns the configuration of a simulated lock. The lock has a door sensor
+// or an exit input if the table [lock.door_sensor] or [lock.exit] exists; the tables'
+// keys are ignored.
 func (l Lock) MockConfig() mock.Config {
 	fault := mock.Fault(l.Mock.Fault)
 	if l.Mock.Fault == "none" {

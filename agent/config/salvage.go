@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// LoadLock reads a configuration for an agent that must serve its lock, even if other
-// parts of the file have errors. problems are the errors outside the table [lock]; the
-// keys that they concern have their defaults. After a problem in [hub] or
-// [provisioning], HasHub of the configuration returns false. err means that the table
-// [lock] cannot be used.
+// LoadLock is like Load, but it tolerates errors outside the table [lock], so that an
+// agent can control its lock despite such errors.
+//
+// problems are the errors outside [lock]; the keys concerned have their defaults. After
+// a problem in [hub] or [provisioning], the method HasHub of the configuration returns
+// false. LoadLock returns err if [lock] has an error or the file cannot be read.
 func LoadLock(file string) (c Config, problems []error, err error) {
 	text, err := readFile(file)
 	if err != nil {
@@ -31,11 +32,11 @@ func LoadLock(file string) (c Config, problems []error, err error) {
 	return c, problems, nil
 }
 
-// HasHub reports whether the configuration says how to reach the hub.
+// HasHub reports whether the configuration describes a connection to the hub.
 func (c Config) HasHub() bool { return c.Hub != Hub{} || c.Provisioning.configured() }
 
-// salvage decodes each top-level table of a file with errors by itself. ok is false if
-// the table lock has an error.
+// salvage decodes each top-level table of a file with errors separately. ok is false if
+// the table [lock] has an error.
 func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 	c = defaults(file)
 	tables := splitTables(text)
@@ -51,7 +52,7 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 		return Config{}, nil, false
 	}
 
-	var unusable []string // tables
+	var unusable []string // names of the tables that cannot be decoded
 	for _, table := range tables.names() {
 		if table == "lock" {
 			continue
@@ -67,7 +68,7 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 
 	for _, err := range c.check() {
 		table, _, _ := strings.Cut(err.(valueError).key, ".")
-		if !slices.Contains(unusable, table) { // else the error only follows from an earlier one
+		if !slices.Contains(unusable, table) { // otherwise the error is a consequence of an earlier one
 			problems = append(problems, explain(file, text, err))
 		}
 		c.reset(file, table)
@@ -78,7 +79,7 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 	return c, problems, len(problems) > 0
 }
 
-// reset gives a top-level key or table its default.
+// reset sets a top-level key, or all keys of a table, to their defaults.
 func (c *Config) reset(file, table string) {
 	initial := defaults(file)
 	switch table {
@@ -88,18 +89,18 @@ func (c *Config) reset(file, table string) {
 		c.LogLevel = initial.LogLevel
 	case "place":
 		c.Place = initial.Place
-	case "hub", "provisioning": // neither is of use without the other's keys
+	case "hub", "provisioning": // one of these tables is useless without the other
 		c.Hub, c.Provisioning = initial.Hub, initial.Provisioning
 	}
 }
 
-// tables are the lines of a file, each with the name of its top-level table. The name
-// is empty for the lines before the first table.
+// tables holds the lines of a file. For each line, it has the name of the line's
+// top-level table. The name is empty before the first table.
 type tables struct {
 	lines [][]byte
 	table []string
-	// lockOnTop is set if keys of the table lock are written before the first table, as
-	// in lock.driver = "gpio".
+	// lockOnTop is true if a key of the table [lock] comes before the first table
+	// heading, as in lock.driver = "gpio".
 	lockOnTop bool
 }
 
@@ -108,8 +109,8 @@ var (
 	lockKey      = regexp.MustCompile(`^\s*["']?lock["']?\s*[.=]`)
 )
 
-// splitTables looks only at the beginning of each line, because the file may not be
-// valid TOML.
+// splitTables assigns each line of a file to its table. It examines only the beginning
+// of each line, because the file may not be valid TOML.
 func splitTables(text []byte) tables {
 	var t tables
 	name := ""
@@ -123,7 +124,7 @@ func splitTables(text []byte) tables {
 	return t
 }
 
-// names returns the names of all tables, each once.
+// names returns the names of all tables in the file, each once.
 func (t tables) names() []string {
 	var names []string
 	for _, name := range t.table {
@@ -134,8 +135,8 @@ func (t tables) names() []string {
 	return names
 }
 
-// decode decodes one table over c. All other lines are left empty, so that the line
-// numbers in errors are right.
+// decode decodes one table of the file into a copy of c. It replaces the lines of all
+// other tables by empty lines, so that errors have the right line numbers.
 func (t tables) decode(c Config, name string) (Config, error) {
 	var text []byte
 	for i, line := range t.lines {

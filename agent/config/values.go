@@ -13,11 +13,10 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Duration is a time span in Go's notation: "50ms", "4s", "1m30s".
+// Duration is a time span in the notation of Go: "50ms", "4s", "1m30s".
 type Duration time.Duration
 
-// UnmarshalTOML reads the duration from a string. It refuses a bare number, because
-// time.ParseDuration would read 4 as four nanoseconds.
+// UnmarshalTOML reads the duration from a string. It refuses a number without a unit.
 func (d *Duration) UnmarshalTOML(value []byte) error {
 	text, isString := decodeString(value)
 	span, err := time.ParseDuration(text)
@@ -28,8 +27,7 @@ func (d *Duration) UnmarshalTOML(value []byte) error {
 	return nil
 }
 
-// String returns the duration without the zero units that time.Duration prints: 4m,
-// not 4m0s.
+// String returns the duration in short form: 4m, where time.Duration prints 4m0s.
 func (d Duration) String() string {
 	text := time.Duration(d).String()
 	if strings.HasSuffix(text, "m0s") {
@@ -41,14 +39,14 @@ func (d Duration) String() string {
 	return text
 }
 
-// LineRef names a GPIO line: in TOML, a string is the line's name and a number its
-// offset on the chip.
+// LineRef names a GPIO line. In the file, a string is the line's name, and a number is
+// the line's offset on its chip.
 type LineRef struct {
 	Name   string
 	Offset int
 }
 
-// UnmarshalTOML reads the line's name or offset.
+// UnmarshalTOML reads the name or the offset of a GPIO line.
 func (l *LineRef) UnmarshalTOML(value []byte) error {
 	if name, isString := decodeString(value); isString && name != "" {
 		*l = LineRef{Name: name}
@@ -63,8 +61,8 @@ func (l *LineRef) UnmarshalTOML(value []byte) error {
 	return nil
 }
 
-// decodeString decodes a TOML string, with its quotes and escapes. It reports whether
-// the value is a string.
+// decodeString decodes a TOML string with quotes and escapes. isString is false
+// for any other value.
 func decodeString(value []byte) (text string, isString bool) {
 	if len(value) == 0 || value[0] != '"' && value[0] != '\'' {
 		return "", false
@@ -74,15 +72,16 @@ func decodeString(value []byte) (text string, isString bool) {
 	return file.Value, err == nil
 }
 
-// valueError is the problem of one key's value.
+// valueError describes the invalid value of one key.
 type valueError struct {
-	key     string // dotted, with its tables
+	key     string // with its table, such as lock.mode
 	problem string
 }
 
 func (e valueError) Error() string { return e.key + ": " + e.problem }
 
-// checker collects value errors: for each key, the first problem only.
+// checker collects errors about invalid values. It keeps only the first error for each
+// key.
 type checker struct{ errs []error }
 
 func (k *checker) fail(key, format string, args ...any) {
@@ -111,8 +110,7 @@ func (k *checker) oneOf(key, value string, allowed ...string) {
 	}
 }
 
-// within checks that a duration is between least and most. note is appended to the
-// error.
+// within checks that a duration is from least to most. The error ends with note.
 func (k *checker) within(key string, value Duration, least, most time.Duration, note string) {
 	if time.Duration(value) < least || time.Duration(value) > most {
 		k.fail(key, "%s is out of range; want %s to %s%s", value, Duration(least), Duration(most), note)
@@ -125,18 +123,18 @@ func (k *checker) wholeSeconds(key string, value Duration) {
 	}
 }
 
-// onlyIf refuses a key that is given although another choice excludes it. condition
-// completes the sentence "allowed only ...".
+// onlyIf adds an error if a key is given but not allowed. condition completes the error
+// text "allowed only ...".
 func (k *checker) onlyIf(key string, given, allowed bool, condition string) {
 	if given && !allowed {
 		k.fail(key, "allowed only %s; remove it", condition)
 	}
 }
 
-// address checks a HOST or HOST:PORT, which may be empty.
+// address checks that a value is HOST, HOST:PORT or empty.
 func (k *checker) address(key, value string) {
 	host, port, err := net.SplitHostPort(value)
-	if err != nil { // no port, or a bare IPv6 address
+	if err != nil { // value has no port, or is an IPv6 address without brackets
 		host, port = strings.TrimSuffix(strings.TrimPrefix(value, "["), "]"), "1"
 	}
 
