@@ -177,7 +177,7 @@ module.exports = {
   'reason of a failed device': async (w) => {
     const first = w.page.locator('#panel .results li').first();
     assert.match(await first.textContent(), /cellar.*refused.*500 jammed: the bolt sensor did not say locked within 1s/);
-    assert.match(await w.page.textContent('#panel .advice'), /cellar.*look at bolt, strike and frame/);
+    assert.match(await w.page.textContent('#panel .advice'), /cellar.*check bolt, strike and frame/);
     assert.match(await w.page.locator('#jobs li').first().textContent(), /Lock: 3 doors.*1 failed/);
   },
 
