@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The demo shows a technician's session with a hub, three doors with mock locks, and
-# the two jobs of the IoT Hub tutorial. Everything runs on this machine, on free ports,
+# The demo shows a technician's session with a hub, three doors with mock locks, the two
+# jobs of the IoT Hub tutorial, and what people do at the doors. Everything runs on this machine, on free ports,
 # in a temporary directory. The demo removes all of it at the end, even when it is
 # interrupted. LATCHD_BIN names the directory of the programs; the default is bin/.
 set -euo pipefail
@@ -98,12 +98,16 @@ umask 077
 echo "${bold}\$ umask 077${plain}"
 quiet=''
 # min_interval is 0s because by default a door refuses to move again within a second,
-# and this session may be faster.
+# and this session may be faster. A long exit_time at the front door gives the person who
+# leaves enough time on a slow machine. A short one at the other doors lets the alarm
+# respond soon after a lock.
 for door in front side cellar; do
 	run "latchctl device create $door$quiet"
 	run "latchctl twin update $door --tags '{\"site\":\"north\"}'$quiet"
 	run "latchctl device connection-string $door >$door.secret"
 	quiet=' >/dev/null 2>&1'
+	exit_time=1s
+	if [ "$door" = front ]; then exit_time=30s; fi
 	cat >"$door.toml" <<-END
 		state_dir = "$door.state"
 
@@ -117,6 +121,13 @@ for door in front side cellar; do
 		at_power_on = "unlocked"
 		confirm_timeout = "3s"
 		min_interval = "0s"
+		relock = "close"
+		settle = "0s"
+		exit_time = "$exit_time"
+
+		[lock.door_sensor]
+
+		[lock.exit]
 
 		[lock.mock]
 		travel = "700ms"
@@ -152,6 +163,39 @@ say 'The twins after the jobs: all doors are locked, and each agent has acknowle
 reported 3 "properties.reported.lock.position = 'locked' AND properties.reported.building.ac = 200 AND properties.reported.floor.ac = 200"
 run "$doors"
 run 'latchctl twin show front'
+
+at_door() {
+	echo "latchctl query \"SELECT deviceId, properties.reported.lock.position, properties.reported.door.open, properties.reported.door.$2 FROM devices WHERE deviceId = '$1'\""
+}
+
+say 'Somebody leaves by the front door: the exit button unlocks it, and it locks behind them.'
+run 'latchd mock --config front.toml exit'
+reported 1 "deviceId = 'front' AND properties.reported.lock.position = 'unlocked'"
+run 'latchd mock --config front.toml open'
+reported 1 "deviceId = 'front' AND properties.reported.door.open = true"
+run "$(at_door front forced)"
+run 'latchd mock --config front.toml close'
+reported 1 "deviceId = 'front' AND properties.reported.lock.position = 'locked' AND properties.reported.door.open = false"
+run "$(at_door front forced)"
+
+say 'Somebody forces the side door. The alarm lasts until the door is closed and locked; the time of the alarm remains.'
+run 'latchd mock --config side.toml pry'
+reported 1 "deviceId = 'side' AND properties.reported.door.forced = true"
+run "$(at_door side forced)"
+run 'latchd mock --config side.toml close'
+reported 1 "deviceId = 'side' AND properties.reported.door.forced = false"
+run "$(at_door side lastForcedAt)"
+
+say 'Somebody leaves the cellar door open for longer than allowed. It locks when it is closed.'
+run "latchctl twin update cellar --desired '{\"heldOpenSeconds\":1}' >/dev/null"
+reported 1 "deviceId = 'cellar' AND properties.reported.heldOpenSeconds.ac = 200"
+run 'latchctl unlock cellar --for 60s'
+run 'latchd mock --config cellar.toml open'
+reported 1 "deviceId = 'cellar' AND properties.reported.door.heldOpen = true"
+run "$(at_door cellar heldOpen)"
+run 'latchd mock --config cellar.toml close'
+reported 1 "deviceId = 'cellar' AND properties.reported.lock.position = 'locked' AND properties.reported.door.heldOpen = false"
+run "$(at_door cellar heldOpen)"
 
 say 'Simulate a jam: the bolt of the cellar door will not lock.'
 run 'latchctl unlock front side cellar --yes'

@@ -41,6 +41,11 @@ func TestDemo(t *testing.T) {
 		"\n3 devices: 2 succeeded, 1 failed (1 refused)\n",
 		"500 jammed",
 		"\n$ echo $?\n3\n",
+		"\nfront     unlocked  true  false\n",
+		"\nfront     locked    false  false\n",
+		"\nside      locked    true  true\n",
+		"\ncellar    unlocked  true  true\n",
+		"\ncellar    locked    false  false\n",
 		`"building": "43"`,
 	} {
 		if !strings.Contains(out, want) {
@@ -70,7 +75,7 @@ func TestInterruptedDemoLeavesNothing(t *testing.T) {
 		{"SIGTERM to the script", syscall.SIGTERM, false, 143},
 		{"the terminal is closed", syscall.SIGHUP, true, 129},
 	} {
-		after := random.IntN(170)
+		after := random.IntN(220)
 		t.Run(fmt.Sprintf("%s after line %d", test.name, after+1), func(t *testing.T) {
 			p, temp, mark := start(t)
 			for range after + 1 {
