@@ -259,13 +259,13 @@ func (x *explorer) visit(w world, parent uint64, event string) {
 	x.queue = append(x.queue, w)
 }
 
-// key hashes what matters of a world.
+// key hashes the parts of a world that influence later steps.
 func (x *explorer) key(w world) uint64 {
 	x.buffer = w.encode(x.buffer[:0])
 	return maphash.Bytes(x.seed, x.buffer) | 1
 }
 
-// clamp is the longest time that matters, in ticks.
+// clamp is the longest time that influences the machine, in ticks.
 const clamp = 3
 
 // encode appends all fields of the state and of the monitor. Durations are relative to
@@ -433,21 +433,21 @@ type world struct {
 	monitor
 }
 
-// monitor is what the invariants need to remember. It does not look into the machine.
+// monitor holds what the invariants must remember about earlier steps.
 type monitor struct {
-	open       [3]open       // the commands without an answer
-	onDisk     Record        // what was saved last
-	unlockedTo time.Duration // until when an opening is expected after a release
-	exitTo     time.Duration // and after an exit
+	open       [3]open       // commands without an answer
+	onDisk     Record        // last saved record
+	unlockedTo time.Duration // end of the time in which a released door may open
+	exitTo     time.Duration // end of the time in which the door may open after an exit
 	exitSince  time.Duration // when the exit input became active
 	lockdown   bool
-	awaited    bool // since the last lock, somebody was promised one
+	awaited    bool // a lock has been promised since the last lock
 	known      DoorState
 	lineWant   Position // what the outcome of the last action on the lines is about
 	opening    bool     // the outcome of openLines is next
 	idling     bool
 	energised  bool
-	since      time.Duration // when it was energised
+	since      time.Duration // time at which the line was energised
 	mayFail    bool          // the line could not be idled
 }
 
@@ -457,7 +457,7 @@ type open struct {
 	target Position
 }
 
-// events returns what may happen next.
+// events returns all events that are possible in this state.
 func (w *world) events(c exploreConfig) []event {
 	var errs []error
 	errs = append(errs, nil)
@@ -518,7 +518,7 @@ func (w *world) events(c exploreConfig) []event {
 	return all
 }
 
-// freeID returns the lowest id that no command has, or 0.
+// freeID returns the lowest unused command id, or 0 if all ids are in use.
 func (w *world) freeID() int64 {
 	for id := int64(1); id <= 2; id++ {
 		if w.open[id].id == 0 {
@@ -528,7 +528,7 @@ func (w *world) freeID() int64 {
 	return 0
 }
 
-// apply notes an event.
+// apply updates the monitor with an event.
 func (w *world) apply(e event) {
 	switch e := e.(type) {
 	case command:
@@ -784,7 +784,7 @@ func (w *world) noteExit(to ExitState, before state) {
 func (w *world) rests(lines []action) string {
 	s := w.state
 	if len(lines) > 0 {
-		return "" // the outcome comes first
+		return "" // the machine is waiting for the outcome of a drive
 	}
 	if next, ok := s.next(*w.set); ok && next <= w.now {
 		return fmt.Sprintf("a deadline is left: %s", next-w.now)

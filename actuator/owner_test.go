@@ -123,7 +123,7 @@ type keptWire struct {
 func (w keptWire) Open(Position) (Position, bool, error) { return Unlocked, true, nil }
 func (w keptWire) Door() <-chan DoorReading              { return w.door }
 
-// A command that was answered is answered, also when the lock ends behind it.
+// A command keeps its answer even if the lock ends immediately afterwards.
 func TestAnAnswerGoesBeforeTheEnd(t *testing.T) {
 	for range 100 {
 		l := newWire().lock(testClock(nil), Config{AtPowerOn: Locked})

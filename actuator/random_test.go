@@ -45,7 +45,7 @@ func TestMachineInvariants(t *testing.T) {
 	}
 }
 
-// life is one random life of a lock, and the world around it.
+// life is a random sequence of events for one simulated lock and door.
 type life struct {
 	*testing.T
 	r       *rand.Rand
@@ -64,8 +64,8 @@ type life struct {
 	promised  []time.Duration
 
 	energised    bool
-	since        time.Duration // when it was energised
-	healthy      bool          // nothing fails any more
+	since        time.Duration // time at which the line was energised
+	healthy      bool          // simulated failures have ended
 	failedToIdle bool
 	idleSince    time.Duration // when the last pulse ended
 }
@@ -78,7 +78,7 @@ func (l *life) live() {
 	for range 200 {
 		l.now += time.Duration(l.r.Int64N(int64(1500 * time.Millisecond)))
 		if next, ok := l.s.next(l.set); ok && next < l.now && l.r.IntN(8) > 0 {
-			l.now = next // an owner is mostly in time
+			l.now = next // usually no later than the deadline
 		}
 		l.happen(l.event())
 		if l.set.sensor && l.s.motion == nil && l.s.bolt.sensed != "" && l.s.bolt.position != Jammed && l.s.bolt.position != l.bolt {
@@ -105,7 +105,7 @@ func (l *life) live() {
 
 func (l *life) position() Position { return []Position{Locked, Unlocked}[l.r.IntN(2)] }
 
-// event is what happens next.
+// event returns a random next event.
 func (l *life) event() event {
 	n := l.r.IntN(11)
 	switch {
@@ -185,7 +185,7 @@ func (l *life) keepsPromise(e event) bool {
 	return false
 }
 
-// keptPromise checks that what was promised is not forgotten.
+// keptPromise checks that the machine still plans each promised relock.
 func (l *life) keptPromise(e event, before release, asked Position) {
 	_, failed := e.(driven)
 	c, isCommand := e.(command)
@@ -196,7 +196,7 @@ func (l *life) keptPromise(e event, before release, asked Position) {
 	}
 }
 
-// check holds what the machine asks for against what it was asked.
+// check checks the actions of the machine against the commands it was given.
 func (l *life) check(acts []action) {
 	for _, a := range acts {
 		switch a := a.(type) {

@@ -58,7 +58,7 @@ var killLimits = events.Limits{
 	Routine:   events.Limit{Events: 50, Bytes: 50_000},
 }
 
-// killed is the test's knowledge of one door over the lives of its agents.
+// killed records what the test knows about one door while it kills several agents.
 type killed struct {
 	t        *testing.T
 	dir      string

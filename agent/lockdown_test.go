@@ -16,7 +16,7 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// settableLock is a lock that notes its settings. Its status is set by the test.
+// settableLock is a lock that records its settings. Its status is set by the test.
 type settableLock struct {
 	stillLock
 	mu       sync.Mutex
@@ -59,7 +59,7 @@ func (l *settableLock) change(set func(*actuator.Status)) {
 	synctest.Wait()
 }
 
-// serveSettable runs an agent on a lock that notes its settings.
+// serveSettable runs an agent with a lock that records its settings.
 func serveSettable(t *testing.T, egress bool, accepted string) (*settableLock, *hub) {
 	t.Helper()
 	store, err := OpenStore("", zap.NewNop())
@@ -171,7 +171,7 @@ func TestTuning(t *testing.T) {
 			t.Errorf("acknowledged %s", got)
 		}
 
-		// Between the two: the first twin of the hub desires nothing.
+		// The first twin of the hub has no desired properties.
 		want := []string{"relock 5s held open 1m0s", "lockdown true", "relock 0s held open 30s", "lockdown false", "relock 5s held open 0s", "lockdown true"}
 		if !slices.Equal(lock.calls, want) {
 			t.Errorf("the lock was set to\n%q, want\n%q", lock.calls, want)

@@ -68,7 +68,7 @@ func newRig(t *testing.T, f fitting) *rig {
 	return r
 }
 
-// scenarioDriver is the mock driver as the fitting has it.
+// scenarioDriver is a mock driver for the door that a fitting describes.
 type scenarioDriver struct {
 	*mock.Driver
 	noBolt bool
