@@ -76,8 +76,8 @@ for package in $packages; do programs "$package"; done | sed 's#^#./cmd/#' |
 
 # Build the programs for this machine too. They print their own completions and the
 # example configuration. With the tag "man", latchctl prints its own man pages.
-go build -buildvcs=false -o "$work/host/" ./cmd/latchd ./cmd/latchctl ./cmd/latchhub
-go build -buildvcs=false -tags man -o "$work/host/latchctl-man" ./cmd/latchctl
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/host/" ./cmd/latchd ./cmd/latchctl ./cmd/latchhub
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags man -o "$work/host/latchctl-man" ./cmd/latchctl
 
 # Man pages: those of latchctl are generated and dated SOURCE_DATE_EPOCH.
 mkdir "$work/man"

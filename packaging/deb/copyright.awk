@@ -1,5 +1,5 @@
 # Prints a Debian copyright file for copyright.sh, from three files: the decisions in
-# "licenses", the output of identify_license, and lines PATH VERSION FILE.
+# "licenses", lines FILE LICENSE of the recognized licenses, and lines PATH VERSION FILE.
 # Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 
 function fail(message) {
@@ -58,7 +58,7 @@ function finish_module() {
 }
 
 FILENAME == ARGV[1] && /^[^#]/ { file = $1; $1 = ""; decided[file] = substr($0, 2) }
-FILENAME == ARGV[2] && $2 !~ /^Copyright/ { identified[$1] = add(identified[$1], " and ", $2) }
+FILENAME == ARGV[2] { identified[$1] = add(identified[$1], " and ", $2) }
 FILENAME == ARGV[3] && FNR == 1 {
 	print "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
 	print "Upstream-Name: latchd"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints a package's Debian copyright file: copyright.sh < MODULES, where each line of
 # MODULES is PATH VERSION FOLDER of a Go module that the package's programs link.
-# identify_license recognizes the license files in FOLDER. MIT, BSD and Apache 2.0 pass;
+# The program in packaging/deb/tools recognizes the licenses of the files in FOLDER. MIT, BSD and Apache 2.0 pass;
 # a person must decide on every other license in the file "licenses".
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,8 +20,7 @@ while read -r path version folder; do
 		sort | grep . || echo "$path $version -"
 done >"$work/files"
 
-# Let identify_license read all files at once: it takes a second to start.
-awk '$3 != "-" { print $3 }' "$work/files" | xargs go tool -modfile=packaging/deb/tools/go.mod identify_license \
-	2>"$work/log" | sort >"$work/identified" || tail -n 1 "$work/log" >&2
+# Recognize the licenses of all files at once: the program takes a second to start.
+awk '$3 != "-" { print $3 }' "$work/files" | xargs go -C packaging/deb/tools run . | sort >"$work/licenses"
 
-awk -f packaging/deb/copyright.awk packaging/deb/licenses "$work/identified" "$work/files"
+awk -f packaging/deb/copyright.awk packaging/deb/licenses "$work/licenses" "$work/files"

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Builds every program for the gateways' processors and for this machine, and
-# checks that each is static: no cgo, no interpreter.
+# Builds all programs for ARMv6, arm64 and this machine, and checks that they are static:
+# built without cgo and without a dynamic linker. cross.sh [FOLDER] keeps the programs in
+# FOLDER/GOARCH.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+out=${1:-}
+if [ -z "$out" ]; then
+	out=$(mktemp -d)
+	trap 'rm -rf "$out"' EXIT
+fi
 
 check() { # FOLDER
 	local program
@@ -15,7 +19,7 @@ check() { # FOLDER
 			exit 1
 		fi
 		if readelf -lW "$program" | grep -q INTERP; then
-			printf '%s is not static\n' "$program"
+			printf '%s needs a dynamic linker\n' "$program"
 			exit 1
 		fi
 	done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs each fuzz target that there is for FUZZTIME: a number of inputs (10000x)
-# or a time (5s). A number ends every run at the same place, however fast the
-# machine is. A package is built once for all of its targets.
+# Runs each fuzz target of the project for FUZZTIME, which is a number of inputs (default
+# 10000x) or a time (5s). A number makes all machines run the same amount of work. Each
+# package is built once for all of its targets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 fuzztime=${FUZZTIME:-10000x}

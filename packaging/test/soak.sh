@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The tests whose length can be chosen, long: reconnects and renewals, methods
-# under short tokens, kills of agent and hub in the middle of writing, and both of
-# the hub's fronts fuzzed for ten minutes each. Takes about half an hour.
+# Runs the long form of some tests, in about half an hour: thousands of reconnects, methods
+# during token renewals, kills of the agent and of the hub while they write, and ten
+# minutes of fuzzing for each of the hub's two interfaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -4,9 +4,10 @@ go 1.26.0
 
 tool (
 	github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-	github.com/google/licenseclassifier/v2/tools/identify_license
 	github.com/goreleaser/nfpm/v2/cmd/nfpm
 )
+
+require github.com/google/licenseclassifier/v2 v2.0.0
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
@@ -36,7 +37,6 @@ require (
 	github.com/go-git/go-git/v5 v5.16.5 // indirect
 	github.com/gobwas/glob v0.2.3 // indirect
 	github.com/golang/groupcache v0.0.0-20241129210726-2c02b8208cf8 // indirect
-	github.com/google/licenseclassifier/v2 v2.0.0 // indirect
 	github.com/google/rpmpack v0.7.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/goreleaser/chglog v0.7.4 // indirect
