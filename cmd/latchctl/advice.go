@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// refusalAdvice maps each error code with which a door can refuse a command to the
-// remedy that latchctl prints.
+// refusalAdvice holds the remedy that latchctl prints for each error code of a door's
+// refusal.
 var refusalAdvice = map[string]string{
 	"jammed":               "the bolt did not reach its position: check bolt, strike and frame, then try again",
 	"door-open":            "close the door, then lock it",
@@ -23,8 +23,8 @@ var refusalAdvice = map[string]string{
 	"bad-payload":          "the device does not accept this payload: check --payload",
 }
 
-// outcomeAdvice maps each outcome other than success to the remedy that latchctl
-// prints.
+// outcomeAdvice holds the remedy that latchctl prints for each outcome other than
+// success.
 var outcomeAdvice = map[iothub.Outcome]string{
 	iothub.Refused:        "the device answered with an error: see its answer",
 	iothub.Pending:        "the door acts by itself as soon as it can; do not send the command again",

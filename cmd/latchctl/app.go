@@ -48,10 +48,10 @@ type app struct {
 	tier         string // the hub's IoT Hub tier, such as S1; empty means unknown
 	units        int    // number of IoT Hub units that the hub has in this tier
 	confirmAbove int    // latchctl asks for confirmation above this number of devices
-	identify     bool   // true: commands tell doors the technician's login
+	identify     bool   // true if commands send the technician's login to the doors
 
-	// account returns the technician's account at Entra ID, or "" if it is not known. It
-	// is nil if the login is not by Entra ID.
+	// account returns the technician's account at Entra ID, or "" if the account is not
+	// known. account is nil if the technician does not log in with Entra ID.
 	account func(context.Context) string
 
 	// notes prints messages while a progress line is on the terminal, without damaging

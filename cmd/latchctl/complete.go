@@ -77,9 +77,9 @@ func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 	return cobra.NoFileCompletions
 }
 
-// completeIDs returns a completion function for ids from the hub. The function list
-// returns the ids that begin with the typed text. If many is false, only the first
-// argument is completed.
+// completeIDs returns a completion function for ids from the hub. The parameter list is
+// a function that returns the ids beginning with the typed text. If many is false, only
+// the first argument is completed.
 func (a *app) completeIDs(list func(context.Context, *rest.Client, string) ([]string, error), many bool) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 && !many {
@@ -127,7 +127,8 @@ func (a *app) completeRollouts(_ *cobra.Command, args []string, _ string) ([]str
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
-// matchingJobs returns the ids of the hub's jobs that begin with the typed text.
+// matchingJobs returns the ids of jobs on the hub. It returns only ids that begin with
+// the typed text.
 func (a *app) matchingJobs(ctx context.Context, client *rest.Client, typed string) ([]string, error) {
 	var ids []string
 	for job, err := range client.Jobs(ctx, rest.JobFilter{}) {
@@ -142,7 +143,8 @@ func (a *app) matchingJobs(ctx context.Context, client *rest.Client, typed strin
 	return ids, nil
 }
 
-// matchingDevices returns the ids of the hub's devices that begin with the typed text.
+// matchingDevices returns the ids of devices on the hub. It returns only ids that begin
+// with the typed text.
 func (a *app) matchingDevices(ctx context.Context, client *rest.Client, typed string) ([]string, error) {
 	where := "*"
 	if typed != "" {

@@ -42,14 +42,14 @@ func newDeviceList(a *app, run func(context.Context, *deviceListOptions) error) 
 	return cmd
 }
 
-// listedDevice is a device as "device list" prints it.
+// listedDevice is a device as the command "device list" prints it.
 type listedDevice struct {
 	DeviceID         string        `json:"deviceId"`
 	Status           string        `json:"status"`
 	ConnectionState  string        `json:"connectionState"`
 	LastActivityTime *time.Time    `json:"lastActivityTime,omitempty"`
 	Position         string        `json:"position,omitempty"` // the position that the door's lock reported
-	Secured          *bool         `json:"secured,omitempty"`  // whether the door reported that it is locked and not open; nil if it did not report this
+	Secured          *bool         `json:"secured,omitempty"`  // true if the door reported that it is locked and closed; nil if it did not report this
 	Tags             iothub.Object `json:"tags,omitempty"`
 }
 
@@ -112,7 +112,7 @@ func (o *deviceListOptions) list(ctx context.Context) ([]listedDevice, error) {
 	return devices, nil
 }
 
-// position returns the position that the door's lock reported, or an empty text.
+// position returns the position that the door's lock reported, or "" if there is none.
 func position(twin iothub.Twin) string {
 	lock, _ := twin.Properties.Reported["lock"].(map[string]any)
 	text, _ := lock["position"].(string)
@@ -120,8 +120,8 @@ func position(twin iothub.Twin) string {
 	return text
 }
 
-// secured returns whether the door reported that it is locked and not open. It returns nil
-// if the door did not report this.
+// secured returns true if the door reported that it is locked and closed, and false if
+// it reported otherwise. It returns nil if the door reported neither.
 func secured(twin iothub.Twin) *bool {
 	lock, _ := twin.Properties.Reported["lock"].(map[string]any)
 	if yes, ok := lock["secured"].(bool); ok {
@@ -131,8 +131,8 @@ func secured(twin iothub.Twin) *bool {
 	return nil
 }
 
-// doorText returns the position of a door's lock for a table. It marks a locked door that
-// is not secured, because the door is open.
+// doorText formats the position of a door's lock for a table. If the lock is locked but
+// the door is open, the text says that the door is not secured.
 func doorText(d listedDevice) string {
 	if d.Position == "locked" && d.Secured != nil && !*d.Secured {
 		return "locked, not secured"
@@ -141,7 +141,8 @@ func doorText(d listedDevice) string {
 	return orDash(d.Position)
 }
 
-// objectText returns an object as JSON on one line. An empty object gives a dash.
+// objectText formats an object as JSON on one line. For an empty object it returns a
+// dash.
 func objectText(o iothub.Object) string {
 	if len(o) == 0 {
 		return "-"

@@ -20,7 +20,8 @@ import (
 // fakeHost is the fake hub's name. Its address is a loopback address.
 const fakeHost = "hub.example"
 
-// fakeDevice is a device of the fake hub. Does names its reaction to a method:
+// fakeDevice is a device of the fake hub. The field Does names the device's reaction to a
+// method:
 //
 //	ok       it succeeds
 //	ajar     its bolt is locked, but its door is open

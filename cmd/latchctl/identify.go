@@ -65,9 +65,9 @@ func localLogin() string {
 	return name + "@" + host
 }
 
-// identifyAgain returns the payload of an earlier command for a retry: it replaces the
-// login in the payload by the login of the technician who retries. A payload without a
-// login stays the same.
+// identifyAgain returns the payload for a retry of an earlier command. The payload
+// names the technician who retries, not the one who sent the earlier command. A payload
+// without a login stays the same.
 func identifyAgain(m iothub.MethodRequest, by string) json.RawMessage {
 	payload, err := iothub.ParseObject(m.Payload)
 	if _, named := payload["by"]; err != nil || !named || m.MethodName != lockDoor && m.MethodName != unlockDoor {

@@ -45,7 +45,7 @@ func newJobList(a *app, run func(context.Context, *jobListOptions) error) *cobra
 	return cmd
 }
 
-// jobTypes maps the values of --type to the job types of the service API. It also
+// jobTypes maps the values of --type to the job types of the service API. --type also
 // accepts the service API's own names.
 var jobTypes = map[string]iothub.JobType{
 	"": "", "method": iothub.ScheduleDeviceMethod, "twin": iothub.ScheduleUpdateTwin,
@@ -55,7 +55,8 @@ var jobTypes = map[string]iothub.JobType{
 // jobStatuses lists the values of --status.
 var jobStatuses = []string{"queued", "scheduled", "running", "completed", "failed", "cancelled"}
 
-// statusList returns jobStatuses as text: "queued, ..., failed or cancelled".
+// statusList returns the values of --status as text: "queued, ..., failed or
+// cancelled".
 func statusList() string {
 	last := len(jobStatuses) - 1
 	return strings.Join(jobStatuses[:last], ", ") + " or " + jobStatuses[last]

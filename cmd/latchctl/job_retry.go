@@ -129,8 +129,8 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 }
 
 // nothingToRetry ends a retry that has no devices to call. It returns nil if all
-// devices of the job succeeded. If the other devices are pending, it returns the exit
-// status of a job with pending devices.
+// devices of the job succeeded. If some devices are pending and all others succeeded,
+// it returns the exit status for pending devices. Otherwise it returns an error.
 func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	if old.Total() > 0 && old.Succeeded() == old.Total() {
 		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, plural(old.Total(), "device"))

@@ -25,7 +25,7 @@ type lockOptions struct {
 	reason  string
 	relock  seconds // lock again after this time; 0 means that the door's own setting decides
 	until   string  // lock again at this time, as --until states it; empty without --until
-	hold    bool    // keep the door unlocked until the next lock
+	hold    bool    // keep the door unlocked until somebody locks it
 	timeout seconds
 
 	period string // description of the time during which the doors are unlocked; empty if no flag names a time
@@ -162,7 +162,7 @@ func (o *lockOptions) checkPeriod() error {
 }
 
 // payload returns the JSON payload of lockDoor or unlockDoor. by is the technician's
-// login; empty means that the door does not learn it. A lock of an open door waits
+// login; if it is empty, the payload does not contain it. A lock of an open door waits
 // until somebody closes the door.
 func (o *lockOptions) payload(by string) (json.RawMessage, error) {
 	p := struct {

@@ -105,8 +105,8 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 	return lockdownExitStatus(report)
 }
 
-// operation describes lockdown on or off to the user. To end a lockdown always needs
-// the user's confirmation.
+// operation describes the begin or the end of a lockdown to the user. The end of a
+// lockdown always needs the user's confirmation.
 func (o *lockdownOptions) operation() operation {
 	if o.on {
 		return operation{verb: "lock down", name: "lockdown", confirm: confirmTwo}
@@ -166,8 +166,8 @@ func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *res
 	return o.withVerdicts(report, verdicts), nil
 }
 
-// withVerdicts returns a copy of report in which the given verdicts replace those of
-// their devices.
+// withVerdicts returns a copy of report with new verdicts for the devices in the map
+// verdicts.
 func (o *lockdownOptions) withVerdicts(report watch.Report, verdicts map[string]iothub.Verdict) watch.Report {
 	report.Devices = slices.Clone(report.Devices)
 	for i, d := range report.Devices {
@@ -274,11 +274,11 @@ func (s lockdownState) acknowledged() bool {
 }
 
 // reasonSilent is the reason in the verdict on a connected device that has not
-// acknowledged.
+// acknowledged lockdown.
 const reasonSilent = "is connected but has not acknowledged yet"
 
-// judge returns the verdict on a device that should be in lockdown (on is true) or
-// should not be.
+// judge returns the verdict on a device. If on is true, the device should be in
+// lockdown, otherwise it should not be.
 func (s lockdownState) judge(on bool) iothub.Verdict {
 	switch {
 	case s.Desired != on:

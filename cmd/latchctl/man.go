@@ -56,8 +56,8 @@ func writeManPages(args []string, epoch string) error {
 	return writeTopics(root, header, args[0])
 }
 
-// writeTopics writes the pages of the help topics, which doc.GenManTree leaves
-// out, and adds them to the SEE ALSO section of latchctl.1.
+// writeTopics writes the pages of the help topics, because doc.GenManTree does not
+// write them. It also adds these pages to the section SEE ALSO of latchctl.1.
 func writeTopics(root *cobra.Command, header doc.GenManHeader, folder string) error {
 	// Hide the flags of all commands, because the page of a topic needs no flags.
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })

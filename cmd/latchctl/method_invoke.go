@@ -68,7 +68,8 @@ func methodRequest(cmd *cobra.Command, name, payload string, timeout, connect se
 	return m, checkMethod(cmd, m)
 }
 
-// checkMethod returns a usage error if a method exceeds IoT Hub's limits.
+// checkMethod returns a usage error if the method's name, payload or timeouts exceed
+// IoT Hub's limits.
 func checkMethod(cmd *cobra.Command, m iothub.MethodRequest) error {
 	// The service API takes a timeout of 0 as the default, but a user who writes
 	// --timeout 0 has made a mistake.

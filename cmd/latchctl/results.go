@@ -35,7 +35,7 @@ type jobResult struct {
 	Devices []deviceResult `json:"devices"`
 }
 
-// jobSummary counts a job's devices by their results.
+// jobSummary holds the numbers of a job's devices by result.
 type jobSummary struct {
 	Devices   int                    `json:"devices"`
 	Succeeded int                    `json:"succeeded"`
@@ -43,8 +43,8 @@ type jobSummary struct {
 	ByResult  map[iothub.Outcome]int `json:"byResult"`
 }
 
-// showReport prints the results of a job's devices. With the format table it also
-// prints notes with the remedies for the failed devices.
+// showReport prints the results of a job's devices. In the format table it also prints
+// the remedies for the failed devices.
 func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 	results := deviceResults(r, onlyFailed)
 	switch a.format {
@@ -74,8 +74,8 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 	return nil
 }
 
-// deviceResults returns the results of a report's devices, or only those of the
-// failed ones.
+// deviceResults returns the results of all devices of a report, or only of the failed
+// devices.
 func deviceResults(r watch.Report, onlyFailed bool) []deviceResult {
 	devices := r.Devices
 	if onlyFailed {
@@ -110,8 +110,8 @@ func summarize(r watch.Report) jobSummary {
 	return jobSummary{Devices: r.Total(), Succeeded: r.Succeeded(), Failed: r.Total() - r.Succeeded(), ByResult: r.Counts()}
 }
 
-// resultTable returns a table of results. Its last column shows the reason of a
-// failure, or the device's answer.
+// resultTable returns a table of results. The last column shows the device's answer, or
+// why the device failed.
 func resultTable(results []deviceResult) *ui.Table {
 	t := &ui.Table{Head: []string{"DEVICE", "RESULT", "REASON/ANSWER"}, WrapLast: true, Style: resultStyle}
 

@@ -40,8 +40,8 @@ func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) e
 		},
 	}
 
-	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this percentage of a wave's devices fails (default: as before)")
-	cmd.Flags().Lookup("abort-above").DefValue = "" // The default is the rollout's own limit, not 0%.
+	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this percentage of a wave's devices fails (default: the rollout's own limit)")
+	cmd.Flags().Lookup("abort-above").DefValue = "" // The help must not show 0%: the default is the rollout's own limit.
 	o.addConfirmationFlags(cmd)
 	addRolloutWait(cmd, &o.wait)
 	o.tier.addFlags(cmd)

@@ -81,7 +81,7 @@ func (a *app) loadRollout(id string) (rollout.Rollout, error) {
 	return r, err
 }
 
-// rolloutFields returns a rollout's fields for printFields.
+// rolloutFields returns the names and values that latchctl prints about a rollout.
 func (a *app) rolloutFields(r rollout.Rollout) []string {
 	abortAbove := r.Rules.AbortAbove.String()
 	if r.Rules.MinDevices > 1 {

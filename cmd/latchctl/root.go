@@ -113,8 +113,8 @@ func newGroup(use, short, example string, commands ...*cobra.Command) *cobra.Com
 	return cmd
 }
 
-// flagError returns the usage error for a flag that cobra rejects. For an unknown
-// flag it suggests flags with similar names.
+// flagError returns the usage error for a flag that the library cobra rejects. For an
+// unknown flag, the error suggests flags with similar names.
 func flagError(cmd *cobra.Command, err error) error {
 	typed, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
@@ -158,8 +158,8 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// exactArgs returns a check that a command has exactly one non-empty argument for each
-// of the given names.
+// exactArgs returns a function that checks a command's arguments: exactly one non-empty
+// argument for each of the given names.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

@@ -86,7 +86,7 @@ func (s *selection) condition() string {
 	return s.where
 }
 
-// errNotConfirmed ends a command whose confirmation the user declined.
+// errNotConfirmed means that the user declined the confirmation of a command.
 var errNotConfirmed = errors.New("not confirmed; nothing was sent")
 
 // confirmSelection looks up the selected devices and asks the user for confirmation if
@@ -135,7 +135,7 @@ func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selec
 	return true, nil
 }
 
-// deviceIDs returns the ids of devices, in their order.
+// deviceIDs returns the ids of the given devices, in the same order.
 func deviceIDs(devices []selectedDevice) []string {
 	ids := make([]string, len(devices))
 	for i, d := range devices {
@@ -227,7 +227,7 @@ func (a *app) confirm(ctx context.Context, action string) error {
 	return errNotConfirmed
 }
 
-// selectDevices asks the hub for the devices that a condition selects.
+// selectDevices asks the hub for the devices that meet a condition.
 func (a *app) selectDevices(ctx context.Context, client *rest.Client, where string) ([]selectedDevice, error) {
 	var devices []selectedDevice
 	for row, err := range client.Query(ctx, selectText("deviceId, connectionState", where)) {

@@ -15,7 +15,8 @@ var (
 	connectionHelp string
 )
 
-// newTopics returns the help topics, such as "latchctl help output".
+// newTopics returns the help topics, which the user reads with, for example, "latchctl
+// help output".
 func newTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{

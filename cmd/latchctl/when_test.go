@@ -95,8 +95,9 @@ func TestParseStartByTheWallClock(t *testing.T) {
 	}
 }
 
-// TestParseUntil checks that a time without a day is the first one after the start, in the
-// technician's time zone, and that an unlock is at most 24 hours long.
+// TestParseUntil checks that a time without a day is the first such time after the
+// start, in the technician's time zone. It also checks that an unlock is at most 24
+// hours long.
 func TestParseUntil(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -111,7 +112,7 @@ func TestParseUntil(t *testing.T) {
 		{start: "2026-11-23T12:00:00Z", text: "tomorrow 02:00", want: "2026-11-24T01:00:00Z"},
 		{start: "2026-11-24T07:00:00Z", text: "2026-11-24 18:00", want: "2026-11-24T17:00:00Z"},
 		{start: "2026-11-24T07:00:00Z", text: "2026-11-24T18:00:00+01:00", want: "2026-11-24T17:00:00Z"},
-		{start: "2026-10-24T21:00:00Z", text: "07:00", want: "2026-10-25T06:00:00Z"}, // the clocks go back in between
+		{start: "2026-10-24T21:00:00Z", text: "07:00", want: "2026-10-25T06:00:00Z"}, // the clocks go back between start and end
 		{start: "2026-10-24T22:30:00Z", text: "02:30", wantErr: "--until 2026-10-25 02:30: this time comes twice when the clocks go back"},
 		{start: "2026-03-28T23:30:00Z", text: "02:30", wantErr: "--until 2026-03-29 02:30: clocks skip this time"},
 		{start: "2026-11-24T07:00:00Z", text: "today 18:00", wantErr: "--until today 18:00 is not after the start, 2026-11-24 08:00 CET"},

@@ -20,12 +20,13 @@ const DefaultConfirmAbove = 10
 
 // Config is the content of the user's config file.
 type Config struct {
-	// Default is the name of the hub to use if neither flags nor environment choose one.
+	// Default is the name of the hub that latchctl uses if no flag and no environment
+	// variable chooses one.
 	Default string `toml:"default"`
 	// ConfirmAbove is the number of devices above which latchctl asks for confirmation.
 	// nil means DefaultConfirmAbove.
 	ConfirmAbove *int `toml:"confirm_above"`
-	// Identify decides whether latchctl tells doors the technician's login with each
+	// Identify says whether latchctl sends the technician's login to the doors with each
 	// command. nil means true.
 	Identify *bool `toml:"identify"`
 	// Hubs maps names to hubs.
@@ -179,7 +180,7 @@ func (c Config) Threshold() int {
 	return *c.ConfirmAbove
 }
 
-// Identifies reports whether latchctl tells doors the technician's login.
+// Identifies reports whether latchctl sends the technician's login to the doors.
 func (c Config) Identifies() bool { return c.Identify == nil || *c.Identify }
 
 // absolute turns a path from the config file into an absolute path. A path that begins

@@ -115,8 +115,8 @@ func checkHubName(name string) error {
 	return nil
 }
 
-// source is the place that chooses the hub: a flag, an environment variable or an entry
-// of the config file. Exactly one of hubName, connectionString and file is set.
+// source is the flag, environment variable or config file entry that chooses the hub.
+// Exactly one of hubName, connectionString and file is set.
 type source struct {
 	name             string // name of the flag, variable or file, for error messages
 	hubName          string // host name, for a login with Entra ID
@@ -128,8 +128,9 @@ type source struct {
 	units            int
 }
 
-// chooseSource returns the source that chooses the hub: a flag, else an environment
-// variable, else the default hub of the config file.
+// chooseSource returns the flag, environment variable or config file entry that chooses
+// the hub. A flag takes precedence over a variable, and a variable over the default hub
+// of the config file.
 func chooseSource(flags Flags, getenv func(string) string, config Config) (source, error) {
 	src, configHub, err := chooseHub(flags, getenv, config)
 	if err != nil {
@@ -159,9 +160,9 @@ func chooseSource(flags Flags, getenv func(string) string, config Config) (sourc
 	return src, nil
 }
 
-// chooseHub returns the source of the hub that the flags or the environment choose. If
-// they choose a hub of the config file, it returns that hub's name instead. It leaves
-// the source's endpoint and CA file empty.
+// chooseHub returns the flag or environment variable that chooses the hub. If a hub of
+// the config file is chosen, it returns that hub's name instead. It leaves the source's
+// endpoint and CA file empty.
 func chooseHub(flags Flags, getenv func(string) string, config Config) (src source, configHub string, err error) {
 	envText := getenv("LATCHCTL_HUB")
 	envFile := getenv("LATCHCTL_HUB_FILE")

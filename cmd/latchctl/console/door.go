@@ -154,7 +154,8 @@ func scalar(value json.RawMessage) string {
 // maxShown characters.
 func shown(text string) string { return ui.Cut(ui.Clean(text), maxShown) }
 
-// samePlace reports whether two doors have the same building, floor and room.
+// samePlace reports whether two doors have the same building, the same floor and the
+// same room.
 func (d door) samePlace(e door) bool {
 	return d.Building == e.Building && d.Floor == e.Floor && d.Room == e.Room
 }

@@ -37,8 +37,8 @@ type status struct {
 }
 
 // feed holds the doors and jobs that the pages show, and sends each change to every
-// page. Only the goroutine of run uses the fields; other goroutines pass functions to
-// do.
+// page. Only the goroutine of run uses the fields; other goroutines give functions to
+// the method do.
 type feed struct {
 	calls chan func(*feed)
 
@@ -63,7 +63,7 @@ func newFeed() *feed {
 	}
 }
 
-// run calls the functions that other goroutines pass to do, until ctx ends.
+// run calls the functions that other goroutines give to the method do, until ctx ends.
 func (f *feed) run(ctx context.Context) {
 	for {
 		select {
@@ -75,8 +75,8 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// do has the goroutine of run execute call, and waits until call has returned. It
-// returns false if ctx ends first.
+// do passes call to the goroutine of run and waits until call has returned. It returns
+// false if ctx ends first.
 func (f *feed) do(ctx context.Context, call func(*feed)) bool {
 	done := make(chan struct{})
 

@@ -48,9 +48,9 @@ func newGuard(address net.Addr) *guard {
 // url returns the address that opens the session, with the token.
 func (g *guard) url() string { return "http://" + g.hosts[0] + "/?token=" + g.token }
 
-// protect returns a handler that passes permitted requests to next. The handler refused
-// answers a request for a page without a session. Its answer loads the public paths, so
-// these need no session.
+// protect returns a handler that passes permitted requests to the handler next. If a
+// request for a page has no session, the handler named refused answers it. This answer
+// loads the public paths, so these paths need no session.
 func (g *guard) protect(next http.Handler, refused http.HandlerFunc, public ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setSecurityHeaders(w.Header())

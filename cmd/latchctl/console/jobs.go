@@ -54,7 +54,7 @@ type verdict struct {
 	Pending   int `json:"pending,omitempty"` // devices that will act later, such as an open door that locks when it is closed
 }
 
-// trackedJob is a job that the console follows or has followed.
+// trackedJob is a job that the console follows, or has followed to its end.
 type trackedJob struct {
 	job    job
 	report any // result of each device; nil until the job has ended
@@ -112,7 +112,8 @@ func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, jobs)
 }
 
-// compareNewest orders times from newest to oldest. A missing time comes last.
+// compareNewest compares two times so that newer times come first and missing times
+// come last.
 func compareNewest(a, b *time.Time) int {
 	switch {
 	case a == nil && b == nil:

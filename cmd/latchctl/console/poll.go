@@ -161,8 +161,9 @@ func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
 	return doors, nil
 }
 
-// replaceDoors returns a copy of doors in which current replaces the devices with the
-// given ids. A device that current lacks was deleted from the hub.
+// replaceDoors returns a copy of doors in which the doors with the given ids have their
+// new state from current. A door with one of these ids that current lacks was deleted
+// from the hub, so the copy does not contain it.
 func replaceDoors(doors []door, ids []string, current []door) []door {
 	others := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return slices.Contains(ids, d.ID) })
 	return append(others, current...)

@@ -35,8 +35,7 @@ type rolloutDetail struct {
 	Failed     []failedDevice `json:"failed"`
 }
 
-// wave is one wave of a rollout: a group of devices that is called before the next
-// group.
+// wave is one wave of a rollout, that is, one group of devices.
 type wave struct {
 	State  string         `json:"state"` // passed, waiting, or the state that waveState gives the current wave
 	Counts rollout.Counts `json:"counts"`

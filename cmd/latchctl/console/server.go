@@ -21,7 +21,8 @@ import (
 // DefaultRefresh is the default value of Options.Refresh.
 const DefaultRefresh = 10 * time.Second
 
-// Hub is the part of the service API that the console uses. [*rest.Client] implements it.
+// Hub is the part of the service API that the console uses. [*rest.Client] implements
+// Hub.
 type Hub interface {
 	watch.Hub
 	Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error]
@@ -41,14 +42,14 @@ type Options struct {
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error
 
-	// CheckCondition returns an error for a condition that no hub would accept.
+	// CheckCondition returns an error if where cannot be a condition on any hub.
 	CheckCondition func(where string) error
 	// Select returns the ids of the devices that match a condition.
 	Select func(ctx context.Context, where string) ([]string, error)
-	// NewID returns a new job id that starts with name.
+	// NewID returns a new job id that begins with name.
 	NewID func(name string) string
-	// By returns the login of the technician, which the console sends to the doors with
-	// each lock and unlock. It returns "" if the console must not send it.
+	// By returns the technician's login, which the console sends to the doors with each
+	// lock and unlock. It returns "" if the console must not send a login.
 	By func(ctx context.Context) string
 	// CreateJob creates a job on the hub.
 	CreateJob func(ctx context.Context, job iothub.Job) (iothub.Job, error)

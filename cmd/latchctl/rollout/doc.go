@@ -3,10 +3,10 @@
 // the hub. Use [New] to plan a rollout and [Run] to execute it.
 //
 // Guarantees:
-//   - No device is called twice, even if the rollout is interrupted. Before the first job
-//     is created, a file on disk holds the devices, their order and the id of every job.
-//     An interrupted rollout continues where it was, and looks for a job by its id before
-//     it creates the job.
+//   - An interruption never makes a rollout call a device twice. Before the first job is
+//     created, a file on disk holds the devices, their order and the id of every job. An
+//     interrupted rollout continues where it was, and looks for a job by its id before it
+//     creates the job.
 //   - A wave passes or fails by the results of its devices, as judged by
 //     [iothub.DeviceJob.Judge]. A pending device counts as failed. A resumed rollout calls
 //     it again, to learn whether it has succeeded since.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Percent is a percentage in hundredths of a percent.
+// Percent is a percentage, counted in hundredths of a percent: 5% is the value 500.
 type Percent int
 
 const wholePercent Percent = 100_00
@@ -43,7 +43,7 @@ func (p *Percent) Set(text string) (err error) {
 	return err
 }
 
-// Type returns the type name of the flag's value.
+// Type returns the name that the help prints for the value of a percentage flag.
 func (p *Percent) Type() string { return "percent" }
 
 // MarshalText formats the percentage for the rollout's file.

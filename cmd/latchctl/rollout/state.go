@@ -14,7 +14,7 @@ import (
 // Status is the status of a rollout.
 type Status string
 
-// The statuses of a rollout. A rollout that was interrupted keeps the status running.
+// The statuses of a rollout. A rollout that was interrupted keeps the status "running".
 const (
 	Running Status = "running"
 	Aborted Status = "aborted" // too many devices failed
@@ -41,7 +41,7 @@ type Work struct {
 	MaxExecution int64                 `json:"maxExecutionTimeInSeconds"`
 }
 
-// Rules decide when a rollout continues with the next wave.
+// Rules are the conditions under which a rollout continues with the next wave.
 type Rules struct {
 	Soak       int64   `json:"soakSeconds,omitempty"` // soak time: seconds to wait after each wave
 	AbortAbove Percent `json:"abortAbove"`            // abort if a larger share of the judged devices has failed

@@ -37,7 +37,8 @@ func (s Store) Lock(id string) (unlock func() error, err error) {
 // remains even if the requesting process or the running process ends.
 func (s Store) stopFile(id string) string { return filepath.Join(string(s), id+".stop") }
 
-// RequestStop asks the process that runs the rollout to stop before the next job.
+// RequestStop asks the process that runs the rollout to stop before it creates the next
+// job.
 func (s Store) RequestStop(id, reason string) error {
 	if err := durable.Replace(s.stopFile(id), []byte(reason), 0o600); err != nil {
 		return fmt.Errorf("request to stop rollout %s: %w", id, err)

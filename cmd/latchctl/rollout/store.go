@@ -52,8 +52,8 @@ type file struct {
 	Rollout
 }
 
-// Save writes the rollout's file. After a power cut the file has either the old or the new
-// content.
+// Save writes the rollout's file. After a power cut, the file has either the old or the
+// new content, never a mixture.
 func (s Store) Save(r Rollout) error {
 	text, err := json.Marshal(file{fileVersion, r})
 	if err == nil {

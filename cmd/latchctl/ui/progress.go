@@ -55,7 +55,7 @@ func (p *Printer) showPlain(now time.Time, v Progress) {
 	io.WriteString(p.W, Clean(line)+"\n")
 }
 
-// Note erases the progress line and prints the given lines in its place.
+// Note erases the progress line and prints the given lines instead.
 func (p *Printer) Note(lines ...string) {
 	p.Clear()
 	for _, line := range lines {

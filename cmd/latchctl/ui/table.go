@@ -13,8 +13,8 @@ const (
 	// minWidth is the minimum width of a column. A text that is cut to fewer characters
 	// would be useless.
 	minWidth = 8
-	// lastWidth is the width down to which the last column is narrowed before any other
-	// column.
+	// lastWidth is a width of the last column. Write narrows the last column to this
+	// width before it narrows any other column.
 	lastWidth = 30
 	// minWrappedWidth is the minimum width of the last column if its text is wrapped.
 	minWrappedWidth = 16
@@ -159,8 +159,8 @@ func (t *Table) columnToNarrow(widths, columns []int) int {
 	return widest
 }
 
-// writeBlock prints a row with one line for each cell that has a value. A cell that
-// does not fit on its line is cut or wrapped.
+// writeBlock prints a row as a block with one line for each cell that has a value. It
+// cuts or wraps a cell that does not fit on its line.
 func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bool) {
 	b.WriteString(t.styled(0, row[0], strings.Join(Wrap(row[0], width), "\n"), color) + "\n")
 

@@ -41,7 +41,8 @@ func controlsTerminal(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// Cut shortens text to width characters. A shortened text ends in an ellipsis.
+// Cut shortens text to at most width characters. If it shortens the text, the result
+// ends in an ellipsis.
 func Cut(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text
@@ -70,8 +71,8 @@ func Wrap(text string, width int) []string {
 	return append(lines, string(rest))
 }
 
-// lineEnd returns the index at which Wrap ends the first line of a text that is longer
-// than width.
+// lineEnd returns the length of the first line into which Wrap breaks text. The text
+// must be longer than width.
 func lineEnd(text []rune, width int) int {
 	for i := width; i > 0; i-- {
 		if text[i] == ' ' {

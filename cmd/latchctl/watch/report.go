@@ -14,8 +14,8 @@ type Device struct {
 	Verdict iothub.Verdict
 }
 
-// Failed reports whether the device did not succeed: it failed, it is pending, or it has
-// no final row.
+// Failed reports whether the device did not succeed. Besides a failed device, this is a
+// pending device and a device without a final row.
 func (d Device) Failed() bool { return d.Verdict.Outcome != iothub.Succeeded }
 
 // Report is a job with the result of each device. The failed devices come first, then
@@ -63,8 +63,8 @@ func (r Report) Failed() []Device {
 // Succeeded returns the number of devices that have succeeded.
 func (r Report) Succeeded() int { return len(r.Devices) - len(r.Failed()) }
 
-// Counts returns the number of devices for each outcome. A device without a row
-// counts as unfinished.
+// Counts returns the number of devices for each outcome. A device without a row counts
+// as unfinished.
 func (r Report) Counts() map[iothub.Outcome]int {
 	counts := make(map[iothub.Outcome]int)
 	for _, d := range r.Devices {

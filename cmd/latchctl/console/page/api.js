@@ -23,7 +23,8 @@ export const post = (path, body) => request(path, {
   body: JSON.stringify(body),
 });
 
-// openSession reads the page's settings and the secret for its changes.
+// openSession reads the page's settings, and the secret that the page must send with
+// each change.
 export async function openSession() {
   const session = await get('/api/session');
   changeSecret = session.change;

@@ -52,7 +52,7 @@ export function announce(text) {
   $('announce').textContent = text;
 }
 
-// quote formats a text as a string literal of a condition.
+// quote formats a text as a string literal for use in a condition.
 export function quote(text) {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

@@ -42,8 +42,8 @@ export const fact = (name, ...values) => {
 
 const placeText = (p) => p.text && [p.text, p.pending && h('small', {}, ` (${p.pending} requested, not applied yet)`)];
 
-// doorFacts shows a door. twin adds details to it; twin is null until the page has
-// loaded it.
+// doorFacts shows a door with details from the door's twin. twin is null until the page
+// has loaded it.
 export function doorFacts(door, twin) {
   const r = twin?.properties?.reported ?? {};
   const lock = object(r.lock);
@@ -122,7 +122,8 @@ export function progress(job) {
 
 const shownRows = 200; // number of results that the panel shows before the user presses "Show all"
 
-// jobContent shows a job and, once it has ended, the result of each device.
+// jobContent shows a job. Once the job has ended, it also shows the result of each
+// device.
 export function jobContent({ job, report }, openDoor) {
   const facts = h('dl', {}, fact('Condition', h('code', {}, job.where)), fact('Started', when(job.start ?? job.created)),
     fact('Ended', when(job.end)), fact('Job', h('code', {}, job.id)));

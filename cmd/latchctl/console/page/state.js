@@ -25,7 +25,7 @@ export const positionText = (door) => {
   return door.position ? positions[positionOf(door)] : 'Not reported';
 };
 
-// pendingText returns a text that says what a door waits for that has promised to lock.
+// pendingText describes what a door is waiting for before it locks.
 export const pendingText = (door) => door.open ? 'Locks when the door is closed' : 'Locks by itself soon';
 
 const isFaulty = (door) => door.position === 'jammed' || Boolean(door.fault) || Boolean(door.forced);
