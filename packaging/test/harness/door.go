@@ -58,6 +58,34 @@ min_interval = "0s"
 	return d
 }
 
+// Configure appends text to the door's configuration, whose last table is [lock].
+func (d *Door) Configure(t testing.TB, text string) {
+	t.Helper()
+	old, err := os.ReadFile(d.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, d.Config, string(old)+text)
+}
+
+// Mock operates the simulated door with 'latchd mock': open, close, exit or pry.
+func (d *Door) Mock(t testing.TB, action string) {
+	t.Helper()
+	if err := d.TryMock(t, action); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TryMock is Mock for a door whose latchd may not be ready yet.
+func (d *Door) TryMock(t testing.TB, action string) error {
+	t.Helper()
+	r := Run(t, exec.Command(d.bin.Path("latchd"), "mock", "--config", d.Config, action))
+	if r.Code != 0 {
+		return fmt.Errorf("%s: exit code %d: %s", r.Command, r.Code, r.Stderr)
+	}
+	return nil
+}
+
 // Command returns the command that runs latchd with the door's configuration.
 func (d *Door) Command() *exec.Cmd {
 	return exec.Command(d.bin.Path("latchd"), "run", "--config", d.Config)
