@@ -160,9 +160,9 @@ func chooseSource(flags Flags, getenv func(string) string, config Config) (sourc
 	return src, nil
 }
 
-// chooseHub returns the flag or environment variable that chooses the hub. If a hub of
-// the config file is chosen, it returns that hub's name instead. It leaves the source's
-// endpoint and CA file empty.
+// chooseHub returns the flag or environment variable that chooses the hub. If that is a
+// hub of the config file, it returns the hub's name instead. The returned source has no
+// endpoint and no CA file.
 func chooseHub(flags Flags, getenv func(string) string, config Config) (src source, configHub string, err error) {
 	envText := getenv("LATCHCTL_HUB")
 	envFile := getenv("LATCHCTL_HUB_FILE")

@@ -75,8 +75,8 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// do passes call to the goroutine of run and waits until call has returned. It returns
-// false if ctx ends first.
+// do lets the goroutine of run execute the function call, and waits until the function
+// has returned. It returns false if ctx ends first.
 func (f *feed) do(ctx context.Context, call func(*feed)) bool {
 	done := make(chan struct{})
 

@@ -81,7 +81,7 @@ func (s Size) String() string {
 	return s.Percent.String()
 }
 
-// of returns the number of devices for this size if all waves together have n devices.
+// of converts the size to a number of devices, for a rollout of n devices in all.
 func (s Size) of(n int) int {
 	if s.Count > 0 {
 		return min(s.Count, n)

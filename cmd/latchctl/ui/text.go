@@ -71,7 +71,7 @@ func Wrap(text string, width int) []string {
 	return append(lines, string(rest))
 }
 
-// lineEnd returns the length of the first line into which Wrap breaks text. The text
+// lineEnd returns the number of characters of text that Wrap puts on one line. The text
 // must be longer than width.
 func lineEnd(text []rune, width int) int {
 	for i := width; i > 0; i-- {

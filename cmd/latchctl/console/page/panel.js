@@ -147,7 +147,7 @@ export function jobContent({ job, report }, openDoor) {
 }
 
 // resultBadge creates the badge with the result of a device. A pending device acts
-// later: it locks, for example, when somebody closes the door.
+// later: for example, an open door locks when somebody closes it.
 function resultBadge(result) {
   const [tone, symbol] = { succeeded: ['good', 'done'], pending: ['warn', 'moving'] }[result] ?? ['bad', 'jammed'];
   return h('span', { class: `badge is-${tone}` }, icon(symbol), result);
