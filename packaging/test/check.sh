@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 
 packaging/test/static.sh
 export CGO_ENABLED=0 GOFLAGS="$(go env GOFLAGS) -trimpath"
-go list ./... | grep -v /packaging/ | xargs go test -vet=off -timeout 5m
+go list ./... | grep -v /packaging/ | xargs go test -short -vet=off -timeout 5m

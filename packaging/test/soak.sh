@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the long form of some tests, in about half an hour: thousands of reconnects, methods
-# during token renewals, kills of the agent and of the hub while they write, and ten
-# minutes of fuzzing for each of the hub's two interfaces.
+# Runs the long form of some tests, in one to two hours: thousands of reconnects, methods
+# during token renewals, kills of the agent and of the hub while they write, all states of
+# the lock's machine in more configurations, and ten minutes of fuzzing for each of the
+# hub's two interfaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,6 +11,9 @@ export LATCHD_TEST_RENEWAL=${LATCHD_TEST_RENEWAL:-3m}
 export LATCHD_TEST_KILLS=${LATCHD_TEST_KILLS:-200}
 go test -count=1 -v -timeout 30m -run 'TestReconnects|TestRenewalsUnderLoad|TestTrouble|TestResetWithinPacket' ./transport/mqtt
 go test -count=1 -v -timeout 10m -run 'Survives?SIGKILL' ./agent ./agent/events
+
+export LATCHD_TEST_EXPLORE=${LATCHD_TEST_EXPLORE:-3}
+go test -count=1 -v -timeout 3h -run '^TestExplore$' ./actuator
 
 export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
 go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system

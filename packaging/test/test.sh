@@ -26,11 +26,14 @@ step 'install the official Node SDKs and the browser driver'
 step 'unit tests with the race detector'
 go list ./... | grep -v /packaging/ | xargs go test -race -vet=off -timeout 10m
 
+step "explore the states of the lock's machine"
+go test -vet=off -timeout 10m -run '^TestExplore$' ./actuator
+
 # These tests run other programs and Node scripts. The test cache does not notice changes
 # of those, so -count=1 bypasses it. LATCHD_BIN saves each package from building them.
 step 'tests of the real programs, with the official SDKs'
 export LATCHD_BIN=$programs/$(go env GOARCH)
-go list ./packaging/... | xargs go test -race -vet=off -count=1 -timeout 10m
+go list ./packaging/... | xargs go test -race -vet=off -count=1 -timeout 20m
 
 step 'fuzz each target for a short time'
 packaging/test/fuzz.sh
