@@ -87,7 +87,10 @@ func killOne(t *testing.T, dir string, random *rand.Rand) (written, sent uint64)
 	}
 
 	lines := bufio.NewScanner(out)
-	for range 1 + random.IntN(30) {
+	for written == 0 && lines.Scan() { // a slow disk may take a while for the first write
+		fmt.Sscan(lines.Text(), &written, &sent)
+	}
+	for range random.IntN(30) {
 		if !lines.Scan() {
 			break
 		}
