@@ -120,6 +120,7 @@ type settings struct {
 	chip   string // name of the GPIO chip; empty means "door", the simulated chip
 	line   string // GPIO line of the lock; empty means the line named LOCK
 	sensor bool   // whether the lock has a bolt sensor and a door sensor
+	tables string // more tables
 }
 
 // configure writes the agent's configuration file.
@@ -152,7 +153,7 @@ line = "DOOR"
 active = "open"
 `
 	}
-	g.write(strings.NewReader(text), "/etc/latchd/latchd.toml", "644")
+	g.write(strings.NewReader(text+s.tables), "/etc/latchd/latchd.toml", "644")
 }
 
 // lockInHoldMode configures a lock in hold mode and locks it. The line has the level
@@ -175,6 +176,24 @@ func (g *gateway) lockInHoldMode(locked int, sensor bool) {
 	if got := g.level("LOCK"); got != locked {
 		g.t.Fatalf("after lock the line is at %d, want %d", got, locked)
 	}
+}
+
+// startLocked configures a lock in hold mode and starts it locked, with its door closed
+// and nobody at the exit button. The settings need no mode and no at_power_on. The lock's
+// line is high while the lock is locked.
+func (g *gateway) startLocked(s settings) {
+	g.t.Helper()
+	for _, line := range []string{"LOCK", "DOOR", "EXIT"} {
+		g.pull(line, false)
+	}
+	s.mode, s.gpio = "hold", `active = "locked"`
+	s.keys = "at_power_on = \"locked\"\nmin_interval = \"0s\"\n" + s.keys
+	g.configure(s)
+
+	g.run(`systemctl stop latchd; rm -rf /var/lib/latchd/state.json`)
+	g.bolt(1, 100*time.Millisecond, false)
+	g.start()
+	g.twin("a locked door", reportedLock("position", "locked"))
 }
 
 // start starts the agent and waits until the hub can call its methods.
@@ -239,10 +258,20 @@ func (g *gateway) twin(what string, want func(reported map[string]any) bool) map
 
 // reportedLock returns a condition for reported properties: in the object "lock", the
 // given key must have the value want.
+// A missing key has the value nil.
 func reportedLock(key string, want any) func(map[string]any) bool {
+	return reportedKey("lock", key, want)
+}
+
+// reportedDoor returns the condition that a key of the reported door has the value want.
+func reportedDoor(key string, want any) func(map[string]any) bool {
+	return reportedKey("door", key, want)
+}
+
+func reportedKey(section, key string, want any) func(map[string]any) bool {
 	return func(reported map[string]any) bool {
-		lock, _ := reported["lock"].(map[string]any)
-		return lock[key] == want
+		values, _ := reported[section].(map[string]any)
+		return values[key] == want
 	}
 }
 

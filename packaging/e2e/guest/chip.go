@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/warthog618/go-gpiocdev"
+
+	"github.com/latchd/latchd/packaging/e2e/expander"
 )
 
 // Offsets of the lines on the simulated chip.
@@ -20,12 +22,13 @@ const (
 	lineBolt   = 1 // input of the bolt sensor; high means locked
 	lineDoor   = 2 // input of the door sensor; high means open
 	lineUnlock = 3 // second output, used by a lock in dual mode
+	lineExit   = 4 // input of the exit button; high means pressed
 )
 
 // configFS is the chip's directory in configfs.
 const configFS = "/sys/kernel/config/gpio-sim/door"
 
-var lineNames = map[int]string{lineLock: "LOCK", lineBolt: "BOLT", lineDoor: "DOOR", lineUnlock: "UNLOCK"}
+var lineNames = map[int]string{lineLock: "LOCK", lineBolt: "BOLT", lineDoor: "DOOR", lineUnlock: "UNLOCK", lineExit: "EXIT"}
 
 // guest is the simulated hardware of the virtual machine.
 type guest struct {
@@ -33,9 +36,10 @@ type guest struct {
 	sys  string // directory of the chip in sysfs; empty while the chip is unplugged
 	name string // name of the chip, such as gpiochip1
 
-	bolt     chan struct{}  // closed to end the goroutine that moves the bolt
-	occupied *gpiocdev.Line // the lock's line while it is requested as if by another program
-	watcher  *watcher       // nil while nobody watches a line
+	bolt     chan struct{}      // closed to end the goroutine that moves the bolt
+	occupied *gpiocdev.Line     // the lock's line while it is requested as if by another program
+	watcher  *watcher           // nil while nobody watches a line
+	expander *expander.Expander // second chip, without interrupts; nil until a test asks for it
 }
 
 // Plug is a request that says whether the chip should be plugged in.
@@ -214,4 +218,28 @@ func (g *guest) occupy(request bool) (struct{}, error) {
 	line, err := gpiocdev.RequestLine(g.name, lineLock, gpiocdev.WithConsumer("somebody"), gpiocdev.AsInput)
 	g.occupied = line
 	return struct{}{}, err
+}
+
+// makeExpander makes a second chip, which has no interrupts. It returns the chip's label.
+func (g *guest) makeExpander(struct{}) (string, error) {
+	e, err := expander.New()
+	if err != nil {
+		return "", err
+	}
+	g.expander = e
+	return e.Label, nil
+}
+
+// removeExpander removes the second chip.
+func (g *guest) removeExpander(struct{}) (struct{}, error) { return struct{}{}, g.expander.Close() }
+
+// Contact is a contact at an input of the expander.
+type Contact struct {
+	Line int
+	High bool
+}
+
+// contact sets the level of an input of the expander.
+func (g *guest) contact(c Contact) (struct{}, error) {
+	return struct{}{}, g.expander.Set(c.Line, c.High)
 }

@@ -36,6 +36,9 @@ func run() error {
 	mux.HandleFunc("POST /door", handler(g.door))
 	mux.HandleFunc("POST /level", handler(g.level))
 	mux.HandleFunc("POST /occupy", handler(g.occupy))
+	mux.HandleFunc("POST /expander", handler(g.makeExpander))
+	mux.HandleFunc("POST /expander/remove", handler(g.removeExpander))
+	mux.HandleFunc("POST /expander/contact", handler(g.contact))
 	mux.HandleFunc("POST /watch", handler(g.watch))
 	mux.HandleFunc("POST /watched", handler(g.watched))
 
