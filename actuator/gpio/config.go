@@ -27,7 +27,7 @@ type Config struct {
 	Drive  Drive
 	Bolt   *BoltSensor // nil means that the lock has no bolt sensor
 	Door   *DoorSensor // nil means that the door has no sensor
-	Exit   *ExitInput  // nil means that there is no exit input
+	Exit   *ExitInput  // nil means that the door has no exit input
 }
 
 // Line identifies one line of a GPIO chip and describes its wiring.

@@ -83,7 +83,7 @@ func TestDebouncer(t *testing.T) {
 		{0, "0110", ".1.0"},
 		{20 * time.Millisecond, "01111", "..1.."},
 		{100 * time.Millisecond, "01111000", "...1...0"},
-		{100 * time.Millisecond, "0110110111", ".........1"}, // a bounce starts the time anew
+		{100 * time.Millisecond, "0110110111", ".........1"}, // a bounce restarts the time
 	} {
 		d, got := debouncer{period: tc.period}, ""
 		for i, level := range tc.readings {
