@@ -16,16 +16,16 @@ import (
 // Hub.
 const maxAuthorities = 25
 
-// Authority is a certificate authority. A device can log in with a certificate that one
-// of the authorities has signed.
+// Authority is a certificate authority that the hub trusts. Devices can log in with
+// certificates that it has signed.
 type Authority struct {
 	Name        string
 	Certificate *x509.Certificate
 	Created     time.Time
 }
 
-// AddAuthority adds a certificate authority. It refuses a name or a certificate that is
-// already stored. So a trusted certificate is never replaced by accident.
+// AddAuthority adds a trusted certificate authority. To prevent accidental replacement,
+// it fails if the name or the certificate is already stored.
 func (s *Store) AddAuthority(ctx context.Context, name string, certificate *x509.Certificate) (Authority, error) {
 	added := Authority{Name: name, Certificate: certificate, Created: s.now().UTC().Truncate(time.Microsecond)}
 
@@ -55,8 +55,8 @@ func (s *Store) Authorities(ctx context.Context) ([]Authority, error) {
 	return list, wrapError("list authorities", err)
 }
 
-// readAuthorities reads all certificate authorities. db is a transaction or a connection
-// pool.
+// readAuthorities reads all certificate authorities through db, which is a transaction or
+// a connection pool.
 func readAuthorities(ctx context.Context, db interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }) ([]Authority, error) {
@@ -83,9 +83,9 @@ func readAuthorities(ctx context.Context, db interface {
 	return list, rows.Err()
 }
 
-// RemoveAuthority removes a certificate authority. It returns the ids of all devices
-// that log in with a certificate of any authority. The caller should disconnect these
-// devices, because they may have logged in with a certificate of the removed authority.
+// RemoveAuthority removes a certificate authority. It returns the ids of all devices that
+// log in with a certificate of any authority. The caller should disconnect these devices:
+// the hub does not store which authority signed a device's certificate.
 func (s *Store) RemoveAuthority(ctx context.Context, name string) (devices []string, err error) {
 	err = s.Update(ctx, func(*sql.Tx) error {
 		var removed string

@@ -8,10 +8,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Operation says what a Change did to a device. The values are IoT Hub's names.
+// Operation names the kind of a Change. The values are IoT Hub's names.
 type Operation string
 
-// The values of an Operation.
+// The kinds of changes.
 const (
 	DeviceCreated      Operation = "createDeviceIdentity"
 	DeviceDeleted      Operation = "deleteDeviceIdentity"
@@ -21,24 +21,24 @@ const (
 	TwinReplaced       Operation = "replaceTwin"
 )
 
-// Change is a change of a device that has been stored.
+// Change describes a committed change of a device.
 type Change struct {
 	DeviceID  string
 	Operation Operation
 	At        time.Time
 
-	// Version is the new version of the twin. It is set only if a service changed the
-	// twin, not if the device did.
+	// Version is the new version of the twin after a change by a service. It is not set
+	// if the device changed the twin.
 	Version int64
 
-	// The changed sections of the twin. Each contains the patch or replacement that was
-	// stored. Desired and Reported include their new $version.
+	// The changed sections of the twin: the patch or the replacement. Desired and
+	// Reported include their new $version.
 	Tags, Desired, Reported iothub.Object
 }
 
-// Watch registers a function that the store calls with every change. Call Watch before
-// the first write. The store calls the function after each commit, in the order of the
-// writes. The function must not block, because it delays all writes.
+// Watch registers a function that receives every change of a device after its commit.
+// Call Watch before the first write. The store calls the function in the order of the
+// writes. While the function runs, no write can be committed, so it must not block.
 func (s *Store) Watch(watch func(Change)) { s.watch = watch }
 
 // notify passes a change to the function that Watch registered.
@@ -50,7 +50,7 @@ func (s *Store) notify(c Change) {
 }
 
 // updateThen runs fn as a durable write, like Update. After the commit it calls then, on
-// the goroutine that writes.
+// the goroutine that commits all writes.
 func (s *Store) updateThen(ctx context.Context, fn func(tx *sql.Tx) error, then func()) error {
 	result := make(chan error, 1)
 	s.UpdateAsync(func(tx *sql.Tx) error {
@@ -67,8 +67,7 @@ func (s *Store) updateThen(ctx context.Context, fn func(tx *sql.Tx) error, then 
 	return <-result
 }
 
-// withVersion returns a copy of o with the additional member $version. It returns nil if
-// o is nil.
+// withVersion returns a copy of o with $version added. It returns nil if o is nil.
 func withVersion(o iothub.Object, version int64) iothub.Object {
 	if o == nil {
 		return nil

@@ -12,16 +12,16 @@ import (
 // macLength is the length of the signature in a continuation token, in bytes.
 const macLength = 16
 
-// newContinuation returns the continuation token for the page that begins after a row.
-// The token contains the row's key and a signature of the key and the query. It is valid
-// only for the same query. It stays valid after a restart of the hub.
+// newContinuation returns the continuation token that requests the page after a given
+// row. The token contains the row's key, and a signature of the key and the query. It is
+// valid only for the same query, also after a restart of the hub.
 func (s *Store) newContinuation(query string, key ...string) string {
 	after := strings.Join(key, "\x00")
 	return base64.URLEncoding.EncodeToString(append(s.sign(query, after), after...))
 }
 
-// parseContinuation returns the key in a continuation token, which must have n parts.
-// For an empty token, which requests the first page, it returns nil.
+// parseContinuation checks a continuation token and returns the row key in it, which must
+// have n parts. An empty token requests the first page; its key is nil.
 func (s *Store) parseContinuation(query, token string, n int) ([]string, error) {
 	if token == "" {
 		return nil, nil
@@ -36,7 +36,7 @@ func (s *Store) parseContinuation(query, token string, n int) ([]string, error) 
 	return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from this query's previous page")
 }
 
-// sign returns the signature in a continuation token.
+// sign computes the signature of a continuation token.
 func (s *Store) sign(query, after string) []byte {
 	h := hmac.New(sha256.New, s.signingKey)
 	h.Write([]byte(query + "\x00" + after))

@@ -14,17 +14,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateDevice adds a device with an empty twin. It sets the generation, the etag and
-// the times. It also generates missing keys if the device logs in with keys.
-// CreateDevice returns the stored identity. It refuses an existing id with
-// DeviceAlreadyExists.
+// CreateDevice adds a device with an empty twin and returns the stored identity, with new
+// generation id, etag and times. If the device logs in with keys, CreateDevice generates
+// the missing keys. It fails with DeviceAlreadyExists if the id is in use.
 func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (iothub.DeviceIdentity, error) {
 	return s.CreateDeviceWithTwin(ctx, d, iothub.TwinPatch{})
 }
 
-// CreateDeviceWithTwin adds a device and applies the patch to its empty twin, in one
-// write. If the patch is invalid, the device is not added. Apart from the patch, it
-// works like CreateDevice.
+// CreateDeviceWithTwin adds a device like CreateDevice, and applies the patch to the
+// empty twin in the same write. If the patch is invalid, the device is not added.
 func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, error) {
 	if err := completeIdentity(&d); err != nil {
 		return iothub.DeviceIdentity{}, err
@@ -35,8 +33,8 @@ func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentit
 	}
 
 	now := s.now()
-	// The generation and the etag start with random numbers. So a device that is deleted
-	// and created again does not get an etag that it had before.
+	// A device that is deleted and created again must not get one of its earlier etags.
+	// The generation id and the etag therefore contain random numbers.
 	d.GenerationID = strconv.FormatInt(now.UnixMicro(), 10) + fmt.Sprintf("%02d", rand.IntN(100))
 	d.ETag = deviceETag(1_000_000 + rand.Int64N(900_000_000))
 	d.ConnectionState = iothub.Disconnected
@@ -61,7 +59,6 @@ func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentit
 	return d, nil
 }
 
-// insertDevice adds a row for a new device with an empty twin.
 func (s *Store) insertDevice(d iothub.DeviceIdentity, now time.Time) error {
 	a := d.Authentication
 	metadata := emptyMetadata(now)
@@ -94,7 +91,8 @@ func (s *Store) Device(ctx context.Context, id string) (iothub.DeviceIdentity, e
 	return d, wrapError("read device "+id, notFound(id, err))
 }
 
-// Devices returns the identities of at most top devices, sorted by id.
+// Devices returns the identities of the first devices in the order of their ids, at most
+// top of them.
 func (s *Store) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, error) {
 	rows, err := s.readDB.QueryContext(ctx, selectDevice+` ORDER BY id LIMIT ?`, top)
 	if err != nil {
@@ -113,10 +111,9 @@ func (s *Store) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, 
 	return list, wrapError("list devices", rows.Err())
 }
 
-// UpdateDevice changes the parts of a device's identity that a service may change:
-// status, statusReason, authentication and capabilities. If d has no keys, the stored
-// keys are kept. UpdateDevice returns the stored identity. ifMatch must be the
-// identity's etag, "*" or empty.
+// UpdateDevice changes a device's status, statusReason, authentication and capabilities,
+// and returns the stored identity. If d has no keys, the stored keys are kept. ifMatch
+// must be the identity's current etag, "*" or empty.
 func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMatch string) (iothub.DeviceIdentity, error) {
 	var stored iothub.DeviceIdentity
 
@@ -148,7 +145,7 @@ func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMat
 	return stored, nil
 }
 
-// applyIdentity copies those parts of d to stored that a service may change, and
+// applyIdentity copies the fields that a service may change from d to stored, and
 // increments the etag.
 func (s *Store) applyIdentity(stored *iothub.DeviceIdentity, d iothub.DeviceIdentity) error {
 	if d.Authentication == nil {
@@ -183,8 +180,9 @@ func (s *Store) applyIdentity(stored *iothub.DeviceIdentity, d iothub.DeviceIden
 	return err
 }
 
-// DeleteDevice removes a device with its twin and its MQTT sessions. The device's rows
-// in jobs are kept. ifMatch must be the identity's etag, "*" or empty.
+// DeleteDevice removes a device, its twin and its MQTT sessions, but keeps the device's
+// results in jobs. ifMatch must be the current etag of the device's identity, "*" or
+// empty.
 func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 	err := s.updateThen(ctx, func(tx *sql.Tx) error {
 		var etag string
@@ -198,19 +196,19 @@ func (s *Store) DeleteDevice(ctx context.Context, id, ifMatch string) error {
 			return err
 		}
 
-		// A module's client id is DEVICE/MODULE, and a device id contains no slash. So
-		// the client ids of a device's modules lie between DEVICE/ and DEVICE0, because
-		// '0' follows '/' in ASCII.
+		// Also remove the sessions of the device's modules. A module's client id is
+		// DEVICE/MODULE, and device ids contain no slash. In ASCII, '0' follows '/', so
+		// these client ids lie between DEVICE/ and DEVICE0.
 		_, err := s.exec(`DELETE FROM sessions WHERE client_id = ?1 OR client_id > ?1 || '/' AND client_id < ?1 || '0'`, id)
 		return err
 	}, func() { s.notify(Change{DeviceID: id, Operation: DeviceDeleted}) })
 	return wrapError("delete device "+id, err)
 }
 
-// Statistics holds the numbers of all, enabled, disabled and connected devices.
+// Statistics counts the hub's devices.
 type Statistics struct{ Total, Enabled, Disabled, Connected int }
 
-// Statistics returns the numbers of all, enabled, disabled and connected devices.
+// Statistics counts all, enabled, disabled and connected devices.
 func (s *Store) Statistics(ctx context.Context) (Statistics, error) {
 	var n Statistics
 	err := s.readDB.QueryRowContext(ctx, `
@@ -220,9 +218,10 @@ func (s *Store) Statistics(ctx context.Context) (Statistics, error) {
 	return n, wrapError("count devices", err)
 }
 
-// SetConnection stores that a device has connected or disconnected. modelID is the model
-// that the device announced. SetConnection does not wait for the write and ignores its
-// failure, because after a restart every device is disconnected anyway.
+// SetConnection records that a device has connected or disconnected. When a device
+// connects, modelID is the name of the model that the device announced. SetConnection
+// does not wait for the write and ignores errors, because a restart of the hub marks
+// every device as disconnected anyway.
 func (s *Store) SetConnection(id string, connected bool, modelID string, at time.Time) {
 	state, operation := iothub.Disconnected, DeviceDisconnected
 	if connected {
@@ -270,7 +269,7 @@ func scanDevice(row scanner) (iothub.DeviceIdentity, error) {
 	return d, nil
 }
 
-// notFound converts sql.ErrNoRows to DeviceNotFound and returns other errors unchanged.
+// notFound converts sql.ErrNoRows to DeviceNotFound. Other errors stay unchanged.
 func notFound(id string, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return iothub.Errorf(iothub.CodeDeviceNotFound, "the device %s is not registered", id)
@@ -278,9 +277,9 @@ func notFound(id string, err error) error {
 	return err
 }
 
-// checkMatch refuses a write if its If-Match header does not match the stored etag. An
-// empty ifMatch and "*" match every etag. The etag in ifMatch may have quotes around it.
-// A pair of quotes with nothing between them matches no etag.
+// checkMatch returns an error if the If-Match header of a request does not match the
+// stored etag. An empty header and "*" match every etag. The header may contain the etag
+// in quotes; empty quotes match no etag.
 func checkMatch(ifMatch, etag, what string) error {
 	m := strings.Trim(strings.TrimPrefix(strings.TrimSpace(ifMatch), "W/"), `"`)
 	if ifMatch == "" || m == "*" || m == etag {
@@ -289,13 +288,13 @@ func checkMatch(ifMatch, etag, what string) error {
 	return iothub.Errorf(iothub.CodePreconditionFailed, "%s has changed: its etag is %s, not %s", what, etag, m)
 }
 
-// deviceETag returns the etag of a device's identity: the version's decimal digits in
-// base64.
+// deviceETag returns the etag of a device's identity with the given version: its decimal
+// digits in base64.
 func deviceETag(version int64) string {
 	return base64.StdEncoding.EncodeToString([]byte(strconv.FormatInt(version, 10)))
 }
 
-// parseDeviceETag returns the version that an identity's etag contains.
+// parseDeviceETag returns the version that is encoded in the etag of a device's identity.
 func parseDeviceETag(etag string) (int64, error) {
 	digits, err := base64.StdEncoding.DecodeString(etag)
 	if err != nil {

@@ -12,8 +12,8 @@ const selectDeviceJob = `
 		r.response_payload, r.error_code, r.error_description
 	FROM device_jobs AS r JOIN jobs AS j ON j.id = r.job_id`
 
-// readDeviceJob reads one device's row of a job. It returns the row as JSON (an
-// iothub.DeviceJob), and the row's key for continuation tokens.
+// readDeviceJob reads the state of one device in a job. It returns it as the JSON of an
+// iothub.DeviceJob, together with the row's key for continuation tokens.
 func readDeviceJob(row scanner) (json.RawMessage, []string, error) {
 	var d iothub.DeviceJob
 	var started, ended sql.NullInt64

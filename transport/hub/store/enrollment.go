@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Enrollment is a stored enrollment, for one device or for a group of devices. Body is
-// the enrollment's JSON. Only package provisioning reads and writes Body.
+// Enrollment is a stored enrollment for one device or for a group of devices. Body is the
+// enrollment in JSON; only package provisioning reads and writes it.
 type Enrollment struct {
 	Group bool
 	ID    string
@@ -17,13 +17,16 @@ type Enrollment struct {
 	Body  []byte
 }
 
-// IDScope returns the id scope of the hub's provisioning service. Devices send it when
-// they register. The hub generates it once.
+// IDScope returns the id scope, which identifies the hub's provisioning service. Devices
+// send it when they register. The hub generates it once and never changes it.
 func (s *Store) IDScope() string { return s.idScope }
 
-// PutEnrollment stores an enrollment and returns the enrollment's new etag. If ifMatch
-// is empty, it creates the enrollment and refuses an id that already exists. If ifMatch
-// is an etag or "*", it replaces the enrollment and refuses an id that does not exist.
+// PutEnrollment creates or replaces an enrollment and returns its new etag:
+//
+//   - If ifMatch is empty, it creates the enrollment. It fails if the id already
+//     exists.
+//   - If ifMatch is "*" or the current etag, it replaces the enrollment. It fails if
+//     the id does not exist.
 func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string) (etag string, err error) {
 	err = s.Update(ctx, func(tx *sql.Tx) error {
 		version, err := s.enrollmentVersion(e.Group, e.ID)
@@ -41,8 +44,8 @@ func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string)
 			}
 			version++
 		default:
-			// The first version is the current time. So it differs from the versions of
-			// a deleted enrollment with the same id.
+			// Begin with the current time, so that a new enrollment never gets the
+			// version of a deleted enrollment with the same id.
 			version = s.now().UnixMilli()
 		}
 
@@ -54,8 +57,8 @@ func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string)
 	return etag, wrapError("store the enrollment "+e.ID, err)
 }
 
-// enrollmentVersion returns the version of a stored enrollment, which its etag contains.
-// Call it only in a function that Update runs.
+// enrollmentVersion returns the version that is encoded in the etag of a stored
+// enrollment. Call it only within a write.
 func (s *Store) enrollmentVersion(group bool, id string) (version int64, err error) {
 	err = s.queryRow(`SELECT etag FROM enrollments WHERE is_group = ? AND id = ?`, group, id).Scan(&version)
 	return version, err
@@ -75,8 +78,8 @@ func (s *Store) Enrollment(ctx context.Context, group bool, id string) (Enrollme
 	return e, wrapError("read the enrollment "+id, err)
 }
 
-// Enrollments returns all group enrollments if group is true, or else all individual
-// enrollments. They are sorted by id.
+// Enrollments returns all group enrollments (if group is true) or all individual
+// enrollments, sorted by id.
 func (s *Store) Enrollments(ctx context.Context, group bool) ([]Enrollment, error) {
 	rows, err := s.readDB.QueryContext(ctx, `SELECT id, etag, body FROM enrollments WHERE is_group = ? ORDER BY id`, group)
 	if err != nil {
@@ -97,8 +100,8 @@ func (s *Store) Enrollments(ctx context.Context, group bool) ([]Enrollment, erro
 	return list, wrapError("list enrollments", rows.Err())
 }
 
-// DeleteEnrollment removes an enrollment. The devices that have registered with it are
-// kept. ifMatch must be the enrollment's etag, "*" or empty.
+// DeleteEnrollment removes an enrollment but keeps the devices that registered with it.
+// ifMatch must be the enrollment's current etag, "*" or empty.
 func (s *Store) DeleteEnrollment(ctx context.Context, group bool, id, ifMatch string) error {
 	err := s.Update(ctx, func(tx *sql.Tx) error {
 		version, err := s.enrollmentVersion(group, id)
@@ -118,8 +121,7 @@ func (s *Store) DeleteEnrollment(ctx context.Context, group bool, id, ifMatch st
 	return wrapError("delete the enrollment "+id, err)
 }
 
-// SaveRegistration stores the state of a device's registration. It replaces the state of
-// the device's previous registration.
+// SaveRegistration stores the state of a device's latest registration.
 func (s *Store) SaveRegistration(ctx context.Context, id string, body []byte) error {
 	err := s.Update(ctx, func(tx *sql.Tx) error {
 		_, err := s.exec(`INSERT INTO registrations (id, body) VALUES (?, ?)
@@ -129,8 +131,8 @@ func (s *Store) SaveRegistration(ctx context.Context, id string, body []byte) er
 	return wrapError("store the registration "+id, err)
 }
 
-// Registration returns the registration state that SaveRegistration stored for a device,
-// or nil.
+// Registration returns the state of a device's latest registration, or nil if the device
+// has never registered.
 func (s *Store) Registration(ctx context.Context, id string) (body []byte, err error) {
 	err = s.readDB.QueryRowContext(ctx, `SELECT body FROM registrations WHERE id = ?`, id).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -6,15 +6,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Limits on the members of a device's identity, from IoT Hub's documentation.
+// Limits on the fields of a device's identity, from IoT Hub's documentation.
 const (
 	maxStatusReason = 128 // characters
 	minKeyLength    = 16  // bytes
 	maxKeyLength    = 64  // bytes
 )
 
-// completeIdentity checks a device's identity that a service has sent. It sets missing
-// members: status, authentication type and keys.
+// completeIdentity checks a device's identity from a service request. It sets a missing
+// status, authentication type and keys.
 func completeIdentity(d *iothub.DeviceIdentity) error {
 	if err := iothub.CheckDeviceID(d.DeviceID); err != nil {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%v", err)
@@ -43,9 +43,9 @@ func completeIdentity(d *iothub.DeviceIdentity) error {
 	return nil
 }
 
-// completeAuthentication checks a device's authentication. It sets a missing type and
-// missing keys. It removes keys and thumbprints that this type of authentication does
-// not use.
+// completeAuthentication checks the settings with which a device logs in. It sets a
+// missing authentication type and missing keys, and removes the keys and thumbprints that
+// the type does not use.
 func completeAuthentication(a *iothub.Authentication) error {
 	keys, thumbprints := &a.SymmetricKey, &a.X509Thumbprint
 	for _, t := range []**string{&thumbprints.PrimaryThumbprint, &thumbprints.SecondaryThumbprint} {
@@ -80,7 +80,7 @@ func completeAuthentication(a *iothub.Authentication) error {
 		"authentication.type is %q: it must be sas, selfSigned, certificateAuthority or none", a.Type)
 }
 
-// completeKeys checks the given keys of a device and generates missing keys.
+// completeKeys checks a device's keys and generates the missing keys.
 func completeKeys(keys *iothub.SymmetricKey) error {
 	for _, key := range []*string{&keys.PrimaryKey, &keys.SecondaryKey} {
 		if *key == "" {
@@ -99,7 +99,8 @@ func completeKeys(keys *iothub.SymmetricKey) error {
 	return nil
 }
 
-// checkThumbprints refuses a thumbprint that is neither a SHA-1 nor a SHA-256 hash.
+// checkThumbprints returns an error if a thumbprint is neither a SHA-1 nor a SHA-256
+// hash.
 func checkThumbprints(thumbprints *iothub.X509Thumbprint) error {
 	for _, t := range []*string{thumbprints.PrimaryThumbprint, thumbprints.SecondaryThumbprint} {
 		if t == nil {

@@ -15,10 +15,11 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateJob stores a new job with the status in job. CreatedTime and StartTime must be
-// set. CreateJob refuses an existing id with JobAlreadyExists. If maxActive jobs are
-// already active, it refuses a queued job with TooManyJobs. A maxActive of 0 disables
-// this limit.
+// CreateJob stores a new job. CreatedTime and StartTime must be set. It fails with:
+//
+//   - JobAlreadyExists if the id is in use,
+//   - TooManyJobs if the job is queued and maxActive jobs are already active. A
+//     maxActive of 0 disables this limit.
 func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) error {
 	var method any
 	if job.CloudToDeviceMethod != nil {
@@ -40,8 +41,8 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) er
 			return fmt.Errorf("store job %s: %w", job.JobID, err)
 		}
 
-		// Check the id before the limit. If a client repeats its request, it then learns
-		// that its job already exists.
+		// Check the id before the limit, so that a client that repeats a successful
+		// request learns that its job exists.
 		n, err := result.RowsAffected()
 		if err != nil {
 			return err
@@ -57,8 +58,8 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) er
 	})
 }
 
-// checkActiveJobs returns an error if there are more than maxActive active jobs. It
-// counts the new job, which must already be stored.
+// checkActiveJobs returns an error if more than maxActive jobs are active. Store a new
+// job before the call, so that it is counted, too.
 func checkActiveJobs(tx *sql.Tx, job iothub.Job, maxActive int) error {
 	var active int
 	err := tx.QueryRow(`SELECT count(*) FROM jobs WHERE ended IS NULL AND (status <> ? OR start <= ?)`,
@@ -93,16 +94,15 @@ type JobFilter struct {
 	Status iothub.JobStatus
 }
 
-// Jobs returns at most limit jobs without their statistics, newest first. next is the
-// continuation token for the next page. On the last page it is empty.
+// Jobs returns a page of at most limit jobs, newest first and without their statistics.
+// next is the token that requests the next page, or empty on the last page.
 func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuation string) (jobs []iothub.Job, next string, err error) {
 	before, err := decodeJobsContinuation(continuation)
 	if err != nil {
 		return nil, "", err
 	}
 
-	// The query requests one job more than a page can hold. If the extra job exists,
-	// another page follows.
+	// Request one more job than the page can hold. If it exists, another page follows.
 	rows, err := s.DB().QueryContext(ctx, selectJobs+`
 		WHERE seq < ?1 AND (?2 = '' OR type = ?2) AND (?3 = '' OR status = ?3) ORDER BY seq DESC LIMIT ?4`,
 		before, string(filter.Type), string(filter.Status), limit+1)
@@ -128,8 +128,7 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuat
 	return jobs, "", nil
 }
 
-// UnfinishedJobs returns the jobs that are scheduled, queued or running, in the order of
-// their creation.
+// UnfinishedJobs returns the scheduled, queued and running jobs, oldest first.
 func (s *Store) UnfinishedJobs(ctx context.Context) ([]iothub.Job, error) {
 	rows, err := s.DB().QueryContext(ctx, selectJobs+" WHERE ended IS NULL ORDER BY seq")
 	if err != nil {
@@ -148,7 +147,7 @@ func (s *Store) UnfinishedJobs(ctx context.Context) ([]iothub.Job, error) {
 	return jobs, rows.Err()
 }
 
-// JobStatistics returns the number of a job's device rows for each status.
+// JobStatistics counts the devices of a job by their status in the job.
 func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatistics, error) {
 	var n iothub.JobStatistics
 	rows, err := s.DB().QueryContext(ctx, "SELECT status, count(*) FROM device_jobs WHERE job_id = ? GROUP BY status", id)
@@ -179,8 +178,8 @@ func (s *Store) JobStatistics(ctx context.Context, id string) (iothub.JobStatist
 	return n, rows.Err()
 }
 
-// CancelJob cancels a job that has not started. It refuses a running or ended job with
-// InvalidOperation, and an unknown id with JobNotFound.
+// CancelJob cancels a job that has not started. It fails with InvalidOperation if the job
+// is running or has ended, and with JobNotFound if the job does not exist.
 func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) error {
 	return s.Update(ctx, func(tx *sql.Tx) error {
 		var status iothub.JobStatus
@@ -202,8 +201,8 @@ func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) error {
 
 const selectJobs = `SELECT id, seq, type, condition, created, start, ended, max_execution, method, update_twin, status, failure_reason, status_message FROM jobs`
 
-// scanJob reads a job from a row of the query selectJobs. seq numbers the jobs in the
-// order of their creation.
+// scanJob reads a job from a row of the query selectJobs. It also returns seq, the job's
+// number in the order of creation.
 func scanJob(row scanner) (job iothub.Job, seq int64, err error) {
 	var created, start int64
 	var ended sql.NullInt64
@@ -232,16 +231,16 @@ func scanJob(row scanner) (job iothub.Job, seq int64, err error) {
 	return job, seq, nil
 }
 
-// jobsContinuation is the prefix of the text in a continuation token for a list of jobs.
-// A job's sequence number follows it.
+// jobsContinuation begins every continuation token for a list of jobs, before encoding.
+// The sequence number of the last job on the page follows it.
 const jobsContinuation = "jobs:"
 
 func encodeJobsContinuation(seq int64) string {
 	return base64.URLEncoding.EncodeToString([]byte(jobsContinuation + strconv.FormatInt(seq, 10)))
 }
 
-// decodeJobsContinuation returns the sequence number in a continuation token. The page
-// contains only jobs with lower numbers. An empty token requests the first page.
+// decodeJobsContinuation returns the job number in a continuation token. The page must
+// contain only jobs with lower numbers. An empty token requests the first page.
 func decodeJobsContinuation(token string) (before int64, err error) {
 	if token == "" {
 		return math.MaxInt64, nil
@@ -256,7 +255,7 @@ func decodeJobsContinuation(token string) (before int64, err error) {
 	return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from the previous page of jobs")
 }
 
-// nullText returns text as a value for a nullable column. An empty text becomes NULL.
+// nullText returns text as a database value, or NULL if text is empty.
 func nullText(text []byte) any {
 	if len(text) == 0 {
 		return nil

@@ -12,13 +12,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// StartJobAsync fails with ErrJobNotWaiting if the job was cancelled before its start.
+// ErrJobNotWaiting means that a job cannot start, because it was cancelled first.
 var ErrJobNotWaiting = errors.New("the job is no longer waiting for its start")
 
-// StartJobAsync starts a job and fixes its list of devices. One durable write evaluates
-// the condition, adds a pending row for each selected device, and sets the job to
-// running. done receives the devices, sorted by id. If the job was cancelled, it is not
-// changed, and done receives ErrJobNotWaiting.
+// StartJobAsync starts a job and fixes its list of devices. In one durable write, it
+// evaluates the job's condition, adds a pending row for each selected device and sets the
+// job to running. Then it passes the sorted device ids to done. If the job was cancelled,
+// done receives ErrJobNotWaiting.
 func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Time, done func(devices []string, err error)) {
 	var devices []string
 	s.UpdateAsync(func(tx *sql.Tx) error {
@@ -31,7 +31,7 @@ func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Tim
 	}, func(err error) { done(devices, err) })
 }
 
-// startJob does the work of StartJobAsync within a write.
+// startJob does the work of StartJobAsync in a transaction.
 func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (devices []string, err error) {
 	result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
 		string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
@@ -58,18 +58,18 @@ func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (
 	return devices, err
 }
 
-// JobResult is the result of a job for one device. For a method call, either Response or
-// Error is set. For a twin update that succeeded, both are nil.
+// JobResult is the result of a job for one device. A method call sets either Response or
+// Error. A successful twin update sets neither.
 type JobResult struct {
 	DeviceID string
 	Response *iothub.MethodResponse
 	Error    *iothub.DeviceJobError
 }
 
-// AdvanceJobAsync makes one durable write, which stores the results of some devices and
-// sets the pending rows of other devices to running. (A row is the state of one device
-// in the job.) Rows that have already ended are not changed. If a device was deleted,
-// the result DeviceNotOnline is stored as DeviceNotFound.
+// AdvanceJobAsync records the progress of a running job in one durable write. It stores
+// the results of some devices and sets other devices from pending to running. Devices
+// that already have a result are not changed. If a device was deleted, its error
+// DeviceNotOnline is stored as DeviceNotFound.
 func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		if err := s.storeResults(id, results, at); err != nil {
@@ -94,7 +94,7 @@ func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string
 	}, done)
 }
 
-// storeResults stores the results of devices, which ends their rows in the job.
+// storeResults stores the final results of devices in a job.
 func (s *Store) storeResults(id string, results []JobResult, at time.Time) error {
 	update, err := s.writer.stmt(`
 		UPDATE device_jobs SET status = ?, ended = ?, updated = ?, response_status = ?, response_payload = ?,
@@ -132,16 +132,16 @@ func (s *Store) storeResults(id string, results []JobResult, at time.Time) error
 	return nil
 }
 
-// JobEnd is the final status of a job.
+// JobEnd describes how a job ended.
 type JobEnd struct {
 	Status          iothub.JobStatus
 	Reason, Message string                // stored as failureReason and statusMessage
-	RunningError    iothub.DeviceJobError // error for device rows that are still running
-	PendingError    iothub.DeviceJobError // error for device rows that are still pending
+	RunningError    iothub.DeviceJobError // error for devices that are still running
+	PendingError    iothub.DeviceJobError // error for devices that are still pending
 }
 
-// EndJobAsync sets the final status of a job. It fails the running and pending device
-// rows with the errors in end. If no such rows are left, the errors may be empty.
+// EndJobAsync stores the final status of a job. Devices that are still running or pending
+// fail with the errors in end. These errors may be empty if every device has a result.
 func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
 		if err := failRows(tx, id, iothub.DeviceRunning, end.RunningError, at); err != nil {
@@ -154,10 +154,13 @@ func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error
 	}, done)
 }
 
-// RecoverJob prepares a running job for its continuation after a restart of the hub. It
-// returns the pending devices, sorted by id. In a method job, it fails the running rows
-// with the error interrupted, because the devices may have received the method. In a
-// twin job, it sets the running rows to pending again.
+// RecoverJob prepares a running job to continue after a restart of the hub. It returns
+// the sorted ids of the devices that the job must still call. Devices that were running
+// at the restart are treated according to the type of the job:
+//
+//   - In a method job they fail with the error interrupted, because they may already
+//     have received the method.
+//   - In a twin job they become pending again.
 func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted iothub.DeviceJobError, at time.Time) (pending []string, err error) {
 	err = s.Update(ctx, func(tx *sql.Tx) error {
 		var err error
@@ -184,9 +187,8 @@ func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted ioth
 	return pending, err
 }
 
-// PurgeJobAsync removes one job that ended before the given time, with the job's device
-// rows. done receives the id of the removed job. If no job is old enough, the id is
-// empty.
+// PurgeJobAsync removes one job that ended before the given time, including its results.
+// done receives the id of the removed job, or an empty id if no job is old enough.
 func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error)) {
 	var id string
 	s.UpdateAsync(func(tx *sql.Tx) error {
@@ -204,7 +206,7 @@ func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error))
 	}, func(err error) { done(id, err) })
 }
 
-// failRows fails those device rows of a job that have the given status.
+// failRows sets those devices of a job that have the given status to failed.
 func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, failure iothub.DeviceJobError, at time.Time) error {
 	_, err := tx.Exec(`
 		UPDATE device_jobs SET status = ?1, ended = ?2, updated = ?2, error_code = ?3, error_description = ?4
@@ -213,8 +215,7 @@ func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, failure ioth
 	return err
 }
 
-// endJob sets the final status of a job. It does not change a job that has already
-// ended.
+// endJob sets the final status of a job that has not ended yet.
 func endJob(tx *sql.Tx, id string, status iothub.JobStatus, reason, message string, at time.Time) error {
 	_, err := tx.Exec("UPDATE jobs SET status = ?, failure_reason = ?, status_message = ?, ended = ? WHERE id = ? AND ended IS NULL",
 		string(status), reason, message, toMicros(at), id)
@@ -224,7 +225,7 @@ func endJob(tx *sql.Tx, id string, status iothub.JobStatus, reason, message stri
 	return nil
 }
 
-// readTexts reads all rows of a query that has one text column, and closes the rows.
+// readTexts reads a query result that has one text column, and closes it.
 func readTexts(rows *sql.Rows) ([]string, error) {
 	defer rows.Close()
 	var values []string

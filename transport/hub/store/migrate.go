@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// prepare migrates the database file to schemaVersion. It also marks every device as
-// disconnected, because no device is connected when the hub starts.
+// prepare migrates the database file to the current version. It also marks every device
+// as disconnected, because devices reconnect only after the hub has started.
 func prepare(db *sql.DB) error {
 	tx, err := db.Begin()
 	if err != nil {
@@ -39,8 +39,7 @@ func prepare(db *sql.DB) error {
 	return tx.Commit()
 }
 
-// migrate migrates the database file from an earlier version to schemaVersion. An empty
-// file has version 0.
+// migrate migrates a database file to the current version. An empty file has version 0.
 func migrate(tx *sql.Tx, version int) error {
 	if version < 1 {
 		key := make([]byte, 32)

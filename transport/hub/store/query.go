@@ -15,14 +15,17 @@ import (
 // Limits on one page of query results.
 const (
 	maxRows  = 1000
-	maxBytes = 4 << 20 // a page ends after the row with which it reaches this size
+	maxBytes = 4 << 20 // total size of the rows on a page; the last row may exceed it
 )
 
-// QueryTwins runs a query FROM devices and returns one page of rows as JSON: twins,
-// selected columns or aggregates. The page has at most limit rows; a limit of 0 means
-// maxRows. If each row represents one device, the rows are sorted by device id. next is
-// the continuation token for the next page. On the last page it is empty. QueryTwins
-// refuses a token that the hub did not issue for the same query with ArgumentInvalid.
+// QueryTwins runs a query FROM devices and returns one page of results as JSON. A row is
+// a twin, an object with the selected columns, or an aggregate. The page has at most
+// limit rows; a limit of 0 means maxRows. Rows that each represent one device are sorted
+// by device id.
+//
+// To get the next page, call QueryTwins with the same query and the token next. On the
+// last page, next is empty. A token that the hub did not issue for this query fails with
+// ArgumentInvalid.
 func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, continuation string) (rows []json.RawMessage, next string, err error) {
 	if q.Collection != query.Devices {
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "expected a query FROM devices, found FROM %s", q.Collection)
@@ -42,14 +45,13 @@ func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, conti
 	})
 }
 
-// pageStart is the position in a query's results at which a page begins.
+// pageStart says where a page begins in the results of a query.
 type pageStart struct {
 	rows     int    // number of rows on the previous pages
-	deviceID string // device of the last row on the previous page; empty for the first page
+	deviceID string // id of the last device on the previous page; empty for the first page
 }
 
-// parseTwinsContinuation returns the position at which the page for a continuation token
-// begins.
+// parseTwinsContinuation decodes the continuation token of a query FROM devices.
 func (s *Store) parseTwinsContinuation(q *query.Query, token string) (pageStart, error) {
 	key, err := s.parseContinuation(q.Text, token, 2)
 	if err != nil || key == nil {
@@ -59,10 +61,10 @@ func (s *Store) parseTwinsContinuation(q *query.Query, token string) (pageStart,
 	return pageStart{rows, key[1]}, wrapError("query", err)
 }
 
-// twinsStatement returns the SQL statement for one page of a query FROM devices. It also
-// returns the function that reads the statement's rows.
+// twinsStatement returns the SQL statement for one page of a query FROM devices, and the
+// function that reads each row of the result.
 func twinsStatement(q *query.Query, start pageStart, limit int) (statement string, args []any, read readRow) {
-	rowLimit := limit + 1 // if the extra row exists, another page follows
+	rowLimit := limit + 1 // an extra row shows that another page follows
 	if q.Top > 0 {
 		rowLimit = min(rowLimit, q.Top-start.rows)
 	}
@@ -78,8 +80,8 @@ func twinsStatement(q *query.Query, start pageStart, limit int) (statement strin
 	statement += ` WHERE ` + where
 
 	if q.Aggregates() {
-		// A group has no key from which the next page could continue. So pages of groups
-		// begin at a row number.
+		// Groups have no key at which the next page could begin. Pages of groups
+		// therefore begin at a row number.
 		if groups, groupArgs := q.Groups(); groups != "" {
 			statement += ` GROUP BY ` + groups + ` ORDER BY ` + groups
 			args = slices.Concat(args, groupArgs, groupArgs)
@@ -94,8 +96,9 @@ func twinsStatement(q *query.Query, start pageStart, limit int) (statement strin
 	return statement + ` ORDER BY d.id LIMIT ?`, append(args, rowLimit), read
 }
 
-// QueryDeviceJobs runs a query FROM devices.jobs. The rows are sorted by job id and
-// device id. Pages and continuation tokens work as in QueryTwins.
+// QueryDeviceJobs runs a query FROM devices.jobs, which lists the results of jobs for
+// devices. Rows are sorted by job id, then by device id. Pages and continuation tokens
+// work as in QueryTwins.
 func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, continuation string) (rows []json.RawMessage, next string, err error) {
 	if q.Collection != query.DeviceJobs {
 		return nil, "", iothub.Errorf(iothub.CodeArgumentInvalid, "expected a query FROM devices.jobs, found FROM %s", q.Collection)
@@ -115,9 +118,9 @@ func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, 
 	return s.page(ctx, q, statement+` ORDER BY r.job_id, r.device_id LIMIT ?`, append(args, limit+1), limit, readDeviceJob)
 }
 
-// SelectDeviceIDs returns the ids of the devices for which a condition is true, sorted.
-// A nil condition is true for all devices. SelectDeviceIDs reads within the transaction
-// tx, so it sees the changes that tx has already made.
+// SelectDeviceIDs returns the sorted ids of the devices that satisfy a condition, or of
+// all devices if the condition is nil. It reads within the transaction tx and therefore
+// sees uncommitted changes of tx.
 func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
 	where, args := condition.SQL(query.Devices)
 	rows, err := tx.Query(`SELECT d.id FROM devices AS d WHERE `+where+` ORDER BY d.id`, args...)
@@ -128,7 +131,8 @@ func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
 	return ids, wrapError("select devices", err)
 }
 
-// pageSize returns the number of rows on a page if the client requests limit rows.
+// pageSize returns the number of rows for a page, given the number that the client
+// requests.
 func pageSize(limit int) int {
 	if limit <= 0 || limit > maxRows {
 		return maxRows
@@ -136,12 +140,12 @@ func pageSize(limit int) int {
 	return limit
 }
 
-// readRow reads one row. It returns the row as JSON, and the row's key for continuation
-// tokens.
+// readRow reads one row of a query's result. It returns the row as JSON, and the row's
+// key for continuation tokens.
 type readRow func(row scanner) (document json.RawMessage, key []string, err error)
 
-// page runs a statement and returns at most limit rows. The statement must select up to
-// limit+1 rows. If the extra row exists, another page follows.
+// page runs a statement and returns at most limit rows. The statement must request
+// limit+1 rows: an extra row shows that another page follows.
 func (s *Store) page(ctx context.Context, q *query.Query, statement string, args []any, limit int, read readRow) (list []json.RawMessage, next string, err error) {
 	rows, err := s.readDB.QueryContext(ctx, statement, args...)
 	if err != nil {
@@ -178,8 +182,9 @@ func readTwin(row scanner) (json.RawMessage, []string, error) {
 	return document, []string{t.DeviceID}, err
 }
 
-// selectOutputs returns a SELECT of the given columns and, as the last column, the
-// device id. In an aggregating query, the device id is that of an arbitrary row.
+// selectOutputs returns a SELECT statement for the given columns. It adds the device id
+// as the last column. If rows are aggregates, this is the id of any device in the row's
+// group.
 func selectOutputs(outputs []query.Output) (statement string, args []any) {
 	statement = `SELECT `
 	for _, o := range outputs {
@@ -189,8 +194,8 @@ func selectOutputs(outputs []query.Output) (statement string, args []any) {
 	return statement + `d.id FROM devices AS d`, args
 }
 
-// readOutputs returns the function that reads rows of the statement from selectOutputs.
-// The function converts a row to a JSON object without the undefined values.
+// readOutputs returns the function that reads one row of a statement from selectOutputs.
+// The function returns the row as a JSON object, in which undefined columns are missing.
 func readOutputs(outputs []query.Output) readRow {
 	names := make([][]byte, len(outputs))
 	for i, o := range outputs {
@@ -199,7 +204,7 @@ func readOutputs(outputs []query.Output) readRow {
 
 	return func(row scanner) (json.RawMessage, []string, error) {
 		values := make([][]byte, len(outputs))
-		var id sql.NullString // NULL if an aggregate has no rows
+		var id sql.NullString // NULL if the aggregate covers no devices
 		var targets []any
 		for i := range values {
 			targets = append(targets, &values[i])

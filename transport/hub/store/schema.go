@@ -1,16 +1,16 @@
 package store
 
-// schemaVersion is the current version of the database file, stored as SQLite's
-// user_version. Open migrates files with an earlier version and refuses files with a
-// later version.
+// schemaVersion is the current version of the database schema, which SQLite stores as
+// user_version. Open migrates files with earlier versions and refuses files with later
+// versions.
 const schemaVersion = 3
 
-// schemaV1 creates version 1 of the database. Times are Unix microseconds in UTC.
-// Package query uses the names of the columns.
+// schemaV1 creates version 1 of the database. Times are Unix microseconds in UTC. Package
+// query contains the column names, too.
 //
-// The identity and the twin of a device share one row, because queries read both and a
-// report then changes only one row. The metadata columns come last, so that SQLite need
-// not read them for queries that do not use them.
+// A device's identity and twin share one row: queries read both, and a report changes
+// only one row. The metadata columns come last, so that SQLite can skip them in queries
+// that do not need metadata.
 const schemaV1 = `
 CREATE TABLE devices (
 	id                   TEXT    PRIMARY KEY NOT NULL,
@@ -85,8 +85,8 @@ CREATE TABLE settings (
 ) WITHOUT ROWID;
 `
 
-// schemaV2 migrates the database from version 1 to version 2, which adds the
-// provisioning service. Package provisioning writes and reads the columns named body.
+// schemaV2 migrates the database from version 1 to version 2, which adds the provisioning
+// service. Package provisioning defines the contents of the columns named body.
 const schemaV2 = `
 CREATE TABLE enrollments (
 	is_group INTEGER NOT NULL,
@@ -102,8 +102,8 @@ CREATE TABLE registrations (
 ) WITHOUT ROWID;
 `
 
-// schemaV3 migrates the database from version 2 to version 3, which adds certificate
-// authorities for devices.
+// schemaV3 migrates the database from version 2 to version 3, which adds the certificate
+// authorities that sign device certificates.
 const schemaV3 = `
 CREATE TABLE authorities (
 	name        TEXT PRIMARY KEY,

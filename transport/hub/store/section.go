@@ -9,18 +9,18 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// section is one section of a twin as stored: tags, desired or reported properties.
-// Metadata and version are stored separately, because queries and size limits do not
-// count them.
+// section is a stored section of a twin: tags, desired or reported properties. Metadata
+// and version are stored separately, because neither queries for properties nor size
+// limits include them.
 type section struct {
-	text     string // JSON object with the section's members
-	metadata string // JSON object with the section's $metadata
-	version  int64  // the section's $version
+	text     string // the properties as a JSON object
+	metadata string // $metadata as a JSON object
+	version  int64  // $version
 }
 
-// merge applies a patch to the section. If replace is true, the patch replaces the
-// section instead. merge refuses a section that becomes larger than limit. It records
-// the change in the metadata if stamp has a time.
+// merge applies a patch to the section, or replaces the section if replace is true. It
+// fails if the new section is larger than limit. If stamp has a time, merge also updates
+// the section's metadata.
 func (p *section) merge(name string, patch iothub.Object, replace bool, stamp changeStamp, limit int) (err error) {
 	old := *p
 	if replace {
@@ -39,12 +39,12 @@ func (p *section) merge(name string, patch iothub.Object, replace bool, stamp ch
 	return p.checkSize(name, old, limit)
 }
 
-// checkSize returns an error if the section is larger than limit. It accepts a change
-// that makes the section smaller.
+// checkSize returns an error if the section is larger than limit. A section that is
+// already too large may still become smaller.
 func (p *section) checkSize(name string, old section, limit int) error {
-	// Most sections are so short that their size need not be computed. A section's size
-	// is at most four times the length of its text. The worst case is a number in an
-	// array, which counts 8 bytes but may take only two, such as "1,".
+	// Skip the computation for short sections. A section's size is at most four times the
+	// length of its JSON text. The worst case is a one-digit number in an array: it has 8
+	// bytes by IoT Hub's rules, but takes two characters, such as "1,".
 	if 4*len(p.text) <= limit {
 		return nil
 	}
@@ -63,13 +63,13 @@ func (p *section) checkSize(name string, old section, limit int) error {
 	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would have %d bytes: at most %d are allowed", name, newSize, limit)
 }
 
-// size returns the section's size, counted by IoT Hub's rules.
+// size returns the section's size according to IoT Hub's rules.
 func (p section) size() (int, error) {
 	o, err := iothub.ParseObject([]byte(p.text))
 	return size(o), err
 }
 
-// json returns the section's JSON for a service, with $metadata and $version.
+// json returns the section as services see it, with $metadata and $version.
 func (p section) json() json.RawMessage {
 	var b bytes.Buffer
 	b.WriteString(p.text[:len(p.text)-1])
@@ -82,8 +82,8 @@ func (p section) json() json.RawMessage {
 	return b.Bytes()
 }
 
-// object returns the section as an object with $version. If withMetadata is true, the
-// object also has $metadata.
+// object returns the section as a decoded object with $version and, if withMetadata is
+// true, with $metadata.
 func (p section) object(withMetadata bool) (iothub.Object, error) {
 	o, err := iothub.ParseObject([]byte(p.text))
 	if err != nil {
@@ -100,20 +100,20 @@ func (p section) object(withMetadata bool) (iothub.Object, error) {
 	return o, nil
 }
 
-// emptyMetadata returns the metadata of an empty section in a new twin.
+// emptyMetadata returns the metadata for the empty sections of a new twin.
 func emptyMetadata(now time.Time) string { return "{" + changeStamp{time: now}.members() + "}" }
 
-// changeStamp holds the time and the version of a property's last change, as stored in
-// $metadata.
+// changeStamp is the metadata of a changed property: the time of the change and the new
+// version.
 type changeStamp struct {
 	time    time.Time
 	version int64 // new $version of the desired properties; 0 for reported properties
 }
 
-// timeLayout is the format of $lastUpdated in IoT Hub's documentation.
+// timeLayout is the format of the time $lastUpdated, as in IoT Hub's documentation.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// members returns the JSON members that are stored in $metadata for a changed property.
+// members returns the stamp as JSON members for $metadata.
 func (c changeStamp) members() string {
 	s := `"$lastUpdated":"` + c.time.UTC().Format(timeLayout) + `"`
 	if c.version != 0 {
@@ -122,8 +122,8 @@ func (c changeStamp) members() string {
 	return s
 }
 
-// replacementPatch returns the patch that changes old to updated. It contains all
-// members of updated, and null for each member that only old has.
+// replacementPatch returns a patch that turns the object old into the object updated. It
+// sets all members of updated, and removes the other members of old with null.
 func replacementPatch(old, updated map[string]any) map[string]any {
 	patch := make(map[string]any, len(updated))
 	for k, v := range updated {
@@ -143,8 +143,7 @@ func replacementPatch(old, updated map[string]any) map[string]any {
 	return patch
 }
 
-// asMap returns the members of v and true if v is a JSON object, which has one of two Go
-// types.
+// asMap returns v as a map. It returns false if v is not a JSON object.
 func asMap(v any) (map[string]any, bool) {
 	switch v := v.(type) {
 	case map[string]any:

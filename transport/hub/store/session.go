@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 )
 
-// Session holds the stored subscriptions of an MQTT client that connected with
-// CleanSession=0.
+// Session holds the subscriptions of an MQTT client that asked the hub to keep them
+// between connections (CleanSession=0).
 type Session struct {
 	ClientID      string
 	Subscriptions map[string]byte // maps a topic filter to its quality of service (QoS)
@@ -36,8 +36,7 @@ func (s *Store) Sessions(ctx context.Context) ([]Session, error) {
 	return list, wrapError("read sessions", rows.Err())
 }
 
-// SaveSession stores the MQTT session of a client. It replaces the client's previous
-// session.
+// SaveSession stores a client's MQTT session in place of the client's previous session.
 func (s *Store) SaveSession(ctx context.Context, session Session) error {
 	text, err := json.Marshal(session.Subscriptions)
 	if err == nil {
@@ -50,8 +49,7 @@ func (s *Store) SaveSession(ctx context.Context, session Session) error {
 	return wrapError("save the session of "+session.ClientID, err)
 }
 
-// DeleteSession removes the MQTT session of a client. It also succeeds if there is no
-// such session.
+// DeleteSession removes a client's MQTT session if there is one.
 func (s *Store) DeleteSession(ctx context.Context, clientID string) error {
 	err := s.Update(ctx, func(tx *sql.Tx) error {
 		_, err := s.exec(`DELETE FROM sessions WHERE client_id = ?`, clientID)

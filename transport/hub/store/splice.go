@@ -8,14 +8,17 @@ import (
 	"strings"
 )
 
-// Most patches change a small part of a twin. If every report decoded and encoded the
-// whole twin, that would take most of the report's time. So the functions in this file
-// copy unchanged members as text. They rely on the form that encodeValue writes: valid
-// JSON without blanks between tokens.
+// Most patches change a small part of a twin, and decoding and encoding a whole twin
+// would take most of the time of a report. The functions in this file therefore change
+// the JSON text and copy unchanged members as they are. The text must be valid JSON
+// without spaces between tokens, as encodeValue writes it.
 
 // spliceObject applies a patch to the JSON text of an object and returns the new text.
-// In the patch, null removes a member, an object is merged with the member, and any
-// other value replaces the member.
+// Each member of the patch has one of these effects:
+//
+//   - null removes the member with the same name.
+//   - An object is merged with the member.
+//   - Any other value replaces the member.
 func spliceObject(object string, patch map[string]any) (string, error) {
 	p := splicer{writeLeaf: encodeValue}
 	p.out.Grow(len(object) + 64)
@@ -23,10 +26,9 @@ func spliceObject(object string, patch map[string]any) (string, error) {
 	return p.out.String(), err
 }
 
-// spliceMetadata returns the metadata of a section after a patch. stamps are JSON
-// members such as "$lastUpdated":"...". Each property that the patch sets gets the
-// stamps, and so does each object that contains a changed property. A property that the
-// patch removes loses its metadata.
+// spliceMetadata updates the metadata of a section after a patch. It writes stamps, which
+// are JSON members such as "$lastUpdated":"...", to each changed property and to each
+// object that contains a changed property. It removes the metadata of removed properties.
 func spliceMetadata(metadata string, patch map[string]any, stamps string) (string, error) {
 	p := splicer{stamps: stamps, writeLeaf: func(b *bytes.Buffer, _ any) error {
 		_, err := b.WriteString("{" + stamps + "}")
@@ -41,15 +43,16 @@ func spliceMetadata(metadata string, patch map[string]any, stamps string) (strin
 type splicer struct {
 	out bytes.Buffer
 
-	// stamps is written at the start of every object that the patch changes. It replaces
-	// those members of the object whose names begin with '$'.
+	// stamps holds JSON members that are written to every changed object. There they
+	// replace all members whose names begin with '$'.
 	stamps string
 
-	// writeLeaf writes the new value of a member, if the value is not an object.
+	// writeLeaf writes the new value of a member. It is not called for objects.
 	writeLeaf func(*bytes.Buffer, any) error
 }
 
-// object applies the patch to the JSON text of an object and writes the result.
+// object applies the patch to the JSON text of an object and appends the result to the
+// output.
 func (p *splicer) object(object string, patch map[string]any) error {
 	p.out.WriteByte('{')
 	p.out.WriteString(p.stamps)
@@ -100,8 +103,8 @@ func (p *splicer) object(object string, patch map[string]any) error {
 	return nil
 }
 
-// member writes a member that the patch sets to v. old is the JSON text of the member's
-// previous value.
+// member writes a member with the new value v from the patch, or nothing if v is nil. old
+// is the JSON text of the previous value.
 func (p *splicer) member(key, old string, v any) error {
 	if v == nil {
 		return nil
@@ -118,8 +121,7 @@ func (p *splicer) member(key, old string, v any) error {
 	return p.object(old, members)
 }
 
-// key writes the key of a member. It writes a comma before the key unless the member is
-// the first of its object.
+// key writes the name of a member, after a comma if the object already has members.
 func (p *splicer) key(key string) {
 	written := p.out.Bytes()
 	if written[len(written)-1] != '{' {
@@ -180,14 +182,14 @@ func unquote(s string) (string, error) {
 	return text, err
 }
 
-// encodeValue writes a value as JSON in the form in which the database stores it:
-// without blanks between tokens, and without escapes for HTML.
+// encodeValue writes a value as JSON, without spaces between tokens and without HTML
+// escapes. The database stores JSON in this form.
 func encodeValue(b *bytes.Buffer, v any) error {
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	b.Truncate(b.Len() - 1) // the encoder writes a line break after the value
+	b.Truncate(b.Len() - 1) // remove the line break that Encode adds
 	return nil
 }

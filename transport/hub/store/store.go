@@ -15,7 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// readers is the maximum number of connections that read at the same time.
+// readers is the maximum number of concurrent database connections for reading.
 const readers = 4
 
 // Store is an open database file with the hub's state. Its methods may be called from
@@ -29,9 +29,9 @@ type Store struct {
 	watch      func(Change) // called with every change; nil before Watch is called
 }
 
-// Open opens the database file at path. It creates a missing file and migrates a file of
-// an earlier release. It refuses a file of a later release. After Open, every device is
-// stored as disconnected.
+// Open opens the database file at path. It creates a missing file, migrates a file from
+// an earlier release and refuses a file from a later release. It also marks every device
+// as disconnected.
 func Open(path string) (*Store, error) { return open(path, time.Now) }
 
 // open opens the database file with a clock, which tests can replace.
@@ -48,9 +48,8 @@ func open(path string, now func() time.Time) (*Store, error) {
 	return s, nil
 }
 
-// createFile creates the database file if it is missing. It sets the file's mode, so
-// that only the owner can read the file. SQLite gives its other files, such as the WAL,
-// the same mode.
+// createFile creates the database file if it is missing. Only the owner can read the
+// file. SQLite gives its other files, such as the write-ahead log, the same mode.
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -63,7 +62,8 @@ func createFile(path string) error {
 func (s *Store) connect(path string) error {
 	writeDB, err := sql.Open("sqlite", dsn(path,
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-16384)",
-		// Let the WAL grow to some MiB. This saves checkpoints while a large job runs.
+		// Let the write-ahead log grow to a few MiB. This saves checkpoints while a large
+		// job runs.
 		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)"))
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (s *Store) connect(path string) error {
 	return err
 }
 
-// load migrates the database, and reads the settings that are stored in it.
+// load migrates the database and reads the hub's settings from it.
 func (s *Store) load(db *sql.DB) error {
 	if err := prepare(db); err != nil {
 		return err
@@ -110,20 +110,20 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// DB returns the pool of connections for reading.
+// DB returns the connection pool for reading.
 func (s *Store) DB() *sql.DB { return s.readDB }
 
-// Update runs fn as one durable write and returns after the commit. The write shares its
-// transaction with other queued writes. If fn fails, Update undoes only the changes of
-// fn and returns the error of fn. If ctx is cancelled before fn starts, fn does not run.
+// Update runs fn as one durable write and returns after the commit. Several queued writes
+// may share one transaction. If fn fails, Update undoes only the changes that fn made,
+// and returns fn's error. If ctx is cancelled before fn starts, fn does not run.
 func (s *Store) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return s.updateThen(ctx, fn, func() {})
 }
 
-// UpdateAsync queues fn as one durable write, like Update, and returns at once. After
-// the commit it calls done with the result; done may be nil. It calls done on the
-// goroutine that writes, in the order of the writes, so done must not block. done may
-// queue more writes.
+// UpdateAsync queues fn as one durable write, like Update, but does not wait for the
+// commit. After the commit it calls done with the result; done may be nil. The store
+// calls the done functions in the order of the writes, on the goroutine that commits all
+// writes. So done must not block, but it may queue more writes.
 func (s *Store) UpdateAsync(fn func(tx *sql.Tx) error, done func(error)) {
 	if done == nil {
 		done = func(error) {}
@@ -141,8 +141,8 @@ func dsn(path string, pragmas ...string) string {
 	return u.String()
 }
 
-// wrapError adds the failed action to an error of the database. It returns an
-// *iothub.Error and a cancellation unchanged.
+// wrapError adds the name of the failed action to a database error. An *iothub.Error and
+// a cancellation stay unchanged.
 func wrapError(action string, err error) error {
 	_, refused := errors.AsType[*iothub.Error](err)
 	if err == nil || refused || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

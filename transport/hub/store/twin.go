@@ -10,8 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Twin returns a device's twin in the form for services, with $metadata and $version. It
-// fails with DeviceNotFound if the device does not exist.
+// Twin returns a device's twin as services see it, with $metadata and $version. It fails
+// with DeviceNotFound if the device does not exist.
 func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 	row, err := scanTwin(s.readDB.QueryRowContext(ctx, selectTwin+` WHERE d.id = ?`, id))
 	if err != nil {
@@ -21,8 +21,8 @@ func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 	return twin, wrapError("read the twin of "+id, err)
 }
 
-// DeviceTwin returns a device's twin in the form for the device: with $version, but
-// without tags and metadata. It fails with DeviceNotFound if the device does not exist.
+// DeviceTwin returns a device's twin as the device sees it: with $version, but without
+// tags and metadata. It fails with DeviceNotFound if the device does not exist.
 func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, error) {
 	var desired, reported section
 	err := s.readDB.QueryRowContext(ctx, `SELECT desired, desired_version, reported, reported_version FROM devices WHERE id = ?`, id).
@@ -39,17 +39,22 @@ func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, e
 }
 
 // UpdateTwin applies a patch to the tags and desired properties of a twin, and returns
-// the stored twin. If replace is true, the patch replaces them instead. A section that
-// is missing in the patch does not change. ifMatch must be the twin's etag, "*" or
-// empty. Every change increments the twin's version and etag. A change of the desired
-// properties also increments their $version. UpdateTwin fails with DeviceNotFound,
-// PreconditionFailed, or ArgumentInvalid for a value that a twin cannot hold.
+// the stored twin. If replace is true, it replaces these sections with the contents of
+// the patch. A section that the patch does not contain stays unchanged. Every change
+// increments the twin's version and etag, and a change of the desired properties also
+// increments their $version.
+//
+// ifMatch must be the twin's current etag, "*" or empty. UpdateTwin fails with:
+//
+//   - DeviceNotFound if the device does not exist,
+//   - PreconditionFailed if ifMatch is a different etag,
+//   - ArgumentInvalid if the patch contains a value that a twin cannot hold.
 //
 // If the desired properties change, UpdateTwin calls send with the message for the
-// device: a patch with $version. After a replacement, the patch has null for every
-// removed property. So a device that merges the patch ends up with the stored
-// properties. UpdateTwin calls send after the commit, in the order of the versions, on
-// the goroutine that writes, so send must not block. If send is nil, no message is sent.
+// device: a patch with $version. After a replacement, this patch contains null for every
+// removed property, so that the device can merge it. UpdateTwin calls send after the
+// commit, in the order of the versions. send runs on the goroutine that commits all
+// writes, so it must not block. If send is nil, no message is sent.
 func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatch, ifMatch string, replace bool,
 	send func(desired iothub.Object)) (iothub.Twin, error) {
 	update, err := newTwinUpdate(patch, ifMatch, replace)
@@ -75,10 +80,10 @@ func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatc
 	return twin, wrapError("update the twin of "+id, err)
 }
 
-// UpdateTwinAsync applies a patch to a twin, like UpdateTwin, but returns at once. If
-// the patch has an etag, the etag must match. done receives the message for the device.
-// The message is nil if the desired properties do not change. See [Store.UpdateAsync]
-// for the time of the call.
+// UpdateTwinAsync applies a patch to a twin, like UpdateTwin, but does not wait for the
+// commit. If the patch has an etag, it must match the twin's etag. After the commit, done
+// receives the message for the device, or nil if the desired properties did not change.
+// Like the function done of [Store.UpdateAsync], it must not block.
 func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(desired iothub.Object, err error)) {
 	update, refusal := newTwinUpdate(patch, patch.ETag, false)
 	var row twinRow
@@ -99,9 +104,11 @@ func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(des
 }
 
 // Report applies a device's patch to its reported properties and returns their new
-// $version. It fails with DeviceNotFound if the device does not exist. It fails with
-// ArgumentInvalid for a value that a twin cannot hold, and for a name that begins with
-// '$'.
+// $version. It fails with:
+//
+//   - DeviceNotFound if the device does not exist,
+//   - ArgumentInvalid if the patch contains a value that a twin cannot hold, or a
+//     name that begins with '$'.
 func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (version int64, err error) {
 	if err := checkSection("reported", patch); err != nil {
 		return 0, err
@@ -132,14 +139,14 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (ver
 	return version, wrapError("store the reported properties of "+id, err)
 }
 
-// twinUpdate is a change of a twin by a service, after its values have been checked.
+// twinUpdate is a service's change of a twin. Its values have been checked.
 type twinUpdate struct {
-	tags, desired iothub.Object // nil means that the section does not change
+	tags, desired iothub.Object // nil leaves the section unchanged
 	ifMatch       string
 	replace       bool
 
-	// replacementPatch is the patch for the device if the update replaces the desired
-	// properties. applyTwinUpdate sets it.
+	// replacementPatch is the patch that the device receives when an update replaces the
+	// desired properties. applyTwinUpdate sets it.
 	replacementPatch iothub.Object
 }
 
@@ -156,12 +163,11 @@ func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinU
 	return u, checkSection("desired", u.desired)
 }
 
-// isEmpty reports whether the update leaves all sections of the twin unchanged.
+// isEmpty reports whether the update changes no section of the twin.
 func (u *twinUpdate) isEmpty() bool { return u.tags == nil && u.desired == nil }
 
-// deviceMessage returns the message that tells the device about the update: a patch of
-// the desired properties, with their new version. It returns nil if the desired
-// properties do not change.
+// deviceMessage returns the message that informs the device of new desired properties: a
+// patch with their new version. It returns nil if the desired properties do not change.
 func (u *twinUpdate) deviceMessage(version int64) iothub.Object {
 	switch {
 	case u.desired == nil:
@@ -172,7 +178,7 @@ func (u *twinUpdate) deviceMessage(version int64) iothub.Object {
 	return withVersion(u.desired, version)
 }
 
-// notifyTwinUpdate reports a stored twin update to the function that Watch registered.
+// notifyTwinUpdate passes a committed twin update to the function that Watch registered.
 func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 	if s.watch == nil || u.isEmpty() {
 		return
@@ -185,8 +191,8 @@ func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 		Tags: u.tags, Desired: withVersion(u.desired, row.desired.version)})
 }
 
-// applyTwinUpdate stores a twin update and returns the new row of the twin. Call it only
-// in a function that Update runs.
+// applyTwinUpdate writes a twin update to the database and returns the twin's new row.
+// Call it only within a write.
 func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
 	row, err := scanTwin(s.queryRow(selectTwin+` WHERE d.id = ?`, id))
 	if err != nil {
@@ -237,12 +243,13 @@ func (s *Store) applyDesired(desired *section, u *twinUpdate) error {
 	return desired.merge("desired", u.desired, u.replace, stamp, maxDesired)
 }
 
-// twinETag returns the etag for a twin: the counter n as 8 bytes in base64.
+// twinETag returns a twin's etag. It encodes n, a counter of the twin's changes, as 8
+// bytes in base64.
 func twinETag(n uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, n))
 }
 
-// parseTwinETag returns the counter that a twin's etag contains.
+// parseTwinETag returns the counter that a twin's etag encodes.
 func parseTwinETag(etag string) (uint64, error) {
 	raw, err := base64.StdEncoding.DecodeString(etag)
 	if err != nil || len(raw) != 8 {

@@ -7,8 +7,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// twinRow is a twin in the form in which the database stores it. The fields Tags and
-// Properties of the embedded Twin are not set, because the stored sections replace them.
+// twinRow is a twin as the database stores it. The fields Tags and Properties of the
+// embedded Twin are not used; the other fields of twinRow hold these sections.
 type twinRow struct {
 	iothub.Twin
 	tags              string
@@ -33,7 +33,7 @@ func scanTwin(row scanner) (twinRow, error) {
 	return t, err
 }
 
-// twin decodes the stored sections and returns the twin.
+// twin decodes the stored twin.
 func (t twinRow) twin() (twin iothub.Twin, err error) {
 	twin = t.Twin
 	if twin.Tags, err = iothub.ParseObject([]byte(t.tags)); err != nil {
@@ -46,11 +46,11 @@ func (t twinRow) twin() (twin iothub.Twin, err error) {
 	return twin, err
 }
 
-// json returns the twin as JSON. It copies the stored sections as text, because decoding
-// and encoding them would take most of a query's time.
+// json returns the twin as JSON. To save most of a query's time, it copies the stored
+// JSON text of the sections instead of decoding it.
 func (t twinRow) json() (json.RawMessage, error) {
-	// The nil fields Tags and Properties hide the fields of the same name in the
-	// embedded Twin. They are omitted from the JSON.
+	// The nil fields Tags and Properties hide the embedded Twin's fields of the same name
+	// from the JSON encoder.
 	b, err := json.Marshal(struct {
 		iothub.Twin
 		Tags       *struct{} `json:"tags,omitempty"`
@@ -61,7 +61,7 @@ func (t twinRow) json() (json.RawMessage, error) {
 	}
 
 	desired, reported := t.desired.json(), t.reported.json()
-	b = b[:len(b)-1] // cut off the closing brace
+	b = b[:len(b)-1] // remove the closing brace
 	b = slices.Grow(b, len(t.tags)+len(desired)+len(reported)+64)
 	if t.tags != "{}" {
 		b = append(append(b, `,"tags":`...), t.tags...)

@@ -10,28 +10,30 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Limits on a twin, from IoT Hub's documentation. A section's size is the number of
-// bytes in its names and strings, without control characters. Each number adds 8 bytes
-// and each boolean adds 4 bytes.
+// Limits on a twin, from IoT Hub's documentation. A section's size is the sum of these
+// sizes:
+//
+//   - names and strings: their bytes, without control characters
+//   - numbers: 8 bytes each
+//   - booleans: 4 bytes each
 const (
-	maxTags     = 8 << 10  // size of the section
-	maxDesired  = 32 << 10 // size of the section
-	maxReported = 32 << 10 // size of the section
+	maxTags     = 8 << 10  // size in bytes
+	maxDesired  = 32 << 10 // size in bytes
+	maxReported = 32 << 10 // size in bytes
 	maxName     = 1 << 10  // bytes in a name
 	maxString   = 4 << 10  // bytes in a string
 	maxLevels   = 10       // nesting depth of objects and arrays
 	maxInteger  = 4503599627370495
 	minInteger  = -4503599627370496
 
-	// maxJSONFactor times the maximum size limits the length of a section's JSON text.
-	// The maximum size alone does not limit the text. It does not count control
-	// characters, null and empty arrays, and it counts only 8 bytes for a number of any
-	// length.
+	// maxJSONFactor limits the JSON text of a section to this multiple of the section's
+	// maximum size. A limit on the size alone does not limit the text, because control
+	// characters, null, empty arrays and long numbers add little or nothing to the size.
 	maxJSONFactor = 8
 )
 
-// withoutSystemMembers returns the object without $metadata and $version, which the hub
-// itself adds to a twin. Clients often send these members back to the hub.
+// withoutSystemMembers returns the object without $metadata and $version. The hub adds
+// these members to twins, and clients often send them back.
 func withoutSystemMembers(o iothub.Object) iothub.Object {
 	_, metadata := o["$metadata"]
 	_, version := o["$version"]
@@ -47,14 +49,14 @@ func withoutSystemMembers(o iothub.Object) iothub.Object {
 	return plain
 }
 
-// checkSection refuses a patch with a name or a value that a twin cannot hold. The error
-// names the member.
+// checkSection returns an error if the patch contains a name or a value that a twin
+// cannot hold. The error says where in the patch it is.
 func checkSection(name string, patch iothub.Object) error {
 	return checkObject(name, patch, 0)
 }
 
-// checkObject checks the members of the object at path. level is the number of objects
-// and arrays around it.
+// checkObject checks the object at path. level is the number of enclosing objects and
+// arrays.
 func checkObject(path string, o map[string]any, level int) error {
 	if level > maxLevels {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep: at most %d levels are allowed", path, maxLevels)
@@ -70,7 +72,8 @@ func checkObject(path string, o map[string]any, level int) error {
 	return nil
 }
 
-// checkName checks the name of a member of the object at path.
+// checkName checks the name of a property. path is the path of the object that contains
+// the property.
 func checkName(path, name string) error {
 	if name == "" {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has a property with an empty name", path)
@@ -86,8 +89,8 @@ func checkName(path, name string) error {
 	return nil
 }
 
-// checkValue checks the JSON value at path. level is the number of objects and arrays
-// around it.
+// checkValue checks the JSON value at path. level is the number of enclosing objects and
+// arrays.
 func checkValue(path string, v any, level int) error {
 	switch v := v.(type) {
 	case nil, bool:
@@ -137,7 +140,7 @@ func checkNumber(path, number string) error {
 	return nil
 }
 
-// size returns the size of a JSON value, counted by IoT Hub's rules.
+// size returns the size of a JSON value according to IoT Hub's rules.
 func size(v any) int {
 	switch v := v.(type) {
 	case bool:
@@ -165,7 +168,7 @@ func size(v any) int {
 	return n
 }
 
-// stringSize returns the number of bytes in s without control characters.
+// stringSize returns the number of bytes in s, not counting control characters.
 func stringSize(s string) int {
 	n := len(s)
 	for _, r := range s {

@@ -10,20 +10,19 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// batchSize limits the number of writes in one transaction. In a larger transaction, the
-// first write would wait longer for the commit.
+// batchSize is the maximum number of writes in one transaction. A larger transaction
+// would delay the commit of its first write.
 const batchSize = 512
 
-// write is a queued write, with the function that receives its result.
+// write is a queued write. done receives its result.
 type write struct {
 	fn   func(tx *sql.Tx) error
 	done func(error)
 }
 
-// writer owns the only database connection that writes. Callers append writes to its
-// queue, and its goroutine commits them in batches. The queue has no size limit. A
-// caller that does not wait for its writes, such as a job, must itself limit how many it
-// queues.
+// writer owns the only database connection that writes. Callers queue their writes, and
+// the writer's goroutine commits them in batches. The queue has no size limit, so callers
+// that do not wait for each write must limit the number of writes that they queue.
 type writer struct {
 	db      *sql.DB
 	conn    *sql.Conn
@@ -39,7 +38,7 @@ type writer struct {
 	closed bool
 }
 
-// startWriter starts the writer's goroutine. The writer closes db when it stops; if
+// startWriter starts the writer's goroutine. The writer then owns db and closes it. If
 // startWriter fails, it closes db at once.
 func startWriter(db *sql.DB) (*writer, error) {
 	conn, err := db.Conn(context.Background())
@@ -80,8 +79,8 @@ func (w *writer) signal() {
 	}
 }
 
-// close waits for the queued writes. Then it stops the writer's goroutine and closes the
-// database.
+// close waits until all queued writes are finished. Then it stops the writer's goroutine
+// and closes the database.
 func (w *writer) close() error {
 	w.mu.Lock()
 	alreadyClosed := w.closed
@@ -129,7 +128,7 @@ func (w *writer) take() (batch []write, closed bool) {
 	n := min(len(w.queue), batchSize)
 	batch = w.queue[:n:n]
 	if w.queue = w.queue[n:]; len(w.queue) == 0 {
-		w.queue = nil // frees the memory of the old queue
+		w.queue = nil // release the memory of the empty queue
 	}
 	return batch, w.closed
 }
@@ -150,8 +149,7 @@ func (w *writer) commit(batch []write) []error {
 		return results
 	}
 
-	// The transaction has failed, and so have the writes of this batch that had
-	// succeeded.
+	// The whole transaction failed, including the writes that had succeeded within it.
 	err = wrapError("write", fmt.Errorf("nothing was changed: %w", err))
 	for i := range results {
 		if results[i] == nil {
@@ -161,8 +159,8 @@ func (w *writer) commit(batch []write) []error {
 	return results
 }
 
-// runAll runs each write of a batch in its own savepoint and stores the write's result.
-// If runAll itself returns an error, the transaction cannot be used any more.
+// runAll runs each write of a batch in its own savepoint and stores its result in
+// results. If runAll returns an error, the transaction must be rolled back.
 func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 	for i, wr := range batch {
 		if err := w.exec("SAVEPOINT one"); err != nil {
@@ -180,7 +178,7 @@ func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 	return nil
 }
 
-// exec runs a statement within a transaction. The statement's text must be a constant.
+// exec runs a statement that needs no result. The SQL text must be a constant; see stmt.
 func (w *writer) exec(text string, args ...any) error {
 	stmt, err := w.stmt(text)
 	if err != nil {
@@ -190,11 +188,12 @@ func (w *writer) exec(text string, args ...any) error {
 	return err
 }
 
-// stmt returns a prepared statement for the writer's connection. It caches the
-// statement, because preparing costs more than running most statements. The text must be
-// a constant; otherwise the cache would grow without limit. Use the statement only in a
-// function that Update runs. It then belongs to the write's transaction, because the
-// connection has no other.
+// stmt returns a prepared statement for the connection that writes. It caches the
+// statement, because preparing costs more time than running most statements. The SQL text
+// must be a constant, or the cache would grow without limit.
+//
+// Use the statement only within a write. The connection has at most one transaction at a
+// time, so the statement belongs to the transaction of that write.
 func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	if stmt, ok := w.prepared[text]; ok {
 		return stmt, nil
@@ -207,8 +206,8 @@ func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// exec runs a statement in the transaction of the current write. The statement's text
-// must be a constant.
+// exec runs a statement in the transaction of the current write. The SQL text must be a
+// constant.
 func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
@@ -217,8 +216,8 @@ func (s *Store) exec(text string, args ...any) (sql.Result, error) {
 	return stmt.Exec(args...)
 }
 
-// queryRow runs a query in the transaction of the current write and returns its first
-// row. The query's text must be a constant.
+// queryRow runs a query in the transaction of the current write and returns the first
+// row. The SQL text must be a constant.
 func (s *Store) queryRow(text string, args ...any) scanner {
 	stmt, err := s.writer.stmt(text)
 	if err != nil {
@@ -227,7 +226,8 @@ func (s *Store) queryRow(text string, args ...any) scanner {
 	return stmt.QueryRow(args...)
 }
 
-// errorRow is a row whose Scan returns the error of preparing the statement.
+// errorRow stands for a row of a query that could not be prepared. Scan returns the
+// error.
 type errorRow struct{ err error }
 
 func (r errorRow) Scan(...any) error { return r.err }
