@@ -6,20 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// Error describes a mistake in the text of a query, with its position.
+// Error reports a mistake in a query, with its position in the text.
 type Error struct {
 	Pos int // byte offset in the text, from 0
 	Msg string
 
-	line, column int // both from 1; the column counts characters
+	line, column int // both from 1; columns are counted in characters
 }
 
-// Error returns the position and the message, such as "line 1:12: expected ...".
+// Error returns the position and the description, such as "line 1:12: expected ...".
 func (e *Error) Error() string {
 	return fmt.Sprintf("line %d:%d: %s", e.line, e.column, e.Msg)
 }
 
-// errorAt returns an Error at the byte offset pos of text.
+// errorAt returns an Error at byte offset pos of the query's text.
 func errorAt(text string, pos int, format string, args ...any) *Error {
 	before := text[:min(pos, len(text))]
 	line := strings.Count(before, "\n") + 1

@@ -2,7 +2,7 @@ package query
 
 import "strings"
 
-// class is what the compiler knows about the type of a value.
+// class describes what the compiler knows about the type of a value.
 type class int
 
 const (
@@ -16,17 +16,18 @@ const (
 	dynamic                // a value in a JSON column, whose type is known only when the row is read
 )
 
-// field is a property that the hub itself maintains for every document, such as its
+// field is a property that the hub maintains in every document, such as the device's
 // status.
 type field struct {
 	path   string // in lower case
 	class  class
 	column string // column of devices (d), device_jobs (r) or jobs (j)
-	json   string // for objects: SQL expression that builds the object's JSON text
+	json   string // for objects only: SQL expression for the object's JSON text
 }
 
-// deviceFields lists the properties in FROM devices that the hub maintains. A longer
-// path must precede its own prefixes. A property that is not in the list is undefined.
+// deviceFields lists the properties that exist in FROM devices. All other properties are
+// undefined. A path must come before its own prefixes, such as properties.desired before
+// properties.
 var deviceFields = []field{
 	{path: "tags", class: dynamic, column: "d.tags"},
 	{path: "properties.desired.$metadata", class: dynamic, column: "d.desired_metadata"},
@@ -62,8 +63,8 @@ const (
 	reportedJSON = `json_set(d.reported, '$."$metadata"', json(d.reported_metadata), '$."$version"', d.reported_version)`
 )
 
-// jobFields lists the properties in FROM devices.jobs. One example in IoT Hub's
-// documentation writes createdTimeUtc instead of createdDateTimeUtc, so both names work.
+// jobFields lists the properties that exist in FROM devices.jobs. IoT Hub's documentation
+// uses createdDateTimeUtc and, in one example, createdTimeUtc; both work.
 var jobFields = []field{
 	{path: "deviceid", class: str, column: "r.device_id"},
 	{path: "jobid", class: str, column: "r.job_id"},
@@ -80,8 +81,8 @@ var jobFields = []field{
 	{path: "error.description", class: str, column: "r.error_description"},
 }
 
-// findField finds the field that contains a property. It also returns the rest of the
-// property's path inside the field.
+// findField returns the field that contains the property with the path names. below is
+// the rest of the path, inside the field.
 func findField(collection string, names []string) (f field, below []string, ok bool) {
 	fields := deviceFields
 	if collection == DeviceJobs {
@@ -100,8 +101,8 @@ func findField(collection string, names []string) (f field, below []string, ok b
 	return field{}, nil, false
 }
 
-// containsDot reports whether a name contains a dot. A single name ['a.b'] is not the
-// same as the path a.b.
+// containsDot reports whether any of the names contains a dot. The single name ['a.b']
+// differs from the path a.b.
 func containsDot(names []string) bool {
 	for _, n := range names {
 		if strings.Contains(n, ".") {
@@ -111,8 +112,8 @@ func containsDot(names []string) bool {
 	return false
 }
 
-// jsonPath returns a path for SQLite's JSON functions, such as $."a"."b". It escapes
-// quotes and backslashes inside names as in JSON.
+// jsonPath returns the path of a value for SQLite's JSON functions, such as $."a"."b".
+// Quotes and backslashes in names are escaped as in JSON.
 func jsonPath(names []string) string {
 	var b strings.Builder
 	b.WriteByte('$')

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// function describes a function of the query language to the parser and the compiler.
+// function describes a function of the query language.
 type function struct {
 	args  int      // the number of arguments
-	alias string   // the function's usual name, if it has two names
-	types []string // for type checks: results of SQLite's json_type for which the check is true
+	alias string   // preferred name, if the function has two names
+	types []string // only for type checks: the accepted types, as named by SQLite's json_type
 }
 
-// functions lists the functions from IoT Hub's documentation that return a boolean.
+// functions lists the boolean functions from IoT Hub's documentation.
 var functions = map[string]function{
 	"IS_DEFINED":   {args: 1, types: []string{"null", "true", "false", "integer", "real", "text", "array", "object"}},
 	"IS_NULL":      {args: 1, types: []string{"null"}},
@@ -29,7 +29,7 @@ var functions = map[string]function{
 	"ENDSWITH":     {args: 2, alias: "ENDS_WITH"},
 }
 
-// functionNames lists the names of all functions for an error message.
+// functionNames returns the names of all functions, for error messages.
 func functionNames() string {
 	var names []string
 

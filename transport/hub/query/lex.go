@@ -14,8 +14,8 @@ type tokenKind int
 const (
 	tokEnd       tokenKind = iota
 	tokWord                // a keyword or a name without brackets
-	tokBracketed           // a name in double brackets, [[...]]; never a keyword
-	tokSubscript           // a name as ['...'], which continues a property's path
+	tokBracketed           // a name in double brackets, such as [[status]]; never a keyword
+	tokSubscript           // a name in brackets and quotes, such as ['a b'], which continues a path
 	tokString              // a string in quotes
 	tokNumber              // a number, stored in token.value
 	tokSymbol              // an operator or a punctuation mark
@@ -25,7 +25,7 @@ const (
 type token struct {
 	kind  tokenKind
 	pos   int     // byte offset of the token in the query's text
-	text  string  // the word, name or symbol itself, or a string without its quotes and escapes
+	text  string  // the word, name or symbol; strings are without quotes and escapes
 	value float64 // value of a number
 }
 
@@ -42,7 +42,7 @@ func (t token) describe() string {
 	return strconv.Quote(t.text)
 }
 
-// is reports whether the token is the given keyword, in any case.
+// is reports whether the token is the given keyword, without regard to case.
 func (t token) is(keyword string) bool {
 	return t.kind == tokWord && strings.EqualFold(t.text, keyword)
 }
@@ -50,8 +50,7 @@ func (t token) is(keyword string) bool {
 // isSymbol reports whether the token is the given operator or punctuation mark.
 func (t token) isSymbol(s string) bool { return t.kind == tokSymbol && t.text == s }
 
-// lex splits the text of a query into tokens. The last token is always tokEnd, the end
-// of the text.
+// lex splits the text of a query into tokens. The last token is always tokEnd.
 func lex(input string) ([]token, *Error) {
 	if len(input) > MaxLength {
 		return nil, errorAt(input, MaxLength, "the text has %d bytes: at most %d are allowed", len(input), MaxLength)
@@ -87,7 +86,8 @@ func invalidUTF8(s string) int {
 	return -1
 }
 
-// lexer splits the text input into tokens. pos is the offset of the next token.
+// lexer splits a query into tokens. pos is the byte offset at which the next token
+// begins.
 type lexer struct {
 	input  string
 	pos    int
@@ -150,8 +150,8 @@ func (l *lexer) skipSpace() {
 // nextIs reports whether the next byte of the input is c.
 func (l *lexer) nextIs(c byte) bool { return l.pos < len(l.input) && l.input[l.pos] == c }
 
-// afterName reports whether the previous token is a name. After a name, a '.' continues
-// a path. So the ".1" in tags.1a is not a number.
+// afterName reports whether the previous token is a name. A dot after a name continues a
+// path: in tags.1a, ".1" is not a number.
 func (l *lexer) afterName() bool {
 	if len(l.tokens) == 0 {
 		return false
@@ -161,8 +161,8 @@ func (l *lexer) afterName() bool {
 }
 
 // subscriptMayFollow reports whether a '[' at the current position continues a path, as
-// in tags['a b']. After the keyword IN, a '[' begins a list instead. But in tags.in['a
-// b'], "in" is a name and not the keyword.
+// in tags['a b']. After the keyword IN it begins a list instead. In tags.in['a b'] the
+// word "in" is a name, so the path continues.
 func (l *lexer) subscriptMayFollow() bool {
 	if !l.afterName() {
 		return false
@@ -188,8 +188,7 @@ func (l *lexer) bracketed() (token, *Error) {
 	return token{kind: tokBracketed, pos: start, text: rest[2:n]}, nil
 }
 
-// subscript reads a name in brackets and quotes, such as ['a b'], which continues a
-// path.
+// subscript reads a name in brackets and quotes, such as ['a b'].
 func (l *lexer) subscript() (token, *Error) {
 	start := l.pos
 	l.pos++
@@ -242,8 +241,8 @@ func (l *lexer) quoted(quote byte) (token, *Error) {
 	return token{}, errorAt(l.input, start, "the string has no closing %c", quote)
 }
 
-// escape reads the escape sequence at offset i of the input. It returns the escaped
-// character and the length of the sequence in bytes.
+// escape reads the escape sequence at offset i of the input. It returns the character
+// that the sequence represents, and the length of the sequence in bytes.
 func (l *lexer) escape(i int) (r rune, size int, e *Error) {
 	rest := l.input[i:]
 	if len(rest) > 1 && strings.IndexByte(`'"\`, rest[1]) >= 0 {
@@ -270,7 +269,7 @@ func (l *lexer) escape(i int) (r rune, size int, e *Error) {
 	return r, 12, nil
 }
 
-// hex4 reads an escape \uXXXX at the start of s.
+// hex4 reads an escape sequence \uXXXX at the start of s.
 func hex4(s string) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -279,8 +278,8 @@ func hex4(s string) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// number reads a decimal number, or a hexadecimal number after 0x. The number has no
-// sign, because the parser reads signs.
+// number reads a decimal number, or a hexadecimal number that begins with 0x. The parser,
+// not the lexer, reads the sign.
 func (l *lexer) number() (token, *Error) {
 	start := l.pos
 	rest := l.input[start:]
@@ -298,8 +297,8 @@ func (l *lexer) number() (token, *Error) {
 		u, err = strconv.ParseUint(lexeme[2:], 16, 64)
 		v = float64(u)
 	} else {
-		// Refuse 0x1p-2, 1_000, inf and nan, which ParseFloat accepts but the query
-		// language does not have.
+		// The query language has no numbers like 0x1p-2, 1_000, inf and nan, but
+		// ParseFloat accepts them.
 		if strings.IndexFunc(lexeme, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) }) >= 0 {
 			return token{}, errorAt(l.input, start, "%q is not a number", lexeme)
 		}
@@ -319,7 +318,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isASCIILetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
-// isNameRune reports whether a name can begin with r. The other characters of a name may
-// also be digits. A name cannot contain a dash, because tags.a-b is a subtraction; write
-// tags['a-b'] instead.
+// isNameRune reports whether r is allowed at the start of a name. Digits are also allowed
+// after the start. Dashes are not allowed: tags.a-b is a subtraction. For a name with a
+// dash, write tags['a-b'].
 func isNameRune(r rune) bool { return r == '_' || r == '$' || unicode.IsLetter(r) }

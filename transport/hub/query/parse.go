@@ -1,11 +1,11 @@
 package query
 
-// Limits on the text of a query. IoT Hub documents no limits. These keep the compiled
-// statement within SQLite's own limits.
+// Limits on queries, which keep the compiled SQL within SQLite's own limits. IoT Hub
+// documents no limits.
 const (
 	MaxLength      = 256 << 10 // length of the text, in bytes
 	MaxDepth       = 50        // nesting depth of parentheses, NOT and function calls
-	MaxComparisons = 1000      // number of comparisons and function calls; a list after IN counts as one
+	MaxComparisons = 1000      // number of comparisons and function calls; IN with its list counts as one
 	MaxColumns     = 100       // number of selected columns, and of properties after GROUP BY
 )
 
@@ -23,8 +23,9 @@ func Parse(text string) (*Query, error) {
 	return q, nil
 }
 
-// ParseCondition parses a job's condition: the text that would follow WHERE in a query.
-// For "*", which selects every device, it returns nil. Its errors are of type *Error.
+// ParseCondition parses the condition that selects a job's devices: the text that would
+// follow WHERE in a query. For "*", which selects all devices, it returns nil. Its errors
+// are of type *Error.
 func ParseCondition(text string) (*Condition, error) {
 	p, err := newParser(text)
 	if err != nil {
@@ -54,19 +55,19 @@ func ParseCondition(text string) (*Condition, error) {
 	return &Condition{root}, nil
 }
 
-// parser is a recursive-descent parser. It has one method for each grammar rule. The
-// method's comment contains the rule, in EBNF notation.
+// parser is a recursive-descent parser. Each rule of the grammar has a method, whose
+// comment contains the rule in EBNF notation.
 type parser struct {
 	text        string
 	tokens      []token
 	next        int    // index of the next token in tokens
 	depth       int    // current nesting depth, at most MaxDepth
 	comparisons int    // number of comparisons so far, at most MaxComparisons
-	collection  string // the collection after FROM, whose name may begin a path
+	collection  string // the collection after FROM; its name may begin a path
 }
 
-// newParser splits the text into tokens. Its result type is error and not *Error,
-// because a nil *Error in an error interface would not equal nil.
+// newParser returns a parser for the text of a query. The result type is error and not
+// *Error, because an interface that holds a nil *Error is not nil.
 func newParser(text string) (*parser, error) {
 	tokens, err := lex(text)
 	if err != nil {
@@ -78,8 +79,8 @@ func newParser(text string) (*parser, error) {
 // peek returns the next token without consuming it.
 func (p *parser) peek() token { return p.tokens[p.next] }
 
-// peekSecond returns the token after the next one. The next token must not be the
-// end of the text.
+// peekSecond returns the token after the next token. Do not call it at the end of the
+// text.
 func (p *parser) peekSecond() token { return p.tokens[p.next+1] }
 
 // advance consumes the next token and returns it.
@@ -91,7 +92,7 @@ func (p *parser) advance() token {
 	return t
 }
 
-// accept consumes the next token and returns true if the token is the keyword.
+// accept consumes the next token if it is the keyword, and reports whether it is.
 func (p *parser) accept(keyword string) bool {
 	if !p.peek().is(keyword) {
 		return false
@@ -100,7 +101,7 @@ func (p *parser) accept(keyword string) bool {
 	return true
 }
 
-// acceptSymbol consumes the next token and returns true if the token is the symbol.
+// acceptSymbol consumes the next token if it is the symbol, and reports whether it is.
 func (p *parser) acceptSymbol(s string) bool {
 	if !p.peek().isSymbol(s) {
 		return false
@@ -109,7 +110,8 @@ func (p *parser) acceptSymbol(s string) bool {
 	return true
 }
 
-// expect consumes the next token. It returns an error if the token is not the keyword.
+// expect consumes the next token, which must be the keyword. Otherwise it returns an
+// error.
 func (p *parser) expect(keyword string) error {
 	if t := p.peek(); !p.accept(keyword) {
 		return p.errorf(t, "expected %s, found %s", keyword, t.describe())
@@ -117,8 +119,8 @@ func (p *parser) expect(keyword string) error {
 	return nil
 }
 
-// expectSymbol consumes the next token. If the token is not the symbol, it returns an
-// error; the text where then says where the symbol is missing.
+// expectSymbol consumes the next token, which must be the symbol. Otherwise it returns an
+// error; where says in words where the symbol is missing.
 func (p *parser) expectSymbol(s, where string) error {
 	if t := p.peek(); !p.acceptSymbol(s) {
 		return p.errorf(t, "expected %q %s, found %s", s, where, t.describe())
@@ -126,7 +128,7 @@ func (p *parser) expectSymbol(s, where string) error {
 	return nil
 }
 
-// expectEnd returns an error if text follows a complete query or condition.
+// expectEnd returns an error if more text follows a complete query or condition.
 func (p *parser) expectEnd() error {
 	t := p.peek()
 	if t.kind == tokEnd {
@@ -138,13 +140,13 @@ func (p *parser) expectEnd() error {
 	return p.errorf(t, "expected AND, OR or the end of the text, found %s", t.describe())
 }
 
-// errorf returns an error at the position of a token.
+// errorf returns an error that refers to the position of a token.
 func (p *parser) errorf(t token, format string, args ...any) error {
 	return errorAt(p.text, t.pos, format, args...)
 }
 
-// enter counts one more level of nesting, which begins at the token t. Call leave at the
-// end of that level.
+// enter records that a nested expression begins at token t, and returns an error if it is
+// nested too deeply. Call leave at the end of the nested expression.
 func (p *parser) enter(t token) error {
 	if p.depth++; p.depth > MaxDepth {
 		return p.errorf(t, "nested too deep: at most %d levels are allowed", MaxDepth)
@@ -154,7 +156,8 @@ func (p *parser) enter(t token) error {
 
 func (p *parser) leave() { p.depth-- }
 
-// countComparison counts one more comparison, at the token t.
+// countComparison counts the comparison at token t. It returns an error if the query has
+// too many comparisons.
 func (p *parser) countComparison(t token) error {
 	if p.comparisons++; p.comparisons > MaxComparisons {
 		return p.errorf(t, "more than %d comparisons: use IN [...] with a list", MaxComparisons)

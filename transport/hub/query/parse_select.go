@@ -14,8 +14,8 @@ func (p *parser) query() (*Query, error) {
 	if err := p.expect("SELECT"); err != nil {
 		return nil, err
 	}
-	// The collection follows the columns, but the parser needs it to read the paths in
-	// the columns.
+	// Find the collection first, because the parser needs it to read the paths of the
+	// columns.
 	if err := p.findCollection(); err != nil {
 		return nil, err
 	}
@@ -73,8 +73,8 @@ func (p *parser) top(q *Query) error {
 	return nil
 }
 
-// columns parses column { "," column }. An error about several columns has the position of
-// start, the first token after SELECT.
+// columns parses column { "," column }. start is the first token after SELECT; an error
+// that concerns several columns refers to its position.
 func (p *parser) columns(q *Query, start token) error {
 	for {
 		c, err := p.column()
@@ -95,7 +95,7 @@ func (p *parser) columns(q *Query, start token) error {
 	}
 }
 
-// groupBy reads the rest of the GROUP BY clause. The word GROUP has already been read.
+// groupBy parses "BY" path { "," path }. The word GROUP has already been read.
 func (p *parser) groupBy(q *Query) error {
 	if t := p.peek(); !p.accept("BY") {
 		return p.errorf(t, "expected BY after GROUP, found %s", t.describe())
@@ -116,8 +116,8 @@ func (p *parser) groupBy(q *Query) error {
 	}
 }
 
-// checkColumns refuses columns that the collection does not allow, or that do not match
-// the GROUP BY clause.
+// checkColumns returns an error if a column is not allowed in the collection or does not
+// match the GROUP BY clause.
 func (p *parser) checkColumns(q *Query, start token) error {
 	switch {
 	case q.Collection == DeviceJobs && (len(q.Columns) > 0 || q.Top > 0 || len(q.GroupBy) > 0):
@@ -137,8 +137,8 @@ func (p *parser) checkColumns(q *Query, start token) error {
 	return nil
 }
 
-// sameProperty reports whether two paths lead to the same property. It ignores letter
-// case in the names of the hub's own fields.
+// sameProperty reports whether two paths refer to the same property. The names of the
+// hub's own fields are compared without regard to case.
 func sameProperty(collection string, a, b *Path) bool {
 	fieldA, belowA, okA := findField(collection, a.Names)
 	fieldB, belowB, okB := findField(collection, b.Names)
@@ -148,8 +148,8 @@ func sameProperty(collection string, a, b *Path) bool {
 	return fieldA.path == fieldB.path && slices.Equal(belowA, belowB)
 }
 
-// findCollection looks ahead for the FROM clause and checks the collection's name. It
-// skips the word "from" if the word is part of a path or an alias.
+// findCollection finds the FROM clause without consuming tokens, and checks the
+// collection's name. It ignores the word "from" in a path or as an alias.
 func (p *parser) findCollection() error {
 	i := p.next
 	for !p.tokens[i].is("FROM") || p.afterDot(i) || p.tokens[i-1].is("AS") && !p.afterDot(i-1) {
@@ -179,14 +179,13 @@ func (p *parser) findCollection() error {
 	return p.errorf(start, "expected devices or devices.jobs after FROM")
 }
 
-// skipCollection consumes the collection's name, which findCollection has already
-// checked.
+// skipCollection consumes the collection's name. findCollection has already checked it.
 func (p *parser) skipCollection() {
 	words := strings.Count(p.collection, ".") + 1
-	p.next += 2*words - 1 // the dots between the words are tokens, too
+	p.next += 2*words - 1 // the dots between the words are also tokens
 }
 
-// afterDot reports whether token i follows a '.' and so is part of a path.
+// afterDot reports whether token i follows a dot and is therefore part of a path.
 func (p *parser) afterDot(i int) bool { return i > 0 && p.tokens[i-1].isSymbol(".") }
 
 // column parses ( path | aggregate ) [ "AS" name ].

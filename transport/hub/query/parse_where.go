@@ -8,8 +8,8 @@ func (p *parser) condition() (Expr, error) { return p.chain("OR", p.conjunction)
 // conjunction parses negation { "AND" negation }.
 func (p *parser) conjunction() (Expr, error) { return p.chain("AND", p.negation) }
 
-// chain reads terms that are joined by the same operator, such as AND. All terms become
-// children of one node. So a long condition does not become a deep tree.
+// chain parses terms that are joined by one operator, such as AND, and makes all of them
+// children of one node. Long conditions therefore do not become deep trees.
 func (p *parser) chain(op string, term func() (Expr, error)) (Expr, error) {
 	first, err := term()
 	if err != nil || !p.peek().is(op) {
@@ -146,8 +146,8 @@ func (p *parser) operand() (Expr, error) {
 	return p.path()
 }
 
-// literal reads a constant. If the next token does not begin a constant, literal returns
-// nil and consumes nothing.
+// literal parses a constant. If the next token does not begin a constant, it returns nil
+// and consumes nothing.
 func (p *parser) literal() (*Literal, error) {
 	t := p.peek()
 	negative := false
@@ -165,7 +165,7 @@ func (p *parser) literal() (*Literal, error) {
 		if negative {
 			f = -f
 		}
-		v = f + 0 // -0 becomes 0
+		v = f + 0 // turns -0 into 0
 	case p.startsPath():
 		return nil, nil
 	case n.is("true"):
@@ -183,8 +183,8 @@ func (p *parser) literal() (*Literal, error) {
 	return &Literal{Pos: Pos(t.pos), Value: v}, nil
 }
 
-// startsPath reports whether the next token begins a path of several names. Its first
-// name may then read like a keyword.
+// startsPath reports whether the next tokens are a path of several names. The first name
+// of such a path may look like a keyword.
 func (p *parser) startsPath() bool {
 	if p.peek().kind == tokEnd {
 		return false
@@ -232,8 +232,8 @@ func (p *parser) call() (Expr, error) {
 	return c, nil
 }
 
-// path parses name { "." name | "['" name "']" }. A name may be in double brackets. If the
-// path begins with the collection's name, path removes that name.
+// path parses name { "." name | "['" name "']" }. A name may be in double brackets. The
+// collection's name at the start of the path is removed.
 func (p *parser) path() (*Path, error) {
 	t := p.peek()
 	if err := p.checkPathStart(t); err != nil {
@@ -263,8 +263,9 @@ func (p *parser) path() (*Path, error) {
 	return path, nil
 }
 
-// checkPathStart refuses a token that cannot begin a path. A token that is refused
-// cannot begin any other operand either.
+// checkPathStart returns an error if a path cannot begin with the token. The errors also
+// mention constants, because the function operand looks for a constant before it looks
+// for a path.
 func (p *parser) checkPathStart(t token) error {
 	switch {
 	case isArithmetic(t):
@@ -277,8 +278,8 @@ func (p *parser) checkPathStart(t token) error {
 	return nil
 }
 
-// withoutCollection removes the collection's name from the start of a path. If the path
-// has no other name, it is not changed.
+// withoutCollection removes the collection's name from the start of a path, unless it is
+// the whole path.
 func (p *parser) withoutCollection(parts []token) []token {
 	prefix := strings.Split(p.collection, ".")
 	if len(parts) <= len(prefix) || parts[len(prefix)].kind == tokSubscript {

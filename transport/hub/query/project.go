@@ -2,17 +2,17 @@ package query
 
 import "strings"
 
-// Output is one selected column as an SQL expression. The expression gives the JSON text
-// of a value, or NULL if the value is undefined.
+// Output is a selected column, compiled to SQL. The SQL expression gives a value's JSON
+// text, or NULL if the value is undefined.
 type Output struct {
 	Name string
 	SQL  string
 	Args []any
 }
 
-// Outputs returns the selected columns as SQL expressions. For SELECT * it returns nil.
-// If the query aggregates, the caller must use the expressions in a SELECT with the
-// GROUP BY clause that Groups returns.
+// Outputs compiles the selected columns to SQL expressions. For SELECT * it returns nil.
+// If the query aggregates, use the expressions in a statement that also has the GROUP BY
+// clause from Groups.
 func (q *Query) Outputs() []Output {
 	var outputs []Output
 	c := compiler{q.Collection}
@@ -23,8 +23,8 @@ func (q *Query) Outputs() []Output {
 		case *Path:
 			s = c.output(e)
 			if q.Aggregates() {
-				// A group can contain several spellings of one value, such as 3 and 3.0.
-				// Use the smallest.
+				// Equal values in a group may be written differently, such as 3 and 3.0.
+				// Use the smallest text.
 				s = concat("min(", s, ")")
 			}
 		case *Aggregate:
@@ -35,9 +35,9 @@ func (q *Query) Outputs() []Output {
 	return outputs
 }
 
-// Groups returns a list of expressions for SQL's GROUP BY and ORDER BY, and their
-// arguments. If the query has no GROUP BY, the list is empty. Equal values form one
-// group, and so do all undefined values.
+// Groups compiles the GROUP BY clause to a list of SQL expressions with their arguments.
+// The list can follow GROUP BY and ORDER BY in SQL. It is empty if the query has no GROUP
+// BY clause. Equal values form one group, and all undefined values form another.
 func (q *Query) Groups() (list string, args []any) {
 	c := compiler{q.Collection}
 	var keys []string
@@ -53,22 +53,24 @@ func (q *Query) Groups() (list string, args []any) {
 			add(v.sql)
 			continue
 		}
-		// Skip a constant, because SQLite would read it as the number of a column.
+		// Leave out undefined properties, because they do not divide the documents into
+		// groups.
 		if key := c.output(path); key.text != undefined.text {
 			add(key)
 		}
 	}
 
 	if len(q.GroupBy) > 0 && len(keys) == 0 {
-		// All properties are undefined. The following expression puts all documents into
-		// one group. Without documents it makes no group.
+		// All properties in the GROUP BY clause are undefined. Group by an expression
+		// that has the same value for all documents. Then all documents form one group,
+		// and no documents form no group.
 		keys = []string{"d.id IS NULL"}
 	}
 	return strings.Join(keys, ", "), args
 }
 
-// aggregate compiles an aggregate function, such as SUM. A result that is not a finite
-// number is undefined.
+// aggregate compiles an aggregate function, such as SUM. If its result is not a finite
+// number, it is undefined.
 func (c compiler) aggregate(a *Aggregate) sql {
 	if a.X == nil {
 		return sql{text: "count(*)"}
@@ -83,13 +85,13 @@ func (c compiler) aggregate(a *Aggregate) sql {
 		numbers = concat("CASE WHEN ", v.typ, " IN ('integer', 'real') THEN ", v.sql, " END")
 	}
 
-	// Without the cast to REAL, SQLite fails if a sum of integers overflows.
+	// Without the cast to REAL, SQLite returns an error if a sum of integers overflows.
 	n := concat(strings.ToLower(a.Name)+"(CAST(", numbers, " AS REAL))")
 	return concat("CASE WHEN ", n, " IS NULL OR abs(", n, ") > 1.7976931348623157e308 THEN NULL WHEN abs(", n, ") < 9e15 AND ",
 		n, " = CAST(", n, " AS INTEGER) THEN json_quote(CAST(", n, " AS INTEGER)) ELSE json_quote(", n, ") END")
 }
 
-// output compiles a property to SQL that gives its JSON text.
+// output compiles a property to SQL that returns the property's JSON text.
 func (c compiler) output(p *Path) sql {
 	v := c.path(p)
 	switch {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// sql is a piece of SQL text, with the arguments for its '?' parameters in order.
+// sql is a piece of SQL text. args holds the arguments for its '?' parameters, in order.
 type sql struct {
 	text string
 	args []any
 }
 
-// concat joins pieces of type string or sql. A string must be a constant of this
-// package, never a text from a query.
+// concat joins pieces of type string or sql. To prevent SQL injection, a string must be a
+// constant of this package, never text from a query.
 func concat(pieces ...any) sql {
 	var b strings.Builder
 	var args []any
@@ -28,17 +28,18 @@ func concat(pieces ...any) sql {
 	return sql{b.String(), args}
 }
 
-// bind returns SQL that passes v as a parameter.
+// bind returns a '?' parameter with the argument v.
 func bind(v any) sql { return sql{"?", []any{v}} }
 
-// Undefined compiles to NULL, because SQL treats NULL in conditions as the query
-// language treats undefined.
+// undefined is NULL: SQL conditions treat NULL as the query language treats undefined.
 var undefined = sql{text: "NULL"}
 
-// SQL returns the condition as an SQL expression, and the arguments for its '?'
-// parameters in order. For each row of the collection, the expression is 1 (true), 0
-// (false) or NULL (undefined). A nil condition is always true. The expression uses the
-// table aliases d (devices), or r and j (device_jobs and jobs).
+// SQL compiles the condition to an SQL expression with arguments for its '?' parameters.
+// For each row, the expression is 1 (true), 0 (false) or NULL (undefined). A nil
+// condition is always true. In the SQL statement, the tables must have these aliases:
+//
+//   - FROM devices: d for devices,
+//   - FROM devices.jobs: r for device_jobs and j for jobs.
 func (c *Condition) SQL(collection string) (where string, args []any) {
 	if c == nil {
 		return "1", nil
@@ -47,23 +48,24 @@ func (c *Condition) SQL(collection string) (where string, args []any) {
 	return s.text, s.args
 }
 
-// compiler compiles expressions about one collection to SQL.
+// compiler compiles expressions to SQL. The expressions refer to documents of one
+// collection.
 type compiler struct{ collection string }
 
-// value is the compiled form of an operand.
+// value is a compiled operand of a comparison.
 type value struct {
 	class   class
 	sql     sql
-	json    string // for class object: SQL that gives the object's JSON text
-	literal any    // the operand's value, if it is a constant
+	json    string // only for class object: SQL for the object's JSON text
+	literal any    // the value of a constant; otherwise nil
 
-	// The fields below are for class dynamic only: the position of the value in a JSON
-	// column, and SQL that gives the value's JSON type.
+	// Only for class dynamic: where the value is in a JSON column, and SQL for its JSON
+	// type.
 	column, path string
 	typ          sql
 }
 
-// condition compiles an expression to SQL whose value is 1 (true), 0 (false) or NULL
+// condition compiles an expression to SQL that is 1 (true), 0 (false) or NULL
 // (undefined).
 func (c compiler) condition(e Expr) sql {
 	switch e := e.(type) {
@@ -96,8 +98,8 @@ func (c compiler) condition(e Expr) sql {
 	return undefined
 }
 
-// joinBalanced joins terms with AND or OR. The result is a balanced tree, because SQLite
-// limits the depth of expressions.
+// joinBalanced joins terms with AND or OR. It nests them as a balanced tree, because
+// SQLite limits the depth of expressions.
 func joinBalanced(op string, terms []sql) sql {
 	if len(terms) == 1 {
 		return terms[0]
@@ -106,7 +108,7 @@ func joinBalanced(op string, terms []sql) sql {
 	return concat("(", joinBalanced(op, terms[:half]), " "+op+" ", joinBalanced(op, terms[half:]), ")")
 }
 
-// value compiles an operand of a comparison, or an argument of a function call.
+// value compiles an operand of a comparison or an argument of a function call.
 func (c compiler) value(e Expr) value {
 	switch e := e.(type) {
 	case *Literal:
@@ -147,8 +149,7 @@ func (c compiler) path(p *Path) value {
 	return v
 }
 
-// compare compiles a comparison. The result is NULL if the operands have different
-// types.
+// compare compiles a comparison. Values of different types give NULL (undefined).
 func compare(op string, a, b value) sql {
 	if a.class == timestamp || b.class == timestamp {
 		a, b = timestampOperands(a, b)
@@ -172,8 +173,8 @@ func compare(op string, a, b value) sql {
 	return undefined
 }
 
-// compareIfClass limits a comparison to rows in which the JSON type of v belongs to
-// class c. For other rows the result is NULL.
+// compareIfClass evaluates a comparison only in rows in which v has class c, and gives
+// NULL in other rows. v is a value in a JSON column, whose type differs from row to row.
 func compareIfClass(v value, c class, comparison sql, op string) sql {
 	var types string
 	switch c {
@@ -191,7 +192,7 @@ func compareIfClass(v value, c class, comparison sql, op string) sql {
 	return concat("(CASE WHEN ", v.typ, " IN "+types+" THEN ", comparison, " END)")
 }
 
-// compareNulls returns the result of comparing null with null.
+// compareNulls returns the SQL result of comparing null with null.
 func compareNulls(op string) string {
 	switch op {
 	case "=", "<=", ">=":
@@ -200,16 +201,16 @@ func compareNulls(op string) string {
 	return "0"
 }
 
-// typeFamily returns SQL for the number of a type family. Values can be compared if
-// their JSON types are in the same family.
+// typeFamily returns SQL for a number that stands for the value's kind of type, such as 2
+// for integers and reals. Values can be compared if they have the same number.
 func typeFamily(v value) sql {
 	return concat("CASE ", v.typ, " WHEN 'text' THEN 1 WHEN 'integer' THEN 2 WHEN 'real' THEN 2"+
 		" WHEN 'true' THEN 3 WHEN 'false' THEN 3 WHEN 'null' THEN 4 END")
 }
 
-// timestampOperands prepares the operands of a comparison with a time. Two times are
-// compared as times, and so are a time and a constant that can be parsed as a time.
-// Otherwise the time is compared as text.
+// timestampOperands prepares the operands of a comparison in which at least one is a
+// time. If the other operand is a time or a constant with a valid time, it compares
+// times. Otherwise it compares text.
 func timestampOperands(a, b value) (value, value) {
 	if a.class == timestamp && b.class == timestamp {
 		return a, b
@@ -223,7 +224,7 @@ func timestampOperands(a, b value) (value, value) {
 	return asText(a), asText(b)
 }
 
-// asText converts a time to its text and returns other values unchanged.
+// asText converts a time to text. Other values stay unchanged.
 func asText(v value) value {
 	if v.class != timestamp {
 		return v
@@ -231,17 +232,17 @@ func asText(v value) value {
 	return value{class: str, sql: timestampText(v.sql)}
 }
 
-// timestampText returns SQL for the text of a time. The text always has microseconds.
-// SQLite's division and remainder round towards zero. So for times before 1970, the
-// fraction is made positive first.
+// timestampText returns SQL that formats a time with microseconds. Because SQLite rounds
+// divisions and remainders towards zero, the SQL makes the fraction of times before 1970
+// positive.
 func timestampText(micros sql) sql {
 	fraction := concat("((", micros, " % 1000000) + 1000000) % 1000000")
 	return concat("(strftime('%Y-%m-%dT%H:%M:%S', (", micros, " - (", fraction, ")) / 1000000, 'unixepoch')",
 		" || printf('.%06dZ', (", fraction, ")))")
 }
 
-// parseTime parses a constant in one of the ISO 8601 forms that IoT Hub's documentation
-// uses. A time without a zone is in UTC.
+// parseTime parses a constant as a time in one of the ISO 8601 formats from IoT Hub's
+// documentation. A time without a zone is UTC.
 func parseTime(literal any) (time.Time, bool) {
 	s, _ := literal.(string)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// call compiles a function call. A type check of an undefined value is false. The result
-// of a string function is undefined unless both arguments are strings.
+// call compiles a function call. A type check of an undefined value is false. A string
+// function is undefined unless both arguments are strings.
 func (c compiler) call(e *Call) sql {
 	f := functions[e.Name]
 	if f.types != nil {
@@ -33,8 +33,9 @@ func stringFunction(name string, x, y sql) sql {
 	case "STARTS_WITH":
 		return concat("instr(", x, ", ", y, ") = 1")
 	case "ENDS_WITH":
-		// Compare the strings as blobs, because SQLite's length of a text ends at
-		// U+0000. Check the lengths first, because substr of an empty blob is NULL.
+		// Compare the strings as blobs, because SQLite's length function stops at U+0000
+		// in a text. Check the lengths first, because SQLite's substr returns NULL for an
+		// empty blob.
 		whole := concat("CAST(", x, " AS BLOB)")
 		tail := concat("CAST(", y, " AS BLOB)")
 		return concat("length(", tail, ") = 0 OR length(", tail, ") <= length(", whole, ") AND substr(", whole, ", -length(", tail, ")) = ", tail)
@@ -42,7 +43,8 @@ func stringFunction(name string, x, y sql) sql {
 	return concat("instr(", x, ", ", y, ") > 0") // CONTAINS
 }
 
-// typeCheck compiles a check that a value has one of the given JSON types.
+// typeCheck compiles a function such as IS_STRING, which is true if the value's JSON type
+// is one of types.
 func typeCheck(v value, types []string) sql {
 	definedIf := func(jsonType string) sql {
 		if !slices.Contains(types, jsonType) {

@@ -5,10 +5,14 @@ import (
 	"slices"
 )
 
-// in compiles the operator IN. Its result is true if the value equals a constant of the
-// list. Otherwise the result is false if the list has a constant of the value's type,
-// and undefined if not. All strings of the list become one SQL parameter, and so do all
-// numbers.
+// in compiles the operator IN. The SQL gives one of these results:
+//
+//   - true if the list contains the value,
+//   - false if the list contains only other values, at least one of them of the same
+//     type,
+//   - NULL (undefined) if the list contains no value of the same type.
+//
+// All strings of the list share one parameter, and all numbers share another.
 func (c compiler) in(e *In) sql {
 	v := c.value(e.X)
 	switch v.class {
@@ -44,9 +48,9 @@ func (c compiler) in(e *In) sql {
 	return anyOf(terms)
 }
 
-// inBooleans compiles the operator IN for a boolean x. The SQL contains x only once. x
-// may be a whole condition, and if it were repeated, nested lists would grow
-// exponentially.
+// inBooleans compiles the operator IN for the boolean expression x. The expression may be
+// a long condition, so its SQL is used only once. Repeating it would make the SQL of
+// nested lists grow exponentially.
 func inBooleans(x sql, list []*Literal) sql {
 	listHas := func(b bool) bool {
 		return slices.ContainsFunc(list, func(l *Literal) bool { return l.Value == b })
@@ -63,8 +67,8 @@ func inBooleans(x sql, list []*Literal) sql {
 	return undefined
 }
 
-// inTimestamps compiles the operator IN for a time. Constants that can be parsed as
-// times are compared as times, all other strings as text.
+// inTimestamps compiles the operator IN for a time. Strings in the list that are valid
+// times are compared as times, and other strings are compared with the time's text.
 func inTimestamps(v value, list []*Literal) sql {
 	times, strs := []int64{}, []string{}
 	for _, l := range list {
@@ -85,7 +89,7 @@ func inTimestamps(v value, list []*Literal) sql {
 	return anyOf(terms)
 }
 
-// inList compiles the operator IN for a list whose constants are all of class c.
+// inList compiles the operator IN for a list whose values all have class c.
 func inList(v value, c class, list any) sql {
 	if v.class != dynamic && v.class != c {
 		return undefined
@@ -99,9 +103,13 @@ func inList(v value, c class, list any) sql {
 	return concat("(", in, ")")
 }
 
-// anyOf returns SQL that is true if any term is true. Otherwise it is false if any term
-// is false, and NULL if all terms are NULL. SQL's OR does not work here: it is NULL if
-// one term is false and another is NULL.
+// anyOf returns SQL that combines terms:
+//
+//   - true if any term is true,
+//   - otherwise false if any term is false,
+//   - otherwise NULL.
+//
+// SQL's OR would be NULL, not false, if one term is false and another is NULL.
 func anyOf(terms []sql) sql {
 	switch len(terms) {
 	case 0:

@@ -1,6 +1,6 @@
 package query
 
-// The collections that a query can name after FROM.
+// The collections that can follow FROM in a query.
 const (
 	Devices    = "devices"
 	DeviceJobs = "devices.jobs"
@@ -13,14 +13,14 @@ type Query struct {
 	Top        int      // maximum number of rows; 0 means no limit
 	Columns    []Column // the selected columns, in order; empty for SELECT *
 	Where      *Condition
-	GroupBy    []*Path // documents with equal values of these properties form one group
+	GroupBy    []*Path // documents with equal values of these properties form a group
 }
 
-// Star reports whether the query selects whole documents: SELECT *.
+// Star reports whether the query is a SELECT *, which returns whole documents.
 func (q *Query) Star() bool { return len(q.Columns) == 0 }
 
-// Aggregates reports whether a row of the result represents several documents: those of
-// a group, or all documents.
+// Aggregates reports whether each row of the result represents a group of documents, not
+// a single document. Without GROUP BY, all documents form one group.
 func (q *Query) Aggregates() bool {
 	if len(q.GroupBy) > 0 {
 		return true
@@ -33,8 +33,8 @@ func (q *Query) Aggregates() bool {
 	return false
 }
 
-// Column is one selected column: a *Path or an *Aggregate, and the column's name in the
-// resulting JSON object.
+// Column is a selected column. Expr is a *Path or an *Aggregate. Name is the column's
+// name in the resulting JSON object.
 type Column struct {
 	Expr Expr
 	Name string
@@ -50,25 +50,24 @@ type Expr interface {
 	Position() int
 }
 
-// Pos is the byte offset of a node in the query's text, from 0. For a node with an
-// operator between two operands, Pos is the operator's offset.
+// Pos is the byte offset, from 0, of a node in the query's text. For an operator between
+// two operands, it is the offset of the operator.
 type Pos int
 
 // Position returns the byte offset of the node in the query's text.
 func (p Pos) Position() int { return int(p) }
 
 // Literal is a constant in a query. Value is a string, a float64, a bool, nil for null,
-// or Undefined{}.
+// or Undefined{} for undefined.
 type Literal struct {
 	Pos
 	Value any
 }
 
-// Undefined is the value of the constant undefined in a query.
+// Undefined represents the constant undefined in a query.
 type Undefined struct{}
 
-// Path is the path of a property in a document. It does not contain the name of the
-// collection.
+// Path is the path of a property in a document, without the name of the collection.
 type Path struct {
 	Pos
 	Names []string
@@ -94,8 +93,8 @@ type Compare struct {
 	Left, Right Expr
 }
 
-// In tests whether a value is in a list of constants. If Not is set, it tests whether
-// the value is absent from the list.
+// In tests whether a list of constants contains a value. If Not is set, it tests whether
+// the list does not contain the value.
 type In struct {
 	Pos
 	X    Expr
@@ -110,9 +109,9 @@ type Call struct {
 	Args []Expr
 }
 
-// Aggregate computes one value from a group of documents. It can only be used as a
-// column. COUNT() counts the documents, and its X is nil. SUM, AVG, MIN and MAX use the
-// values of X that are numbers.
+// Aggregate is a selected column that computes one value from a group of documents.
+// COUNT() counts the documents; its X is nil. SUM, AVG, MIN and MAX use those values of
+// the property X that are numbers.
 type Aggregate struct {
 	Pos
 	Name string
