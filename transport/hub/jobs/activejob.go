@@ -10,44 +10,44 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// phase says which step of a job the engine is at.
+// phase is a job's current step.
 type phase int
 
 const (
 	waiting  phase = iota // waiting for its start time; stored with status scheduled or queued
-	starting              // the job's start and its list of devices are being written
+	starting              // the database is storing the job's start and its list of devices
 	running
-	ending // the job's final status is being written
+	ending // the database is storing the job's final status
 )
 
-// activeJob is a job that has not ended. Only the engine's goroutine uses it.
+// activeJob is a job that has not ended. Only the engine's own goroutine uses it.
 type activeJob struct {
 	job       iothub.Job
 	condition *query.Condition
 	patch     iothub.TwinPatch
 
 	phase        phase
-	start        time.Time // when the job should start
-	deadline     time.Time // when the job's maximum execution time ends
+	start        time.Time // start time; not before the time at which the job was created
+	deadline     time.Time // end of the job's maximum execution time
 	expired      bool      // the deadline has passed
-	retryAt      time.Time // time of the next attempt after a failed write or at the job limit; zero means no delay
+	retryAt      time.Time // next attempt after a failed write, or when the hub is at its limit on active jobs; zero means no delay
 	failedStarts int
 
-	pending []string          // devices whose rows are pending, sorted by id
-	called  map[string]bool   // devices that were called and have not answered yet
-	results []store.JobResult // results of devices that are not stored yet
-	writing bool              // rows of the job are being written
+	pending []string          // devices that have not been called, sorted by id
+	called  map[string]bool   // devices that have been called but have not answered
+	results []store.JobResult // results that are not stored yet
+	writing bool              // the database is storing results or newly running devices of the job
 	count   iothub.JobStatistics
 
-	// When the hub has restarted, devices need some time to reconnect. Until
-	// reconnectBy, the engine repeats its calls to devices that are offline.
+	// After a restart of the hub, devices need time to reconnect. Until reconnectBy, the
+	// engine repeats its calls to offline devices.
 	reconnectBy      time.Time // zero if the job was created after the restart
-	offline          []string  // devices that were offline when they were called; their rows are stored as running
-	nextReconnectTry time.Time // when the engine repeats the calls to the offline devices
+	offline          []string  // devices that were offline when called; they are stored as running
+	nextReconnectTry time.Time // time at which the engine calls the offline devices again
 }
 
-// newActiveJob converts a stored job, or a client's request for a job, to an activeJob.
-// It checks everything about the job except the devices.
+// newActiveJob converts a job from a client or from the database to an activeJob. It
+// returns an error if the job's condition, type, method or twin patch is invalid.
 func newActiveJob(job iothub.Job) (*activeJob, error) {
 	condition, err := parseCondition(job.QueryCondition)
 	if err != nil {
@@ -79,9 +79,9 @@ func newActiveJob(job iothub.Job) (*activeJob, error) {
 	return j, nil
 }
 
-// wakeAt returns the time at which the engine must next work on the job, unless an
-// answer or a finished write wakes it earlier. It returns false if there is no such
-// time.
+// wakeAt returns the next time at which the engine must work on the job. Answers and
+// finished writes may wake the engine earlier. If the job waits only for those, wakeAt
+// returns false.
 func (j *activeJob) wakeAt() (time.Time, bool) {
 	var wake time.Time
 	consider := func(t time.Time) {
@@ -108,12 +108,12 @@ func (j *activeJob) wakeAt() (time.Time, bool) {
 	return wake, !wake.IsZero()
 }
 
-// finished reports whether all device rows of the job have ended and are stored.
+// finished reports whether the results of all devices are stored.
 func (j *activeJob) finished() bool {
 	return len(j.pending) == 0 && len(j.called) == 0 && len(j.results) == 0 && len(j.offline) == 0 && !j.writing
 }
 
-// fail ends a device's row in the job with an error.
+// fail records that the job has failed for a device.
 func (j *activeJob) fail(device string, reason iothub.DeviceJobError) {
 	j.results = append(j.results, store.JobResult{DeviceID: device, Error: &reason})
 }

@@ -18,11 +18,14 @@ import (
 // official SDKs use the same default.
 const defaultMaxExecution = 3600
 
-// Create checks a job, stores it and starts it at its start time. It returns the stored
-// job with status scheduled if the start time is in the future, or else queued. An
-// invalid job is refused with ArgumentInvalid, and an id that is in use with
-// JobAlreadyExists. If the job should start now and the hub has reached its limit on
-// active jobs, Create refuses it with TooManyJobs.
+// Create stores a new job and starts it at its start time. It returns the stored job. The
+// job's status is scheduled if the start time is in the future, and queued otherwise.
+// Create fails with:
+//
+//   - ArgumentInvalid if the job is invalid,
+//   - JobAlreadyExists if the id is in use,
+//   - TooManyJobs if the job should start now but the hub has reached its limit on
+//     active jobs.
 func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	if err := iothub.CheckJobID(job.JobID); err != nil {
 		return iothub.Job{}, invalid("%v", err)
@@ -38,20 +41,20 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 		return iothub.Job{}, invalid("%v", err)
 	}
 
-	// The write must not use the client's context. Otherwise, if the client disconnected
-	// during the write, a stored job might never start.
+	// Do not use the client's context for the write. Otherwise a job that is stored just
+	// before the client disconnects might never start.
 	if err := e.store.CreateJob(context.WithoutCancel(ctx), job, e.throttle.ActiveJobs()); err != nil {
 		return iothub.Job{}, err
 	}
 	e.statistics.set(job.JobID, iothub.JobStatistics{})
 	job = withStatistics(job, iothub.JobStatistics{})
 	e.watch(job)
-	e.mail.post(func() { e.active[job.JobID] = j }) // from here on, only the engine's goroutine may use j
+	e.mail.post(func() { e.active[job.JobID] = j }) // from now on, only the engine's goroutine may use j
 	return job, nil
 }
 
-// prepare returns a new job with those fields of the request that a client may set. It
-// sets the defaults and the initial status.
+// prepare makes a new job from a client's request. It copies the fields that clients may
+// set, and sets the defaults and the initial status.
 func prepare(request iothub.Job, now time.Time) (iothub.Job, error) {
 	job := iothub.Job{
 		JobID: request.JobID, Type: request.Type, QueryCondition: request.QueryCondition,
@@ -90,8 +93,8 @@ func (e *Engine) Job(ctx context.Context, id string) (iothub.Job, error) {
 	return e.addStatistics(ctx, job)
 }
 
-// Jobs returns at most limit jobs, newest first. It also returns the continuation token
-// that requests the next page.
+// Jobs returns a page of at most limit jobs, newest first. It also returns the token that
+// requests the next page.
 func (e *Engine) Jobs(ctx context.Context, filter store.JobFilter, limit int, continuation string) ([]iothub.Job, string, error) {
 	jobs, next, err := e.store.Jobs(ctx, filter, limit, continuation)
 	if err != nil {
@@ -105,9 +108,9 @@ func (e *Engine) Jobs(ctx context.Context, filter store.JobFilter, limit int, co
 	return jobs, next, nil
 }
 
-// Cancel cancels a job that has not started, and returns the job. It refuses a running
-// or ended job with InvalidOperation. IoT Hub cannot cancel such a job either. The error
-// text is IoT Hub's (issue 464 of Azure/azure-iot-sdk-node).
+// Cancel cancels a job that has not started, and returns it. Like IoT Hub, it cannot
+// cancel a running or ended job: it then fails with InvalidOperation and IoT Hub's error
+// text (issue 464 of Azure/azure-iot-sdk-node).
 func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	if err := e.store.CancelJob(context.WithoutCancel(ctx), id, e.now()); err != nil {
 		return iothub.Job{}, err
@@ -125,13 +128,12 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 	return job, err
 }
 
-// addStatistics returns the job with its statistics. If the job ended before the hub
-// started, its statistics are not cached. Then addStatistics reads them from the store.
+// addStatistics returns the job with its statistics. They are cached, except for jobs
+// that ended before the hub started. For these jobs it reads them from the store.
 func (e *Engine) addStatistics(ctx context.Context, job iothub.Job) (iothub.Job, error) {
 	count, ok := e.statistics.get(job.JobID)
 	if ok && job.Status.Ended() && count.RunningCount+count.PendingCount > 0 {
-		// The cached statistics are from before the end of the job, which has just
-		// ended.
+		// The job has just ended, and the cached statistics are older.
 		ok = false
 	}
 

@@ -13,39 +13,39 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Devices sends messages to devices. The hub's broker implements it.
+// Devices sends method calls and twin changes to devices. The hub's broker implements it.
 type Devices interface {
-	// Invoke calls a direct method on a device and returns at once. It calls done
-	// exactly once, with the answer or an error.
+	// Invoke calls a direct method on a device and does not wait for the answer. It calls
+	// done exactly once, with the answer or an error.
 	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
-	// SendDesired sends a change of the desired properties to a device if it is connected.
+	// SendDesired sends changed desired properties to a device, if it is connected.
 	SendDesired(deviceID string, desired iothub.Object)
 }
 
-// Options configure an engine. Store and Devices are required.
+// Options configures an engine. Store and Devices are required.
 type Options struct {
 	Store   *store.Store
 	Devices Devices
 	Logger  *zap.Logger      // nil disables logging
 	Now     func() time.Time // nil means time.Now
-	Window  int              // maximum number of concurrent calls of all jobs together; 0 means 1,500
+	Window  int              // maximum number of concurrent calls for all jobs together; 0 means 1,500
 
 	Throttle *throttle.Throttle // limits the number of active jobs and of devices per second; nil means no limits
-	Watch    func(iothub.Job)   // called with a job when its status or statistics have changed; must not block; may be nil
+	Watch    func(iothub.Job)   // called after every change of a job's status or statistics; must not block; may be nil
 }
 
 const (
 	defaultWindow = 1500
-	retention     = 30 * 24 * time.Hour // how long IoT Hub keeps ended jobs, according to its documentation
+	retention     = 30 * 24 * time.Hour // IoT Hub keeps ended jobs this long, according to its documentation
 	purgeInterval = 24 * time.Hour
-	// clockInterval is the longest time that the engine sleeps while a job is active. A
-	// timer does not notice that someone sets the clock, so the engine must read the
-	// clock regularly.
+	// clockInterval is the longest sleep of the engine while a job is active. Timers do
+	// not notice when someone sets the clock, so the engine must read the clock
+	// regularly.
 	clockInterval = time.Minute
 	retryInterval = time.Second // pause after a failed write
-	// After a restart of the hub, devices have reconnectTime to reconnect before a job
-	// treats them as offline. Until then the engine repeats its calls to them every
-	// reconnectInterval.
+	// After a restart of the hub, devices have reconnectTime to reconnect. Until then,
+	// the engine repeats its calls to offline devices every reconnectInterval. After
+	// that, a call to an offline device fails.
 	reconnectTime     = 30 * time.Second
 	reconnectInterval = time.Second
 )
@@ -66,16 +66,17 @@ type Engine struct {
 	stop       chan struct{}
 	ended      chan struct{}
 
-	// Only the goroutine in run uses the following fields.
+	// Only the engine's goroutine, which runs the method run, uses the following fields.
 	active   map[string]*activeJob
-	inFlight int // number of devices that are being called, updated or stored as running
+	inFlight int // number of devices that are being called, updated or stored as running before a call
 	purgeAt  time.Time
 	purging  bool
 	draining chan struct{} // closed when no call and no write is in progress; nil before Close
 }
 
-// Start returns an engine that runs until Close is called. It loads the jobs that have
-// not ended, and may call devices at once.
+// Start loads the stored jobs that have not ended, and returns an engine that continues
+// them and runs new jobs. The engine may call devices at once. It runs until Close is
+// called.
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
 		store: opts.Store, devices: opts.Devices, log: opts.Logger,
@@ -107,9 +108,8 @@ func Start(ctx context.Context, opts Options) (*Engine, error) {
 	return e, nil
 }
 
-// Close stops the engine. The engine calls no more devices, and it stores the answers
-// that arrive before ctx ends. Close the engine before you close the store and the
-// broker.
+// Close stops the engine. The engine calls no more devices, but stores the answers that
+// arrive before ctx ends. Close the engine before the store and the broker.
 func (e *Engine) Close(ctx context.Context) error {
 	idle := make(chan struct{})
 	e.mail.post(func() {
@@ -175,7 +175,7 @@ func (e *Engine) run() {
 	}
 }
 
-// untilNext returns how long the engine may sleep if its mailbox stays empty.
+// untilNext returns the time that the engine may sleep if its mailbox stays empty.
 func (e *Engine) untilNext(now time.Time) time.Duration {
 	wait := clockInterval
 	if e.draining != nil {
@@ -187,20 +187,21 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 			wait = min(wait, wake.Sub(now))
 		}
 		if j.phase == running && !j.writing && len(j.pending) > 0 && e.inFlight < e.window {
-			// The job has devices to call, but the throttle or a failed write delays it.
+			// The job has devices to call, but the throttle or a failed write delays
+			// their calls.
 			wait = min(wait, max(e.throttle.Until(throttle.JobDevices), j.retryAt.Sub(now)))
 		}
 	}
 	if len(e.active) == 0 && !e.purging {
-		// Without active jobs, the daily purge is the only work. The purge may be late
-		// if someone sets the clock.
+		// Without active jobs, only the daily purge remains. It does no harm if the purge
+		// is late because someone has set the clock.
 		wait = e.purgeAt.Sub(now)
 	}
 	return max(wait, 0)
 }
 
-// idle reports whether the engine may stop: no call and no write is in progress, and all
-// results are stored.
+// idle reports whether the engine may stop, because no call and no write is in progress
+// and all results are stored.
 func (e *Engine) idle() bool {
 	for _, j := range e.active {
 		if j.phase == starting || j.phase == ending || j.writing || len(j.called) > 0 || len(j.results) > 0 {
@@ -210,8 +211,8 @@ func (e *Engine) idle() bool {
 	return true
 }
 
-// purge removes jobs that ended longer ago than the retention time. It removes only one
-// job per write, so that other writes need not wait long.
+// purge removes ended jobs when their retention time is over. To keep other writes from
+// waiting, it removes only one job per write.
 func (e *Engine) purge(now time.Time) {
 	if e.purging || e.draining != nil || now.Before(e.purgeAt) {
 		return

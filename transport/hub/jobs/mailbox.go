@@ -2,10 +2,11 @@ package jobs
 
 import "sync"
 
-// mailbox passes functions to one goroutine, which runs them. post never blocks, because
-// the broker and the store call it from goroutines that must not wait.
+// mailbox passes functions to one goroutine, which runs them. Any goroutine may call
+// post, which never blocks: the broker and the store call it from goroutines that must
+// not wait.
 type mailbox struct {
-	signal chan struct{} // has an element if a function was posted
+	signal chan struct{} // has an element if functions are waiting
 
 	mu    sync.Mutex
 	queue []func()

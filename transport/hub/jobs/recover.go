@@ -10,8 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// recover loads the stored jobs that have not ended. It must run before the engine's
-// goroutine starts.
+// recover loads the jobs that had not ended when the hub stopped. Call it before the
+// engine's goroutine starts.
 func (e *Engine) recover(ctx context.Context) error {
 	jobs, err := e.store.UnfinishedJobs(ctx)
 	if err != nil {
@@ -22,8 +22,8 @@ func (e *Engine) recover(ctx context.Context) error {
 	for _, job := range jobs {
 		j, err := newActiveJob(job)
 		if err != nil {
-			// Each job is checked before it is stored. So a different version of the hub
-			// has stored this invalid job.
+			// The hub checks jobs before it stores them. An invalid job in the database
+			// was therefore stored by a different version of the hub.
 			if err := e.failUnreadable(job.JobID, err, now); err != nil {
 				return err
 			}
@@ -49,8 +49,8 @@ func (e *Engine) recover(ctx context.Context) error {
 	return nil
 }
 
-// failUnreadable ends a stored job with status failed, because this version of the hub
-// cannot read it.
+// failUnreadable sets a stored job to failed because this version of the hub cannot read
+// it.
 func (e *Engine) failUnreadable(jobID string, cause error, now time.Time) error {
 	ended := make(chan error, 1)
 	e.store.EndJobAsync(jobID, store.JobEnd{

@@ -11,16 +11,16 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBatch is the maximum number of device rows that one write sets to running. It
+// maxBatch is the maximum number of devices that a job begins to call at a time. It
 // leaves other jobs a share of the concurrent calls.
 const maxBatch = 500
 
-// maxStarts is the maximum number of attempts to start a job. After that many attempts
-// the job fails.
+// maxStarts is the maximum number of attempts to start a job. If all of them fail, the
+// job fails.
 const maxStarts = 5
 
-// CodeMaxExecutionTimeExceeded is the error code of a device that a job has not called
-// within the job's maximum execution time.
+// CodeMaxExecutionTimeExceeded is the error code for devices that a job did not call
+// within its maximum execution time.
 const CodeMaxExecutionTimeExceeded iothub.Code = "MaxExecutionTimeExceeded"
 
 var (
@@ -32,8 +32,12 @@ var (
 		Description: "the hub stopped before it stored an answer of the device, which may have been called and is not called again"}
 )
 
-// advance does the work on a job that is due. It starts the job, ends it when its time
-// is over, calls offline devices again, and writes device rows.
+// advance does the work that is due for a job:
+//
+//   - It starts the job at its start time.
+//   - It stops the job at the end of its maximum execution time.
+//   - It repeats calls to devices that were offline.
+//   - It stores results and calls more devices.
 func (e *Engine) advance(j *activeJob, now time.Time) {
 	if now.Before(j.retryAt) {
 		return
@@ -67,8 +71,8 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 	}
 }
 
-// mayActivate reports whether one more job may become active. A scheduled job that is
-// due waits while the number of active jobs is at its limit.
+// mayActivate reports whether the hub is below its limit on active jobs. While it is at
+// the limit, scheduled jobs that are due must wait.
 func (e *Engine) mayActivate() bool {
 	limit := e.throttle.ActiveJobs()
 	if limit == 0 {
@@ -83,8 +87,8 @@ func (e *Engine) mayActivate() bool {
 	return n < limit
 }
 
-// start stores the job as running. It also stores a row with status pending for each
-// device that the job's condition selects.
+// start stores the job as running, together with a pending row for each device that the
+// job's condition selects.
 func (e *Engine) start(j *activeJob, now time.Time) {
 	j.phase = starting
 	e.store.StartJobAsync(j.job.JobID, j.condition, now, func(devices []string, err error) {
@@ -92,7 +96,8 @@ func (e *Engine) start(j *activeJob, now time.Time) {
 	})
 }
 
-// started handles the result of the write that starts a job.
+// started continues a job after the write that stores its start. devices are the selected
+// devices.
 func (e *Engine) started(j *activeJob, devices []string, err error, now time.Time) {
 	switch {
 	case err == nil:
@@ -118,9 +123,9 @@ func (e *Engine) started(j *activeJob, devices []string, err error, now time.Tim
 	}
 }
 
-// write stores the device results that have arrived since the last write. In the same
-// write, it sets pending rows to running, as many as the limit on concurrent calls
-// allows. If there is nothing to write and all rows have ended, write ends the job.
+// write stores the results that have arrived since the previous write. The same write
+// also sets as many pending devices to running as the limits on calls allow. If nothing
+// remains to be stored and all devices have a result, it ends the job.
 func (e *Engine) write(j *activeJob, now time.Time) {
 	if j.writing {
 		return
@@ -147,8 +152,8 @@ func (e *Engine) write(j *activeJob, now time.Time) {
 	})
 }
 
-// written handles the result of a write of device rows. It calls the devices whose rows
-// are now stored as running.
+// written continues a job after a write of results. It calls the devices next, which are
+// now stored as running.
 func (e *Engine) written(j *activeJob, results []store.JobResult, next []string, err error) {
 	j.writing = false
 	if err != nil {
@@ -183,17 +188,17 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 	}
 }
 
-// call calls the job's method on a device, or applies the job's twin update to it. The
-// device's row must already be stored as running.
+// call calls the job's method on a device or applies the job's patch to the device's
+// twin. Before the call, the device must be stored as running.
 func (e *Engine) call(j *activeJob, device string) {
 	j.called[device] = true
 
 	if j.job.Type == iothub.ScheduleUpdateTwin {
 		e.store.UpdateTwinAsync(device, j.patch, func(desired iothub.Object, err error) {
 			if desired != nil {
-				// The store calls this function in the order of its commits. SendDesired
-				// is called here, not through the mailbox, so that the device receives
-				// the changes in the same order.
+				// The store calls this function in the order of its commits. Send the
+				// change from here and not through the mailbox, so that the device
+				// receives changes in the same order.
 				e.devices.SendDesired(device, desired)
 			}
 			e.mail.post(func() { e.answered(j, device, nil, err) })
@@ -206,8 +211,8 @@ func (e *Engine) call(j *activeJob, device string) {
 	})
 }
 
-// answered handles a device's answer, or the error of a call. It ignores answers that
-// arrive after the job's maximum execution time.
+// answered records a device's answer, or the error of its call. It ignores answers after
+// the job's maximum execution time.
 func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodResponse, err error) {
 	if !j.called[device] {
 		return
@@ -237,9 +242,9 @@ func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodRe
 	j.fail(device, reason)
 }
 
-// expire runs when the job's maximum execution time is over. It stops waiting for
-// answers, and it fails the rows of offline devices. The function end fails the other
-// rows that have not ended.
+// expire handles the end of the job's maximum execution time. It stops waiting for
+// answers and fails the job for offline devices. Later the function end fails the job for
+// all other devices without a result.
 func (e *Engine) expire(j *activeJob) {
 	j.expired = true
 	e.inFlight -= len(j.called)
@@ -251,15 +256,15 @@ func (e *Engine) expire(j *activeJob) {
 	e.log.Warn("the job's maximum execution time is over", zap.String("job_id", j.job.JobID))
 }
 
-// publish updates the job's statistics for clients and passes the job to the Watch
-// function.
+// publish makes the job's current statistics visible to clients and passes the job to the
+// function Options.Watch.
 func (e *Engine) publish(j *activeJob) {
 	e.statistics.set(j.job.JobID, j.count)
 	e.watch(withStatistics(j.job, j.count))
 }
 
-// endOf returns the final status of a job whose device rows have ended or whose maximum
-// execution time is over.
+// endOf returns the final status of a job that has a result for every device or has
+// reached its maximum execution time.
 func endOf(j *activeJob) store.JobEnd {
 	end := store.JobEnd{Status: iothub.JobCompleted, RunningError: noAnswerInTime, PendingError: notCalledInTime}
 	switch {
@@ -271,7 +276,7 @@ func endOf(j *activeJob) store.JobEnd {
 	return end
 }
 
-// end stores the job's final status and fails the device rows that have not ended.
+// end stores the job's final status. Devices without a result fail.
 func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
 	previous := j.phase
 	j.phase = ending
@@ -288,7 +293,7 @@ func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
 	})
 }
 
-// endStored removes a job from the active jobs after its final status was stored.
+// endStored publishes and forgets a job whose final status has been stored.
 func (e *Engine) endStored(j *activeJob, end store.JobEnd, now time.Time) {
 	j.count.FailedCount += j.count.RunningCount + j.count.PendingCount
 	j.count.RunningCount, j.count.PendingCount = 0, 0

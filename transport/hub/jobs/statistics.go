@@ -6,8 +6,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// statisticsCache holds the statistics of jobs. Only the engine's goroutine changes it;
-// any goroutine may read it.
+// statisticsCache caches the statistics of jobs. Any goroutine may read it, but only the
+// engine's goroutine may change it.
 type statisticsCache struct {
 	mu   sync.Mutex
 	jobs map[string]iothub.JobStatistics
