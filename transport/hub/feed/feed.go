@@ -24,16 +24,15 @@ const (
 
 var kinds = []string{telemetry, twin, lifecycle, job}
 
-// maxListeners is the maximum number of clients that can listen to events at the same
-// time.
+// maxListeners is the maximum number of clients that receive events at the same time.
 const maxListeners = 32
 
-// Feed distributes events to the clients that listen to them. Its methods may be called
-// from any goroutine. Only Serve blocks.
+// Feed distributes events to clients. Its methods may be called from any goroutine. Only
+// Serve blocks.
 type Feed struct {
 	now func() time.Time
 
-	// listenerCounts[i] is the number of clients that listen to events of kinds[i].
+	// listenerCounts[i] is the number of clients that receive events of kinds[i].
 	listenerCounts [4]atomic.Int32
 
 	mu        sync.Mutex
@@ -41,7 +40,7 @@ type Feed struct {
 	closed    bool
 }
 
-// New returns a feed to which no client listens yet.
+// New returns a feed without clients.
 func New(now func() time.Time) *Feed {
 	return &Feed{now: now, listeners: make(map[*listener]struct{})}
 }
@@ -65,8 +64,8 @@ type telemetryEvent struct {
 	Base64     []byte            `json:"base64,omitempty"`
 }
 
-// Telemetry reports a message from a device as an event. The bag holds the message's
-// properties.
+// Telemetry sends a device's message to the clients as a telemetry event. The bag holds
+// the message's properties.
 func (f *Feed) Telemetry(deviceID string, bag iothub.Bag, payload []byte) {
 	if !f.hasListener(telemetry) {
 		return
@@ -111,7 +110,8 @@ type lifecycleEvent struct {
 	Operation string    `json:"operation"`
 }
 
-// Change reports a stored change of a device as an event, of kind twin or lifecycle.
+// Change sends a change of a device or its twin to the clients as a lifecycle or twin
+// event.
 func (f *Feed) Change(c store.Change) {
 	switch c.Operation {
 	case store.TwinUpdated, store.TwinReplaced:
@@ -134,7 +134,7 @@ type jobEvent struct {
 	Job  iothub.Job `json:"job"`
 }
 
-// Job reports the current state of a job as an event.
+// Job sends a job's current state to the clients as a job event.
 func (f *Feed) Job(j iothub.Job) {
 	if !f.hasListener(job) {
 		return
@@ -143,14 +143,14 @@ func (f *Feed) Job(j iothub.Job) {
 	f.publish(job, j.JobID, jobEvent{f.now().UTC(), j})
 }
 
-// hasListener reports whether a client listens to events of the given kind. If not, the
-// caller can save the work of building the event.
+// hasListener reports whether any client receives events of the given kind. If none does,
+// the caller need not build the event.
 func (f *Feed) hasListener(kind string) bool {
 	return f.listenerCounts[slices.Index(kinds, kind)].Load() > 0
 }
 
-// publish queues an event for every client that listens to its kind. If key is not
-// empty, the event replaces a queued event with the same key.
+// publish queues an event for every client that receives events of its kind. If key is
+// not empty, the event replaces a queued event with the same key.
 func (f *Feed) publish(kind, key string, event any) {
 	encoded := encodeEvent(kind, event)
 	f.mu.Lock()
@@ -162,12 +162,12 @@ func (f *Feed) publish(kind, key string, event any) {
 	}
 }
 
-// encodeEvent returns an event in the format of server-sent events. The event's data is
-// one line of JSON.
+// encodeEvent encodes an event in the format of server-sent events, with one line of JSON
+// as data.
 func encodeEvent(name string, data any) []byte {
 	text, err := json.Marshal(data)
 	if err != nil {
-		// Encoding cannot fail: every value in an event was decoded from JSON.
+		// This cannot fail, because all values in an event come from decoded JSON.
 		text = []byte(`{"error":"the event cannot be encoded as JSON"}`)
 	}
 
@@ -179,9 +179,9 @@ func encodeEvent(name string, data any) []byte {
 	return b.Bytes()
 }
 
-// parseKinds reads the values of the query parameter kind. Each value is a list of kinds
-// of events, separated by commas. If the parameter is missing, parseKinds returns all
-// kinds.
+// parseKinds returns the kinds of events that a client requests with the query parameter
+// kind. The parameter may occur several times, and each value is a comma-separated list.
+// Without the parameter, a client receives all kinds.
 func parseKinds(values []string) ([]string, error) {
 	var wanted []string
 	for _, name := range strings.Split(strings.Join(values, ","), ",") {

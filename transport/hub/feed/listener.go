@@ -8,13 +8,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxQueuedBytes limits the size of the events that wait for one client.
+// maxQueuedBytes limits the total size of the events that wait for one client.
 const maxQueuedBytes = 2 << 20
 
-// listener holds the events that wait for one client of the feed.
+// listener queues events for one client of the feed.
 type listener struct {
 	kinds []string
-	wake  chan struct{} // has an element if the queue or endReason may have changed
+	wake  chan struct{} // has an element if queue or endReason may have changed
 
 	mu        sync.Mutex
 	queue     *list.List               // events of type []byte
@@ -23,14 +23,14 @@ type listener struct {
 	endReason string                   // why the stream ends; "" while the stream is open
 }
 
-// newListener returns a listener with an empty queue for the given kinds of events.
+// newListener returns a listener for the given kinds of events.
 func newListener(kinds []string) *listener {
 	return &listener{kinds: kinds, wake: make(chan struct{}, 1), queue: list.New(), latest: make(map[string]*list.Element)}
 }
 
-// add queues an event. If key is not empty, the event replaces the queued event with the
-// same key. If the queue becomes larger than maxQueuedBytes, add empties it and ends the
-// stream.
+// add queues an event for the client. If key is not empty, the event replaces a queued
+// event with the same key. If the queue exceeds maxQueuedBytes, add empties it and ends
+// the stream.
 func (l *listener) add(key string, event []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *listener) add(key string, event []byte) {
 	l.signal()
 }
 
-// end closes the stream. The client still receives the events that are already queued.
+// end ends the stream after the queued events have been sent.
 func (l *listener) end(reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *listener) end(reason string) {
 	l.signal()
 }
 
-// signal wakes the goroutine that writes the events to the client.
+// signal wakes the goroutine that sends events to the client.
 func (l *listener) signal() {
 	select {
 	case l.wake <- struct{}{}:
@@ -73,8 +73,8 @@ func (l *listener) signal() {
 	}
 }
 
-// take removes all events from the queue and returns them. If endReason is not empty,
-// these are the last events.
+// take empties the queue and returns its events. If it also returns an endReason, no more
+// events follow.
 func (l *listener) take() (events [][]byte, endReason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +88,7 @@ func (l *listener) take() (events [][]byte, endReason string) {
 }
 
 // open adds a listener for the given kinds of events. It fails if the feed is closed or
-// has too many listeners.
+// already has the maximum number of listeners.
 func (f *Feed) open(kinds []string) (*listener, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +113,7 @@ func (f *Feed) close(l *listener) {
 	f.count(l, -1)
 }
 
-// count adds n to the listener count of each kind of events that l receives.
+// count adds n to the number of listeners for each kind of events that l receives.
 func (f *Feed) count(l *listener, n int32) {
 	for _, kind := range l.kinds {
 		f.listenerCounts[slices.Index(kinds, kind)].Add(n)

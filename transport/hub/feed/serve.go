@@ -6,18 +6,20 @@ import (
 )
 
 const (
-	// heartbeat is the interval at which an idle stream sends a comment. The comments
-	// let the hub and the client notice a dead connection.
+	// heartbeat is the interval at which the feed sends a comment to an idle client. The
+	// comments reveal dead connections to both sides.
 	heartbeat = 15 * time.Second
 
-	// writeTimeout limits the duration of one write to a client.
+	// writeTimeout is the maximum time for one write to a client.
 	writeTimeout = 30 * time.Second
 )
 
-// Serve streams events to a client until the client disconnects, its token expires or
-// the feed closes. The query parameter kind selects the kinds of events. The caller must
-// check the client's rights first. If Serve returns an error, it has written nothing,
-// and the caller must send the error to the client.
+// Serve answers an HTTP request with a stream of events. The stream ends when the client
+// disconnects, its token expires or the feed closes. The query parameter kind selects the
+// kinds of events.
+//
+// The caller must check the client's permissions before the call. If Serve returns an
+// error, it has not written a response, and the caller must send the error to the client.
 func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires time.Time) error {
 	wanted, err := parseKinds(request.URL.Query()["kind"])
 	if err != nil {
@@ -32,8 +34,8 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	if request.ProtoMajor == 1 {
-		// The stream sets a write deadline on its connection. The connection is closed
-		// after the stream, so that the deadline does not apply to a later request.
+		// Close the connection after the stream. Otherwise the stream's write deadline
+		// would also apply to the next request on the connection.
 		w.Header().Set("Connection", "close")
 	}
 	out := stream{w, http.NewResponseController(w)}
@@ -77,8 +79,8 @@ type stream struct {
 	control *http.ResponseController
 }
 
-// write sends the events to the client and flushes them. It fails if the write of one
-// event takes longer than writeTimeout.
+// write sends events to the client and flushes them. It fails if the write of one event
+// takes longer than writeTimeout.
 func (s stream) write(events ...[]byte) error {
 	for _, event := range events {
 		if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
