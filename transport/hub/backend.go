@@ -16,9 +16,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// backend gives the broker what it needs from the store: login checks, twins and
-// sessions. A login costs one read of the store and one check of a signature, and writes
-// nothing.
+// backend connects the broker to the hub's store: it checks logins, and it reads and
+// writes twins and sessions. A login reads the store once, checks one signature and
+// writes nothing.
 type backend struct {
 	access access.Checker
 	store  *store.Store
@@ -35,8 +35,8 @@ type backend struct {
 func (b *backend) Login(ctx context.Context, login broker.Login) (time.Time, error) {
 	expires, err := b.checkLogin(ctx, login)
 	if err == nil {
-		// Refused logins do not count against the limit. Otherwise strangers could use
-		// up the limit.
+		// Only accepted logins count against the limit. Otherwise strangers could use
+		// up the limit with wrong credentials.
 		err = b.throttle.Take(throttle.Connections, 1)
 	}
 
@@ -80,8 +80,8 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 	return access.CheckCertificate(login.Chain, authorities, identity, b.now())
 }
 
-// authorities returns the CA certificates that may have signed the device's certificate.
-// It returns none if the device logs in with a key or a thumbprint.
+// authorities returns the CA certificates with which the device's certificate is
+// checked. The result is empty if the device logs in with a key or a thumbprint.
 func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentity) ([]*x509.Certificate, error) {
 	if identity.Authentication.Type != "certificateAuthority" {
 		return nil, nil

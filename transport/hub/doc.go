@@ -7,8 +7,8 @@
 // Guarantees:
 //   - On its first start, the hub creates all files that it needs in the data directory.
 //   - Two hubs never run with the same data directory.
-//   - Run returns when its context ends. Requests in progress have up to two seconds to
-//     finish, and so have method calls.
+//   - When its context ends, Run waits up to two seconds for requests in progress, then
+//     up to two seconds for method calls, and returns.
 //
 // The data directory contains:
 //

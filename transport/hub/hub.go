@@ -49,8 +49,8 @@ type Addresses struct {
 	Metrics     net.Addr // nil if the hub serves no metrics
 }
 
-// closeTimeout limits how long a stopping hub waits for requests in progress. After
-// that, it waits as long for method calls in progress.
+// closeTimeout limits how long a stopping hub waits for requests in progress, and after
+// that for method calls in progress.
 const closeTimeout = 2 * time.Second
 
 // Run runs a hub until ctx ends, and then returns nil. If the hub cannot start or
@@ -125,8 +125,8 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Throttle: limits, Feed: events, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)
-	// Deferred calls run in reverse order. So the hub stops accepting requests first,
-	// and then stops the parts that serve them.
+	// Deferred calls run in reverse order: the hub first stops accepting requests, and
+	// then stops the parts that serve the requests.
 	defer func() {
 		events.Close()
 		if withCloseTimeout(ctx, server.Shutdown) != nil {
@@ -161,17 +161,17 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 }
 
-// withCloseTimeout calls stop with a new context. The new context ends after
-// closeTimeout, even if ctx has already ended.
+// withCloseTimeout calls stop with a context that lasts for closeTimeout, even if ctx
+// has already ended.
 func withCloseTimeout(ctx context.Context, stop func(context.Context) error) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	return stop(closing)
 }
 
-// tlsConfig returns the TLS settings of a listener. A client may send any certificate,
-// and the handshake proves only that the client has the certificate's key. The
-// certificate itself is checked when the device logs in.
+// tlsConfig returns the TLS settings of a listener. The handshake accepts every client
+// certificate and proves only that the client has the private key. The hub verifies the
+// certificate later, when the device logs in.
 func tlsConfig(creds *credentials.Credentials, protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -202,8 +202,8 @@ func (opts Options) check() error {
 	return nil
 }
 
-// newThrottle returns the limits of the IoT Hub tier in opts. It returns nil, which
-// means no limits, if opts names no tier.
+// newThrottle returns a throttle with the limits of the IoT Hub tier in opts. If opts
+// names no tier, it returns nil, which means no limits.
 func newThrottle(opts Options) (*throttle.Throttle, error) {
 	if opts.Tier == "" {
 		if opts.Units != 0 {

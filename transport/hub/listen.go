@@ -17,8 +17,8 @@ type listeners struct {
 	metrics     net.Listener // nil if the hub serves no metrics
 }
 
-// listenAll opens the listeners that opts require. If it fails, it closes those that are
-// already open.
+// listenAll opens the listeners that opts require. If it cannot open one of them, it
+// closes the others.
 func listenAll(opts Options) (l listeners, err error) {
 	defer func() {
 		if err != nil {
@@ -54,9 +54,9 @@ func (l listeners) addresses() Addresses {
 	return a
 }
 
-// deviceHostName returns the hub name with which a provisioned device connects, over
-// MQTT or MQTT over WebSocket. The name includes the port if the port is not the
-// protocol's default.
+// deviceHostName returns the host name to which a provisioned device connects, for MQTT
+// or for MQTT over WebSocket. It appends the port if that is not the protocol's default
+// port.
 func (l listeners) deviceHostName(hubName string, webSocket bool) string {
 	addr, defaultPort := l.mqtt.Addr(), "8883"
 	if webSocket {
@@ -70,8 +70,8 @@ func (l listeners) deviceHostName(hubName string, webSocket bool) string {
 	return hubName + ":" + port
 }
 
-// listen opens a TCP listener on addr. Its errors name the purpose of the listener, and
-// the flag that changes addr.
+// listen opens a TCP listener on addr. An error names the listener's purpose and the
+// flag that sets its address.
 func listen(purpose, flag, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	switch {
@@ -89,8 +89,9 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 20 * time.Second,
-		// Clients reuse idle connections. If the server closed idle connections after a
-		// few seconds, it would cut off requests that clients have just begun.
+		// Clients reuse idle connections, so the server keeps them open. If it closed
+		// them after a few seconds, it could cut off a request that a client has just
+		// sent.
 		IdleTimeout:    10 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       zap.NewStdLog(log.Named("https").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),

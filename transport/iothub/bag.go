@@ -11,8 +11,9 @@ import (
 // MQTT topic.
 type Property struct{ Name, Value string }
 
-// Bag holds the properties that follow the '?' or the last '/' of an MQTT topic,
-// decoded and in their order. The names of IoT Hub's own properties begin with "$.".
+// Bag holds the properties in an MQTT topic, decoded and in the order of the topic.
+// They follow the '?' or the last '/' of the topic. The names of IoT Hub's own
+// properties begin with "$.".
 type Bag []Property
 
 // ParseBag decodes a property bag such as "a=b&c=d", whose names and values are
@@ -77,10 +78,10 @@ const (
 	lowerHex = "0123456789abcdef"
 )
 
-// Escape percent-encodes every byte except ASCII letters, digits and -._~. It writes
-// the same text as the official Node SDK, which uses lower-case hexadecimal digits
-// for !'()* and upper-case digits for all other bytes. The case matters because a
-// token's signature covers the encoded text.
+// Escape percent-encodes every byte except ASCII letters, digits and -._~. Like the
+// official Node SDK, it uses lower-case hexadecimal digits for !'()* and upper-case
+// digits for all other bytes. The case matters because a token's signature covers the
+// encoded text.
 func Escape(text string) string {
 	var s strings.Builder
 	for i := 0; i < len(text); i++ {

@@ -161,9 +161,9 @@ func (s Service) ConnectionString() string {
 	return "HostName=" + s.HostName + ";SharedAccessKeyName=" + s.KeyName + ";SharedAccessKey=" + s.Key.Base64()
 }
 
-// splitConnectionString splits a connection string into its Name=Value parts. It
-// refuses a part whose name is not in names; upper and lower case are equal. The keys
-// of the returned map are spelled as in names. A value may contain '='.
+// splitConnectionString splits a connection string into its Name=Value parts. A value
+// may contain '='. Names are compared without regard to case. A part whose name is not
+// in names is an error. The keys of the returned map are spelled as in names.
 func splitConnectionString(text string, names ...string) (map[string]string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// maxSurroundingLevels limits how deep a device's JSON is nested in the JSON of the hub
-// or a client, in levels.
+// maxSurroundingLevels is the largest number of JSON levels in which the hub or a
+// client wraps a device's JSON.
 const maxSurroundingLevels = 100
 
 // ValidJSON reports whether text is JSON that can be embedded in other JSON. Go's

@@ -26,18 +26,22 @@ const (
 // before it stored an answer. Only the embedded hub uses this code.
 const CodeOutcomeUnknown Code = "OutcomeUnknown"
 
-// Verdict is the outcome of a job for one device, with a reason unless the device
-// succeeded. The reason for a pending device names what the device waits for.
+// Verdict is the outcome of a job for one device. Reason says why the outcome is not
+// success; for a pending device, it says what the device waits for.
 type Verdict struct {
 	Outcome Outcome
 	Reason  string
 }
 
-// Judge decides whether a job succeeded on a device. A device has succeeded only if its
-// row has no error and its answer has a status of 2xx and is not pending. IoT Hub's own
-// statistics are no proof: they count every answer as a success, even a status of 500
-// or the promise to lock a door that is still open. All code that depends on success
-// must call Judge.
+// Judge decides whether a job succeeded on a device. Success requires all of these:
+//
+//   - The device's row has the status completed and no error.
+//   - If the job called a direct method, the device's answer has a status of 2xx.
+//   - The answer is not pending: the device has acted and does not only promise to act.
+//
+// IoT Hub's own statistics are no proof. They count every answer as a success, even a
+// status of 500 or the promise to lock a door that is still open. All code that depends
+// on success must call Judge.
 func (r DeviceJob) Judge() Verdict {
 	if r.Error != nil {
 		return Verdict{errorOutcome(r.Error.Code), errorReason(*r.Error)}

@@ -17,9 +17,8 @@ const (
 	MaxMethodPayload       = 128 << 10
 )
 
-// MethodRequest is a request to call a direct method, in the JSON form of the service
-// API. It stands alone or is part of a job. If Payload is nil, the device receives
-// null.
+// MethodRequest is a request to call a direct method, alone or as part of a job, in the
+// JSON form of the service API. If Payload is nil, the device receives null.
 type MethodRequest struct {
 	MethodName               string          `json:"methodName"`
 	Payload                  json.RawMessage `json:"payload"`

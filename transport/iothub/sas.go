@@ -124,8 +124,8 @@ func (s Signature) SignedBy(key Key) bool {
 }
 
 // Covers reports whether the token gives access to resource. A token covers its own
-// resource and all resources below it in the path. Upper and lower case in host names
-// are equal.
+// resource and all resources below it in the path. Host names are compared without
+// regard to case.
 func (s Signature) Covers(resource string) bool {
 	scopeHost, scopePath, _ := strings.Cut(strings.TrimSuffix(s.Resource, "/"), "/")
 	wantHost, wantPath, _ := strings.Cut(strings.TrimSuffix(resource, "/"), "/")

@@ -46,7 +46,7 @@ func (r Rate) PerSecond(units int) float64 {
 	return r.Limit(units) / r.Period.Seconds()
 }
 
-// ParseTier returns the tier with the given name. Upper and lower case are equal.
+// ParseTier returns the tier with the given name, in upper or lower case.
 func ParseTier(name string) (Tier, error) {
 	i := slices.IndexFunc(tiers, func(t Tier) bool { return strings.EqualFold(t.Name, name) })
 	if i < 0 {

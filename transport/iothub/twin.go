@@ -27,7 +27,7 @@ func ParseObject(text []byte) (Object, error) {
 	return o, nil
 }
 
-// UnmarshalJSON parses a JSON object. It sets o to nil if text is null.
+// UnmarshalJSON parses a JSON object. The JSON text null becomes a nil Object.
 func (o *Object) UnmarshalJSON(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -57,9 +57,12 @@ func (o Object) Version() int64 {
 	return 0
 }
 
-// Merge returns a copy of o to which patch is applied. A null in patch removes the
-// field. Merge merges an object in patch into the field of the same name. Any other
-// value replaces the field. o and patch stay unchanged.
+// Merge returns a copy of the object with patch applied. Both originals stay unchanged.
+// The value of a field in patch decides what happens to the field of the same name:
+//
+//   - null removes the field.
+//   - An object is merged into the field.
+//   - Any other value replaces the field.
 func (o Object) Merge(patch Object) Object {
 	return merge(o, patch)
 }

@@ -98,8 +98,8 @@ func ParseUserName(text string) (UserName, error) {
 	return u, nil
 }
 
-// isQuery reports whether s begins with "?" or "api-version=". The last part of a user
-// name does; a device id or module id does not.
+// isQuery reports whether s begins with "?" or "api-version=". This distinguishes the
+// last part of a user name from a device id or module id.
 func isQuery(s string) bool {
 	return strings.HasPrefix(s, "?") || strings.HasPrefix(s, "api-version=")
 }

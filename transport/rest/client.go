@@ -174,7 +174,8 @@ func ParseEndpoint(text string) (*url.URL, error) {
 }
 
 // newTransport returns a transport for HTTP/1.1, the version that the official SDK
-// uses. Go's HTTP/2 transport may repeat a request on its own, so it is not used.
+// uses. HTTP/2 is disabled, because Go's HTTP/2 transport may repeat a request on its
+// own.
 func newTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,

@@ -123,16 +123,16 @@ type bulkAnswer struct {
 }
 
 // CreateDevices adds devices to the hub's registry, 100 in each request. It returns the
-// devices that the hub refused. An error means that a request failed; the devices of
-// earlier requests have been created. IoT Hub generates missing keys but does not
-// return them. Set the keys that you need to know.
+// devices that the hub refused. IoT Hub generates missing keys but does not return
+// them, so set the keys that you need to know. An error means that a request failed;
+// the devices of earlier requests have been created.
 func (c *Client) CreateDevices(ctx context.Context, devices []iothub.DeviceIdentity) ([]BulkError, error) {
 	return c.bulk(ctx, "create", devices)
 }
 
 // UpdateDevices replaces registry entries, 100 in each request. It returns the devices
-// that the hub refused. If a device's ETag is set, the hub refuses the device unless
-// that is its current etag.
+// that the hub refused. If a device's ETag is set, it must be the entry's current etag;
+// otherwise the hub refuses the device.
 func (c *Client) UpdateDevices(ctx context.Context, devices []iothub.DeviceIdentity) ([]BulkError, error) {
 	return c.bulk(ctx, "Update", devices)
 }

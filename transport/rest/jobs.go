@@ -14,10 +14,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// CreateJob creates a job with the id job.JobID. If the answer to a request is lost,
-// CreateJob sends the request again. If the hub then reports that the id is in use,
-// CreateJob reads the job with that id. It succeeds if that job is the requested one.
-// In all other cases, an id that is in use causes an error with status 409.
+// CreateJob creates a job with the id job.JobID. If that id is in use, the error has
+// the status 409.
+//
+// If the answer to a request is lost, CreateJob sends the request again. If the hub
+// then reports that the id is in use, CreateJob reads the job with that id. It succeeds
+// if that job is the requested one.
 //
 // CreateJob does not wait if the hub has too many active jobs, because such a wait
 // could last as long as a job. If the error contains a [NetworkError] whose Sent method

@@ -14,11 +14,13 @@ import (
 const methodSlack = 15 * time.Second
 
 // InvokeMethod calls a direct method of a device and returns the device's answer. An
-// answer can also report a failure: use [iothub.MethodResponse.Judge] to find out. If
-// the device is not connected, the error has the code CodeDeviceNotOnline. If the
-// device does not answer, the error has the code CodeGatewayTimeout. The client never
-// repeats the request. If the error is a [NetworkError] whose Sent method returns true,
-// the hub may have called the device.
+// answer can also report a failure: use [iothub.MethodResponse.Judge] to find out. The
+// client never repeats the request. These errors are special:
+//
+//   - CodeDeviceNotOnline: the device is not connected.
+//   - CodeGatewayTimeout: the device did not answer.
+//   - A [NetworkError] whose Sent method returns true: the hub may have called the
+//     device.
 func (c *Client) InvokeMethod(ctx context.Context, deviceID string, m iothub.MethodRequest) (iothub.MethodResponse, error) {
 	if err := m.Check(); err != nil {
 		return iothub.MethodResponse{}, err

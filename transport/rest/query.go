@@ -59,7 +59,8 @@ func Quote(text string) string {
 }
 
 // DevicesIn returns a query condition that selects the devices with the given ids. IoT
-// Hub refuses a query of more than 8192 characters, so the number of ids is limited.
+// Hub refuses a query of more than 8192 characters, so pass only a limited number of
+// ids.
 func DevicesIn(ids []string) string {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {

@@ -205,8 +205,8 @@ func ifMatch(etag string) http.Header {
 	return http.Header{"If-Match": {etag}}
 }
 
-// refused returns the hub's refusal that err wraps. It also reports whether there is
-// one.
+// refused returns the hub's refusal that is wrapped in err, and reports whether there
+// is one.
 func refused(err error) (*iothub.Error, bool) {
 	return errors.AsType[*iothub.Error](err)
 }

@@ -56,10 +56,10 @@ type retries struct {
 
 func (c *Client) newRetries() *retries { return &retries{attempts: 1, jitter: c.jitter} }
 
-// next returns the wait before the next attempt. asked is the time that the hub asked
-// for. next adds a random time of up to half of asked, so that many clients do not
-// return at once. It returns false if the call has made too many attempts or waited too
-// long.
+// next returns the wait before the next attempt: the time that the hub asked for, plus
+// a random time of up to half of it. The random time prevents many clients from
+// returning at once. next returns false if the call has made too many attempts or
+// waited too long.
 func (r *retries) next(asked time.Duration) (time.Duration, bool) {
 	if asked == 0 {
 		asked = firstWait << (r.attempts - 1)

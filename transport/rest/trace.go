@@ -52,7 +52,8 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	t.body("<", text)
 
-	// Put the bytes and the error back, so that the caller reads the same body.
+	// Put the bytes that were read, and the error, back into the body, so that the
+	// caller reads the same.
 	rest := io.Reader(bytes.NewReader(text))
 	if err != nil {
 		rest = io.MultiReader(rest, failingReader{err})
@@ -65,7 +66,7 @@ func (t *tracer) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // shownHeaders lists the headers that contain no secret. A trace shows the values of
-// these headers only. Of all other headers it shows the names.
+// these headers, and only the names of all others.
 var shownHeaders = []string{"Content-Type", "Content-Length", "Date", "Etag", "If-Match", "Iothub-Errorcode", "Request-Id", "Retry-After",
 	"Server", "User-Agent", "X-Ms-Continuation", "X-Ms-Item-Type", "X-Ms-Max-Item-Count", "X-Ms-Request-Id"}
 

@@ -23,10 +23,10 @@ type Chain struct {
 	Intermediates []*x509.Certificate
 }
 
-// CheckCertificate checks the certificate with which a device logs in. The device's
-// identity says what CheckCertificate requires: the certificate must have a registered
-// thumbprint, or one of the authorities must have signed it. chain.Leaf must not be nil.
-// CheckCertificate returns the time at which the login expires.
+// CheckCertificate checks the certificate with which a device logs in. It returns the
+// time at which the login expires. Depending on the device's identity, the certificate
+// must have a registered thumbprint or be signed by one of the authorities. chain.Leaf
+// must not be nil.
 func CheckCertificate(chain Chain, authorities []*x509.Certificate, identity iothub.DeviceIdentity, now time.Time) (expires time.Time, err error) {
 	if err := checkEnabled(identity); err != nil {
 		return time.Time{}, err

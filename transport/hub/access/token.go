@@ -9,8 +9,8 @@ import (
 )
 
 // Checker checks shared access signatures (tokens). A valid token names the hub
-// HostName. It is signed with a key of one of the Policies, or with a key of the device
-// that logs in.
+// HostName, and is signed with a key of one of the Policies or of the device that logs
+// in.
 type Checker struct {
 	HostName string
 	Policies []Policy
@@ -110,8 +110,8 @@ func checkDeviceKey(token iothub.Signature, identity iothub.DeviceIdentity) erro
 }
 
 // checkScope checks that the token covers path on this hub and has not expired. Its
-// error messages quote the token. The caller must check the signature first, so that
-// only the holder of the key sees these messages.
+// error messages quote the token, which only the holder of the key may see. The caller
+// must therefore check the signature first.
 func (c Checker) checkScope(token iothub.Signature, path string, now time.Time) error {
 	host, rest, _ := strings.Cut(token.Resource, "/")
 	if !c.IsHost(host) {

@@ -28,8 +28,8 @@ type methodError struct{ error }
 
 func (e methodError) Unwrap() error { return e.error }
 
-// refuse answers the request with err. If err is not an *iothub.Error, the hub itself
-// has failed. refuse then logs err and tells the client only the request's id.
+// refuse sends err as the answer to a request. If err is not an *iothub.Error, the hub
+// itself has failed: refuse logs err and tells the client only the request's id.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return // the client has disconnected
@@ -124,9 +124,9 @@ func describeJSONError(body []byte, err error) string {
 	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
-// ifMatch returns the If-Match header without its quotes, and reports whether the
-// request has the header. If there is nothing between the quotes, ifMatch keeps the
-// quotes, so that the result matches no etag.
+// ifMatch returns the etag in the If-Match header without its quotes, and reports
+// whether the request has the header. An empty etag keeps its quotes, so that it
+// matches no existing etag.
 func ifMatch(r *http.Request) (etag string, given bool) {
 	etag = strings.TrimSpace(r.Header.Get("If-Match"))
 	given = etag != ""

@@ -74,8 +74,8 @@ func New(opts Options) http.Handler {
 	return a
 }
 
-// route holds the handler for a request, and the right that the request's token must
-// have.
+// route describes a kind of request: its handler, and the right that the request's
+// token must have.
 type route struct {
 	right  access.Right
 	handle handler

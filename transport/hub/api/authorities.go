@@ -82,10 +82,10 @@ func (a *api) listAuthorities(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, map[string]any{"value": list})
 }
 
-// deleteAuthority deletes a certificate authority. It disconnects every device that logs
-// in with a certificate signed by an authority, because the store does not record which
-// authority signed it. If the hub still has that authority, the device can connect
-// again.
+// deleteAuthority deletes a certificate authority. It then disconnects all devices that
+// log in with a certificate signed by any authority, because the store does not record
+// which authority signed it. Devices of the remaining authorities can connect again at
+// once.
 func (a *api) deleteAuthority(w http.ResponseWriter, r *http.Request) error {
 	devices, err := a.Store.RemoveAuthority(r.Context(), r.PathValue("name"))
 	if err != nil {

@@ -129,10 +129,12 @@ func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 	return err
 }
 
-// parseMode returns the entry's import mode in lower case, without the suffix
-// IfMatchETag. It also returns the etag that the device or the twin must have. The etag
-// is "*" if any etag will do. It is empty if the mode requires an etag but the entry has
-// none.
+// parseMode returns the operation in the entry's import mode: the mode in lower case,
+// without the suffix IfMatchETag. It also returns the etag that the device or the twin
+// must have:
+//
+//   - "*" means any etag.
+//   - "" means that the mode requires an etag but the entry has none.
 func (d bulkDevice) parseMode() (mode, etag string, err error) {
 	mode, mustMatch := strings.CutSuffix(strings.ToLower(d.ImportMode), "ifmatchetag")
 	known := slices.Contains([]string{"", "create", "createorupdate", "update", "updatetwin", "delete"}, mode)

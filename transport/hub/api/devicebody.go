@@ -2,9 +2,9 @@ package api
 
 import "github.com/latchd/latchd/transport/iothub"
 
-// deviceBody is a device identity in IoT Hub's JSON form, in which a missing key is
-// null. If a missing key were "", an SDK that sends the identity back would request a
-// new key.
+// deviceBody is a device identity in IoT Hub's JSON form. In this form, a shared access
+// key that the device lacks is null. It must not be "": if an SDK sent "" back, it
+// would request a new key.
 type deviceBody struct {
 	iothub.DeviceIdentity
 	Authentication *authenticationBody `json:"authentication,omitempty"`

@@ -41,8 +41,8 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, newDeviceBody(d))
 }
 
-// updateDevice updates a device identity. If this disables the device or changes its
-// credentials, updateDevice also closes the device's connection.
+// updateDevice updates a device identity. It closes the device's connection if the
+// update disables the device or changes its credentials.
 func (a *api) updateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
 	before, err := a.Store.Device(ctx, d.DeviceID)
 	if err != nil {

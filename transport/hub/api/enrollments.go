@@ -10,8 +10,8 @@ import (
 // maxEnrollments is the maximum number of enrollments in one page of a list.
 const maxEnrollments = 1000
 
-// enrollments handles the requests for individual enrollments or, if group is true, for
-// enrollment groups. It implements the API of Azure's provisioning service.
+// enrollments implements the enrollment API of Azure's provisioning service. If group
+// is true, it serves enrollment groups, otherwise individual enrollments.
 type enrollments struct {
 	*api
 	group bool
@@ -52,8 +52,8 @@ func (e enrollments) get(w http.ResponseWriter, r *http.Request) error {
 	return e.answerWithoutKeys(w, stored)
 }
 
-// answerWithoutKeys sends an enrollment to the client and leaves out its keys. The
-// attestation request returns the keys, but only to clients that may write the registry.
+// answerWithoutKeys sends an enrollment to the client without the enrollment's keys.
+// Clients that may write the registry can read the keys with the attestation request.
 func (e enrollments) answerWithoutKeys(w http.ResponseWriter, enrollment provisioning.Enrollment) error {
 	enrollment.Attestation.SymmetricKey = nil
 	setETag(w, enrollment.ETag)

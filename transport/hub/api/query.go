@@ -8,8 +8,8 @@ import (
 	"github.com/latchd/latchd/transport/hub/query"
 )
 
-// A page has defaultPage rows unless the client asks for another number, and never more
-// than maxPage rows.
+// defaultPage is the number of rows in a page if the client requests no number. maxPage
+// is the largest number of rows in a page.
 const (
 	defaultPage = 100
 	maxPage     = 1000
@@ -82,9 +82,8 @@ func joinRows(rows []json.RawMessage) []byte {
 	return append(body, "]\n"...)
 }
 
-// pageSize returns the number of rows for one page. The client requests it in the header
-// x-ms-max-item-count. Without this header it is defaultSize, and it is never more than
-// maximum.
+// pageSize returns the number of rows for one page. It is the number in the header
+// x-ms-max-item-count, but at most maximum. Without this header it is defaultSize.
 func pageSize(r *http.Request, defaultSize, maximum int) (int, error) {
 	text := r.Header.Get("x-ms-max-item-count")
 	if text == "" {

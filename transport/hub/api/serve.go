@@ -15,9 +15,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// readTimeout limits the time in which a client must send a request's body. writeTimeout
-// limits the time in which it must receive the answer. Neither includes the time in
-// which the hub works on the request.
+// readTimeout is how long a client may take to send a request's body, and writeTimeout
+// how long it may take to receive the answer. Neither includes the time in which the
+// hub works on the request.
 const (
 	readTimeout  = time.Minute
 	writeTimeout = time.Minute
@@ -52,7 +52,8 @@ func (w *deadlineWriter) WriteHeader(status int) {
 // Unwrap returns the original ResponseWriter, which http.ResponseController needs.
 func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// handler answers a request, or returns an error. The error is then sent as the answer.
+// handler answers a request. If it returns an error, the caller sends the error as the
+// answer.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
@@ -82,8 +83,8 @@ func (a *api) limited(kind throttle.Kind, handle handler) handler {
 	}
 }
 
-// wrap returns an http.Handler that calls handle. If handle returns an error or panics,
-// the http.Handler sends an error as the answer.
+// wrap converts handle to an http.Handler. The http.Handler answers with an error if
+// handle returns an error or panics.
 func (a *api) wrap(handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

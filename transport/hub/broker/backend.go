@@ -9,24 +9,25 @@ import (
 )
 
 // Backend is the part of the hub that the broker calls. It decides on logins, and it
-// stores twins, events and sessions. The broker calls its methods concurrently. A method
-// that waits for the disk delays only the device for which it was called. The context of
-// each call ends when the broker is closed.
+// stores twins, events and sessions.
+//
+// The broker calls its methods concurrently. A slow method delays only the device for
+// which it was called. The context of each call ends when the broker is closed.
 type Backend interface {
-	// Login checks a device's credentials. If the error is nil, the device is admitted
-	// until the returned time. If that time is zero, the login does not expire. An
-	// *iothub.Error with a status below 500 refuses the device. Any other error means
-	// that the hub failed, and the device is told to try again later.
+	// Login checks a device's credentials. It returns the time at which the login
+	// expires; the zero time means never. An *iothub.Error with a status below 500
+	// refuses the device. Any other error means that the hub failed, and the device is
+	// told to try again later.
 	Login(ctx context.Context, login Login) (expires time.Time, err error)
 
 	// Twin returns a device's twin in the form for the device: with $version, but
 	// without tags and metadata.
 	Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error)
 
-	// Report merges patch into the device's reported properties. When the result is
-	// durable, Report returns the new version of the reported properties. The broker
-	// sends an *iothub.Error with status 400, 413 or 429 to the device unchanged. The
-	// device gets every other error as status 500.
+	// Report merges patch into the device's reported properties. When the change is
+	// durable, Report returns the new version of these properties. The device receives
+	// an *iothub.Error with status 400, 413 or 429 unchanged, and any other error as
+	// status 500.
 	Report(ctx context.Context, deviceID string, patch iothub.Object) (version int64, err error)
 
 	// Event receives a device-to-cloud message. If Event returns nil, the broker
@@ -35,8 +36,8 @@ type Backend interface {
 	Event(ctx context.Context, deviceID string, bag iothub.Bag, payload []byte) error
 
 	// Connection reports that a device has connected or disconnected. For each device,
-	// the broker reports connects and disconnects alternately. Connection must not block
-	// and must not call the broker.
+	// connects and disconnects alternate. Connection must not block and must not call
+	// the broker.
 	Connection(deviceID string, connected bool, modelID string)
 
 	// SaveSession stores the subscriptions of a client that connected with

@@ -86,8 +86,8 @@ func New(backend Backend, opts Options) (*Broker, error) {
 	}
 
 	b.server = newServer(opts)
-	// Do not use mqtt.Options.InlineClient here. It would give the hub's own client an
-	// id that a device may have, too.
+	// Do not use mqtt.Options.InlineClient here. It gives the hub's own client a fixed
+	// id, and a device may have the same id.
 	b.hubClient = b.server.NewClient(nil, mqtt.LocalListener, "", true)
 	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
 		b.cancel()
@@ -109,8 +109,8 @@ func (opts Options) withDefaults() Options {
 	return opts
 }
 
-// newServer creates the MQTT server. The broker passes each connection to the server's
-// method EstablishConnection. It never calls the server's method Serve, which would
+// newServer creates the MQTT server. The broker passes each connection to the server
+// with EstablishConnection. It does not use the server's own Serve method, which would
 // publish $SYS topics and expire sessions.
 func newServer(opts Options) *mqtt.Server {
 	c := mqtt.NewDefaultServerCapabilities()
@@ -135,8 +135,8 @@ func newServer(opts Options) *mqtt.Server {
 }
 
 // Disconnect closes the device's connection, and each connection on which the device is
-// logging in. If the device was disabled or its keys were changed, store that change
-// before you call Disconnect. Otherwise the device could log in again at once.
+// logging in. Before you call Disconnect for a disabled device or for changed keys,
+// store that change. Otherwise the device could log in again at once.
 func (b *Broker) Disconnect(deviceID string) {
 	for _, l := range b.links.ofDevice(deviceID) {
 		l.close("the hub disconnected the device")

@@ -10,8 +10,8 @@ import (
 )
 
 // calls holds the direct method calls that wait for a device's answer. Each call ends
-// exactly once: code that ends a call must first remove it with take. The call's done
-// function runs while the mutex is not locked.
+// exactly once, because code must remove a call with take before it ends the call. A
+// call's done function runs while the mutex is not locked.
 type calls struct {
 	mu      sync.Mutex
 	closed  bool

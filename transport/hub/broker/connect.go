@@ -23,8 +23,8 @@ const (
 const maxKeepAlive = 1767
 
 // readConnect checks a CONNECT packet and stores its content in the link (the
-// connection). It returns the packet that the MQTT server sees: protocol version 3.1.1,
-// a clean session and no will. The broker itself handles sessions and wills.
+// connection). It returns a simpler packet for the MQTT server: protocol version 3.1.1,
+// a clean session and no will. The broker handles sessions and wills itself.
 func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
 	l.connectSeen = true
 	if err := l.readConnect(pk); err != nil {
@@ -102,8 +102,8 @@ func (l *link) readWill(c packets.ConnectParams) error {
 	return nil
 }
 
-// readRegistration reads the CONNECT packet of a device that registers itself. The
-// connection of such a device has no session and may not have a will.
+// readRegistration reads the CONNECT packet of a device that registers itself. Such a
+// device has no session and may not have a will.
 func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error {
 	switch {
 	case c.ClientIdentifier != id:
@@ -169,9 +169,9 @@ func (b *Broker) logIn(l *link) error {
 	return nil
 }
 
-// loggedIn runs after the hub has sent a successful CONNACK. It starts the timer that
-// closes the connection when the login expires. From then on the hub can send messages
-// to the device.
+// loggedIn runs after the hub has sent a successful CONNACK. It lets the hub send
+// messages to the device, and starts the timer that closes the connection when the
+// login expires.
 func (b *Broker) loggedIn(l *link) {
 	l.established = true
 	if !l.clean && !l.sessionPresent {

@@ -40,9 +40,9 @@ func withRetain(bag iothub.Bag, retain bool) iothub.Bag {
 	return bag
 }
 
-// answerTwin sends the device its twin, in answer to a request. A desired patch that the
-// hub sends meanwhile may be newer than the twin. answerTwin then reads the twin again,
-// because an older twin would undo the patch in the device.
+// answerTwin sends the device its twin, in answer to a request. If the hub sends a
+// newer desired patch while answerTwin reads the twin, answerTwin reads it again.
+// Otherwise the older twin would undo the patch in the device.
 func (b *Broker) answerTwin(l *link, requestID string) {
 	for attempts := 3; ; attempts-- {
 		twin, err := b.backend.Twin(b.ctx, l.deviceID)
@@ -99,8 +99,8 @@ type twinError struct {
 	TrackingID string `json:"trackingId"`
 }
 
-// refuseTwin answers a twin request with an error. The device gets errors with status
-// 400, 413 and 429 unchanged. refuseTwin logs every other error, and the device gets
+// refuseTwin answers a twin request with an error. The device receives an error with
+// status 400, 413 or 429 unchanged. Any other error is logged, and the device receives
 // status 500.
 func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 	e, known := errors.AsType[*iothub.Error](err)
@@ -121,8 +121,8 @@ func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 	b.respond(l, iothub.TwinResponse{Status: e.Status, RequestID: requestID}, body)
 }
 
-// saveSession stores the device's subscriptions if its session is persistent. The broker
-// calls it before it acknowledges the subscriptions. If the write fails, saveSession
+// saveSession stores the device's subscriptions if its session is persistent. The
+// broker acknowledges the subscriptions afterwards. If the store fails, saveSession
 // closes the connection, so that the device gets no acknowledgement.
 func (b *Broker) saveSession(l *link) {
 	if l.clean {

@@ -158,9 +158,11 @@ func (h *hook) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) {
 }
 
 // OnPublish passes a device's message to the broker and keeps it out of the topic tree.
-// Its error tells the MQTT server what to do: CodeSuccessIgnore acknowledges the packet
-// and drops it, ErrRejectPacket drops it without acknowledgement. The server would
-// publish the message for any other error.
+// The returned error tells the MQTT server what to do with the packet:
+//
+//   - CodeSuccessIgnore: acknowledge and drop it.
+//   - ErrRejectPacket: drop it without acknowledgement.
+//   - any other error: publish it.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	if l == nil {

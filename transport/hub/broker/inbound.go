@@ -8,8 +8,8 @@ import (
 )
 
 // Limits on the memory that the hub allocates for packets from clients. The MQTT server
-// allocates memory for a whole packet as soon as it has read the packet's length. So the
-// broker must stop a packet that is too large before the server sees it.
+// allocates memory for a whole packet as soon as it knows the packet's length. The
+// broker must therefore stop a packet that is too large before the server sees it.
 const (
 	// maxConnect is the maximum size of the first packet on a connection: CONNECT with a
 	// large will. The client that sends it has not logged in yet.
@@ -29,8 +29,9 @@ const (
 	// credentials from blocking devices that have logged in.
 	maxLargeFirstPackets = 16 << 20
 
-	// packetTime limits the time from the first byte of a packet to its last: 256 KiB at
-	// 35 kbit/s. The keepalive timeout may end the connection earlier.
+	// packetTime is the maximum time from the first byte of a packet to its last. It is
+	// enough for 256 KiB at 35 kbit/s. The keepalive timeout may end the connection
+	// earlier.
 	packetTime = time.Minute
 )
 
@@ -40,8 +41,8 @@ var (
 	errPacketLength   = errors.New("the length of a packet has more than four bytes")
 )
 
-// inbound follows the byte stream from a device. It knows where each packet begins and
-// how long it is. Only the goroutine that reads the connection uses it.
+// inbound finds the beginning and the length of each packet in the byte stream from a
+// device. Only the goroutine that reads the connection uses it.
 type inbound struct {
 	largePackets      *semaphore.Weighted // shared by all connections; see maxLargePackets
 	largeFirstPackets *semaphore.Weighted // shared by all connections; see maxLargeFirstPackets

@@ -46,8 +46,8 @@ func (t *linkTable) add(l *link) bool {
 	return true
 }
 
-// remove removes a connection from the table. Another connection of the same device can
-// then become the current one.
+// remove removes a connection from the table, so that a new connection of the same
+// device can become the current one.
 func (t *linkTable) remove(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,17 +59,17 @@ func (t *linkTable) remove(l *link) {
 	}
 }
 
-// addLogin records that a device is logging in on the connection l. Disconnect closes
-// such connections too.
+// addLogin records a connection on which a device is logging in. Disconnect closes such
+// connections too.
 func (t *linkTable) addLogin(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.logins[l] = struct{}{}
 }
 
-// claim makes l the current connection of its device. It first closes the previous
-// connection and waits until that connection has ended. It returns false if l itself was
-// closed meanwhile.
+// claim registers a connection as its device's current one. It first closes the
+// previous connection and waits for its end. It returns false if the new connection was
+// closed during that wait.
 func (t *linkTable) claim(l *link) bool {
 	for {
 		t.mu.Lock()
@@ -93,8 +93,8 @@ func (t *linkTable) claim(l *link) bool {
 	}
 }
 
-// subscribedTo returns the device's connection if the device is subscribed to the topic
-// group, or nil.
+// subscribedTo returns the device's connection, or nil if the device is not subscribed
+// to the topic group.
 func (t *linkTable) subscribedTo(g topicGroup, deviceID string) *link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -167,7 +167,8 @@ func (t *linkTable) ofDevice(deviceID string) []*link {
 	return links
 }
 
-// shut returns all connections. After shut, add and claim return false.
+// shut closes the table and returns all connections. From then on, add and claim return
+// false.
 func (t *linkTable) shut() []*link {
 	t.mu.Lock()
 	defer t.mu.Unlock()

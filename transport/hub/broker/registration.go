@@ -14,8 +14,8 @@ import (
 )
 
 // Provisioner decides which devices may register themselves with the protocol of the
-// Device Provisioning Service. The broker calls its methods concurrently. A method may
-// block, which delays only the device for which it was called.
+// Device Provisioning Service. The broker calls its methods concurrently. A slow method
+// delays only the device for which it was called.
 type Provisioner interface {
 	// Admit checks a device's credentials. It returns a Registration for the device, and
 	// the time at which the login expires. Its errors have the same meaning as those of

@@ -64,9 +64,9 @@ func parseRequest(topic, deviceID string) (request, error) {
 	return request{}, errors.New("devices may not publish to this topic")
 }
 
-// writtenRequestID returns the value of $rid exactly as the device wrote it in the
-// topic. The hub copies it to the answer, because devices compare the two texts.
-// Decoding and encoding might change the text.
+// writtenRequestID returns the value of $rid as the device wrote it in the topic,
+// without decoding it. The hub copies the value to the answer, because devices compare
+// the two texts. Decoding and encoding might change the text.
 func writtenRequestID(topic string) string {
 	_, query, _ := strings.Cut(topic, "?")
 	for field := range strings.SplitSeq(query, "&") {

@@ -16,10 +16,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Serve accepts connections from listener until Close is called. Then it closes the
-// listener and returns nil. Call it once for each listener, from separate goroutines.
-// The connections are usually of type *tls.Conn. If a connection has a ConnectionState
-// method, the broker gets the client's certificates from it.
+// Serve accepts connections from listener until Close is called. It then closes the
+// listener and returns nil. Call Serve once for each listener, from separate
+// goroutines. If a connection has a ConnectionState method, like *tls.Conn, the broker
+// gets the client's certificates from it.
 func (b *Broker) Serve(listener net.Listener) error {
 	defer listener.Close()
 	if !b.addListener(listener) {
@@ -73,9 +73,9 @@ func (b *Broker) removeListener(listener net.Listener) {
 	b.wg.Done()
 }
 
-// isTemporary reports whether a later Accept may succeed although Accept failed with
-// err. That is so if the process has no free descriptors or memory, or if a client
-// closed its connection too early.
+// isTemporary reports whether Accept may succeed again after it failed with err. Such
+// failures occur when the process has no free descriptors or memory, or when a client
+// closes its connection too early.
 func isTemporary(err error) bool {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
 		syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET} {

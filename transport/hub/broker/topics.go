@@ -35,10 +35,10 @@ func (g topicGroup) filter(deviceID string) string {
 	}
 }
 
-// topicGroupOf returns the group to which a device subscribes with the given filter. It
-// returns false if the device may not use the filter. The filter must be spelled exactly
-// as IoT Hub documents it; an equivalent filter is refused. Only a device that is
-// registering may subscribe to registrationTopics, and it may subscribe to nothing else.
+// topicGroupOf returns the group that a topic filter selects. It returns false if the
+// device may not subscribe with this filter. The filter must be spelled exactly as IoT
+// Hub documents it; an equivalent filter is refused. A device that is registering may
+// subscribe only to registrationTopics, and other devices may not.
 func topicGroupOf(filter, deviceID string) (topicGroup, bool) {
 	registers := strings.HasPrefix(deviceID, registrationPrefix)
 	for g := range topicGroups {

@@ -18,8 +18,8 @@ import (
 
 const (
 	caLifetime = 10 * 365 * 24 * time.Hour
-	// A certificate becomes valid clockSlack before its creation, so that a device
-	// accepts it even if the device's clock is slow.
+	// A certificate is valid from clockSlack before its creation, so that a device with
+	// a slow clock accepts it.
 	clockSlack = 24 * time.Hour
 )
 
@@ -83,7 +83,7 @@ func createCA(files keyPair, hubName string, now time.Time) (hubCA, error) {
 }
 
 // issue creates a key, and a certificate for this key from the template. The CA signs
-// the certificate. If ca is the zero hubCA, the new key signs the certificate itself.
+// the certificate. If ca is the zero hubCA, the certificate is self-signed.
 func (ca hubCA) issue(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

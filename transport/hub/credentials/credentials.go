@@ -53,8 +53,8 @@ func Load(opts Options) (*Credentials, error) {
 	return &Credentials{Policies: policies, server: server}, nil
 }
 
-// GetCertificate returns the server certificate. It first renews the certificate if
-// necessary. Use GetCertificate in a tls.Config.
+// GetCertificate returns the server certificate for a tls.Config. It renews the
+// certificate first if necessary.
 func (c *Credentials) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.server.get(hello)
 }

@@ -152,8 +152,8 @@ func loadPolicies(dir string, ownerKey iothub.Key) ([]access.Policy, error) {
 	return policies, nil
 }
 
-// createMissingKeys adds keys for the policies that have none in stored. It reports
-// whether it added any keys.
+// createMissingKeys creates keys for each policy that has none in stored. It reports
+// whether it created any.
 func createMissingKeys(stored map[string]policyKeys) bool {
 	added := false
 	for _, name := range PolicyNames() {

@@ -46,8 +46,7 @@ func (s *serverCertificate) load() error {
 	return s.renew()
 }
 
-// get returns the current server certificate. It first renews the certificate if
-// necessary.
+// get returns the server certificate. It renews the certificate first if necessary.
 func (s *serverCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +60,9 @@ func (s *serverCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 }
 
 // usable reports whether the server can use cert. The hub's CA must have signed cert,
-// and cert must be valid for all names and not expire soon. It may expire soon if the CA
-// expires at the same time, because a renewed certificate would not last longer.
+// and cert must be valid for all names and not expire soon. A certificate that expires
+// together with the CA remains usable, because a renewed certificate would not last
+// longer.
 func (s *serverCertificate) usable(cert *x509.Certificate) bool {
 	now := s.now()
 	nearEnd := now.Add(renewBefore).After(cert.NotAfter) && cert.NotAfter.Before(s.ca.cert.NotAfter)

@@ -36,8 +36,8 @@ func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enroll
 	return e, err
 }
 
-// keepKeys copies the keys of the previous attestation to a, if a has the same type and
-// no keys.
+// keepKeys keeps the keys of an enrollment when an update contains none. It copies them
+// from the previous attestation, if that has the same type.
 func keepKeys(a *Attestation, previous Attestation) {
 	if a.Type == previous.Type && previous.SymmetricKey != nil && a.SymmetricKey == nil {
 		keys := *previous.SymmetricKey

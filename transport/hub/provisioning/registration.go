@@ -109,9 +109,9 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 	return st.OperationID, err
 }
 
-// provisionDevice creates the device in the hub with the twin of its enrollment. If the
-// device exists already, it keeps its twin and gets the enrollment's credentials. If its
-// credentials change, it is disconnected.
+// provisionDevice creates the device in the hub, with the twin of its enrollment. A
+// device that already exists keeps its twin and gets the enrollment's credentials. If
+// this changes its credentials, it is disconnected.
 func (r *registration) provisionDevice(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
 	s := r.service
 	var twin iothub.TwinPatch
@@ -130,8 +130,8 @@ func (r *registration) provisionDevice(ctx context.Context, deviceID string) (io
 		return device, err
 	}
 
-	// The etag prevents this write from enabling a device that a service disables at the
-	// same time.
+	// The etag makes this write fail if a service has just disabled the device.
+	// Otherwise the write would enable the device again.
 	device.Authentication = &auth
 	device, err = s.store.UpdateDevice(ctx, device, device.ETag)
 	if err != nil {

@@ -23,8 +23,8 @@ type Service struct {
 type Options struct {
 	Store *store.Store
 	Now   func() time.Time
-	// Hub returns the host name with which a device connects to the hub over TLS or over
-	// WebSocket. The host name includes the port if the port is not the default.
+	// Hub returns the host name to which a device connects, over TLS or over WebSocket.
+	// A port follows the host name if it is not the default port.
 	Hub func(webSocket bool) string
 	// Disconnect closes the connection of a device. The Service calls it when the
 	// device's credentials have changed.
@@ -36,10 +36,10 @@ func New(opts Options) *Service {
 	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, disconnect: opts.Disconnect}
 }
 
-// Admit checks whether a device may register. If the device has an individual
-// enrollment, that enrollment decides. Otherwise the device needs a group enrollment
-// that accepts its token or certificate. Admit returns the time at which that token or
-// certificate expires.
+// Admit checks whether a device may register. It returns the time at which the device's
+// token or certificate expires. If the device has an individual enrollment, that
+// enrollment decides. Otherwise the device needs a group enrollment that accepts its
+// token or certificate.
 func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (broker.Registration, time.Time, error) {
 	if login.IDScope != s.store.IDScope() {
 		return nil, time.Time{}, unauthorized("the id scope is %q, but this hub's id scope is %q", login.IDScope, s.store.IDScope())
@@ -66,8 +66,8 @@ func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (br
 	return nil, time.Time{}, refusal
 }
 
-// candidates returns the device's individual enrollment. If the device has none,
-// candidates returns all group enrollments.
+// candidates returns the enrollments that may admit the device: its individual
+// enrollment or, if it has none, all group enrollments.
 func (s *Service) candidates(ctx context.Context, registrationID string) ([]Enrollment, error) {
 	individual, err := s.Get(ctx, false, registrationID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound}) {

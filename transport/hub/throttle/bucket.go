@@ -8,8 +8,8 @@ import (
 // rounding is the largest rounding error in a bucket's number of tokens.
 const rounding = 1e-9
 
-// bucket is a token bucket: it gains rate tokens a second, up to size. The number of
-// tokens is negative if operations were allowed that must still wait.
+// bucket is a token bucket: it gains rate tokens a second, up to size. A negative
+// number of tokens means that operations were allowed in advance and must still wait.
 type bucket struct {
 	rate    float64
 	size    float64
@@ -26,8 +26,8 @@ func (b *bucket) fill(now time.Time) {
 	b.updated = now
 }
 
-// wait returns how long it takes until the bucket has n tokens. If n is larger than the
-// bucket's size, wait returns how long it takes until the bucket is full.
+// wait returns the time until the bucket has n tokens. If n exceeds the bucket's size,
+// wait returns the time until the bucket is full.
 func (b *bucket) wait(n float64) time.Duration {
 	missing := min(n, b.size) - b.tokens
 	if missing <= rounding {

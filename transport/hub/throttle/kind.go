@@ -2,8 +2,8 @@ package throttle
 
 import "github.com/latchd/latchd/transport/iothub"
 
-// Kind is a kind of operation that has its own limit. The fields of iothub.Tier have the
-// same names and say what each kind counts.
+// Kind is a kind of operation that has its own limit. The fields of the same names in
+// iothub.Tier say what each kind counts.
 type Kind int
 
 // The kinds of operations that have a limit.

@@ -8,12 +8,12 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxDelay is the maximum time that a device-to-cloud message waits. If it would have to
-// wait longer, it is refused.
+// maxDelay is the longest wait of a device-to-cloud message. A message that would have
+// to wait longer is refused.
 const maxDelay = 10 * time.Second
 
-// Throttle counts operations and compares them with the limits of a tier. A nil Throttle
-// has no limits. Its methods may be called concurrently.
+// Throttle applies the limits of a tier to the hub's operations. A nil Throttle has no
+// limits. Its methods may be called concurrently.
 type Throttle struct {
 	tier  iothub.Tier
 	rates [numberOfKinds]iothub.Rate
@@ -24,8 +24,8 @@ type Throttle struct {
 	buckets [numberOfKinds]bucket
 }
 
-// New returns a Throttle with the limits of a tier and a number of units. At the start,
-// its buckets are full.
+// New returns a Throttle for a hub with the given tier and number of units. Its buckets
+// start full.
 func New(tier iothub.Tier, units int, now func() time.Time) *Throttle {
 	t := &Throttle{tier: tier, rates: rates(tier), units: units, now: now}
 
@@ -65,8 +65,8 @@ func (t *Throttle) Delay(kind Kind) (time.Duration, error) {
 	return wait, nil
 }
 
-// TakeSome returns how many of n operations are allowed now, and counts these
-// operations.
+// TakeSome allows as many of n operations as the limit permits now. It returns the
+// number of allowed operations.
 func (t *Throttle) TakeSome(kind Kind, n int) int {
 	if t == nil {
 		return n
@@ -81,7 +81,7 @@ func (t *Throttle) TakeSome(kind Kind, n int) int {
 	return n
 }
 
-// Until returns how long it takes until TakeSome allows another operation.
+// Until returns the time until TakeSome can allow another operation.
 func (t *Throttle) Until(kind Kind) time.Duration {
 	if t == nil {
 		return 0
@@ -103,8 +103,8 @@ func (t *Throttle) ActiveJobs() int {
 	return t.tier.ActiveJobs
 }
 
-// reserve returns how long it takes until n tokens are available. If that is at most
-// maxWait, reserve takes the tokens.
+// reserve returns the time until n tokens are available. It takes the tokens if that
+// time is at most maxWait.
 func (t *Throttle) reserve(kind Kind, n int, maxWait time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,8 +118,8 @@ func (t *Throttle) reserve(kind Kind, n int, maxWait time.Duration) time.Duratio
 	return wait
 }
 
-// refusal returns the error for an operation that is allowed only after the duration
-// wait.
+// refusal returns the error that refuses an operation and asks the client to try again
+// after the duration wait.
 func (t *Throttle) refusal(kind Kind, wait time.Duration) error {
 	rate := t.rates[kind]
 	period := "second"
