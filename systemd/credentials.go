@@ -5,13 +5,14 @@ import (
 	"path/filepath"
 )
 
-// Credential returns the path from which to read a secret file whose original only root
-// may be able to read. If there is a copy of path, Credential returns the copy and true;
-// otherwise it returns path and false.
+// Credential returns the path from which to read the secret file path. If systemd or a
+// command of the unit has made a copy of the file, Credential returns the copy's path
+// and true. Otherwise it returns path and false. The copy is needed because only root
+// may be able to read the original.
 //
-// A copy is named as CredentialName says. It is in the directory of systemd's own
-// credentials ($CREDENTIALS_DIRECTORY, for a unit with LoadCredentialEncrypted=) or in
-// CopiedCredentials.
+// CredentialName returns the copy's name. The copy is in the directory of systemd's
+// own credentials ($CREDENTIALS_DIRECTORY, for a unit with LoadCredentialEncrypted=)
+// or in CopiedCredentials.
 func Credential(path string) (string, bool) {
 	for _, dir := range []string{os.Getenv("CREDENTIALS_DIRECTORY"), CopiedCredentials()} {
 		if dir == "" {
@@ -26,7 +27,7 @@ func Credential(path string) (string, bool) {
 }
 
 // CredentialName returns the name of the copy of a secret file: credentials_FILE for
-// /etc/latchd/credentials/FILE. Only the last two elements of path count.
+// /etc/latchd/credentials/FILE. The name contains only the last two elements of path.
 func CredentialName(path string) string {
 	return filepath.Base(filepath.Dir(path)) + "_" + filepath.Base(path)
 }

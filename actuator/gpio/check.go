@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lineID identifies a GPIO line of the machine, however the configuration names it.
+// lineID identifies a GPIO line of the machine. If the configuration names one line in
+// two ways, both names have the same lineID.
 type lineID struct {
 	chip   string
 	offset uint32
@@ -27,9 +28,9 @@ func (i Input) String() string {
 	return fmt.Sprintf("the %s is read by edges", i.Name)
 }
 
-// Check reports whether all configured lines exist, are free and differ from each
-// other. It requests each input once, for a moment, and returns how latchd reads it. It
-// requests no output. The error joins all problems that Check found.
+// Check tests a configuration without requesting an output. All configured lines must
+// exist, be free and differ from each other. Check requests each input for a moment to
+// find out whether latchd must poll it. The error joins all problems that Check found.
 func Check(config Config) ([]Input, error) {
 	var problems []error
 	seen := map[lineID]Line{}
@@ -87,7 +88,8 @@ func checkFree(line Line) (lineID, error) {
 	return lineID{c.name, info.Offset}, nil
 }
 
-// sameLine is the error of two configured lines that are one line of the machine.
+// sameLine returns the error for two configured lines that are the same line of the
+// machine.
 func sameLine(a, b Line) error {
 	return fmt.Errorf("%s and %s are the same line; configure two different lines", a, b)
 }

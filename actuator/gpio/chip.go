@@ -66,7 +66,7 @@ func openChipLabel(label string) (*chip, error) {
 
 	var match *chip
 	var others []string
-	var openErr error // from a chip that may have the label
+	var openErr error // why a chip, which may have the label, could not be opened
 	for _, path := range paths {
 		c, err := openChipPath(path)
 		switch {
@@ -93,22 +93,23 @@ func openChipLabel(label string) (*chip, error) {
 	return nil, chipError(label, chipNotFoundError{others})
 }
 
-// chipPaths returns the paths of the GPIO chips in a directory, one path for each chip.
-// Raspberry Pi OS links gpiochip4 to gpiochip0, and both paths are one chip.
+// chipPaths returns the paths of the GPIO chips in a directory, one path for each
+// chip. It omits further paths of the same chip: on Raspberry Pi OS, for example,
+// gpiochip4 is a link to gpiochip0.
 func chipPaths(dir string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "gpiochip*"))
 	if err != nil {
 		return nil, err
 	}
 
-	seen := map[uint64]bool{} // by device number
+	seen := map[uint64]bool{} // key: device number
 	return slices.DeleteFunc(paths, func(path string) bool {
 		var info unix.Stat_t
 		if err := unix.Stat(path, &info); err != nil {
-			return errors.Is(err, unix.ENOENT) // a link that leads nowhere
+			return errors.Is(err, unix.ENOENT) // a symbolic link whose target does not exist
 		}
 		if info.Mode&unix.S_IFMT != unix.S_IFCHR {
-			return false // not a chip; opening it gives the error
+			return false // not a chip; the caller gets the error when it opens the path
 		}
 
 		number := uint64(info.Rdev)
@@ -161,7 +162,8 @@ func (c *chip) findLineByName(l Line) (uapi.LineInfoV2, error) {
 
 func (c *chip) lineInfo(offset int) (uapi.LineInfoV2, error) {
 	info, err := uapi.GetLineInfoV2(uintptr(c.fd), offset)
-	// The offset exists, so these errors mean that the kernel does not know the call.
+	// The line's offset is valid, so these errors mean that the kernel does not support
+	// this system call.
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) {
 		err = errOldKernel
 	}

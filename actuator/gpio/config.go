@@ -21,7 +21,7 @@ type Config struct {
 	// Unlock is the line whose pulse unlocks, in Dual mode only. It must be on the
 	// same chip as Line.
 	Unlock Line
-	// Active is the position that the active level of Line means in Hold mode:
+	// Active is the bolt's position while Line is active, in Hold mode only:
 	// actuator.Locked or actuator.Unlocked.
 	Active actuator.Position
 	Drive  Drive
@@ -57,14 +57,14 @@ func (l Line) String() string {
 type BoltSensor struct {
 	Line
 	Debounce time.Duration     // how long a level must be stable before it counts
-	Active   actuator.Position // the position that the active level means: Locked or Unlocked
+	Active   actuator.Position // the bolt's position while the line is active: Locked or Unlocked
 }
 
 // DoorSensor describes the input that shows whether the door is open.
 type DoorSensor struct {
 	Line
 	Debounce time.Duration      // how long a level must be stable before it counts
-	Active   actuator.DoorState // the state that the active level means: open or closed
+	Active   actuator.DoorState // the door's state while the line is active: open or closed
 }
 
 // ExitInput describes the input with which somebody asks to leave: a button, a bar or a

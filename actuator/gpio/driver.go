@@ -53,7 +53,7 @@ func New(config Config, store FDStore, log *zap.Logger) *Driver {
 	return d
 }
 
-// input is a sensor, whatever its readings are.
+// input is a sensor with any type of readings.
 type input interface {
 	waitUntilOpen()
 	retry()
@@ -61,11 +61,11 @@ type input interface {
 	close()
 }
 
-// inputs returns the sensors. Those that are not fitted are nil pointers, whose methods
-// do nothing.
+// inputs returns the sensors. A sensor that is not fitted is a nil pointer, and its
+// methods do nothing.
 func (d *Driver) inputs() []input { return []input{d.bolt, d.door, d.exit} }
 
-// pick returns the value that belongs to a sample.
+// pick returns one of three values: active, inactive or failed, as the sample says.
 func pick[T any](s sample, active, inactive, failed T) T {
 	switch {
 	case s.failed:
@@ -85,9 +85,10 @@ func opposite(p actuator.Position) actuator.Position {
 
 // Open implements [actuator.Driver].
 func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted bool, err error) {
-	d.closeOutputs() // an earlier Open may have left them open
+	d.closeOutputs() // an earlier call of Open may have left the output lines open
 
-	// The request may move the bolt, and the sensors must not miss that edge.
+	// Requesting the output lines may move the bolt. Open the sensors first, so that they
+	// do not miss the movement.
 	for _, input := range d.inputs() {
 		input.waitUntilOpen()
 	}
@@ -97,7 +98,7 @@ func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted
 		return "", false, err
 	}
 
-	// If the chip was missing until now, the sensors can be opened now, too.
+	// The chip may have been missing until now, so try again to open the sensors.
 	for _, input := range d.inputs() {
 		input.retry()
 	}
@@ -106,7 +107,8 @@ func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted
 
 func (d *Driver) openOutputs(level actuator.Position) (found actuator.Position, adopted bool, err error) {
 	if d.config.Mode != actuator.Hold {
-		// No stored line has an empty name, so adopt empties the store.
+		// No stored line has an empty name, so this call of adopt removes all lines from the
+		// store.
 		if _, err = d.adopt("", uapi.LineInfoV2{}, 0); err == nil {
 			d.out, err = requestOutputs(d.config, 0)
 		}
@@ -157,8 +159,8 @@ func (d *Driver) Idle() error {
 	return d.withOutputs((*outputs).idle)
 }
 
-// withOutputs calls do with the output lines. If their chip is gone, it closes the
-// lines and returns actuator.ErrLinesGone.
+// withOutputs calls do with the output lines. If their chip has disappeared, it closes
+// the lines and returns actuator.ErrLinesGone.
 func (d *Driver) withOutputs(do func(*outputs) error) error {
 	if d.out == nil {
 		return fmt.Errorf("%s: %w", d.config.Line, actuator.ErrLinesGone)
@@ -205,9 +207,8 @@ func (d *Driver) closeOutputs() {
 	}
 }
 
-// Release makes the output lines idle in Pulse and Dual modes, at whatever level an
-// ended process has left them. In Hold mode it does nothing, so that the line keeps
-// its level.
+// Release makes the output lines idle after a process has ended, in Pulse and Dual
+// modes. In Hold mode it does nothing, so that the line keeps its level.
 func Release(config Config) error {
 	if config.Mode == actuator.Hold {
 		return nil

@@ -82,11 +82,11 @@ func userOf(info uapi.LineInfoV2) string {
 	}
 }
 
-// maxNames bounds the number of line names in a message.
+// maxNames limits the number of line names in an error message.
 const maxNames = 12
 
-// lineNotFound is the error of a line name that the chip does not have. others are
-// the names that the chip has.
+// lineNotFound returns the error for a line name that the chip does not have. others
+// are the names of the chip's lines.
 func lineNotFound(l Line, others []string) error {
 	remedy := "the chip's lines have no names; configure the line's offset"
 	if len(others) > maxNames {

@@ -11,8 +11,8 @@ import (
 // eventSize is the size of the kernel's struct gpio_v2_line_event in bytes.
 const eventSize = 48
 
-// parseEvents decodes the edge events that the kernel wrote to text. It ignores an
-// incomplete event at the end.
+// parseEvents decodes the edge events in text, which was read from the kernel. It
+// ignores an incomplete event at the end.
 func parseEvents(text []byte) []uapi.LineEvent {
 	var events []uapi.LineEvent
 	for ; len(text) >= eventSize; text = text[eventSize:] {
@@ -28,8 +28,9 @@ func parseEvents(text []byte) []uapi.LineEvent {
 	return events
 }
 
-// bootTime converts the time of an event from the monotonic clock, in nanoseconds,
-// to the boot-time clock, which also counts the time that the machine was asleep.
+// bootTime converts the time of an event, in nanoseconds, from the monotonic clock to
+// the boot-time clock. Unlike the monotonic clock, the boot-time clock also runs while
+// the machine is asleep.
 func bootTime(monotonic uint64) time.Duration {
 	var m, b unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &m) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &b) != nil {

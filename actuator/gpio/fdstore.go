@@ -12,22 +12,23 @@ import (
 	"github.com/latchd/latchd/actuator"
 )
 
-// FDStore holds open files while no process of the agent runs, so that a line keeps
-// its level across restarts. systemd's file descriptor store is one.
+// FDStore keeps files open while no process of the agent runs, so that a GPIO line
+// keeps its level across restarts. An example is systemd's file descriptor store.
 type FDStore interface {
-	// Files returns the files that the store held when this process started, by
-	// name. The store still owns them: the caller must not close them.
+	// Files returns the files that the store held when this process started. The keys are
+	// the files' names. The store still owns them: the caller must not close them.
 	Files() map[string]*os.File
 	// Add stores a duplicate of the file descriptor under name. It replaces the
 	// file that was stored under this name.
 	Add(name string, fd int) error
-	// Remove closes the file with this name. It returns after the store has closed
-	// the file.
+	// Remove makes the store close the stored file with this name, and waits until the
+	// store has closed it.
 	Remove(name string) error
 }
 
-// openHold adopts the line from the store or, if the store does not have it,
-// requests the line at the given level. It removes all other lines from the store.
+// openHold opens the output line in Hold mode. If the store has the line, openHold
+// adopts it. Otherwise it requests the line at the given level. It removes all other
+// lines from the store.
 func (d *Driver) openHold(level actuator.Position) (o *outputs, adopted bool, err error) {
 	c, err := openChip(d.config.Line.Chip)
 	if err != nil {
@@ -62,9 +63,9 @@ func (d *Driver) openHold(level actuator.Position) (o *outputs, adopted bool, er
 	return o, false, nil
 }
 
-// adopt returns the line that is stored under name, or nil if the store does not
-// have it. It removes all other lines from the store. It also removes the line with
-// this name if the line differs from info and flags.
+// adopt returns the line that is stored under name. It returns nil if the store does
+// not have the line, or if the stored line differs from info and flags. It removes all
+// lines from the store that it does not return.
 func (d *Driver) adopt(name string, info uapi.LineInfoV2, flags uapi.LineFlagV2) (*outputs, error) {
 	if d.store == nil {
 		return nil, nil
@@ -113,8 +114,8 @@ func adoptFile(file *os.File, info uapi.LineInfoV2, flags uapi.LineFlagV2) (*out
 	return o, nil
 }
 
-// storedName returns the name of a line in the store: role, chip, offset and flags.
-// A line with another configuration therefore has another name.
+// storedName returns the name of a line in the store: role, chip, offset and flags. If
+// the configuration of the line changes, its name in the store also changes.
 func storedName(c *chip, offset int, flags uapi.LineFlagV2) string {
 	words := []string{"latchd", "hold", c.name, c.label, fmt.Sprint(offset), fmt.Sprintf("%#x", uint64(flags))}
 	clean := func(r rune) rune {

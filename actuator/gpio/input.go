@@ -12,8 +12,9 @@ import (
 // edges.
 const PollInterval = 50 * time.Millisecond
 
-// requestInput requests a line as an input. edges reports whether the kernel delivers
-// the line's edges, debounced. Otherwise the caller must read and debounce the line.
+// requestInput requests a line as an input. If edges is true, the kernel debounces the
+// line and delivers its edges. If edges is false, the caller must read and debounce
+// the line.
 func requestInput(line Line, debounce time.Duration) (fd int, edges bool, err error) {
 	c, err := openChip(line.Chip)
 	if err != nil {
@@ -52,34 +53,34 @@ func requestInput(line Line, debounce time.Duration) (fd int, edges bool, err er
 // programs, too.
 const errNotSupported = unix.Errno(524)
 
-// deniesEdges reports whether err, from a request of an input with edges, may come from
-// the edges or the debouncing, so that a plain request may succeed. info describes the
-// line before the request.
+// deniesEdges reports whether a request without edges and debouncing may succeed after
+// a request with them has failed. err is the error of the failed request. info
+// describes the line before that request.
 func deniesEdges(err error, info uapi.LineInfoV2) bool {
 	switch {
 	case errors.Is(err, unix.ENXIO): // the line has no interrupt, as on an expander without its interrupt line
 		return true
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // the interrupt cannot detect both edges
 		return true
-	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, errNotSupported): // the chip cannot debounce so long
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, errNotSupported): // the chip cannot debounce for this long
 		return true
-	case errors.Is(err, unix.EBUSY): // another line uses the interrupt, if no program uses the line
+	case errors.Is(err, unix.EBUSY): // the line is in use, or only its interrupt is
 		return !info.Flags.IsUsed()
 	}
 	return false
 }
 
-// debouncer debounces the levels of a line that is read at intervals. A new level counts
-// once all readings of the time period have shown it.
+// debouncer debounces the levels of a line that is read at intervals. It accepts a new
+// level after all readings during the time period have shown that level.
 type debouncer struct {
 	period time.Duration
-	active bool          // the level that counts
-	since  time.Duration // when readings began to differ from active
+	active bool          // the accepted level
+	since  time.Duration // time at which readings began to differ from active
 	differ bool
 }
 
-// read takes a reading of the time now and reports whether the level that counts has
-// changed.
+// read processes a reading from the time now. It reports whether the accepted level
+// has changed.
 func (d *debouncer) read(active bool, now time.Duration) bool {
 	if active == d.active {
 		d.differ = false

@@ -43,8 +43,8 @@ func requestOutputs(config Config, values uapi.LineBitmap) (*outputs, error) {
 	return &outputs{fd, len(lines)}, nil
 }
 
-// explain adds the reason to the error of a request for several lines. It names the
-// first line that is in use, if there is one.
+// explain adds the reason to the error of a failed request for several lines. If a
+// line is already in use, the error names the first such line.
 func (c *chip) explain(lines []Line, err error) error {
 	for _, line := range lines {
 		if info, infoErr := c.findLine(line); infoErr == nil && info.Flags.IsUsed() {

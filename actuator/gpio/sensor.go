@@ -15,14 +15,14 @@ import (
 // sensorRetry is the pause after a failure before a sensor is opened again.
 const sensorRetry = 5 * time.Second
 
-// openTimeout bounds how long Driver.Open waits for a sensor.
+// openTimeout limits how long Driver.Open waits for a sensor.
 const openTimeout = 300 * time.Millisecond
 
 // sample is the state of a sensor's input at one moment.
 type sample struct {
 	active bool
-	failed bool          // the input could not be read, and active means nothing
-	at     time.Duration // on the boot-time clock; 0 means the time at which the reader receives it
+	failed bool          // the input could not be read; ignore active
+	at     time.Duration // time on the boot-time clock; 0 means the time at which the reader receives the sample
 }
 
 // sensor watches one input line in its own goroutine and delivers readings of type
@@ -31,9 +31,9 @@ type sensor[R any] struct {
 	line     Line
 	debounce time.Duration
 	log      *zap.Logger
-	convert  func(sample) R // makes a reading of a sample
+	convert  func(sample) R // converts a sample to a reading
 	readings chan R
-	retryNow chan struct{} // a value ends the pause before the next attempt to open the line
+	retryNow chan struct{} // receives a value to end the pause before the next attempt to open the line
 	opened   chan struct{} // has a value after each attempt to open the line, successful or not
 	closed   chan struct{} // closed by close
 	done     chan struct{} // closed when the goroutine has ended
@@ -56,7 +56,8 @@ func startSensor[R any](line Line, debounce time.Duration, log *zap.Logger, conv
 	return s
 }
 
-// channel returns the channel of readings; it is nil for a nil sensor.
+// channel returns the channel on which the sensor delivers readings, or nil for a nil
+// sensor.
 func (s *sensor[R]) channel() <-chan R {
 	if s == nil {
 		return nil
@@ -64,8 +65,8 @@ func (s *sensor[R]) channel() <-chan R {
 	return s.readings
 }
 
-// run watches the line until the sensor is closed. After a failure it delivers a
-// failed sample and opens the line again after a pause.
+// run watches the line until the sensor is closed. After a failure, it delivers a
+// failed sample, waits for a while and opens the line again.
 func (s *sensor[R]) run() {
 	defer close(s.done)
 	for {
@@ -89,7 +90,8 @@ func (s *sensor[R]) run() {
 	}
 }
 
-// watchUntilError opens the line and delivers its present level, then its changes.
+// watchUntilError opens the line. It delivers the line's present level and then each
+// change, until an error occurs.
 func (s *sensor[R]) watchUntilError() error {
 	file, edges, err := s.openLine()
 	if err == nil && !s.setFile(file) {
@@ -109,7 +111,8 @@ func (s *sensor[R]) watchUntilError() error {
 	return s.watchEdges(file)
 }
 
-// watchEdges delivers the present level of the line and then its edges, until an error.
+// watchEdges delivers the present level of the line and then each edge, until an error
+// occurs.
 func (s *sensor[R]) watchEdges(file *os.File) error {
 	if err := s.deliverLevel(file); err != nil {
 		return err
@@ -139,12 +142,14 @@ func (s *sensor[R]) watchEdges(file *os.File) error {
 	}
 }
 
-// maxFailedReads is how many readings of a polled line may fail in succession: an I2C bus
-// with a long cable loses single transfers, which say nothing about the sensor.
+// maxFailedReads is how many consecutive readings of a polled line may fail before the
+// sensor is reported as failed. An I2C bus with a long cable loses single transfers,
+// so one failed reading does not mean that the sensor is broken.
 const maxFailedReads = 10
 
-// poll reads the line at intervals. It delivers the present level and then each change,
-// until an error that stays.
+// poll reads the line at intervals. It delivers the present level and then each
+// change. It returns an error if too many consecutive readings fail or the chip
+// disappears.
 func (s *sensor[R]) poll(read func() (active bool, err error)) error {
 	active, err := read()
 	if err != nil {
@@ -179,8 +184,8 @@ func (s *sensor[R]) poll(read func() (active bool, err error)) error {
 	}
 }
 
-// openLine requests the line as an input. edges reports whether the kernel delivers the
-// line's edges.
+// openLine requests the line as an input. If edges is false, the kernel does not
+// deliver the line's edges, and the caller must poll the line.
 func (s *sensor[R]) openLine() (file *os.File, edges bool, err error) {
 	fd, edges, err := requestInput(s.line, s.debounce)
 	if err != nil {
@@ -253,16 +258,16 @@ func readLevel(file *os.File) (active bool, err error) {
 	return v.Get(0) == 1, err
 }
 
-// waitUntilOpen waits until the line is open, an attempt to open it has failed, or
-// openTimeout has passed. Without it, an edge that follows the request of the output
-// at once can be lost: while the kernel sets up an input it may miss the edge, and
-// then it reports nothing until the next edge.
+// waitUntilOpen waits until the sensor's line is open, an attempt to open the line has
+// failed, or openTimeout has passed. Call it before a request of the output lines,
+// which can move the bolt. The kernel may miss an edge while it sets up an input, and
+// would then report nothing until the next edge.
 func (s *sensor[R]) waitUntilOpen() {
 	if s == nil {
 		return
 	}
 
-	drain(s.opened) // an earlier attempt does not count
+	drain(s.opened) // forget the result of an earlier attempt
 	s.mu.Lock()
 	open := s.file != nil
 	s.mu.Unlock()
@@ -285,8 +290,9 @@ func (s *sensor[R]) retry() {
 	}
 }
 
-// reopenIfGone closes the line if its chip is gone, which makes the goroutine open
-// it again. Some kernels do not report a lost chip to a process that waits for edges.
+// reopenIfGone closes the line if its chip has disappeared. The sensor's goroutine
+// then opens the line again. Some kernels do not report a lost chip to a process that
+// waits for edges.
 func (s *sensor[R]) reopenIfGone() {
 	if s == nil {
 		return
@@ -318,7 +324,8 @@ func (s *sensor[R]) close() {
 	<-s.done
 }
 
-// signal puts a value into a channel of capacity 1, if it is empty.
+// signal puts a value into a channel of capacity 1. If the channel already has a
+// value, signal does nothing.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -326,7 +333,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// drain removes the value from a channel of capacity 1, if there is one.
+// drain empties a channel of capacity 1.
 func drain(c chan struct{}) {
 	select {
 	case <-c:

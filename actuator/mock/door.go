@@ -142,7 +142,7 @@ func keepLatest[R any](to chan R, reading R) {
 
 		select {
 		case <-to:
-		default: // a reader has emptied the channel in the meantime
+		default: // a reader has just emptied the channel
 		}
 	}
 }

@@ -64,7 +64,7 @@ type Driver struct {
 
 var _ actuator.Driver = (*Driver)(nil)
 
-// errBusy is the error of every request and drive of a line with the fault Busy.
+// errBusy is the error with which Open and Drive fail if the lock has the fault Busy.
 var errBusy = errors.New(`mock line: in use by another process (simulated by fault = "busy")`)
 
 // unreadReadings is the number of unread readings that the channels of the door sensor
@@ -76,7 +76,8 @@ const unreadReadings = 16
 func New(config Config, position actuator.Position) *Driver {
 	d := &Driver{
 		config: config, position: position, unreadable: map[Input]bool{},
-		// One slot holds the latest reading for a reader that is slower than the bolt.
+		// The channel keeps only the latest reading, because the reader may be slower than
+		// the bolt.
 		bolt: make(chan actuator.Reading, 1),
 	}
 	if config.Door {
@@ -92,8 +93,8 @@ func New(config Config, position actuator.Position) *Driver {
 	return d
 }
 
-// Open implements [actuator.Driver]. It moves the bolt to level, the level of the line
-// in Hold mode, unless the bolt is jammed.
+// Open implements [actuator.Driver]. In Hold mode, the bolt then moves to the position
+// level, unless it is jammed.
 func (d *Driver) Open(level actuator.Position) (found actuator.Position, adopted bool, err error) {
 	if d.config.Fault == Busy {
 		return "", false, errBusy

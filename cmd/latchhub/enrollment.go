@@ -131,7 +131,8 @@ func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, s
 	return c.show(ctx, path, stdout)
 }
 
-// show prints an enrollment with its keys. The hub returns the keys in a second answer.
+// show prints an enrollment with its keys. It sends a second request for the keys,
+// because the enrollment itself does not contain them.
 func (c *ownerClient) show(ctx context.Context, path string, stdout io.Writer) error {
 	var enrollment map[string]any
 	if err := c.do(ctx, http.MethodGet, path, "", nil, &enrollment); err != nil {

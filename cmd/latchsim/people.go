@@ -15,7 +15,7 @@ const (
 	pressTime    = 300 * time.Millisecond // how long somebody presses the exit button
 	reachTime    = 700 * time.Millisecond // from pressing the exit button to turning the handle
 	passTime     = 3 * time.Second        // how long the door stays open
-	incidentTime = 5 * time.Second        // from the first report to the incident, and between attempts at forcing the door
+	incidentTime = 5 * time.Second        // wait before an incident, and before another attempt if the door was not locked
 
 	visitTime = pressTime + reachTime + passTime
 	minExits  = 2 * visitTime // shortest mean time between two people
@@ -63,7 +63,7 @@ func (p people) use(ctx context.Context, f fault, exits time.Duration) {
 	}
 }
 
-// pry waits until the door is locked, and then forces the door open.
+// pry waits until the door is locked and then pries it open, as a burglar does.
 func (p people) pry(ctx context.Context) {
 	for wait(ctx, incidentTime) {
 		if p.status().Secured {

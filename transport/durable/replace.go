@@ -63,8 +63,8 @@ func writeSynced(f *os.File, content []byte, mode os.FileMode) (err error) {
 	return f.Sync()
 }
 
-// SyncDir makes changes in the directory dir durable. Files that were created, renamed
-// or removed in dir stay so after a power cut.
+// SyncDir makes changes in the directory dir durable: a power cut does not undo the
+// creation, renaming or removal of a file in dir.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -48,16 +48,17 @@ func (w *Waiters) Trim() {
 	}
 }
 
-// Last returns the sequence number after the last added function, for a later call of
-// Finish. It also reports whether any function still waits.
+// Last returns a mark that stands for all functions added so far. Pass the mark to
+// Finish after the write. Last also reports whether any function still waits.
 func (w *Waiters) Last() (mark uint64, some bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.first + uint64(len(w.funcs)), len(w.funcs) > 0
 }
 
-// Finish calls, with err, each function that was added before the call of Last that
-// returned mark. It skips functions that have already been called.
+// Finish reports the result of a write to the functions that wait for it. It calls,
+// with err, each function that was added before Last returned mark. It does not call a
+// function again.
 func (w *Waiters) Finish(mark uint64, err error) {
 	w.calls.Lock()
 	defer w.calls.Unlock()

@@ -11,7 +11,7 @@ import (
 
 // backoff says how long to wait before the next attempt to connect. The longest wait
 // doubles after each consecutive failure, up to longestDelay. The actual wait is
-// random, between the share fixed of the longest wait and the longest wait.
+// random, from fixed times the longest wait up to the longest wait.
 type backoff struct {
 	first time.Duration // longest wait after the first failure
 	fixed float64       // smallest share of the longest wait, 0 to 1
@@ -37,9 +37,8 @@ const (
 	stableAfter  = time.Minute // a link that lasted this long resets the back-off
 	maxDoublings = 6           // enough doublings for every first wait to exceed longestDelay
 
-	// contestedAfter is a number of consecutive links. If the hub closes this many
-	// links soon after the login, Run assumes that another client uses the same
-	// identity.
+	// contestedAfter is how many consecutive links the hub must close soon after the
+	// login before Run assumes that another client uses the same identity.
 	contestedAfter = 3
 )
 
@@ -72,15 +71,15 @@ func backoffFor(err error) backoff {
 	return afterLoss
 }
 
-// locateError is an error of Options.Locate, the function that finds the device's hub.
-// It reports whether the provisioning service refused the device.
+// locateError is implemented by errors of Options.Locate that say whether the
+// provisioning service refused the device.
 type locateError interface {
 	error
 	Refused() bool
 }
 
-// retryAfterError is an error of Options.Locate, the function that finds the device's
-// hub. It returns how long the provisioning service asked the device to wait.
+// retryAfterError is implemented by errors of Options.Locate that carry the time for
+// which the provisioning service asked the device to wait.
 type retryAfterError interface {
 	error
 	RetryAfter() time.Duration

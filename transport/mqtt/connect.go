@@ -14,14 +14,13 @@ import (
 )
 
 const (
-	connectTimeout = 30 * time.Second // limit for CONNECT, and again for SUBSCRIBE
+	connectTimeout = 30 * time.Second // limit for CONNECT and for SUBSCRIBE, each
 	writeTimeout   = 30 * time.Second // the link ends if a write takes longer
 	quiesce        = 250              // longest time for a DISCONNECT, in milliseconds
 )
 
-// connect tries once to connect to the hub: TCP, TLS, CONNECT and SUBSCRIBE. The link
-// that it returns has all its subscriptions. lastError says why the previous link
-// ended.
+// connect tries once to connect to the hub: TCP, TLS, CONNECT and SUBSCRIBE. The
+// returned link has all its subscriptions. lastError says why the previous link ended.
 func (s *settings) connect(ctx context.Context, lastError string) (*Link, error) {
 	conn, err := s.server.Connect(ctx)
 	if err != nil {

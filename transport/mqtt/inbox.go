@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	// inboxSize is how many direct methods can wait for the device, and how many
-	// property changes. A device handles methods as they arrive, so only a flood can
-	// fill the inbox. The inbox drops further methods, and the hub reports a timeout to
-	// their senders.
+	// inboxSize is the capacity of the queue of direct methods, and also of the queue of
+	// property changes. A device handles methods as they arrive, so only a flood can fill
+	// the inbox. The inbox drops further methods, and the hub reports a timeout to their
+	// senders.
 	inboxSize = 64
-	// rememberedIDs is the number of recent request ids in which duplicates are found.
+	// rememberedIDs is how many recent request ids the inbox remembers in order to
+	// recognize duplicates.
 	rememberedIDs = 4096
 )
 
@@ -28,7 +29,7 @@ type inbox struct {
 
 	mu         sync.Mutex
 	closed     bool            // whether methods is closed
-	unanswered map[string]bool // key: request id; true while the answer is being written
+	unanswered map[string]bool // key: request id; value: whether the answer is being written
 	recent     recentIDs
 	dropped    int // number of methods dropped because the inbox was full
 }
@@ -175,8 +176,8 @@ func (b *inbox) countUnanswered() int {
 // recentIDs remembers the last rememberedIDs request ids to find duplicates.
 type recentIDs struct {
 	known map[string]struct{}
-	ring  []string // ids in order of arrival, oldest first until next moves
-	next  int      // index in ring of the oldest id, once ring has its full length
+	ring  []string // the ids; when ring is full, a new id replaces the oldest
+	next  int      // index of the oldest id in a full ring
 }
 
 // add remembers an id. It returns false if the id is already in recentIDs.

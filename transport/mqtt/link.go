@@ -44,8 +44,8 @@ func newLink(s *settings, conn net.Conn, lastError string) *Link {
 }
 
 // Methods returns the channel on which direct methods arrive. The channel is closed
-// when the link is lost, and before the link is renewed or closed. Before a renewal or
-// a close, the device can still answer the methods that it received.
+// when the link is lost. It is also closed shortly before Run renews or closes the
+// link; the device can then still answer the methods that it received.
 func (l *Link) Methods() <-chan iothub.Method { return l.in.methods }
 
 // Desired returns the channel on which changes of the desired properties arrive, each
@@ -57,9 +57,9 @@ func (l *Link) Desired() <-chan iothub.Object { return l.in.desired }
 // no previous link or if that link ended for a renewal.
 func (l *Link) LastError() string { return l.lastError }
 
-// Respond answers a direct method. It returns after it has written the answer to the
-// connection. It returns ErrLinkEnded if the link has ended. It returns another error
-// if this link did not deliver the request, or if the request already has an answer.
+// Respond answers a direct method. It returns nil once the answer is written to the
+// connection. The error is ErrLinkEnded if the link has ended. Respond also fails if
+// this link did not deliver the request, or if the request already has an answer.
 func (l *Link) Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error {
 	if err := l.endedError(); err != nil {
 		return fmt.Errorf("answer request %s: %w", requestID, err)
@@ -119,9 +119,9 @@ func (l *Link) publish(ctx context.Context, topic string, payload []byte) error 
 	return err
 }
 
-// await calls start and waits until the operation that start begins, the link or ctx
-// ends. start calls the paho client, which may block and may never complete the
-// returned token. await therefore calls start in a goroutine.
+// await calls start, which begins an operation of the paho client. await returns when
+// the operation, the link or ctx ends. The paho client may block in start and may
+// never complete the operation's token, so await calls start in a goroutine.
 func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, error) {
 	if err := l.endedError(); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, 
 
 	select {
 	case token := <-done:
-		if err := token.Error(); err != nil { // paho reports no other errors than those of the connection
+		if err := token.Error(); err != nil { // paho reports only errors of the connection
 			return nil, fmt.Errorf("%w: %w", ErrLinkEnded, err)
 		}
 		return token, nil
@@ -184,8 +184,8 @@ func (l *Link) close(reason error) {
 	l.end(reason)
 }
 
-// linkConn is a connection with a channel, closed, that is closed together with the
-// connection.
+// linkConn is a connection that also closes its channel closed when the connection is
+// closed.
 type linkConn struct {
 	net.Conn
 	once   sync.Once

@@ -161,8 +161,8 @@ func (l *Link) serve(ctx context.Context, serve func(context.Context, *Link) err
 	return result
 }
 
-// prepareRenewal prepares the link for closing without loss: no more methods arrive,
-// and all methods that arrived have answers. It returns an error if the hub does not
+// prepareRenewal makes it safe to close the link. It stops new methods and waits until
+// all methods that arrived have answers. It returns an error if the hub does not
 // confirm that it will send no more methods. The caller may close the link even then.
 func (l *Link) prepareRenewal(ctx context.Context) error {
 	l.log.Debug("renewing the token")
@@ -214,8 +214,8 @@ func (l *Link) stopMethods(ctx context.Context) error {
 	}
 
 	// The hub's acknowledgement can overtake methods, both in the hub's buffers and in
-	// paho. The answer to a twin request cannot overtake methods, because it is a
-	// message like them.
+	// paho. The answer to a twin request cannot overtake methods, because the hub sends
+	// it as a message, like the methods.
 	if err := l.roundTrip(ctx); err != nil {
 		l.log.Debug("renewing the token: the last methods may not have arrived", zap.Error(err))
 	}

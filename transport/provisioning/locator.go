@@ -23,8 +23,8 @@ type Locator struct {
 	// Assignment is the assignment to a hub that an earlier run of the program saved.
 	// The zero value means that the device has no assignment.
 	Assignment Assignment
-	// Save stores a new assignment for the next start of the program. Locate logs an
-	// error of Save. Nil means that assignments are not stored.
+	// Save stores a new assignment for the next start of the program. If Save fails,
+	// Locate only logs the error. Nil means that assignments are not stored.
 	Save func(Assignment) error
 	// Logger receives log entries about assignments and failures. Nil disables logging.
 	Logger *zap.Logger
@@ -32,7 +32,8 @@ type Locator struct {
 
 // Locate returns the device's identity at its assigned hub. refusals is the number of
 // consecutive attempts in which the hub refused the device or its name did not exist.
-// If the service fails or refuses, Locate returns the earlier assignment.
+// If the provisioning service fails or refuses, Locate returns the identity at the
+// earlier hub, if there is one.
 func (l *Locator) Locate(ctx context.Context, refusals int) (iothub.Device, error) {
 	log := l.Logger
 	if log == nil {
@@ -63,7 +64,8 @@ func (l *Locator) Locate(ctx context.Context, refusals int) (iothub.Device, erro
 	return l.device(), nil
 }
 
-// isFor reports whether the assignment belongs to the service and the device in o.
+// isFor reports whether the assignment was made by the service that o names, for the
+// device that o names.
 func (a Assignment) isFor(o Options) bool {
 	return a.Hub != "" && a.DeviceID != "" &&
 		a.Endpoint == o.endpoint() && a.IDScope == o.IDScope && a.RegistrationID == o.RegistrationID

@@ -183,7 +183,7 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 		return Assignment{}, err
 	}
 
-	operation := "" // the service's id of the registration, once it is in progress
+	operation := "" // the service's id of this registration; empty until the registration is in progress
 	for n := 1; ; n++ {
 		id := strconv.Itoa(n)
 		topic, body := registerTopic(id), request
@@ -210,7 +210,7 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 	}
 }
 
-// assignment returns the assignment that the service's successful answer contains.
+// assignment returns the hub and the device id that the provisioning service assigned.
 func (o Options) assignment(b responseBody) (Assignment, error) {
 	a := Assignment{
 		Endpoint:       o.endpoint(),

@@ -23,7 +23,8 @@ type session struct {
 	lastMessageID uint16
 }
 
-// send writes an MQTT packet. The answer must arrive within answerTimeout after that.
+// send writes an MQTT packet. Reading the answer fails if the answer takes longer than
+// answerTimeout.
 func (s *session) send(p packets.ControlPacket) error {
 	if err := s.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err

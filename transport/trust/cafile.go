@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// maxFileSize is how many bytes of a CA file are read.
+// maxFileSize limits how many bytes of a CA file are read.
 const maxFileSize = 1 << 20
 
 // ReadCAFile returns the CA certificates in a PEM file. It ignores all bytes after the

@@ -1,8 +1,10 @@
-// Command tools prints the licenses that license files contain, as lines FILE LICENSE.
-// licenseclassifier recognizes them. Its own command, identify_license, sometimes
-// panics when it has read all files ("send on closed channel").
+// Command tools recognizes the licenses in license files. For each license it prints a
+// line FILE LICENSE. It uses the library licenseclassifier, because the library's own
+// command identify_license sometimes panics after it has read all files ("send on
+// closed channel").
 //
-// The module of this command also has the versions of the tools that build.sh uses.
+// The go.mod file of this command also sets the versions of the tools that build.sh
+// uses.
 package main
 
 import (

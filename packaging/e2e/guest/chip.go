@@ -42,7 +42,7 @@ type guest struct {
 	expander *expander.Expander // second chip, without interrupts; nil until a test asks for it
 }
 
-// Plug is a request that says whether the chip should be plugged in.
+// Plug is a request to plug the simulated chip in or to unplug it.
 type Plug struct{ In bool }
 
 // plug plugs the simulated chip in or unplugs it. It returns the chip's name, or ""

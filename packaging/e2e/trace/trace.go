@@ -89,8 +89,8 @@ func seconds(text string) (time.Duration, error) {
 
 // Edges counts the disturbances of a line that starts at the given level and should
 // keep it. A disturbance is a change of the level, a release, a request, a change of
-// the configuration, or a change to an input. It is no disturbance to set the level
-// that the line already has.
+// the configuration, or a change to an input. Setting the level that the line already
+// has is not a disturbance.
 func Edges(level int, events []Event) int {
 	n := 0
 	for _, e := range events {
@@ -109,10 +109,10 @@ func Edges(level int, events []Event) int {
 	return n
 }
 
-// Longest returns the longest time for which a process kept the line at the level
-// active. The time ends when a process sets the other level or makes the line an input.
-// It ends at the time end at the latest. Some chips stop driving a line that is
-// released: for these chips, releaseEnds must be true.
+// Longest returns the length of the longest pulse: the time for which a process kept
+// the line at the level active. A pulse ends when a process sets the other level or
+// makes the line an input, or when the recording ends at the time end. Set releaseEnds
+// for chips that stop driving a line when it is released.
 func Longest(active int, releaseEnds bool, events []Event, end time.Duration) time.Duration {
 	var longest, since time.Duration
 	on := false // whether the line has been active since the time in since

@@ -1,4 +1,4 @@
-// Package certs issues certificates for tests. Use Issue to make one.
+// Package certs issues certificates for tests. Use Issue to make a certificate.
 package certs
 
 import (

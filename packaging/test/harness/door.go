@@ -76,7 +76,8 @@ func (d *Door) Mock(t testing.TB, action string) {
 	}
 }
 
-// TryMock is Mock for a door whose latchd may not be ready yet.
+// TryMock is like Mock, but returns an error instead of failing the test. Use it if
+// latchd may not be ready yet.
 func (d *Door) TryMock(t testing.TB, action string) error {
 	t.Helper()
 	r := Run(t, exec.Command(d.bin.Path("latchd"), "mock", "--config", d.Config, action))

@@ -97,15 +97,17 @@ func (p *Process) add(line string) {
 }
 
 // Expect waits until the process prints a line that starts with prefix. It returns the
-// rest of the line. It examines only lines after the one that the last call found.
+// rest of the line. It ignores the lines up to the one that the previous call of
+// Expect or ExpectFunc found.
 func (p *Process) Expect(t testing.TB, prefix string) string {
 	t.Helper()
 	return p.ExpectFunc(t, "a line that starts with "+prefix, func(line string) (string, bool) { return strings.CutPrefix(line, prefix) })
 }
 
 // ExpectFunc waits until the process prints a line for which match returns true. It
-// returns the text that match returns. It examines only lines after the one that the
-// last call found. The text what names the line in the error message.
+// returns the text that match returns. It ignores the lines up to the one that the
+// previous call of Expect or ExpectFunc found. The text what names the line in the
+// error message.
 func (p *Process) ExpectFunc(t testing.TB, what string, match func(line string) (string, bool)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

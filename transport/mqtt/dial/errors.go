@@ -11,8 +11,9 @@ import (
 	"github.com/latchd/latchd/transport/trust"
 )
 
-// Explain says why the connection failed before the server answered the MQTT login, and
-// what the user can do. The returned error wraps err.
+// Explain adds a text for the user to the error of a connection that failed before the
+// server answered the MQTT login. The text says why the connection failed and what the
+// user can do. The returned error wraps err.
 func (s Server) Explain(err error) error {
 	if proxy, ok := errors.AsType[*proxyError](err); ok {
 		return &explainedError{fmt.Sprintf("%s at %s: the proxy at %s %s; check the proxy's address and rules, and the network",
@@ -22,7 +23,7 @@ func (s Server) Explain(err error) error {
 	return &explainedError{fmt.Sprintf("%s at %s: %s", s.Name, s.Address, s.reason(err)), err}
 }
 
-// reason says why the connection failed if no proxy caused the failure.
+// reason says why the connection failed. It handles all causes except a proxy.
 func (s Server) reason(err error) string {
 	host, _, _ := net.SplitHostPort(s.Address)
 	handshake := trust.Handshake{

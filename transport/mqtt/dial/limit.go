@@ -36,7 +36,7 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 type packetReader struct {
 	inLength bool // the next byte is part of a length
 	shift    int  // number of bits of the length that were read so far
-	length   int  // the length as far as it was read, or the number of bytes left in the body
+	length   int  // the part of the length that was read so far, or the number of bytes left in the body
 }
 
 // read processes the next bytes of the stream. It returns an error if a packet is too

@@ -123,8 +123,8 @@ func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 	return nil
 }
 
-// orContext returns the reason why ctx ended, or err if ctx has not ended. When ctx
-// ends, the connection is closed, and err only reports the closed connection.
+// orContext returns err, or the reason why ctx ended if ctx has ended. In the second
+// case err says only that the connection is closed, because the end of ctx closes it.
 func orContext(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -153,7 +153,7 @@ func (f dialFunc) DialContext(ctx context.Context, network, address string) (net
 	return f(ctx, network, address)
 }
 
-// proxyError reports that the proxy failed, not the server.
+// proxyError means that the proxy, not the server, caused a failure.
 type proxyError struct {
 	problem string // what the proxy did, such as "is not reachable"
 	cause   error
