@@ -9,8 +9,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// refusalAdvice holds the remedy that latchctl prints for each error code of a door's
-// refusal.
+// refusalAdvice holds the remedy that latchctl prints when a door refuses a command.
+// The keys are the error codes in the doors' answers.
 var refusalAdvice = map[string]string{
 	"jammed":               "the bolt did not reach its position: check bolt, strike and frame, then try again",
 	"door-open":            "close the door, then lock it",
@@ -23,8 +23,8 @@ var refusalAdvice = map[string]string{
 	"bad-payload":          "the device does not accept this payload: check --payload",
 }
 
-// outcomeAdvice holds the remedy that latchctl prints for each outcome other than
-// success.
+// outcomeAdvice holds the remedy that latchctl prints for a device that did not
+// succeed.
 var outcomeAdvice = map[iothub.Outcome]string{
 	iothub.Refused:        "the device answered with an error: see its answer",
 	iothub.Pending:        "the door acts by itself as soon as it can; do not send the command again",
@@ -44,8 +44,8 @@ type failureKind struct {
 	code    string // error code in the device's answer; empty if refusalAdvice has no remedy for it
 }
 
-// advice returns one line for each kind of failure in the report. The line names the
-// kind, the first devices that failed in this way, and the remedy.
+// advice returns one line of advice for each kind of failure in a report. Each line
+// names the kind of failure, some of the affected devices, and the remedy.
 func advice(r watch.Report) []string {
 	devices := make(map[failureKind][]string)
 	var order []failureKind
@@ -73,7 +73,6 @@ func advice(r watch.Report) []string {
 	return lines
 }
 
-// describe returns the name of a kind of failure, and the remedy for it.
 func (k failureKind) describe() (name, remedy string) {
 	if remedy := refusalAdvice[k.code]; k.outcome == iothub.Refused && remedy != "" {
 		return string(k.outcome) + ", " + k.code, remedy
@@ -82,8 +81,8 @@ func (k failureKind) describe() (name, remedy string) {
 	return string(k.outcome), outcomeAdvice[k.outcome]
 }
 
-// refusalCode returns the error code from the verdict on a device that refused. The code is
-// the second word of the verdict's reason, as in "500 jammed: ...".
+// refusalCode returns the error code with which a device refused a command. In the
+// verdict's reason, such as "500 jammed: ...", the code is the second word.
 func refusalCode(v iothub.Verdict) string {
 	words := strings.Fields(v.Reason)
 	if len(words) < 2 {
@@ -93,8 +92,8 @@ func refusalCode(v iothub.Verdict) string {
 	return strings.TrimSuffix(words[1], ":")
 }
 
-// firstNames joins up to six names with commas. From a longer list it takes the first
-// five names and appends the number of the others.
+// firstNames joins up to six names with commas. If there are more, it joins the first
+// five and appends how many names it left out.
 func firstNames(names []string) string {
 	if len(names) > 6 {
 		return strings.Join(names[:5], ", ") + fmt.Sprintf(" and %d more", len(names)-5)

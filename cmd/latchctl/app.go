@@ -16,15 +16,15 @@ import (
 	"golang.org/x/term"
 )
 
-// app holds what all commands use from the outside world: the streams, the environment,
-// the clock and random ids. Tests replace each of these.
+// app holds the environment of a command: the standard streams, environment
+// variables, the clock and random ids. Tests replace each of these.
 type app struct {
 	in     io.Reader
 	out    io.Writer // receives data
 	errOut io.Writer // receives progress, notes and errors
 
-	// inTerminal, outTerminal and errTerminal report whether in, out and errOut are
-	// terminals.
+	// inTerminal, outTerminal and errTerminal are true if the stream in, out or
+	// errOut is a terminal.
 	inTerminal, outTerminal, errTerminal bool
 
 	width   func() int // returns the terminal's width in characters; 0 means unknown
@@ -54,8 +54,8 @@ type app struct {
 	// known. account is nil if the technician does not log in with Entra ID.
 	account func(context.Context) string
 
-	// notes prints messages while a progress line is on the terminal, without damaging
-	// that line. It is nil while there is no progress line; messages then go to errOut.
+	// notes prints messages while a progress line is on the terminal, and erases the
+	// line first. It is nil while there is no progress line; messages then go to errOut.
 	notes func(lines ...string)
 }
 

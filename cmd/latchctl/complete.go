@@ -53,9 +53,9 @@ func (a *app) addCompletions(cmd *cobra.Command) error {
 	return cmd.RegisterFlagCompletionFunc("hub", a.completeHubs)
 }
 
-// argumentCompletion returns the function that completes the arguments of cmd. cmd's
-// usage line and parent command tell whether an argument is the id of a device, a job
-// or a rollout.
+// argumentCompletion returns the function that completes the arguments of a command.
+// The command's usage line and parent command tell whether an argument is the id of a
+// device, a job or a rollout.
 func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 	parent := ""
 	if cmd.Parent() != nil {

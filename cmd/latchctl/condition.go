@@ -13,8 +13,8 @@ var (
 	whereWord   = regexp.MustCompile(`(?is)^\s*WHERE\s+(.*)$`)
 )
 
-// checkCondition returns a usage error if where, the value of a flag, is not a
-// condition. Where possible, the error suggests a corrected value.
+// checkCondition returns a usage error if a flag's value is not a condition. If
+// possible, the error suggests a corrected condition.
 func checkCondition(cmd *cobra.Command, flag, where string) error {
 	fault, condition := conditionFault(where)
 	switch {
@@ -27,11 +27,11 @@ func checkCondition(cmd *cobra.Command, flag, where string) error {
 	return usagef(cmd, "%s %s: %s %q", flag, fault, flag, condition)
 }
 
-// conditionFault looks for mistakes that the hub would report only as a syntax error,
-// such as a whole SELECT statement in place of a condition. The returned fault explains
-// the mistake in words that follow the flag's name; it is empty if there is no mistake.
-// The returned condition is the one that the user probably meant, or empty if that is
-// unclear.
+// conditionFault finds mistakes that the hub would report only as a syntax error,
+// such as a whole SELECT statement instead of a condition. It returns two texts,
+// which may be empty:
+//   - fault explains the mistake, in words that follow the flag's name
+//   - condition is what the user probably meant
 func conditionFault(where string) (fault, condition string) {
 	const want = "takes only the condition, the part of a query after WHERE"
 

@@ -120,8 +120,8 @@ func position(twin iothub.Twin) string {
 	return text
 }
 
-// secured returns true if the door reported that it is locked and closed, and false if
-// it reported otherwise. It returns nil if the door reported neither.
+// secured returns true if the door reported that it is locked and closed, and false
+// if the door reported that it is not. It returns nil without such a report.
 func secured(twin iothub.Twin) *bool {
 	lock, _ := twin.Properties.Reported["lock"].(map[string]any)
 	if yes, ok := lock["secured"].(bool); ok {

@@ -83,8 +83,8 @@ func newDeviceView(d iothub.DeviceIdentity) deviceView {
 	return v
 }
 
-// timeOrNil returns nil for a time in the year 1, which means "never" in the service
-// API.
+// timeOrNil returns nil for a time in the year 1, by which the service API means
+// "never".
 func timeOrNil(t time.Time) *time.Time {
 	if t.Year() <= 1 {
 		return nil

@@ -99,8 +99,8 @@ func findingTable(findings []finding) *ui.Table {
 	return t
 }
 
-// examine runs the checks in order. It stops if a check fails on which the following
-// checks depend.
+// examine runs the checks in order. If a check fails, it skips the checks that depend
+// on it.
 func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []finding {
 	login := "the policy " + o.app.policy
 	if o.app.entra {
@@ -202,8 +202,8 @@ func clockFinding(ahead time.Duration) finding {
 }
 
 // rightFinding returns the finding on whether the login may read devices, twins or
-// jobs. err is the error of a request for one that does not exist: the error "not
-// found" proves the right to read.
+// jobs. err is the hub's answer to a request for an id that does not exist. The error
+// "not found" proves that the login may read.
 func (a *app) rightFinding(check, right string, err error) finding {
 	refusal, isRefusal := errors.AsType[*iothub.Error](err)
 

@@ -95,8 +95,8 @@ func hasHubStatus(err error, status int) bool {
 	return ok && refusal.Status == status
 }
 
-// refusalHint returns a remedy for a request that the hub refused. It returns "" if the
-// hub's own message is enough.
+// refusalHint returns a remedy for a request that the hub refused, or "" if the hub's
+// own message suffices.
 func (a *app) refusalHint(e *iothub.Error) string {
 	quota := e.Code == iothub.CodeQuotaExceeded || e.Code == iothub.CodeJobQuotaExceeded
 

@@ -11,14 +11,14 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBy is the maximum length of a technician's login in a door's command, in bytes.
-// The payload has the login in its member "by".
+// maxBy is the maximum length, in bytes, of the technician's login that latchctl
+// sends to a door.
 const maxBy = 64
 
-// by returns the technician's login, which the member "by" of a door's command states.
-// It is the account at Entra ID, else user@host of this computer. It is "" if the
-// config file says identify = false. The door cannot verify the login, because any
-// client can send any text.
+// by returns the technician's login, which latchctl sends to a door with each
+// command: the account at Entra ID, otherwise user@host of this computer. It returns
+// "" if the config file says identify = false. A door cannot verify the login,
+// because a client can send any text.
 func (a *app) by(ctx context.Context) string {
 	if !a.identify {
 		return ""
@@ -46,8 +46,8 @@ func claimOf(login string) string {
 	return claim
 }
 
-// localLogin returns user@host of this process. If the user or the host name is not
-// known, it returns only the other one.
+// localLogin returns the user and the host of this process as user@host. It returns
+// only the host or the user if the other is not known.
 func localLogin() string {
 	name := ""
 	if u, err := user.Current(); err == nil {

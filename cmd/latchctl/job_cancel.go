@@ -58,8 +58,8 @@ func runJobCancel(ctx context.Context, o *jobCancelOptions) error {
 	})
 }
 
-// explainRefusal returns an error that explains why the hub refused to cancel the job.
-// The reason follows from the job's state.
+// explainRefusal returns an error that explains, from the job's state, why the hub
+// refused to cancel the job.
 func (o *jobCancelOptions) explainRefusal(ctx context.Context, client *rest.Client, refusal error) error {
 	job, err := client.Job(ctx, o.id)
 

@@ -19,10 +19,10 @@ const (
 	lastRetryPause  = 15 * time.Second
 )
 
-// createJob creates a job on the hub. While the hub is at its limit on active jobs, it
-// retries for up to wait. With a wait of 0 it does not retry, and returns an error that
-// recommends --wait. The second result is the rest of wait: at least one second,
-// because 0 would mean no limit.
+// createJob creates a job on the hub. While the hub is at its limit on active jobs,
+// it retries until the time wait has passed. With a wait of 0 it does not retry, and
+// returns an error that recommends --wait. The second result is the time left of
+// wait. It is at least one second, because 0 would mean no limit.
 func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job, wait seconds) (iothub.Job, seconds, error) {
 	limit := time.Duration(wait) * time.Second
 	begin := a.now()
@@ -66,8 +66,8 @@ func tooManyJobs(err error) bool {
 	return refusal.Code == iothub.CodeTooManyJobs || refusal.Code == iothub.CodeJobQuotaExceeded
 }
 
-// explainCreateError adds a remedy to an error of CreateJob, and whether the hub may
-// run the job in spite of the error.
+// explainCreateError adds to an error of CreateJob the remedy, and a warning if the
+// hub may run the job despite the error.
 func explainCreateError(job iothub.Job, err error) error {
 	network, isNetwork := errors.AsType[*rest.NetworkError](err)
 

@@ -128,9 +128,10 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 	return devices, nil
 }
 
-// nothingToRetry ends a retry that has no devices to call. It returns nil if all
-// devices of the job succeeded. If some devices are pending and all others succeeded,
-// it returns the exit status for pending devices. Otherwise it returns an error.
+// nothingToRetry returns the result of a retry that has no devices to call:
+//   - nil if all devices of the job succeeded
+//   - the exit status for pending devices if the other devices succeeded
+//   - an error otherwise
 func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	if old.Total() > 0 && old.Succeeded() == old.Total() {
 		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, plural(old.Total(), "device"))

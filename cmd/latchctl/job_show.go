@@ -75,9 +75,9 @@ func runJobShow(ctx context.Context, o *jobShowOptions) error {
 	return o.app.showResults(report, o.failed)
 }
 
-// showResults prints a table with the results of all devices, or of all devices that
-// did not succeed, and a summary. Unlike showReport, it does not shorten the table of a
-// large job.
+// showResults prints a table of the devices' results, and a summary. The table has
+// all devices, or all that did not succeed. Unlike showReport, showResults does not
+// shorten the table of a large job.
 func (a *app) showResults(r watch.Report, onlyFailed bool) error {
 	if results := deviceResults(r, onlyFailed); len(results) > 0 {
 		if err := resultTable(results).Write(a.out, a.outWidth(), a.color()); err != nil {

@@ -125,8 +125,8 @@ func (o *lockOptions) startsLater() bool {
 	return o.startTime != nil && o.startTime.After(o.app.now())
 }
 
-// checkPeriod validates --for and --until. It sets relock to the time between the start
-// and --until, and describes the period to the user if the flags name a time.
+// checkPeriod validates --for and --until. It computes relock, the time after which
+// the doors lock again, and the text that describes this time to the user.
 func (o *lockOptions) checkPeriod() error {
 	flags := o.cmd.Flags()
 	switch {
@@ -161,9 +161,9 @@ func (o *lockOptions) checkPeriod() error {
 	return nil
 }
 
-// payload returns the JSON payload of lockDoor or unlockDoor. by is the technician's
-// login; if it is empty, the payload does not contain it. A lock of an open door waits
-// until somebody closes the door.
+// payload returns the JSON payload of the method lockDoor or unlockDoor. The
+// technician's login is left out if it is empty. An open door locks as soon as
+// somebody closes it.
 func (o *lockOptions) payload(by string) (json.RawMessage, error) {
 	p := struct {
 		Reason     string  `json:"reason,omitempty"`

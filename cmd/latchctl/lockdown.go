@@ -54,7 +54,6 @@ func newLockdown(a *app, run func(context.Context, *lockdownOptions) error, on b
 	return cmd
 }
 
-// lockdownHelp is the long help of lockdown on and lockdown off.
 const lockdownHelp = "A job changes the desired property lockdown of the doors. A door that is offline\n" +
 	"follows when it connects. latchctl waits up to --timeout for the other doors to\n" +
 	"acknowledge. An open door is pending: it locks when somebody closes it. People can\n" +
@@ -63,8 +62,8 @@ const lockdownHelp = "A job changes the desired property lockdown of the doors. 
 	"Exit status: 0 if every door has acknowledged or is pending, 3 if a door refused, 5\n" +
 	"if a connected door did not acknowledge in time."
 
-// lockdownLockTime is how long latchctl waits for a door that has acknowledged lockdown
-// to report that its bolt is locked. A bolt arrives within 4 seconds or is jammed.
+// lockdownLockTime is how long latchctl waits until a door in lockdown reports that
+// its bolt is locked. A bolt arrives within 4 seconds or is jammed.
 const lockdownLockTime = 5 * time.Second
 
 func runLockdown(ctx context.Context, o *lockdownOptions) error {
@@ -105,8 +104,7 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 	return lockdownExitStatus(report)
 }
 
-// operation describes the begin or the end of a lockdown to the user. The end of a
-// lockdown always needs the user's confirmation.
+// operation describes the start or the end of a lockdown to the user.
 func (o *lockdownOptions) operation() operation {
 	if o.on {
 		return operation{verb: "lock down", name: "lockdown", confirm: confirmTwo}
@@ -115,10 +113,10 @@ func (o *lockdownOptions) operation() operation {
 	return operation{verb: "end the lockdown of", name: "lockdown", confirm: confirmAlways}
 }
 
-// awaitAcknowledgements waits until the devices whose twins the job has changed have
-// acknowledged the change, and judges each device by its acknowledgement. It waits up
-// to --timeout for connected devices to acknowledge, and up to lockdownLockTime longer
-// for their bolts to lock.
+// awaitAcknowledgements waits until the doors have acknowledged the change of
+// lockdown, and judges each door by its acknowledgement. It waits up to --timeout for
+// the acknowledgements of connected doors, and then up to lockdownLockTime for their
+// bolts to lock.
 func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *rest.Client, report watch.Report) (watch.Report, error) {
 	var open []string // devices whose verdict may still change
 	for _, d := range report.Devices {
@@ -166,7 +164,7 @@ func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *res
 	return o.withVerdicts(report, verdicts), nil
 }
 
-// withVerdicts returns a copy of report with new verdicts for the devices in the map
+// withVerdicts returns a copy of a report in which the given devices have new
 // verdicts.
 func (o *lockdownOptions) withVerdicts(report watch.Report, verdicts map[string]iothub.Verdict) watch.Report {
 	report.Devices = slices.Clone(report.Devices)
@@ -185,8 +183,8 @@ func (o *lockdownOptions) withVerdicts(report watch.Report, verdicts map[string]
 }
 
 // lockdownExitStatus returns the exit status of a lockdown, as an error. A pending
-// device does not count as failed: its twin holds the lockdown, so the device follows
-// later.
+// device does not count as failed, because it follows later: its twin holds the
+// lockdown.
 func lockdownExitStatus(r watch.Report) error {
 	counts := r.Counts()
 	pending, silent := counts[iothub.Pending], counts[iothub.TimedOut]
@@ -246,8 +244,8 @@ func (o *lockdownOptions) readStates(ctx context.Context, client *rest.Client, i
 	return states, nil
 }
 
-// parseLockdownState parses a row of the query for lockdownState. A device can report
-// anything, so an acknowledgement in an unknown form counts as missing.
+// parseLockdownState parses a row of the query for lockdownState. An acknowledgement
+// in an unknown form counts as missing, because a device can report anything.
 func parseLockdownState(row json.RawMessage) lockdownState {
 	var state lockdownState
 	if json.Unmarshal(row, &state) == nil {
@@ -273,12 +271,12 @@ func (s lockdownState) acknowledged() bool {
 	return s.Ack != nil && s.Ack.Code != 0 && s.Ack.Version >= s.Version
 }
 
-// reasonSilent is the reason in the verdict on a connected device that has not
+// reasonSilent is the verdict's reason for a connected device that has not
 // acknowledged lockdown.
 const reasonSilent = "is connected but has not acknowledged yet"
 
-// judge returns the verdict on a device. If on is true, the device should be in
-// lockdown, otherwise it should not be.
+// judge returns the verdict on a device that should be in lockdown (on is true) or
+// out of lockdown (on is false).
 func (s lockdownState) judge(on bool) iothub.Verdict {
 	switch {
 	case s.Desired != on:

@@ -71,7 +71,7 @@ func methodRequest(cmd *cobra.Command, name, payload string, timeout, connect se
 // checkMethod returns a usage error if the method's name, payload or timeouts exceed
 // IoT Hub's limits.
 func checkMethod(cmd *cobra.Command, m iothub.MethodRequest) error {
-	// The service API takes a timeout of 0 as the default, but a user who writes
+	// In the service API, a timeout of 0 means the default. A user who writes
 	// --timeout 0 has made a mistake.
 	if m.ResponseTimeoutInSeconds == 0 {
 		return usagef(cmd, "--timeout is 0; want %d to %d s", iothub.MinResponseTimeout, iothub.MaxResponseTimeout)
@@ -128,8 +128,8 @@ func showAnswer(w io.Writer, answer iothub.MethodResponse) error {
 	return err
 }
 
-// explainInvokeError adds a remedy to an error of InvokeMethod, and whether the hub may
-// have called the device in spite of the error.
+// explainInvokeError adds to an error of InvokeMethod the remedy, and a warning if
+// the hub may have called the device despite the error.
 func (a *app) explainInvokeError(id string, err error) error {
 	refusal, isRefusal := errors.AsType[*iothub.Error](err)
 	network, isNetwork := errors.AsType[*rest.NetworkError](err)

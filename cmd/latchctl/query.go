@@ -74,9 +74,8 @@ func runQuery(ctx context.Context, o *queryOptions) error {
 	return printList(o.app, rows, func() *ui.Table { return rowTable(rows) })
 }
 
-// rowTable returns a table of query rows, which may have any members. It has a column
-// for each member except for those in hiddenMembers. The columns are in the order in
-// which the members first appear.
+// rowTable returns a table of query rows. It has one column for each JSON member that
+// occurs in a row, except hiddenMembers, in the order of their first occurrence.
 func rowTable(rows []json.RawMessage) *ui.Table {
 	t := &ui.Table{CutAny: true}
 	column := make(map[string]int)
@@ -110,8 +109,8 @@ func rowTable(rows []json.RawMessage) *ui.Table {
 	return t
 }
 
-// hiddenMembers names the members of rows that tables leave out, because only the hub
-// uses these members. -o json prints them.
+// hiddenMembers names the members that tables leave out, because only the hub needs
+// them. -o json prints them.
 var hiddenMembers = map[string]bool{
 	"etag": true, "deviceEtag": true, "statusUpdateTime": true, "cloudToDeviceMessageCount": true, "x509Thumbprint": true,
 	"authenticationType": true, "capabilities": true, "version": true, "modelId": true, "lastActivityTime": true,
@@ -170,8 +169,8 @@ func valueText(value json.RawMessage) string {
 	return string(text)
 }
 
-// withoutDollar removes each member whose name begins with $ from v and from all values
-// in v. It returns v.
+// withoutDollar removes, at every level of v, the members whose name begins with $,
+// and returns v.
 func withoutDollar(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

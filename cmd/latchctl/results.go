@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// fewDevices is the smallest number of devices for which a job's table lists only the
-// failed devices. The table of a smaller job lists all devices.
+// fewDevices is the number of devices from which a job's table lists only the failed
+// devices. The table of a smaller job lists all devices.
 const fewDevices = 20
 
 // deviceResult is a device's result, as -o json and -o jsonl print it.
@@ -54,7 +54,8 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 		return printList(a, results, nil)
 	}
 
-	// r lists the failed devices first, so this keeps only the failed devices.
+	// The failed devices come first in the report, so this keeps only the failed
+	// devices.
 	if r.Total() >= fewDevices {
 		results = results[:len(r.Failed())]
 	}
@@ -187,7 +188,7 @@ func summaryLine(r watch.Report) string {
 	var kinds []string
 	for _, o := range failedOutcomes {
 		n := r.Counts()[o]
-		// Leave out "(1 failed)" after "1 failed", because it says nothing new.
+		// Omit "(1 failed)" after "1 failed", because it repeats the number.
 		if n > 0 && (o != iothub.Failed || n != failed) {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, o))
 		}

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// abortTimeout is how long "rollout abort" waits until the latchctl process that runs
-	// the rollout has stopped.
+	// abortTimeout is how long "rollout abort" waits for the other latchctl process
+	// to stop the rollout.
 	abortTimeout = 15 * time.Second
-	// abortPause is the pause between two attempts of "rollout abort" to get the
-	// rollout's lock.
+	// abortPause is the pause between two checks of "rollout abort" whether another
+	// latchctl process still runs the rollout.
 	abortPause = 100 * time.Millisecond
 )
 
@@ -83,8 +83,8 @@ func runRolloutAbort(ctx context.Context, o *rolloutAbortOptions) error {
 	})
 }
 
-// waitAndStop waits until no other latchctl process runs the rollout. A process that
-// was killed leaves the status "running" behind; waitAndStop then sets the status to
+// waitAndStop waits until no other latchctl process runs the rollout. If that process
+// was killed, the rollout still has the status "running"; waitAndStop then sets it to
 // "stopped".
 func (o *rolloutAbortOptions) waitAndStop(ctx context.Context, store rollout.Store) (rollout.Rollout, error) {
 	begin := o.app.now()

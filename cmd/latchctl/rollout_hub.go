@@ -13,14 +13,12 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// maxRequire is the maximum length of the condition in --require. latchctl puts this
-// condition and device ids into one query; at least half of the query is left for the
-// ids.
+// maxRequire is the maximum length of the condition in --require. The condition takes
+// at most half of a query, so that the other half can name devices.
 const maxRequire = rollout.MaxCondition / 2
 
-// ensureJob creates a job of a rollout on the hub, unless the hub already has it. If an
-// earlier attempt may have created the job, ensureJob looks for it first. It waits
-// while the hub is busy or at its limit on active jobs.
+// ensureJob creates a job of a rollout on the hub, unless the hub already has it. It
+// waits while the hub is busy or at its limit on active jobs.
 func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.RunJob) error {
 	mayExist := run.IsRetry
 
@@ -51,9 +49,8 @@ func (a *app) ensureJob(ctx context.Context, client *rest.Client, run rollout.Ru
 	})
 }
 
-// checkSameJob compares a job on the hub with the rollout's job of the same id. It
-// returns an error if the two jobs differ, because somebody else then created the job
-// on the hub.
+// checkSameJob returns an error if a job on the hub has the id of the rollout's job,
+// but differs from it. Somebody else then created the job on the hub.
 func checkSameJob(existing, want iothub.Job) error {
 	if existing.Type != want.Type || existing.QueryCondition != want.QueryCondition {
 		return fmt.Errorf("the hub already has another job with the id %s, which this rollout needs; start a new rollout", want.JobID)
@@ -66,8 +63,8 @@ func checkSameJob(existing, want iothub.Job) error {
 func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
 	meets := make(map[string]bool)
 	for _, part := range rollout.SplitDevices(devices, rollout.MaxCondition-len(condition)) {
-		// The condition begins on a new line, because conditionPosition corrects line
-		// numbers.
+		// The condition begins on a new line, so that conditionPosition can correct
+		// the line numbers in the hub's error messages.
 		where := rest.DevicesIn(part) + " AND (\n" + condition + "\n)"
 		err := a.retryWhileUnavailable(ctx, func() error {
 			found, err := a.selectDevices(ctx, client, where)
@@ -84,9 +81,10 @@ func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []st
 	return slices.DeleteFunc(slices.Clone(devices), func(id string) bool { return meets[id] }), nil
 }
 
-// retryWhileUnavailable calls do again while the hub is busy, is at its limit on active
-// jobs, or cannot be reached. It retries without limit for a busy or full hub, but only
-// for watch.MaxOutage while the hub cannot be reached. It prints each new reason once.
+// retryWhileUnavailable repeats a request while the hub cannot accept it, and prints
+// each new reason once:
+//   - If the hub is busy or at its limit on active jobs, it retries without limit.
+//   - If the hub cannot be reached, it retries for watch.MaxOutage.
 func (a *app) retryWhileUnavailable(ctx context.Context, do func() error) error {
 	var lostSince time.Time // time at which the hub became unreachable; zero while it can be reached
 	lastNote := ""

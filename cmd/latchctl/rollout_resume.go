@@ -10,7 +10,7 @@ import (
 )
 
 type rolloutResumeOptions struct {
-	selection  // holds only --yes and --dry-run; the rollout's file names the devices
+	selection  // holds only --yes and --dry-run, because the rollout's file names the devices
 	app        *app
 	cmd        *cobra.Command
 	id         string
@@ -41,7 +41,7 @@ func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) e
 	}
 
 	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this percentage of a wave's devices fails (default: the rollout's own limit)")
-	cmd.Flags().Lookup("abort-above").DefValue = "" // The help must not show 0%: the default is the rollout's own limit.
+	cmd.Flags().Lookup("abort-above").DefValue = "" // The help must not show the default 0%, because latchctl uses the limit from the rollout's file.
 	o.addConfirmationFlags(cmd)
 	addRolloutWait(cmd, &o.wait)
 	o.tier.addFlags(cmd)

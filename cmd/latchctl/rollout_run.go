@@ -12,9 +12,9 @@ import (
 	"github.com/latchd/latchd/transport/rest"
 )
 
-// runRollout runs a rollout until it ends, and prints the result. It loads the rollout
-// after it has locked it, because another latchctl process may change an unlocked
-// rollout.
+// runRollout runs a rollout until it ends, and prints the result. It locks the
+// rollout before it loads the rollout's file, because another latchctl process may
+// change the file of an unlocked rollout.
 func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout.Store, id string, wait seconds,
 	load func() (rollout.Rollout, error)) error {
 	unlock, err := store.Lock(id)
@@ -56,8 +56,8 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 	return a.reportRollout(r)
 }
 
-// rolloutExecutor returns the functions with which a rollout uses the hub, its file and
-// the terminal.
+// rolloutExecutor returns the functions that perform a rollout's actions: they create
+// jobs on the hub, save the rollout's file and print progress.
 func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollout.Rollout) rollout.Executor {
 	return rollout.Executor{
 		RunJob: func(ctx context.Context, job rollout.RunJob) (watch.Report, error) {
@@ -89,8 +89,8 @@ func (a *app) noteRunningJob(r rollout.Rollout) {
 	}
 }
 
-// rolloutNotes returns a function that prints a note for each step of a rollout. r is
-// the rollout before its first step.
+// rolloutNotes returns a function that prints a note for each step of a rollout. Call
+// rolloutNotes before the first step.
 func (a *app) rolloutNotes(r rollout.Rollout) func(rollout.Rollout, rollout.Action) {
 	current := r.CurrentWave()
 	name := func(wave int) string { return fmt.Sprintf("wave %d of %d", wave+1, len(r.Waves)) }

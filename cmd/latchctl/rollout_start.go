@@ -136,9 +136,9 @@ func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPla
 	return a.runRollout(ctx, client, store, id, p.wait, func() (rollout.Rollout, error) { return r, nil })
 }
 
-// checkAtHub makes the checks that need requests to the hub: that the condition selects
-// enough devices, that the rollout's id is new, and that the hub accepts --require.
-// Without this check, a mistake in --require would show only after the first wave.
+// checkAtHub checks with the hub that the condition selects enough devices, that the
+// rollout's id is new, and that --require is a valid condition. Otherwise the user
+// would see a mistake in --require only after the first wave.
 func (a *app) checkAtHub(ctx context.Context, cmd *cobra.Command, client *rest.Client, store rollout.Store, p rolloutPlan,
 	devices []selectedDevice) error {
 	if len(devices) == 0 {

@@ -21,8 +21,8 @@ type selectedDevice struct {
 	ConnectionState string `json:"connectionState"`
 }
 
-// selection holds the flags and arguments that select devices, and the flags --yes and
-// --dry-run. Either ids or where is set.
+// selection holds the flags and arguments that select devices, and the flags --yes
+// and --dry-run. Devices are selected either by ids or by the condition where.
 type selection struct {
 	ids    []string
 	where  string // selects devices by a condition; '*' selects all
@@ -89,9 +89,9 @@ func (s *selection) condition() string {
 // errNotConfirmed means that the user declined the confirmation of a command.
 var errNotConfirmed = errors.New("not confirmed; nothing was sent")
 
-// confirmSelection looks up the selected devices and asks the user for confirmation if
-// the operation needs it. It returns true if the command may go on. For a dry run it
-// prints the devices and returns false.
+// confirmSelection looks up the selected devices and asks the user for confirmation
+// if the operation needs it. It returns true if the command may continue. For a dry
+// run it prints the devices and returns false.
 func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selection, op operation) (bool, error) {
 	if s.yes && !s.dryRun && len(s.ids) == 0 {
 		return true, nil
@@ -121,8 +121,8 @@ func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selec
 		return true, nil
 	}
 
-	// Other devices may meet the condition by the time at which the user answers, so
-	// select again and compare.
+	// While the user answers, other devices may start to meet the condition. Select
+	// again and compare.
 	now, err := a.selectDevices(ctx, client, s.where)
 	if err != nil {
 		return false, err
@@ -154,7 +154,7 @@ func sameDevices(a, b []selectedDevice) bool {
 	return slices.Equal(x, y)
 }
 
-// missingDevices returns the ids that no device in devices has.
+// missingDevices returns the ids for which the hub has no device.
 func missingDevices(ids []string, devices []selectedDevice) []string {
 	present := make(map[string]bool)
 	for _, d := range devices {

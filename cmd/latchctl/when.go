@@ -11,7 +11,8 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 )
 
-// maxUnlock is the longest time after which a door can promise to lock again.
+// maxUnlock is the longest time for which a user can unlock a door before it locks
+// again.
 const maxUnlock = 24 * time.Hour
 
 // pastAllowed is how far in the past --start may be. The hub starts a job with such a
@@ -101,8 +102,8 @@ func parseUntil(text string, start, now time.Time, local *time.Location) (time.T
 	return until, nil
 }
 
-// firstAfter returns the first time after start at which clocks show the time in text,
-// such as 18:00. The clocks are those of the time zone of start.
+// firstAfter returns the first time after start at which a clock shows the time in
+// text, such as 18:00. It uses the time zone of start.
 func firstAfter(text string, start time.Time) (time.Time, error) {
 	first, err := parseWallClock(start.Format(time.DateOnly)+" "+text, start)
 	if err != nil || first.After(start) {

@@ -139,8 +139,8 @@ func parseError(err error, path string) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// check returns an error for the first invalid key of a hub. The error text begins with
-// a verb, because the caller puts the hub's name in front: "hub north has auth = ...".
+// check returns an error for the first invalid key of a hub. The error text begins
+// with a verb; the caller prepends the hub's name: "hub north has auth = ...".
 func (h Hub) check() error {
 	switch {
 	case h.Units < 0 || h.Units > 0 && h.Tier == "":

@@ -27,8 +27,8 @@ type Flags struct {
 	CAFile   string // path of the CA certificates to trust
 }
 
-// UsageError reports that the flags and the environment do not choose exactly one hub,
-// or that one of their values is invalid.
+// UsageError means that the flags and the environment name no hub or several hubs, or
+// that one of their values is invalid.
 type UsageError struct{ text string }
 
 // Error returns the problem and its remedy.
@@ -103,8 +103,8 @@ func (t *Target) readService(src source) (iothub.Service, error) {
 }
 
 // checkHubName returns an error unless name is a full host name. It is strict because
-// latchctl connects to this name and sends an Entra ID token to it. The error text
-// begins with a verb, because the caller puts the source of the name in front.
+// latchctl sends an Entra ID token to this host. The error text begins with a verb;
+// the caller prepends the name of the flag or variable.
 func checkHubName(name string) error {
 	if name == "" {
 		return errors.New("has no host_name, such as myhub.azure-devices.net")
@@ -128,9 +128,8 @@ type source struct {
 	units            int
 }
 
-// chooseSource returns the flag, environment variable or config file entry that chooses
-// the hub. A flag takes precedence over a variable, and a variable over the default hub
-// of the config file.
+// chooseSource returns the flag, environment variable or config file entry that
+// chooses the hub. Precedence: flags, environment, default hub of the config file.
 func chooseSource(flags Flags, getenv func(string) string, config Config) (source, error) {
 	src, configHub, err := chooseHub(flags, getenv, config)
 	if err != nil {

@@ -35,8 +35,8 @@ type jobRequest struct {
 	Tags       iothub.Object `json:"tags"`
 }
 
-// job returns the job that a page requests. The job has no id yet. by is the
-// technician's login, which the job sends to each door; an empty login is not sent.
+// job converts a page's request to a job without an id. by is the technician's login,
+// which the job sends to each door; an empty login is not sent.
 func (r jobRequest) job(by string) (iothub.Job, error) {
 	j := iothub.Job{QueryCondition: r.Where, MaxExecutionTimeInSeconds: maxExecution}
 

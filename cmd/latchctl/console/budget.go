@@ -20,9 +20,9 @@ const (
 // budget.
 type queryBudget struct {
 	mu sync.Mutex
-	// emptyAt is the time at which the budget was empty. Since then, one query has become
-	// available every timePerQuery. A time in the future means that the budget is
-	// overdrawn.
+	// emptyAt is the time at which the budget was last empty. It is in the future if
+	// the console has made more queries than the budget allows. One query becomes
+	// available every timePerQuery.
 	emptyAt time.Time
 }
 

@@ -99,8 +99,8 @@ func position(text string) string {
 	return "unknown"
 }
 
-// placeOf returns the first of three values that is set: the value that the device
-// acknowledged, the desired property, the tag.
+// placeOf chooses the text of a building, floor or room. It returns the first value
+// that is set: the value that the device acknowledged, the desired property, the tag.
 func placeOf(reported, desired, tag json.RawMessage) place {
 	var ack struct {
 		Value json.RawMessage `json:"value"`
@@ -154,8 +154,6 @@ func scalar(value json.RawMessage) string {
 // maxShown characters.
 func shown(text string) string { return ui.Cut(ui.Clean(text), maxShown) }
 
-// samePlace reports whether two doors have the same building, the same floor and the
-// same room.
 func (d door) samePlace(e door) bool {
 	return d.Building == e.Building && d.Floor == e.Floor && d.Room == e.Room
 }
@@ -167,8 +165,8 @@ func (d door) compare(e door) int {
 		natural(d.Room.Text, e.Room.Text), natural(d.ID, e.ID), strings.Compare(d.ID, e.ID))
 }
 
-// natural compares two texts, and numbers in them by value: "floor 9" comes before
-// "floor 10". An empty text comes last.
+// natural compares two texts so that "floor 9" comes before "floor 10": it compares
+// the numbers in them by value. An empty text comes last.
 func natural(a, b string) int {
 	if a == "" || b == "" {
 		return cmp.Compare(len(b), len(a))

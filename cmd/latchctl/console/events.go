@@ -71,8 +71,8 @@ func (s *Server) readEvents(ctx context.Context) (connected bool, err error) {
 	return connected, nil
 }
 
-// markChanged records that a device has changed. It records at most maxChanged+1
-// devices, because for more than maxChanged devices the console reads all doors.
+// markChanged records that a device has changed. It stops at maxChanged+1 devices,
+// because the console then reads all doors.
 func (f *feed) markChanged(id string) {
 	if len(f.changed) <= maxChanged {
 		f.changed[id] = true

@@ -75,8 +75,8 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// do lets the goroutine of run execute the function call, and waits until the function
-// has returned. It returns false if ctx ends first.
+// do executes the function call in the goroutine of run, and waits until call has
+// returned. It returns false if ctx ends first.
 func (f *feed) do(ctx context.Context, call func(*feed)) bool {
 	done := make(chan struct{})
 
@@ -187,7 +187,8 @@ func (f *feed) setDoors(doors []door, s status) {
 }
 
 // changes compares two sorted lists of doors and returns the doors that differ. If a
-// door was added, removed or moved to another place, it returns moved instead.
+// door was added, removed or moved, changes returns only moved = true, and the page
+// needs the whole list.
 func changes(before, after []door) (changed []door, moved bool) {
 	if len(before) != len(after) {
 		return nil, true

@@ -93,9 +93,9 @@ func (s *Server) interval(doors int) time.Duration {
 	return max(s.opts.Refresh, time.Duration(queriesFor(doors))*timePerQuery)
 }
 
-// awaitNextRead waits until the console must read doors again: after the pause, on
-// request, or when the hub reports changes. It returns the ids of the devices to read;
-// nil means all. If it returns because of a request, it sets extraReads.
+// awaitNextRead waits until the console must read doors: after the pause, on request,
+// or when the hub reports changes. It returns the ids of the devices to read; nil
+// means all. A request also sets extraReads, the number of reads that follow.
 func (s *Server) awaitNextRead(ctx context.Context, pause time.Duration, extraReads *int) []string {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -161,9 +161,9 @@ func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
 	return doors, nil
 }
 
-// replaceDoors returns a copy of doors in which the doors with the given ids have their
-// new state from current. A door with one of these ids that current lacks was deleted
-// from the hub, so the copy does not contain it.
+// replaceDoors returns a copy of doors with the new state of the devices with the
+// given ids. current holds the new state; a device that current lacks was deleted, so
+// it is left out.
 func replaceDoors(doors []door, ids []string, current []door) []door {
 	others := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return slices.Contains(ids, d.ID) })
 	return append(others, current...)

@@ -34,9 +34,9 @@ func (s *Server) api(f func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
-// statusOf returns the HTTP status with which the console reports an error. If the hub
-// refused the user's request, it is the hub's own status. For every other failure of
-// the hub, including a refused login, it is 502.
+// statusOf returns the HTTP status with which the console reports an error. If the
+// hub refused the user's request, the status is the hub's own. If the hub failed or
+// refused the login, the status is 502.
 func statusOf(err error) int {
 	if e, ok := errors.AsType[*httpError](err); ok {
 		return e.status

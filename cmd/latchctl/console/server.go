@@ -102,8 +102,8 @@ func Listen(address string, opts Options) (*Server, error) {
 
 var errNotLoopback = errors.New("not a loopback address with a port; want an address of this computer, such as 127.0.0.1:8090")
 
-// IsNotLoopback reports whether err means that Listen was given something else than a
-// loopback address with a port.
+// IsNotLoopback reports whether Listen failed because its address is not a loopback
+// address with a port.
 func IsNotLoopback(err error) bool { return errors.Is(err, errNotLoopback) }
 
 // URL returns the address that opens the console in a browser. The address works once.

@@ -21,8 +21,7 @@ import (
 // Scope is the OAuth scope of the tokens. It covers the service API of every IoT Hub.
 const Scope = "https://iothubs.azure.net/.default"
 
-// renewBefore is the remaining lifetime of the cached token at which Login requests a
-// new token.
+// renewBefore is how long before its expiry Login replaces a cached token.
 const renewBefore = 5 * time.Minute
 
 // Login obtains tokens and caches the current one. It is safe for concurrent use.

@@ -31,9 +31,9 @@ func failures(j Job, report watch.Report) map[string]Failure {
 	return failed
 }
 
-// judge aborts the rollout if too many devices have failed. It judges a wave (a group
-// of devices) with fewer devices than Rules.MinDevices together with the following
-// waves.
+// judge aborts the rollout if too many devices of a wave (a group of devices) have
+// failed. It judges a wave with fewer devices than Rules.MinDevices together with the
+// following waves.
 func (r *Rollout) judge() {
 	first, last := 0, r.CurrentWave()
 	var c Counts

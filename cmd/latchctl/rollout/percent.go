@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Percent is a percentage, counted in hundredths of a percent: 5% is the value 500.
+// Percent is a percentage in hundredths of a percent: 5% has the value 500.
 type Percent int
 
 const wholePercent Percent = 100_00
@@ -52,13 +52,13 @@ func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil 
 // UnmarshalText parses a percentage from the rollout's file.
 func (p *Percent) UnmarshalText(text []byte) error { return p.Set(string(text)) }
 
-// of returns this percentage of n devices. It rounds up, so that every wave has at
+// of returns this percentage of n devices, rounded up, so that every wave has at
 // least one device.
 func (p Percent) of(n int) int {
 	return int((int64(n)*int64(p) + int64(wholePercent) - 1) / int64(wholePercent))
 }
 
-// exceededBy reports whether n devices are more than this percentage of all devices.
+// exceededBy reports whether n of all devices are more than this percentage.
 func (p Percent) exceededBy(n, all int) bool {
 	return int64(n)*int64(wholePercent) > int64(all)*int64(p)
 }

@@ -22,8 +22,8 @@ const (
 	maxWaves = 99
 )
 
-// Size is the number of devices that have been called by the end of a wave, earlier
-// waves included. It is either a number or a percentage of all devices.
+// Size is the total number of devices that a rollout has called by the end of a wave.
+// It is either a number or a percentage of all devices.
 type Size struct {
 	Count   int     // number of devices; 0 if the size is a percentage
 	Percent Percent // percentage of all devices; 0 if the size is a number
@@ -89,8 +89,8 @@ func (s Size) of(n int) int {
 	return s.Percent.of(n)
 }
 
-// PlanWaves sorts devices by id and divides them into waves. A size that adds no device
-// to the earlier waves creates no wave.
+// PlanWaves sorts devices by id and divides them into waves. It creates no wave
+// without devices: it skips a size that adds no device to the earlier waves.
 func PlanWaves(devices []string, sizes []Size) [][]string {
 	devices = slices.Clone(devices)
 	slices.Sort(devices)
@@ -107,9 +107,9 @@ func PlanWaves(devices []string, sizes []Size) [][]string {
 	return waves
 }
 
-// SplitDevices divides devices into parts. The condition that names all devices of a
-// part has at most limit characters. Each part has at least one device, even if this
-// device's condition exceeds limit.
+// SplitDevices divides devices into parts, so that the condition that names the
+// devices of a part has at most limit characters. A part has at least one device,
+// even if its condition exceeds the limit.
 func SplitDevices(devices []string, limit int) [][]string {
 	emptyLength := len(rest.DevicesIn(nil))
 	first, length := 0, emptyLength

@@ -82,8 +82,8 @@ type Wave struct {
 type Job struct {
 	ID      string   `json:"id"`
 	Devices []string `json:"devices"`
-	// SubmittedAt is the time of the first attempt to create the job. The hub may have
-	// the job from this time on. nil means that no attempt was made.
+	// SubmittedAt is the time of the first attempt to create the job; nil means that
+	// there was no attempt. After an attempt, the hub may have the job.
 	SubmittedAt *time.Time `json:"begun,omitempty"`
 	Ended       bool       `json:"ended,omitempty"`
 }
@@ -126,7 +126,7 @@ func (r *Rollout) addJobs(wave int, devices []string) {
 	}
 }
 
-// job returns j as a job of the service API.
+// job converts j to a job of the service API.
 func (r Rollout) job(j Job) iothub.Job {
 	return iothub.Job{
 		JobID: j.ID, Type: r.Work.Type, QueryCondition: rest.DevicesIn(j.Devices),
@@ -135,7 +135,7 @@ func (r Rollout) job(j Job) iothub.Job {
 	}
 }
 
-// clone returns a copy of r. Changes to the waves and jobs of the copy do not change r.
+// clone returns a copy of a rollout. The copy has its own waves and jobs.
 func (r Rollout) clone() Rollout {
 	r.Waves = slices.Clone(r.Waves)
 	for i, w := range r.Waves {

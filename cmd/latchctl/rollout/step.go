@@ -88,9 +88,9 @@ func Step(r Rollout, e Event, now time.Time) (Rollout, Action) {
 	return r, r.next(now)
 }
 
-// start sets the status to running. A rollout that was stopped or interrupted continues
-// where it was. A rollout that was aborted, or is done with failed devices, first calls
-// the failed devices again.
+// start sets the status to running. A stopped or interrupted rollout continues where
+// it was. An aborted rollout, or a completed one with failed devices, first calls the
+// failed devices again.
 func (r *Rollout) start() {
 	retry := r.Status == Aborted || r.Status == Done
 	r.Status, r.Reason = Running, ""
@@ -128,8 +128,8 @@ func (r *Rollout) jobEnded(report watch.Report) {
 	}
 }
 
-// checked records the devices whose twins do not meet the required condition as failed.
-// The wave then passes, unless too many devices have failed.
+// checked records as failed the devices whose twins do not meet the required
+// condition. The wave then passes, unless too many devices have failed.
 func (r *Rollout) checked(failing []string) {
 	w := &r.Waves[r.CurrentWave()]
 	for _, id := range failing {
@@ -192,7 +192,7 @@ func (r *Rollout) next(now time.Time) Action {
 }
 
 // soaks reports whether the rollout waits for the soak time after the current wave.
-// After the last wave it waits only if twins must meet a condition.
+// After the last wave it waits only if it must check the twins.
 func (r *Rollout) soaks() bool {
 	isLast := !slices.ContainsFunc(r.Waves[r.CurrentWave()+1:], func(w Wave) bool { return !w.Passed })
 	return r.Rules.Soak > 0 && (!isLast || r.Rules.Require != "")

@@ -33,8 +33,8 @@ func (s Store) Lock(id string) (unlock func() error, err error) {
 	return unlock, err
 }
 
-// stopFile returns the path of the file that requests a stop of the rollout. The file
-// remains even if the requesting process or the running process ends.
+// stopFile returns the path of the file whose existence requests a stop of the
+// rollout. The request remains when the processes that write and read it end.
 func (s Store) stopFile(id string) string { return filepath.Join(string(s), id+".stop") }
 
 // RequestStop asks the process that runs the rollout to stop before it creates the next
@@ -61,7 +61,8 @@ func (s Store) ClearStop(id string) error {
 	return durable.SyncDir(string(s))
 }
 
-// stopError is the cause that WithStop gives the context when a stop is requested.
+// stopError is the cause with which WithStop ends a context when somebody requests a
+// stop.
 type stopError struct{ reason string }
 
 func (e stopError) Error() string { return "stop requested: " + e.reason }

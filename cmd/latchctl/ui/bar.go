@@ -30,9 +30,9 @@ const (
 	maxBarWidth = 30
 )
 
-// Line formats p as one line of at most width characters: a bar, the number of finished
-// devices, and further fields. If the line is too long, it drops the least important
-// fields.
+// Line formats the progress as one line of at most width characters: a bar, the
+// number of finished devices, and further fields. If the line is too long, it drops
+// the least important fields.
 func (p Progress) Line(width int) string {
 	if p.Counts.Total == 0 {
 		return Cut(p.State, width)
@@ -55,7 +55,7 @@ func (p Progress) Line(width int) string {
 	}
 }
 
-// Plain formats p as a log line, without a bar.
+// Plain formats the progress as a log line, without a bar.
 func (p Progress) Plain() string {
 	if p.Counts.Total == 0 {
 		return p.State
@@ -65,8 +65,8 @@ func (p Progress) Plain() string {
 	return p.State + ": " + strings.Join(append([]string{done}, texts(p.counts())...), ", ")
 }
 
-// field is one part of the progress line. If the line is too long, Line drops the field
-// with the lowest rank first.
+// field is one part of the progress line. A part with a lower rank is dropped earlier
+// if the line is too long.
 type field struct {
 	text string
 	rank int

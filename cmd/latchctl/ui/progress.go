@@ -7,13 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// plainInterval is the minimum time between two progress lines on an output that is not
-// a terminal. The last progress line of a job is printed at once.
+// plainInterval is the minimum time between two progress lines in a file or pipe. It
+// does not delay the last line of a job.
 const plainInterval = time.Second
 
-// Printer shows the progress of one job. On a terminal it redraws one line. On any
-// other output it prints a new line for each change. A Printer must be used by one
-// goroutine only.
+// Printer shows the progress of one job. On a terminal it redraws one line. In a file
+// or pipe it prints a new line for each change. Only one goroutine may use a Printer.
 type Printer struct {
 	W     io.Writer
 	Width func() int // width of the terminal; nil if W is not a terminal
@@ -27,8 +26,8 @@ type Printer struct {
 	haveFirst bool
 }
 
-// Show prints the progress v of the job at the time now. It computes the rate and the
-// time left from the devices that have finished since the first call.
+// Show prints the job's current progress. It computes the rate and the time left from
+// the devices that have finished since the first call.
 func (p *Printer) Show(now time.Time, v Progress) {
 	p.estimate(now, &v)
 	if p.Width == nil {
@@ -42,8 +41,8 @@ func (p *Printer) Show(now time.Time, v Progress) {
 	p.drawn = width
 }
 
-// showPlain prints v on a new line if v has changed and the minimum interval has
-// passed. If all devices have finished, it does not wait for the interval.
+// showPlain prints the progress on a new line if it has changed and the minimum
+// interval has passed. The last line of a job does not wait for the interval.
 func (p *Printer) showPlain(now time.Time, v Progress) {
 	line := v.Plain()
 	tooSoon := !p.lastAt.IsZero() && now.Sub(p.lastAt) < plainInterval && v.Counts.Done() < v.Counts.Total
@@ -71,8 +70,8 @@ func (p *Printer) Clear() {
 	}
 }
 
-// estimate sets the rate and the time left in v. Both stay 0 until half a second has
-// passed and at least one device has finished.
+// estimate computes the rate and the time left of a job. Both are 0 until half a
+// second has passed and at least one device has finished.
 func (p *Printer) estimate(now time.Time, v *Progress) {
 	if v.Counts.Total == 0 {
 		return

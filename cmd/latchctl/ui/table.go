@@ -10,11 +10,10 @@ import (
 const (
 	columnGap = 2 // spaces between two columns
 
-	// minWidth is the minimum width of a column. A text that is cut to fewer characters
-	// would be useless.
+	// minWidth is the minimum width of a column. A shorter text would be useless.
 	minWidth = 8
-	// lastWidth is a width of the last column. Write narrows the last column to this
-	// width before it narrows any other column.
+	// lastWidth is the width to which Write narrows the last column before it narrows
+	// any other column.
 	lastWidth = 30
 	// minWrappedWidth is the minimum width of the last column if its text is wrapped.
 	minWrappedWidth = 16
@@ -43,16 +42,17 @@ type Table struct {
 	// leaves them out.
 	Optional []int
 
-	// Style returns the SGR parameters (the terminal's colour codes) of a cell, such as
-	// "31", or "" for none. A nil Style disables styles.
+	// Style returns the colour of a cell as SGR parameters (a terminal's colour
+	// codes), such as "31". It returns "" for no colour. A nil Style disables
+	// colours.
 	Style func(column int, text string) string
 }
 
 // Add appends a row.
 func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Write prints the table, which becomes at most width characters wide. Width 0 means no
-// limit. Write uses Style only if color is true.
+// Write prints the table with a width of at most width characters; 0 means no limit.
+// Write uses Style only if color is true.
 func (t *Table) Write(w io.Writer, width int, color bool) error {
 	rows := t.cleanRows()
 	columns, widths, fits := t.layout(rows, width)
@@ -71,8 +71,8 @@ func (t *Table) Write(w io.Writer, width int, color bool) error {
 	return err
 }
 
-// cleanRows returns the header and all rows, without control characters. It gives each
-// row as many cells as the header has.
+// cleanRows returns the header and all rows without control characters. Each row has
+// as many cells as the header.
 func (t *Table) cleanRows() [][]string {
 	rows := make([][]string, 0, len(t.Rows)+1)
 	rows = append(rows, t.Head)
@@ -87,8 +87,8 @@ func (t *Table) cleanRows() [][]string {
 	return rows
 }
 
-// layout chooses the columns to print, and their widths. The result fits is true if
-// these columns fit into width; with width 0 they always fit.
+// layout chooses the columns to print, and their widths. It returns fits = false if
+// even the required columns are too wide for the table.
 func (t *Table) layout(rows [][]string, width int) (columns, widths []int, fits bool) {
 	for i := range t.Head {
 		columns = append(columns, i)
@@ -106,8 +106,8 @@ func (t *Table) layout(rows [][]string, width int) (columns, widths []int, fits 
 	}
 }
 
-// fit computes the widths of the given columns. Each column starts with the width of
-// its longest cell. fit then narrows columns until the table fits.
+// fit computes the widths of the given columns. A column is as wide as its longest
+// cell, unless the table must become narrower.
 func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fits bool) {
 	widths = make([]int, len(columns))
 	total := columnGap * (len(columns) - 1)
@@ -130,12 +130,14 @@ func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fi
 	return widths, true
 }
 
-// columnToNarrow chooses the next column to make one character narrower. This is the
-// last column while it is wider than lastWidth, then the widest column that may be cut.
+// columnToNarrow chooses the next column to make one character narrower:
+//   - the last column, while it is wider than lastWidth
+//   - otherwise the widest column that may be cut
+//
 // It returns the column's index in widths, or -1 if no column may become narrower.
 func (t *Table) columnToNarrow(widths, columns []int) int {
 	last := len(columns) - 1
-	isLast := last > 0 && columns[last] == len(t.Head)-1 // the last column may have been left out
+	isLast := last > 0 && columns[last] == len(t.Head)-1 // false if the table's last column was left out
 	if isLast && widths[last] > lastWidth {
 		return last
 	}
@@ -159,8 +161,8 @@ func (t *Table) columnToNarrow(widths, columns []int) int {
 	return widest
 }
 
-// writeBlock prints a row as a block with one line for each cell that has a value. It
-// cuts or wraps a cell that does not fit on its line.
+// writeBlock prints a row as a block with one line for each cell that has a value. A
+// long cell is cut or wrapped.
 func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bool) {
 	b.WriteString(t.styled(0, row[0], strings.Join(Wrap(row[0], width), "\n"), color) + "\n")
 
@@ -176,7 +178,7 @@ func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bo
 		if len(lines) > 1 && t.CutAny {
 			lines = []string{Cut(cell, free)}
 		}
-		if len(lines) > 1 { // the column's name gets a line of its own, and the indented cell follows
+		if len(lines) > 1 { // the column's name has its own line; the indented cell follows
 			b.WriteString(strings.TrimRight(prefix, " ") + "\n")
 			prefix = strings.Repeat(" ", 2*blockIndent)
 			lines = Wrap(cell, max(width-2*blockIndent, minWidth))
@@ -188,8 +190,8 @@ func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bo
 	}
 }
 
-// writeRow prints one row of a table that fits. If the last cell is wrapped, the row
-// has several lines, and the other columns are blank after the first line.
+// writeRow prints one row of a table. If the last cell is wrapped, the row has
+// several lines, and the other columns are blank after the first line.
 func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int, color bool) {
 	last := len(columns) - 1
 	lastCell := row[columns[last]]
@@ -214,7 +216,8 @@ func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int
 	}
 }
 
-// styled returns text, which is a cell or a part of it, in the colour of the cell.
+// styled returns a cell, or a part of a cell, with the terminal's colour codes around
+// it.
 func (t *Table) styled(column int, cell, text string, color bool) string {
 	if !color || t.Style == nil || text == "" {
 		return text

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Clean puts text on one line. It replaces each character that could control a
-// terminal, such as an escape or a change of the writing direction, by a question mark.
+// Clean makes a text safe to print on one line of a terminal. It replaces each
+// control character, and each character that changes the writing direction, by a
+// question mark.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -21,9 +22,10 @@ func Clean(text string) string {
 	}, text)
 }
 
-// EscapeJSON replaces each character of a JSON text that could control a terminal by
-// the JSON escape with the same meaning. It keeps ASCII control characters: valid JSON
-// has them only as white space between tokens.
+// EscapeJSON makes a JSON text safe to print on a terminal. It replaces each
+// character that could control the terminal by its JSON escape, which has the same
+// meaning. It keeps ASCII control characters, because valid JSON has them only as
+// white space between tokens.
 func EscapeJSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -53,8 +55,8 @@ func Cut(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// Wrap breaks text into lines of at most width characters. It breaks at a space if
-// possible, else after a comma, else within a word.
+// Wrap breaks text into lines of at most width characters: at a space if possible,
+// otherwise after a comma, otherwise within a word.
 func Wrap(text string, width int) []string {
 	if width < 1 {
 		width = 1

@@ -7,15 +7,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Device is the result of one device: the device's row in the job, and the verdict on
-// this row.
+// Device is the result of one device: its row in the job (the hub's record), and
+// latchctl's verdict on the row.
 type Device struct {
 	iothub.DeviceJob
 	Verdict iothub.Verdict
 }
 
-// Failed reports whether the device did not succeed. Besides a failed device, this is a
-// pending device and a device without a final row.
+// Failed reports whether the device has not succeeded. It is also true for a pending
+// device, and for a device whose result is not final.
 func (d Device) Failed() bool { return d.Verdict.Outcome != iothub.Succeeded }
 
 // Report is a job with the result of each device. The failed devices come first, then
@@ -23,10 +23,11 @@ func (d Device) Failed() bool { return d.Verdict.Outcome != iothub.Succeeded }
 type Report struct {
 	Job     iothub.Job
 	Devices []Device
-	Missing int // number of devices that the hub counts but has no row for
+	Missing int // number of the job's devices for which the hub has no row
 }
 
-// Join returns a report with the devices of both r and next, and with the job of next.
+// Join combines the devices of two reports into one report. The joined report
+// describes the job of next.
 func (r Report) Join(next Report) Report {
 	joined := Report{Job: next.Job, Missing: r.Missing + next.Missing, Devices: slices.Concat(r.Devices, next.Devices)}
 	joined.sort()
@@ -34,7 +35,6 @@ func (r Report) Join(next Report) Report {
 	return joined
 }
 
-// sort puts the failed devices first and sorts both groups by device id.
 func (r Report) sort() {
 	slices.SortStableFunc(r.Devices, func(a, b Device) int {
 		switch {
@@ -60,7 +60,7 @@ func (r Report) Failed() []Device {
 	return r.Devices[:n]
 }
 
-// Succeeded returns the number of devices that have succeeded.
+// Succeeded returns the number of devices whose method call or twin update succeeded.
 func (r Report) Succeeded() int { return len(r.Devices) - len(r.Failed()) }
 
 // Counts returns the number of devices for each outcome. A device without a row counts
@@ -77,7 +77,7 @@ func (r Report) Counts() map[iothub.Outcome]int {
 	return counts
 }
 
-// final reports whether each device has a row that the hub will not change any more.
+// final reports whether the hub has the final result of every device.
 func (r Report) final() bool {
 	return r.Missing == 0 && r.Counts()[iothub.Unfinished] == 0
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// MaxOutage is how long Job retries while the hub cannot be reached.
+// MaxOutage is the time after which Job gives up if it cannot reach the hub.
 const MaxOutage = 5 * time.Minute
 
 // The pause between two reads of a running job grows by a quarter each time, from
@@ -30,13 +30,13 @@ const MaxOutage = 5 * time.Minute
 const (
 	minPause = 200 * time.Millisecond
 	maxPause = 2 * time.Second
-	// scheduledPause is the pause while the job's start is more than 2*scheduledPause
-	// away.
+	// scheduledPause is the pause between two reads of a job whose start is more than
+	// 2*scheduledPause away.
 	scheduledPause = 15 * time.Second
 )
 
-// A hub can report a job as completed before it has written the rows of all devices.
-// Job then reads the rows again, up to rowAttempts times in all, with a pause of
+// A hub can report a job as completed before it has written the result of every
+// device. Job then reads the results up to rowAttempts times, with pauses of
 // rowPause.
 const (
 	rowAttempts = 5
@@ -61,9 +61,9 @@ type Options struct {
 	Note     func(string)     // receives a message when the connection is lost and when it is restored
 	Limit    time.Duration    // maximum time to wait for the job's end; 0 means no limit
 
-	// Known means that the hub has just accepted the job. Job then tolerates an outage
-	// even before its first successful read. If Known is false, an error of the first
-	// read ends Job.
+	// Known tells Job that the hub has just accepted the job. Job then retries even
+	// if its first read fails. If Known is false, an error of the first read ends
+	// Job.
 	Known bool
 }
 
@@ -78,8 +78,7 @@ func Job(ctx context.Context, hub Hub, id string, opts Options) (Report, error) 
 	return w.readFinalRows(ctx, job)
 }
 
-// Rows reads the current rows of a job's devices and judges them, whether the job has
-// ended or not.
+// Rows reads and judges the results of a job's devices. The job may still be running.
 func Rows(ctx context.Context, hub Hub, job iothub.Job) (Report, error) {
 	r := Report{Job: job}
 	for row, err := range hub.DeviceJobs(ctx, job.JobID) {
@@ -142,8 +141,8 @@ func (w *watcher) awaitEnd(ctx context.Context) (iothub.Job, error) {
 	}
 }
 
-// readFinalRows reads the rows of a job that has ended. It repeats the read until the
-// hub has written all rows, up to rowAttempts times.
+// readFinalRows reads the devices' results after a job's end. It reads them up to
+// rowAttempts times, until the hub has the result of every device.
 func (w *watcher) readFinalRows(ctx context.Context, job iothub.Job) (Report, error) {
 	for attempt := 1; ; {
 		r, err := Rows(ctx, w.hub, job)
@@ -166,8 +165,8 @@ func (w *watcher) readFinalRows(ctx context.Context, job iothub.Job) (Report, er
 	}
 }
 
-// sleep waits for d or until the time limit, whichever comes first. If the time limit
-// has passed, it returns ErrTimeout at once.
+// sleep waits for d, but not longer than the time limit. If the time limit has
+// passed, it returns ErrTimeout at once.
 func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
 	if w.opts.Limit > 0 {
 		left := w.started.Add(w.opts.Limit).Sub(w.opts.Now())
@@ -180,8 +179,8 @@ func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
 	return w.opts.Sleep(ctx, d)
 }
 
-// handleError handles a failed read of the job or its rows. If another attempt may
-// succeed, it pauses and returns nil. Otherwise it returns the error that ends Job.
+// handleError pauses and returns nil after a failed read that may succeed later.
+// Otherwise it returns the error that ends Job.
 func (w *watcher) handleError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -202,8 +201,8 @@ func (w *watcher) handleError(ctx context.Context, err error) error {
 	return w.sleep(ctx, maxPause)
 }
 
-// handleAnswer records a successful read. After an outage it also prints a note that
-// the hub answers again.
+// handleAnswer records a successful read. If the read ends an outage, handleAnswer
+// also prints a note.
 func (w *watcher) handleAnswer() {
 	w.reached = true
 	if w.outage.IsZero() {
@@ -215,8 +214,8 @@ func (w *watcher) handleAnswer() {
 	w.outage = time.Time{}
 }
 
-// Retryable reports whether a request that failed with err may succeed later: the hub
-// was unreachable, throttled the request, or had an internal error.
+// Retryable reports whether a failed request may succeed later, because the hub was
+// unreachable, throttled the request, or had an internal error.
 func Retryable(err error) bool {
 	if e, ok := errors.AsType[interface {
 		error
