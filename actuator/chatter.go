@@ -3,24 +3,25 @@ package actuator
 import "time"
 
 // A loose contact can change a thousand times a second. The lock still follows each
-// change, but the changes cause no events, because they would displace all other events.
+// change. Beyond this limit, however, the changes cause no events, because they would
+// displace all other events.
 const (
 	chatterLimit  = 20 // permitted changes of one sensor in one window
 	chatterWindow = 10 * time.Second
 )
 
-// contacts counts the changes of all sensors.
+// contacts counts the changes of all sensors, to detect loose contacts.
 type contacts [inputCount]contact
 
-// contact counts the changes of one sensor in the present window.
+// contact counts the changes of one sensor in the current window of time.
 type contact struct {
 	windowEnd time.Duration
 	changes   int
 	chatters  bool
 }
 
-// note counts a change. It returns the event that the sensor has begun to change too
-// often, or nil.
+// note counts a change of a sensor. If the sensor has just begun to change too often,
+// note returns an event that says so; otherwise it returns nil.
 func (c *contacts) note(i input, now time.Duration) event {
 	contact := &c[i]
 	if !contact.chatters && now >= contact.windowEnd {
@@ -35,8 +36,8 @@ func (c *contacts) note(i input, now time.Duration) event {
 	return chatter{i, true}
 }
 
-// calm returns the event that a sensor has ceased to change too often, or nil. That is so
-// after a whole window with at most chatterLimit changes.
+// calm returns an event for a sensor that has ceased to change too often, or nil. A
+// sensor has ceased when it changed at most chatterLimit times in a whole window.
 func (c *contacts) calm(now time.Duration) event {
 	for i := range c {
 		contact := &c[i]

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clock tells a lock the time: the wall's for people, and the time since boot,
-// which goes on during suspend and is never set, for deadlines.
+// Clock tells a lock the time. The wall clock's time is shown to people. The time since
+// boot is used for deadlines, because it includes time in suspend and cannot be set.
 type Clock struct {
 	Now    func() time.Time
 	Uptime func() time.Duration
@@ -29,7 +29,7 @@ func SystemClock() (Clock, error) {
 func uptime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		panic("the kernel has no boot-time clock: " + err.Error()) // Linux has had it since 2.6.39
+		panic("the kernel has no boot-time clock: " + err.Error()) // Linux has had this clock since 2.6.39
 	}
 	return time.Duration(ts.Nano())
 }

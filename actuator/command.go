@@ -13,13 +13,13 @@ type Command struct {
 	Origin Origin   // where the command came from
 	Target Position // Locked or Unlocked
 
-	// For limits an unlock: the lock promises to lock again after this time (a
-	// release). 0 keeps the door unlocked until the next lock (a hold). In Pulse mode
-	// it is the time for which the strike is energised, and 0 means the configured
-	// pulse.
+	// For is the time after which an unlock ends and the lock locks the door again (a
+	// release). 0 keeps the door unlocked until the next lock command (a hold). In
+	// Pulse mode, For is the time for which the strike is energised; 0 selects the
+	// configured pulse.
 	For time.Duration
-	// WhenClosed makes a lock of an open door a promise: the lock locks once the door
-	// has been closed. Without it, an open door refuses the lock.
+	// WhenClosed lets the lock accept a lock command while the door is open. It then
+	// locks as soon as the door is closed. Without WhenClosed, it refuses the command.
 	WhenClosed bool
 	// OverrideLockdown permits an unlock during lockdown.
 	OverrideLockdown bool
@@ -28,31 +28,33 @@ type Command struct {
 // Origin tells where a command came from.
 type Origin string
 
-// The origins.
+// The sources of commands.
 const (
 	Remote   Origin = "remote"   // a direct method from the hub
 	Local    Origin = "local"    // somebody at the gateway
 	Exit     Origin = "exit"     // the exit input
-	Relock   Origin = "relock"   // a promised lock
-	Lockdown Origin = "lockdown" // the lockdown setting
+	Relock   Origin = "relock"   // the lock's own timer: the door locks automatically
+	Lockdown Origin = "lockdown" // the setting lockdown was switched on
 )
 
-// Result tells what a command did.
+// Result is the answer to a command that was not refused.
 type Result struct {
 	Position  Position // where the bolt is now
 	Confirmed bool     // the bolt sensor confirms Position
-	Changed   bool     // the lines were driven; false if the bolt was there already
+	Changed   bool     // the command moved the bolt; false if the bolt was there already
 	Took      time.Duration
-	// Pending is set when the lock promised to lock later, and names what it waits for.
+	// Pending is set when the lock will execute the lock command later. It names what
+	// the lock waits for.
 	Pending Pending
-	// Held is set when a release changed nothing because the door is held unlocked.
+	// Held is set when an unlock with a time limit changed nothing because an earlier
+	// command keeps the door unlocked without a limit.
 	Held bool
 }
 
-// Pending names what a promised lock waits for.
+// Pending names what the lock waits for before it executes an accepted lock command.
 type Pending string
 
-// The reasons to wait.
+// The causes of a wait.
 const (
 	PendingDoor Pending = "door" // the door must be closed first
 	PendingExit Pending = "exit" // somebody is leaving; the door locks behind them
@@ -61,17 +63,17 @@ const (
 // Code names the reason why a command was refused.
 type Code string
 
-// The codes.
+// The reasons to refuse a command.
 const (
-	CodeBusy        Code = "busy"                 // another command is in motion
+	CodeBusy        Code = "busy"                 // the bolt is moving for another command
 	CodeTooSoon     Code = "too-soon"             // the minimum interval has not passed
 	CodeDoorOpen    Code = "door-open"            // an open door cannot be locked
 	CodeLockdown    Code = "lockdown"             // lockdown forbids unlocking
 	CodeJammed      Code = "jammed"               // the bolt sensor did not confirm in time
-	CodeUnavailable Code = "actuator-unavailable" // the lines cannot be driven
+	CodeUnavailable Code = "actuator-unavailable" // the GPIO lines cannot be set
 )
 
-// Refusal is the error of a command that was not carried out.
+// Refusal is the error for a command that the lock did not carry out.
 type Refusal struct {
 	Code    Code
 	Message string
@@ -79,12 +81,12 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%s (%s)", r.Message, r.Code) }
 
-// Last describes the last remote or local command.
+// Last describes the last command from the hub or from somebody at the gateway.
 type Last struct {
 	Name   string    `json:"name"`
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 	Code   Code      `json:"code,omitempty"` // empty if the command was carried out
-	// Pending is what a promised lock waits for.
+	// Pending names what an accepted lock command still waits for.
 	Pending Pending `json:"pending,omitempty"`
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// onCommand takes a lock or unlock command. It refuses the command, answers it at once,
-// adds it to the motion in progress, or remembers it as wanted. advance then starts a
-// wanted motion.
+// onCommand processes a lock or unlock command. It refuses or answers the command at
+// once, adds it to the motion in progress, or plans a new motion for it. advance later
+// starts the planned motion.
 func (m *machine) onCommand(w waiter) {
 	c := w.cmd
 	refusal := m.objection(c)
@@ -36,8 +36,8 @@ func (m *machine) onCommand(w waiter) {
 	}
 }
 
-// objection returns the reason to refuse a command, or nil. It never refuses a lock or an
-// exit.
+// objection returns the reason to refuse a command, or nil. A lock command and a
+// command of the exit input are never refused.
 func (m *machine) objection(c Command) *Refusal {
 	if c.Target == Locked || c.Origin == Exit {
 		return nil
@@ -52,7 +52,7 @@ func (m *machine) objection(c Command) *Refusal {
 		return &Refusal{CodeBusy, "the door is being locked; unlock it when that has ended"}
 	}
 	if !m.lines.open {
-		return nil // the command asks for the lines
+		return nil // the command must move the bolt
 	}
 
 	joins := m.motion != nil && m.motion.target == Unlocked
@@ -62,8 +62,8 @@ func (m *machine) objection(c Command) *Refusal {
 	return nil
 }
 
-// leaveAgain takes a further press of the exit button while the bolt is already being
-// unlocked for the first press.
+// leaveAgain handles another press of the exit button while the bolt is still being
+// unlocked for an earlier press.
 func (m *machine) leaveAgain(w waiter) {
 	if m.motion != nil {
 		m.promise(w.cmd)
@@ -71,15 +71,16 @@ func (m *machine) leaveAgain(w waiter) {
 	m.finish(w, "", "")
 }
 
-// joinable reports whether the bolt is already moving to target. It returns false for a
-// strike that locks by itself while the door is open, because the door is then not locked.
+// joinable reports whether the bolt is already moving to target, so that a further
+// command can share the motion. It returns false for a strike that locks by itself
+// while the door is open, because the door is then not locked.
 func (m *machine) joinable(target Position) bool {
 	mot := m.motion
 	return mot != nil && mot.target == target && !(mot.unasked && m.door.state == DoorOpen)
 }
 
-// lockOpenDoor takes a lock command while the door is open. It never throws the bolt. In
-// Pulse mode it ends the pulse, which is safe.
+// lockOpenDoor handles a lock command while the door is open. The bolt does not move.
+// In Pulse mode, the command ends the pulse, which is safe.
 func (m *machine) lockOpenDoor(w waiter) {
 	if m.set.mode == Pulse && m.energised.on {
 		m.energised.until = m.now.uptime
@@ -93,15 +94,15 @@ func (m *machine) lockOpenDoor(w waiter) {
 	m.answerPending(w, PendingDoor)
 }
 
-// stands reports whether the bolt is at target and a drive would change nothing, because
-// the bolt sensor or the held line confirms it.
+// stands reports whether the bolt is known to be at target, so that no motion is
+// needed. Either the bolt sensor or the level of the held line proves it.
 func (m *machine) stands(target Position) bool {
 	return m.lines.open && m.motion == nil && m.bolt.position == target && m.output.level == target &&
 		(m.set.mode == Hold || m.bolt.confirmed)
 }
 
-// want remembers a command whose motion advance will start. An exit replaces lock commands
-// that have not started.
+// want plans a motion for a command; advance starts the motion. A command of the exit
+// input replaces planned lock commands.
 func (m *machine) want(w waiter) {
 	if m.wanted.target != w.cmd.Target {
 		m.postpone(m.takeWanted())
@@ -110,15 +111,15 @@ func (m *machine) want(w waiter) {
 	m.wanted.waiters = append(m.wanted.waiters[:len(m.wanted.waiters):len(m.wanted.waiters)], w)
 }
 
-// takeWanted returns the commands of the wanted motion and forgets them.
+// takeWanted returns the commands of the planned motion and removes the plan.
 func (m *machine) takeWanted() []waiter {
 	waiters := m.wanted.waiters
 	m.wanted = wanted{}
 	return waiters
 }
 
-// postpone promises to carry out lock commands after a person has left, and answers the
-// commands.
+// postpone answers lock commands with the promise to lock the door after a person has
+// left.
 func (m *machine) postpone(locks []waiter) {
 	for _, w := range locks {
 		m.promiseLock(w.cmd)
@@ -126,8 +127,8 @@ func (m *machine) postpone(locks []waiter) {
 	}
 }
 
-// exitCommand returns the unlock command that the machine gives itself when somebody
-// presses the exit button. The unlock always ends by itself.
+// exitCommand returns the unlock command that the machine issues when somebody presses
+// the exit button. The door always locks again after it.
 func (m *machine) exitCommand() Command {
 	c := Command{Name: "unlockDoor", Origin: Exit, Target: Unlocked}
 	if m.set.mode != Pulse {
@@ -136,8 +137,9 @@ func (m *machine) exitCommand() Command {
 	return c
 }
 
-// onLockdown switches lockdown on or off. Switching it on locks the door, or promises to
-// do so. Switching it off moves nothing.
+// onLockdown switches lockdown on or off. At the start of a lockdown, the door is
+// locked, or will be as soon as it is closed. The end of a lockdown does not move the
+// bolt.
 func (m *machine) onLockdown(on bool) {
 	if on == m.lockdown {
 		return

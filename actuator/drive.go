@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// motion is a movement of the bolt that has started and not ended.
+// motion is a movement of the bolt that is in progress.
 type motion struct {
 	target   Position
-	since    time.Duration // when the lines were set; 0 means by the previous process
-	deadline time.Duration // when the bolt sensor must have confirmed the target
+	since    time.Duration // when the lines were set; 0 if the previous process set them
+	deadline time.Duration // when the bolt counts as jammed unless its sensor has confirmed the target
 	waiters  []waiter
-	atTarget bool     // the bolt was at the target before, so its sensor may report nothing new
-	unasked  bool     // a strike that locks by itself; no command caused it
-	leaving  bool     // the motion unlocks the door for a person who leaves
-	start    bool     // requesting the line at power-on caused the motion
-	before   promises // the promises from before the motion; restored if the lines cannot be set
+	atTarget bool     // the bolt was at the target already, so its sensor may report nothing new
+	unasked  bool     // the strike locks by itself; no command caused the motion
+	leaving  bool     // the motion unlocks the door for a person who wants to leave
+	start    bool     // the request for the line at power-on caused the motion
+	before   promises // the promises before the motion, which return if the lines cannot be set
 }
 
 // energised describes the pulse on a line in Pulse or Dual mode.
@@ -23,7 +23,7 @@ type energised struct {
 	on      bool
 	since   time.Duration
 	until   time.Duration
-	opened  bool          // the door was open at some time during the pulse
+	opened  bool          // the door has been open during the pulse
 	ending  bool          // the line is being switched off
 	ended   bool          // whether endedAt is set
 	endedAt time.Duration // when the previous pulse ended
@@ -40,8 +40,7 @@ func (m *machine) drive(target Position, waiters []waiter) {
 	m.motion = &motion{
 		target: target, since: m.now.uptime, deadline: m.now.uptime + m.set.confirmTimeout,
 		waiters: waiters, leaving: anyExit(waiters), before: m.promises,
-		// A bolt that was already moving may still be at target, so its old reading proves
-		// nothing.
+		// If the bolt was already moving, an old reading at target proves nothing.
 		atTarget: preempted == nil && m.bolt.sensed == target,
 	}
 	if m.set.mode != Pulse || target == Unlocked {
@@ -57,8 +56,8 @@ func (m *machine) drive(target Position, waiters []waiter) {
 	m.onLines = setLines{target}
 }
 
-// takePromises updates the promises at the start of a motion. A lock keeps or ends all
-// promises. After an unlock, its commands decide when the door locks again.
+// takePromises updates the plan for the next automatic lock when a motion starts. After
+// an unlock, the unlock commands decide when the door locks again.
 func (m *machine) takePromises(target Position, waiters []waiter) {
 	if target == Locked {
 		m.endHold()
@@ -74,7 +73,8 @@ func (m *machine) takePromises(target Position, waiters []waiter) {
 	}
 }
 
-// startPulse notes the beginning or the end of a pulse for a motion to target.
+// startPulse records the beginning or the end of a pulse when a motion to target
+// starts.
 func (m *machine) startPulse(target Position) {
 	switch {
 	case m.set.mode == Pulse && target == Locked:
@@ -85,7 +85,7 @@ func (m *machine) startPulse(target Position) {
 	}
 }
 
-// preempt answers the commands of a motion that a new motion replaces.
+// preempt answers the commands of a motion that a new motion has replaced.
 func (m *machine) preempt(old *motion) {
 	if old == nil {
 		return
@@ -97,8 +97,9 @@ func (m *machine) preempt(old *motion) {
 	m.refuseAll(old.waiters, Refusal{CodeBusy, "the door was locked again before the bolt had moved"})
 }
 
-// energise sets the time at which the energised line must be switched off. In Pulse mode,
-// unlocks may prolong a pulse up to maxEnergised after its beginning.
+// energise sets the time at which the energised line must be switched off. In Pulse
+// mode, further unlock commands may extend a pulse, but not beyond maxEnergised after
+// its beginning.
 func (m *machine) energise(duration time.Duration) {
 	e := &m.energised
 	if !e.on {
@@ -111,8 +112,8 @@ func (m *machine) energise(duration time.Duration) {
 	e.until = min(max(e.until, m.now.uptime+duration), e.since+m.set.maxEnergised)
 }
 
-// endEnergised notes that the energised line is being switched off. It keeps the beginning
-// of the pulse, in case the line cannot be switched off.
+// endEnergised records that the energised line is being switched off. It keeps the time
+// at which the pulse began, because switching off may fail.
 func (m *machine) endEnergised() {
 	e := energised{since: m.now.uptime, ended: m.energised.ended, endedAt: m.energised.endedAt}
 	if m.energised.on {
@@ -122,15 +123,14 @@ func (m *machine) endEnergised() {
 	m.energised = e
 }
 
-// pulseEnded notes that the energised line has been switched off.
 func (m *machine) pulseEnded() {
 	if e := &m.energised; e.ending {
 		e.ending, e.ended, e.endedAt = false, true, m.now.uptime
 	}
 }
 
-// endPulse switches off an energised line. In Dual mode the bolt stays where it is or
-// continues to move. In Pulse mode the strike locks by itself.
+// endPulse switches off an energised line. In Dual mode, this does not affect the bolt.
+// In Pulse mode, the strike locks by itself.
 func (m *machine) endPulse() {
 	if m.set.mode == Dual {
 		m.energised = energised{}
@@ -145,10 +145,10 @@ func (m *machine) endPulse() {
 	kept, fault := m.promises, m.fault
 	m.drive(Locked, nil)
 	m.promises, m.motion.before, m.motion.unasked = kept, kept, true
-	m.fault = fault // switching off does not remove an earlier fault
+	m.fault = fault // an earlier fault remains, because only a line was switched off
 }
 
-// anyExit reports whether the exit input gave one of the commands.
+// anyExit reports whether the exit input caused at least one of the commands.
 func anyExit(waiters []waiter) bool {
 	for _, w := range waiters {
 		if w.cmd.Origin == Exit {

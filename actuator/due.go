@@ -2,8 +2,8 @@ package actuator
 
 import "time"
 
-// advance carries out what is due now. It starts at most one action on the lines. If more
-// is due, the next step, which processes that action's outcome, carries it out.
+// advance carries out everything that is due now, up to the first action on the lines.
+// After that action has ended, the next step continues.
 func (m *machine) advance() {
 	m.watchDoor()
 	if m.onLines != nil {
@@ -31,7 +31,7 @@ func (m *machine) advance() {
 	}
 }
 
-// next returns the time of the next deadline. ok is false if there is none.
+// next returns the time of the earliest deadline. ok is false if there is none.
 func (s state) next(set settings) (at time.Duration, ok bool) {
 	m := &machine{state: s, set: set}
 
@@ -47,8 +47,8 @@ func (s state) next(set settings) (at time.Duration, ok bool) {
 	return at, at != never
 }
 
-// watchDoor raises the alarms whose time has come: a door that is held open, an exit input
-// that is stuck, and a relock that an open door delays.
+// watchDoor raises the alarms that are due. They report a door that is open for too
+// long, an exit input that is stuck, and a relock that an open door delays.
 func (m *machine) watchDoor() {
 	now := m.now.uptime
 	if m.heldOpenAt() <= now {
@@ -65,8 +65,8 @@ func (m *machine) watchDoor() {
 	}
 }
 
-// heldOpenAt returns the time at which the door will have been open for too long. The time
-// does not run during a hold.
+// heldOpenAt returns the time at which the door will have been open for too long. While
+// a command keeps the door unlocked without a limit, the time does not count.
 func (m *machine) heldOpenAt() time.Duration {
 	d := m.door
 	if d.state != DoorOpen || d.heldOpen || m.tuning.HeldOpen == 0 || m.promises.hold {
@@ -75,7 +75,8 @@ func (m *machine) heldOpenAt() time.Duration {
 	return max(d.openSince, d.countFrom) + m.tuning.HeldOpen
 }
 
-// exitStuckAt returns the time at which an active exit input counts as stuck.
+// exitStuckAt returns the time at which an exit input that stays active counts as
+// stuck.
 func (m *machine) exitStuckAt() time.Duration {
 	if m.exit.state != ExitActive || m.exit.stuck {
 		return never
@@ -83,7 +84,8 @@ func (m *machine) exitStuckAt() time.Duration {
 	return m.exit.since + m.set.waits.exitStuck
 }
 
-// relockOverdueAt returns the time from which an open door delays the relock.
+// relockOverdueAt returns the time at which an automatic lock becomes overdue because
+// the door is still open.
 func (m *machine) relockOverdueAt() time.Duration {
 	r := m.promises.release
 	if !r.made || r.overdue || m.door.state != DoorOpen {
@@ -93,7 +95,7 @@ func (m *machine) relockOverdueAt() time.Duration {
 }
 
 // requestAt returns the time at which to request the GPIO lines. If the request could
-// throw the bolt, it waits a moment for the door sensor's first reading.
+// throw the bolt, the machine first waits a moment for the door sensor's first reading.
 func (m *machine) requestAt() time.Duration {
 	retry := m.lines.retry
 	if m.wanted.target != "" {
@@ -113,14 +115,14 @@ func (m *machine) requestIfDue() {
 
 	level := m.levelToRequest()
 	if level == Locked && m.door.state == DoorOpen {
-		level = Unlocked // the bolt is never thrown into an open door; see lockLater
+		level = Unlocked // the bolt is never thrown while the door is open; see lockLater
 	}
 	m.lines.retry = m.now.uptime + m.set.waits.openRetry
 	m.onLines = openLines{level}
 }
 
-// levelToRequest returns the level at which to request the line of Hold mode. A waiting
-// command decides; otherwise the configuration does.
+// levelToRequest returns the level at which to request the line in Hold mode. If a
+// command waits, its target is the level. Otherwise the configuration decides.
 func (m *machine) levelToRequest() Position {
 	switch {
 	case m.set.mode != Hold:
@@ -132,12 +134,13 @@ func (m *machine) levelToRequest() Position {
 	case m.lockdown:
 		return Locked
 	case m.output.level == Unlocked && (m.promises.hold || m.promises.release.made || m.past.Relock == nil):
-		return Unlocked // the last level, unless a release from before the reboot had unlocked the door
+		return Unlocked // restores the last level, except for a temporary unlock that ended with the reboot
 	}
 	return Locked
 }
 
-// confirmAt returns the time at which the bolt sensor must have confirmed the motion.
+// confirmAt returns the time at which the bolt counts as jammed unless its sensor has
+// confirmed the motion.
 func (m *machine) confirmAt() time.Duration {
 	if m.motion == nil || !m.set.sensor {
 		return never
@@ -157,9 +160,10 @@ func (m *machine) pulseEndsAt() time.Duration {
 	return e.until
 }
 
-// unlockAt returns the earliest time for an unlock. In Pulse mode an unlock may prolong a
-// pulse at any time. A new pulse must wait for the minimum interval after the last one, so
-// that repeated unlocks cannot keep a strike energised.
+// unlockAt returns the earliest time for an unlock. In Pulse mode, an unlock may extend
+// a running pulse at any time. A new pulse must wait until the minimum interval after
+// the previous pulse has passed. Repeated unlocks therefore cannot keep a strike
+// energised.
 func (m *machine) unlockAt() time.Duration {
 	if m.set.mode != Pulse {
 		return m.drivableAt()
@@ -171,7 +175,7 @@ func (m *machine) unlockAt() time.Duration {
 	return m.energised.endedAt + m.set.minInterval
 }
 
-// drivableAt returns the time at which the minimum interval since the last drive has
+// drivableAt returns the time at which the minimum interval between two motions has
 // passed.
 func (m *machine) drivableAt() time.Duration {
 	if !m.output.driven {
@@ -180,8 +184,8 @@ func (m *machine) drivableAt() time.Duration {
 	return m.output.drivenAt + m.set.minInterval
 }
 
-// lockAt returns the time at which the machine will lock the door. In Pulse mode a lock
-// only ends a pulse, so the minimum interval does not delay it.
+// lockAt returns the time at which the machine will lock the door. In Pulse mode the
+// minimum interval does not delay a lock, because a lock only ends a pulse.
 func (m *machine) lockAt() time.Duration {
 	due := m.lockDueAt()
 	if m.wanted.target == Locked {
@@ -198,12 +202,12 @@ func (m *machine) lockAt() time.Duration {
 	return max(due, m.drivableAt())
 }
 
-// awaitingDoor reports whether the door sensor has not delivered its first reading. Until
-// then, the door may be open.
+// awaitingDoor reports whether the door sensor's first reading is still missing. Until
+// it arrives, the door may be open.
 func (m *machine) awaitingDoor() bool { return m.set.doorSensor && m.door.state == "" }
 
-// lockIfDue locks the door if a promised lock is due or a lock command has waited long
-// enough. It never locks an open door.
+// lockIfDue locks the door if an automatic lock is due or a lock command has waited
+// long enough. It never locks an open door.
 func (m *machine) lockIfDue() {
 	if m.wanted.target == Locked && m.door.state == DoorOpen {
 		for _, w := range m.takeWanted() {
