@@ -2,8 +2,7 @@ package actuator
 
 import "time"
 
-// Event is something that happened at the door. Which fields are set depends on
-// the kind.
+// Event is something that happened at the door. The kind decides which fields are set.
 type Event struct {
 	Kind EventKind
 	Time time.Time
@@ -21,7 +20,7 @@ type Event struct {
 	Origin  Origin
 	Code    Code    // why the command was refused, in EventCommand; empty if it was carried out
 	Pending Pending // what a promised lock waits for, in EventCommand
-	// Repeats is set when somebody uses the exit again before the door has locked behind
+	// Repeats is set when somebody uses the exit again before the door has locked after
 	// the previous exit.
 	Repeats bool
 }
@@ -39,7 +38,7 @@ const (
 	EventDoorClosed  EventKind = "doorClosed"
 	EventHeldOpen    EventKind = "heldOpen"
 	EventCommand     EventKind = "command"
-	EventSuperseded  EventKind = "superseded" // a hold cancelled a promised lock
+	EventSuperseded  EventKind = "superseded" // a command to keep the door unlocked cancelled a promised lock
 	EventLockdownOn  EventKind = "lockdownOn"
 	EventLockdownOff EventKind = "lockdownOff"
 	EventExitStuck   EventKind = "exitStuck"

@@ -2,18 +2,18 @@ package actuator
 
 import "time"
 
-// door describes the state of the door and the times that its alarms need.
+// door holds the state of the door and the times from which its alarms are computed.
 type door struct {
 	state      DoorState
 	known      DoorState // open or closed, as last read; restored from the previous process
-	seen       bool      // this process has read known itself
+	seen       bool      // this process has read known from the sensor
 	told       DoorState // the state that the last event reported
 	changedAt  time.Time
 	openSince  time.Duration
 	openKnown  bool // whether openSince is set
 	closedAt   time.Duration
 	closedSeen bool          // whether closedAt is set: this process saw the door close
-	countFrom  time.Duration // when the last hold ended; the time for the heldOpen alarm runs from here
+	countFrom  time.Duration // start of the time for the heldOpen alarm: when the last unlock without a time limit ended
 	heldOpen   bool
 	// expectedUntil is the time until which the door may be opened without an alarm,
 	// because it was unlocked shortly before.
@@ -28,10 +28,11 @@ type exit struct {
 	// because the exit input was active.
 	announcedUntil time.Duration
 	stuck          bool
-	released       bool // the exit input has unlocked the door since the last lock
+	released       bool // the exit input has unlocked the door, and no lock has followed
 }
 
-// forced is the alarm that the bolt or the door moved although the door was locked.
+// forced holds the alarm that the bolt or the door was moved although the door was
+// locked.
 type forced struct {
 	active bool
 	how    string
@@ -59,7 +60,7 @@ func (m *machine) onBolt(position Position) {
 		m.arrive(Sensor)
 		m.keepTimeOf(before)
 		return
-	case !m.lines.open: // keep the fault, which explains why the lines are missing
+	case !m.lines.open: // the fault explains why the lines are missing: keep it
 	case position == before:
 		return
 	case position == Unknown:
@@ -76,8 +77,9 @@ func (m *machine) onBolt(position Position) {
 	m.keepTimeOf(before)
 }
 
-// boltLeft processes a bolt that left its locked position without a command. It raises the
-// alarm by the same rules as for an opening door. It returns the cause for the event.
+// boltLeft handles a bolt that left its locked position without a command, and returns
+// the cause for the event. It raises the forced-door alarm by the same rules as an
+// opening of the door.
 func (m *machine) boltLeft() Event {
 	m.fault = ""
 
@@ -92,7 +94,7 @@ func (m *machine) boltLeft() Event {
 	}
 
 	m.forced = forced{active: true, how: boltForced, at: m.now.wall}
-	m.bolt.told, m.bolt.settled = Unlocked, true // the alarm reports the position, so no further event does
+	m.bolt.told, m.bolt.settled = Unlocked, true // the alarm includes the position, so no other event is needed
 	m.tellOfInput(boltInput, Event{Kind: EventForced, Position: Unlocked, Source: Sensor})
 	return Event{}
 }
@@ -106,8 +108,8 @@ func (m *machine) sense(why Event) {
 	m.setPosition(m.bolt.sensed, Sensor, m.bolt.sensed == m.output.level, why)
 }
 
-// keepTimeOf restores the time of the bolt's last move if the first reading shows that the
-// bolt has not moved since the previous process.
+// keepTimeOf restores the time of the bolt's last move from the previous process's
+// record, if the first reading shows the recorded position.
 func (m *machine) keepTimeOf(sensedBefore Position) {
 	if sensedBefore == "" && m.bolt.position == m.past.Position {
 		m.bolt.changedAt = m.past.ChangedAt
@@ -139,9 +141,9 @@ func (m *machine) onDoor(to DoorState) {
 	}
 }
 
-// onOpening processes an opening of the door. It raises the alarm if the door was locked
-// and nobody may open it. unseen means that the door may have been opened before this
-// process started.
+// onOpening processes an opening of the door. It raises the forced-door alarm if the
+// door was locked and no person was expected to open it. unseen means that the door may
+// have been opened before this process started.
 func (m *machine) onOpening(unseen bool, before DoorState) {
 	m.door.openSince, m.door.openKnown = m.now.uptime, true
 	m.promises.release.opened = m.promises.release.made
@@ -151,7 +153,7 @@ func (m *machine) onOpening(unseen bool, before DoorState) {
 	switch {
 	case before == "":
 		m.door.told = DoorOpen
-		return // how the door is found the first time ever is no event
+		return // the very first reading of a door is not an event
 	case unseen:
 		e.Unseen = true
 	case m.openingExpected(), m.bolt.position != Locked:
@@ -183,7 +185,7 @@ func (m *machine) onClosing(unseen bool, before DoorState) {
 	m.tellOfDoor(e)
 }
 
-// tellOfDoor adds an event of the door, unless the door sensor changes too often.
+// tellOfDoor adds an event about the door, unless the door sensor changes too often.
 func (m *machine) tellOfDoor(e Event) {
 	if !m.chattering[doorInput] {
 		m.door.told = m.door.known
@@ -191,7 +193,7 @@ func (m *machine) tellOfDoor(e Event) {
 	m.tellOfInput(doorInput, e)
 }
 
-// openingExpected reports whether the door may be opened now without an alarm.
+// openingExpected reports whether an opening of the door now raises no alarm.
 func (m *machine) openingExpected() bool {
 	now := m.now.uptime
 	released := m.set.mode == Pulse && m.energised.on && m.output.level == Unlocked
@@ -211,9 +213,9 @@ func (m *machine) clearForced() {
 	}
 }
 
-// onExit processes a reading of the exit input. It reports whether the door must be
-// unlocked. Only a change from idle to active unlocks: an input that is active at the
-// first reading, or after it could not be read, may be stuck.
+// onExit processes a reading of the exit input and reports whether it must unlock the
+// door. Only a change from idle to active does. An input that is active at the first
+// reading, or after a failed reading, may be stuck.
 func (m *machine) onExit(to ExitState) bool {
 	before := m.exit.state
 	if to == before {
@@ -237,8 +239,9 @@ func (m *machine) onExit(to ExitState) bool {
 	return !m.set.exitShunts
 }
 
-// onChattering notes that a sensor has begun or ceased to change too often. While it does,
-// its changes cause no events. Afterwards one event reports the door's state.
+// onChattering records that a sensor has begun or ceased to change too often. While the
+// sensor does so, its changes cause no events. Afterwards one event reports the door's
+// state.
 func (m *machine) onChattering(i input, on bool) {
 	if on && m.chattering == ([inputCount]bool{}) {
 		m.recordSeen(&m.seenBefore, m.set)

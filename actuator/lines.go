@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// onOpened processes the outcome of a request for the GPIO lines. It returns the commands
-// that waited for the lines and that the request did not carry out.
+// onOpened processes the result of a request for the GPIO lines. It returns the waiting
+// commands that still need a motion.
 func (m *machine) onOpened(e opened) []waiter {
 	m.lines.open = e.err == nil
 	m.lines.retry = m.now.uptime + m.set.waits.openRetry
@@ -25,24 +25,24 @@ func (m *machine) onOpened(e opened) []waiter {
 		m.lockLater()
 	}
 	if len(commands) > 0 && m.set.mode == Hold && !e.kept && commands[0].cmd.Target == e.level {
-		m.requested(commands) // requesting the line at the commanded level has carried out the commands
+		m.requested(commands) // the request set the line to the commanded level, so the commands are carried out
 		return nil
 	}
 	m.adoptPosition(e)
 	return commands
 }
 
-// lockLater promises a lock for the time when the door is closed. The configuration
-// demands a locked door at power-on, but the door was open. A line that was kept open
-// keeps its earlier promises instead.
+// lockLater promises to lock the door when it is closed. It is used when the
+// configuration demands a locked door at power-on, but the door is open. If the line
+// was kept open, its earlier promises remain instead.
 func (m *machine) lockLater() {
 	m.endHold()
 	m.promises.hold = false
 	m.promises.pending = pending{made: true, name: "lockDoor", origin: Relock}
 }
 
-// adoptLevel notes the level of the lines that were just requested. If the level is
-// locked, all promised locks are kept.
+// adoptLevel records the level of the lines that were just requested. A locked level
+// fulfils all promises to lock.
 func (m *machine) adoptLevel(e opened) {
 	m.output.level = e.level
 	switch m.set.mode {
@@ -56,7 +56,7 @@ func (m *machine) adoptLevel(e opened) {
 	}
 
 	if m.set.mode != Dual && m.output.level == Locked {
-		m.promises = promises{} // the door is locked, as promised
+		m.promises = promises{} // the door is locked, so nothing remains to be done
 	}
 }
 
@@ -93,7 +93,7 @@ func (m *machine) startCause(e opened) Event {
 	return Event{Cause: CausePowerOn}
 }
 
-// requested begins the motion of commands that the request of the line has carried out.
+// requested begins the motion of commands whose level the request for the line has set.
 func (m *machine) requested(commands []waiter) {
 	m.motion = &motion{
 		target: m.output.level, since: m.now.uptime, deadline: m.now.uptime + m.set.confirmTimeout,
@@ -111,7 +111,7 @@ func (m *machine) requested(commands []waiter) {
 	m.setPosition(Moving, Sensor, false, Event{})
 }
 
-// onDriven processes the outcome of setting the lines.
+// onDriven processes the result of setting the lines.
 func (m *machine) onDriven(err error) {
 	mot := m.motion
 	if err == nil {
@@ -129,8 +129,8 @@ func (m *machine) onDriven(err error) {
 	}
 }
 
-// driveFailed ends a motion because the lines could not be set. It restores the promises
-// from before the motion and refuses the motion's commands.
+// driveFailed ends a motion whose lines could not be set. It refuses the motion's
+// commands and restores the promises from before the motion.
 func (m *machine) driveFailed(err error) {
 	mot := m.motion
 	m.fault = unavailable(err)
@@ -155,7 +155,7 @@ func (m *machine) driveFailed(err error) {
 	m.refuseAll(mot.waiters, Refusal{CodeUnavailable, m.fault})
 }
 
-// onIdled processes the outcome of switching the lines off.
+// onIdled processes the result of switching the lines off.
 func (m *machine) onIdled(err error) {
 	switch {
 	case err == nil:
@@ -169,8 +169,8 @@ func (m *machine) onIdled(err error) {
 	}
 }
 
-// lose handles GPIO lines that no longer exist. It refuses all waiting commands and keeps
-// all promises.
+// lose handles the loss of the GPIO lines, for example when their chip is unplugged. It
+// refuses all waiting commands and keeps all promises.
 func (m *machine) lose() {
 	m.past = m.record()
 	m.promises, m.unfinished = cmp.Or(m.promises, m.unfinished), promises{}

@@ -10,41 +10,45 @@ import (
 	"go.uber.org/zap"
 )
 
-// Config describes how a lock behaves, whatever its driver.
+// Config describes how a lock behaves. It applies to every driver.
 type Config struct {
 	Mode Mode // empty means Hold
-	// AtPowerOn is the level at which Hold's line is requested if it was not kept:
-	// Locked, Unlocked, or empty for the last level.
+	// AtPowerOn is the level at which the line of Hold mode is requested, unless the line
+	// was kept since the previous process: Locked, Unlocked, or empty for the last level.
 	AtPowerOn Position
 	// ConfirmTimeout is the time in which the bolt sensor must confirm a motion. Use 4 s
 	// or less: IoT Hub's shortest response timeout is 5 s.
 	ConfirmTimeout time.Duration
-	// MinInterval is the time between the starts of two motions; in Pulse mode, from
-	// the end of a pulse to the next one.
+	// MinInterval is the minimum time between the starts of two motions. In Pulse mode
+	// it is the minimum time from the end of a pulse to the next pulse.
 	MinInterval time.Duration
-	// Pulse is how long a line is energised in Pulse and Dual modes.
+	// Pulse is the time for which a line is energised in Pulse and Dual modes.
 	Pulse time.Duration
-	// MaxEnergised bounds how long unlocks may keep a line of Pulse mode energised.
+	// MaxEnergised is the longest time for which unlock commands may keep the line
+	// energised in Pulse mode.
 	MaxEnergised time.Duration
 
-	// RelockOnClose ends a release as soon as the door has opened and closed. It needs
-	// a door sensor.
+	// RelockOnClose makes the lock relock as soon as the door has opened and closed,
+	// without waiting for the time limit. It needs a door sensor.
 	RelockOnClose bool
-	// Settle is how long the door must have been closed before a promised lock.
+	// Settle is the time for which the door must stay closed before it is locked
+	// automatically.
 	Settle time.Duration
-	// ExitTime is how long after a release or an exit an opening raises no alarm. It is
-	// also the length of an exit's release if AutoRelock is 0.
+	// ExitTime is the time after an unlock or an exit during which an opening raises no
+	// alarm. If AutoRelock is 0, it is also the time after which the door locks behind
+	// a person who leaves.
 	ExitTime time.Duration
-	// Manual means that a handle, a thumb-turn or a key opens the locked door. It
-	// disables the alarm of a forced door.
+	// Manual means that a handle, a thumb-turn or a key can open the locked door. It
+	// disables the forced-door alarm.
 	Manual bool
-	// ExitShunts means that the exit input only announces an opening and does not unlock.
+	// ExitShunts means that the exit input does not unlock the door. It only announces
+	// that the door will open.
 	ExitShunts bool
 }
 
-// Tuning can be changed while a lock runs.
+// Tuning holds the settings that can change while a lock runs.
 type Tuning struct {
-	AutoRelock time.Duration // the length of an exit's release; 0 means Config.ExitTime
+	AutoRelock time.Duration // time for which the exit input unlocks the door; 0 means Config.ExitTime
 	HeldOpen   time.Duration // how long the door may stay open without an alarm; 0 disables it
 }
 
@@ -58,8 +62,8 @@ type Lock struct {
 	clock    Clock
 	log      *zap.Logger
 	requests chan request
-	onDisk   atomic.Int64  // number of the last write that ended
-	saved    chan struct{} // signals that onDisk has risen
+	onDisk   atomic.Int64  // number of the last write that has ended
+	saved    chan struct{} // signals that onDisk has increased
 	changed  chan struct{}
 	alive    chan struct{} // unbuffered: receiving a value proves that the loop runs
 	ended    chan struct{}
@@ -77,7 +81,7 @@ type reply struct {
 	err    error
 }
 
-// New makes a lock from a driver that is not open yet. past is the record that the
+// New makes a lock. The driver must not be open yet. past is the record that the
 // previous process saved.
 func New(config Config, driver Driver, saver Saver, past Record, clock Clock, log *zap.Logger) *Lock {
 	l := &Lock{
@@ -112,22 +116,21 @@ func New(config Config, driver Driver, saver Saver, past Record, clock Clock, lo
 // ErrEnded is returned for a command that arrives while the lock shuts down.
 var ErrEnded = errors.New("the agent is shutting down; try again when it has restarted")
 
-// Do carries out a command. It returns when the command has ended and its outcome is on
-// disk. The error is a *Refusal, ErrEnded or the context's; when the context ends, a
-// command that has begun goes on.
+// Do carries out a command. It waits until the command has ended and its outcome is on
+// disk. The error is a *Refusal, ErrEnded or ctx's error. A started command continues
+// even if ctx ends.
 func (l *Lock) Do(ctx context.Context, c Command) (Result, error) {
 	return l.ask(ctx, func(id int64) event { return command{id, c} })
 }
 
-// SetLockdown begins or ends lockdown. It returns when that is on disk; the bolt may
-// still move. Setting the present value again changes nothing. The error is ErrEnded
-// or the context's.
+// SetLockdown switches lockdown on or off. It waits until the change is on disk, but
+// not until the bolt has moved. The error is ErrEnded or ctx's error.
 func (l *Lock) SetLockdown(ctx context.Context, on bool) error {
 	_, err := l.ask(ctx, func(id int64) event { return lockdownSet{id, on} })
 	return err
 }
 
-// Tune changes the tuning. The error is ErrEnded or the context's.
+// Tune changes the tuning. The error is ErrEnded or ctx's error.
 func (l *Lock) Tune(ctx context.Context, t Tuning) error {
 	_, err := l.ask(ctx, func(id int64) event { return tuned{id, t} })
 	return err
@@ -159,19 +162,18 @@ func (l *Lock) ask(ctx context.Context, e func(id int64) event) (Result, error) 
 	}
 }
 
-// Status returns the lock's present status.
+// Status returns the current status.
 func (l *Lock) Status() Status { return *l.current.Load() }
 
-// Changed returns a channel that has a value whenever the status may have changed since
-// the last value was received.
+// Changed returns a channel that receives a value whenever the status may have changed.
 func (l *Lock) Changed() <-chan struct{} { return l.changed }
 
 // Alive returns a channel that delivers a value as soon as the lock's own goroutine is
 // free. A value therefore proves that the goroutine is not stuck.
 func (l *Lock) Alive() <-chan struct{} { return l.alive }
 
-// Run opens the driver and owns the lock until ctx ends. At the end, Run neither moves
-// the lock nor closes the driver.
+// Run opens the driver and controls the lock until ctx ends. When ctx ends, Run does
+// not move the bolt and does not close the driver.
 func (l *Lock) Run(ctx context.Context) {
 	defer close(l.ended)
 	o := &owner{Lock: l, waiting: make(map[int64]chan<- reply), timer: time.NewTimer(time.Hour)}
@@ -229,12 +231,12 @@ type heldAnswer struct {
 
 func (o *owner) moment() moment { return moment{o.clock.Uptime(), o.clock.Now()} }
 
-// step gives an event to the machine, and then the outcome of each action on the lines. It
-// does nothing if e is nil.
+// step passes an event to the state machine, and then the result of each action on the
+// lines. It does nothing if e is nil.
 func (o *owner) step(e event) { o.stepAt(e, 0) }
 
-// stepAt is step for an event that happened at uptime on the boot-time clock. An uptime of
-// 0 means now.
+// stepAt is like step, but takes the time since boot at which the event happened. An
+// uptime of 0 means now.
 func (o *owner) stepAt(e event, uptime time.Duration) {
 	for e != nil {
 		now := o.moment()
@@ -280,8 +282,8 @@ func (o *owner) readInputs() {
 	}
 }
 
-// carryOut carries out actions. It returns the outcome of the action on the lines, or nil
-// if there was none.
+// carryOut carries out the actions of the state machine. It returns the result of the
+// action on the lines, or nil if there was none.
 func (o *owner) carryOut(acts []action) (outcome event) {
 	for _, a := range acts {
 		switch a := a.(type) {
@@ -302,7 +304,7 @@ func (o *owner) carryOut(acts []action) (outcome event) {
 		}
 	}
 
-	o.publish() // before the answers, so that a caller sees what it was told
+	o.publish() // update Status before the callers receive their answers
 	o.giveAnswers()
 	return outcome
 }
@@ -328,10 +330,10 @@ func (o *owner) save(record Record, events []Event) {
 	o.saver.Save(record, events, func(err error) { o.onSaved(generation, err) })
 }
 
-// onSaved notes that a write has ended. The saver's goroutine calls it.
+// onSaved records that a write has ended. The saver's goroutine calls it.
 func (l *Lock) onSaved(generation int64, err error) {
 	if err != nil {
-		// The bolt has moved nevertheless, and the answer must say so.
+		// The bolt has moved although the write failed, and the answer must say so.
 		l.log.Error("the lock's state is not on disk; if the agent ends now, promised locks and events may be lost", zap.Error(err))
 	}
 	l.onDisk.Store(generation)
@@ -342,7 +344,7 @@ func (l *Lock) onSaved(generation int64, err error) {
 	}
 }
 
-// giveAnswers sends the answers whose writes have ended.
+// giveAnswers sends the answers that waited for writes which have ended.
 func (o *owner) giveAnswers() {
 	for len(o.held) > 0 && o.held[0].generation <= o.onDisk.Load() {
 		a := o.held[0].answer
@@ -370,8 +372,8 @@ func (o *owner) publish() {
 	}
 }
 
-// longestTimer bounds how late the lock notices a deadline after a suspend. Timers stand
-// still during a suspend; the boot-time clock does not.
+// longestTimer is the maximum delay with which the lock notices a deadline after a
+// suspend. Timers stop during a suspend, but the boot-time clock does not.
 const longestTimer = time.Minute
 
 func (o *owner) arm() {

@@ -6,15 +6,15 @@ import (
 )
 
 // This file holds the lock's state machine: a pure function of a state and an event.
-// The other files of the machine follow an event on its way:
+// The other files are the steps in which the machine processes an event:
 //
-//	commands.go, inputs.go, lines.go  take an event
-//	due.go                            does what has become due, and sets deadlines
+//	commands.go, inputs.go, lines.go  process the event itself
+//	due.go                            carries out what is due, and sets deadlines
 //	drive.go                          starts a motion or ends a pulse
 //	outcome.go                        ends a motion and answers commands
-//	promise.go                        keeps what was promised for later
+//	promise.go                        plans automatic locks
 //
-// All deadlines are on the boot-time clock.
+// All deadlines are times since boot.
 
 // settings are the parts of a lock's configuration that never change while it runs.
 type settings struct {
@@ -27,7 +27,7 @@ type settings struct {
 	manual     bool // the door has a handle, a thumb-turn or a key that opens it
 	exitShunts bool // the exit input announces that the door will open; it does not unlock
 
-	relockOnClose  bool // lock as soon as the door has opened and closed, instead of waiting for the timer
+	relockOnClose  bool // lock as soon as the door has opened and closed, without waiting for the time limit
 	confirmTimeout time.Duration
 	minInterval    time.Duration
 	pulse          time.Duration // Pulse and Dual modes: how long a line is energised
@@ -38,12 +38,12 @@ type settings struct {
 	waits waits
 }
 
-// waits are delays that the configuration cannot change. Tests shorten them.
+// waits are delays that no configuration can change. Tests shorten them.
 type waits struct {
 	openRetry  time.Duration // time between two attempts to request missing GPIO lines
 	driveRetry time.Duration // time after which an automatic lock is repeated if its line could not be set
 	idleRetry  time.Duration // time after which the machine tries again to switch off an energised line
-	// doorSensor bounds how long latchd waits at start for the door sensor's first
+	// doorSensor is the maximum time to wait at start for the door sensor's first
 	// reading. Until then the door may be open, and requesting the line could throw the
 	// bolt.
 	doorSensor time.Duration
@@ -58,7 +58,7 @@ var standardWaits = waits{
 	exitStuck:  30 * time.Second,
 }
 
-// moment is one point in time, on the boot-time clock and on the wall clock.
+// moment is a point in time: the time since boot and the wall clock's time.
 type moment struct {
 	uptime time.Duration
 	wall   time.Time
@@ -90,19 +90,19 @@ type (
 		input input
 		on    bool
 	}
-	opened struct { // the driver has requested the lines, or failed
+	opened struct { // the driver has requested the lines or has failed to
 		level Position
 		kept  bool
 		err   error
 	}
-	driven struct{ err error } // the driver has set the lines, or failed
-	idled  struct{ err error } // the driver has switched the lines off, or failed
+	driven struct{ err error } // the driver has set the lines or has failed to
+	idled  struct{ err error } // the driver has switched the lines off or has failed to
 	tick   struct{}            // a deadline may have passed
 )
 
-// An action is one of the types below. The owner (the goroutine that runs the machine)
-// carries out the actions of a step in their order. At most one of them touches the lines.
-// The machine receives its outcome as the next event.
+// An action is one of the types below. The lock's goroutine carries out the actions of
+// a step in order. At most one action of a step changes the lines. The machine receives
+// the result of this action as the next event.
 type action any
 
 type (
@@ -153,51 +153,51 @@ type state struct {
 	motion     *motion // nil while the bolt is not moving
 	wanted     wanted
 	promises   promises
-	unfinished promises // Dual mode: promises that are kept once the present pulse has ended
+	unfinished promises // Dual mode: promises that remain on disk until the current pulse has ended
 	lockdown   bool
-	fault      string // the present fault of the bolt or of the lines, in words
+	fault      string // the current fault of the bolt or of the lines, in words
 	chattering [inputCount]bool
-	seenBefore Seen // what the record keeps of bolt and door while a sensor changes too often
+	seenBefore Seen // the record's part about bolt and door; frozen while a sensor changes too often
 	tuning     Tuning
 	last       *Last
 	past       Record // the record of the previous process, or of the time before the lines were lost
 }
 
-// bolt describes where the bolt is and how the machine knows it.
+// bolt holds the bolt's position and how the machine knows it.
 type bolt struct {
 	position  Position
 	source    Source
 	confirmed bool
 	changedAt time.Time
 	sensed    Position // the bolt sensor's last reading; empty if there is none
-	settled   bool     // the bolt was found locked, unlocked or jammed at least once since the start
+	settled   bool     // the bolt has been locked, unlocked or jammed at least once since the start
 	told      Position // the position that the last event reported
 }
 
-// lines tells whether the lock holds its GPIO lines.
+// lines holds whether the lock has its GPIO lines, and when it requests them.
 type lines struct {
 	open     bool
 	retry    time.Duration // when to request the lines again
-	patience time.Duration // until when the first request waits for the door sensor's first reading
+	patience time.Duration // the time until which the first request waits for the door sensor's first reading
 }
 
-// output is the level to which the lines were last driven.
+// output holds the level to which the machine last set the lines.
 type output struct {
 	level    Position // Unknown if the last drive failed
 	driven   bool     // whether drivenAt is set
 	drivenAt time.Duration
 }
 
-// waiter is a command that has not been answered. Its id is 0 if the machine itself gave
-// the command.
+// waiter is a command without an answer. Its id is 0 if the machine itself issued the
+// command.
 type waiter struct {
 	id    int64
 	cmd   Command
 	asked time.Duration
 }
 
-// wanted is a motion that has to wait, for example for the minimum interval. An empty
-// target means that no motion waits.
+// wanted is a planned motion that cannot start yet, for example because of the minimum
+// interval. An empty target means that no motion is planned.
 type wanted struct {
 	target  Position
 	waiters []waiter
@@ -215,8 +215,8 @@ type machine struct {
 	answers []answer
 }
 
-// start returns the first state of a lock and its first actions. past is the record that
-// the previous process left. The lock does not hold its lines yet.
+// start returns the initial state of a lock and its first actions. past is the record
+// that the previous process saved. The lock has not requested its lines yet.
 func start(set settings, past Record, now moment) (state, []action) {
 	m := &machine{set: set, now: now}
 	m.restore(past)
@@ -226,8 +226,8 @@ func start(set settings, past Record, now moment) (state, []action) {
 	return m.state, m.actions(before)
 }
 
-// step processes one event. It returns the new state and the actions that the owner must
-// carry out.
+// step processes one event. It returns the new state and the actions that the caller
+// must carry out.
 func step(set settings, s state, e event, now moment) (state, []action) {
 	m := &machine{state: s, set: set, now: now}
 	before := m.record()
@@ -266,8 +266,8 @@ func step(set settings, s state, e event, now moment) (state, []action) {
 	return m.state, m.actions(before)
 }
 
-// actions returns the collected actions in their order. The action on the lines comes
-// first, so that nothing delays an edge. Then follow the write to disk and the answers.
+// actions returns the collected actions. The action on the lines comes first, so that
+// nothing delays the bolt. The write to disk and the answers follow.
 func (m *machine) actions(before Record) []action {
 	var all []action
 	if m.onLines != nil {
@@ -289,8 +289,8 @@ func (m *machine) actions(before Record) []action {
 	return all
 }
 
-// changes reports which parts of a record differ: the lock's part, and what was seen of
-// the door.
+// changes reports which parts of a record differ: the part about the lock and the part
+// about the door.
 func changes(before, after Record) (lock, seen bool) {
 	seen = !reflect.DeepEqual(before.Seen, after.Seen)
 	before.Seen, after.Seen = Seen{}, Seen{}
@@ -314,7 +314,7 @@ func (m *machine) restore(past Record) {
 	}
 }
 
-// recordIn returns the record of the state, which must survive the end of the process.
+// recordIn returns the part of the state that must survive the end of the process.
 func (s state) recordIn(set settings) Record {
 	r := s.past
 	if s.lines.open {
@@ -332,21 +332,20 @@ func (s state) recordIn(set settings) Record {
 		r.Position, r.ChangedAt = Unknown, time.Time{}
 	}
 	if s.chattering[boltInput] || s.chattering[doorInput] {
-		r.Seen = s.seenBefore // so that a loose contact does not wear out the disk
+		r.Seen = s.seenBefore // a loose contact must not wear out the disk
 	}
 	return r
 }
 
 func (m *machine) record() Record { return m.recordIn(m.set) }
 
-// tell adds an event to the events of this step.
 func (m *machine) tell(e Event) {
 	e.Time = m.now.wall
 	m.events = append(m.events, e)
 }
 
-// setPosition sets the bolt's position. It adds an event if the bolt has arrived somewhere
-// else. why holds the command or the cause for that event.
+// setPosition sets the bolt's position. If the bolt has arrived at a new position,
+// setPosition adds an event with the command or the cause from why.
 func (m *machine) setPosition(position Position, source Source, confirmed bool, why Event) {
 	if m.bolt.position != position {
 		m.bolt.changedAt = m.now.wall
@@ -360,7 +359,7 @@ func (m *machine) setPosition(position Position, source Source, confirmed bool, 
 	m.clearForced()
 }
 
-// tellPosition adds an event if the bolt is now locked, unlocked or jammed and the last
+// tellPosition adds an event if the bolt is locked, unlocked or jammed now and the last
 // event reported another position.
 func (m *machine) tellPosition(why Event) {
 	switch m.bolt.position {
@@ -377,11 +376,11 @@ func (m *machine) tellPosition(why Event) {
 	told, first := m.bolt.told, !m.bolt.settled
 	m.bolt.told, m.bolt.settled = m.bolt.position, true
 	switch {
-	case m.bolt.position == Jammed: // each jam gets its own event
+	case m.bolt.position == Jammed: // each jam causes an event of its own
 	case told == m.bolt.position:
 		return
 	case told == "" && why.Command == "":
-		return // where the bolt is found the first time ever is no event
+		return // the very first reading of a bolt is not an event
 	}
 
 	why.Position, why.Source = m.bolt.position, m.bolt.source
@@ -389,8 +388,8 @@ func (m *machine) tellPosition(why Event) {
 	m.tellOfInput(boltInput, why)
 }
 
-// tellOfInput adds an event that a sensor caused. While the sensor changes too often,
-// tellOfInput drops events that no command explains.
+// tellOfInput adds an event that a sensor caused. It omits the event if the sensor
+// changes too often and no command explains the event.
 func (m *machine) tellOfInput(i input, e Event) {
 	if !m.chattering[i] || e.Command != "" {
 		m.tell(e)

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// arrive ends a motion whose bolt has reached its target, and answers its commands.
+// arrive ends a motion because the bolt has reached its target. It answers the motion's
+// commands.
 func (m *machine) arrive(source Source) {
 	mot := m.motion
 	m.motion = nil
@@ -16,8 +17,8 @@ func (m *machine) arrive(source Source) {
 	}
 }
 
-// overdue ends a motion that the bolt sensor has not confirmed in time. The bolt has
-// jammed, unless the sensor has reported the target all along.
+// overdue ends a motion that the bolt sensor has not confirmed in time. The bolt counts
+// as jammed, unless the sensor has reported the target since before the motion.
 func (m *machine) overdue() {
 	if m.bolt.sensed == m.motion.target {
 		m.arrive(Sensor)
@@ -35,7 +36,7 @@ func (m *machine) jam(fault string) {
 	m.refuseAll(mot.waiters, Refusal{CodeJammed, fault})
 }
 
-// cause returns the command or the cause of a motion, for an event.
+// cause returns the fields of an event that say what started a motion.
 func (mot *motion) cause() Event {
 	switch {
 	case len(mot.waiters) > 0:
@@ -47,8 +48,8 @@ func (mot *motion) cause() Event {
 	return Event{}
 }
 
-// join adds a command to the motion in progress. A command that the machine gave itself is
-// added only once.
+// join adds a command to the motion in progress. A command that the machine itself
+// issued is added only once.
 func (m *machine) join(w waiter) {
 	same := func(other waiter) bool { return other.id == 0 && other.cmd == w.cmd }
 	if w.id == 0 && slices.ContainsFunc(m.motion.waiters, same) {
@@ -72,7 +73,7 @@ func (m *machine) succeed(w waiter, changed bool) {
 	}})
 }
 
-// answerPending answers a lock command that the machine has promised to carry out later.
+// answerPending tells the caller that the lock will execute the lock command later.
 func (m *machine) answerPending(w waiter, pending Pending) {
 	m.finish(w, "", pending)
 	m.reply(answer{id: w.id, result: Result{
@@ -92,7 +93,7 @@ func (m *machine) refuseAll(waiters []waiter, why Refusal) {
 	}
 }
 
-// finish records the outcome of a command: as the last command, and as an event.
+// finish records how a command ended, as the status's last command and as an event.
 func (m *machine) finish(w waiter, code Code, pending Pending) {
 	c := w.cmd
 	if c.Origin == "" || c.Origin == Remote || c.Origin == Local {
@@ -113,7 +114,8 @@ func (m *machine) finish(w waiter, code Code, pending Pending) {
 	m.tell(e)
 }
 
-// reply collects an answer, unless the machine gave itself the command.
+// reply collects an answer for the caller. A command that the machine itself issued has
+// no caller.
 func (m *machine) reply(a answer) {
 	if a.id != 0 {
 		m.answers = append(m.answers, a)

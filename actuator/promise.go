@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// promises describe when the lock will move without a further command. hold and release
-// exclude each other.
+// promises describe how the door's lock will move without a further command. At most
+// one of hold and release is set.
 type promises struct {
 	hold    bool // the door stays unlocked until the next lock command
 	release release
@@ -15,7 +15,7 @@ type promises struct {
 	retry time.Duration
 }
 
-// release is an unlock that ends by itself: the lock relocks the door at the end.
+// release is an unlock with a time limit: at its end, the lock locks the door.
 type release struct {
 	made    bool
 	end     time.Duration
@@ -24,8 +24,8 @@ type release struct {
 	overdue bool      // the end has passed, but the door is still open
 }
 
-// pending is a lock command that waits until the door is closed. It also waits for the end
-// of a release.
+// pending is a lock command that waits until the door is closed. If a release is in
+// progress, it also waits for the release's end.
 type pending struct {
 	made   bool
 	name   string
@@ -34,8 +34,8 @@ type pending struct {
 	origin Origin
 }
 
-// promise updates the promises for a command that is being carried out. A lock ends all
-// promises. An unlock begins a hold or a release.
+// promise updates the promises when a command is carried out. A lock ends all promises.
+// An unlock begins a hold (no time limit) or a release (with a time limit).
 func (m *machine) promise(c Command) {
 	p := &m.promises
 
@@ -47,7 +47,7 @@ func (m *machine) promise(c Command) {
 	case c.For == 0:
 		m.supersedePending(c)
 		*p = promises{hold: true}
-	case p.hold: // a release changes nothing during a hold
+	case p.hold: // the door stays unlocked without a limit
 	default:
 		r := &p.release
 		if end := m.now.uptime + c.For; !r.made || end > r.end {
@@ -58,8 +58,8 @@ func (m *machine) promise(c Command) {
 	}
 }
 
-// promiseLock promises to lock once the door is closed and nobody is leaving. It ends a
-// hold. It also ends a release, unless the release lets somebody leave.
+// promiseLock plans a lock for the time when the door is closed and nobody is leaving.
+// It ends a hold. It also ends a release, unless the release lets a person leave.
 func (m *machine) promiseLock(c Command) {
 	m.endHold()
 	kept := release{}
@@ -73,8 +73,8 @@ func (m *machine) promiseLock(c Command) {
 	}
 }
 
-// endHold restarts the time that an open door may stay open, because that time does not
-// run during a hold.
+// endHold records the end of a hold, an unlock without a time limit. The time until the
+// alarm of an open door counts from this moment.
 func (m *machine) endHold() {
 	if m.promises.hold {
 		m.door.countFrom = m.now.uptime
@@ -92,8 +92,8 @@ func (m *machine) retryPromises() {
 	}
 }
 
-// supersedePending adds the event that a hold has cancelled a lock that waited for the
-// door.
+// supersedePending adds an event if a hold (an unlock without a time limit) has
+// cancelled a lock that waited for the door to close.
 func (m *machine) supersedePending(by Command) {
 	p := m.promises.pending
 	if !p.made {
@@ -102,8 +102,8 @@ func (m *machine) supersedePending(by Command) {
 	m.tell(Event{Kind: EventSuperseded, Command: p.name, By: p.by, Reason: p.reason, Origin: p.origin})
 }
 
-// lockDueAt returns the time at which a promised lock is due. It returns never if no lock
-// is promised, the door is open or somebody is leaving.
+// lockDueAt returns the time at which an automatic lock is due. It returns never if no
+// lock is promised, the door is open or a person is leaving.
 func (m *machine) lockDueAt() time.Duration {
 	p := m.promises
 	if m.door.state == DoorOpen || m.leaving() {
@@ -132,8 +132,8 @@ func (m *machine) settledAt() time.Duration {
 	return m.door.closedAt + m.set.settle
 }
 
-// promisedLock returns the lock command that the machine gives itself when a promised lock
-// is due.
+// promisedLock returns the lock command that the machine itself issues when an
+// automatic lock is due.
 func (m *machine) promisedLock() Command {
 	c := Command{Name: "lockDoor", Target: Locked, Origin: Relock}
 	if p := m.promises.pending; p.made {
@@ -151,8 +151,8 @@ func (m *machine) leaving() bool {
 	return m.wanted.target == Unlocked || m.motion != nil && m.motion.target == Unlocked && m.motion.leaving
 }
 
-// recordPromises writes the promises into a record. In Dual mode, a promised lock stays in
-// the record until its pulse has ended.
+// recordPromises copies the promises into a record. In Dual mode, a promised lock stays
+// in the record until its pulse has ended.
 func (s state) recordPromises(r *Record, set settings) {
 	p := cmp.Or(s.promises, s.unfinished)
 	r.Hold, r.Relock, r.Pending = p.hold, nil, nil
@@ -167,8 +167,8 @@ func (s state) recordPromises(r *Record, set settings) {
 	}
 }
 
-// restorePromises reads the promises from the previous process's record. It ignores a
-// release or a pending lock from before the last reboot.
+// restorePromises restores the promises from the previous process's record. It ignores
+// promised locks from before the last reboot.
 func (m *machine) restorePromises(past Record) {
 	m.promises.hold = past.Hold && m.set.mode != Pulse
 	if p := past.Relock; p != nil && p.BootID == m.set.bootID {

@@ -2,15 +2,15 @@ package actuator
 
 import "time"
 
-// Record is the part of a lock's state that outlives its process. The lock saves it
-// before it answers a command.
+// Record is the part of a lock's state that survives the end of the process. The lock
+// saves it before it answers a command.
 type Record struct {
 	Level     Position  `json:"level"` // the level to which the lines were last driven
 	Position  Position  `json:"position"`
 	Source    Source    `json:"source"`
 	ChangedAt time.Time `json:"changedAt"`
-	// Motion is the target of a motion in progress. If a new process finds it, the
-	// position is unknown until a sensor reports it.
+	// Motion is the target of a motion in progress. If a new process reads a record
+	// with a Motion, the bolt's position is unknown until a sensor reports it.
 	Motion Position `json:"motion,omitempty"`
 
 	// Relock is the time at which the door locks again after an unlock.
@@ -26,7 +26,7 @@ type Record struct {
 	Seen Seen `json:"seen"`
 }
 
-// Promise is a time on the boot-time clock. It is valid until the next reboot.
+// Promise is a time since boot. It is valid until the next reboot.
 type Promise struct {
 	BootID string        `json:"bootId"`
 	Uptime time.Duration `json:"uptimeNs"` // on the boot-time clock
@@ -42,14 +42,14 @@ type PendingLock struct {
 	Origin Origin `json:"origin"`
 }
 
-// Seen is the state of the door and of its alarms. With it, the next process detects what
-// happened while no process was running.
+// Seen is the last known state of the door and of its alarms. The next process compares
+// it with the sensors to detect changes while no process was running.
 type Seen struct {
 	Bolt          Position  `json:"bolt,omitempty"` // the position that the last event reported
 	Door          DoorState `json:"door,omitempty"` // open or closed
 	DoorChangedAt time.Time `json:"doorChangedAt,omitzero"`
 	OpenSince     *Promise  `json:"openSince,omitempty"` // when the door was opened; nil if it is closed
-	CountFrom     *Promise  `json:"countFrom,omitempty"` // when a hold of the open door ended; nil if it was not held
+	CountFrom     *Promise  `json:"countFrom,omitempty"` // when an unlock without a time limit ended while the door was open; else nil
 	HeldOpen      bool      `json:"heldOpen,omitempty"`
 	Forced        string    `json:"forced,omitempty"` // how the door was forced; empty once it has been secured
 	LastForcedAt  time.Time `json:"lastForcedAt,omitzero"`

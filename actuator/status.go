@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Position is the place of the bolt.
+// Position is where the bolt is.
 type Position string
 
 // The positions. Only Locked and Unlocked can be commanded.
@@ -17,7 +17,7 @@ const (
 	Jammed   Position = "jammed" // the bolt sensor did not confirm the last motion
 )
 
-// Source tells how a position is known.
+// Source tells how the lock knows the bolt's position.
 type Source string
 
 // The sources of a position.
@@ -36,9 +36,9 @@ type Status struct {
 	Fault     string    // all present faults in words, separated by "; "; empty if there are none
 	Last      *Last     // the last remote or local command; nil before the first
 
-	Hold       bool      // the door stays unlocked until the next lock
-	ReleaseEnd time.Time // when the door locks again; zero if it does not, and in Pulse mode
-	Pending    bool      // a promised lock waits for the door to close
+	Hold       bool      // the door stays unlocked until the next lock command
+	ReleaseEnd time.Time // when the door locks again; zero if no time is set, and in Pulse mode
+	Pending    bool      // a lock command waits for the door to close
 	Lockdown   bool
 
 	Door          DoorState // empty without a door sensor
