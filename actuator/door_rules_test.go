@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// doorLock is a hold lock with all sensors and an exit input that unlocks.
+// doorLock is a lock in hold mode with all sensors and an exit input that unlocks.
 var doorLock = settings{
 	waits: standardWaits, mode: Hold, atPowerOn: Locked, bootID: "boot-1", sensor: true, doorSensor: true,
 	confirmTimeout: 4 * sec, minInterval: sec, exitTime: 5 * sec, settle: sec,
 }
 
-// change returns doorLock with a change.
+// change returns a copy of doorLock that f has changed.
 func change(f func(*settings)) settings {
 	set := doorLock
 	f(&set)
 	return set
 }
 
-// strike is a pulse lock without a bolt sensor.
+// strike is a lock in pulse mode without a bolt sensor.
 var strike = settings{
 	waits: standardWaits, mode: Pulse, bootID: "boot-1", doorSensor: true, pulse: 500 * ms, maxEnergised: 10 * sec,
 	minInterval: sec, exitTime: 5 * sec, settle: sec,
 }
 
-// showEvents writes the events of a step as the tables below read them.
+// showEvents formats the events of a step in the notation of the test tables.
 func showEvents(acts []action) string {
 	var words []string
 	for _, a := range acts {
@@ -63,15 +63,16 @@ func showEvents(acts []action) string {
 	return strings.Join(words, " ")
 }
 
-// scene is one event of a table, with what the machine does and tells.
+// scene is one row of a test table: an input to the machine, and the expected actions
+// and events.
 type scene struct {
 	at     time.Duration
 	what   event
-	does   string // as show writes it, without saves
+	does   string // expected actions without saves, in the notation of show
 	events string
 }
 
-// doings shows the actions other than saves.
+// doings formats the actions, without saves.
 func doings(acts []action) string {
 	var rest []action
 	for _, a := range acts {
@@ -96,7 +97,8 @@ func play(t *testing.T, set settings, past Record, scenes []scene) state {
 	return s
 }
 
-// scenes joins an opening, in which a door is closed and locked at 0 s, to the rest.
+// lockedDoor returns the given scenes, preceded by scenes in which the door is closed
+// and locked at 0 s.
 func lockedDoor(rest ...scene) []scene {
 	return append([]scene{
 		{0, doorReading{DoorClosed}, "open locked", ""},
@@ -106,7 +108,7 @@ func lockedDoor(rest ...scene) []scene {
 	}, rest...)
 }
 
-// unlockedDoor continues lockedDoor with an unlock at 1 s.
+// unlockedDoor is like lockedDoor, but the door is unlocked at 1 s.
 func unlockedDoor(release time.Duration, rest ...scene) []scene {
 	return lockedDoor(append([]scene{
 		{sec, remote(1, unlock(1, release)), "drive unlocked", ""},
@@ -128,7 +130,8 @@ func whenClosed(id int64) command {
 
 func exits(s ExitState) exitReading { return exitReading{s} }
 
-// The table of DESIGN says what an opening means; here it is line by line.
+// TestWhatAnOpeningMeans tests each line of the table in DESIGN that says which
+// openings of the door raise an alarm.
 func TestWhatAnOpeningMeans(t *testing.T) {
 	manual := change(func(s *settings) { s.manual = true })
 	strikeReady := []scene{
@@ -208,7 +211,8 @@ func TestWhatAnOpeningMeans(t *testing.T) {
 	}
 }
 
-// What the bolt does is told by the same rules.
+// TestEventsOfTheBolt tests that motions of the bolt cause events by the same rules as
+// openings of the door.
 func TestEventsOfTheBolt(t *testing.T) {
 	manual := change(func(s *settings) { s.manual = true })
 	for name, tc := range map[string]struct {
@@ -290,7 +294,7 @@ func TestReleaseAndHold(t *testing.T) {
 			scene{3 * sec, whenClosed(2), "answer 2 unlocked changed=false confirmed=true pending=door", "lock-remote:door"},
 			scene{4 * sec, remote(3, unlock(3, 20*sec)), "answer 3 unlocked changed=false confirmed=true", "unlock-remote"},
 			scene{5 * sec, doorReading{DoorClosed}, "", "doorClosed:3s"},
-			scene{7 * sec, tick{}, "", ""}, // suspended by the release
+			scene{7 * sec, tick{}, "", ""}, // no lock yet: the release (an unlock with a time limit) is in progress
 			scene{24 * sec, tick{}, "drive locked", ""},
 			scene{25 * sec, reading{Locked}, "", "locked lock-relock"})},
 		"a hold cancels the promised lock": {doorLock, unlockedDoor(0,
@@ -458,7 +462,7 @@ func TestHeldOpen(t *testing.T) {
 			scene{71 * sec, tick{}, no, "heldOpen"}), true},
 		"the count goes on across a restart": {
 			Record{Seen: Seen{Door: DoorOpen, Bolt: Unlocked, OpenSince: &Promise{"boot-1", sec}}}, []scene{
-				{5 * sec, held, "open locked", no}, // the door sensor has not spoken for a second
+				{5 * sec, held, "open locked", no}, // the door sensor has reported nothing for a second
 				{5 * sec, doorReading{DoorOpen}, no, no},
 				{9 * sec, tick{}, no, no},
 				{11 * sec, tick{}, "open unlocked", "heldOpen"},
@@ -477,7 +481,8 @@ func TestHeldOpen(t *testing.T) {
 	}
 }
 
-// A cold start in hold mode does not throw the bolt before the door has been seen.
+// After a power-on in hold mode, the lock does not throw the bolt before it knows
+// whether the door is open.
 func TestColdStartLooksAtTheDoor(t *testing.T) {
 	last := change(func(s *settings) { s.atPowerOn = "" })
 	release := &Promise{BootID: "boot-0", Uptime: 30 * sec}
@@ -502,8 +507,8 @@ func TestColdStartLooksAtTheDoor(t *testing.T) {
 	}
 }
 
-// A sensor that changes too often still counts, but its changes cause no events and no
-// writes.
+// The lock still follows a sensor that changes too often, but the changes cause no
+// events and no writes to disk.
 func TestChatteringInput(t *testing.T) {
 	s := play(t, doorLock, Record{}, unlockedDoor(0,
 		scene{2 * sec, doorReading{DoorOpen}, "", "doorOpened"},

@@ -13,16 +13,17 @@ import (
 	"time"
 )
 
-// TestExplore visits every state that the machine can reach, in a world whose times are
-// one to three ticks, with at most two commands outstanding. In each state it tries every
-// event, and it checks each step against the invariants in world.take. The key of a state
-// leaves out what cannot matter: times are relative and clamped, and texts are dropped.
+// TestExplore visits every state that the machine can reach in a small simulated world.
+// In this world, times are one to three ticks and at most two commands wait for
+// answers. In each state the test tries every event and checks the step against the
+// invariants in world.take. States that differ only in irrelevant details count as one:
+// see world.encode.
 //
 // The test covers each pair of configuration values, in configurations that differ from
-// the simplest one of their mode in at most two values. With LATCHD_TEST_EXPLORE=N, it
-// explores all configurations that differ in at most N values. It then stops at
-// exploreMost states of one configuration and says so. In short mode and with the race
-// detector, the configurations differ in at most one value.
+// the simplest one of their mode in at most two values. In short mode and with the race
+// detector, they differ in at most one value. With LATCHD_TEST_EXPLORE=N, the test
+// explores all configurations that differ in at most N values. It then stops after
+// exploreMost states of a configuration and logs that it stopped.
 func TestExplore(t *testing.T) {
 	t.Parallel()
 	configs, long := pairwise(), false
@@ -30,7 +31,7 @@ func TestExplore(t *testing.T) {
 		configs, long = allConfigs(), true
 		configs = slices.DeleteFunc(configs, func(c exploreConfig) bool { return c.features() > most })
 	}
-	if raceEnabled || testing.Short() { // the race detector slows the test down tenfold and finds nothing: there is one goroutine
+	if raceEnabled || testing.Short() { // the race detector makes the test ten times slower and finds nothing in a single goroutine
 		configs = slices.DeleteFunc(configs, func(c exploreConfig) bool { return c.features() > 1 })
 	}
 
@@ -52,10 +53,11 @@ func TestExplore(t *testing.T) {
 	t.Logf("%d configurations, %d states, %d configurations not explored to the end", len(configs), total, cut)
 }
 
-// exploreMost bounds the states of one configuration, for the sake of memory.
+// exploreMost is the maximum number of states per configuration. It limits the memory
+// that the test needs.
 const exploreMost = 1_000_000
 
-// exploreConfig is one choice of everything that can be configured.
+// exploreConfig is one configuration of the lock. Each field is the index of a value.
 type exploreConfig struct {
 	mode    int // Hold, Pulse, Dual
 	sensor  int
@@ -64,10 +66,10 @@ type exploreConfig struct {
 	manual  int
 	onClose int
 	powerOn int // Locked, last, Unlocked
-	faults  int // whether drives fail
+	faults  int // 1 if setting the lines can fail
 }
 
-// choices are the numbers of values of the fields of exploreConfig.
+// choices holds the number of possible values of each field of exploreConfig.
 var choices = [8]int{3, 2, 2, 3, 2, 2, 3, 2}
 
 func (c *exploreConfig) fields() [8]*int {
@@ -85,12 +87,14 @@ func (c exploreConfig) String() string {
 	return strings.Join(words, "+")
 }
 
-// sensible reports whether a configuration would be accepted, and differs from all others.
+// sensible reports whether the lock accepts a configuration and no other configuration
+// has the same effect.
 func (c exploreConfig) sensible() bool {
 	return !(c.onClose == 1 && c.door == 0) && !(c.mode != 0 && c.powerOn != 0) && !(c.manual == 1 && c.door == 0 && c.sensor == 0)
 }
 
-// features counts the values that differ from the simplest configuration of the mode.
+// features returns the number of values in which a configuration differs from the
+// simplest one of its mode.
 func (c exploreConfig) features() int {
 	n := 0
 	for i, f := range c.fields() {
@@ -116,7 +120,7 @@ func allConfigs() []exploreConfig {
 	return slices.DeleteFunc(all, func(c exploreConfig) bool { return !c.sensible() })
 }
 
-// pairwise returns configurations that together have each pair of values that a
+// pairwise returns configurations that together contain each pair of values that a
 // sensible configuration can have.
 func pairwise() []exploreConfig {
 	type pair struct{ i, a, j, b int }
@@ -161,7 +165,7 @@ func pairwise() []exploreConfig {
 	return chosen
 }
 
-// exploreTick is the unit of time.
+// exploreTick is the simulated world's unit of time.
 const exploreTick = time.Second
 
 func (c exploreConfig) settings() settings {
@@ -184,20 +188,21 @@ type explorer struct {
 	*testing.T
 	config  exploreConfig
 	set     settings
-	parents map[uint64]origin // how each state was reached first
+	parents map[uint64]origin // how the test first reached each state
 	queue   []world
 	steps   int
 	seed    maphash.Seed
 	buffer  []byte
 }
 
-// origin is how a state was reached.
+// origin is the step by which the test reached a state: the previous state and an
+// event.
 type origin struct {
 	parent uint64
 	event  string
 }
 
-// run reports whether it explored all states.
+// run explores a configuration. It reports whether it has visited all states.
 func (x *explorer) run() (closed bool) {
 	x.set, x.seed = x.config.settings(), maphash.MakeSeed()
 	w := world{set: &x.set, now: 100 * exploreTick, door: "", exit: ""}
@@ -207,7 +212,7 @@ func (x *explorer) run() (closed bool) {
 	w.take(nil, state{}, acts)
 	x.visit(w, 0, "start")
 
-	for len(x.queue) > 0 { // the nearest states first, so that a trace is short
+	for len(x.queue) > 0 { // breadth first, so that the trace of a failure is short
 		w := x.queue[0]
 		x.queue = x.queue[1:]
 		key := x.key(w)
@@ -221,7 +226,8 @@ func (x *explorer) run() (closed bool) {
 	return true
 }
 
-// try steps a copy of the world.
+// try applies an event to a copy of the world, checks the step and visits the new
+// state.
 func (x *explorer) try(w world, key uint64, e event) {
 	if wait, ok := e.(waitEvent); ok {
 		w.now += time.Duration(wait)
@@ -260,17 +266,18 @@ func (x *explorer) visit(w world, parent uint64, event string) {
 	x.queue = append(x.queue, w)
 }
 
-// key hashes the parts of a world that influence later steps.
+// key returns a hash of those parts of a world that influence later steps.
 func (x *explorer) key(w world) uint64 {
 	x.buffer = w.encode(x.buffer[:0])
 	return maphash.Bytes(x.seed, x.buffer) | 1
 }
 
-// clamp is the longest time that influences the machine, in ticks.
+// clamp is the longest time that influences the machine, in ticks. Longer times count
+// as equal.
 const clamp = 3
 
-// encode appends all fields of the state and of the monitor. Durations are relative to
-// now, texts are dropped.
+// encode appends all fields of the state and of the monitor to b. Times are relative to
+// now, and texts are omitted.
 func (w *world) encode(b []byte) []byte {
 	c := w.canonical()
 	b = encodeValue(b, reflect.ValueOf(&c.state).Elem(), w.now)
@@ -278,11 +285,11 @@ func (w *world) encode(b []byte) []byte {
 	return append(append(b, w.door...), w.exit...)
 }
 
-// canonical returns the world without what no later step can see: times that have
-// passed, and facts about something that is over.
+// canonical returns a copy of the world without details that cannot influence later
+// steps: times that have passed, and facts about motions and pulses that have ended.
 func (w *world) canonical() world {
 	c, now := *w, w.now
-	c.onDisk = Record{} // the record of the state, which the key has
+	c.onDisk = Record{} // can be computed from the state, which is part of the key
 
 	s := &c.state
 	s.bolt.changedAt, s.door.changedAt, s.forced.at = time.Time{}, time.Time{}, time.Time{}
@@ -334,7 +341,7 @@ func (w *world) canonical() world {
 		m.since, m.waiters = 0, withoutTimes(m.waiters)
 		m.before.retry = passed(m.before.retry, now)
 		if w.lineWant == "" {
-			m.before = promises{} // matters only if the drive fails
+			m.before = promises{} // needed only if setting the lines fails
 		}
 		s.motion = &m
 	}
@@ -381,7 +388,7 @@ func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
 		return append(b, byte('A'+ticks+clamp))
 	case v.Type() == timeType:
 		return b
-	case v.Type() == stringType: // a text: whether there is one
+	case v.Type() == stringType: // a text: encode only whether it is empty
 		if v.Len() > 0 {
 			return append(b, 't')
 		}
@@ -389,7 +396,7 @@ func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
 	}
 
 	switch v.Kind() {
-	case reflect.String: // a position or another word
+	case reflect.String: // one of a few words, such as a position
 		return append(append(b, v.String()...), ',')
 	case reflect.Bool:
 		if v.Bool() {
@@ -421,20 +428,20 @@ func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
 	panic("cannot encode " + v.Type().String())
 }
 
-// waitEvent lets time pass.
+// waitEvent advances the simulated time.
 type waitEvent time.Duration
 
-// world is the machine with everything around it.
+// world is the machine together with the simulated door, its sensors and its callers.
 type world struct {
 	set   *settings
 	now   time.Duration
 	state state
-	door  DoorState // as the sensor has told
+	door  DoorState // the door sensor's last reading
 	exit  ExitState
 	monitor
 }
 
-// monitor holds what the invariants must remember about earlier steps.
+// monitor holds the facts about earlier steps that the invariants need.
 type monitor struct {
 	open       [3]open       // commands without an answer
 	onDisk     Record        // last saved record
@@ -444,12 +451,12 @@ type monitor struct {
 	lockdown   bool
 	awaited    bool // a lock has been promised since the last lock
 	known      DoorState
-	lineWant   Position // what the outcome of the last action on the lines is about
-	opening    bool     // the outcome of openLines is next
+	lineWant   Position // target of the last action on the lines, until its result arrives
+	opening    bool     // the next event is the result of openLines
 	idling     bool
 	energised  bool
 	since      time.Duration // time at which the line was energised
-	mayFail    bool          // the line could not be idled
+	mayFail    bool          // switching the line off has failed
 }
 
 // open is a command without an answer.
@@ -458,7 +465,7 @@ type open struct {
 	target Position
 }
 
-// events returns all events that are possible in this state.
+// events returns all events that can happen in the world's current state.
 func (w *world) events(c exploreConfig) []event {
 	var errs []error
 	errs = append(errs, nil)
@@ -466,7 +473,7 @@ func (w *world) events(c exploreConfig) []event {
 		errs = append(errs, errors.New("busy"), ErrLinesGone)
 	}
 
-	// The outcome of an action on the lines comes at once.
+	// The result of an action on the lines is always the next event.
 	var outcomes []event
 	for _, err := range errs {
 		switch {
@@ -546,13 +553,13 @@ func (w *world) apply(e event) {
 	}
 }
 
-// take checks a step against the invariants and notes its actions. It returns what is
-// wrong, or "".
+// take checks a step against the invariants and records its actions. It returns a
+// description of the first violation, or "".
 func (w *world) take(e event, before state, acts []action) string {
 	openBefore := w.open
 	w.settleLines(e)
 	if w.exitTo == never && w.now-w.exitSince >= w.set.waits.exitStuck {
-		w.exitTo = 0 // an input that is stuck announces nothing
+		w.exitTo = 0 // a stuck exit input no longer announces an opening
 	}
 
 	var events []Event
@@ -589,7 +596,7 @@ func (w *world) take(e event, before state, acts []action) string {
 	return w.rests(lines)
 }
 
-// settleLines takes the outcome of an action on the lines.
+// settleLines records the result of an action on the lines.
 func (w *world) settleLines(e event) {
 	switch e := e.(type) {
 	case opened:
@@ -627,7 +634,7 @@ func (w *world) endEnergised() {
 	w.energised, w.mayFail = false, false
 }
 
-// answered checks an answer: each command has one, and it tells what happened.
+// answered checks an answer: its command has no answer yet, and the result is true.
 func (w *world) answered(a answer) string {
 	if a.id < 1 || a.id > 2 || w.open[a.id].id == 0 {
 		return fmt.Sprintf("answer %d to nobody", a.id)
@@ -644,7 +651,7 @@ func (w *world) answered(a answer) string {
 	case r.Pending != "":
 		w.awaited = true
 	case r.Position == Unlocked && c.target == Unlocked && w.state.bolt.position != Unlocked:
-		w.unlockedTo = w.now + w.set.exitTime // it was unlocked, and moves on in the same step
+		w.unlockedTo = w.now + w.set.exitTime // the bolt was unlocked and has left that position in the same step
 	case r.Position != c.target:
 		return fmt.Sprintf("%s answered with %s", c.target, r.Position)
 	case r.Confirmed && w.state.bolt.sensed != c.target:
@@ -653,8 +660,7 @@ func (w *world) answered(a answer) string {
 	return ""
 }
 
-// moves checks an action on the lines: something must have asked for it, and nothing
-// may forbid it.
+// moves checks that an action on the lines has a cause and breaks no rule.
 func (w *world) moves(a action, e event, before state, openBefore [3]open) string {
 	wants := func(target Position) bool {
 		return slices.ContainsFunc(openBefore[:], func(o open) bool { return o.id != 0 && o.target == target })
@@ -711,7 +717,7 @@ func (w *world) drives(target Position, commanded, exitAsks, promised bool) stri
 	return ""
 }
 
-// tells checks the events of a step.
+// tells checks that a step has caused the right events.
 func (w *world) tells(e event, before state, events []Event) string {
 	count := func(kind EventKind) int {
 		n := 0
@@ -757,7 +763,7 @@ func (w *world) tells(e event, before state, events []Event) string {
 		return fmt.Sprintf("%d alarms of a forced door, want %d", got, forced)
 	}
 	moved := before.bolt.position == Unlocked || slices.ContainsFunc(events, func(e Event) bool {
-		return e.Command == "unlockDoor" && e.Code == "" && e.Position == Unlocked // in the same step
+		return e.Command == "unlockDoor" && e.Code == "" && e.Position == Unlocked // unlocked and locked again in one step
 	})
 	if moved && w.state.bolt.position != Unlocked {
 		w.unlockedTo = w.now + w.set.exitTime
@@ -765,8 +771,8 @@ func (w *world) tells(e event, before state, events []Event) string {
 	return ""
 }
 
-// expected reports whether the door may be opened now, by the table of what an opening
-// means.
+// expected reports whether an opening of the door now raises no alarm. The rules are
+// those of the table in DESIGN.
 func (w *world) expected(before state) bool {
 	return before.bolt.position == Unlocked || w.set.mode == Pulse && w.energised && before.output.level == Unlocked ||
 		w.now < w.unlockedTo || w.now < w.exitTo
@@ -781,11 +787,12 @@ func (w *world) noteExit(to ExitState, before state) {
 	}
 }
 
-// rests checks the state after a step.
+// rests checks the machine's state after a step: no deadline, command or promise is
+// forgotten.
 func (w *world) rests(lines []action) string {
 	s := w.state
 	if len(lines) > 0 {
-		return "" // the machine is waiting for the outcome of a drive
+		return "" // too early to check: the next event is the result of an action on the lines
 	}
 	if next, ok := s.next(*w.set); ok && next <= w.now {
 		return fmt.Sprintf("a deadline is left: %s", next-w.now)
@@ -827,7 +834,7 @@ func (w *world) rests(lines []action) string {
 	return ""
 }
 
-// waitsFor reports whether a command is still to be answered.
+// waitsFor reports whether the machine must still answer a command.
 func (s state) waitsFor(id int64) bool {
 	is := func(w waiter) bool { return w.id == id }
 	return slices.ContainsFunc(s.wanted.waiters, is) || s.motion != nil && slices.ContainsFunc(s.motion.waiters, is)

@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// wire is a driver whose sensor says what the test says, and a journal that is
-// always done.
+// wire is a simulated driver whose readings the test sends. It is also a Saver whose
+// writes succeed at once.
 type wire struct {
 	bolt   chan Reading
 	drives chan Position
@@ -31,7 +31,7 @@ func (w *wire) lock(clock Clock, config Config) *Lock {
 	return New(config, w, w, Record{}, clock, zap.NewNop())
 }
 
-// What the sensor had said before a command came is not taken for what came of it.
+// Readings from before a command must not count as the command's result.
 func TestReadingsGoBeforeCommands(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestReadingsGoBeforeCommands(t *testing.T) {
 				_, err := l.Do(t.Context(), Command{Target: Unlocked})
 				answered <- err
 			}()
-			synctest.Wait() // the command waits beside the readings
+			synctest.Wait() // now both the readings and the command are waiting
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			go l.Run(ctx)
@@ -64,8 +64,8 @@ func TestReadingsGoBeforeCommands(t *testing.T) {
 	}
 }
 
-// Timers stand still while the machine sleeps, the boot-time clock does not: a
-// relock that fell due meanwhile does not wait as long again.
+// Timers stop while the machine sleeps, but the boot-time clock does not. A relock that
+// became due during the sleep must therefore happen soon after the wake-up.
 func TestARelockAfterSleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slept atomic.Int64
@@ -90,8 +90,8 @@ func TestARelockAfterSleep(t *testing.T) {
 	})
 }
 
-// What a promise finds after a restart may be an open door, which its sensor says
-// only once the lock runs: an overdue relock waits for that.
+// After a restart, the lock learns only from the door sensor whether the door is open.
+// An overdue relock must wait for the sensor's first reading.
 func TestAnOverdueRelockLooksAtTheDoorFirst(t *testing.T) {
 	for first, want := range map[DoorState]int{DoorOpen: 0, DoorClosed: 1, DoorUnknown: 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -114,7 +114,8 @@ func TestAnOverdueRelockLooksAtTheDoorFirst(t *testing.T) {
 	}
 }
 
-// keptWire is a wire whose line was kept at unlocked, with a door sensor.
+// keptWire is a wire with a door sensor. Its line is unlocked and was kept open since
+// the previous process.
 type keptWire struct {
 	*wire
 	door chan DoorReading
@@ -123,7 +124,7 @@ type keptWire struct {
 func (w keptWire) Open(Position) (Position, bool, error) { return Unlocked, true, nil }
 func (w keptWire) Door() <-chan DoorReading              { return w.door }
 
-// A command keeps its answer even if the lock ends immediately afterwards.
+// A command receives its answer even if the lock ends immediately afterwards.
 func TestAnAnswerGoesBeforeTheEnd(t *testing.T) {
 	for range 100 {
 		l := newWire().lock(testClock(nil), Config{AtPowerOn: Locked})
@@ -138,7 +139,7 @@ func TestAnAnswerGoesBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// testClock counts from now on, and what was slept.
+// testClock returns a clock whose time since boot includes slept, a simulated suspend.
 func testClock(slept *atomic.Int64) Clock {
 	began := time.Now()
 	return Clock{

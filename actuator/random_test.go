@@ -13,19 +13,22 @@ import (
 	"time"
 )
 
-// TestMachineInvariants drives the machine by chance, in all modes, with and
-// without sensors, and holds it to:
-//   - the lines are driven only after a command for that target, to locked by a
-//     promised relock that is due, or at the end of a pulse;
-//   - two drives are at least the minimum interval apart, but for the end of a pulse;
-//   - a door that is open is not locked, nor one whose sensor has not spoken yet;
-//   - nothing is energised past its pulse, nor past the longest time;
-//   - a position other than moving and jammed is the sensor's last reading;
-//   - every command is answered exactly once, in bounded time, and at once where the lines are lost;
-//   - what is on disk, or on the way there before an answer, is the state: its
-//     position, its level and what it promises;
-//   - a promise stands until the lines have been driven to locked, or until an
-//     unlock that was carried out takes its place.
+// TestMachineInvariants feeds random events to the state machine, in all modes, with
+// and without sensors. It checks these invariants:
+//   - The lines are set only after a command for that target, for a promised relock
+//     that is due, or at the end of a pulse.
+//   - The minimum interval passes between two motions, except before the end of a
+//     pulse.
+//   - The machine never locks an open door, or a door whose sensor has not reported
+//     yet.
+//   - No line is energised beyond its pulse or the longest permitted time.
+//   - The position, unless moving or jammed, is the bolt sensor's last reading.
+//   - Each command is answered exactly once, within a limited time, and at once if the
+//     lines are lost.
+//   - When a command is answered, the record on disk equals the state: position, level
+//     and promises.
+//   - A promised relock remains planned until the lines are set to locked, or until a
+//     later unlock replaces it.
 func TestMachineInvariants(t *testing.T) {
 	seed := rand.Uint64()
 	if text, ok := os.LookupEnv("SEED"); ok {
@@ -58,7 +61,7 @@ type life struct {
 	door   DoorState
 	onDisk Record
 
-	commands  map[int64]Command // without an answer
+	commands  map[int64]Command // commands without an answer
 	lastID    int64
 	lastDrive time.Duration
 	promised  []time.Duration
@@ -78,7 +81,7 @@ func (l *life) live() {
 	for range 200 {
 		l.now += time.Duration(l.r.Int64N(int64(1500 * time.Millisecond)))
 		if next, ok := l.s.next(l.set); ok && next < l.now && l.r.IntN(8) > 0 {
-			l.now = next // usually no later than the deadline
+			l.now = next // usually do not let time pass beyond the deadline
 		}
 		l.happen(l.event())
 		if l.set.sensor && l.s.motion == nil && l.s.bolt.sensed != "" && l.s.bolt.position != Jammed && l.s.bolt.position != l.bolt {
@@ -92,7 +95,7 @@ func (l *life) live() {
 	if l.hasDoor {
 		l.happen(doorReading{DoorClosed})
 	}
-	for range 6 { // let it come to rest: nothing may stay unanswered
+	for range 6 { // let the machine finish: every command must be answered
 		if next, ok := l.s.next(l.set); ok {
 			l.now = max(l.now, next)
 			l.happen(tick{})
@@ -126,10 +129,10 @@ func (l *life) event() event {
 	case n < 7 && l.set.sensor:
 		if l.r.IntN(4) > 0 {
 			if l.s.output.level != Unknown {
-				l.bolt = l.s.output.level // follows the line
+				l.bolt = l.s.output.level // the bolt follows the line
 			}
 		} else if l.s.motion == nil {
-			l.bolt = l.position() // moved by hand
+			l.bolt = l.position() // somebody moves the bolt by hand
 		}
 		return reading{l.bolt}
 	case n < 8 && l.hasDoor:
@@ -139,7 +142,8 @@ func (l *life) event() event {
 	return tick{}
 }
 
-// happen makes one step, and what comes of its drive at once, as an owner does.
+// happen passes an event to the machine, and then the result of the action on the
+// lines, as a Lock does.
 func (l *life) happen(e event) {
 	for e != nil {
 		before, level := l.s.promises.release, l.s.output.level
@@ -173,8 +177,8 @@ func (l *life) happen(e event) {
 	}
 }
 
-// keepsPromise reports whether an event, of lines that go to locked, is the one by
-// which a promise is kept.
+// keepsPromise reports whether an event, which follows a drive to locked, fulfils the
+// promise of a relock.
 func (l *life) keepsPromise(e event) bool {
 	switch e := e.(type) {
 	case driven:
@@ -185,7 +189,7 @@ func (l *life) keepsPromise(e event) bool {
 	return false
 }
 
-// keptPromise checks that the machine still plans each promised relock.
+// keptPromise checks that the machine has not forgotten a promised relock.
 func (l *life) keptPromise(e event, before release, asked Position) {
 	_, failed := e.(driven)
 	c, isCommand := e.(command)
@@ -196,7 +200,7 @@ func (l *life) keptPromise(e event, before release, asked Position) {
 	}
 }
 
-// check checks the actions of the machine against the commands it was given.
+// check checks that the machine's actions follow from its commands.
 func (l *life) check(acts []action) {
 	for _, a := range acts {
 		switch a := a.(type) {
@@ -220,7 +224,7 @@ func (l *life) checkOpen(level Position) {
 	case l.set.mode != Hold && level != "":
 		l.Fatalf("lines of %s requested at %s", l.set.mode, level)
 	case l.set.mode == Hold && level == Unlocked && !asked && l.s.door.state == DoorOpen:
-		l.promised = append(l.promised, l.now) // it locks once the door is closed
+		l.promised = append(l.promised, l.now) // the door locks when it is closed
 	case l.set.mode == Hold && l.set.atPowerOn != "" && level != l.set.atPowerOn && !asked:
 		l.Fatalf("requested at %s", level)
 	case l.set.mode == Hold && l.set.atPowerOn == Unlocked && level == Locked && l.s.door.state == DoorOpen:
@@ -266,8 +270,8 @@ func (l *life) checkAnswer(a answer) {
 	}
 }
 
-// outcome carries out what moves the lines, which may fail, and returns what
-// came of it, or nil.
+// outcome simulates the action on the lines, which may fail. It returns the result as
+// an event, or nil if no action changes the lines.
 func (l *life) outcome(acts []action) event {
 	fails := func() error {
 		switch {
@@ -292,7 +296,7 @@ func (l *life) outcome(acts []action) event {
 			switch {
 			case l.set.mode == Pulse && a.target == Locked:
 				l.letGo(err)
-			case l.set.mode != Hold && !errors.Is(err, ErrLinesGone): // also where it failed half way
+			case l.set.mode != Hold && !errors.Is(err, ErrLinesGone): // also if the drive failed half way
 				if !l.energised || l.set.mode == Dual {
 					l.since = l.now
 				}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A promise of a relock is on disk until the lines have been driven to locked:
-// whatever comes between, the process may end and the next one has to keep it.
+// The promise of a relock stays on disk until the lines are set to locked. If the
+// process ends before that, the next process must carry out the relock.
 func TestAPromiseIsKeptUntilItIsCarriedOut(t *testing.T) {
 	const sec = time.Second
 	slow := withSensor
@@ -52,13 +52,13 @@ func TestAPromiseIsKeptUntilItIsCarriedOut(t *testing.T) {
 			{5 * sec, driven{busy}, "save unlocked relock@1m4s; answer 3 actuator-unavailable"},
 		}},
 		"an unlock that cannot be driven promises nothing and takes nothing back": {withSensor, []happening{
-			{4 * sec, reading{Locked}, "save locked relock@5s"}, // by hand
+			{4 * sec, reading{Locked}, "save locked relock@5s"}, // somebody turns the bolt by hand
 			{4 * sec, unlock(2, 0), "drive unlocked; save moving moving-to-unlocked"},
 			{4 * sec, driven{busy}, "save locked relock@5s; answer 2 actuator-unavailable"},
 			{5 * sec, tick{}, "drive locked; save moving moving-to-locked"},
 		}},
 		"an unlock that is refused takes nothing back": {slow, []happening{
-			{4 * sec, reading{Locked}, "save locked relock@5s"}, // by hand
+			{4 * sec, reading{Locked}, "save locked relock@5s"}, // somebody turns the bolt by hand
 			{4 * sec, unlock(2, 0), "save locked relock@5s; answer 2 too-soon"},
 		}},
 		"the bolt was locked by hand: the line is not": {withSensor, []happening{
@@ -79,7 +79,7 @@ func TestAPromiseIsKeptUntilItIsCarriedOut(t *testing.T) {
 	}
 }
 
-// A promise that is due comes before the bolt that the unlock still waits for.
+// A relock that becomes due ends its own unlock if the bolt has not arrived yet.
 func TestARelockPreEmptsItsOwnUnlock(t *testing.T) {
 	const sec = time.Second
 	s := begin(withSensor, Locked, Record{}, 0)
@@ -94,8 +94,8 @@ func TestARelockPreEmptsItsOwnUnlock(t *testing.T) {
 	}
 }
 
-// After a restart in the same boot the deadline is the one that was promised,
-// whatever the wall clock says.
+// After a restart of the process without a reboot, the relock happens at the promised
+// time since boot, even if the wall clock has changed.
 func TestAPromiseOutlivesTheProcess(t *testing.T) {
 	old := Record{Level: Unlocked, Position: Unlocked, Relock: &Promise{BootID: "boot-1", Uptime: 30 * time.Second}}
 	wall := func(uptime time.Duration) moment { return moment{uptime, began.Add(-24 * time.Hour)} }

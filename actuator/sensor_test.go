@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A sensor speaks when the bolt moves. What it said last holds until then.
+// A bolt sensor reports only changes. Its last reading is valid until the next one.
 func TestWhatTheSensorSaidLast(t *testing.T) {
 	const sec = time.Second
 	locked := happening{0, reading{Locked}, "save locked"}
@@ -18,23 +18,23 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 	}{
 		"a bolt that stands at the target is not waited for": {[]happening{
 			locked,
-			{9 * sec, reading{Unlocked}, "save unlocked"}, // by hand
+			{9 * sec, reading{Unlocked}, "save unlocked"}, // somebody turns the bolt by hand
 			{10 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
 			{10 * sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=true"},
-		}, Unlocked, true, boltForced}, // until the bolt is locked again
+		}, Unlocked, true, boltForced}, // the alarm lasts until the bolt is locked again
 		"a bolt that never left is found at its place": {[]happening{
 			locked,
 			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
 			{2 * sec, driven{}, ""},
 			{3 * sec, lock(2), "drive locked; save moving moving-to-locked; answer 1 busy"},
-			{3 * sec, driven{}, ""}, // it may be under way: its sensor is given the time
+			{3 * sec, driven{}, ""}, // the bolt may be moving, so the machine waits for its sensor
 			{7 * sec, tick{}, "save locked; answer 2 locked changed=true confirmed=true"},
 		}, Locked, true, ""},
 		"lines that cannot be driven hide no bolt": {[]happening{
 			locked,
 			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
 			{2 * sec, driven{errors.New("line busy")}, "save locked; answer 1 actuator-unavailable"},
-			{5 * sec, lock(2), "drive locked; save moving moving-to-locked"}, // where the line is is not known
+			{5 * sec, lock(2), "drive locked; save moving moving-to-locked"}, // the line's level is unknown after the failure, so it must be driven
 			{5 * sec, driven{}, "save locked; answer 2 locked changed=true confirmed=true"},
 		}, Locked, true, ""},
 		"a reading does not explain lines that cannot be driven": {[]happening{
@@ -65,7 +65,7 @@ func TestWhatTheSensorSaidLast(t *testing.T) {
 			locked,
 			{2 * sec, unlock(1, 0), "drive unlocked; save moving moving-to-unlocked"},
 			{2 * sec, driven{}, ""},
-			{1900 * time.Millisecond, reading{Unlocked}, ""}, // a bolt that was tampered with
+			{1900 * time.Millisecond, reading{Unlocked}, ""}, // somebody tampered with the bolt before the unlock
 			{1950 * time.Millisecond, reading{Locked}, ""},
 			{6 * sec, tick{}, "save jammed; answer 1 jammed"},
 		}, Jammed, false, "the bolt sensor did not say unlocked within 4s"},
@@ -120,7 +120,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// A position that is not known is driven to, also where the line stands there.
+// If the bolt's position is unknown, a command drives the lines even if they already
+// have the right level.
 func TestAnUnknownPositionIsDriven(t *testing.T) {
 	noSensor := settings{waits: standardWaits, mode: Hold, minInterval: time.Second}
 	for _, c := range []command{lock(1), unlock(1, 0)} {
