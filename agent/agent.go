@@ -14,7 +14,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Lock is what the agent needs of a door's lock. Package actuator implements it.
+// Lock is the interface through which the agent uses a door's lock. Package actuator
+// implements it.
 type Lock interface {
 	Do(ctx context.Context, c actuator.Command) (actuator.Result, error)
 	SetLockdown(ctx context.Context, on bool) error
@@ -26,7 +27,7 @@ type Lock interface {
 // Link is one connection to the hub. It begins when the hub has acknowledged all
 // subscriptions and ends when the connection is lost.
 type Link interface {
-	// Twin reads the device twin, IoT Hub's copy of the device's settings and state.
+	// Twin reads the device twin, the hub's copy of the device's settings and state.
 	Twin(ctx context.Context) (iothub.DeviceTwin, error)
 	// Report patches the twin's reported properties. If the hub refuses the patch, the
 	// error is an *iothub.Error.
@@ -34,12 +35,14 @@ type Link interface {
 	// Methods returns the channel of incoming direct methods. The channel is closed
 	// after the last method.
 	Methods() <-chan iothub.Method
-	// Desired returns the channel of changes to the desired properties. Each change has
-	// its $version.
+	// Desired returns the channel of changes to the desired properties. Each change
+	// includes the property $version.
 	Desired() <-chan iothub.Object
-	// Respond sends the answer to a direct method and waits until it has been written.
+	// Respond sends the answer to a direct method. It waits until the answer has been
+	// written to the connection.
 	Respond(ctx context.Context, requestID string, response iothub.MethodResponse) error
-	// Send sends a device-to-cloud message and waits until the hub has acknowledged it.
+	// Send sends a device-to-cloud message. It waits until the hub has acknowledged the
+	// message.
 	Send(ctx context.Context, m iothub.Message) error
 	// LastError returns the reason why the previous link ended. It is empty for the
 	// first link.
@@ -61,7 +64,7 @@ type Config struct {
 	// or the door opens mechanically from the inside. If Egress is false, the agent
 	// refuses lockdown.
 	Egress   bool
-	Defaults Settings // settings for which the twin has no desired property
+	Defaults Settings // values of the settings that the twin does not set
 	System   System
 	Version  string
 	BootID   string // the kernel's id of the current boot
@@ -74,8 +77,8 @@ type Config struct {
 	// settings. nil leaves the level unchanged.
 	SetLogLevel func(level string)
 	Now         func() time.Time
-	// Rand returns a random number in [0, 1), which spreads the retries of many
-	// devices. nil selects math/rand.
+	// Rand returns a random number in [0, 1). The agent uses it so that many devices do
+	// not retry at the same moment. nil selects math/rand.
 	Rand func() float64
 	Log  *zap.Logger
 }
@@ -119,8 +122,8 @@ type linkInfo struct {
 }
 
 // New makes an agent that controls lock and keeps its state in store. The agent starts
-// with the settings that store has from the previous process. Run passes the lock's
-// settings to the lock.
+// with the settings that the previous process saved in store. [Agent.Run] passes them
+// to the lock.
 func New(config Config, lock Lock, store *Store) *Agent {
 	a := &Agent{
 		config:          config,
@@ -143,7 +146,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 // Run passes the lock's settings to the lock, now and after each change, until ctx or
 // the lock ends. Run works without a connection to the hub.
 func (a *Agent) Run(ctx context.Context) {
-	var inForce *Settings // nil at first: the lock may have other settings from the previous process
+	var inForce *Settings // nil at first: the lock's current settings are unknown
 	for {
 		wanted := a.settings()
 		if err := a.setLock(ctx, inForce, wanted); err != nil {
@@ -159,7 +162,8 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
-// setLock passes to the lock the settings in wanted that differ from those in inForce.
+// setLock passes to the lock the settings in wanted that differ from inForce, its
+// current settings.
 func (a *Agent) setLock(ctx context.Context, inForce *Settings, wanted Settings) error {
 	tuning := wanted.tuning()
 	if inForce == nil || inForce.tuning() != tuning {
@@ -183,9 +187,8 @@ func (s Settings) tuning() actuator.Tuning {
 	}
 }
 
-// Serve answers the link's methods and keeps the twin up to date. It returns when the
-// link delivers no more methods and all delivered methods are answered, or when ctx
-// ends.
+// Serve answers methods from the hub and keeps the twin up to date. It ends when ctx
+// ends, or when the link is lost and all its methods are answered.
 func (a *Agent) Serve(ctx context.Context, link Link) error {
 	a.link.Store(&linkInfo{
 		connectedAt: a.config.Now(),
@@ -197,7 +200,7 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 
 	synced := make(chan error, 1)
 	go func() {
-		defer stop() // without the twin, the link must end
+		defer stop() // end the link if the twin cannot be kept up to date
 		synced <- a.syncTwin(ctx, link)
 	}()
 
@@ -212,8 +215,8 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 	return <-synced
 }
 
-// SetDefaults changes the defaults. A default applies to each setting for which the
-// twin has no desired property.
+// SetDefaults changes the default values of the settings. A setting has its default
+// value unless the twin has a desired property for it.
 func (a *Agent) SetDefaults(defaults Settings) {
 	defaults.lockdownForbidden = !a.config.Egress
 	a.applying.Lock()
@@ -229,8 +232,8 @@ func (a *Agent) SetDefaults(defaults Settings) {
 	a.notify()
 }
 
-// applyDesired applies the desired properties. Each setting without a desired property
-// gets its default.
+// applyDesired applies the twin's desired properties. A setting without a desired
+// property gets its default value.
 func (a *Agent) applyDesired(desired iothub.Object) applied {
 	a.applying.Lock()
 	defer a.applying.Unlock()
@@ -241,7 +244,7 @@ func (a *Agent) applyDesired(desired iothub.Object) applied {
 	return result
 }
 
-// enforce makes the settings of result the current ones.
+// enforce makes the given settings the agent's current ones.
 func (a *Agent) enforce(result *applied) {
 	a.desired.Store(result)
 	if a.config.SetLogLevel != nil {
@@ -251,10 +254,9 @@ func (a *Agent) enforce(result *applied) {
 	signal(a.lockSettings)
 }
 
-// settings returns the current settings.
 func (a *Agent) settings() Settings { return a.desired.Load().settings }
 
-// notify makes the agent check whether its reported properties need an update.
+// notify makes the agent check whether the twin's reported properties need an update.
 func (a *Agent) notify() { signal(a.reportChanged) }
 
 // signal puts a value into a channel of capacity 1, to wake its reader. If the channel

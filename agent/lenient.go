@@ -11,15 +11,17 @@ import (
 )
 
 const (
-	// maxIgnored is the maximum number of names in the member "ignored" of an answer.
+	// maxIgnored is the maximum number of unknown members that the answer to lockDoor
+	// names.
 	maxIgnored = 8
-	// maxIgnoredName is the maximum length of a name in the member "ignored", in bytes.
+	// maxIgnoredName is the maximum length, in bytes, of the name of an unknown member
+	// in the answer to lockDoor.
 	maxIgnoredName = 64
 )
 
 // parseLock turns the payload of lockDoor into a command. It accepts every payload,
-// because a bad payload must not leave a door unlocked. ignored names the members that
-// parseLock did not understand.
+// because an invalid payload must not leave a door unlocked. ignored lists the names of
+// the members that it could not use.
 func parseLock(payload []byte) (c actuator.Command, ignored []string) {
 	c = actuator.Command{Name: "lockDoor", Target: actuator.Locked}
 	if isEmpty(payload) {
@@ -39,8 +41,8 @@ func parseLock(payload []byte) (c actuator.Command, ignored []string) {
 	return c, ignored
 }
 
-// takeMember stores one member of lockDoor's payload in c. It cuts a text that is too
-// long. It reports whether it understood the whole value.
+// takeMember copies one member of lockDoor's payload to c. It shortens a text that is
+// too long. It reports whether it could use the whole value.
 func takeMember(c *actuator.Command, name string, value json.RawMessage) (understood bool) {
 	if string(value) == "null" {
 		return true
@@ -61,8 +63,7 @@ func takeMember(c *actuator.Command, name string, value json.RawMessage) (unders
 	return false
 }
 
-// cut returns the longest beginning of text that has at most n bytes and no broken
-// character.
+// cut returns the first n bytes of text, or fewer, so that no character is broken.
 func cut(text string, n int) string {
 	if len(text) <= n {
 		return text

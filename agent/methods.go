@@ -24,19 +24,20 @@ const MaxUnlock = 24 * time.Hour
 var methodNames = []string{"lockDoor", "unlockDoor", "getStatus", "reboot", "ping"}
 
 // maxConcurrentMethods is the maximum number of methods that run at the same time. The
-// lock executes one command at a time; further commands join it, wait or are refused.
+// lock moves the bolt for one command at a time. Further commands share that motion,
+// wait or are refused.
 const maxConcurrentMethods = 32
 
-// answerMethods runs the link's methods. It returns when the link delivers no more
-// methods, or ctx ends, and all started methods are answered.
+// answerMethods runs the methods that the link delivers. It ends when ctx ends or the
+// link delivers no more methods. It first waits until all started methods are answered.
 func (a *Agent) answerMethods(ctx context.Context, link Link) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	slots := make(chan struct{}, maxConcurrentMethods)
 
 	for {
-		// Wait for a free slot before receiving a method. A received method must run,
-		// but the link discards unreceived methods when the connection is lost.
+		// Wait for a free slot before receiving a method. A method must run once it is
+		// received, but the link discards waiting methods when the connection is lost.
 		slots <- struct{}{}
 
 		select {
@@ -67,8 +68,8 @@ func (a *Agent) Invoke(ctx context.Context, m iothub.Method) (status int, payloa
 	return a.invoke(ctx, m, caller{origin: actuator.Local})
 }
 
-// InvokeOverridingLockdown is like Invoke, but may unlock the door during lockdown. The
-// calling program must check that the user is root.
+// InvokeOverridingLockdown is like Invoke, but can unlock the door during lockdown. The
+// caller must first check that the user is root.
 func (a *Agent) InvokeOverridingLockdown(ctx context.Context, m iothub.Method) (status int, payload any) {
 	return a.invoke(ctx, m, caller{origin: actuator.Local, overrideLockdown: true})
 }
@@ -106,8 +107,8 @@ func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	log.Info("method answered", zap.Int("status", status), zap.ByteString("answer", body))
 }
 
-// methodName corrects upper and lower case in the name of a method: "lockdoor" becomes
-// "lockDoor". It returns an unknown name unchanged.
+// methodName corrects upper and lower case in the name of a method, for example
+// "lockdoor" to "lockDoor". It returns an unknown name unchanged.
 func methodName(name string) string {
 	for _, known := range methodNames {
 		if strings.EqualFold(name, known) {
@@ -157,18 +158,18 @@ func (a *Agent) run(ctx context.Context, m iothub.Method, by caller) (status int
 	return errorAnswer(http.StatusBadRequest, "bad-payload", err.Error())
 }
 
-// motionAnswer answers a command that the lock has carried out.
+// motionAnswer is the answer to a command that the lock has carried out.
 type motionAnswer struct {
 	Position  actuator.Position `json:"position"`
 	Confirmed bool              `json:"confirmed"`
 	Changed   bool              `json:"changed"`
 	TookMs    int64             `json:"tookMs"`
-	Held      bool              `json:"held,omitempty"`    // a release changed nothing during a hold
-	Ignored   []string          `json:"ignored,omitempty"` // what lockDoor did not understand
+	Held      bool              `json:"held,omitempty"`    // the unlock's time limit was ignored, because the door is kept unlocked without a limit
+	Ignored   []string          `json:"ignored,omitempty"` // names of the members of the payload that lockDoor could not use
 }
 
-// pendingAnswer answers a lock command that the lock will carry out later, for example
-// when the door closes.
+// pendingAnswer is the answer to a lock command that the lock will carry out later, for
+// example when the door closes.
 type pendingAnswer struct {
 	Position actuator.Position `json:"position"`
 	Pending  actuator.Pending  `json:"pending"` // what the lock waits for
@@ -179,7 +180,7 @@ type pendingAnswer struct {
 // down.
 const codeShuttingDown = "shutting-down"
 
-// command sends a command to the lock. Its answer tells what the lock did, not what was
+// command passes a command to the lock. Its answer says what the lock did, not what was
 // requested.
 func (a *Agent) command(ctx context.Context, c actuator.Command, ignored []string) (status int, payload any) {
 	result, err := a.lock.Do(ctx, c)
@@ -208,9 +209,9 @@ func commandAnswer(result actuator.Result, err error, ignored []string) (status 
 	}
 }
 
-// statusOf returns the HTTP-style status of a command's answer. code is the reason for
-// a refusal; it is empty if the command succeeded or, with pending, will be carried out
-// later.
+// statusOf returns the HTTP-style status for the answer to a command. code is the
+// reason for a refusal. It is empty if the lock has carried out the command or, with
+// pending, will carry it out later.
 func statusOf(code actuator.Code, pending actuator.Pending) int {
 	switch code {
 	case "":
@@ -230,7 +231,7 @@ func statusOf(code actuator.Code, pending actuator.Pending) int {
 	return http.StatusInternalServerError
 }
 
-// methodError is the body of each answer that reports an error.
+// methodError is the body of an answer that reports an error.
 type methodError struct {
 	Error struct {
 		Code    string `json:"code"`

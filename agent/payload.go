@@ -15,8 +15,8 @@ import (
 )
 
 // MaxReason is the maximum length of a command's reason, in characters. The agent
-// reports the reason in the twin, and a hub refuses a report with a string longer than
-// 4 KiB.
+// copies the reason to a reported property, and hubs refuse strings longer than 4 KiB
+// there.
 const MaxReason = 512
 
 // MaxBy is the maximum length of the name of the person who gives a command, in bytes.
@@ -32,9 +32,9 @@ func isEmpty(payload []byte) bool {
 	return false
 }
 
-// readPayload decodes a method's payload: no payload, null, "" or an object. The object
-// may contain only members named in allowed, each at most once. readPayload omits
-// members whose value is null.
+// readPayload decodes the payload of a method. A payload is an object, null, "" or
+// missing. The object may contain only members named in allowed, each at most once.
+// Members whose value is null are omitted from the result.
 func readPayload(payload []byte, allowed ...string) (map[string]any, error) {
 	if isEmpty(payload) {
 		return nil, nil
@@ -106,8 +106,8 @@ func unreadable(err error) error {
 	return fmt.Errorf("cannot read the payload as JSON: %w", err)
 }
 
-// parseUnlock turns the payload of unlockDoor into a command. If the payload has any
-// error, parseUnlock refuses it and the door stays locked.
+// parseUnlock turns the payload of unlockDoor into a command. It returns an error for
+// any mistake in the payload, and the door then stays locked.
 func (a *Agent) parseUnlock(payload []byte) (actuator.Command, error) {
 	c := actuator.Command{Name: "unlockDoor", Target: actuator.Unlocked}
 	members, err := readPayload(payload, "reason", "by", "forSeconds", "hold")
@@ -154,13 +154,13 @@ func parseText(members map[string]any, name string) (string, error) {
 	return text, nil
 }
 
-// unlockTime returns how long an unlock lasts: the payload's forSeconds, or else the
-// setting autoRelockSeconds. It returns 0 for an unlock without a time limit, which the
-// payload requests with hold.
+// unlockTime returns the time after which an unlock ends: the payload's forSeconds, or
+// else the setting autoRelockSeconds. It returns 0 if the payload requests an unlock
+// without a time limit (hold).
 //
 // A lock in Pulse mode releases a strike, which locks again by itself. The setting
-// therefore does not apply to it, hold is an error, and forSeconds is limited to
-// MaxEnergised. A time of 0 then means the configured pulse.
+// autoRelockSeconds therefore does not apply, hold is an error, and forSeconds must not
+// exceed MaxEnergised. A time of 0 then selects the configured pulse.
 func (a *Agent) unlockTime(members map[string]any) (time.Duration, error) {
 	longest, setting := MaxUnlock, a.settings().AutoRelockSeconds
 	if a.config.Mode == actuator.Pulse {

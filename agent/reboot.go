@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// defaultRebootDelay gives the agent time to send its answer and its last report
-	// before the reboot.
+	// defaultRebootDelay is the default delay before a reboot. It gives the agent time
+	// to send its answer and its last report.
 	defaultRebootDelay = 5 * time.Second
 	maxRebootDelay     = time.Hour
 )
@@ -31,9 +31,9 @@ type Reboot struct {
 	Cause string    `json:"cause"`
 }
 
-// recordBoot saves the kernel's id of the current boot. If the machine has rebooted
-// since the last run of the agent, recordBoot also saves the cause of the reboot. If
-// saving fails, the next run of the agent tries again.
+// recordBoot saves the kernel's id of the current boot. If this id has changed since
+// the agent last ran, recordBoot also saves the cause of the reboot. If saving fails,
+// the next run of the agent tries again.
 func (a *Agent) recordBoot() {
 	bootID := a.config.BootID
 	a.state.Update(func(s *State) {
@@ -87,8 +87,8 @@ func rebootDelay(m iothub.Method) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// scheduleReboot schedules a reboot after the delay that m requests. If the answer to m
-// could not be sent (answerErr), scheduleReboot cancels the reboot.
+// scheduleReboot restarts the machine after the delay that the method m requests. If
+// the answer to m could not be sent (answerErr), it cancels the reboot.
 func (a *Agent) scheduleReboot(m iothub.Method, answerErr error) {
 	if answerErr != nil {
 		a.rebooting.Store(false)

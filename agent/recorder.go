@@ -16,8 +16,8 @@ type Recorder struct {
 	Events *events.Log // nil discards events
 }
 
-// Save implements [actuator.Saver]. It writes the events before the record. If writing
-// the events fails, Save still writes the record.
+// Save implements [actuator.Saver]. It writes the events and then the record. If
+// writing the events fails, it still writes the record.
 func (r Recorder) Save(record actuator.Record, lockEvents []actuator.Event, done func(error)) {
 	save := func(eventsErr error) {
 		r.Store.Update(func(state *State) { state.Lock = record }, func(err error) { done(errors.Join(eventsErr, err)) })

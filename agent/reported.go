@@ -41,13 +41,13 @@ func (a *Agent) reported() iothub.Object {
 	return all
 }
 
-// maxReportedText is the maximum length, in characters, of a text from another program
-// or the kernel in a reported property. A hub refuses a report with a string longer
-// than 4 KiB.
+// maxReportedText is the maximum length, in characters, of a text in a reported
+// property that comes from another program or the kernel. A hub refuses a report with a
+// string longer than 4 KiB.
 const maxReportedText = 1000
 
-// lockdownAck returns the acknowledgement of the desired property lockdown. It says
-// that the lockdown is complete only when the door is locked.
+// lockdownAck returns the acknowledgement of the desired property lockdown. The
+// acknowledgement reports completion only when the door is locked.
 func lockdownAck(ack map[string]any, settings Settings, status actuator.Status) map[string]any {
 	complete := status.Lockdown && status.Position == actuator.Locked
 	if !settings.Lockdown || complete || ack["ac"] != http.StatusOK {
@@ -62,8 +62,8 @@ func lockdownAck(ack map[string]any, settings Settings, status actuator.Status) 
 	return ack
 }
 
-// reportedDoor returns the reported property door. The property is empty without a door
-// sensor, unless an exit input has something to report.
+// reportedDoor returns the reported property door. It is empty without a door sensor,
+// unless an exit input is fitted that has something to report.
 func reportedDoor(status actuator.Status) map[string]any {
 	door := make(map[string]any)
 	if status.Door != "" {
@@ -126,8 +126,8 @@ func (a *Agent) reportedSystem() map[string]any {
 	return system
 }
 
-// Status returns the answer to the method getStatus: the reported properties and the
-// agent's counters.
+// Status returns the body of the answer to the method getStatus: the reported
+// properties and the agent's counters.
 func (a *Agent) Status() iothub.Object {
 	all := a.reported()
 	all["uptimeSeconds"] = int64(a.config.Now().Sub(a.startedAt).Seconds())
@@ -150,7 +150,8 @@ func (a *Agent) Status() iothub.Object {
 	return all
 }
 
-// isOwned reports whether this agent writes the reported property name.
+// isOwned reports whether the agent, rather than another program, writes the reported
+// property with this name.
 func isOwned(name string) bool {
 	switch name {
 	case "lock", "door", "agent", "system", "link":
@@ -196,8 +197,8 @@ func patch(have, want map[string]any) map[string]any {
 	return p
 }
 
-// normalize encodes o as JSON and decodes it. After that, equal values have equal Go
-// types and can be compared.
+// normalize encodes o as JSON and decodes it again. Values with equal JSON then also
+// have equal Go types, so that they can be compared.
 func normalize(o iothub.Object) iothub.Object {
 	text, err := json.Marshal(o)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Settings are the values that the twin's desired properties can set. A nil pointer
-// means that a value is not set.
+// Settings are the settings that an operator can change with the twin's desired
+// properties. A nil pointer means that a setting has no value.
 type Settings struct {
 	Building *string
 	Floor    *int64
@@ -27,7 +27,8 @@ type Settings struct {
 	LogLevel          string
 	Lockdown          bool // if true, only an exit input can unlock the door
 
-	// lockdownForbidden is true if a lockdown could trap people inside.
+	// lockdownForbidden makes the agent refuse a lockdown, because it could trap people
+	// inside.
 	lockdownForbidden bool
 }
 
@@ -61,15 +62,15 @@ var properties = []property{
 
 // applied is the result of applying the twin's desired properties.
 type applied struct {
-	settings Settings      // the resulting settings: desired values, else defaults
-	accepted iothub.Object // accepted desired values, by property name
+	settings Settings      // the current settings: the desired values, or else the defaults
+	accepted iothub.Object // desired values that the agent has accepted, by property name
 	acks     iothub.Object // acknowledgement to report for each desired property
 	ignored  int           // number of desired properties that the agent does not know
 }
 
-// apply overrides the defaults with the desired properties and acknowledges each
-// property by the IoT Plug and Play convention. Instead of an invalid value, apply uses
-// the last accepted value from previous, or else the default.
+// apply computes the settings from the defaults and the twin's desired properties. It
+// acknowledges each property by the IoT Plug and Play convention. For an invalid value,
+// it uses the last accepted value from previous, or else the default.
 func apply(defaults Settings, previous, desired iothub.Object) applied {
 	result := applied{settings: defaults, accepted: iothub.Object{}, acks: iothub.Object{}}
 	version := desired.Version()
@@ -112,8 +113,9 @@ func ackCode(err error) int {
 	return http.StatusBadRequest
 }
 
-// restore overrides the defaults with values that the agent accepted earlier. The agent
-// uses it before it has read the twin, so there is nothing to acknowledge yet.
+// restore computes the settings from the defaults and the desired values that the agent
+// accepted earlier. The agent uses it until it has read the twin, so it acknowledges
+// nothing.
 func restore(defaults Settings, accepted iothub.Object) applied {
 	result := apply(defaults, nil, accepted)
 	result.acks = iothub.Object{}
@@ -128,7 +130,7 @@ func isProperty(name string) bool {
 // characters.
 const MaxText = 128
 
-// setText stores value as a text. It accepts a number or a boolean too, because people
+// setText stores value as a text. It also accepts numbers and booleans, because people
 // write {"building": 43} without quotes.
 func setText(to **string, value any) error {
 	var text string
@@ -168,7 +170,7 @@ func setSeconds(to *int64, value any) error {
 	return nil
 }
 
-// errLockdownForbidden refuses a lockdown that could trap people inside.
+// errLockdownForbidden is the error for a lockdown that could trap people inside.
 var errLockdownForbidden = errors.New("lockdown could trap people: this door has no exit input that unlocks it; " +
 	"if people can always leave, set egress = \"mechanical\" in the gateway's configuration")
 
@@ -184,7 +186,7 @@ func setLockdown(s *Settings, value any) error {
 	return nil
 }
 
-// LogLevels lists the log levels. The most verbose level comes first.
+// LogLevels lists the log levels, the most verbose first.
 var LogLevels = []string{"debug", "info", "warn", "error"}
 
 func setLevel(to *string, value any) error {
@@ -234,7 +236,7 @@ func jsonType(value any) string {
 	return fmt.Sprintf("%T", value)
 }
 
-// deref returns *p as an any, or a nil any if p is nil.
+// deref returns the value to which p points, or nil if p is nil.
 func deref[T any](p *T) any {
 	if p == nil {
 		return nil

@@ -17,27 +17,26 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// State is the agent's state on disk, which the next process of the agent reads when it
-// starts.
+// State is what the agent saves on disk for its next process.
 type State struct {
 	Lock actuator.Record `json:"lock"`
 	// Accepted holds the desired property values that the agent has accepted.
 	Accepted iothub.Object `json:"accepted,omitempty"`
-	// Lines describes the GPIO lines that 'latchd release' must release after the agent
-	// has ended, in the driver's own format. In Hold mode it is empty, because the line
-	// keeps its level.
+	// Lines describes, in the driver's own format, the GPIO lines that 'latchd release'
+	// must release after the agent has ended. It is empty in Hold mode, because the
+	// line then keeps its level.
 	Lines json.RawMessage `json:"lines,omitempty"`
 	// Assignment is the hub that a provisioning service assigned to the device, in the
 	// format of package provisioning.
 	Assignment json.RawMessage `json:"assignment,omitempty"`
 	// BootID is the kernel's id of the boot in which the agent last ran.
 	BootID     string  `json:"bootId,omitempty"`
-	Reboot     *Reboot `json:"reboot,omitempty"` // a reboot that is about to happen
+	Reboot     *Reboot `json:"reboot,omitempty"` // the reboot that the agent is about to start
 	LastReboot *Reboot `json:"lastReboot,omitempty"`
 }
 
-// stateVersion is the version of the state file's format. It increases with each change
-// that an older agent would misread.
+// stateVersion is the version of the state file's format. A change that an older agent
+// would misread must increase it.
 const stateVersion = 1
 
 // stateName is the name of the state file in the state directory.
@@ -52,13 +51,13 @@ type stateFile struct {
 	State
 }
 
-// Store keeps the agent's state in one file. Each write replaces the whole file and
-// syncs it. One write saves all changes that arrived during the previous write. Store
-// retries a failed write. A Store is safe for concurrent use.
+// Store keeps the agent's state in one file. It replaces the whole file at each write,
+// syncs it, and retries a failed write. Changes that arrive during a write are saved
+// together by the next one. A Store is safe for concurrent use.
 type Store struct {
 	path string // path of the state file; if empty, the state is in memory only
 
-	waiters durable.Waiters // callbacks of changes that are not on disk yet
+	waiters durable.Waiters // callbacks for changes that are not on disk yet
 
 	mu     sync.Mutex
 	state  State
@@ -71,9 +70,9 @@ type Store struct {
 // OpenStore reads the state file in dir and returns a store that writes it. The
 // directory must exist. If dir is empty, the state is in memory only.
 //
-// An unusable file does not stop the agent, because the agent must control its door even
-// without its saved state. OpenStore renames a file that is unreadable, corrupt or of a
-// later version, logs a warning and starts with an empty state.
+// An unusable state file does not stop the agent, because the agent must control its
+// door in any case. If the file is unreadable, corrupt or of a later version, OpenStore
+// renames it, logs a warning and starts with an empty state.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	s := &Store{wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	if dir == "" {
@@ -144,12 +143,12 @@ func (s *Store) Get() State {
 	return s.state
 }
 
-// errClosed refuses a change of the state after Close.
+// errClosed is the error for a change of the state after Close.
 var errClosed = errors.New("the state is closed")
 
-// Update changes the state with the function change, which must replace maps, not
-// modify them. Update calls done, possibly from another goroutine, when the state is on
-// disk or the write has failed.
+// Update changes the state with the function change. This function must not modify the
+// state's maps; it must replace them. Update calls done, possibly from another
+// goroutine, when the new state is on disk or the write has failed.
 func (s *Store) Update(change func(*State), done func(error)) {
 	s.mu.Lock()
 	change(&s.state)

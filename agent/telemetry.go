@@ -20,8 +20,7 @@ type statusMessage struct {
 }
 
 // sendTelemetry sends a status message every telemetrySeconds until ctx ends. It does
-// not repeat a message that could not be sent, because the old status would be wrong by
-// then.
+// not retry a message that could not be sent, because the status would be out of date.
 func (a *Agent) sendTelemetry(ctx context.Context, link Link) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

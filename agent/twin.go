@@ -12,15 +12,15 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The minimum and maximum delay before the agent repeats a request that the hub refused
-// for a temporary reason. The agent keeps the connection, because a new connection
-// would interrupt the door's methods.
+// The minimum and maximum delay before the agent retries a request that the hub refused
+// for a temporary reason. The agent keeps the connection meanwhile, because the door's
+// methods need it.
 const (
 	minRetryDelay = 5 * time.Second
 	maxRetryDelay = 5 * time.Minute
 )
 
-// twinSync holds the agent's copy of the twin for one connection.
+// twinSync keeps a copy of the twin during one connection to the hub.
 type twinSync struct {
 	*Agent
 	link     Link
@@ -66,8 +66,9 @@ func (t *twinSync) run(ctx context.Context) error {
 	}
 }
 
-// sync reads the twin if the agent's copy is outdated, and reports the properties that
-// differ. If the hub refuses for a temporary reason, sync schedules a retry.
+// sync reads the twin if the agent's copy is out of date. It then reports the
+// properties that differ from the twin. If the hub refuses for a temporary reason, sync
+// schedules a retry.
 func (t *twinSync) sync(ctx context.Context) error {
 	err := t.fetch(ctx)
 	if err == nil {
@@ -86,7 +87,7 @@ func (t *twinSync) sync(ctx context.Context) error {
 	return nil
 }
 
-// fetch reads the whole twin if the agent's copy is outdated.
+// fetch reads the whole twin if the agent's copy is out of date.
 func (t *twinSync) fetch(ctx context.Context) error {
 	if t.fetched {
 		return nil
@@ -102,9 +103,9 @@ func (t *twinSync) fetch(ctx context.Context) error {
 	return t.apply(ctx)
 }
 
-// onDesired applies a change of the desired properties together with all further
-// changes that are already queued. If a version is missing in between, onDesired only
-// marks the agent's copy of the twin as outdated. sync then reads the whole twin.
+// onDesired applies a change of the desired properties, and all further changes that
+// are already queued. If a change was lost (a version is missing), onDesired marks the
+// agent's copy of the twin as out of date, so that sync reads the whole twin.
 func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
 	for {
 		version := change.Version()
@@ -128,8 +129,8 @@ func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
 	}
 }
 
-// apply applies the desired properties. If an accepted value has changed, apply waits
-// until the value is on disk. An acknowledged value thus survives a restart.
+// apply applies the desired properties. It waits until new accepted values are on disk,
+// so that a value survives a restart once it is acknowledged.
 func (t *twinSync) apply(ctx context.Context) error {
 	previous := t.state.Get().Accepted
 	result := t.applyDesired(t.desired)
