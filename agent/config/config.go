@@ -46,7 +46,7 @@ type Place struct {
 	Room     *string `toml:"room"`
 }
 
-// defaults returns the configuration that an empty file describes.
+// defaults returns the configuration for an empty file.
 func defaults(file string) Config {
 	return Config{
 		StateDir: DefaultStateDir(file),
@@ -62,12 +62,12 @@ func defaults(file string) Config {
 	}
 }
 
-// Dir is the directory of the configuration files. A gateway with one door has the file
-// latchd.toml. A gateway with several doors has a file NAME.toml for each door.
+// Dir is the directory of the configuration files. On a gateway with one door, the file
+// is latchd.toml. On a gateway with several doors, each door has a file NAME.toml.
 const Dir = "/etc/latchd"
 
-// defaultStateDir returns the default state directory for the door that a configuration
-// file describes.
+// DefaultStateDir returns the default state directory for the door whose configuration
+// file has the given path.
 func DefaultStateDir(file string) string {
 	const all = "/var/lib/latchd"
 	door, isTOML := strings.CutSuffix(filepath.Base(file), ".toml")
@@ -113,8 +113,8 @@ func parse(file string, text []byte) (Config, error) {
 	return c, nil
 }
 
-// decode decodes TOML into c and keeps the values of missing keys. An unknown key is an
-// error.
+// decode decodes TOML into c. Keys that the text does not set keep their values in c.
+// An unknown key is an error.
 func decode(text []byte, c *Config) error {
 	return toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().EnableUnmarshalerInterface().Decode(c)
 }
@@ -159,7 +159,7 @@ func (c Config) check() []error {
 	return k.errs
 }
 
-// Settings returns the defaults for settings that the twin can override.
+// Settings returns the defaults for those settings that the twin can override.
 func (c Config) Settings() agent.Settings {
 	return agent.Settings{
 		Building:          c.Place.Building,

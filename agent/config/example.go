@@ -8,9 +8,9 @@ import (
 // key documents one key of the configuration file. The example configuration and the
 // man page latchd.toml(5) are generated from the list of keys.
 type key struct {
-	name         string // with its table, such as lock.mode
+	name         string // name with its table, such as lock.mode
 	example      string // example value, in TOML
-	commentedOut bool   // whether the example shows the key in a comment: a default or an alternative
+	commentedOut bool   // whether the example shows the key as a comment, because it is a default or an alternative
 	doc          string
 }
 

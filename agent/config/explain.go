@@ -39,8 +39,8 @@ func explain(file string, text []byte, err error) error {
 // mentions Go types and struct fields.
 var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
 
-// withoutGoTypes rewrites a TOML decoder's error without Go types and struct fields. It
-// returns an error about other problems unchanged.
+// withoutGoTypes rewrites an error of the TOML decoder so that it does not mention Go
+// types and struct fields. It returns other errors unchanged.
 func withoutGoTypes(problem string) string {
 	types := wrongType.FindStringSubmatch(problem)
 	if types == nil {

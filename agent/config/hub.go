@@ -23,8 +23,8 @@ type Hub struct {
 	WebSocket bool `toml:"websocket"`
 	// Proxy is a URL: socks5://HOST:PORT, or with WebSocket also http://HOST:PORT.
 	Proxy string `toml:"proxy"`
-	// ProxyFile is a file with the proxy's URL. It replaces Proxy if the URL contains a
-	// password.
+	// ProxyFile is a file that contains the proxy's URL. Use it instead of Proxy if the
+	// URL contains a password.
 	ProxyFile string `toml:"proxy_file"`
 }
 
@@ -53,7 +53,7 @@ func (h Hub) check(k *checker, p Provisioning) {
 	if !p.configured() {
 		k.required("hub.connection_string_file", h.ConnectionStringFile, "the file that holds the device's connection string")
 	}
-	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // a secret: do not quote it
+	if s := h.ConnectionStringFile; strings.Contains(s, "HostName=") && strings.Contains(s, ";") { // the value is a connection string: a secret that the error must not quote
 		k.fail("hub.connection_string_file", "this is a connection string; want the name of a file that holds it")
 	}
 	k.onlyIf("hub.connection_string_file", h.ConnectionStringFile != "", !p.configured(), "without [provisioning]")

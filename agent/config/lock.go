@@ -25,10 +25,10 @@ type Lock struct {
 	// MaxEnergised is the longest time for which an unlock command may energise a line
 	// in the modes pulse and dual.
 	MaxEnergised Duration `toml:"max_energised"`
-	// ConfirmTimeout is the maximum time from a motion to its confirmation by the bolt
-	// sensor.
+	// ConfirmTimeout is the maximum time from the start of a motion to its confirmation
+	// by the bolt sensor.
 	ConfirmTimeout Duration `toml:"confirm_timeout"`
-	// MinInterval is the minimum time between two motions of the bolt.
+	// MinInterval is the minimum time between the starts of two motions of the bolt.
 	MinInterval Duration `toml:"min_interval"`
 	// AutoRelock is the time from an unlock to the automatic relock; 0 disables
 	// relocking. The desired property autoRelockSeconds overrides it.
@@ -36,10 +36,11 @@ type Lock struct {
 	// Relock is "timer" (relock after a time) or "close" (relock as soon as the door
 	// has opened and closed).
 	Relock string `toml:"relock"`
-	// Settle is the time for which the door must stay closed before the agent locks it.
+	// Settle is the time for which the door must stay closed before it is locked
+	// automatically.
 	Settle Duration `toml:"settle"`
-	// ExitTime is the time after an unlock or an exit during which an opening of the
-	// door raises no alarm.
+	// ExitTime is the time after an unlock or a use of the exit input during which an
+	// opening of the door raises no alarm.
 	ExitTime Duration `toml:"exit_time"`
 	// HeldOpen is the time for which the door may stay open without an alarm; 0
 	// disables the alarm. The desired property heldOpenSeconds overrides it.
@@ -115,9 +116,9 @@ type Mock struct {
 	Fault  string   `toml:"fault"`
 }
 
-// EnergisedBound is the longest time for which a line can stay energised after its
-// pulse if the agent hangs. The watchdog kills the agent within 2 s, and 'latchd
-// release' then needs up to 1 s to switch the line off.
+// EnergisedBound is the longest time for which a line can stay energised beyond its
+// pulse if the agent hangs. The watchdog kills the agent within 2 s. Then 'latchd
+// release' needs up to 1 s to switch the line off.
 const EnergisedBound = 3 * time.Second
 
 const (
@@ -125,7 +126,7 @@ const (
 	// maxHeldOpen is the maximum of the key held_open.
 	maxHeldOpen = 24 * time.Hour
 	// maxExitInterval is the maximum of the key min_interval if an exit input unlocks
-	// the door. A person who leaves may have to wait this long.
+	// the door. It limits the time for which a person who leaves may have to wait.
 	maxExitInterval = time.Second
 )
 
@@ -332,8 +333,8 @@ func (l Lock) GPIOConfig() gpio.Config {
 	return c
 }
 
-// input returns the GPIO line of a sensor. lockChip is the chip to use if the sensor's
-// table has no key chip.
+// input returns the GPIO line of a sensor. lockChip is used if the sensor's table does
+// not set the key chip.
 func (s Sensor) input(lockChip string) gpio.Line {
 	return gpio.Line{
 		Chip: cmp.Or(s.Chip, lockChip), Name: s.Line.Name, Offset: s.Line.Offset,

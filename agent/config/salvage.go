@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// LoadLock is like Load, but it tolerates errors outside the table [lock], so that an
-// agent can control its lock despite such errors.
+// LoadLock loads a configuration file even if it has errors outside the table [lock],
+// so that the agent can control its lock nevertheless. It is otherwise like Load.
 //
-// problems are the errors outside [lock]; the keys concerned have their defaults. After
-// a problem in [hub] or [provisioning], the method HasHub of the configuration returns
+// problems are the errors outside [lock]; the keys concerned get their defaults. After
+// a problem in [hub] or [provisioning], the configuration's method HasHub returns
 // false. LoadLock returns err if [lock] has an error or the file cannot be read.
 func LoadLock(file string) (c Config, problems []error, err error) {
 	text, err := readFile(file)
@@ -68,7 +68,7 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 
 	for _, err := range c.check() {
 		table, _, _ := strings.Cut(err.(valueError).key, ".")
-		if !slices.Contains(unusable, table) { // otherwise the error is a consequence of an earlier one
+		if !slices.Contains(unusable, table) { // otherwise only a consequence of an error that was already reported
 			problems = append(problems, explain(file, text, err))
 		}
 		c.reset(file, table)
@@ -89,13 +89,13 @@ func (c *Config) reset(file, table string) {
 		c.LogLevel = initial.LogLevel
 	case "place":
 		c.Place = initial.Place
-	case "hub", "provisioning": // one of these tables is useless without the other
+	case "hub", "provisioning": // each of these tables is useless without the other
 		c.Hub, c.Provisioning = initial.Hub, initial.Provisioning
 	}
 }
 
-// tables holds the lines of a file. For each line, it has the name of the line's
-// top-level table. The name is empty before the first table.
+// tables holds the lines of a file and, for each line, the name of its top-level table.
+// The name is empty before the first table.
 type tables struct {
 	lines [][]byte
 	table []string

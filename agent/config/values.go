@@ -27,7 +27,7 @@ func (d *Duration) UnmarshalTOML(value []byte) error {
 	return nil
 }
 
-// String returns the duration in short form: 4m, where time.Duration prints 4m0s.
+// String returns the duration without zero units, for example 4m instead of 4m0s.
 func (d Duration) String() string {
 	text := time.Duration(d).String()
 	if strings.HasSuffix(text, "m0s") {
@@ -110,7 +110,8 @@ func (k *checker) oneOf(key, value string, allowed ...string) {
 	}
 }
 
-// within checks that a duration is from least to most. The error ends with note.
+// within checks that a duration is between least and most. note is appended to the
+// error.
 func (k *checker) within(key string, value Duration, least, most time.Duration, note string) {
 	if time.Duration(value) < least || time.Duration(value) > most {
 		k.fail(key, "%s is out of range; want %s to %s%s", value, Duration(least), Duration(most), note)
@@ -123,8 +124,8 @@ func (k *checker) wholeSeconds(key string, value Duration) {
 	}
 }
 
-// onlyIf adds an error if a key is given but not allowed. condition completes the error
-// text "allowed only ...".
+// onlyIf adds an error if a key is set although it is not allowed. condition completes
+// the error text "allowed only ...".
 func (k *checker) onlyIf(key string, given, allowed bool, condition string) {
 	if given && !allowed {
 		k.fail(key, "allowed only %s; remove it", condition)

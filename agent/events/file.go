@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 )
 
-// The events file has one JSON object per line: a header, then events and marks in the
-// order in which they happened. (A mark says that an event was sent or dropped.) The
-// agent appends lines and sometimes rewrites the file without the events that the hub
-// has. An unreadable line, for example after a power cut, costs only its own event.
+// The events file has one JSON object per line. The first line is a header. The other
+// lines are events and marks, in the order in which they happened. (A mark says that an
+// event was sent, dropped or repeated.) The agent appends lines. From time to time it
+// rewrites the file without the events that the hub already has. If a line is
+// unreadable, for example after a power cut, only its event is lost.
 
-// fileVersion is the version of the file's format. It increases with each change that
-// an older agent would misread. Version 1 had only one queue; this agent still reads
-// it.
+// fileVersion is the version of the file's format. A change that an older agent would
+// misread must increase it. The agent still reads version 1, which had only one queue.
 const fileVersion = 2
 
 const fileName = "events.jsonl"
@@ -30,7 +30,7 @@ type content struct {
 	routine   queue
 }
 
-// Dropped counts the events that were dropped because a queue was full.
+// Dropped counts the events that the log has dropped because a queue was full.
 type Dropped struct {
 	Important int64 `json:"droppedImportant,omitempty"`
 	Routine   int64 `json:"droppedRoutine,omitempty"`
@@ -47,15 +47,15 @@ type header struct {
 	DroppedV1 int64 `json:"dropped,omitempty"`
 }
 
-// mark is a line that changes events in earlier lines: they were sent, dropped or
-// repeated.
+// mark is a line that says what happened to events in earlier lines: they were sent,
+// dropped or repeated.
 type mark struct {
-	Through uint64 `json:"through,omitempty"` // all events up to this one are finished
-	Drop    uint64 `json:"drop,omitempty"`    // this event was dropped
+	Through uint64 `json:"through,omitempty"` // all events up to this sequence number have been sent or dropped
+	Drop    uint64 `json:"drop,omitempty"`    // sequence number of an event that was dropped
 	Dropped
 	DroppedV1 int64 `json:"dropped,omitempty"`
-	// Again is the sequence number of an event that was repeated. Count is the new
-	// number of equal events.
+	// Again is the sequence number of an event that was repeated. Count is the number
+	// of equal events, including the repetition.
 	Again uint64 `json:"again,omitempty"`
 	Count int    `json:"count,omitempty"`
 }
@@ -99,7 +99,7 @@ func (c *content) oldest() *queue {
 // all returns the queued events of both queues, oldest first.
 func (c content) all() []Event {
 	var all []Event
-	for q := c.oldest(); q != nil; q = c.oldest() { // changes c, which is a copy
+	for q := c.oldest(); q != nil; q = c.oldest() { // c is a copy, so removing its events is safe
 		all = append(all, q.events[0].Event)
 		q.events = q.events[1:]
 	}
@@ -142,13 +142,13 @@ func parse(text []byte, limits Limits) (c content, bad int, err error) {
 	return c, bad, nil
 }
 
-// parser adds the lines of an events file to its content.
+// parser reads the lines of an events file into a content.
 type parser struct {
 	*content
 	last uint64 // sequence number of the last event; later events must have larger numbers
 }
 
-// line adds one line of the file. It reports whether the line was readable.
+// line reads one line of the file. It reports whether the line was readable.
 func (p *parser) line(line []byte) bool {
 	var e Event
 	if json.Unmarshal(line, &e) != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/latchd/latchd/transport/durable"
 )
 
-// Log stores the events that the hub does not have yet, in memory and in a file. It is
-// safe for concurrent use. Only Close waits for the disk.
+// Log stores events, in memory and in a file, until the hub has received them. It is
+// safe for concurrent use. No method except Close waits for the disk.
 type Log struct {
 	path    string // path of the file; if empty, events are in memory only
 	maxFile int    // file size, in bytes, at which the log rewrites the file
@@ -27,12 +27,12 @@ type Log struct {
 
 	mu      sync.Mutex
 	content content
-	// handed is the sequence number of the newest event that must not change any more.
-	// Next has returned it, or the previous process queued it, so the hub may already
-	// have it.
+	// handed is the sequence number of the newest event that must not change any more,
+	// because the hub may already have it. Next has returned the event, or the previous
+	// process queued it.
 	handed  uint64
 	lines   []byte // lines to append to the file
-	urgent  bool   // whether lines must be synced to disk: they hold events, not only marks
+	urgent  bool   // lines contains events, so it must be synced to disk
 	rewrite bool   // whether the next write replaces the whole file
 	errors  int64
 	closed  bool
@@ -41,9 +41,9 @@ type Log struct {
 // Open reads the events file in dir and returns a log that writes it. The directory
 // must exist. If dir is empty, events are in memory only.
 //
-// Open never fails, because the agent must control its door even with a broken disk. It
-// renames an unusable file and logs a warning. If it cannot write to the disk, the log
-// retries later.
+// Open never fails, because the agent must control its door even if the disk is broken.
+// It renames an unusable file and logs a warning. If the log cannot write to the disk,
+// it retries later.
 func Open(dir string, limits Limits, log *zap.Logger) *Log {
 	l := newLog(dir, limits, log)
 	if dir == "" {
@@ -106,13 +106,13 @@ func (l *Log) setAside(reason error) {
 		zap.String("file", l.path), zap.String("renamed_to", aside), zap.Error(reason))
 }
 
-// errClosed refuses events after Close.
+// errClosed is the error for events that are added after Close.
 var errClosed = errors.New("the log of events is closed")
 
 // Add queues events and sets their sequence numbers. It calls done, possibly from
-// another goroutine, when these and all earlier events are on disk, or with the error
-// of the write. The log calls these callbacks in the order of the calls of Add. If
-// events is empty, Add only calls done after all earlier callbacks.
+// another goroutine, when these and all earlier events are on disk or the write has
+// failed. Callbacks run in the order of the calls of Add. If events is empty, Add calls
+// only done, after all earlier callbacks.
 func (l *Log) Add(events []Event, done func(error)) {
 	l.mu.Lock()
 	for _, e := range events {
@@ -136,8 +136,8 @@ func (l *Log) Add(events []Event, done func(error)) {
 	l.waiters.Trim()
 }
 
-// add queues one event. If the event repeats the last queued event, add only increases
-// the count of that event. The caller must hold l.mu.
+// add queues one event. If it repeats the last queued event, add increases the count of
+// the last event instead. The caller must hold l.mu.
 func (l *Log) add(e Event) {
 	q := l.content.queueOf(e)
 	defer signal(l.added)
@@ -165,9 +165,10 @@ func (l *Log) trim(q *queue) {
 	}
 }
 
-// append encodes v as a line for the file and returns the line. The caller must hold
-// l.mu and wake the writer. If the disk is slow and many lines are waiting, append
-// discards the lines, and the writer replaces the whole file instead.
+// append encodes v as a line and adds it to the lines that wait for the writer. It
+// returns the line. If too many lines wait because the disk is slow, append discards
+// them, and the writer replaces the whole file instead. The caller must hold l.mu and
+// wake the writer.
 func (l *Log) append(v any, urgent bool) []byte {
 	line := jsonLine(v)
 	if l.path == "" || l.closed {
@@ -187,16 +188,16 @@ func (l *Log) append(v any, urgent bool) []byte {
 // Added returns a channel that receives a value when new events may have been queued.
 func (l *Log) Added() <-chan struct{} { return l.added }
 
-// Store returns the unique name of the log's store. The name and an event's sequence
-// number together identify the event among all devices.
+// Store returns the unique name of the log's store. Together with an event's sequence
+// number, it identifies the event among the events of all devices.
 func (l *Log) Store() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.content.store
 }
 
-// Next returns the oldest queued event, which must be sent next. ok is false if both
-// queues are empty.
+// Next returns the oldest queued event, so that the agent can send it. ok is false if
+// no event is queued.
 func (l *Log) Next() (e Event, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,13 +212,13 @@ func (l *Log) Next() (e Event, ok bool) {
 }
 
 // Sent removes an event that the hub has acknowledged. If the agent ends before the
-// removal is on disk, the next process of the agent sends the event again.
+// removal is on disk, its next process sends the event again.
 func (l *Log) Sent(e Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := l.content.oldest()
 	if q == nil || q.events[0].Seq > e.Seq {
-		return // the queue has dropped the event while it was being sent
+		return // the event was dropped while the agent was sending it
 	}
 
 	l.content.important.removeThrough(e.Seq)

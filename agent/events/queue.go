@@ -14,15 +14,15 @@ type Limits struct {
 	Routine   Limit // for normal motions of the bolt and the door
 }
 
-// DefaultLimits are the limits of a door's log. If a door that is used 200 times a day
-// loses its hub, its log keeps the events of at least two days.
+// DefaultLimits are the limits of a door's log. For a door that is used 200 times a
+// day, the log keeps the events of at least two days without a hub.
 var DefaultLimits = Limits{
 	Important: Limit{Events: 1000, Bytes: 256 << 10},
 	Routine:   Limit{Events: 1000, Bytes: 128 << 10},
 }
 
-// maxFile returns the file size, in bytes, at which the log rewrites the file without
-// the events that the hub has.
+// maxFile returns the maximum size of the file, in bytes. When the file reaches it, the
+// log rewrites the file without the events that the hub has.
 func (l Limits) maxFile() int { return 1024 + 4*(l.Important.Bytes+l.Routine.Bytes) }
 
 // queue is a bounded list of events, oldest first.
@@ -47,8 +47,8 @@ func (q *queue) isOverfull() bool {
 	return len(q.events) > 0 && (len(q.events) > q.limit.Events || q.bytes > q.limit.Bytes)
 }
 
-// drop removes the oldest refused command. If the queue has no refused command, drop
-// removes the oldest event. It returns the sequence number of the removed event.
+// drop removes the oldest refused command, or the oldest event if the queue has no
+// refused command. It returns the sequence number of the removed event.
 func (q *queue) drop() (seq uint64) {
 	i := max(0, slices.IndexFunc(q.events, func(e sized) bool { return e.isRefusal() }))
 	seq = q.events[i].Seq

@@ -52,9 +52,9 @@ func (l *Log) writeLoop() {
 	}
 }
 
-// write appends the pending lines to the file, and syncs the file if the lines hold
-// events. If the file has become too large or the previous write failed, write replaces
-// the whole file. It then calls the callbacks of the events that it has written.
+// write appends the pending lines to the file. It syncs the file if the lines contain
+// events. If the file is too large or the previous write failed, write replaces the
+// whole file instead. Finally it calls the callbacks of the written events.
 func (l *Log) write(f *file) error {
 	l.mu.Lock()
 	lines, urgent := l.lines, l.urgent
@@ -101,8 +101,8 @@ func (f *file) append(lines []byte, sync bool) error {
 	return f.Sync()
 }
 
-// replace replaces the file at path by a new file with the content text, and opens the
-// new file for appending.
+// replace replaces the file at path by a new file that contains text, and opens the new
+// file for appending.
 func (f *file) replace(path string, text []byte) error {
 	if f.File != nil {
 		f.Close()
