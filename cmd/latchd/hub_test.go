@@ -125,7 +125,7 @@ func TestBadCredentials(t *testing.T) {
 		want           string // part of the problem
 	}{
 		"no file":              {config, "", "read the connection string: open "},
-		"empty":                {config, "\n", "it is empty"},
+		"empty":                {config, "\n", "the text is empty"},
 		"byte order mark":      {config, "\ufeff" + goodSecret, "begins with a byte order mark; save the file as plain text without it"},
 		"no text":              {config, "\x00\x01\xff", "connection string: "},
 		"of a service":         {config, "HostName=localhost;SharedAccessKey=c2VjcmV0", "DeviceId is missing (use the device's own connection string, not one of a service)"},
