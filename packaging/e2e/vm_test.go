@@ -243,7 +243,7 @@ func (m *vm) call(method, path string, body io.Reader, out any) error {
 		return err
 	}
 
-	response, err := (&http.Client{Timeout: 3 * time.Minute}).Do(request)
+	response, err := (&http.Client{Timeout: 7 * time.Minute}).Do(request)
 	if err != nil {
 		return err
 	}

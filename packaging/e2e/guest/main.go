@@ -79,7 +79,7 @@ func runScript(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	ctx, stop := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 6*time.Minute)
 	defer stop()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-eu")
 	cmd.Stdin = bytes.NewReader(script)
