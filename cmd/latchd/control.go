@@ -29,9 +29,9 @@ import (
 // method in the format of the hub's service API, with the member overrideLockdown.
 //
 // The socket is in the unit's runtime directory. Its mode decides who may use it: root,
-// the agent's user and the members of the group latchd-operators. Without a runtime
-// directory, the socket is in the state directory, which only root and the agent's user
-// can enter.
+// the agent's user and the socket's group, which 'latchd grant' sets to latchd-operators.
+// Without a runtime directory, the socket is in the state directory, which only root and
+// the agent's user can enter.
 
 const (
 	// controlTimeout bounds reading a request, writing an answer, and waiting for a
@@ -92,23 +92,35 @@ func listenControl(path string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := admitOperators(path); err != nil {
+	if err := os.Chmod(path, 0o660); err != nil {
 		listener.Close()
 		return nil, fmt.Errorf("set the mode of the control socket: %w", err)
 	}
 	return listener, nil
 }
 
-// admitOperators lets the members of the group latchd-operators use the socket. Without
-// that group, or if this process is not in it, only the socket's owner and root may.
-func admitOperators(path string) error {
-	if group, err := user.LookupGroup(operators); err == nil {
-		id, err := strconv.Atoi(group.Gid)
-		if err == nil && os.Chown(path, -1, id) == nil {
-			return os.Chmod(path, 0o660)
-		}
+// admitOperators lets the members of the group latchd-operators use the control socket
+// in the directory dir. Only root can do this. If there is no such group, only root and
+// the agent's user may use the socket.
+func admitOperators(dir string) error {
+	group, err := user.LookupGroup(operators)
+	if _, unknown := errors.AsType[user.UnknownGroupError](err); unknown {
+		return nil
 	}
-	return os.Chmod(path, 0o600)
+	if err != nil {
+		return err
+	}
+	id, err := strconv.Atoi(group.Gid)
+	if err != nil {
+		return err
+	}
+
+	// The directory belongs to the agent's user. Lchown follows no link, so that this
+	// user cannot make root give away another file.
+	if err := os.Lchown(runtimeSocket(dir), -1, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // controlServer answers requests on the control socket.

@@ -22,7 +22,7 @@ const (
 	// hubRetry is the pause before the agent reads unusable credentials again.
 	hubRetry = 30 * time.Second
 	// copiesTimeout bounds how long the agent waits at its start for the copies of the
-	// credentials that systemd lets 'latchd credentials' make.
+	// credentials that 'latchd grant' makes.
 	copiesTimeout = 5 * time.Second
 	// copiesPoll is the time between two looks at these copies.
 	copiesPoll = 100 * time.Millisecond

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"reflect"
@@ -211,7 +213,10 @@ func readProxy(hub config.Hub, log *zap.Logger) (*url.URL, error) {
 // file. It logs a warning if other users can read the file.
 func readSecret(what, path string, log *zap.Logger) (string, error) {
 	file, copied := systemd.Credential(path)
-	text, err := os.ReadFile(file)
+	text, err := readRegular(file)
+	if errors.Is(err, fs.ErrPermission) && systemd.CopiedCredentials() != "" {
+		return "", fmt.Errorf("read %s: the agent got no copy of %s, because the file is missing or unusable; run 'latchd check' as root", what, path)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", what, err)
 	}

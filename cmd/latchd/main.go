@@ -29,17 +29,17 @@ const usage = `latchd connects a door lock to Azure IoT Hub or to latchhub.
   latchd run --config /etc/latchd/latchd.toml
 
 Commands:
-  run          serve the lock until SIGTERM
-  status       show the status of the running agent
-  lock         lock the door, without a network
-  unlock       unlock the door, without a network
-  check        find problems and name their remedies
-  selftest     move the lock to its other position and back
-  config       print an example configuration with comments
-  mock         operate the simulated door of the driver mock
-  release      de-energise the lines of a stopped agent; systemd runs this
-  credentials  copy the secrets for the agent; systemd runs this
-  version      print the version
+  run       serve the lock until SIGTERM
+  status    show the status of the running agent
+  lock      lock the door, without a network
+  unlock    unlock the door, without a network
+  check     find problems and name their remedies
+  selftest  move the lock to its other position and back
+  config    print an example configuration with comments
+  mock      operate the simulated door of the driver mock
+  release   de-energise the lines of a stopped agent; systemd runs this
+  grant     give the agent its secrets and the operators its socket; systemd runs this
+  version   print the version
 
 On a gateway with several doors, --door NAME selects the door of /etc/latchd/NAME.toml.
 Run 'latchd run --help' for the flags of a command.
@@ -84,10 +84,10 @@ what the bolt sensor detects. Asks for confirmation. Needs root and a closed doo
 	{"release", `Drive the lines of a lock in mode pulse or dual to their idle level. Does nothing in
 mode hold, whose line must keep its level.`, "",
 		func(_ context.Context, o options, _, _ io.Writer) error { return release(o.config) }},
-	{"credentials", `Copy the secret files that the configuration names to $RUNTIME_DIRECTORY, for the
-agent's user, who cannot read them. systemd runs this as root after each start and
-before each reload.`, "",
-		func(_ context.Context, o options, _, _ io.Writer) error { return copySecrets(o.config) }},
+	{"grant", `Copy the secret files that the configuration names to $RUNTIME_DIRECTORY, for the
+agent's user, who cannot read them, and let the group latchd-operators use the control
+socket there. systemd runs this as root after each start and before each reload.`, "",
+		func(_ context.Context, o options, _, _ io.Writer) error { return grant(o.config) }},
 	{"mock", `Operate the simulated door of the running agent, if its driver is mock. ACTION is open
 (the door must be unlocked), close, exit (press the exit button) or pry (force the door).`, "ACTION",
 		func(_ context.Context, o options, _, _ io.Writer) error { return operateMock(o.config, o.operand) }},

@@ -180,9 +180,9 @@ func TestDoors(t *testing.T) {
 	}
 }
 
-// 'latchd credentials' copies the secrets that the configuration names, and no other
+// 'latchd grant' copies the secrets that the configuration names, and no other
 // file. Nothing in the credentials folder can make it wait.
-func TestCopySecrets(t *testing.T) {
+func TestGrant(t *testing.T) {
 	runtime := t.TempDir()
 	t.Setenv("RUNTIME_DIRECTORY", runtime)
 	config := strings.Replace(testConfig, "[hub]", "[hub]\ncertificate_file = \"credentials/cert.pem\"\ncertificate_key_file = \"credentials/pipe\"\nproxy_file = \"other/proxy\"", 1)
@@ -199,7 +199,7 @@ func TestCopySecrets(t *testing.T) {
 
 	for _, secret := range []string{goodSecret, "changed"} {
 		g.write(t, "credentials/connection-string", secret)
-		err := copySecrets(g.file)
+		err := grant(g.file)
 		if err == nil || !strings.Contains(err.Error(), "cert.pem is not a file") || !strings.Contains(err.Error(), "pipe is not a file") {
 			t.Errorf("err = %v", err)
 		}

@@ -17,21 +17,21 @@ import (
 )
 
 const (
-	// maxSecret is the largest secret that 'latchd credentials' copies, in bytes.
+	// maxSecret is the largest secret that 'latchd grant' copies, in bytes.
 	maxSecret = 1 << 20
-	// copyTimeout bounds the run of 'latchd credentials', so that a file on a dead
+	// copyTimeout bounds the run of 'latchd grant', so that a file on a dead
 	// network drive cannot delay the unit.
 	copyTimeout = 10 * time.Second
 )
 
-// copySecrets copies the secrets that the configuration names to the agent's runtime
-// directory, for a unit whose user cannot read the originals. systemd runs it as root
-// after the agent has requested its lines, and before each reload. It reads the
-// originals as root, and gives up root's rights before it writes.
+// grant gives the running agent copies of the secrets that its configuration names, and
+// gives the operators the agent's control socket. systemd runs it as root after the agent
+// has requested its lines, and before each reload. It reads the secrets as root, and
+// gives up root's rights before it writes.
 //
 // systemd's own LoadCredential= is not used, because the unit fails, and the door with
 // it, if the source of a credential is missing or not a file.
-func copySecrets(file string) error {
+func grant(file string) error {
 	target := systemd.CopiedCredentials()
 	if target == "" {
 		return errors.New("RUNTIME_DIRECTORY is not set; systemd runs this command, see latchd.service")
@@ -49,7 +49,7 @@ func copySecrets(file string) error {
 	secrets := make(map[string][]byte) // by the names of the copies
 	var failed []error
 	for _, path := range c.SecretFiles() {
-		text, err := readOriginal(path)
+		text, err := readRegular(path)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -57,14 +57,18 @@ func copySecrets(file string) error {
 		secrets[systemd.CredentialName(path)] = text
 	}
 
+	if err := admitOperators(filepath.Dir(target)); err != nil {
+		failed = append(failed, fmt.Errorf("let the group %s use the control socket: %w", operators, err))
+	}
 	if err := becomeOwner(filepath.Dir(target)); err != nil {
 		return fmt.Errorf("drop root's privileges: %w", err)
 	}
 	return errors.Join(append(failed, replaceCopies(target, secrets))...)
 }
 
-// readOriginal reads a regular file. It never waits for the other end of a pipe.
-func readOriginal(path string) ([]byte, error) {
+// readRegular reads a secret from a regular file. It never waits for the other end of a
+// pipe.
+func readRegular(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
