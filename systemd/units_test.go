@@ -107,6 +107,9 @@ func TestNoFileOfTheHubFailsTheUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if !strings.Contains(string(text), "\nWants=latchd-credentials.path\n") {
+		t.Error("nobody starts latchd-credentials.path, so a corrected secret needs a reload")
+	}
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		switch key {
