@@ -58,8 +58,7 @@ func badFiles(t *testing.T, g *gateway) {
 			cp -a /root/saved.toml /etc/latchd/latchd.toml; touch ` + credentialsFolder + `/connection-string`)
 		start := time.Now()
 		if r, err := g.try(technician + `latchctl method invoke front ping --connect-timeout 60s --timeout 60s`); err != nil || r.Status != 0 {
-			t.Errorf("corrected: %s: %v, %s\n%s", fault.name, err, r.Output, g.run(`set +e; systemctl show latchd -p Wants -p ConsistsOf; systemctl --no-pager status latchd-credentials.path latchd-credentials.service; systemctl cat latchd-credentials.path; journalctl -q -o short-monotonic -n 60; ls -laR /run/latchd `+credentialsFolder+`; systemctl start latchd-credentials.path; systemctl status latchd-credentials.path; touch `+credentialsFolder+`/connection-string; sleep 8; systemctl status latchd-credentials.service; journalctl -q -o short-monotonic -n 40; exit 0`))
-			t.FailNow()
+			t.Fatalf("corrected: %s: %v, %s\n%s", fault.name, err, r.Output, g.run(`journalctl -q -o short-monotonic -n 40`))
 		}
 		record(t, g.pid() == pid, "corrected: "+fault.name, 1, fmt.Sprintf("connected after %d s, same process", int(time.Since(start).Seconds())), "same process")
 	}
