@@ -19,5 +19,5 @@ export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
 go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system
 
 fuzztime=${FUZZTIME:-10m}
-go test -run '^$' -fuzz '^FuzzPackets$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/broker
-go test -run '^$' -fuzz '^FuzzRequests$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/api
+go test -run '^$' -fuzz '^FuzzPackets$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/internal/broker
+go test -run '^$' -fuzz '^FuzzRequests$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/internal/api

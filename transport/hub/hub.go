@@ -14,15 +14,15 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/latchd/latchd/transport/hub/access"
-	"github.com/latchd/latchd/transport/hub/api"
-	"github.com/latchd/latchd/transport/hub/broker"
 	"github.com/latchd/latchd/transport/hub/credentials"
-	"github.com/latchd/latchd/transport/hub/feed"
-	"github.com/latchd/latchd/transport/hub/jobs"
-	"github.com/latchd/latchd/transport/hub/provisioning"
-	"github.com/latchd/latchd/transport/hub/store"
-	"github.com/latchd/latchd/transport/hub/throttle"
+	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/api"
+	"github.com/latchd/latchd/transport/hub/internal/broker"
+	"github.com/latchd/latchd/transport/hub/internal/feed"
+	"github.com/latchd/latchd/transport/hub/internal/jobs"
+	"github.com/latchd/latchd/transport/hub/internal/provisioning"
+	"github.com/latchd/latchd/transport/hub/internal/store"
+	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/latchd/latchd/transport/hub/store"
+	"github.com/latchd/latchd/transport/hub/internal/store"
 )
 
 // metrics counts logins, messages and requests since the hub started.

@@ -8,11 +8,11 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/latchd/latchd/transport/hub/access"
-	"github.com/latchd/latchd/transport/hub/broker"
-	"github.com/latchd/latchd/transport/hub/feed"
-	"github.com/latchd/latchd/transport/hub/store"
-	"github.com/latchd/latchd/transport/hub/throttle"
+	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/broker"
+	"github.com/latchd/latchd/transport/hub/internal/feed"
+	"github.com/latchd/latchd/transport/hub/internal/store"
+	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 

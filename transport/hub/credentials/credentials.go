@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/internal/access"
 )
 
 // Options say where the credentials are stored and for which hub they are.

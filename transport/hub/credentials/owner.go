@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/latchd/latchd/transport/durable"
-	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
 

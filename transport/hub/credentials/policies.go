@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/latchd/latchd/transport/durable"
-	"github.com/latchd/latchd/transport/hub/access"
+	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/iothub"
 )
 

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/latchd/latchd/transport/hub/internal/provisioning"
+)
+
+// maxEnrollments is the maximum number of enrollments in one page of a list.
+const maxEnrollments = 1000
+
+// enrollments implements the enrollment API of Azure's provisioning service. If group
+// is true, it serves enrollment groups, otherwise individual enrollments.
+type enrollments struct {
+	*api
+	group bool
+}
+
+// put creates an enrollment. If the request has an If-Match header, put changes an
+// existing enrollment instead.
+func (e enrollments) put(w http.ResponseWriter, r *http.Request) error {
+	var body provisioning.Enrollment
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+
+	id := r.PathValue("id")
+	field, name := &body.RegistrationID, "registrationId"
+	if e.group {
+		field, name = &body.GroupID, "enrollmentGroupId"
+	}
+	if *field != "" && *field != id {
+		return invalid("%s is %q in the body and %q in the URL", name, *field, id)
+	}
+	body.RegistrationID, body.GroupID = "", ""
+	*field = id
+
+	etag, _ := ifMatch(r)
+	stored, err := e.Provisioning.Put(r.Context(), body, etag)
+	if err != nil {
+		return err
+	}
+	return e.answerWithoutKeys(w, stored)
+}
+
+func (e enrollments) get(w http.ResponseWriter, r *http.Request) error {
+	stored, err := e.Provisioning.Get(r.Context(), e.group, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return e.answerWithoutKeys(w, stored)
+}
+
+// answerWithoutKeys sends an enrollment to the client without the enrollment's keys.
+// Clients that may write the registry can read the keys with the attestation request.
+func (e enrollments) answerWithoutKeys(w http.ResponseWriter, enrollment provisioning.Enrollment) error {
+	enrollment.Attestation.SymmetricKey = nil
+	setETag(w, enrollment.ETag)
+	return e.answer(w, enrollment)
+}
+
+// attestation answers with the keys or the certificates of an enrollment.
+func (e enrollments) attestation(w http.ResponseWriter, r *http.Request) error {
+	stored, err := e.Provisioning.Get(r.Context(), e.group, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return e.answer(w, stored.Attestation)
+}
+
+func (e enrollments) delete(w http.ResponseWriter, r *http.Request) error {
+	etag, _ := ifMatch(r)
+	if err := e.Provisioning.Delete(r.Context(), e.group, r.PathValue("id"), etag); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// query lists all enrollments without their keys; it does not support conditions. A
+// page's continuation token is the id of the last enrollment on the page.
+func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
+	var body struct{ Query string }
+	if err := read(w, r, &body); err != nil {
+		return err
+	}
+
+	query := "SELECT * FROM enrollments"
+	if e.group {
+		query = "SELECT * FROM enrollmentGroups"
+	}
+	if text := strings.Join(strings.Fields(body.Query), " "); text != "*" && !strings.EqualFold(text, query) {
+		return invalid("query: want %s, this hub supports no other query of enrollments", query)
+	}
+
+	size, err := pageSize(r, maxEnrollments, maxEnrollments)
+	if err != nil {
+		return err
+	}
+	list, err := e.Provisioning.List(r.Context(), e.group)
+	if err != nil {
+		return err
+	}
+
+	after := r.Header.Get("x-ms-continuation")
+	page := []provisioning.Enrollment{}
+	for _, stored := range list {
+		id := stored.RegistrationID + stored.GroupID
+		if id <= after {
+			continue
+		}
+		if len(page) == size {
+			last := page[size-1]
+			w.Header().Set("x-ms-continuation", last.RegistrationID+last.GroupID)
+			break
+		}
+		stored.Attestation.SymmetricKey = nil
+		page = append(page, stored)
+	}
+	return e.answer(w, page)
+}
+
+// idScope returns the hub's id scope, which a device needs for its registration. In
+// Azure, a different API returns the id scope.
+func (a *api) idScope(w http.ResponseWriter, _ *http.Request) error {
+	return a.answer(w, map[string]string{"idScope": a.Store.IDScope()})
+}

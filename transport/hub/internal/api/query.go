@@ -1,0 +1,98 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/latchd/latchd/transport/hub/internal/query"
+)
+
+// defaultPage is the number of rows in a page if the client requests no number. maxPage
+// is the largest number of rows in a page.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// query runs a query FROM devices or FROM devices.jobs, and answers with one page of the
+// query's rows.
+func (a *api) query(w http.ResponseWriter, r *http.Request) error {
+	var request struct {
+		Query string `json:"query"`
+	}
+	if err := read(w, r, &request); err != nil {
+		return err
+	}
+	if request.Query == "" {
+		return invalid(`query is missing, want {"query": "SELECT * FROM devices"}`)
+	}
+
+	q, err := query.Parse(request.Query)
+	if err != nil {
+		return invalid("query, %v", err)
+	}
+	limit, err := pageSize(r, defaultPage, maxPage)
+	if err != nil {
+		return err
+	}
+
+	itemType, run := "Twin", a.Store.QueryTwins
+	if q.Collection == query.DeviceJobs {
+		itemType, run = "DeviceJob", a.Store.QueryDeviceJobs
+	}
+	if !q.Star() {
+		itemType = "Raw"
+	}
+
+	rows, next, err := run(r.Context(), q, limit, r.Header.Get("x-ms-continuation"))
+	if err != nil {
+		return err
+	}
+	setPageHeaders(w, itemType, next)
+	a.answerJSON(w, http.StatusOK, joinRows(rows))
+	return nil
+}
+
+// setPageHeaders sets the headers that describe one page of a list: the type of its
+// items, and the continuation token for the next page. On the last page the token is
+// empty.
+func setPageHeaders(w http.ResponseWriter, itemType, next string) {
+	w.Header().Set("x-ms-item-type", itemType)
+	if next != "" {
+		w.Header().Set("x-ms-continuation", next)
+	}
+}
+
+// joinRows joins rows of JSON to one JSON array. It copies the rows without parsing
+// them, unlike a JSON encoder.
+func joinRows(rows []json.RawMessage) []byte {
+	size := len("[]\n")
+	for _, row := range rows {
+		size += len(row) + 1
+	}
+
+	body := append(make([]byte, 0, size), '[')
+	for i, row := range rows {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, row...)
+	}
+	return append(body, "]\n"...)
+}
+
+// pageSize returns the number of rows for one page. It is the number in the header
+// x-ms-max-item-count, but at most maximum. Without this header it is defaultSize.
+func pageSize(r *http.Request, defaultSize, maximum int) (int, error) {
+	text := r.Header.Get("x-ms-max-item-count")
+	if text == "" {
+		return defaultSize, nil
+	}
+
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, invalid("x-ms-max-item-count is %q, want a number of at least 1", text)
+	}
+	return min(n, maximum), nil
+}

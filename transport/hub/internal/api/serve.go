@@ -1,0 +1,106 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/throttle"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// readTimeout is how long a client may take to send a request's body, and writeTimeout
+// how long it may take to receive the answer. Neither includes the time in which the
+// hub works on the request.
+const (
+	readTimeout  = time.Minute
+	writeTimeout = time.Minute
+)
+
+// ServeHTTP answers one request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{}) // remove the deadline that the previous request on this connection has set
+	if r.Body != http.NoBody {
+		_ = control.SetReadDeadline(time.Now().Add(readTimeout))
+	}
+	w = &deadlineWriter{w, control}
+
+	// Every answer carries the request's id. The hub logs the same id with each failure.
+	w.Header().Set("x-ms-request-id", uuid.NewString())
+	a.mux.ServeHTTP(w, r)
+}
+
+// deadlineWriter is a ResponseWriter that sets the connection's write deadline when it
+// begins to write the answer.
+type deadlineWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (w *deadlineWriter) WriteHeader(status int) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap returns the original ResponseWriter, which http.ResponseController needs.
+func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// handler answers a request. If it returns an error, the caller sends the error as the
+// answer.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
+
+// guard returns a handler that checks a request before it calls handle. The request must
+// have an api-version, and a token whose policy has the given right.
+func (a *api) guard(right access.Right, handle handler) http.Handler {
+	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
+			return err
+		}
+		if v := r.URL.Query().Get("api-version"); !apiVersion.MatchString(v) {
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "api-version is %q, want a date such as %s", v, iothub.APIVersion)
+		}
+		return handle(w, r)
+	})
+}
+
+// limited returns a handler that counts each request as one operation of the given kind
+// against the tier's limits.
+func (a *api) limited(kind throttle.Kind, handle handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.Throttle.Take(kind, 1); err != nil {
+			return err
+		}
+		return handle(w, r)
+	}
+}
+
+// wrap converts handle to an http.Handler. The http.Handler answers with an error if
+// handle returns an error or panics.
+func (a *api) wrap(handle handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				a.Logger.Error("panic in a request", zap.String("path", r.URL.Path), zap.Any("panic", p),
+					zap.ByteString("stack", debug.Stack()))
+				a.refuse(w, r, errors.New("panic"))
+			}
+		}()
+
+		if err := handle(w, r); err != nil {
+			a.refuse(w, r, err)
+		}
+	})
+}

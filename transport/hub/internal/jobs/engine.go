@@ -1,0 +1,235 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/hub/internal/store"
+	"github.com/latchd/latchd/transport/hub/internal/throttle"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Devices sends method calls and twin changes to devices. The hub's broker implements it.
+type Devices interface {
+	// Invoke calls a direct method on a device and does not wait for the answer. It calls
+	// done exactly once, with the answer or an error.
+	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
+	// SendDesired sends changed desired properties to a device, if it is connected.
+	SendDesired(deviceID string, desired iothub.Object)
+}
+
+// Options configures an engine. Store and Devices are required.
+type Options struct {
+	Store   *store.Store
+	Devices Devices
+	Logger  *zap.Logger      // nil disables logging
+	Now     func() time.Time // nil means time.Now
+	Window  int              // maximum number of concurrent calls for all jobs together; 0 means 1,500
+
+	Throttle *throttle.Throttle // limits the number of active jobs and of devices per second; nil means no limits
+	Watch    func(iothub.Job)   // called after every change of a job's status or statistics; must not block; may be nil
+}
+
+const (
+	defaultWindow = 1500
+	retention     = 30 * 24 * time.Hour // IoT Hub keeps ended jobs this long, according to its documentation
+	purgeInterval = 24 * time.Hour
+	// clockInterval is the longest sleep of the engine while a job is active. Timers do
+	// not notice when someone sets the clock, so the engine must read the clock
+	// regularly.
+	clockInterval = time.Minute
+	retryInterval = time.Second // pause after a failed write
+	// After a restart of the hub, devices have reconnectTime to reconnect. Until then,
+	// the engine repeats its calls to offline devices every reconnectInterval. After
+	// that, a call to an offline device fails.
+	reconnectTime     = 30 * time.Second
+	reconnectInterval = time.Second
+)
+
+// Engine runs jobs. Make one with Start. Its methods may be called from any goroutine.
+type Engine struct {
+	store   *store.Store
+	devices Devices
+	log     *zap.Logger
+	now     func() time.Time
+	window  int
+
+	throttle *throttle.Throttle
+	watch    func(iothub.Job)
+
+	mail       mailbox
+	statistics statisticsCache
+	stop       chan struct{}
+	ended      chan struct{}
+
+	// Only the engine's goroutine, which runs the method run, uses the following fields.
+	active   map[string]*activeJob
+	inFlight int // number of devices that are being called, updated or stored as running before a call
+	purgeAt  time.Time
+	purging  bool
+	draining chan struct{} // closed when no call and no write is in progress; nil before Close
+}
+
+// Start loads the stored jobs that have not ended, and returns an engine that continues
+// them and runs new jobs. The engine may call devices at once. It runs until Close is
+// called.
+func Start(ctx context.Context, opts Options) (*Engine, error) {
+	e := &Engine{
+		store: opts.Store, devices: opts.Devices, log: opts.Logger,
+		now: opts.Now, window: opts.Window,
+		throttle: opts.Throttle, watch: opts.Watch,
+		mail:   mailbox{signal: make(chan struct{}, 1)},
+		stop:   make(chan struct{}),
+		ended:  make(chan struct{}),
+		active: make(map[string]*activeJob),
+	}
+	if e.log == nil {
+		e.log = zap.NewNop()
+	}
+	if e.watch == nil {
+		e.watch = func(iothub.Job) {}
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.window <= 0 {
+		e.window = defaultWindow
+	}
+
+	e.purgeAt = e.now()
+	if err := e.recover(ctx); err != nil {
+		return nil, fmt.Errorf("load the unfinished jobs: %w", err)
+	}
+	go e.run()
+	return e, nil
+}
+
+// Close stops the engine. The engine calls no more devices, but stores the answers that
+// arrive before ctx ends. Close the engine before the store and the broker.
+func (e *Engine) Close(ctx context.Context) error {
+	idle := make(chan struct{})
+	e.mail.post(func() {
+		if e.draining == nil {
+			e.draining = idle
+		}
+	})
+
+	var err error
+	select {
+	case <-idle:
+	case <-e.ended:
+		return nil
+	case <-ctx.Done():
+		err = errors.New("the hub stopped during calls to devices; their rows will fail with an unknown outcome at the next start")
+	}
+
+	e.mail.post(func() {
+		select {
+		case <-e.stop:
+		default:
+			close(e.stop)
+		}
+	})
+	<-e.ended
+	return err
+}
+
+func (e *Engine) run() {
+	defer close(e.ended)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+
+	for {
+		for _, f := range e.mail.take() {
+			f()
+		}
+
+		now := e.now()
+		for _, j := range e.active {
+			e.advance(j, now)
+		}
+		e.purge(now)
+
+		if e.draining != nil && e.idle() {
+			select {
+			case <-e.draining:
+			default:
+				close(e.draining)
+			}
+		}
+		select {
+		case <-e.stop:
+			return
+		default:
+		}
+
+		timer.Reset(e.untilNext(now))
+		select {
+		case <-e.mail.signal:
+		case <-timer.C:
+		}
+	}
+}
+
+// untilNext returns the time that the engine may sleep if its mailbox stays empty.
+func (e *Engine) untilNext(now time.Time) time.Duration {
+	wait := clockInterval
+	if e.draining != nil {
+		return wait
+	}
+
+	for _, j := range e.active {
+		if wake, ok := j.wakeAt(); ok {
+			wait = min(wait, wake.Sub(now))
+		}
+		if j.phase == running && !j.writing && len(j.pending) > 0 && e.inFlight < e.window {
+			// The job has devices to call, but the throttle or a failed write delays
+			// their calls.
+			wait = min(wait, max(e.throttle.Until(throttle.JobDevices), j.retryAt.Sub(now)))
+		}
+	}
+	if len(e.active) == 0 && !e.purging {
+		// Without active jobs, only the daily purge remains. It does no harm if the purge
+		// is late because someone has set the clock.
+		wait = e.purgeAt.Sub(now)
+	}
+	return max(wait, 0)
+}
+
+// idle reports whether the engine may stop, because no call and no write is in progress
+// and all results are stored.
+func (e *Engine) idle() bool {
+	for _, j := range e.active {
+		if j.phase == starting || j.phase == ending || j.writing || len(j.called) > 0 || len(j.results) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// purge removes ended jobs when their retention time is over. To keep other writes from
+// waiting, it removes only one job per write.
+func (e *Engine) purge(now time.Time) {
+	if e.purging || e.draining != nil || now.Before(e.purgeAt) {
+		return
+	}
+
+	e.purging = true
+	e.store.PurgeJobAsync(now.Add(-retention), func(id string, err error) {
+		e.mail.post(func() {
+			e.purging = false
+			if err != nil {
+				e.log.Error("cannot remove old jobs", zap.Error(err))
+			}
+			if err != nil || id == "" {
+				e.purgeAt = now.Add(purgeInterval)
+				return
+			}
+			e.statistics.remove(id)
+		})
+	})
+}

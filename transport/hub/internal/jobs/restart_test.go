@@ -1,0 +1,255 @@
+package jobs_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/internal/store"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+func TestRestartWhileScheduled(t *testing.T) {
+	t.Parallel()
+
+	for name, test := range map[string]struct {
+		down   time.Duration // time for which the hub is down; the job should start after one hour and may run for one hour
+		called int
+	}{
+		"back before the start":   {10 * time.Minute, 1},
+		"back after the start":    {90 * time.Minute, 1},
+		"back after the deadline": {150 * time.Minute, 0},
+		"back at the deadline":    {120 * time.Minute, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHub(t, "d1")
+				h.create(at(lock("night", "*"), time.Now().Add(time.Hour)))
+				h.stop()
+				after(test.down)
+				h.open()
+				h.start()
+				defer h.close()
+				after(time.Hour)
+				if job := h.job("night"); job.Status != iothub.JobCompleted || h.fleet.callsOf("d1") != test.called {
+					t.Errorf("%s, d1 was called %d times, want %d", job.Status, h.fleet.callsOf("d1"), test.called)
+				}
+				if row := h.rows("night")["d1"]; (row.Error == nil) != (test.called == 1) {
+					t.Errorf("the row: %+v", row)
+				}
+			})
+		})
+	}
+}
+
+func TestRestartBeforeTheStart(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, "d1")
+		defer h.close()
+		// The hub stops when it has stored the job but has not started it.
+		h.stop()
+		h.open()
+		now := time.Now()
+		job := at(lock("job1", "*"), now)
+		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
+		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
+			t.Fatal(err)
+		}
+		h.start()
+		settle()
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.callsOf("d1") != 1 {
+			t.Errorf("%s, calls %v", job.Status, h.fleet.all())
+		}
+	})
+}
+
+func TestRestartWhileRunning(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHubWithWindow(t, 2, "a", "b", "c", "d")
+		defer func() { h.close() }()
+		h.fleet.silent["b"] = true
+		h.fleet.silent["c"] = true
+		h.create(lock("job1", "*"))
+		settle() // a has answered, b and c were called but have not answered, d was not called
+
+		h.restart()
+		settle()
+		job := h.job("job1")
+		want := iothub.JobStatistics{DeviceCount: 4, SucceededCount: 2, FailedCount: 2}
+		if job.Status != iothub.JobCompleted || *job.DeviceJobStatistics != want {
+			t.Errorf("%s %+v, want completed %+v", job.Status, *job.DeviceJobStatistics, want)
+		}
+		rows := h.rows("job1")
+		for id, want := range map[string]iothub.Outcome{
+			"a": iothub.Succeeded, "b": iothub.Uncertain, "c": iothub.Uncertain, "d": iothub.Succeeded,
+		} {
+			if v := rows[id].Judge(); v.Outcome != want || h.fleet.callsOf(id) != 1 {
+				t.Errorf("device %s: %+v after %d calls, want %s after one", id, v, h.fleet.callsOf(id), want)
+			}
+		}
+	})
+}
+
+func TestRestartAfterTheLastAnswer(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, "d1")
+		defer func() { h.close() }()
+		h.stop()
+		h.open()
+		// The hub stops when it has stored the last row but has not ended the job.
+		now := time.Now()
+		job := at(lock("job1", "*"), now)
+		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
+		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
+			t.Fatal(err)
+		}
+
+		done := make(chan error, 2)
+		h.store.StartJobAsync("job1", nil, now, func(_ []string, err error) { done <- err })
+		h.store.AdvanceJobAsync("job1", []store.JobResult{{DeviceID: "d1", Response: &iothub.MethodResponse{Status: 200}}}, nil, now,
+			func(err error) { done <- err })
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		h.start()
+		settle()
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 1 || h.fleet.callsOf("d1") != 0 {
+			t.Errorf("%s %+v, calls %v", job.Status, *job.DeviceJobStatistics, h.fleet.all())
+		}
+	})
+}
+
+func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, "d1", "d2")
+		defer func() { h.close() }()
+		h.stop()
+		h.open()
+		now := time.Now()
+		job := at(setFloor("job1", "*"), now)
+		job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
+		if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
+			t.Fatal(err)
+		}
+
+		done := make(chan error, 2)
+		h.store.StartJobAsync("job1", nil, now, func(_ []string, err error) { done <- err })
+		h.store.AdvanceJobAsync("job1", nil, []string{"d1"}, now, func(err error) { done <- err })
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		h.start()
+		settle()
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 2 {
+			t.Errorf("%s %+v", job.Status, *job.DeviceJobStatistics)
+		}
+	})
+}
+
+func TestDevicesHaveTimeToReconnectAfterRestart(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHubWithWindow(t, 1, "a", "back", "gone")
+		defer func() { h.close() }()
+		h.fleet.silent["a"] = true
+		h.create(lock("job1", "*"))
+		settle()
+
+		h.fleet.offline["back"], h.fleet.offline["gone"] = true, true
+		h.restart()
+		after(10 * time.Second)
+		h.fleet.mu.Lock()
+		h.fleet.offline["back"] = false
+		h.fleet.mu.Unlock()
+		after(10 * time.Second)
+		if job := h.job("job1"); job.Status != iothub.JobRunning {
+			t.Errorf("the job is %s, but it should wait for offline devices", job.Status)
+		}
+		after(11 * time.Second)
+		rows := h.rows("job1")
+		for id, want := range map[string]iothub.Outcome{"a": iothub.Uncertain, "back": iothub.Succeeded, "gone": iothub.Offline} {
+			if v := rows[id].Judge(); v.Outcome != want {
+				t.Errorf("device %s: %+v, want %s", id, v, want)
+			}
+		}
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.callsOf("back") != 1 {
+			t.Errorf("%s, calls %v", job.Status, h.fleet.all())
+		}
+	})
+}
+
+// TestRestartsAtRandom restarts the hub at random times during a job. At the end, each
+// device must have exactly one row and at most one call. No stored answer may be lost.
+func TestRestartsAtRandom(t *testing.T) {
+	t.Parallel()
+
+	const devices = 40
+	for seed := range uint64(25) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 1))
+				h := newHubWithWindow(t, 1+random.IntN(20), ids(devices)...)
+				defer func() { h.close() }()
+				for _, id := range ids(devices) {
+					h.fleet.silent[id] = random.IntN(4) == 0
+					h.fleet.offline[id] = random.IntN(8) == 0
+				}
+				job := at(lock("job1", "*"), time.Now().Add(time.Duration(random.IntN(3))*time.Second))
+				job.MaxExecutionTimeInSeconds = 120
+				h.create(job)
+
+				answered := map[string]bool{}
+				for range random.IntN(5) {
+					time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+					if random.IntN(2) == 0 {
+						settle() // without this, the restart interrupts the engine's work
+					}
+					for id, row := range h.rows("job1") {
+						answered[id] = answered[id] || row.Outcome != nil
+					}
+					h.restart()
+				}
+
+				after(5 * time.Minute)
+				if job := h.job("job1"); job.Status != iothub.JobCompleted {
+					t.Fatalf("the job is %s", job.Status)
+				}
+				rows := h.rows("job1")
+				if len(rows) != devices {
+					t.Errorf("%d rows, want %d", len(rows), devices)
+				}
+				for id, row := range rows {
+					switch v := row.Judge(); {
+					case h.fleet.callsOf(id) > 1:
+						t.Errorf("device %s was called %d times", id, h.fleet.callsOf(id))
+					case v.Outcome == iothub.Unfinished:
+						t.Errorf("device %s has not ended: %+v", id, row)
+					case v.Outcome == iothub.Succeeded && h.fleet.callsOf(id) != 1:
+						t.Errorf("device %s succeeded without a call", id)
+					case v.Outcome == iothub.Offline && h.fleet.callsOf(id) > 0:
+						t.Errorf("device %s was called, but its row says offline", id)
+					case answered[id] && row.Outcome == nil:
+						t.Errorf("the stored answer of device %s is lost: %+v", id, row)
+					}
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,209 @@
+package provisioning
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/latchd/latchd/transport/hub/internal/broker"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// pollDelay is how long a device should wait before it asks for the result of its
+// registration. It is short, because Register stores the result before it answers.
+const pollDelay = time.Second
+
+// errorDelay is how long a device should wait before it repeats a request that failed
+// because of an error in the hub.
+const errorDelay = 5 * time.Second
+
+// registration answers the requests of a device that Admit has accepted.
+type registration struct {
+	service    *Service
+	enrollment Enrollment
+	login      broker.RegistrationLogin
+	auth       iothub.Authentication // credentials with which the device will log in to the hub
+}
+
+// state is the stored state of a device's registration. The device receives it as JSON.
+type state struct {
+	OperationID    string    `json:"operationId,omitempty"`
+	RegistrationID string    `json:"registrationId"`
+	Created        time.Time `json:"createdDateTimeUtc"`
+	AssignedHub    string    `json:"assignedHub,omitempty"`
+	DeviceID       string    `json:"deviceId"`
+	Status         string    `json:"status"`
+	Substatus      string    `json:"substatus"`
+	Updated        time.Time `json:"lastUpdatedDateTimeUtc"`
+	ETag           string    `json:"etag"`
+}
+
+// operation is the JSON answer to a device's requests.
+type operation struct {
+	OperationID string `json:"operationId"`
+	Status      string `json:"status"`
+	State       *state `json:"registrationState,omitempty"`
+}
+
+// Register registers the device with the hub. The answer contains an operation id, with
+// which the device asks for the result.
+func (r *registration) Register(ctx context.Context, payload []byte) broker.RegistrationAnswer {
+	var request struct {
+		RegistrationID string `json:"registrationId"`
+	}
+	if err := json.Unmarshal(payload, &request); err != nil {
+		return r.service.refuse(invalid("the request is not a JSON object"))
+	}
+	if request.RegistrationID != "" && request.RegistrationID != r.login.RegistrationID {
+		return r.service.refuse(invalid("the request is for the registration id %q, but the device logged in as %q", request.RegistrationID, r.login.RegistrationID))
+	}
+
+	operationID, err := r.register(ctx)
+	if err != nil {
+		return r.service.refuse(err)
+	}
+	return answer(http.StatusAccepted, operation{OperationID: operationID, Status: "assigning"}, pollDelay)
+}
+
+func (r *registration) register(ctx context.Context) (operationID string, err error) {
+	s := r.service
+
+	// Read the enrollment again, because it may have changed since the device logged in.
+	current, err := s.Get(ctx, r.enrollment.isGroup(), r.enrollment.id())
+	if err != nil || current.ETag != r.enrollment.ETag {
+		return "", unauthorized("the enrollment %s has changed, connect again", r.enrollment.id())
+	}
+
+	now := s.now().UTC()
+	st := state{
+		OperationID: "5." + uuid.NewString(), RegistrationID: r.login.RegistrationID, Created: now,
+		DeviceID: r.enrollment.DeviceID, Status: "assigned", Substatus: "initialAssignment", Updated: now,
+	}
+	if st.DeviceID == "" {
+		st.DeviceID = st.RegistrationID
+	}
+
+	previous, err := s.state(ctx, st.RegistrationID)
+	if err != nil {
+		return "", err
+	}
+	if previous != nil {
+		st.Created, st.Substatus = previous.Created, "reprovisionedToInitialAssignment"
+	}
+
+	device, err := r.provisionDevice(ctx, st.DeviceID)
+	if err != nil {
+		return "", err
+	}
+	st.ETag = device.ETag
+
+	body, err := json.Marshal(st)
+	if err == nil {
+		err = s.store.SaveRegistration(ctx, st.RegistrationID, body)
+	}
+	return st.OperationID, err
+}
+
+// provisionDevice creates the device in the hub, with the twin of its enrollment. A
+// device that already exists keeps its twin and gets the enrollment's credentials. If
+// this changes its credentials, it is disconnected.
+func (r *registration) provisionDevice(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
+	s := r.service
+	var twin iothub.TwinPatch
+	if r.enrollment.InitialTwin != nil {
+		twin = *r.enrollment.InitialTwin
+	}
+
+	auth := r.auth
+	device, err := s.store.CreateDeviceWithTwin(ctx, iothub.DeviceIdentity{DeviceID: deviceID, Authentication: &auth}, twin)
+	if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
+		return device, err
+	}
+
+	device, err = s.store.Device(ctx, deviceID)
+	if err != nil || sameAuthentication(*device.Authentication, r.auth) {
+		return device, err
+	}
+
+	// The etag makes this write fail if a service has just disabled the device.
+	// Otherwise the write would enable the device again.
+	device.Authentication = &auth
+	device, err = s.store.UpdateDevice(ctx, device, device.ETag)
+	if err != nil {
+		return device, err
+	}
+	s.disconnect(deviceID)
+	return device, nil
+}
+
+func sameAuthentication(a, b iothub.Authentication) bool {
+	text := func(p *string) string {
+		if p == nil {
+			return ""
+		}
+		return *p
+	}
+	return a.Type == b.Type && a.SymmetricKey == b.SymmetricKey &&
+		text(a.X509Thumbprint.PrimaryThumbprint) == text(b.X509Thumbprint.PrimaryThumbprint) &&
+		text(a.X509Thumbprint.SecondaryThumbprint) == text(b.X509Thumbprint.SecondaryThumbprint)
+}
+
+// Operation returns the result of the device's registration.
+func (r *registration) Operation(ctx context.Context, operationID string) broker.RegistrationAnswer {
+	st, err := r.service.state(ctx, r.login.RegistrationID)
+	switch {
+	case err != nil:
+		return r.service.refuse(err)
+	case st == nil || st.OperationID != operationID:
+		return r.service.refuse(iothub.Errorf(iothub.CodeNotFound, "this device has no operation %q", operationID))
+	}
+
+	st.OperationID, st.AssignedHub = "", r.service.hub(r.login.WebSocket)
+	return answer(http.StatusOK, operation{OperationID: operationID, Status: st.Status, State: st}, 0)
+}
+
+// state returns the stored state of a device's registration. It returns nil if the
+// device has not registered.
+func (s *Service) state(ctx context.Context, registrationID string) (*state, error) {
+	body, err := s.store.Registration(ctx, registrationID)
+	if err != nil || body == nil {
+		return nil, err
+	}
+
+	st := new(state)
+	if err := json.Unmarshal(body, st); err != nil {
+		return nil, fmt.Errorf("parse the stored registration %s: %w", registrationID, err)
+	}
+	return st, nil
+}
+
+// refuse returns the answer to a request that has failed. If the hub itself failed, the
+// answer hides the cause and asks the device to try again later.
+func (s *Service) refuse(err error) broker.RegistrationAnswer {
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if !ok {
+		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub, try again later")
+	}
+
+	delay := time.Duration(0)
+	if refusal.Status >= http.StatusInternalServerError || refusal.Status == http.StatusTooManyRequests {
+		delay = errorDelay
+	}
+
+	trackingID := uuid.NewString()
+	a := answer(refusal.Status, map[string]any{
+		"errorCode": refusal.Code.Number(), "trackingId": trackingID, "message": refusal.Message, "timestampUtc": s.now().UTC(),
+	}, delay)
+	a.Err = fmt.Errorf("%w (tracking id %s)", err, trackingID)
+	return a
+}
+
+func answer(status int, body any, retryAfter time.Duration) broker.RegistrationAnswer {
+	text, err := json.Marshal(body)
+	return broker.RegistrationAnswer{Status: status, RetryAfter: retryAfter, Body: text, Err: err}
+}

@@ -1,0 +1,153 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/broker"
+	"github.com/latchd/latchd/transport/hub/internal/store"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// Service stores enrollments, and registers devices that have an enrollment.
+type Service struct {
+	store      *store.Store
+	now        func() time.Time
+	hub        func(webSocket bool) string
+	disconnect func(deviceID string)
+}
+
+// Options are the parts of the hub that a Service needs. All are required.
+type Options struct {
+	Store *store.Store
+	Now   func() time.Time
+	// Hub returns the host name to which a device connects, over TLS or over WebSocket.
+	// A port follows the host name if it is not the default port.
+	Hub func(webSocket bool) string
+	// Disconnect closes the connection of a device. The Service calls it when the
+	// device's credentials have changed.
+	Disconnect func(deviceID string)
+}
+
+// New returns a Service.
+func New(opts Options) *Service {
+	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, disconnect: opts.Disconnect}
+}
+
+// Admit checks whether a device may register. It returns the time at which the device's
+// token or certificate expires. If the device has an individual enrollment, that
+// enrollment decides. Otherwise the device needs a group enrollment that accepts its
+// token or certificate.
+func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (broker.Registration, time.Time, error) {
+	if login.IDScope != s.store.IDScope() {
+		return nil, time.Time{}, unauthorized("the id scope is %q, but this hub's id scope is %q", login.IDScope, s.store.IDScope())
+	}
+	if err := checkID(login.RegistrationID); err != nil {
+		return nil, time.Time{}, unauthorized("%v", err)
+	}
+
+	candidates, err := s.candidates(ctx, login.RegistrationID)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+
+	refusal := error(unauthorized("no enrollment admits the registration id %q", login.RegistrationID))
+	for _, e := range candidates {
+		auth, expires, err := s.attest(e, login)
+		if err == nil {
+			return &registration{service: s, enrollment: e, login: login, auth: auth}, expires, nil
+		}
+		if !e.isGroup() {
+			refusal = err
+		}
+	}
+	return nil, time.Time{}, refusal
+}
+
+// candidates returns the enrollments that may admit the device: its individual
+// enrollment or, if it has none, all group enrollments.
+func (s *Service) candidates(ctx context.Context, registrationID string) ([]Enrollment, error) {
+	individual, err := s.Get(ctx, false, registrationID)
+	if errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound}) {
+		return s.List(ctx, true)
+	}
+	return []Enrollment{individual}, err
+}
+
+// attest checks a device's token or certificate against an enrollment. It returns the
+// credentials with which the device will log in to the hub, and the time at which the
+// token or certificate expires.
+func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
+	switch {
+	case e.Status != iothub.Enabled:
+		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s is disabled", e.id())
+	case e.Attestation.Type == "x509":
+		return s.attestCertificate(e, login)
+	default:
+		return s.attestToken(e, login)
+	}
+}
+
+func (s *Service) attestToken(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
+	refuse := func(format string, args ...any) (iothub.Authentication, time.Time, error) {
+		return iothub.Authentication{}, time.Time{}, unauthorized(format, args...)
+	}
+
+	token, err := iothub.ParseSignature(login.Password)
+	if err != nil {
+		return refuse("%v", err)
+	}
+
+	keys := e.Attestation.keys(e.isGroup(), login.RegistrationID)
+	resource := login.IDScope + "/registrations/" + login.RegistrationID
+	switch {
+	case !token.SignedBy(keys.primary) && !token.SignedBy(keys.secondary):
+		return refuse("the token is not signed with a key of the enrollment %s", e.id())
+	case token.Resource != resource:
+		return refuse("the token is for %q, want %q", token.Resource, resource)
+	case token.KeyName != "registration":
+		return refuse("the token's skn is %q, want registration", token.KeyName)
+	case !s.now().Before(token.Expiry):
+		return refuse("the token expired at %s", token.Expiry.UTC().Format(time.RFC3339))
+	}
+
+	return iothub.Authentication{Type: "sas", SymmetricKey: iothub.SymmetricKey{
+		PrimaryKey: keys.primary.Base64(), SecondaryKey: keys.secondary.Base64(),
+	}}, token.Expiry, nil
+}
+
+func (s *Service) attestCertificate(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
+	leaf := login.Chain.Leaf
+	if leaf == nil {
+		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s needs a certificate, but the device sent none", e.id())
+	}
+	enrolled, err := e.Attestation.certificates(e.isGroup())
+	if err != nil {
+		return iothub.Authentication{}, time.Time{}, err
+	}
+
+	auth := iothub.Authentication{Type: "selfSigned"}
+	if e.isGroup() {
+		thumbprint := access.Thumbprint(leaf)
+		auth.X509Thumbprint.PrimaryThumbprint = &thumbprint
+		expires, err := access.VerifyChain(login.Chain, enrolled, login.RegistrationID, s.now())
+		return auth, expires, err
+	}
+
+	matches := false
+	for i, thumbprint := range []**string{&auth.X509Thumbprint.PrimaryThumbprint, &auth.X509Thumbprint.SecondaryThumbprint} {
+		if i < len(enrolled) {
+			text := access.Thumbprint(enrolled[i])
+			*thumbprint = &text
+			matches = matches || enrolled[i].Equal(leaf)
+		}
+	}
+	if !matches {
+		return iothub.Authentication{}, time.Time{}, unauthorized("the certificate does not match the enrollment %s", e.id())
+	}
+
+	expires, err := access.CheckValidity(leaf, s.now())
+	return auth, expires, err
+}

@@ -1,0 +1,240 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchd/latchd/transport/hub/internal/query"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// ErrJobNotWaiting means that a job cannot start, because it was cancelled first.
+var ErrJobNotWaiting = errors.New("the job is no longer waiting for its start")
+
+// StartJobAsync starts a job and fixes its list of devices. In one durable write, it
+// evaluates the job's condition, adds a pending row for each selected device and sets the
+// job to running. Then it passes the sorted device ids to done. If the job was cancelled,
+// done receives ErrJobNotWaiting.
+func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Time, done func(devices []string, err error)) {
+	var devices []string
+	s.UpdateAsync(func(tx *sql.Tx) error {
+		var err error
+		devices, err = startJob(tx, id, condition, at)
+		if err != nil {
+			return fmt.Errorf("start job %s: %w", id, err)
+		}
+		return nil
+	}, func(err error) { done(devices, err) })
+}
+
+// startJob does the work of StartJobAsync in a transaction.
+func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (devices []string, err error) {
+	result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
+		string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
+	if err != nil {
+		return nil, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return nil, errors.Join(ErrJobNotWaiting, err)
+	}
+
+	devices, err = SelectDeviceIDs(tx, condition)
+	if err != nil || len(devices) == 0 {
+		return nil, err
+	}
+	list, err := json.Marshal(devices)
+	if err != nil {
+		return nil, err
+	}
+
+	_, err = tx.Exec(`
+		INSERT INTO device_jobs(job_id, device_id, status, created, updated)
+		SELECT ?1, value, ?2, ?3, ?3 FROM json_each(?4)`,
+		id, string(iothub.DevicePending), toMicros(at), string(list))
+	return devices, err
+}
+
+// JobResult is the result of a job for one device. A method call sets either Response or
+// Error. A successful twin update sets neither.
+type JobResult struct {
+	DeviceID string
+	Response *iothub.MethodResponse
+	Error    *iothub.DeviceJobError
+}
+
+// AdvanceJobAsync records the progress of a running job in one durable write. It stores
+// the results of some devices and sets other devices from pending to running. Devices
+// that already have a result are not changed. If a device was deleted, its error
+// DeviceNotOnline is stored as DeviceNotFound.
+func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string, at time.Time, done func(error)) {
+	s.UpdateAsync(func(tx *sql.Tx) error {
+		if err := s.storeResults(id, results, at); err != nil {
+			return fmt.Errorf("store results of job %s: %w", id, err)
+		}
+		if len(running) == 0 {
+			return nil
+		}
+
+		list, err := json.Marshal(running)
+		if err != nil {
+			return fmt.Errorf("set devices of job %s to running: %w", id, err)
+		}
+		_, err = tx.Exec(`
+			UPDATE device_jobs SET status = ?1, started = ?2, updated = ?2
+			WHERE job_id = ?3 AND status = ?4 AND device_id IN (SELECT value FROM json_each(?5))`,
+			string(iothub.DeviceRunning), toMicros(at), id, string(iothub.DevicePending), string(list))
+		if err != nil {
+			return fmt.Errorf("set devices of job %s to running: %w", id, err)
+		}
+		return nil
+	}, done)
+}
+
+// storeResults stores the final results of devices in a job.
+func (s *Store) storeResults(id string, results []JobResult, at time.Time) error {
+	update, err := s.writer.stmt(`
+		UPDATE device_jobs SET status = ?, ended = ?, updated = ?, response_status = ?, response_payload = ?,
+			error_code = ?, error_description = ?
+		WHERE job_id = ? AND device_id = ? AND ended IS NULL`)
+	if err != nil {
+		return err
+	}
+
+	for _, r := range results {
+		status := iothub.DeviceCompleted
+		var responseStatus, payload, code, description any
+		if r.Response != nil {
+			responseStatus, payload = r.Response.Status, nullText(r.Response.Payload)
+		}
+
+		if r.Error != nil {
+			status = iothub.DeviceFailed
+			code, description = r.Error.Code, r.Error.Description
+			if r.Error.Code == string(iothub.CodeDeviceNotOnline) {
+				var exists bool
+				if err := s.queryRow("SELECT EXISTS (SELECT 1 FROM devices WHERE id = ?)", r.DeviceID).Scan(&exists); err != nil {
+					return err
+				}
+				if !exists {
+					code, description = string(iothub.CodeDeviceNotFound), "the device was deleted after the job had started"
+				}
+			}
+		}
+
+		if _, err := update.Exec(string(status), toMicros(at), toMicros(at), responseStatus, payload, code, description, id, r.DeviceID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// JobEnd describes how a job ended.
+type JobEnd struct {
+	Status          iothub.JobStatus
+	Reason, Message string                // stored as failureReason and statusMessage
+	RunningError    iothub.DeviceJobError // error for devices that are still running
+	PendingError    iothub.DeviceJobError // error for devices that are still pending
+}
+
+// EndJobAsync stores the final status of a job. Devices that are still running or pending
+// fail with the errors in end. These errors may be empty if every device has a result.
+func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error)) {
+	s.UpdateAsync(func(tx *sql.Tx) error {
+		if err := failRows(tx, id, iothub.DeviceRunning, end.RunningError, at); err != nil {
+			return err
+		}
+		if err := failRows(tx, id, iothub.DevicePending, end.PendingError, at); err != nil {
+			return err
+		}
+		return endJob(tx, id, end.Status, end.Reason, end.Message, at)
+	}, done)
+}
+
+// RecoverJob prepares a running job to continue after a restart of the hub. It returns
+// the sorted ids of the devices that the job must still call. Devices that were running
+// at the restart are treated according to the type of the job:
+//
+//   - In a method job they fail with the error interrupted, because they may already
+//     have received the method.
+//   - In a twin job they become pending again.
+func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted iothub.DeviceJobError, at time.Time) (pending []string, err error) {
+	err = s.Update(ctx, func(tx *sql.Tx) error {
+		var err error
+		if job.Type == iothub.ScheduleDeviceMethod {
+			err = failRows(tx, job.JobID, iothub.DeviceRunning, interrupted, at)
+		} else {
+			_, err = tx.Exec("UPDATE device_jobs SET status = ?, updated = ? WHERE job_id = ? AND status = ?",
+				string(iothub.DevicePending), toMicros(at), job.JobID, string(iothub.DeviceRunning))
+		}
+		if err != nil {
+			return fmt.Errorf("resume job %s: %w", job.JobID, err)
+		}
+
+		rows, err := tx.Query("SELECT device_id FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY device_id",
+			job.JobID, string(iothub.DevicePending))
+		if err == nil {
+			pending, err = readTexts(rows)
+		}
+		if err != nil {
+			return fmt.Errorf("resume job %s: %w", job.JobID, err)
+		}
+		return nil
+	})
+	return pending, err
+}
+
+// PurgeJobAsync removes one job that ended before the given time, including its results.
+// done receives the id of the removed job, or an empty id if no job is old enough.
+func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error)) {
+	var id string
+	s.UpdateAsync(func(tx *sql.Tx) error {
+		err := tx.QueryRow("SELECT id FROM jobs WHERE ended < ? ORDER BY seq LIMIT 1", toMicros(before)).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			_, err = tx.Exec("DELETE FROM jobs WHERE id = ?", id)
+		}
+		if err != nil {
+			return fmt.Errorf("remove an old job: %w", err)
+		}
+		return nil
+	}, func(err error) { done(id, err) })
+}
+
+// failRows sets those devices of a job that have the given status to failed.
+func failRows(tx *sql.Tx, id string, status iothub.DeviceJobStatus, failure iothub.DeviceJobError, at time.Time) error {
+	_, err := tx.Exec(`
+		UPDATE device_jobs SET status = ?1, ended = ?2, updated = ?2, error_code = ?3, error_description = ?4
+		WHERE job_id = ?5 AND status = ?6`,
+		string(iothub.DeviceFailed), toMicros(at), failure.Code, failure.Description, id, string(status))
+	return err
+}
+
+// endJob sets the final status of a job that has not ended yet.
+func endJob(tx *sql.Tx, id string, status iothub.JobStatus, reason, message string, at time.Time) error {
+	_, err := tx.Exec("UPDATE jobs SET status = ?, failure_reason = ?, status_message = ?, ended = ? WHERE id = ? AND ended IS NULL",
+		string(status), reason, message, toMicros(at), id)
+	if err != nil {
+		return fmt.Errorf("end job %s: %w", id, err)
+	}
+	return nil
+}
+
+// readTexts reads a query result that has one text column, and closes it.
+func readTexts(rows *sql.Rows) ([]string, error) {
+	defer rows.Close()
+	var values []string
+	for rows.Next() {
+		var v string
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, rows.Err()
+}
