@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 
-const bound = 200; // maximum script time, in milliseconds
+const bound = 200; // maximum script time, in milliseconds of the page's thread
 const rounds = 5; // maximum number of attempts; the best counts, because other tests may keep the machine busy
 
 const floor = "tags.building = '42' AND tags.floor = 3";
@@ -14,7 +14,8 @@ module.exports = {
     w.page = await w.context.newPage();
     const { page } = w;
     const session = await w.context.newCDPSession(page);
-    await session.send('Performance.enable');
+    // Other programs on the machine use wall time, but not this thread's time.
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
     const scripts = async () => {
       const { metrics } = await session.send('Performance.getMetrics');
       return 1000 * metrics.find((m) => m.name === 'ScriptDuration').value;
