@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/latchd/latchd/transport/hub/internal/broker"
+	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -75,7 +76,11 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 
 	// Read the enrollment again, because it may have changed since the device logged in.
 	current, err := s.Get(ctx, r.enrollment.isGroup(), r.enrollment.id())
-	if err != nil || current.ETag != r.enrollment.ETag {
+	deleted := errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound})
+	if err != nil && !deleted {
+		return "", err
+	}
+	if deleted || current.ETag != r.enrollment.ETag {
 		return "", unauthorized("the enrollment %s has changed, connect again", r.enrollment.id())
 	}
 
@@ -110,47 +115,22 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 }
 
 // provisionDevice creates the device in the hub, with the twin of its enrollment. A
-// device that already exists keeps its twin and gets the enrollment's credentials. If
-// this changes its credentials, it is disconnected.
+// device that the enrollment registered earlier keeps its twin and gets the enrollment's
+// credentials. If this changes its credentials, it is disconnected.
 func (r *registration) provisionDevice(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
-	s := r.service
 	var twin iothub.TwinPatch
 	if r.enrollment.InitialTwin != nil {
 		twin = *r.enrollment.InitialTwin
 	}
 
-	auth := r.auth
-	device, err := s.store.CreateDeviceWithTwin(ctx, iothub.DeviceIdentity{DeviceID: deviceID, Authentication: &auth}, twin)
-	if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
-		return device, err
+	device, changed, err := r.service.store.RegisterDevice(ctx, store.DeviceRegistration{
+		Group: r.enrollment.isGroup(), EnrollmentID: r.enrollment.id(), RegistrationID: r.login.RegistrationID,
+		DeviceID: deviceID, Authentication: r.auth, InitialTwin: twin,
+	})
+	if changed && err == nil {
+		r.service.disconnect(deviceID)
 	}
-
-	device, err = s.store.Device(ctx, deviceID)
-	if err != nil || sameAuthentication(*device.Authentication, r.auth) {
-		return device, err
-	}
-
-	// The etag makes this write fail if a service has just disabled the device.
-	// Otherwise the write would enable the device again.
-	device.Authentication = &auth
-	device, err = s.store.UpdateDevice(ctx, device, device.ETag)
-	if err != nil {
-		return device, err
-	}
-	s.disconnect(deviceID)
-	return device, nil
-}
-
-func sameAuthentication(a, b iothub.Authentication) bool {
-	text := func(p *string) string {
-		if p == nil {
-			return ""
-		}
-		return *p
-	}
-	return a.Type == b.Type && a.SymmetricKey == b.SymmetricKey &&
-		text(a.X509Thumbprint.PrimaryThumbprint) == text(b.X509Thumbprint.PrimaryThumbprint) &&
-		text(a.X509Thumbprint.SecondaryThumbprint) == text(b.X509Thumbprint.SecondaryThumbprint)
+	return device, err
 }
 
 // Operation returns the result of the device's registration.

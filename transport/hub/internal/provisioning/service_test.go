@@ -28,7 +28,13 @@ type fixture struct {
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	s, err := store.Open(filepath.Join(t.TempDir(), "hub.db"))
+	return startAt(t, filepath.Join(t.TempDir(), "hub.db"))
+}
+
+// startAt starts a provisioning service with the database file at path.
+func startAt(t *testing.T, path string) *fixture {
+	t.Helper()
+	s, err := store.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

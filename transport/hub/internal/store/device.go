@@ -24,39 +24,49 @@ func (s *Store) CreateDevice(ctx context.Context, d iothub.DeviceIdentity) (ioth
 // CreateDeviceWithTwin adds a device like CreateDevice, and applies the patch to the
 // empty twin in the same write. If the patch is invalid, the device is not added.
 func (s *Store) CreateDeviceWithTwin(ctx context.Context, d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, error) {
-	if err := completeIdentity(&d); err != nil {
-		return iothub.DeviceIdentity{}, err
-	}
-	update, err := newTwinUpdate(patch, "", false)
+	d, update, err := s.newDevice(d, patch)
 	if err != nil {
 		return iothub.DeviceIdentity{}, wrapError("create device "+d.DeviceID, err)
 	}
 
-	now := s.now()
+	err = s.updateThen(ctx, func(*sql.Tx) error { return s.addDevice(d, update) },
+		func() { s.notify(Change{DeviceID: d.DeviceID, Operation: DeviceCreated}) })
+	if err != nil {
+		return iothub.DeviceIdentity{}, wrapError("create device "+d.DeviceID, err)
+	}
+	return d, nil
+}
+
+// newDevice completes the identity of a device that does not exist yet, and checks the
+// patch for its empty twin.
+func (s *Store) newDevice(d iothub.DeviceIdentity, patch iothub.TwinPatch) (iothub.DeviceIdentity, *twinUpdate, error) {
+	if err := completeIdentity(&d); err != nil {
+		return d, nil, err
+	}
+	update, err := newTwinUpdate(patch, "", false)
+	if err != nil {
+		return d, nil, err
+	}
+
 	// A device that is deleted and created again must not get one of its earlier etags.
 	// The generation id and the etag therefore contain random numbers.
-	d.GenerationID = strconv.FormatInt(now.UnixMicro(), 10) + fmt.Sprintf("%02d", rand.IntN(100))
+	d.GenerationID = strconv.FormatInt(s.now().UnixMicro(), 10) + fmt.Sprintf("%02d", rand.IntN(100))
 	d.ETag = deviceETag(1_000_000 + rand.Int64N(900_000_000))
 	d.ConnectionState = iothub.Disconnected
 	d.ConnectionStateUpdatedTime = time.Time{}
 	d.StatusUpdatedTime = time.Time{}
 	d.LastActivityTime = time.Time{}
 	d.CloudToDeviceMessageCount = 0
+	return d, update, nil
+}
 
-	err = s.updateThen(ctx, func(tx *sql.Tx) error {
-		if err := s.insertDevice(d, now); err != nil {
-			return err
-		}
-		if update.isEmpty() {
-			return nil
-		}
-		_, err := s.applyTwinUpdate(d.DeviceID, update)
+// addDevice inserts a device that newDevice has returned. Call it only within a write.
+func (s *Store) addDevice(d iothub.DeviceIdentity, update *twinUpdate) error {
+	if err := s.insertDevice(d, s.now()); err != nil || update.isEmpty() {
 		return err
-	}, func() { s.notify(Change{DeviceID: d.DeviceID, Operation: DeviceCreated}) })
-	if err != nil {
-		return iothub.DeviceIdentity{}, wrapError("create device "+d.DeviceID, err)
 	}
-	return d, nil
+	_, err := s.applyTwinUpdate(d.DeviceID, update)
+	return err
 }
 
 func (s *Store) insertDevice(d iothub.DeviceIdentity, now time.Time) error {
@@ -128,21 +138,26 @@ func (s *Store) UpdateDevice(ctx context.Context, d iothub.DeviceIdentity, ifMat
 		if err := s.applyIdentity(&stored, d); err != nil {
 			return err
 		}
-
-		a := stored.Authentication
-		_, err = s.exec(`
-			UPDATE devices SET device_etag = ?, status = ?, status_reason = ?, status_updated = ?, auth_type = ?,
-				primary_key = ?, secondary_key = ?, primary_thumbprint = ?, secondary_thumbprint = ?, iot_edge = ?
-			WHERE id = ?`,
-			stored.ETag, stored.Status, stored.StatusReason, toMicros(stored.StatusUpdatedTime), a.Type,
-			a.SymmetricKey.PrimaryKey, a.SymmetricKey.SecondaryKey, a.X509Thumbprint.PrimaryThumbprint,
-			a.X509Thumbprint.SecondaryThumbprint, stored.Capabilities.IotEdge, stored.DeviceID)
-		return err
+		return s.storeIdentity(stored)
 	})
 	if err != nil {
 		return iothub.DeviceIdentity{}, wrapError("update device "+d.DeviceID, err)
 	}
 	return stored, nil
+}
+
+// storeIdentity writes the fields of an identity that can change. Call it only within a
+// write.
+func (s *Store) storeIdentity(d iothub.DeviceIdentity) error {
+	a := d.Authentication
+	_, err := s.exec(`
+		UPDATE devices SET device_etag = ?, status = ?, status_reason = ?, status_updated = ?, auth_type = ?,
+			primary_key = ?, secondary_key = ?, primary_thumbprint = ?, secondary_thumbprint = ?, iot_edge = ?
+		WHERE id = ?`,
+		d.ETag, d.Status, d.StatusReason, toMicros(d.StatusUpdatedTime), a.Type,
+		a.SymmetricKey.PrimaryKey, a.SymmetricKey.SecondaryKey, a.X509Thumbprint.PrimaryThumbprint,
+		a.X509Thumbprint.SecondaryThumbprint, d.Capabilities.IotEdge, d.DeviceID)
+	return err
 }
 
 // applyIdentity copies the fields that a service may change from d to stored, and

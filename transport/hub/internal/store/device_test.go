@@ -51,7 +51,7 @@ func TestInvalidIdentitiesAreRefused(t *testing.T) {
 	}{
 		{"id", iothub.DeviceIdentity{DeviceID: "a/b"}, "the device id contains"},
 		{"status", iothub.DeviceIdentity{DeviceID: "d", Status: "off"}, `status is "off": it must be enabled`},
-		{"reason", iothub.DeviceIdentity{DeviceID: "d", StatusReason: text(strings.Repeat("x", 129))}, "statusReason has 129 characters: at most 128"},
+		{"reason", iothub.DeviceIdentity{DeviceID: "d", StatusReason: text(strings.Repeat("ü", 129))}, "statusReason has 129 characters: at most 128"},
 		{"type", iothub.DeviceIdentity{DeviceID: "d", Authentication: &iothub.Authentication{Type: "tpm"}}, `authentication.type is "tpm": it must be sas`},
 		{"key", iothub.DeviceIdentity{DeviceID: "d", Authentication: &iothub.Authentication{SymmetricKey: iothub.SymmetricKey{PrimaryKey: "?"}}}, "the key is not base64"},
 		{"short key", iothub.DeviceIdentity{DeviceID: "d", Authentication: &iothub.Authentication{SymmetricKey: iothub.SymmetricKey{SecondaryKey: "YQ=="}}}, "the key has 1 bytes, but must have 16 to 64"},

@@ -121,26 +121,6 @@ func (s *Store) DeleteEnrollment(ctx context.Context, group bool, id, ifMatch st
 	return wrapError("delete the enrollment "+id, err)
 }
 
-// SaveRegistration stores the state of a device's latest registration.
-func (s *Store) SaveRegistration(ctx context.Context, id string, body []byte) error {
-	err := s.Update(ctx, func(tx *sql.Tx) error {
-		_, err := s.exec(`INSERT INTO registrations (id, body) VALUES (?, ?)
-			ON CONFLICT (id) DO UPDATE SET body = excluded.body`, id, body)
-		return err
-	})
-	return wrapError("store the registration "+id, err)
-}
-
-// Registration returns the state of a device's latest registration, or nil if the device
-// has never registered.
-func (s *Store) Registration(ctx context.Context, id string) (body []byte, err error) {
-	err = s.readDB.QueryRowContext(ctx, `SELECT body FROM registrations WHERE id = ?`, id).Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return body, wrapError("read the registration "+id, err)
-}
-
 func noEnrollment(id string) *iothub.Error {
 	return iothub.Errorf(iothub.CodeNotFound, "there is no enrollment %s", id)
 }

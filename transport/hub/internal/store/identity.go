@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/hex"
+	"unicode/utf8"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -27,9 +28,9 @@ func completeIdentity(d *iothub.DeviceIdentity) error {
 	default:
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "status is %q: it must be enabled or disabled", d.Status)
 	}
-	if d.StatusReason != nil && len(*d.StatusReason) > maxStatusReason {
+	if d.StatusReason != nil && utf8.RuneCountInString(*d.StatusReason) > maxStatusReason {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "statusReason has %d characters: at most %d are allowed",
-			len(*d.StatusReason), maxStatusReason)
+			utf8.RuneCountInString(*d.StatusReason), maxStatusReason)
 	}
 
 	var a iothub.Authentication

@@ -69,6 +69,12 @@ func migrate(tx *sql.Tx, version int) error {
 		}
 	}
 
+	if version < 4 {
+		if _, err := tx.Exec(schemaV4); err != nil {
+			return err
+		}
+	}
+
 	_, err := tx.Exec(fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
 	return err
 }

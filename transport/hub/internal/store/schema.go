@@ -3,7 +3,7 @@ package store
 // schemaVersion is the current version of the database schema, which SQLite stores as
 // user_version. Open migrates files with earlier versions and refuses files with later
 // versions.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // schemaV1 creates version 1 of the database. Times are Unix microseconds in UTC. Package
 // query contains the column names, too.
@@ -110,4 +110,13 @@ CREATE TABLE authorities (
 	certificate BLOB NOT NULL,
 	created     INTEGER NOT NULL
 ) WITHOUT ROWID;
+`
+
+// schemaV4 migrates the database from version 3 to version 4, which records the owner of
+// each device that registered itself; see [Store.RegisterDevice]. Version 3 did not record
+// which enrollment registered a device. The owner of such a device is its registration.
+const schemaV4 = `
+ALTER TABLE devices ADD COLUMN owner TEXT;
+UPDATE devices SET owner = 'registration:' || (
+	SELECT id FROM registrations WHERE json_extract(CAST(body AS TEXT), '$.deviceId') = devices.id);
 `
