@@ -55,7 +55,8 @@ type stateFile struct {
 // syncs it, and retries a failed write. Changes that arrive during a write are saved
 // together by the next one. A Store is safe for concurrent use.
 type Store struct {
-	path string // path of the state file; if empty, the state is in memory only
+	files durable.Files
+	path  string // path of the state file; if empty, the state is in memory only
 
 	waiters durable.Waiters // callbacks for changes that are not on disk yet
 
@@ -74,8 +75,8 @@ type Store struct {
 // door in any case. If the file is unreadable, corrupt or of a later version, OpenStore
 // renames it, logs a warning and starts with an empty state.
 func OpenStore(dir string, log *zap.Logger) (*Store, error) {
-	s := &Store{wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	if dir == "" {
+		s := newStore(durable.Disk{}, "")
 		close(s.ended)
 		return s, nil
 	}
@@ -85,29 +86,38 @@ func OpenStore(dir string, log *zap.Logger) (*Store, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open the state directory: %s is not a directory", dir)
 	}
+	return OpenStoreOn(durable.Disk{}, dir, log), nil
+}
 
-	s.path = filepath.Join(dir, stateName)
-	text, err := os.ReadFile(s.path)
+// OpenStoreOn is like [OpenStore], but keeps the state file in the directory dir of
+// files and does not check that the directory exists.
+func OpenStoreOn(files durable.Files, dir string, log *zap.Logger) *Store {
+	s := newStore(files, filepath.Join(dir, stateName))
+	text, err := files.ReadFile(s.path)
 	if err == nil {
 		s.state, err = decodeState(text)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		setAside(log, s.path, err)
+		s.setAside(log, err)
 	}
 
 	go s.writeLoop()
-	return s, nil
+	return s
+}
+
+func newStore(files durable.Files, path string) *Store {
+	return &Store{files: files, path: path, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // setAside renames an unusable state file, so that somebody can examine it later.
-func setAside(log *zap.Logger, path string, reason error) {
-	aside, err := durable.SetAside(path)
+func (s *Store) setAside(log *zap.Logger, reason error) {
+	aside, err := s.files.SetAside(s.path)
 	if err != nil {
-		log.Warn("the state file is unusable and will be overwritten", zap.String("file", path), zap.Error(errors.Join(reason, err)))
+		log.Warn("the state file is unusable and will be overwritten", zap.String("file", s.path), zap.Error(errors.Join(reason, err)))
 		return
 	}
 	log.Warn("the state file is unusable and was set aside; the agent starts without it",
-		zap.String("file", path), zap.String("renamed_to", aside), zap.Error(reason))
+		zap.String("file", s.path), zap.String("renamed_to", aside), zap.Error(reason))
 }
 
 // decodeState decodes the text of a state file.
@@ -218,7 +228,7 @@ func (s *Store) writeOnce(previous error) error {
 		return nil
 	}
 
-	err := writeState(s.path, state)
+	err := writeState(s.files, s.path, state)
 	if err != nil {
 		s.mu.Lock()
 		s.errors++
@@ -229,12 +239,12 @@ func (s *Store) writeOnce(previous error) error {
 	return err
 }
 
-func writeState(path string, state State) error {
+func writeState(files durable.Files, path string, state State) error {
 	text, err := json.MarshalIndent(stateFile{stateVersion, state}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
-	if err := durable.Replace(path, append(text, '\n'), 0o600); err != nil {
+	if err := files.Replace(path, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write the state: %w", err)
 	}
 	return nil

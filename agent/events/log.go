@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 // Log stores events, in memory and in a file, until the hub has received them. It is
 // safe for concurrent use. No method except Close waits for the disk.
 type Log struct {
+	files   durable.Files
 	path    string // path of the file; if empty, events are in memory only
 	maxFile int    // file size, in bytes, at which the log rewrites the file
 	log     *zap.Logger
@@ -45,7 +45,13 @@ type Log struct {
 // It renames an unusable file and logs a warning. If the log cannot write to the disk,
 // it retries later.
 func Open(dir string, limits Limits, log *zap.Logger) *Log {
+	return OpenOn(durable.Disk{}, dir, limits, log)
+}
+
+// OpenOn is like [Open], but keeps the events file in the directory dir of files.
+func OpenOn(files durable.Files, dir string, limits Limits, log *zap.Logger) *Log {
 	l := newLog(dir, limits, log)
+	l.files = files
 	if dir == "" {
 		close(l.ended)
 		return l
@@ -66,7 +72,7 @@ func Open(dir string, limits Limits, log *zap.Logger) *Log {
 
 func newLog(dir string, limits Limits, log *zap.Logger) *Log {
 	l := &Log{
-		log: log, maxFile: limits.maxFile(), rewrite: true,
+		files: durable.Disk{}, log: log, maxFile: limits.maxFile(), rewrite: true,
 		added: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		content: newContent(strings.ToLower(rand.Text()[:10]), limits),
 	}
@@ -78,7 +84,7 @@ func newLog(dir string, limits Limits, log *zap.Logger) *Log {
 
 // read reads the events file.
 func (l *Log) read(limits Limits) error {
-	text, err := os.ReadFile(l.path)
+	text, err := l.files.ReadFile(l.path)
 	if err != nil {
 		return err
 	}
@@ -97,7 +103,7 @@ func (l *Log) read(limits Limits) error {
 
 // setAside renames an unusable events file, so that somebody can examine it later.
 func (l *Log) setAside(reason error) {
-	aside, err := durable.SetAside(l.path)
+	aside, err := l.files.SetAside(l.path)
 	if err != nil {
 		l.log.Warn("the events file is unusable and will be overwritten", zap.String("file", l.path), zap.Error(errors.Join(reason, err)))
 		return

@@ -217,7 +217,7 @@ func TestEventsWithoutDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	f := file{File: full}
+	f := file{Appender: full}
 	e.put("a")
 	if err := e.write(&f); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("write to a full disk: %v, want ENOSPC", err)

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,8 +14,8 @@ const writeRetry = 10 * time.Second
 
 // file is the events file, opened for appending.
 type file struct {
-	*os.File
-	size int
+	durable.Appender // nil before the file was written for the first time
+	size             int
 }
 
 // writeLoop writes pending lines until Close is called. No other goroutine uses the
@@ -25,7 +24,7 @@ func (l *Log) writeLoop() {
 	defer close(l.ended)
 	var f file
 	defer func() {
-		if f.File != nil {
+		if f.Appender != nil {
 			f.Close()
 		}
 	}()
@@ -70,7 +69,7 @@ func (l *Log) write(f *file) error {
 
 	var err error
 	if rewrite {
-		err = f.replace(l.path, whole)
+		err = f.replace(l.files, l.path, whole)
 	} else {
 		err = f.append(lines, urgent)
 	}
@@ -103,16 +102,19 @@ func (f *file) append(lines []byte, sync bool) error {
 
 // replace replaces the file at path by a new file that contains text, and opens the new
 // file for appending.
-func (f *file) replace(path string, text []byte) error {
-	if f.File != nil {
+func (f *file) replace(files durable.Files, path string, text []byte) error {
+	if f.Appender != nil {
 		f.Close()
-		f.File = nil
+		f.Appender = nil
 	}
-	if err := durable.Replace(path, text, 0o600); err != nil {
+	if err := files.Replace(path, text, 0o600); err != nil {
 		return err
 	}
 
-	opened, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
-	f.File, f.size = opened, len(text)
-	return err
+	opened, err := files.Append(path)
+	if err != nil {
+		return err
+	}
+	f.Appender, f.size = opened, len(text)
+	return nil
 }

@@ -39,6 +39,12 @@ type Options struct {
 
 	Logger *zap.Logger      // nil disables logging
 	Now    func() time.Time // nil means time.Now
+	// Listen opens the listeners for devices, services and metrics. Nil means net.Listen.
+	Listen func(network, address string) (net.Listener, error)
+	// MaxDatabase is the largest size of the database in bytes, for tests of a full disk.
+	// The hub refuses changes that do not fit. 0 means no limit.
+	MaxDatabase int64
+
 	// The hub calls Ready when it accepts connections. Ready may be nil.
 	Ready func(Addresses)
 }
@@ -86,6 +92,11 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if opts.MaxDatabase > 0 {
+		if err := db.LimitSize(ctx, opts.MaxDatabase); err != nil {
+			return err
+		}
+	}
 
 	events := feed.New(opts.Now)
 	db.Watch(events.Change)
@@ -187,6 +198,9 @@ func (opts Options) withDefaults() Options {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Listen == nil {
+		opts.Listen = net.Listen
 	}
 	opts.Name = strings.ToLower(cmp.Or(opts.Name, "localhost"))
 	return opts

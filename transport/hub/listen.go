@@ -26,14 +26,14 @@ func listenAll(opts Options) (l listeners, err error) {
 		}
 	}()
 
-	if l.mqtt, err = listen("MQTT", "--mqtt", opts.MQTTAddr); err != nil {
+	if l.mqtt, err = opts.listen("MQTT", "--mqtt", opts.MQTTAddr); err != nil {
 		return l, err
 	}
-	if l.https, err = listen("HTTPS", "--https", opts.HTTPSAddr); err != nil {
+	if l.https, err = opts.listen("HTTPS", "--https", opts.HTTPSAddr); err != nil {
 		return l, err
 	}
 	if opts.Metrics != "" {
-		l.metrics, err = listen("metrics", "--metrics", opts.Metrics)
+		l.metrics, err = opts.listen("metrics", "--metrics", opts.Metrics)
 	}
 	return l, err
 }
@@ -72,8 +72,8 @@ func (l listeners) deviceHostName(hubName string, webSocket bool) string {
 
 // listen opens a TCP listener on addr. An error names the listener's purpose and the
 // flag that sets its address.
-func listen(purpose, flag, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+func (opts Options) listen(purpose, flag, addr string) (net.Listener, error) {
+	l, err := opts.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s listener: %s is in use by another program; stop that program or choose another port with %s", purpose, addr, flag)

@@ -31,8 +31,11 @@ type Options struct {
 	// RootCAs holds the CA certificates that may vouch for the hub. Nil means the
 	// system's CA certificates.
 	RootCAs *x509.CertPool
+	// Dial opens TCP connections. Nil means a net.Dialer, through the proxy that the
+	// environment names. A function set here ignores that proxy.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Transport sends the HTTP requests. Nil means a transport that trusts RootCAs. A
-	// transport set here ignores RootCAs.
+	// transport set here ignores RootCAs and Dial.
 	Transport http.RoundTripper
 	// UserAgent is the program's name in the User-Agent header of each request. Empty
 	// means "latchd".
@@ -113,7 +116,11 @@ func New(service iothub.Service, opts Options) *Client {
 
 	transport := opts.Transport
 	if transport == nil {
-		transport = newTransport(opts.RootCAs)
+		t := newTransport(opts.RootCAs)
+		if opts.Dial != nil {
+			t.DialContext, t.Proxy = opts.Dial, nil
+		}
+		transport = t
 	}
 	if opts.Trace != nil {
 		transport = &tracer{transport, opts.Trace, c.now}

@@ -110,6 +110,20 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
+// LimitSize limits the size of the database file, in bytes. Writes that do not fit fail.
+// The limit holds until the store is closed.
+func (s *Store) LimitSize(ctx context.Context, bytes int64) error {
+	err := s.Update(ctx, func(tx *sql.Tx) error {
+		var pageSize int64
+		if err := tx.QueryRow("PRAGMA page_size").Scan(&pageSize); err != nil {
+			return err
+		}
+		_, err := tx.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", max(1, bytes/pageSize)))
+		return err
+	})
+	return wrapError("limit the size of the database", err)
+}
+
 // DB returns the connection pool for reading.
 func (s *Store) DB() *sql.DB { return s.readDB }
 

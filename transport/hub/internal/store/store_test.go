@@ -360,3 +360,26 @@ func TestBrokenTransactionFailsItsWholeBatch(t *testing.T) {
 		t.Errorf("the sessions are %v (%v), want only the last write", sessions, err)
 	}
 }
+
+// A write that does not fit on a full disk fails and changes nothing. The store stays
+// readable, and later writes that fit succeed.
+func TestLimitSize(t *testing.T) {
+	s := newStore(t)
+	createDevices(t, s, "a")
+	if err := s.LimitSize(t.Context(), 1); err != nil { // SQLite raises the limit to the present size
+		t.Fatal(err)
+	}
+
+	long := strings.Repeat("x", 1<<20)
+	if _, err := s.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "b", StatusReason: &long}); err == nil {
+		t.Error("a device of 1 MiB was stored in a full database")
+	}
+	if _, err := s.Device(t.Context(), "b"); err == nil {
+		t.Error("the refused device exists")
+	}
+
+	if err := s.LimitSize(t.Context(), 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	createDevices(t, s, "b")
+}
