@@ -36,7 +36,8 @@ type Link interface {
 	// after the last method.
 	Methods() <-chan iothub.Method
 	// Desired returns the channel of changes to the desired properties. Each change
-	// includes the property $version.
+	// includes the property $version. A nil change means that the hub has sent a change
+	// that the link could not read.
 	Desired() <-chan iothub.Object
 	// Respond sends the answer to a direct method. It waits until the answer has been
 	// written to the connection.
@@ -107,6 +108,7 @@ type Agent struct {
 	desired  atomic.Pointer[applied]
 
 	link    atomic.Pointer[linkInfo]
+	trouble atomic.Pointer[twinTrouble] // nil while the twin is up to date
 	links   atomic.Int64
 	methods atomic.Int64
 	refused atomic.Int64
@@ -187,9 +189,10 @@ func (s Settings) tuning() actuator.Tuning {
 	}
 }
 
-// Serve answers methods from the hub and keeps the twin up to date. It ends when ctx
-// ends, or when the link is lost and all its methods are answered.
-func (a *Agent) Serve(ctx context.Context, link Link) error {
+// Serve answers methods from the hub, keeps the twin up to date and sends events. It
+// ends when ctx ends, or when the link is lost and all its methods are answered. No
+// refusal by the hub ends it: the agent repeats refused requests.
+func (a *Agent) Serve(ctx context.Context, link Link) {
 	a.link.Store(&linkInfo{
 		connectedAt: a.config.Now(),
 		reconnects:  a.links.Add(1) - 1,
@@ -198,21 +201,15 @@ func (a *Agent) Serve(ctx context.Context, link Link) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 
-	synced := make(chan error, 1)
-	go func() {
-		defer stop() // end the link if the twin cannot be kept up to date
-		synced <- a.syncTwin(ctx, link)
-	}()
-
-	var sending sync.WaitGroup
-	sending.Go(func() { a.sendEvents(ctx, link) })
-	sending.Go(func() { a.sendTelemetry(ctx, link) })
+	var tasks sync.WaitGroup
+	tasks.Go(func() { a.syncTwin(ctx, link) })
+	tasks.Go(func() { a.sendEvents(ctx, link) })
+	tasks.Go(func() { a.sendTelemetry(ctx, link) })
 
 	a.answerMethods(ctx, link)
 
 	stop()
-	sending.Wait()
-	return <-synced
+	tasks.Wait()
 }
 
 // SetDefaults changes the default values of the settings. A setting has its default

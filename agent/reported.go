@@ -127,7 +127,7 @@ func (a *Agent) reportedSystem() map[string]any {
 }
 
 // Status returns the body of the answer to the method getStatus: the reported
-// properties and the agent's counters.
+// properties, the agent's counters and, as the member twin, why the twin is out of date.
 func (a *Agent) Status() iothub.Object {
 	all := a.reported()
 	all["uptimeSeconds"] = int64(a.config.Now().Sub(a.startedAt).Seconds())
@@ -147,18 +147,26 @@ func (a *Agent) Status() iothub.Object {
 		counters["eventSaveErrors"] = counts.Errors
 	}
 	all["counters"] = counters
+
+	if trouble := a.trouble.Load(); trouble != nil {
+		all["twin"] = trouble.object()
+	}
 	return all
 }
 
-// isOwned reports whether the agent, rather than another program, writes the reported
-// property with this name.
-func isOwned(name string) bool {
+// isSection reports whether the agent writes the reported property with this name as a
+// set of members that do not depend on each other.
+func isSection(name string) bool {
 	switch name {
 	case "lock", "door", "agent", "system", "link":
 		return true
 	}
-	return isProperty(name)
+	return false
 }
+
+// isOwned reports whether the agent, rather than another program, writes the reported
+// property with this name.
+func isOwned(name string) bool { return isSection(name) || isProperty(name) }
 
 // difference returns the smallest patch that updates the reported properties in have to
 // those in want. The patch leaves properties of other programs unchanged.

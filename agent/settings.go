@@ -149,10 +149,15 @@ func setText(to **string, value any) error {
 	return nil
 }
 
+// setInteger stores value as a whole number that a twin can report. A hub accepts larger
+// desired numbers if they have a decimal point, but refuses a report of them.
 func setInteger(to **int64, value any) error {
 	n, err := parseInteger(value)
 	if err != nil {
 		return err
+	}
+	if n < iothub.MinInteger || n > iothub.MaxInteger {
+		return fmt.Errorf("want a whole number from %d to %d", int64(iothub.MinInteger), int64(iothub.MaxInteger))
 	}
 	*to = &n
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,84 +11,86 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The minimum and maximum delay before the agent retries a request that the hub refused
-// for a temporary reason. The agent keeps the connection meanwhile, because the door's
-// methods need it.
+// The minimum and maximum delay before the agent repeats a failed request for the twin.
+// The agent keeps the connection meanwhile, because the door's methods need it.
 const (
 	minRetryDelay = 5 * time.Second
-	maxRetryDelay = 5 * time.Minute
+	maxRetryDelay = time.Minute
 )
 
-// twinSync keeps a copy of the twin during one connection to the hub.
+// twinSync keeps a copy of the twin during one connection to the hub. No failure of a
+// request ends it: it repeats the request, and shows the failure in the agent's status.
 type twinSync struct {
 	*Agent
-	link     Link
-	fetched  bool          // whether desired and reported are up to date
-	desired  iothub.Object // desired properties, with all patches received so far
-	reported iothub.Object // reported properties that the hub has
+	link Link
 
-	failures int              // number of consecutive temporary refusals by the hub
+	desired       iothub.Object // desired properties, with all patches received so far
+	desiredKnown  bool          // whether desired is up to date
+	reported      iothub.Object // reported properties that the hub has
+	reportedKnown bool          // whether reported is up to date
+	refused       refusals      // parts of the report that the hub has refused permanently
+
+	failures int              // number of consecutive failures
 	retry    <-chan time.Time // fires when the next request is due; nil if no retry is planned
 }
 
 // syncTwin reads the twin, applies the desired properties and keeps the reported
-// properties up to date until ctx ends. It returns nil when ctx ends.
-func (a *Agent) syncTwin(ctx context.Context, link Link) error {
-	t := &twinSync{Agent: a, link: link}
-	err := t.run(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-func (t *twinSync) run(ctx context.Context) error {
+// properties up to date until ctx ends.
+func (a *Agent) syncTwin(ctx context.Context, link Link) {
+	t := &twinSync{Agent: a, link: link, refused: refusals{}}
+	defer a.trouble.Store(nil)
 	for {
 		if t.retry == nil {
-			if err := t.sync(ctx); err != nil {
-				return err
-			}
+			t.sync(ctx)
 		}
 
 		select {
-		case change := <-t.link.Desired():
-			if err := t.onDesired(ctx, change); err != nil {
-				return err
-			}
-		case <-t.lock.Changed():
-		case <-t.reportChanged:
+		case change := <-link.Desired():
+			t.onDesired(ctx, change)
+		case <-a.lock.Changed():
+		case <-a.reportChanged:
 		case <-t.retry:
 			t.retry = nil
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }
 
 // sync reads the twin if the agent's copy is out of date. It then reports the
-// properties that differ from the twin. If the hub refuses for a temporary reason, sync
-// schedules a retry.
-func (t *twinSync) sync(ctx context.Context) error {
+// properties that differ from the twin. If a request fails, sync schedules a retry.
+func (t *twinSync) sync(ctx context.Context) {
 	err := t.fetch(ctx)
 	if err == nil {
 		err = t.report(ctx)
 	}
+	if ctx.Err() != nil {
+		return
+	}
 
-	refusal, refused := errors.AsType[*iothub.Error](err)
-	if !refused || !isTemporary(refusal) {
+	t.trouble.Store(newTrouble(err, t.refused))
+	if err == nil {
+		if t.failures > 0 {
+			t.config.Log.Info("the device twin is up to date again", zap.Int("failures", t.failures))
+		}
 		t.failures = 0
-		return err
+		return
 	}
 
 	delay := t.retryDelay(t.failures)
+	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
+		delay = max(delay, refusal.RetryAfter)
+	}
+	if t.failures == 0 {
+		t.config.Log.Warn("cannot bring the device twin up to date; the agent will try again", zap.Error(err), zap.Duration("retry_in", delay))
+	}
 	t.failures++
-	t.retry = time.After(max(delay, refusal.RetryAfter))
-	return nil
+	t.retry = time.After(delay)
 }
 
 // fetch reads the whole twin if the agent's copy is out of date.
 func (t *twinSync) fetch(ctx context.Context) error {
-	if t.fetched {
+	if t.desiredKnown && t.reportedKnown {
 		return nil
 	}
 
@@ -98,22 +99,23 @@ func (t *twinSync) fetch(ctx context.Context) error {
 		return fmt.Errorf("read the twin: %w", err)
 	}
 
-	t.fetched = true
 	t.desired, t.reported = twin.Desired, twin.Reported
-	return t.apply(ctx)
+	t.desiredKnown, t.reportedKnown = true, true
+	t.apply(ctx)
+	return nil
 }
 
 // onDesired applies a change of the desired properties, and all further changes that
-// are already queued. If a change was lost (a version is missing), onDesired marks the
-// agent's copy of the twin as out of date, so that sync reads the whole twin.
-func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
+// are already queued. If a change was unreadable (nil) or lost (a version is missing),
+// the agent's copy of the desired properties is out of date, and sync reads the twin.
+func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) {
 	for {
-		version := change.Version()
-		switch have := t.desired.Version(); {
+		have, version := t.desired.Version(), change.Version()
+		switch {
+		case change == nil, version > have+1:
+			t.desiredKnown = false
 		case version == have+1:
 			t.desired = t.desired.Merge(change)
-		case version > have+1: // at least one change was lost
-			t.fetched = false
 		}
 
 		select {
@@ -122,20 +124,20 @@ func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) error {
 		default:
 		}
 
-		if !t.fetched {
-			return nil
+		if t.desiredKnown {
+			t.apply(ctx)
 		}
-		return t.apply(ctx)
+		return
 	}
 }
 
 // apply applies the desired properties. It waits until new accepted values are on disk,
 // so that a value survives a restart once it is acknowledged.
-func (t *twinSync) apply(ctx context.Context) error {
+func (t *twinSync) apply(ctx context.Context) {
 	previous := t.state.Get().Accepted
 	result := t.applyDesired(t.desired)
 	if len(patch(normalize(previous), normalize(result.accepted))) == 0 {
-		return nil
+		return
 	}
 
 	saved := make(chan error, 1)
@@ -145,31 +147,8 @@ func (t *twinSync) apply(ctx context.Context) error {
 		if err != nil {
 			t.config.Log.Error("the new settings are in force but not on disk; a restart may lose them", zap.Error(err))
 		}
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
-}
-
-// report sends the smallest patch that updates the hub's reported properties.
-func (t *twinSync) report(ctx context.Context) error {
-	change := difference(t.reported, t.Agent.reported())
-	if len(change) == 0 {
-		return nil
-	}
-
-	_, err := t.link.Report(ctx, change)
-	if err == nil {
-		t.reported = t.reported.Merge(change)
-		return nil
-	}
-	if refusal, ok := errors.AsType[*iothub.Error](err); ok && !isTemporary(refusal) {
-		// Do not retry: the hub would refuse the same patch again. The next change
-		// makes a different patch.
-		t.config.Log.Error("the hub refused the reported properties", zap.Error(refusal))
-		return nil
-	}
-	return fmt.Errorf("report properties: %w", err)
 }
 
 // retryDelay returns the delay before the next retry, after the given number of earlier
@@ -178,9 +157,4 @@ func (t *twinSync) report(ctx context.Context) error {
 func (a *Agent) retryDelay(failures int) time.Duration {
 	delay := min(minRetryDelay<<min(failures, 10), maxRetryDelay)
 	return delay/2 + time.Duration(a.config.random()*float64(delay/2))
-}
-
-// isTemporary reports whether the hub may accept the same request later.
-func isTemporary(refusal *iothub.Error) bool {
-	return refusal.Status == http.StatusTooManyRequests || refusal.Status >= 500
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/latchd/latchd/agent"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // Config is the configuration of one agent.
@@ -156,6 +157,9 @@ func (c Config) check() []error {
 	c.Lock.check(&k)
 	k.maxLength("place.building", c.Place.Building, agent.MaxText)
 	k.maxLength("place.room", c.Place.Room, agent.MaxText)
+	if floor := c.Place.Floor; floor != nil && (*floor < iothub.MinInteger || *floor > iothub.MaxInteger) {
+		k.fail("place.floor", "%d is out of range; want %d to %d", *floor, int64(iothub.MinInteger), int64(iothub.MaxInteger))
+	}
 	return k.errs
 }
 

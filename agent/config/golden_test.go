@@ -121,7 +121,7 @@ var badValues = map[string]struct {
 	"lock.mock.fault":  {"mock", []string{`"jammed"`, `""`, `1`}},
 
 	"place.building": {"", []string{`43`, `"` + strings.Repeat("x", 129) + `"`}},
-	"place.floor":    {"", []string{`"3"`, `3.5`}},
+	"place.floor":    {"", []string{`"3"`, `3.5`, `4503599627370496`, `-4503599627370497`}},
 	"place.room":     {"", []string{`3.14`, `"` + strings.Repeat("x", 129) + `"`}},
 }
 

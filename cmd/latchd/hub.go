@@ -162,7 +162,8 @@ func (h *hubLink) connect(ctx context.Context, id identity) error {
 		if err := h.clock.Confirm(); err != nil {
 			h.log.Warn("cannot save the time of this login; a later start without a clock may use an older time", zap.Error(err))
 		}
-		return h.agent.Serve(ctx, link)
+		h.agent.Serve(ctx, link)
+		return nil
 	})
 	if err != nil {
 		h.problems.set(problemHub, err)

@@ -65,7 +65,8 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 		Device: device, Endpoint: f.mqtt, RootCAs: f.roots,
 		ModelID: agent.ModelID, ProductInfo: "latchsim", Logger: log,
 	}, func(ctx context.Context, link *mqtt.Link) error {
-		return a.Serve(ctx, watchedLink{link, reported})
+		a.Serve(ctx, watchedLink{link, reported})
+		return nil
 	})
 	if err != nil {
 		log.Error("cannot connect the door", zap.Error(err))

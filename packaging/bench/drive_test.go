@@ -123,7 +123,10 @@ func startTimedAgent(b *testing.B, h *harness.Hub, w *stopwatch) (stop func()) {
 	var all sync.WaitGroup
 	all.Go(func() { lock.Run(ctx) })
 	all.Go(func() {
-		mqtt.Run(ctx, options, func(ctx context.Context, link *mqtt.Link) error { return a.Serve(ctx, link) })
+		mqtt.Run(ctx, options, func(ctx context.Context, link *mqtt.Link) error {
+			a.Serve(ctx, link)
+			return nil
+		})
 	})
 	return func() { cancel(); all.Wait(); line.Close(); store.Close() }
 }

@@ -91,6 +91,14 @@ func merge(base, patch map[string]any) map[string]any {
 	return merged
 }
 
+// MinInteger and MaxInteger bound an integer in a twin (IoT Hub documentation,
+// "Understand and use device twins in IoT Hub", section "Tags and properties format").
+// They do not bound a number with a decimal point or an exponent.
+const (
+	MinInteger = -4503599627370496
+	MaxInteger = 4503599627370495
+)
+
 // DeviceTwin is a twin in the form that a device receives over MQTT, without tags and
 // metadata.
 type DeviceTwin struct {

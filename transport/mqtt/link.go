@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +51,8 @@ func (l *Link) Methods() <-chan iothub.Method { return l.in.methods }
 
 // Desired returns the channel on which changes of the desired properties arrive, each
 // with its $version. If the device reads too slowly, the oldest changes are dropped and
-// the versions have a gap. The channel is never closed.
+// the versions have a gap. A nil change stands for one that the link could not read; the
+// device should then read its twin. The channel is never closed.
 func (l *Link) Desired() <-chan iothub.Object { return l.in.desired }
 
 // LastError returns the reason why the previous link ended. It returns "" if there was
@@ -96,20 +98,34 @@ func (l *Link) receive(topic string, payload []byte) {
 		return
 	}
 
-	if version, err := iothub.ParseDesired(topic); err == nil {
-		patch, err := iothub.ParseObject(payload)
+	if strings.HasPrefix(topic, strings.TrimSuffix(iothub.DesiredFilter, "#")) {
+		patch, err := readDesired(topic, payload)
 		if err != nil {
-			l.log.Warn("ignored a change of the desired properties that is not a JSON object", zap.Int64("version", version))
-			return
-		}
-		if patch.Version() == 0 {
-			patch["$version"] = version
+			l.log.Warn("cannot read a change of the desired properties", zap.Error(err))
 		}
 		l.in.addDesired(patch)
 		return
 	}
 
 	l.log.Warn("ignored a message with an unknown topic from the hub", zap.String("topic", topic))
+}
+
+// readDesired reads a change of the desired properties. It returns nil if the change is
+// unreadable.
+func readDesired(topic string, payload []byte) (iothub.Object, error) {
+	version, err := iothub.ParseDesired(topic)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := iothub.ParseObject(payload)
+	if err != nil {
+		return nil, err
+	}
+
+	if patch.Version() == 0 {
+		patch["$version"] = version
+	}
+	return patch, nil
 }
 
 // publish sends a message with QoS 0. It returns after it has written the message to

@@ -301,9 +301,16 @@ func TestDesired(t *testing.T) {
 	s, link := p.next(t), d.link(t)
 	s.publish("$iothub/twin/PATCH/properties/desired/?$version=2", `{"floor":3,"$version":2}`)
 	s.publish("$iothub/twin/PATCH/properties/desired/?$version=3", `[]`)
+	s.publish("$iothub/twin/PATCH/properties/desired/?$version=x", `{"floor":4}`)
 	s.publish("$iothub/twin/PATCH/properties/desired/?$version=4", `{"floor":null}`)
 	s.publish("somewhere/else", `{}`)
-	first, second := receive(t, link.Desired(), "a change"), receive(t, link.Desired(), "a change")
+	first := receive(t, link.Desired(), "a change")
+	for range 2 {
+		if unreadable := receive(t, link.Desired(), "an unreadable change"); unreadable != nil {
+			t.Errorf("got %v, want nil for a change that the link cannot read", unreadable)
+		}
+	}
+	second := receive(t, link.Desired(), "a change")
 	if first["floor"] == nil || first.Version() != 2 {
 		t.Errorf("got %v", first)
 	}

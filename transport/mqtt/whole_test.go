@@ -177,7 +177,8 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 			case g.up <- struct{}{}:
 			default:
 			}
-			return a.Serve(ctx, link)
+			a.Serve(ctx, link)
+			return nil
 		})
 		if err != nil {
 			t.Errorf("the link: %v", err)

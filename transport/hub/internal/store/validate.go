@@ -23,8 +23,6 @@ const (
 	maxName     = 1 << 10  // bytes in a name
 	maxString   = 4 << 10  // bytes in a string
 	maxLevels   = 10       // nesting depth of objects and arrays
-	maxInteger  = 4503599627370495
-	minInteger  = -4503599627370496
 
 	// maxJSONFactor limits the JSON text of a section to this multiple of the section's
 	// maximum size. A limit on the size alone does not limit the text, because control
@@ -134,8 +132,8 @@ func checkNumber(path, number string) error {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is a number that is too large", path)
 	case strings.ContainsAny(number, ".eE"):
 		return nil
-	case f > maxInteger || f < minInteger:
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is %s: an integer must be from %d to %d", path, number, int64(minInteger), int64(maxInteger))
+	case f > iothub.MaxInteger || f < iothub.MinInteger:
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is %s: an integer must be from %d to %d", path, number, int64(iothub.MinInteger), int64(iothub.MaxInteger))
 	}
 	return nil
 }
