@@ -109,12 +109,12 @@ func (b *backend) Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin,
 }
 
 // Report merges a patch into a device's reported properties and returns the new version
-// of the reported properties.
-func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Object) (int64, error) {
+// of the reported properties. If ifVersion is not 0, it must be their current version.
+func (b *backend) Report(ctx context.Context, deviceID string, patch iothub.Object, ifVersion int64) (int64, error) {
 	if err := b.throttle.Take(throttle.TwinUpdates, 1); err != nil {
 		return 0, err
 	}
-	return b.store.Report(ctx, deviceID, patch)
+	return b.store.Report(ctx, deviceID, patch, ifVersion)
 }
 
 // Event passes a device-to-cloud message to the clients that listen to events now. If

@@ -60,7 +60,7 @@ func TestThrottledDevices(t *testing.T) {
 			return err
 		}},
 		"twin":   {throttle.TwinReads, 5999, func() error { _, err := b.Twin(ctx, "d1"); return err }},
-		"report": {throttle.TwinUpdates, 2999, func() error { _, err := b.Report(ctx, "d1", iothub.Object{"a": true}); return err }},
+		"report": {throttle.TwinUpdates, 2999, func() error { _, err := b.Report(ctx, "d1", iothub.Object{"a": true}, 0); return err }},
 	} {
 		if err := limits.Take(test.kind, test.used); err != nil {
 			t.Fatal(err)

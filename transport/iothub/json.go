@@ -1,21 +1,55 @@
 package iothub
 
 import (
-	"bytes"
 	"encoding/json"
-	"slices"
+	"errors"
+	"fmt"
 )
 
-// maxSurroundingLevels is the largest number of JSON levels in which the hub or a
-// client wraps a device's JSON.
-const maxSurroundingLevels = 100
+// Limits on JSON that the hub embeds in pages for all clients. Json.NET reads at most 64
+// levels in a whole page, and Python refuses integers of more than 4,300 digits. One
+// value outside the limits would make the whole page unreadable.
+const (
+	maxLevels = 48 // nesting depth of objects and arrays
+	maxDigits = 64 // digits in a number, including its exponent
+)
 
-// ValidJSON reports whether text is JSON that can be embedded in other JSON. Go's
-// decoder refuses JSON with more than 10,000 nested levels. ValidJSON therefore refuses
-// text that would exceed this limit once the hub or a client has wrapped it.
-func ValidJSON(text []byte) bool {
-	opening := bytes.Repeat([]byte("["), maxSurroundingLevels)
-	closing := bytes.Repeat([]byte("]"), maxSurroundingLevels)
+// CheckJSON returns an error unless text is JSON that every client can read as part of a
+// page: at most 48 levels deep, and with numbers of at most 64 digits.
+func CheckJSON(text []byte) error {
+	if !json.Valid(text) {
+		return errors.New("it is not JSON")
+	}
 
-	return json.Valid(text) && json.Valid(slices.Concat(opening, text, closing))
+	level, digits := 0, 0
+	inString := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case inString:
+			if c == '\\' {
+				i++
+			}
+			inString = c != '"'
+			continue
+		case c == '"':
+			inString = true
+		case c == '{', c == '[':
+			level++
+		case c == '}', c == ']':
+			level--
+		case c >= '0' && c <= '9':
+			digits++
+		case c == ',':
+			digits = 0
+		}
+
+		if level > maxLevels {
+			return fmt.Errorf("it is nested more than %d levels deep", maxLevels)
+		}
+		if digits > maxDigits {
+			return fmt.Errorf("it contains a number of more than %d digits", maxDigits)
+		}
+	}
+	return nil
 }

@@ -18,10 +18,11 @@ const (
 )
 
 // MethodRequest is a request to call a direct method, alone or as part of a job, in the
-// JSON form of the service API. If Payload is nil, the device receives null.
+// JSON form of the service API. If Payload is nil, the request has no payload, and the
+// device receives an empty message. The payload null reaches the device as null.
 type MethodRequest struct {
 	MethodName               string          `json:"methodName"`
-	Payload                  json.RawMessage `json:"payload"`
+	Payload                  json.RawMessage `json:"payload,omitempty"`
 	ResponseTimeoutInSeconds int             `json:"responseTimeoutInSeconds,omitempty"`
 	ConnectTimeoutInSeconds  int             `json:"connectTimeoutInSeconds,omitempty"`
 }
@@ -42,6 +43,18 @@ func (m MethodRequest) Check() error {
 		return fmt.Errorf("the payload has %d bytes; at most %d are allowed", n, MaxMethodPayload)
 	}
 
+	return nil
+}
+
+// CheckPayload returns an error if the request has a payload that some clients could not
+// read in a list of jobs; see CheckJSON.
+func (m MethodRequest) CheckPayload() error {
+	if len(m.Payload) == 0 {
+		return nil
+	}
+	if err := CheckJSON(m.Payload); err != nil {
+		return fmt.Errorf("invalid payload: %w", err)
+	}
 	return nil
 }
 

@@ -139,13 +139,16 @@ func newJob(job iothub.Job) jobBody {
 	b := jobBody{
 		JobID:                     job.JobID,
 		Type:                      job.Type,
-		CloudToDeviceMethod:       job.CloudToDeviceMethod,
 		UpdateTwin:                job.UpdateTwin,
 		MaxExecutionTimeInSeconds: job.MaxExecutionTimeInSeconds,
 		QueryCondition:            job.QueryCondition,
 	}
 	if b.MaxExecutionTimeInSeconds == 0 {
 		b.MaxExecutionTimeInSeconds = defaultMaxExecution
+	}
+	if job.CloudToDeviceMethod != nil {
+		method := withPayload(*job.CloudToDeviceMethod)
+		b.CloudToDeviceMethod = &method
 	}
 
 	if job.StartTime != nil {

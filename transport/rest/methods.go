@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -33,7 +34,7 @@ func (c *Client) InvokeMethod(ctx context.Context, deviceID string, m iothub.Met
 	_, err := c.once(ctx, request{
 		method: http.MethodPost,
 		path:   twinPath(deviceID) + "/methods",
-		body:   m,
+		body:   withPayload(m),
 		out:    &answer,
 		limit:  time.Duration(m.ResponseTimeoutInSeconds+m.ConnectTimeoutInSeconds)*time.Second + methodSlack,
 	})
@@ -42,4 +43,13 @@ func (c *Client) InvokeMethod(ctx context.Context, deviceID string, m iothub.Met
 		err = fmt.Errorf("hub at %s: its answer to the method has no status", c.address)
 	}
 	return answer, err
+}
+
+// withPayload returns the request with the payload null if it has no payload. The
+// official SDKs send null, too.
+func withPayload(m iothub.MethodRequest) iothub.MethodRequest {
+	if len(m.Payload) == 0 {
+		m.Payload = json.RawMessage("null")
+	}
+	return m
 }

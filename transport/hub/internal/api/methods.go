@@ -33,6 +33,9 @@ func (a *api) callDevice(ctx context.Context, id string, method iothub.MethodReq
 	if err := method.Check(); err != nil {
 		return iothub.MethodResponse{}, invalid("%v", err)
 	}
+	if err := method.CheckPayload(); err != nil {
+		return iothub.MethodResponse{}, invalid("%v", err)
+	}
 	if err := a.Throttle.Take(throttle.Methods, max(1, (len(method.Payload)+methodMeter-1)/methodMeter)); err != nil {
 		return iothub.MethodResponse{}, err
 	}

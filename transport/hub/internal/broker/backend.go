@@ -25,10 +25,11 @@ type Backend interface {
 	Twin(ctx context.Context, deviceID string) (iothub.DeviceTwin, error)
 
 	// Report merges patch into the device's reported properties. When the change is
-	// durable, Report returns the new version of these properties. The device receives
-	// an *iothub.Error with status 400, 413 or 429 unchanged, and any other error as
-	// status 500.
-	Report(ctx context.Context, deviceID string, patch iothub.Object) (version int64, err error)
+	// durable, Report returns the new version of these properties. If ifVersion is not 0
+	// and not the current version, Report fails with PreconditionFailed. The device
+	// receives an *iothub.Error with status 400, 412, 413 or 429 unchanged, and any other
+	// error as status 500.
+	Report(ctx context.Context, deviceID string, patch iothub.Object, ifVersion int64) (version int64, err error)
 
 	// Event receives a device-to-cloud message. If Event returns nil, the broker
 	// acknowledges the message to the device. If it returns an error, the broker closes

@@ -181,7 +181,8 @@ func (b *Broker) Wait(ctx context.Context, deviceID string) error {
 //   - DeviceNotOnline: the device is not connected or not subscribed to methods.
 //   - GatewayTimeout: the device did not answer in time, or it disconnected and did not
 //     answer on a later connection.
-//   - InvalidResponse: the device's answer is not JSON or too large.
+//   - InvalidResponse: the device's answer is not JSON, or its size, its nesting or its
+//     numbers exceed the limits.
 //   - ServiceUnavailable: the broker was closed. If the call was already sent, the
 //     device may have executed it.
 func (b *Broker) Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
@@ -202,7 +203,7 @@ func (b *Broker) Invoke(deviceID string, m iothub.MethodRequest, done func(iothu
 		refuse(errStopping())
 		return
 	}
-	b.send(l, iothub.MethodRequestTopic(m.MethodName, requestID), orNull(m.Payload))
+	b.send(l, iothub.MethodRequestTopic(m.MethodName, requestID), m.Payload)
 }
 
 // Close closes all listeners and connections. Direct method calls that still wait for an

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"encoding/json"
 	"strconv"
 	"sync"
 	"time"
@@ -72,16 +71,12 @@ func (c *calls) answer(deviceID, requestID string, status int, payload []byte) {
 	}
 	call.timer.Stop()
 
-	switch {
-	case len(payload) > iothub.MaxMethodPayload:
-		call.done(iothub.MethodResponse{}, iothub.Errorf(iothub.CodeInvalidResponse,
-			"the answer of device %s has %d bytes, at most %d are allowed", deviceID, len(payload), iothub.MaxMethodPayload))
-	case len(payload) > 0 && !iothub.ValidJSON(payload):
-		call.done(iothub.MethodResponse{}, iothub.Errorf(iothub.CodeInvalidResponse,
-			"the answer of device %s is not JSON", deviceID))
-	default:
-		call.done(iothub.MethodResponse{Status: status, Payload: orNull(payload)}, nil)
+	body, err := readAnswer(payload)
+	if err != nil {
+		call.done(iothub.MethodResponse{}, iothub.Errorf(iothub.CodeInvalidResponse, "the answer of device %s is refused: %v", deviceID, err))
+		return
 	}
+	call.done(iothub.MethodResponse{Status: status, Payload: body}, nil)
 }
 
 // close ends all calls that wait for an answer. After close, add refuses new calls.
@@ -96,14 +91,6 @@ func (c *calls) close() {
 		call.timer.Stop()
 		call.done(iothub.MethodResponse{}, errStopping())
 	}
-}
-
-// orNull returns payload, or the JSON text null if payload is empty.
-func orNull(payload []byte) json.RawMessage {
-	if len(payload) == 0 {
-		return json.RawMessage("null")
-	}
-	return payload
 }
 
 func errStopping() *iothub.Error {

@@ -32,7 +32,7 @@ const patience = 20 * time.Second
 // function replaces the method of the same name.
 type fakeBackend struct {
 	login       func(Login) (time.Time, error)
-	report      func(deviceID string, patch iothub.Object) (int64, error)
+	report      func(deviceID string, patch iothub.Object, ifVersion int64) (int64, error)
 	twin        func(deviceID string) (iothub.DeviceTwin, error)
 	event       func(event) error
 	saveSession func(clientID string, filters map[string]byte) error
@@ -90,9 +90,9 @@ func twinOf(deviceID string, version int) iothub.DeviceTwin {
 	}
 }
 
-func (f *fakeBackend) Report(_ context.Context, deviceID string, patch iothub.Object) (int64, error) {
+func (f *fakeBackend) Report(_ context.Context, deviceID string, patch iothub.Object, ifVersion int64) (int64, error) {
 	if f.report != nil {
-		return f.report(deviceID, patch)
+		return f.report(deviceID, patch, ifVersion)
 	}
 	return 2, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/google/uuid"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -22,7 +23,7 @@ func (b *Broker) handle(l *link, r request, payload []byte, retain bool) error {
 	case twinGetRequest:
 		b.answerTwin(l, r.requestID)
 	case twinReportRequest:
-		b.answerReport(l, r.requestID, payload)
+		b.answerReport(l, r, payload)
 	case methodAnswer:
 		b.calls.answer(l.deviceID, r.requestID, r.status, payload)
 	case registerRequest, operationRequest:
@@ -68,19 +69,30 @@ func (b *Broker) answerTwin(l *link, requestID string) {
 
 // answerReport stores a patch of the device's reported properties and answers the
 // device's request.
-func (b *Broker) answerReport(l *link, requestID string, payload []byte) {
+func (b *Broker) answerReport(l *link, r request, payload []byte) {
+	version, err := b.report(l.deviceID, r, payload)
+	if err != nil {
+		b.refuseTwin(l, r.requestID, err)
+		return
+	}
+	b.respond(l, iothub.TwinResponse{Status: http.StatusNoContent, RequestID: r.requestID, Version: version}, nil)
+}
+
+// report stores a patch of the device's reported properties and returns their new
+// version. If the device named a version, the patch applies only to this version.
+func (b *Broker) report(deviceID string, r request, payload []byte) (version int64, err error) {
 	patch, err := iothub.ParseObject(payload)
 	if err != nil {
-		b.refuseTwin(l, requestID, iothub.Errorf(iothub.CodeArgumentInvalid, "the reported properties are not a JSON object: %v", err))
-		return
+		return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "the reported properties are not a JSON object: %v", err)
 	}
 
-	version, err := b.backend.Report(b.ctx, l.deviceID, patch)
-	if err != nil {
-		b.refuseTwin(l, requestID, err)
-		return
+	ifVersion := int64(0)
+	if r.version != "" {
+		if ifVersion, err = strconv.ParseInt(r.version, 10, 64); err != nil || ifVersion < 1 {
+			return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "$version is %.20q, want the version of the reported properties", r.version)
+		}
 	}
-	b.respond(l, iothub.TwinResponse{Status: http.StatusNoContent, RequestID: requestID, Version: version}, nil)
+	return b.backend.Report(b.ctx, deviceID, patch, ifVersion)
 }
 
 // respond sends the response to a twin request if the device is subscribed to twin
@@ -100,13 +112,13 @@ type twinError struct {
 }
 
 // refuseTwin answers a twin request with an error. The device receives an error with
-// status 400, 413 or 429 unchanged. Any other error is logged, and the device receives
-// status 500.
+// status 400, 412, 413 or 429 unchanged. Any other error is logged, and the device
+// receives status 500.
 func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 	e, known := errors.AsType[*iothub.Error](err)
 	if known {
 		switch e.Status {
-		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+		case http.StatusBadRequest, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
 		default:
 			known = false
 		}

@@ -29,11 +29,19 @@ func TestInvokeReachesOneDevice(t *testing.T) {
 	// call for d1.
 	second := f.invoke("d2", "ping", "", 0)
 	name, _, payload = d2.answer(404, "")
-	if name != "ping" || payload != "null" {
-		t.Errorf("d2 received %s %s, want ping null", name, payload)
+	if name != "ping" || payload != "" {
+		t.Errorf("d2 received %s %q, want ping without a payload", name, payload)
 	}
 	got = next(t, second)
 	if got.err != nil || got.response.Status != 404 || string(got.response.Payload) != "null" {
+		t.Errorf("the result is %+v", got)
+	}
+
+	third := f.invoke("d2", "ping", "null", 0)
+	if _, _, payload = d2.answer(200, `'Door was locked.'`); payload != "null" {
+		t.Errorf("d2 received %q, want the explicit null", payload)
+	}
+	if got = next(t, third); got.err != nil || string(got.response.Payload) != `"Door was locked."` {
 		t.Errorf("the result is %+v", got)
 	}
 }
@@ -63,9 +71,10 @@ func TestInvokeBadAnswers(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d := f.connect(t, "d1")
 	for name, payload := range map[string]string{
-		"not JSON": `{"position":`,
-		"too long": `"` + strings.Repeat("x", iothub.MaxMethodPayload) + `"`,
-		"too deep": strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
+		"not JSON":      `{"position":`,
+		"too long":      `"` + strings.Repeat("x", iothub.MaxMethodPayload) + `"`,
+		"too deep":      strings.Repeat("[", 49) + strings.Repeat("]", 49),
+		"a long number": strings.Repeat("1", 65),
 	} {
 		t.Run(name, func(t *testing.T) {
 			done := f.invoke("d1", "m", "", 5)

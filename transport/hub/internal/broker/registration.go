@@ -83,7 +83,7 @@ func parseRegistrationRequest(topic string) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	r := request{kind: kind, requestID: writtenRequestID(topic)}
+	r := request{kind: kind, requestID: written(topic, "$rid")}
 	if r.requestID == "" {
 		return request{}, errors.New("the topic has no $rid")
 	}

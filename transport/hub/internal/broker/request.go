@@ -26,6 +26,7 @@ type request struct {
 	requestID   string     // decoded for a methodAnswer; otherwise exactly as in the topic
 	status      int        // used in a methodAnswer
 	bag         iothub.Bag // used in an eventRequest
+	version     string     // used in a twinReportRequest: the text of $version, or empty
 	operationID string     // used in an operationRequest
 }
 
@@ -45,11 +46,10 @@ func parseRequest(topic, deviceID string) (request, error) {
 		if err != nil {
 			return request{}, err
 		}
-		kind := twinGetRequest
 		if r == iothub.TwinReport {
-			kind = twinReportRequest
+			return request{kind: twinReportRequest, requestID: written(topic, "$rid"), version: written(topic, "$version")}, nil
 		}
-		return request{kind: kind, requestID: writtenRequestID(topic)}, nil
+		return request{kind: twinGetRequest, requestID: written(topic, "$rid")}, nil
 
 	case strings.HasPrefix(topic, "devices/"):
 		id, module, bag, err := iothub.ParseEvent(topic)
@@ -64,13 +64,13 @@ func parseRequest(topic, deviceID string) (request, error) {
 	return request{}, errors.New("devices may not publish to this topic")
 }
 
-// writtenRequestID returns the value of $rid as the device wrote it in the topic,
-// without decoding it. The hub copies the value to the answer, because devices compare
-// the two texts. Decoding and encoding might change the text.
-func writtenRequestID(topic string) string {
+// written returns the value of a field in the topic, such as $rid, as the device wrote
+// it, without decoding it. The hub copies the request id to the answer, because devices
+// compare the two texts. Decoding and encoding might change the text.
+func written(topic, field string) string {
 	_, query, _ := strings.Cut(topic, "?")
-	for field := range strings.SplitSeq(query, "&") {
-		if name, value, _ := strings.Cut(field, "="); name == "$rid" || name == "%24rid" {
+	for text := range strings.SplitSeq(query, "&") {
+		if name, value, _ := strings.Cut(text, "="); strings.Replace(name, "%24", "$", 1) == field {
 			return value
 		}
 	}

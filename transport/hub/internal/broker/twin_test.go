@@ -14,7 +14,10 @@ import (
 func TestTwinRequests(t *testing.T) {
 	backend := newFakeBackend()
 	f := start(t, backend, Options{})
-	backend.report = func(_ string, patch iothub.Object) (int64, error) {
+	backend.report = func(_ string, patch iothub.Object, ifVersion int64) (int64, error) {
+		if ifVersion != 0 && ifVersion != 6 {
+			return 0, iothub.Errorf(iothub.CodePreconditionFailed, "version 6, not %d", ifVersion)
+		}
 		switch patch["fail"] {
 		case "bad":
 			return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "too deep")
@@ -40,6 +43,11 @@ func TestTwinRequests(t *testing.T) {
 		{"$iothub/twin/GET/?$rid=a%2Fb:c", "", "$iothub/twin/res/200/?$rid=a%2Fb:c",
 			`{"desired":{"$version":1,"of":"d1"},"reported":{"$version":1}}`},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"x":1}`, "$iothub/twin/res/204/?$rid=1&$version=7", ""},
+		{"$iothub/twin/PATCH/properties/reported/?$rid=1&$version=6", `{"x":1}`, "$iothub/twin/res/204/?$rid=1&$version=7", ""},
+		{"$iothub/twin/PATCH/properties/reported/?%24version=5&$rid=1", `{"x":1}`, "$iothub/twin/res/412/?$rid=1", "412001 version 6, not 5"},
+		{"$iothub/twin/PATCH/properties/reported/?$rid=1&$version=new", `{"x":1}`, "$iothub/twin/res/400/?$rid=1", `400004 $version is "new"`},
+		{"$iothub/twin/PATCH/properties/reported/?$rid=1&$version=-1", `{"x":1}`, "$iothub/twin/res/400/?$rid=1", `400004 $version is "-1"`},
+		{"$iothub/twin/PATCH/properties/reported/?$rid=1&$version=", `{"x":1}`, "$iothub/twin/res/204/?$rid=1&$version=7", ""},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `[1]`, "$iothub/twin/res/400/?$rid=1", "400004"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", ``, "$iothub/twin/res/400/?$rid=1", "400004"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"bad"}`, "$iothub/twin/res/400/?$rid=1", "400004 too deep"},

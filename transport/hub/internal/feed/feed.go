@@ -77,7 +77,7 @@ func (f *Feed) Telemetry(deviceID string, bag iothub.Bag, payload []byte) {
 	}
 
 	switch {
-	case iothub.ValidJSON(payload):
+	case iothub.CheckJSON(payload) == nil:
 		e.Body = payload
 	case utf8.Valid(payload):
 		text := string(payload)

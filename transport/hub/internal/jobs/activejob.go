@@ -63,6 +63,9 @@ func newActiveJob(job iothub.Job) (*activeJob, error) {
 		if err := job.CloudToDeviceMethod.Check(); err != nil {
 			return nil, fmt.Errorf("cloudToDeviceMethod: %w", err)
 		}
+		if err := job.CloudToDeviceMethod.CheckPayload(); err != nil {
+			return nil, fmt.Errorf("cloudToDeviceMethod: %w", err)
+		}
 	case iothub.ScheduleUpdateTwin:
 		if j.patch, err = parsePatch(job.UpdateTwin); err != nil {
 			return nil, fmt.Errorf("updateTwin: %w", err)

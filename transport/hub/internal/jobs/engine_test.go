@@ -310,15 +310,18 @@ func TestRefusedJobs(t *testing.T) {
 			code   iothub.Code
 			text   string
 		}{
-			"id in use":         {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken already exists"},
-			"bad id":            {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id contains ' '"},
-			"no type":           {func(j *iothub.Job) { j.Type = "" }, iothub.CodeArgumentInvalid, "type is"},
-			"unknown type":      {func(j *iothub.Job) { j.Type = "rebootDevice" }, iothub.CodeArgumentInvalid, `type is "rebootDevice"`},
-			"no condition":      {func(j *iothub.Job) { j.QueryCondition = " " }, iothub.CodeArgumentInvalid, "use '*' to select every device"},
-			"bad condition":     {func(j *iothub.Job) { j.QueryCondition = "deviceId = " }, iothub.CodeArgumentInvalid, "queryCondition, line 1:"},
-			"a whole SELECT":    {func(j *iothub.Job) { j.QueryCondition = "SELECT * FROM devices" }, iothub.CodeArgumentInvalid, "line 1:1:"},
-			"no method":         {func(j *iothub.Job) { j.CloudToDeviceMethod = nil }, iothub.CodeArgumentInvalid, "cloudToDeviceMethod is missing"},
-			"short timeout":     {func(j *iothub.Job) { j.CloudToDeviceMethod.ResponseTimeoutInSeconds = 1 }, iothub.CodeArgumentInvalid, "the response timeout is 1 s"},
+			"id in use":      {func(j *iothub.Job) { j.JobID = "taken" }, iothub.CodeJobAlreadyExists, "job taken already exists"},
+			"bad id":         {func(j *iothub.Job) { j.JobID = "a b" }, iothub.CodeArgumentInvalid, "the job id contains ' '"},
+			"no type":        {func(j *iothub.Job) { j.Type = "" }, iothub.CodeArgumentInvalid, "type is"},
+			"unknown type":   {func(j *iothub.Job) { j.Type = "rebootDevice" }, iothub.CodeArgumentInvalid, `type is "rebootDevice"`},
+			"no condition":   {func(j *iothub.Job) { j.QueryCondition = " " }, iothub.CodeArgumentInvalid, "use '*' to select every device"},
+			"bad condition":  {func(j *iothub.Job) { j.QueryCondition = "deviceId = " }, iothub.CodeArgumentInvalid, "queryCondition, line 1:"},
+			"a whole SELECT": {func(j *iothub.Job) { j.QueryCondition = "SELECT * FROM devices" }, iothub.CodeArgumentInvalid, "line 1:1:"},
+			"no method":      {func(j *iothub.Job) { j.CloudToDeviceMethod = nil }, iothub.CodeArgumentInvalid, "cloudToDeviceMethod is missing"},
+			"short timeout":  {func(j *iothub.Job) { j.CloudToDeviceMethod.ResponseTimeoutInSeconds = 1 }, iothub.CodeArgumentInvalid, "the response timeout is 1 s"},
+			"deep payload": {func(j *iothub.Job) {
+				j.CloudToDeviceMethod.Payload = json.RawMessage(strings.Repeat("[", 49) + strings.Repeat("]", 49))
+			}, iothub.CodeArgumentInvalid, "nested more than 48 levels"},
 			"negative time":     {func(j *iothub.Job) { j.MaxExecutionTimeInSeconds = -1 }, iothub.CodeArgumentInvalid, "maxExecutionTimeInSeconds is -1"},
 			"empty patch":       {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`{"etag":"*"}`) }, iothub.CodeArgumentInvalid, "neither tags nor desired"},
 			"patch is an array": {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`[]`) }, iothub.CodeArgumentInvalid, "updateTwin"},

@@ -29,6 +29,7 @@ type fleet struct {
 	silent      map[string]bool            // devices that answer only when release is called
 	status      map[string]int             // status of a device's answers; 200 if missing
 	calls       map[string]int             // number of calls to each device
+	payloads    map[string]string          // payload of the latest call to each device
 	held        map[string]func()          // answers that silent devices hold back
 	desired     map[string][]iothub.Object // desired patches that each device was sent
 	inFlight    int                        // number of calls that are not answered yet
@@ -38,7 +39,7 @@ type fleet struct {
 func newFleet() *fleet {
 	return &fleet{
 		offline: map[string]bool{}, silent: map[string]bool{}, status: map[string]int{}, calls: map[string]int{},
-		held: map[string]func(){}, desired: map[string][]iothub.Object{},
+		payloads: map[string]string{}, held: map[string]func(){}, desired: map[string][]iothub.Object{},
 	}
 }
 
@@ -50,6 +51,7 @@ func (f *fleet) Invoke(id string, m iothub.MethodRequest, done func(iothub.Metho
 		return
 	}
 	f.calls[id]++
+	f.payloads[id] = string(m.Payload)
 	f.inFlight++
 	f.maxInFlight = max(f.maxInFlight, f.inFlight)
 

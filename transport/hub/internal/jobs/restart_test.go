@@ -1,7 +1,9 @@
 package jobs_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -63,6 +65,29 @@ func TestRestartBeforeTheStart(t *testing.T) {
 		settle()
 		if job := h.job("job1"); job.Status != iothub.JobCompleted || h.fleet.callsOf("d1") != 1 {
 			t.Errorf("%s, calls %v", job.Status, h.fleet.all())
+		}
+	})
+}
+
+// A method without a payload reaches the device without a payload, and null reaches it
+// as null, also after a restart.
+func TestPayloadOfAStoredJob(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, "none", "null", "object")
+		defer func() { h.close() }()
+		for id, payload := range map[string]string{"none": "", "null": "null", "object": `{"reason":"night"}`} {
+			job := at(lock(id, "deviceId = '"+id+"'"), time.Now().Add(time.Hour))
+			job.CloudToDeviceMethod.Payload = json.RawMessage(payload)
+			h.create(job)
+		}
+
+		h.restart()
+		after(time.Hour)
+		want := map[string]string{"none": "", "null": "null", "object": `{"reason":"night"}`}
+		if !maps.Equal(h.fleet.payloads, want) {
+			t.Errorf("the devices received %q, want %q", h.fleet.payloads, want)
 		}
 	})
 }

@@ -64,7 +64,7 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 		if _, err := s.UpdateTwin(tb.Context(), id, patch, "", true, nil); err != nil {
 			tb.Fatal(err)
 		}
-		if _, err := s.Report(tb.Context(), id, object()); err != nil {
+		if _, err := s.Report(tb.Context(), id, object(), 0); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -35,7 +35,7 @@ func fleet(b *testing.B, n int) *Store {
 		if err != nil {
 			return err
 		}
-		_, err = s.Report(b.Context(), id, reportOf("locked"))
+		_, err = s.Report(b.Context(), id, reportOf("locked"), 0)
 		return err
 	})
 	return s
@@ -86,7 +86,7 @@ func BenchmarkReport(b *testing.B) {
 	}
 	b.ResetTimer()
 	each(b, b.N, func(i int) error {
-		_, err := s.Report(context.Background(), fmt.Sprintf("door-%05d", i%devices), patches[i/devices%2])
+		_, err := s.Report(context.Background(), fmt.Sprintf("door-%05d", i%devices), patches[i/devices%2], 0)
 		return err
 	})
 }

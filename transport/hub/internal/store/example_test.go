@@ -31,9 +31,9 @@ func Example() {
 		fmt.Println(err)
 	}
 
-	version, err := s.Report(ctx, "door-1", iothub.Object{"lock": map[string]any{"position": "locked"}})
+	version, err := s.Report(ctx, "door-1", iothub.Object{"lock": map[string]any{"position": "locked"}}, 0)
 	fmt.Println("reported version", version, err)
-	_, err = s.Report(ctx, "door-2", iothub.Object{"lock": nil})
+	_, err = s.Report(ctx, "door-2", iothub.Object{"lock": nil}, 0)
 	fmt.Println(err)
 
 	q, err := query.Parse("SELECT deviceId, properties.reported.lock.position FROM devices")

@@ -263,7 +263,7 @@ func TestPageIsBoundedInBytes(t *testing.T) {
 		if _, err := s.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: id}); err != nil {
 			return err
 		}
-		_, err := s.Report(t.Context(), id, large)
+		_, err := s.Report(t.Context(), id, large, 0)
 		return err
 	})
 

@@ -74,7 +74,7 @@ func TestAnsweredWritesSurviveReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Report(t.Context(), "door-1", iothub.Object{"lock": "locked"}); err != nil {
+	if _, err := s.Report(t.Context(), "door-1", iothub.Object{"lock": "locked"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	session := Session{"door-1", map[string]byte{iothub.MethodsFilter: 0}}

@@ -104,12 +104,13 @@ func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(des
 }
 
 // Report applies a device's patch to its reported properties and returns their new
-// $version. It fails with:
+// $version. If ifVersion is not 0, it must be their current $version. Report fails with:
 //
 //   - DeviceNotFound if the device does not exist,
+//   - PreconditionFailed if ifVersion is a different version,
 //   - ArgumentInvalid if the patch contains a value that a twin cannot hold, or a
 //     name that begins with '$'.
-func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (version int64, err error) {
+func (s *Store) Report(ctx context.Context, id string, patch iothub.Object, ifVersion int64) (version int64, err error) {
 	if err := checkSection("reported", patch); err != nil {
 		return 0, err
 	}
@@ -120,6 +121,10 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object) (ver
 			Scan(&reported.text, &reported.metadata, &reported.version)
 		if err != nil {
 			return notFound(id, err)
+		}
+		if ifVersion != 0 && ifVersion != reported.version {
+			return iothub.Errorf(iothub.CodePreconditionFailed, "the reported properties of %s have the version %d, not %d: read the twin again",
+				id, reported.version, ifVersion)
 		}
 
 		now := s.now()

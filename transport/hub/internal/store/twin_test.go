@@ -153,7 +153,7 @@ func TestReport(t *testing.T) {
 		{`{"lock":{"fault":null},"n":1.50}`, `{"$version":3,"lock":{"position":"locked"},"n":1.50}`},
 		{`{"lock":null}`, `{"$version":4,"n":1.50}`},
 	} {
-		version, err := s.Report(t.Context(), "door-1", objectOf(t, step.patch))
+		version, err := s.Report(t.Context(), "door-1", objectOf(t, step.patch), 0)
 		if err != nil || version != int64(i+2) {
 			t.Errorf("the version is %d (%v), want %d", version, err, i+2)
 		}
@@ -176,7 +176,16 @@ func TestReport(t *testing.T) {
 		t.Errorf("the last activity is %s, want %s", twin.LastActivityTime, epoch)
 	}
 
-	_, err = s.Report(t.Context(), "door-2", iothub.Object{"a": "b"})
+	_, err = s.Report(t.Context(), "door-1", iothub.Object{"n": 2}, 3)
+	wantCode(t, err, iothub.CodePreconditionFailed)
+	if unchanged, err := s.DeviceTwin(t.Context(), "door-1"); jsonOf(t, unchanged.Reported) != `{"$version":4,"n":1.50}` {
+		t.Errorf("a report for an older version changed the properties to %s (%v)", jsonOf(t, unchanged.Reported), err)
+	}
+	if version, err := s.Report(t.Context(), "door-1", iothub.Object{"n": 2}, 4); version != 5 || err != nil {
+		t.Errorf("a report for the current version gives version %d, %v", version, err)
+	}
+
+	_, err = s.Report(t.Context(), "door-2", iothub.Object{"a": "b"}, 0)
 	wantCode(t, err, iothub.CodeDeviceNotFound)
 }
 
@@ -238,7 +247,7 @@ func TestInvalidTwinValuesAreRefused(t *testing.T) {
 			case "desired":
 				_, err = s.UpdateTwin(t.Context(), "door-1", iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: o}}, "", false, nil)
 			default:
-				_, err = s.Report(t.Context(), "door-1", o)
+				_, err = s.Report(t.Context(), "door-1", o, 0)
 			}
 
 			if c.want == "" {
@@ -332,7 +341,7 @@ func TestConcurrentTwinWrites(t *testing.T) {
 		})
 		wg.Go(func() {
 			var err error
-			if versions[i], err = s.Report(t.Context(), "door-1", iothub.Object{fmt.Sprint("r", i): true}); err != nil {
+			if versions[i], err = s.Report(t.Context(), "door-1", iothub.Object{fmt.Sprint("r", i): true}, 0); err != nil {
 				t.Error(err)
 			}
 		})
