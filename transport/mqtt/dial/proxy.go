@@ -6,12 +6,19 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"strconv"
+	"strings"
 
 	"golang.org/x/net/proxy"
 )
+
+// maxTunnelAnswer limits how many bytes of a proxy's answer to CONNECT are read.
+const maxTunnelAnswer = 64 << 10
 
 // ParseProxy parses the address of a proxy: socks5://HOST[:PORT] or http://HOST[:PORT].
 // USER:PASSWORD@ may precede the host. A SOCKS proxy itself looks up the hub's name, so
@@ -109,18 +116,58 @@ func (s Server) tunnel(ctx context.Context, conn net.Conn) error {
 		return orContext(ctx, err)
 	}
 
-	// The buffered reader cannot swallow data from the server, because the server sends
-	// nothing before the client does.
-	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	answer, err := readTunnelAnswer(conn)
 	if err != nil {
 		return orContext(ctx, err)
 	}
-	response.Body.Close()
-
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answered %s", response.Status)
+	if answer.code < 200 || answer.code > 299 {
+		return fmt.Errorf("it answered %s", answer.status)
 	}
 	return nil
+}
+
+// tunnelAnswer is a proxy's answer to CONNECT.
+type tunnelAnswer struct {
+	code   int
+	status string // code and reason, such as "403 Forbidden"
+}
+
+// readTunnelAnswer reads a proxy's answer to CONNECT, and skips informational answers
+// before it. An answer with a code of 2xx has no body: the tunnel begins right after its
+// header. A Content-Length or Transfer-Encoding has no meaning there (RFC 9110, section
+// 9.3.6), so readTunnelAnswer looks at no field of the header. It reads at most
+// maxTunnelAnswer bytes.
+//
+// The buffered reader cannot swallow data from the server, because the server sends
+// nothing before the client does.
+func readTunnelAnswer(conn io.Reader) (tunnelAnswer, error) {
+	limited := &io.LimitedReader{R: conn, N: maxTunnelAnswer}
+	lines := textproto.NewReader(bufio.NewReader(limited))
+
+	for {
+		first, err := lines.ReadLine()
+		for line := first; err == nil && line != ""; {
+			line, err = lines.ReadLine()
+		}
+		switch {
+		case err != nil && limited.N <= 0:
+			return tunnelAnswer{}, fmt.Errorf("the header of its answer is larger than %d bytes", maxTunnelAnswer)
+		case errors.Is(err, io.EOF):
+			return tunnelAnswer{}, errors.New("it closed the connection before it answered")
+		case err != nil:
+			return tunnelAnswer{}, err
+		}
+
+		version, status, _ := strings.Cut(first, " ")
+		code, _, _ := strings.Cut(status, " ")
+		answer := tunnelAnswer{status: status}
+		if answer.code, err = strconv.Atoi(code); err != nil || !strings.HasPrefix(version, "HTTP/1.") {
+			return tunnelAnswer{}, errors.New("its answer is not HTTP")
+		}
+		if answer.code < 100 || answer.code > 199 {
+			return answer, nil
+		}
+	}
 }
 
 // orContext returns err, or the reason why ctx ended if ctx has ended. In the second

@@ -41,10 +41,10 @@ func (s Server) upgrade(ctx context.Context, conn *tls.Conn) (net.Conn, error) {
 	ws, response, err := dialer.DialContext(ctx, target, nil)
 	if err != nil {
 		stop()
-		if response != nil {
-			err = &upgradeError{response.StatusCode}
-		}
 		conn.Close()
+		if response != nil { // even if ctx ended while the library read the body of the answer
+			return nil, &upgradeError{response.StatusCode}
+		}
 		return nil, orContext(ctx, err)
 	}
 
