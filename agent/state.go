@@ -134,7 +134,7 @@ func decodeState(text []byte) (State, error) {
 
 // ReadState reads the state file in dir. It is safe to call while the agent is running.
 func ReadState(dir string) (State, error) {
-	text, err := os.ReadFile(filepath.Join(dir, stateName))
+	text, err := durable.Read(filepath.Join(dir, stateName))
 	if err != nil {
 		return State{}, fmt.Errorf("read the agent's state: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 func TestUnusableStateFileDoesNotStopTheAgent(t *testing.T) {
 	for name, prepare := range map[string]func(file string) error{
+		"a pipe":     func(file string) error { return syscall.Mkfifo(file, 0o600) },
+		"a link":     func(file string) error { return os.Symlink(file+"2", file) },
+		"too large":  func(file string) error { return errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 1<<40)) },
 		"unreadable": func(file string) error { return os.MkdirAll(filepath.Join(file, "x"), 0o700) },
 		"cannot be set aside": func(file string) error {
 			return errors.Join(os.WriteFile(file, []byte("{"), 0o600), os.MkdirAll(filepath.Join(file+".bad", "x"), 0o700))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -88,7 +89,7 @@ func exchange(conn net.Conn, r controlRequest) (answer iothub.MethodResponse, er
 
 	err = json.NewEncoder(conn).Encode(r)
 	if err == nil {
-		err = json.NewDecoder(conn).Decode(&answer)
+		err = json.NewDecoder(io.LimitReader(conn, maxControlAnswer)).Decode(&answer)
 	}
 	if err != nil {
 		return answer, fmt.Errorf("ask the agent: %w", err)

@@ -42,6 +42,9 @@ const (
 	motionTimeout = 90 * time.Second
 	// maxControlRequest is the maximum size of a request in bytes.
 	maxControlRequest = 4096
+	// maxControlAnswer is the size, in bytes, of the largest answer that a command reads.
+	// The command may run as root, and the agent does not.
+	maxControlAnswer = 1 << 20
 	// operators is the group whose members may use the control socket.
 	operators = "latchd-operators"
 	// mockMethod operates the simulated door of a lock with the driver mock. Its payload
@@ -99,25 +102,26 @@ func listenControl(path string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-// admitOperators lets the members of the group latchd-operators use the control socket
-// in the directory dir. Only root can do this. If there is no such group, only root and
-// the agent's user may use the socket.
-func admitOperators(dir string) error {
+// operatorsGroup returns the id of the group latchd-operators. It returns false if there
+// is no such group. Then only root and the agent's user may use the control socket.
+func operatorsGroup() (id int, exists bool, err error) {
 	group, err := user.LookupGroup(operators)
 	if _, unknown := errors.AsType[user.UnknownGroupError](err); unknown {
-		return nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return err
-	}
-	id, err := strconv.Atoi(group.Gid)
-	if err != nil {
-		return err
+		return 0, false, err
 	}
 
-	// The directory belongs to the agent's user. Lchown follows no link, so that this
-	// user cannot make root give away another file.
-	if err := os.Lchown(runtimeSocket(dir), -1, id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	id, err = strconv.Atoi(group.Gid)
+	return id, err == nil, err
+}
+
+// admit lets the members of a group use the control socket in the directory dir. The
+// process must run as the agent's user and be a member of the group: root would give
+// away whatever file that user has put in the socket's place.
+func admit(group int, dir string) error {
+	if err := os.Lchown(runtimeSocket(dir), -1, group); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -27,7 +27,7 @@ const (
 // grant gives the running agent copies of the secrets that its configuration names, and
 // gives the operators the agent's control socket. systemd runs it as root after the agent
 // has requested its lines, and before each reload. It reads the secrets as root, and
-// gives up root's rights before it writes.
+// gives up root's rights before it touches the agent's own directory.
 //
 // systemd's own LoadCredential= is not used, because the unit fails, and the door with
 // it, if the source of a credential is missing or not a file.
@@ -46,7 +46,30 @@ func grant(file string) error {
 	if err != nil {
 		return err
 	}
-	secrets := make(map[string][]byte) // by the names of the copies
+	secrets, unreadable := readSecrets(c)
+	group, hasGroup, groupErr := operatorsGroup()
+	var more []int
+	if hasGroup {
+		more = []int{group}
+	}
+
+	dir := filepath.Dir(target)
+	if err := becomeAgent(dir, more...); err != nil {
+		return errors.Join(unreadable, err)
+	}
+	if hasGroup {
+		groupErr = admit(group, dir)
+	}
+	if groupErr != nil {
+		groupErr = fmt.Errorf("let the group %s use the control socket: %w", operators, groupErr)
+	}
+	return errors.Join(unreadable, groupErr, replaceCopies(target, secrets))
+}
+
+// readSecrets reads the secrets that the configuration names. It returns those that it
+// can read, by the names of their copies.
+func readSecrets(c config.Config) (map[string][]byte, error) {
+	secrets := make(map[string][]byte)
 	var failed []error
 	for _, path := range c.SecretFiles() {
 		text, err := readRegular(path)
@@ -56,14 +79,7 @@ func grant(file string) error {
 		}
 		secrets[systemd.CredentialName(path)] = text
 	}
-
-	if err := admitOperators(filepath.Dir(target)); err != nil {
-		failed = append(failed, fmt.Errorf("let the group %s use the control socket: %w", operators, err))
-	}
-	if err := becomeOwner(filepath.Dir(target)); err != nil {
-		return fmt.Errorf("drop root's privileges: %w", err)
-	}
-	return errors.Join(append(failed, replaceCopies(target, secrets))...)
+	return secrets, errors.Join(failed...)
 }
 
 // readRegular reads a secret from a regular file. It never waits for the other end of a

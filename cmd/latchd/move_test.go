@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/systemd"
 )
 
 // reload makes the agent reload its configuration. It sends SIGHUP to this process.
@@ -185,9 +191,9 @@ func TestDoors(t *testing.T) {
 func TestGrant(t *testing.T) {
 	runtime := t.TempDir()
 	t.Setenv("RUNTIME_DIRECTORY", runtime)
-	config := strings.Replace(testConfig, "[hub]", "[hub]\ncertificate_file = \"credentials/cert.pem\"\ncertificate_key_file = \"credentials/pipe\"\nproxy_file = \"other/proxy\"", 1)
+	text := strings.Replace(testConfig, "[hub]", "[hub]\ncertificate_file = \"credentials/cert.pem\"\ncertificate_key_file = \"credentials/pipe\"\nproxy_file = \"other/proxy\"", 1)
 	g := newGateway(t, map[string]string{
-		"latchd.toml":                   strings.Replace(config, "ENDPOINT", "localhost", 1),
+		"latchd.toml":                   strings.Replace(text, "ENDPOINT", "localhost", 1),
 		"credentials/connection-string": goodSecret,
 		"credentials/stray":             "x",
 		"credentials/cert.pem/stray":    "a directory",
@@ -199,7 +205,14 @@ func TestGrant(t *testing.T) {
 
 	for _, secret := range []string{goodSecret, "changed"} {
 		g.write(t, "credentials/connection-string", secret)
-		err := grant(g.file)
+		c, _, err := config.LoadLock(g.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets, err := readSecrets(c) // grant itself changes the process's user
+		if err := replaceCopies(systemd.CopiedCredentials(), secrets); err != nil {
+			t.Fatal(err)
+		}
 		if err == nil || !strings.Contains(err.Error(), "cert.pem is not a file") || !strings.Contains(err.Error(), "pipe is not a file") {
 			t.Errorf("err = %v", err)
 		}
@@ -225,5 +238,39 @@ func TestGrant(t *testing.T) {
 		if entries, err = os.ReadDir(runtime); err != nil || len(entries) != 1 {
 			t.Errorf("other files stay in the runtime directory: %v, %v", entries, err)
 		}
+	}
+}
+
+// 'latchd grant' reads the secrets as root and writes into the agent's directory as the
+// agent's user.
+func TestGrantGivesUpRoot(t *testing.T) {
+	if file := os.Getenv("LATCHD_TEST_GRANT"); file != "" {
+		fmt.Printf("granted: %v\n", grant(file))
+		os.Exit(0) // skips testscript's cleanup, which cannot remove root's directory
+	}
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+
+	runtime := t.TempDir()
+	g := newGateway(t, map[string]string{
+		"latchd.toml":                   strings.Replace(testConfig, "ENDPOINT", "localhost", 1),
+		"credentials/connection-string": goodSecret,
+	})
+	if err := errors.Join(os.Chmod(g.file, 0o600), os.Chown(runtime, 65534, 65534), os.Chmod(filepath.Dir(runtime), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestGrantGivesUpRoot$")
+	cmd.Env = append(os.Environ(), "LATCHD_TEST_GRANT="+g.file, "RUNTIME_DIRECTORY="+runtime)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "granted: <nil>") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	info, err := os.Stat(filepath.Join(runtime, "credentials", "credentials_connection-string"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner == 0 {
+		t.Error("the copy belongs to root")
 	}
 }

@@ -6,11 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
-	"syscall"
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/actuator/gpio"
@@ -56,34 +52,65 @@ var errLinesUnknown = errors.New("cannot tell which lines to release")
 // release drives the lines of a lock in mode pulse or dual to their idle level.
 // systemd runs it after the agent has ended for any reason. It releases the lines that
 // the agent recorded, and those of the configuration only if there is no record.
+//
+// systemd runs it as root, because setting up a sandbox would delay the release. The
+// record is in a directory in which the agent's user can do anything, so release gives up
+// root's rights before it reads the record. If it cannot, it does without the record.
 func release(file string) error {
-	c, _, configErr := config.LoadLock(file)
-	dir := c.StateDir
-	if configErr != nil {
-		// Never read a state file from the working directory: anybody may have put it there.
-		dir = cmp.Or(os.Getenv("STATE_DIRECTORY"), config.DefaultStateDir(file))
+	r := newReleaser(file)
+	if err := becomeAgent(r.dir); err != nil {
+		return errors.Join(err, r.configured())
+	}
+	return r.recorded()
+}
+
+// releaser knows the lines in the configuration, and where the agent has recorded its
+// lines.
+type releaser struct {
+	lock      config.Lock
+	configErr error
+	dir       string // the state directory
+}
+
+func newReleaser(file string) releaser {
+	c, _, err := config.LoadLock(file)
+	if err == nil {
+		return releaser{lock: c.Lock, dir: c.StateDir}
 	}
 
-	if err := becomeOwner(dir); err != nil {
-		return fmt.Errorf("drop root's privileges: %w", err)
-	}
+	// Never read a state file from the working directory: anybody may have put it there.
+	return releaser{configErr: err, dir: cmp.Or(os.Getenv("STATE_DIRECTORY"), config.DefaultStateDir(file))}
+}
 
-	state, err := agent.ReadState(dir)
+// recorded releases the lines that the agent has recorded or, without a record, those of
+// the configuration.
+func (r releaser) recorded() error {
+	state, err := agent.ReadState(r.dir)
 	switch {
-	case err == nil && state.Lines == nil:
+	case err != nil && r.configErr != nil:
+		return fmt.Errorf("%w: %w, and %w", errLinesUnknown, err, r.configErr)
+	case err != nil:
+		return r.configured()
+	case state.Lines == nil:
 		return nil
-	case err == nil:
-		var lines gpio.Config
-		if err := json.Unmarshal(state.Lines, &lines); err != nil {
-			return fmt.Errorf("read which lines to release: %w", err)
-		}
-		return releaseLines(lines)
-	case configErr != nil:
-		return fmt.Errorf("%w: %w, and %w", errLinesUnknown, err, configErr)
-	case c.Lock.Driver == "gpio":
-		return releaseLines(c.Lock.GPIOConfig())
 	}
-	return nil
+
+	var lines gpio.Config
+	if err := json.Unmarshal(state.Lines, &lines); err != nil {
+		return fmt.Errorf("read which lines to release: %w", err)
+	}
+	return releaseLines(lines)
+}
+
+// configured releases the lines of the configuration.
+func (r releaser) configured() error {
+	switch {
+	case r.configErr != nil:
+		return fmt.Errorf("%w: %w", errLinesUnknown, r.configErr)
+	case r.lock.Driver != "gpio":
+		return nil
+	}
+	return releaseLines(r.lock.GPIOConfig())
 }
 
 func releaseLines(lines gpio.Config) error {
@@ -91,53 +118,4 @@ func releaseLines(lines gpio.Config) error {
 		return fmt.Errorf("release the lock's lines: %w", err)
 	}
 	return nil
-}
-
-// becomeOwner permanently changes a root process to the user and groups of the owner
-// of dir. It does nothing if dir does not exist: then there is no state to read.
-func becomeOwner(dir string) error {
-	info, err := os.Stat(dir)
-	if os.Getuid() != 0 || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-
-	owner := info.Sys().(*syscall.Stat_t)
-	if owner.Uid == 0 {
-		return nil
-	}
-	groups, err := groupsOf(owner.Uid)
-	if err != nil {
-		return err
-	}
-
-	if err := syscall.Setgroups(groups); err != nil {
-		return err
-	}
-	if err := syscall.Setgid(int(owner.Gid)); err != nil {
-		return err
-	}
-	return syscall.Setuid(int(owner.Uid))
-}
-
-// groupsOf returns the groups of a user. One of them gives access to the GPIO chips.
-func groupsOf(uid uint32) ([]int, error) {
-	account, err := user.LookupId(strconv.Itoa(int(uid)))
-	if err != nil {
-		return nil, err
-	}
-	ids, err := account.GroupIds()
-	if err != nil {
-		return nil, err
-	}
-
-	groups := make([]int, len(ids))
-	for i, id := range ids {
-		if groups[i], err = strconv.Atoi(id); err != nil {
-			return nil, err
-		}
-	}
-	return groups, nil
 }

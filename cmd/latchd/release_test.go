@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -77,7 +81,7 @@ func TestReleaseUsesTheRecord(t *testing.T) {
 			}
 
 			write(tc.now)
-			err := release(file)
+			err := newReleaser(file).recorded() // release itself changes the process's user
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("err = %v, want %q", err, tc.want)
 			}
@@ -99,7 +103,7 @@ func TestReleaseIgnoresWorkingDirectory(t *testing.T) {
 		}
 	}
 
-	if err := release("latchd.toml"); err == nil || !strings.Contains(err.Error(), "cannot tell which lines to release") {
+	if err := newReleaser("latchd.toml").recorded(); err == nil || !strings.Contains(err.Error(), "cannot tell which lines to release") {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -144,12 +148,71 @@ func TestRecordedLinesAreNotWrittenAgain(t *testing.T) {
 	}
 }
 
-// becomeOwner drops root's user, group and supplementary groups for good. A process that
-// is not root stays as it is.
-func TestReleaseDropsRoot(t *testing.T) {
+// Whatever the agent's user puts into the place of its state, 'latchd release' neither
+// reads it as root nor waits for it, and releases the lines of the configuration.
+func TestReleaseDoesNotTrustTheState(t *testing.T) {
+	if file := os.Getenv("LATCHD_TEST_RELEASE"); file != "" {
+		fmt.Printf("released as user %d: %v\n", os.Getuid(), release(file))
+		os.Exit(0) // skips testscript's cleanup, which cannot remove root's directory
+	}
+
+	planted := []byte(`{"version":1,"lines":{"Mode":"pulse","Line":{"Chip":"planted"}}}`)
+	const noRecord = "chip second"
+	for name, tc := range map[string]struct {
+		plant func(root, state string) error // root is a folder of root, and state the agent's state folder
+		want  []string                       // parts of the output
+	}{
+		"folder of root": {func(_, state string) error {
+			return errors.Join(os.WriteFile(filepath.Join(state, "state.json"), planted, 0o600), os.Chown(state, 0, 0))
+		}, []string{"belongs to root", noRecord}},
+		"link to a folder of root": {func(root, state string) error {
+			return errors.Join(os.WriteFile(filepath.Join(root, "state.json"), planted, 0o644), os.Remove(state), os.Symlink(root, state))
+		}, []string{"give up root's rights", noRecord}},
+		"link to a file of root": {func(root, state string) error {
+			return errors.Join(os.WriteFile(filepath.Join(root, "state.json"), planted, 0o644),
+				os.Symlink(filepath.Join(root, "state.json"), filepath.Join(state, "state.json")))
+		}, []string{noRecord}},
+		"pipe": {func(_, state string) error { return syscall.Mkfifo(filepath.Join(state, "state.json"), 0o666) }, []string{noRecord}},
+		"huge file": {func(_, state string) error {
+			return errors.Join(os.WriteFile(filepath.Join(state, "state.json"), planted, 0o644), os.Truncate(filepath.Join(state, "state.json"), 1<<40))
+		}, []string{noRecord}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := user.Lookup(agentUser); os.Getuid() != 0 || err == nil {
+				t.Skip("needs root, on a computer without the user " + agentUser)
+			}
+
+			dir := t.TempDir()
+			root, state, file := filepath.Join(dir, "root"), filepath.Join(dir, "state"), filepath.Join(dir, "latchd.toml")
+			if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Mkdir(root, 0o755), os.Mkdir(state, 0o755), os.Chown(state, 65534, 65534),
+				os.WriteFile(file, []byte(strings.Replace(strikeConfig, "CHIP", "second", 1)), 0o600), tc.plant(root, state)); err != nil {
+				t.Fatal(err)
+			}
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestReleaseDoesNotTrustTheState$")
+			cmd.Env = append(os.Environ(), "LATCHD_TEST_RELEASE="+file)
+			out, err := cmd.CombinedOutput()
+			if err != nil || strings.Contains(string(out), "planted") {
+				t.Errorf("%v\n%s", err, out)
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(string(out), part) {
+					t.Errorf("the output lacks %q:\n%s", part, out)
+				}
+			}
+		})
+	}
+}
+
+// becomeAgent drops root's user, group and supplementary groups for good, and adds the
+// given groups. A process that is not root stays as it is.
+func TestDropRoot(t *testing.T) {
 	dir := os.Getenv("LATCHD_TEST_OWNED")
 	if dir == "" {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestReleaseDropsRoot$")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestDropRoot$")
 		owned := t.TempDir()
 		if os.Getuid() == 0 {
 			if err := os.Chown(owned, 65534, 65534); err != nil {
@@ -163,8 +226,9 @@ func TestReleaseDropsRoot(t *testing.T) {
 		return
 	}
 
+	const more = 4321
 	before := os.Getuid()
-	if err := becomeOwner(dir); err != nil {
+	if err := becomeAgent(dir, more); err != nil {
 		t.Fatal(err)
 	}
 
@@ -176,7 +240,7 @@ func TestReleaseDropsRoot(t *testing.T) {
 	if before != 0 && os.Getuid() != before {
 		t.Errorf("the user is %d", os.Getuid())
 	}
-	if before == 0 && (os.Getuid() != 65534 || os.Getgid() != 65534 || slices.Contains(groups, 0)) {
+	if before == 0 && (os.Getuid() == 0 || os.Getgid() == 0 || slices.Contains(groups, 0) || !slices.Contains(groups, more)) {
 		t.Errorf("user %d, group %d, groups %v", os.Getuid(), os.Getgid(), groups)
 	}
 	if err := syscall.Setuid(0); err == nil {

@@ -9,7 +9,7 @@ import (
 // one. A simulation passes another, to fail a write or to cut the power in the middle of
 // one.
 type Files interface {
-	// ReadFile returns the content of the file at path, like os.ReadFile.
+	// ReadFile works like the function [Read].
 	ReadFile(path string) ([]byte, error)
 	// Replace works like the function [Replace].
 	Replace(path string, content []byte, mode os.FileMode) error
@@ -32,7 +32,7 @@ type Disk struct{}
 var _ Files = Disk{}
 
 // ReadFile implements [Files].
-func (Disk) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
+func (Disk) ReadFile(path string) ([]byte, error) { return Read(path) }
 
 // Replace implements [Files].
 func (Disk) Replace(path string, content []byte, mode os.FileMode) error {

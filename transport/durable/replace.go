@@ -1,6 +1,6 @@
 // Package durable keeps small files intact during crashes and power cuts. Use [Replace]
-// to write a file, [LockFile] or [LockDir] to keep a second process away from a set of
-// files, and [MakeDir] to create the directory that holds them.
+// to write a file and [Read] to read it, [LockFile] or [LockDir] to keep a second process
+// away from a set of files, and [MakeDir] to create the directory that holds them.
 //
 // Guarantees:
 //   - After a crash or a power cut, a replaced file has either its complete old content
