@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/latchd/latchd/transport/durable"
 )
 
 // The events file has one JSON object per line. The first line is a header. The other
@@ -222,7 +223,7 @@ type File struct {
 // Read reads the events file in a state directory. It is safe to call while the agent
 // is running.
 func Read(dir string) (File, error) {
-	text, err := os.ReadFile(filepath.Join(dir, fileName))
+	text, err := durable.Read(filepath.Join(dir, fileName))
 	if err != nil {
 		return File{}, fmt.Errorf("read the events: %w", err)
 	}

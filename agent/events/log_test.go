@@ -206,6 +206,21 @@ func TestEventsFileIsDamaged(t *testing.T) {
 	}
 }
 
+// A pipe in the place of the events file does not stop the agent.
+func TestEventsFileIsAPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, fileName), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	core, logs := observer.New(zapcore.WarnLevel)
+	e := Open(dir, limits(10), zap.New(core))
+	e.Close()
+	if logs.FilterMessageSnippet("set aside").Len() != 1 {
+		t.Errorf("logged: %v", logs.All())
+	}
+}
+
 // While the disk is full, events stay in memory. When there is room again, all of
 // them are written.
 func TestEventsWithoutDisk(t *testing.T) {
