@@ -35,7 +35,11 @@ const (
 	longestDelay = time.Minute // longest wait that this program chooses
 	longestAsked = time.Hour   // longest wait that a server can ask for
 	stableAfter  = time.Minute // a link that lasted this long resets the back-off
-	maxDoublings = 6           // enough doublings for every first wait to exceed longestDelay
+	// usefulAfter is how long a link must last so that its end at a request does not
+	// count as a failure. The device can use the next link until it repeats the request,
+	// and it repeats the request later each time.
+	usefulAfter  = 2 * time.Second
+	maxDoublings = 6 // enough doublings for every first wait to exceed longestDelay
 
 	// contestedAfter is how many consecutive links the hub must close soon after the
 	// login before Run assumes that another client uses the same identity.
@@ -109,15 +113,18 @@ func (h history) after(r attemptResult, random float64) (history, time.Duration)
 	default: // other failures do not show whether the hub would accept the device
 	}
 
-	if r.duration >= stableAfter {
+	atRequest := errors.Is(r.err, errRequestClosed)
+	switch {
+	case r.duration >= stableAfter:
 		h.failures, h.closings = 0, 0
+	case atRequest && r.duration >= usefulAfter:
+		h.failures = 0
 	}
-	if r.linked {
-		if errors.Is(r.err, errClosedByHub) && r.duration < stableAfter {
-			h.closings++
-		} else {
-			h.closings = 0
-		}
+	switch {
+	case r.linked && errors.Is(r.err, errClosedByHub) && r.duration < stableAfter:
+		h.closings++
+	case r.linked && !atRequest: // the end at a request says nothing about another client
+		h.closings = 0
 	}
 	if h.contested() {
 		b = afterRefusal

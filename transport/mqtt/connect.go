@@ -66,8 +66,8 @@ func (s *settings) clientOptions(link *Link) *paho.ClientOptions {
 	// One handler receives the messages of all subscriptions. Paho removes a
 	// subscription's own handler as soon as it sends UNSUBSCRIBE. It would then drop
 	// messages that arrive before the hub has unsubscribed the device.
-	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { link.receive(m.Topic(), m.Payload()) })
-	o.SetConnectionLostHandler(func(_ paho.Client, err error) { link.end(s.lossError(err)) })
+	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { link.receive(m) })
+	o.SetConnectionLostHandler(func(_ paho.Client, err error) { link.end(s.lossError(err, link.waiting())) })
 	return o
 }
 
@@ -102,6 +102,9 @@ func (s *settings) subscribe(ctx context.Context, link *Link) error {
 
 	filters := map[string]byte{iothub.MethodsFilter: 0, iothub.TwinResponsesFilter: 0, iothub.DesiredFilter: 0}
 	token, err := link.await(ctx, func() paho.Token { return link.client.SubscribeMultiple(filters, nil) })
+	if reason := link.endedError(); reason != nil {
+		return reason // it names the hub
+	}
 	if err != nil {
 		return fmt.Errorf("hub at %s: subscribe to methods and twin: %w", s.server.Address, err)
 	}

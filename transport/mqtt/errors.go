@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
 // ErrLinkEnded means that the link was lost or closed, so nothing more can be sent
@@ -17,6 +19,11 @@ var ErrLinkEnded = errors.New("the link to the hub has ended")
 
 // errClosedByHub means that the hub closed the connection, by a normal close or a reset.
 var errClosedByHub = fmt.Errorf("closed by the hub: %w", ErrLinkEnded)
+
+// errRequestClosed means that the hub closed the connection while the device waited for
+// the answer to a request. IoT Hub closes the connection of a device that exceeds a
+// quota or a throttling limit (IoT Hub documentation, "Quotas and throttling").
+var errRequestClosed = fmt.Errorf("closed by the hub during a request: %w", ErrLinkEnded)
 
 // refusedError means that the hub refused the login in its CONNACK.
 type refusedError struct {
@@ -54,12 +61,20 @@ func (s *settings) refusal(code byte) error {
 }
 
 // lossError returns an error that says why a link was lost. err is the error from the
-// paho client.
-func (s *settings) lossError(err error) error {
+// paho client. waiting names what the hub had not done yet, such as "acknowledged a
+// message"; it is empty if no request was waiting.
+func (s *settings) lossError(err error, waiting string) error {
 	reason, cause := "the connection broke", ErrLinkEnded
 
+	bad, isBad := errors.AsType[*dial.PacketError](err)
+	closed := err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case isBad:
+		reason = "the device closed the link, because the hub sent an invalid packet: " + bad.Problem
+	case closed && waiting != "":
+		cause = errRequestClosed
+		reason = fmt.Sprintf("the hub closed the link before it %s: the hub was stopped, or the device is above a quota or limit of the hub", waiting)
+	case closed:
 		cause = errClosedByHub
 		reason = "the hub closed the link: the hub was stopped, another client logged in as this device, or the device was disabled or deleted"
 	case strings.Contains(err.Error(), "pingresp"): // paho has no error value for an unanswered ping

@@ -30,6 +30,8 @@ func TestHistory(t *testing.T) {
 		none     = attemptResult{err: io.EOF}
 		lost     = attemptResult{linked: true, err: ErrLinkEnded, duration: time.Second}
 		closed   = attemptResult{linked: true, err: fmt.Errorf("hub at x: %w", errClosedByHub), duration: time.Second}
+		request  = attemptResult{linked: true, err: errRequestClosed, duration: 3 * time.Second}
+		rash     = attemptResult{linked: true, err: errRequestClosed, duration: time.Second}
 		old      = attemptResult{linked: true, err: errClosedByHub, duration: time.Minute}
 		renewed  = attemptResult{linked: true, renewed: true, duration: time.Second}
 		refused  = attemptResult{err: &refusedError{packets.ErrRefusedNotAuthorised, "no"}}
@@ -65,6 +67,9 @@ func TestHistory(t *testing.T) {
 		{"taken over again and again", []attemptResult{closed, closed, closed, closed}, seconds(0.5, 1, 45, 45), 0},
 		{"taken over after a stable link", []attemptResult{closed, closed, closed, old, closed}, seconds(0.5, 1, 45, 0.5, 1), 0},
 		{"closed, but not in a row", []attemptResult{closed, closed, lost, closed, none, closed}, seconds(0.5, 1, 2, 4, 8, 16), 0},
+		{"ended by a request that the device repeats later and later", []attemptResult{request, request, request, request, request}, seconds(0.5, 0.5, 0.5, 0.5, 0.5), 0},
+		{"ended by a request that the device repeats at once", []attemptResult{rash, rash, rash, rash, rash}, seconds(0.5, 1, 2, 4, 8), 0},
+		{"taken over, and ended by a request between", []attemptResult{closed, closed, request, closed}, seconds(0.5, 1, 0.5, 30), 0},
 		{"not assigned", []attemptResult{{err: notAssigned{true, 0}}, {err: fmt.Errorf("assign: %w", notAssigned{false, 0})}}, seconds(15, 15), 1},
 		{"not assigned for a while", []attemptResult{{err: notAssigned{false, 5 * time.Minute}}, {err: notAssigned{false, 24 * time.Hour}}}, seconds(300, 3600), 0},
 	} {

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
@@ -9,14 +10,22 @@ import (
 )
 
 const (
-	// inboxSize is the capacity of the queue of direct methods, and also of the queue of
-	// property changes. A device handles methods as they arrive, so only a flood can fill
-	// the inbox. The inbox drops further methods, and the hub reports a timeout to their
-	// senders.
+	// inboxSize is the capacity of the queue of direct methods. A device handles methods
+	// as they arrive, so only a flood can fill the inbox. The inbox drops further
+	// methods, and the hub reports a timeout to their senders.
 	inboxSize = 64
-	// rememberedIDs is how many recent request ids the inbox remembers in order to
-	// recognize duplicates.
-	rememberedIDs = 4096
+	// inboxBytes limits the size of the names and payloads of all methods that have no
+	// answer yet. It is enough for eight methods of IoT Hub's maximum size of 128 KiB.
+	inboxBytes = 1 << 20
+	// desiredSize is the capacity of the queue of property changes. The device applies a
+	// change at once. After it has missed one, it reads the whole twin.
+	desiredSize = 8
+	// rememberedIDs and rememberedBytes limit the recent request ids that the inbox
+	// remembers in order to recognize duplicates. IoT Hub's ids have up to 36 bytes.
+	rememberedIDs   = 256
+	rememberedBytes = 16 << 10
+	// maxRequestID is the maximum length of a request id, in bytes.
+	maxRequestID = 1024
 )
 
 // inbox holds direct methods and property changes from the hub until the device takes
@@ -29,18 +38,25 @@ type inbox struct {
 
 	mu         sync.Mutex
 	closed     bool            // whether methods is closed
-	unanswered map[string]bool // key: request id; value: whether the answer is being written
+	unanswered map[string]call // key: request id
+	bytes      int             // size of the unanswered calls
 	recent     recentIDs
 	dropped    int // number of methods dropped because the inbox was full
+}
+
+// call is a method that has no answer yet.
+type call struct {
+	size      int  // length of the method's name, request id and payload, in bytes
+	answering bool // the answer is being written
 }
 
 func newInbox(log *zap.Logger) *inbox {
 	return &inbox{
 		log:        log,
 		methods:    make(chan iothub.Method, inboxSize),
-		desired:    make(chan iothub.Object, inboxSize),
+		desired:    make(chan iothub.Object, desiredSize),
 		flushed:    make(chan struct{}),
-		unanswered: make(map[string]bool),
+		unanswered: make(map[string]call),
 		recent:     recentIDs{known: make(map[string]struct{})},
 	}
 }
@@ -55,19 +71,34 @@ func (b *inbox) addMethod(m iothub.Method) {
 		b.log.Info("ignored a method that arrived while the link was being closed", methodFields(m)...)
 		return
 	}
+	if len(m.RequestID) > maxRequestID {
+		b.log.Warn("ignored a method whose request id is too long", methodFields(m)...)
+		return
+	}
+
+	// The id and the name are parts of the topic. Copies do not keep it in memory.
+	m.RequestID, m.Name = strings.Clone(m.RequestID), strings.Clone(m.Name)
 	if !b.recent.add(m.RequestID) {
 		b.log.Warn("ignored a method that the hub sent twice", methodFields(m)...)
 		return
 	}
 
-	select {
-	case b.methods <- m:
-		b.unanswered[m.RequestID] = false
-	default:
+	size := len(m.Name) + len(m.RequestID) + len(m.Payload)
+	if len(b.methods) == cap(b.methods) || b.bytes+size > inboxBytes {
 		b.dropped++
 		b.log.Warn("dropped a method because too many are waiting",
 			append(methodFields(m), zap.Int("dropped", b.dropped))...)
+		return
 	}
+	b.methods <- m // does not block: only addMethod sends to this channel
+	b.unanswered[m.RequestID] = call{size: size}
+	b.bytes += size
+}
+
+// forget removes a method from the unanswered ones. The caller must hold mu.
+func (b *inbox) forget(requestID string) {
+	b.bytes -= b.unanswered[requestID].size
+	delete(b.unanswered, requestID)
 }
 
 // addDesired queues a change of the desired properties. If the queue is full,
@@ -95,11 +126,12 @@ func (b *inbox) startAnswer(requestID string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
-	started, ok := b.unanswered[requestID]
-	if !ok || started {
+	c, ok := b.unanswered[requestID]
+	if !ok || c.answering {
 		return false
 	}
-	b.unanswered[requestID] = true
+	c.answering = true
+	b.unanswered[requestID] = c
 	return true
 }
 
@@ -108,7 +140,7 @@ func (b *inbox) finishAnswer(requestID string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
-	delete(b.unanswered, requestID)
+	b.forget(requestID)
 	b.signalFlushed()
 }
 
@@ -137,7 +169,7 @@ func (b *inbox) discard() {
 		close(b.methods)
 	}
 	for m := range b.methods {
-		delete(b.unanswered, m.RequestID)
+		b.forget(m.RequestID)
 		b.log.Warn("dropped a waiting method because the link was lost", methodFields(m)...)
 	}
 	b.signalFlushed()
@@ -173,11 +205,12 @@ func (b *inbox) countUnanswered() int {
 	return len(b.unanswered)
 }
 
-// recentIDs remembers the last rememberedIDs request ids to find duplicates.
+// recentIDs remembers the last request ids to find duplicates. Its limits are
+// rememberedIDs and rememberedBytes.
 type recentIDs struct {
 	known map[string]struct{}
-	ring  []string // the ids; when ring is full, a new id replaces the oldest
-	next  int      // index of the oldest id in a full ring
+	queue []string // the ids, oldest first
+	bytes int      // length of all ids
 }
 
 // add remembers an id. It returns false if the id is already in recentIDs.
@@ -186,14 +219,16 @@ func (r *recentIDs) add(id string) bool {
 		return false
 	}
 
-	if len(r.ring) < rememberedIDs {
-		r.ring = append(r.ring, id)
-	} else {
-		delete(r.known, r.ring[r.next])
-		r.ring[r.next] = id
-		r.next = (r.next + 1) % rememberedIDs
-	}
 	r.known[id] = struct{}{}
+	r.queue = append(r.queue, id)
+	r.bytes += len(id)
+	for len(r.queue) > rememberedIDs || r.bytes > rememberedBytes {
+		oldest := r.queue[0]
+		r.queue[0] = ""
+		r.queue = r.queue[1:]
+		r.bytes -= len(oldest)
+		delete(r.known, oldest)
+	}
 	return true
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -25,7 +26,8 @@ type Link struct {
 	conn      *linkConn
 	in        *inbox
 	requests  *twinRequests
-	lastError string // why the previous link ended
+	lastError string       // why the previous link ended
+	sending   atomic.Int64 // number of messages that the hub has not acknowledged
 
 	ended     chan struct{} // closed when the link has ended and can send nothing more
 	endOnce   sync.Once
@@ -59,6 +61,10 @@ func (l *Link) Desired() <-chan iothub.Object { return l.in.desired }
 // no previous link or if that link ended for a renewal.
 func (l *Link) LastError() string { return l.lastError }
 
+// Replayed returns how many retained messages the device has ignored on this link and
+// all earlier links of the same Run.
+func (l *Link) Replayed() int64 { return l.set.replayed.Load() }
+
 // Respond answers a direct method. It returns nil once the answer is written to the
 // connection. The error is ErrLinkEnded if the link has ended. Respond also fails if
 // this link did not deliver the request, or if the request already has an answer.
@@ -87,7 +93,19 @@ func (l *Link) Respond(ctx context.Context, requestID string, response iothub.Me
 
 // receive handles a message from the hub. The paho client calls receive from one
 // goroutine, so receive must not block.
-func (l *Link) receive(topic string, payload []byte) {
+//
+// receive ignores retained messages. A server sends a retained message again on each
+// new link, so a retained unlock would unlock the door again and again. IoT Hub retains
+// no messages (IoT Hub documentation, "Communicate with your IoT hub using the MQTT
+// protocol").
+func (l *Link) receive(m paho.Message) {
+	topic, payload := m.Topic(), m.Payload()
+	if m.Retained() {
+		l.set.replayed.Add(1)
+		l.log.Warn("ignored a retained message from the hub", zap.String("topic", topic))
+		return
+	}
+
 	if name, rid, err := iothub.ParseMethodRequest(topic); err == nil {
 		l.in.addMethod(iothub.Method{RequestID: rid, Name: name, Payload: payload})
 		return
@@ -155,15 +173,34 @@ func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, 
 
 	select {
 	case token := <-done:
-		if err := token.Error(); err != nil { // paho reports only errors of the connection
-			return nil, fmt.Errorf("%w: %w", ErrLinkEnded, err)
+		if token.Error() == nil {
+			return token, nil
 		}
-		return token, nil
+		// Paho reports only errors of the connection, and it fails the tokens before it
+		// tells the link why the connection was lost.
+		select {
+		case <-l.ended:
+			return nil, l.endReason
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrLinkEnded, token.Error())
+		}
 	case <-l.ended:
 		return nil, l.endReason
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// waiting says what the hub has not done yet, for lossError. It returns "" if no
+// request is waiting for the hub.
+func (l *Link) waiting() string {
+	switch {
+	case l.sending.Load() > 0:
+		return "acknowledged a message"
+	case l.requests.count() > 0:
+		return "answered a request for the twin"
+	}
+	return ""
 }
 
 // end marks the link as ended for the given reason. Only the first call has an effect.

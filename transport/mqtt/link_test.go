@@ -335,7 +335,7 @@ func TestDesiredFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for want := int64(7); want <= 70; want++ {
+	for want := int64(63); want <= 70; want++ {
 		if got := receive(t, link.Desired(), "a change").Version(); got != want {
 			t.Fatalf("got version %d, want %d", got, want)
 		}

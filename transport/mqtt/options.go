@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -90,13 +91,14 @@ type Options struct {
 // settings are checked Options in which all defaults are filled in.
 type settings struct {
 	Options
-	server dial.Server
+	server   dial.Server
+	replayed *atomic.Int64 // number of retained messages that were ignored
 }
 
 // check checks all options except Device. It returns settings in which the defaults are
 // filled in.
 func (o Options) check() (settings, error) {
-	s := settings{Options: o}
+	s := settings{Options: o, replayed: new(atomic.Int64)}
 	s.setDefaults()
 
 	if s.KeepAlive < time.Second || s.KeepAlive > maxKeepAlive || s.KeepAlive%time.Second != 0 {

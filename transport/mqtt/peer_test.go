@@ -39,6 +39,8 @@ type peer struct {
 	onUnsub   func(s *session) bool       // called before UNSUBACK is sent; false suppresses UNSUBACK
 	onTwinGet func(s *session, id string) // answers a request for the twin
 	noPuback  bool                        // do not acknowledge messages
+
+	rawConnack, rawSuback string // bytes to send instead of a CONNACK or SUBACK
 }
 
 // hangUp makes the peer close the connection instead of sending a CONNACK.
@@ -139,6 +141,11 @@ func (p *peer) serve(conn net.Conn, n int) {
 	}
 
 	defer close(s.gone)
+	if p.rawConnack != "" {
+		conn.Write([]byte(p.rawConnack))
+		p.sessions <- s
+		return
+	}
 	if code == hangUp || ack.Write(conn) != nil || code != packets.Accepted {
 		p.sessions <- s
 		return
@@ -157,6 +164,11 @@ func (p *peer) handle(s *session, packet packets.ControlPacket) {
 	switch packet := packet.(type) {
 	case *packets.SubscribePacket:
 		s.filters = packet.Topics
+		if p.rawSuback != "" {
+			s.conn.Write([]byte(p.rawSuback))
+			p.sessions <- s
+			return
+		}
 		ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 		ack.MessageID = packet.MessageID
 		for range packet.Topics {

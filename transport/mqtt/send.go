@@ -25,6 +25,9 @@ func (l *Link) Send(ctx context.Context, m iothub.Message) error {
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	l.sending.Add(1)
+	defer l.sending.Add(-1)
+
 	topic := m.Topic(l.set.Device.DeviceID, l.set.Device.ModuleID)
 	err := l.within(sendTimeout, func() error {
 		_, err := l.await(ctx, func() paho.Token { return l.client.Publish(topic, 1, false, m.Body) })

@@ -137,6 +137,14 @@ func (r *twinRequests) add() (id string, answers <-chan twinAnswer) {
 	return id, c
 }
 
+// count returns the number of requests that wait for an answer.
+func (r *twinRequests) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return len(r.waiting)
+}
+
 func (r *twinRequests) remove(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -93,8 +93,8 @@ func (s Server) Check() error {
 }
 
 // Connect opens a connection that is ready for MQTT. Reading from the connection fails
-// if a packet is larger than MaxPacket. Connect's errors tell the user what to do and
-// wrap their cause.
+// with a *PacketError at the start of an invalid packet and of a packet larger than
+// MaxPacket. Connect's errors tell the user what to do and wrap their cause.
 func (s Server) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -108,7 +108,7 @@ func (s Server) Connect(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, s.Explain(err)
 	}
-	return &limitedConn{Conn: conn}, nil
+	return newCheckedConn(conn), nil
 }
 
 func (s Server) connect(ctx context.Context, config *tls.Config) (net.Conn, error) {

@@ -117,7 +117,7 @@ func echo(t *testing.T, conn net.Conn) {
 	t.Helper()
 
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	const text = "any bytes"
+	const text = "\x20\x02\x00\x00" // CONNACK, because a connection carries valid MQTT only
 	if _, err := conn.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}

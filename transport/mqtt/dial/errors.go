@@ -38,7 +38,10 @@ func (s Server) reason(err error) string {
 
 	upgrade, upgradeRefused := errors.AsType[*upgradeError](err)
 	dns, lookupFailed := errors.AsType[*net.DNSError](err)
+	bad, isBad := errors.AsType[*PacketError](err)
 	switch {
+	case isBad:
+		return bad.Error() + "; check that the address belongs to the MQTT server of an IoT Hub"
 	case upgradeRefused:
 		return fmt.Sprintf("%v; check that the address belongs to an IoT Hub, and that no proxy answers instead of the hub", upgrade)
 	case lookupFailed && dns.IsNotFound:
