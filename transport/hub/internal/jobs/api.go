@@ -37,6 +37,9 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 		return iothub.Job{}, err
 	}
 	j, err := newActiveJob(job)
+	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
+		return iothub.Job{}, refusal
+	}
 	if err != nil {
 		return iothub.Job{}, invalid("%v", err)
 	}
@@ -176,7 +179,7 @@ func parsePatch(text json.RawMessage) (iothub.TwinPatch, error) {
 	if patch.Tags == nil && (patch.Properties == nil || patch.Properties.Desired == nil) {
 		return patch, errors.New("the patch has neither tags nor desired properties")
 	}
-	return patch, nil
+	return patch, store.CheckTwinPatch(patch)
 }
 
 func invalid(format string, args ...any) *iothub.Error {

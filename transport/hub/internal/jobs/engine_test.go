@@ -325,7 +325,11 @@ func TestRefusedJobs(t *testing.T) {
 			"negative time":     {func(j *iothub.Job) { j.MaxExecutionTimeInSeconds = -1 }, iothub.CodeArgumentInvalid, "maxExecutionTimeInSeconds is -1"},
 			"empty patch":       {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`{"etag":"*"}`) }, iothub.CodeArgumentInvalid, "neither tags nor desired"},
 			"patch is an array": {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = json.RawMessage(`[]`) }, iothub.CodeArgumentInvalid, "updateTwin"},
-			"no patch":          {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = nil }, iothub.CodeArgumentInvalid, "updateTwin: the patch is missing"},
+			"null in an array": {func(j *iothub.Job) {
+				*j = setFloor("j", "*")
+				j.UpdateTwin = json.RawMessage(`{"tags":{"a":[null]}}`)
+			}, iothub.CodeArgumentInvalid, "tags.a[0] is null"},
+			"no patch": {func(j *iothub.Job) { *j = setFloor("j", "*"); j.UpdateTwin = nil }, iothub.CodeArgumentInvalid, "updateTwin: the patch is missing"},
 		} {
 			job := lock("new", "*")
 			test.change(&job)

@@ -61,7 +61,7 @@ func twins(tb testing.TB, n int) (*store.Store, []map[string]any) {
 			tb.Fatal(err)
 		}
 		patch := iothub.TwinPatch{Tags: object(), Properties: &iothub.TwinPatchProperties{Desired: object()}}
-		if _, err := s.UpdateTwin(tb.Context(), id, patch, "", true, nil); err != nil {
+		if _, err := s.UpdateTwin(tb.Context(), id, patch, "", false, nil); err != nil {
 			tb.Fatal(err)
 		}
 		if _, err := s.Report(tb.Context(), id, object(), 0); err != nil {

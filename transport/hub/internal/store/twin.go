@@ -48,7 +48,8 @@ func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, e
 //
 //   - DeviceNotFound if the device does not exist,
 //   - PreconditionFailed if ifMatch is a different etag,
-//   - ArgumentInvalid if the patch contains a value that a twin cannot hold.
+//   - ArgumentInvalid if the patch contains a value that a twin cannot hold, or null in
+//     an array or in a replacement.
 //
 // If the desired properties change, UpdateTwin calls send with the message for the
 // device: a patch with $version. After a replacement, this patch contains null for every
@@ -111,7 +112,7 @@ func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(des
 //   - ArgumentInvalid if the patch contains a value that a twin cannot hold, or a
 //     name that begins with '$'.
 func (s *Store) Report(ctx context.Context, id string, patch iothub.Object, ifVersion int64) (version int64, err error) {
-	if err := checkSection("reported", patch); err != nil {
+	if err := checkSection("reported", patch, nullRemoves); err != nil {
 		return 0, err
 	}
 
@@ -155,6 +156,13 @@ type twinUpdate struct {
 	replacementPatch iothub.Object
 }
 
+// CheckTwinPatch returns an error if the patch contains a name or a value that no twin
+// can hold. It does not check the size of the twin with the patch.
+func CheckTwinPatch(patch iothub.TwinPatch) error {
+	_, err := newTwinUpdate(patch, "", false)
+	return err
+}
+
 // newTwinUpdate converts a patch to a twinUpdate. It refuses values that a twin cannot
 // hold.
 func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinUpdate, error) {
@@ -162,10 +170,15 @@ func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinU
 	if patch.Properties != nil {
 		u.desired = withoutSystemMembers(patch.Properties.Desired)
 	}
-	if err := checkSection("tags", u.tags); err != nil {
+
+	nulls := nullRemoves
+	if replace {
+		nulls = nullInReplacement
+	}
+	if err := checkSection("tags", u.tags, nulls); err != nil {
 		return nil, err
 	}
-	return u, checkSection("desired", u.desired)
+	return u, checkSection("desired", u.desired, nulls)
 }
 
 // isEmpty reports whether the update changes no section of the twin.

@@ -80,19 +80,19 @@ func TestUpdateTwin(t *testing.T) {
 		{name: "only tags", patch: `{"tags":{"floor":3,"place":{"building":"43"}}}`,
 			etag: "AAAAAAAAAAI=", version: 3, tags: `{"floor":3,"place":{"building":"43"}}`,
 			desired: `{"$version":1}`, metadata: `{` + updated + `}`, device: `null`},
-		{name: "only desired", patch: `{"properties":{"desired":{"a":{"b":1,"c":2},"list":[1,{"x":null}]}}}`,
+		{name: "only desired", patch: `{"properties":{"desired":{"a":{"b":1,"c":2},"list":[1,{"x":false}]}}}`,
 			etag: "AAAAAAAAAAM=", version: 4, tags: `{"floor":3,"place":{"building":"43"}}`,
-			desired:  `{"$version":2,"a":{"b":1,"c":2},"list":[1,{"x":null}]}`,
+			desired:  `{"$version":2,"a":{"b":1,"c":2},"list":[1,{"x":false}]}`,
 			metadata: `{` + v(2) + `,"a":{` + v(2) + `,"b":{` + v(2) + `},"c":{` + v(2) + `}},"list":{` + v(2) + `}}`,
-			device:   `{"$version":2,"a":{"b":1,"c":2},"list":[1,{"x":null}]}`},
+			device:   `{"$version":2,"a":{"b":1,"c":2},"list":[1,{"x":false}]}`},
 		{name: "null removes a property and its metadata", patch: `{"tags":{"place":{"building":null}},"properties":{"desired":{"a":{"b":null}}}}`,
 			etag: "AAAAAAAAAAQ=", version: 5, tags: `{"floor":3,"place":{}}`,
-			desired:  `{"$version":3,"a":{"c":2},"list":[1,{"x":null}]}`,
+			desired:  `{"$version":3,"a":{"c":2},"list":[1,{"x":false}]}`,
 			metadata: `{` + v(3) + `,"a":{` + v(3) + `,"c":{` + v(2) + `}},"list":{` + v(2) + `}}`,
 			device:   `{"$version":3,"a":{"b":null}}`},
 		{name: "a value replaces an object", patch: `{"desired":{"a":"<&>"}}`,
 			etag: "AAAAAAAAAAU=", version: 6, tags: `{"floor":3,"place":{}}`,
-			desired:  `{"$version":4,"a":"\u003c\u0026\u003e","list":[1,{"x":null}]}`,
+			desired:  `{"$version":4,"a":"\u003c\u0026\u003e","list":[1,{"x":false}]}`,
 			metadata: `{` + v(4) + `,"a":{` + v(4) + `},"list":{` + v(2) + `}}`,
 			device:   `{"$version":4,"a":"\u003c\u0026\u003e"}`},
 		{name: "a replacement sends null for removed properties", replace: true,
@@ -222,7 +222,13 @@ func TestInvalidTwinValuesAreRefused(t *testing.T) {
 		{"arrays of 10 levels", "reported", `{"a":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) + `}`, ""},
 		{"arrays of 9,000 levels", "reported", `{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`,
 			"reported.a[0][0][0][0][0][0][0][0][0][0] is nested too deep"},
-		{"a number of very many digits", "reported", `{"a":0.` + strings.Repeat("1", 256<<10) + `}`, "reported would take 262152 bytes of JSON: at most 262144 are possible"},
+		{"a number of very many digits", "reported", `{"a":0.` + strings.Repeat("1", 256<<10) + `}`, "reported.a is a number of 262145 digits: at most 64 are allowed"},
+		{"a number of 65 digits", "desired", `{"a":-0.` + strings.Repeat("1", 64) + `}`, "desired.a is a number of 65 digits"},
+		{"a number of 64 digits", "desired", `{"a":-0.` + strings.Repeat("1", 63) + `}`, ""},
+		{"very many long numbers", "reported", `{"a":[` + strings.Repeat("0."+strings.Repeat("1", 63)+",", 4000) + `0]}`, "reported would take 264009 bytes of JSON: at most 262144 are possible"},
+		{"null in an array", "reported", `{"a":[1,null]}`, "reported.a[1] is null: null is not allowed in an array"},
+		{"null in an object in an array", "tags", `{"a":{"b":[[{"c":null}]]}}`, "tags.a.b[0][0].c is null: null is not allowed in an array"},
+		{"null in an array of desired properties", "desired", `{"a":[null]}`, "desired.a[0] is null"},
 		{"very many empty arrays", "desired", `{"a":[` + strings.Repeat("[],", 90<<10) + `[]]}`, "desired would take 276490 bytes of JSON"},
 		{"control characters in tags", "tags", `{"a":["` + strings.Repeat(strings.Repeat(`\u0001`, 4000)+`","`, 8) + `"]}`, "tags would take 192034 bytes of JSON"},
 		{"the largest tags", "tags", many(8, 1020), ""},
@@ -264,6 +270,47 @@ func TestInvalidTwinValuesAreRefused(t *testing.T) {
 			after, err := s.Twin(t.Context(), "door-1")
 			if jsonOf(t, after) != jsonOf(t, before) {
 				t.Errorf("the twin changed to %s (%v)", jsonOf(t, after), err)
+			}
+		})
+	}
+}
+
+// A replacement cannot contain null in tags or desired properties. A section that is null
+// as a whole, and members that services cannot change, are no part of the replacement.
+func TestNullInAReplacement(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ patch, want string }{
+		"a tag":                {`{"tags":{"a":null}}`, "tags.a is null: leave the property out"},
+		"inside a tag":         {`{"tags":{"a":{"b":null}}}`, "tags.a.b is null"},
+		"in an array":          {`{"tags":{"a":[null]}}`, "tags.a[0] is null"},
+		"a desired property":   {`{"tags":{"b":1},"properties":{"desired":{"a":{"b":null}}}}`, "desired.a.b is null"},
+		"the whole tags":       {`{"tags":null}`, ""},
+		"the whole desired":    {`{"properties":{"desired":null}}`, ""},
+		"read-only members":    {`{"etag":null,"deviceId":null,"version":null,"tags":{"a":1},"properties":{"reported":null}}`, ""},
+		"the system's members": {`{"properties":{"desired":{"a":1,"$metadata":null,"$version":null}}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(t)
+			createDevices(t, s, "door-1")
+			if _, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, `{"tags":{"a":1},"desired":{"a":1}}`), "", false, nil); err != nil {
+				t.Fatal(err)
+			}
+
+			_, err := s.UpdateTwin(t.Context(), "door-1", patchOf(t, c.patch), "*", true, nil)
+			if c.want == "" && err != nil {
+				t.Error(err)
+			}
+			if c.want != "" {
+				wantCode(t, err, iothub.CodeArgumentInvalid)
+				if err != nil && !strings.Contains(err.Error(), c.want) {
+					t.Errorf("the error is %q, want it to contain %q", err, c.want)
+				}
+			}
+
+			twin, err := s.Twin(t.Context(), "door-1")
+			if jsonOf(t, twin.Tags) != `{"a":1}` || twin.Properties.Desired["a"] != json.Number("1") {
+				t.Errorf("the tags are %s and the desired properties %s (%v)", jsonOf(t, twin.Tags), jsonOf(t, twin.Properties.Desired), err)
 			}
 		})
 	}

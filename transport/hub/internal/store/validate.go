@@ -10,8 +10,8 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// Limits on a twin, from IoT Hub's documentation. A section's size is the sum of these
-// sizes:
+// Limits on a twin, most of them from IoT Hub's documentation. A section's size is the
+// sum of these sizes:
 //
 //   - names and strings: their bytes, without control characters
 //   - numbers: 8 bytes each
@@ -23,6 +23,7 @@ const (
 	maxName     = 1 << 10  // bytes in a name
 	maxString   = 4 << 10  // bytes in a string
 	maxLevels   = 10       // nesting depth of objects and arrays
+	maxDigits   = 64       // digits in a number; IoT Hub documents no limit
 
 	// maxJSONFactor limits the JSON text of a section to this multiple of the section's
 	// maximum size. A limit on the size alone does not limit the text, because control
@@ -47,15 +48,25 @@ func withoutSystemMembers(o iothub.Object) iothub.Object {
 	return plain
 }
 
+// nullRule says why a null is refused, in words that follow "is null". The empty rule
+// allows null, which removes a property.
+type nullRule string
+
+const (
+	nullRemoves       nullRule = ""
+	nullInReplacement nullRule = "leave the property out to remove it, because null is not allowed in a replacement"
+	nullInArray       nullRule = "null is not allowed in an array"
+)
+
 // checkSection returns an error if the patch contains a name or a value that a twin
-// cannot hold. The error says where in the patch it is.
-func checkSection(name string, patch iothub.Object) error {
-	return checkObject(name, patch, 0)
+// cannot hold, or a null that the rule refuses. The error says where in the patch it is.
+func checkSection(name string, patch iothub.Object, nulls nullRule) error {
+	return checkObject(name, patch, 0, nulls)
 }
 
 // checkObject checks the object at path. level is the number of enclosing objects and
 // arrays.
-func checkObject(path string, o map[string]any, level int) error {
+func checkObject(path string, o map[string]any, level int, nulls nullRule) error {
 	if level > maxLevels {
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep: at most %d levels are allowed", path, maxLevels)
 	}
@@ -63,7 +74,7 @@ func checkObject(path string, o map[string]any, level int) error {
 		if err := checkName(path, k); err != nil {
 			return err
 		}
-		if err := checkValue(path+"."+k, v, level); err != nil {
+		if err := checkValue(path+"."+k, v, level, nulls); err != nil {
 			return err
 		}
 	}
@@ -89,9 +100,14 @@ func checkName(path, name string) error {
 
 // checkValue checks the JSON value at path. level is the number of enclosing objects and
 // arrays.
-func checkValue(path string, v any, level int) error {
+func checkValue(path string, v any, level int, nulls nullRule) error {
 	switch v := v.(type) {
-	case nil, bool:
+	case nil:
+		if nulls != nullRemoves {
+			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is null: %s", path, nulls)
+		}
+		return nil
+	case bool:
 		return nil
 	case string:
 		if len(v) > maxString {
@@ -111,7 +127,7 @@ func checkValue(path string, v any, level int) error {
 			return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is nested too deep: at most %d levels are allowed", path, maxLevels)
 		}
 		for i, element := range v {
-			if err := checkValue(path+"["+strconv.Itoa(i)+"]", element, level+1); err != nil {
+			if err := checkValue(path+"["+strconv.Itoa(i)+"]", element, level+1, nullInArray); err != nil {
 				return err
 			}
 		}
@@ -119,15 +135,18 @@ func checkValue(path string, v any, level int) error {
 	}
 
 	if o, ok := asMap(v); ok {
-		return checkObject(path, o, level+1)
+		return checkObject(path, o, level+1, nulls)
 	}
 	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s has the Go type %T, which is not a JSON value", path, v)
 }
 
 // checkNumber checks the range of the number at path.
 func checkNumber(path, number string) error {
+	digits := len(number) - strings.Count(number, "-") - strings.Count(number, "+") - strings.Count(number, ".")
 	f, err := strconv.ParseFloat(number, 64)
 	switch {
+	case digits > maxDigits:
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is a number of %d digits: at most %d are allowed", path, digits, maxDigits)
 	case err != nil || math.IsInf(f, 0) || math.IsNaN(f):
 		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s is a number that is too large", path)
 	case strings.ContainsAny(number, ".eE"):
