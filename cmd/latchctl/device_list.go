@@ -97,8 +97,8 @@ func (o *deviceListOptions) list(ctx context.Context) ([]listedDevice, error) {
 		}
 		devices = append(devices, listedDevice{
 			DeviceID:         twin.DeviceID,
-			Status:           twin.Status,
-			ConnectionState:  twin.ConnectionState,
+			Status:           string(twin.Status),
+			ConnectionState:  string(twin.ConnectionState),
 			LastActivityTime: timeOrNil(twin.LastActivityTime),
 			Position:         position(twin),
 			Secured:          secured(twin),

@@ -67,8 +67,8 @@ type deviceView struct {
 func newDeviceView(d iothub.DeviceIdentity) deviceView {
 	v := deviceView{
 		DeviceID:         d.DeviceID,
-		Status:           d.Status,
-		ConnectionState:  d.ConnectionState,
+		Status:           string(d.Status),
+		ConnectionState:  string(d.ConnectionState),
 		LastActivityTime: timeOrNil(d.LastActivityTime),
 		GenerationID:     d.GenerationID,
 		ETag:             d.ETag,
@@ -77,7 +77,7 @@ func newDeviceView(d iothub.DeviceIdentity) deviceView {
 		v.StatusReason = *d.StatusReason
 	}
 	if d.Authentication != nil {
-		v.AuthenticationType = d.Authentication.Type
+		v.AuthenticationType = string(d.Authentication.Type)
 	}
 
 	return v

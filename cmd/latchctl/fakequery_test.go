@@ -91,7 +91,7 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 			case lockdownFields:
 				rows = append(rows, d.lockdownRow())
 			default:
-				rows = append(rows, map[string]string{"deviceId": d.ID, "connectionState": d.identity.ConnectionState})
+				rows = append(rows, map[string]string{"deviceId": d.ID, "connectionState": string(d.identity.ConnectionState)})
 			}
 		}
 	}

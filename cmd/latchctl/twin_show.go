@@ -58,8 +58,8 @@ func (a *app) showTwin(twin iothub.Twin) error {
 	return a.printOne(twin, func(w io.Writer) error {
 		err := a.printFields(w,
 			"Device", twin.DeviceID,
-			"Status", twin.Status,
-			"Connection", twin.ConnectionState,
+			"Status", string(twin.Status),
+			"Connection", string(twin.ConnectionState),
 			"Last seen", a.localTime(timeOrNil(twin.LastActivityTime)),
 			"Model", twin.ModelID,
 			"ETag", twin.ETag,

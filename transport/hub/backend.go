@@ -83,7 +83,7 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 // authorities returns the CA certificates with which the device's certificate is
 // checked. The result is empty if the device logs in with a key or a thumbprint.
 func (b *backend) authorities(ctx context.Context, identity iothub.DeviceIdentity) ([]*x509.Certificate, error) {
-	if identity.Authentication.Type != "certificateAuthority" {
+	if identity.Authentication.Type != iothub.AuthAuthority {
 		return nil, nil
 	}
 

@@ -2,21 +2,13 @@ package iothub
 
 import "time"
 
-// Values of DeviceIdentity.ConnectionState and DeviceIdentity.Status.
-const (
-	Connected    = "Connected"
-	Disconnected = "Disconnected"
-	Enabled      = "enabled"
-	Disabled     = "disabled"
-)
-
 // DeviceIdentity is an entry of the hub's registry in the form of the service API.
 type DeviceIdentity struct {
 	DeviceID                   string          `json:"deviceId"`
 	GenerationID               string          `json:"generationId,omitempty"`
 	ETag                       string          `json:"etag,omitempty"`
-	ConnectionState            string          `json:"connectionState,omitempty"`
-	Status                     string          `json:"status,omitempty"`
+	ConnectionState            ConnectionState `json:"connectionState,omitempty"`
+	Status                     DeviceStatus    `json:"status,omitempty"`
 	StatusReason               *string         `json:"statusReason"`
 	ConnectionStateUpdatedTime time.Time       `json:"connectionStateUpdatedTime"`
 	StatusUpdatedTime          time.Time       `json:"statusUpdatedTime"`
@@ -26,12 +18,11 @@ type DeviceIdentity struct {
 	Capabilities               Capabilities    `json:"capabilities"`
 }
 
-// Authentication says how a device proves its identity. Type is sas, selfSigned,
-// certificateAuthority or none.
+// Authentication says how a device proves its identity.
 type Authentication struct {
-	Type           string         `json:"type,omitempty"`
-	SymmetricKey   SymmetricKey   `json:"symmetricKey"`
-	X509Thumbprint X509Thumbprint `json:"x509Thumbprint"`
+	Type           AuthenticationType `json:"type,omitempty"`
+	SymmetricKey   SymmetricKey       `json:"symmetricKey"`
+	X509Thumbprint X509Thumbprint     `json:"x509Thumbprint"`
 }
 
 // SymmetricKey holds a device's two keys in base64. If a client creates a device

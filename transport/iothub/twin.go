@@ -33,7 +33,11 @@ func (o *Object) UnmarshalJSON(text []byte) error {
 	d.UseNumber()
 
 	var m map[string]any
-	if err := d.Decode(&m); err != nil {
+	err := d.Decode(&m)
+	if _, wrongKind := errors.AsType[*json.UnmarshalTypeError](err); wrongKind {
+		return unexpected(bytes.TrimSpace(text), "an object")
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -109,22 +113,22 @@ type DeviceTwin struct {
 // Twin is a device's twin in the JSON form of the service API. Its desired and reported
 // properties include $metadata and $version.
 type Twin struct {
-	DeviceID                  string         `json:"deviceId"`
-	ETag                      string         `json:"etag,omitempty"`
-	DeviceETag                string         `json:"deviceEtag,omitempty"`
-	Status                    string         `json:"status,omitempty"`
-	StatusReason              *string        `json:"statusReason,omitempty"`
-	StatusUpdateTime          time.Time      `json:"statusUpdateTime"`
-	ConnectionState           string         `json:"connectionState,omitempty"`
-	LastActivityTime          time.Time      `json:"lastActivityTime"`
-	CloudToDeviceMessageCount int            `json:"cloudToDeviceMessageCount"`
-	AuthenticationType        string         `json:"authenticationType,omitempty"`
-	X509Thumbprint            X509Thumbprint `json:"x509Thumbprint"`
-	ModelID                   string         `json:"modelId"`
-	Capabilities              Capabilities   `json:"capabilities"`
-	Version                   int64          `json:"version,omitempty"`
-	Tags                      Object         `json:"tags,omitempty"`
-	Properties                TwinProperties `json:"properties"`
+	DeviceID                  string             `json:"deviceId"`
+	ETag                      string             `json:"etag,omitempty"`
+	DeviceETag                string             `json:"deviceEtag,omitempty"`
+	Status                    DeviceStatus       `json:"status,omitempty"`
+	StatusReason              *string            `json:"statusReason,omitempty"`
+	StatusUpdateTime          time.Time          `json:"statusUpdateTime"`
+	ConnectionState           ConnectionState    `json:"connectionState,omitempty"`
+	LastActivityTime          time.Time          `json:"lastActivityTime"`
+	CloudToDeviceMessageCount int                `json:"cloudToDeviceMessageCount"`
+	AuthenticationType        AuthenticationType `json:"authenticationType,omitempty"`
+	X509Thumbprint            X509Thumbprint     `json:"x509Thumbprint"`
+	ModelID                   string             `json:"modelId"`
+	Capabilities              Capabilities       `json:"capabilities"`
+	Version                   int64              `json:"version,omitempty"`
+	Tags                      Object             `json:"tags,omitempty"`
+	Properties                TwinProperties     `json:"properties"`
 }
 
 // TwinProperties holds the desired and the reported properties of a twin.
@@ -150,16 +154,17 @@ type TwinPatchProperties struct {
 // UnmarshalJSON parses a twin patch. It also accepts the form of early IoT Hub
 // tutorials, which have "desired" at the top level instead of under "properties".
 func (p *TwinPatch) UnmarshalJSON(text []byte) error {
-	type plain TwinPatch
 	var v struct {
-		plain
-		Desired Object `json:"desired"`
+		ETag       string               `json:"etag"`
+		Tags       Object               `json:"tags"`
+		Properties *TwinPatchProperties `json:"properties"`
+		Desired    Object               `json:"desired"`
 	}
-	if err := json.Unmarshal(text, &v); err != nil {
+	if err := ReadJSON(text, &v); err != nil {
 		return err
 	}
 
-	*p = TwinPatch(v.plain)
+	*p = TwinPatch{ETag: v.ETag, Tags: v.Tags, Properties: v.Properties}
 	if v.Desired != nil {
 		if p.Properties != nil && p.Properties.Desired != nil {
 			return errors.New("desired is given twice: at the top level and under properties")

@@ -31,7 +31,7 @@ func TestDisabledDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	set := func(status string) {
+	set := func(status iothub.DeviceStatus) {
 		t.Helper()
 		identity, err := h.Device(t.Context(), g.id)
 		if err != nil {

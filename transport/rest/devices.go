@@ -139,13 +139,13 @@ func (c *Client) UpdateDevices(ctx context.Context, devices []iothub.DeviceIdent
 
 // bulkDevice is one device in a request for many devices.
 type bulkDevice struct {
-	ETag           string           `json:"etag,omitempty"`
-	ID             string           `json:"id"`
-	ImportMode     string           `json:"importMode"`
-	Status         string           `json:"status,omitempty"`
-	StatusReason   *string          `json:"statusReason,omitempty"`
-	Authentication deviceProof      `json:"authentication"`
-	Capabilities   *newCapabilities `json:"capabilities,omitempty"`
+	ETag           string              `json:"etag,omitempty"`
+	ID             string              `json:"id"`
+	ImportMode     string              `json:"importMode"`
+	Status         iothub.DeviceStatus `json:"status,omitempty"`
+	StatusReason   *string             `json:"statusReason,omitempty"`
+	Authentication deviceProof         `json:"authentication"`
+	Capabilities   *newCapabilities    `json:"capabilities,omitempty"`
 }
 
 // bulk sends devices to the hub, at most maxBulk in each request. mode names the
@@ -199,11 +199,11 @@ func (c *Client) bulkRequest(ctx context.Context, mode string, devices []iothub.
 // identityBody is a new device's registry entry in the form that the official SDK
 // sends. It lacks the fields that only the hub sets.
 type identityBody struct {
-	DeviceID       string           `json:"deviceId"`
-	Status         string           `json:"status,omitempty"`
-	StatusReason   *string          `json:"statusReason,omitempty"`
-	Authentication deviceProof      `json:"authentication"`
-	Capabilities   *newCapabilities `json:"capabilities,omitempty"`
+	DeviceID       string              `json:"deviceId"`
+	Status         iothub.DeviceStatus `json:"status,omitempty"`
+	StatusReason   *string             `json:"statusReason,omitempty"`
+	Authentication deviceProof         `json:"authentication"`
+	Capabilities   *newCapabilities    `json:"capabilities,omitempty"`
 }
 
 // newCapabilities says that a new device is an IoT Edge device.
@@ -213,9 +213,9 @@ type newCapabilities struct {
 
 // deviceProof says how a new device will prove its identity to the hub.
 type deviceProof struct {
-	Type           string                 `json:"type"`
-	SymmetricKey   *iothub.SymmetricKey   `json:"symmetricKey,omitempty"`
-	X509Thumbprint *iothub.X509Thumbprint `json:"x509Thumbprint,omitempty"`
+	Type           iothub.AuthenticationType `json:"type"`
+	SymmetricKey   *iothub.SymmetricKey      `json:"symmetricKey,omitempty"`
+	X509Thumbprint *iothub.X509Thumbprint    `json:"x509Thumbprint,omitempty"`
 }
 
 // newDevice returns the body of the request that creates a device. Like the official SDK,

@@ -32,15 +32,15 @@ func CheckCertificate(chain Chain, authorities []*x509.Certificate, identity iot
 		return time.Time{}, err
 	}
 
-	authentication := ""
+	authentication := iothub.AuthenticationType("")
 	if identity.Authentication != nil {
 		authentication = identity.Authentication.Type
 	}
 
 	switch authentication {
-	case "selfSigned":
+	case iothub.AuthSelfSigned:
 		return checkThumbprint(chain.Leaf, identity, now)
-	case "certificateAuthority":
+	case iothub.AuthAuthority:
 		return VerifyChain(chain, authorities, identity.DeviceID, now)
 	default:
 		return time.Time{}, unauthorized("device %s does not log in with a certificate", identity.DeviceID)

@@ -42,7 +42,7 @@ func TestLoginByThumbprint(t *testing.T) {
 	upper, lower := fmt.Sprintf("%X", sha256.Sum256(cert.Raw)), fmt.Sprintf("%x", sha256.Sum256(cert.Raw))
 	short := fmt.Sprintf("%X", sha1.Sum(cert.Raw))
 	strange := fmt.Sprintf("%X", sha256.Sum256(other.Raw))
-	device := func(kind string, primary, secondary *string) iothub.DeviceIdentity {
+	device := func(kind iothub.AuthenticationType, primary, secondary *string) iothub.DeviceIdentity {
 		return iothub.DeviceIdentity{DeviceID: "d1", Status: iothub.Enabled, Authentication: &iothub.Authentication{
 			Type: kind, X509Thumbprint: iothub.X509Thumbprint{PrimaryThumbprint: primary, SecondaryThumbprint: secondary}}}
 	}

@@ -97,7 +97,7 @@ func (c Checker) checkPolicy(token iothub.Signature, right Right) error {
 // checkDeviceKey checks that the token is signed with one of the device's two keys.
 func checkDeviceKey(token iothub.Signature, identity iothub.DeviceIdentity) error {
 	auth := identity.Authentication
-	if auth == nil || auth.Type != "sas" {
+	if auth == nil || auth.Type != iothub.AuthSAS {
 		return unauthorized("device %s does not log in with a key", identity.DeviceID)
 	}
 

@@ -100,28 +100,39 @@ func read(w http.ResponseWriter, r *http.Request, value any) error {
 	// connection to notice that the client disconnects, and that read must not time out.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 
-	if err := json.Unmarshal(body, value); err != nil {
+	if err := iothub.ReadJSON(body, value); err != nil {
 		return invalid("the request's body: %s", describeJSONError(body, err))
 	}
 	return nil
 }
 
-// describeJSONError turns an error of json.Unmarshal into a message without the names of
-// Go types.
+// describeJSONError adds the place of a syntax error to its message.
 func describeJSONError(body []byte, err error) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line := 1 + bytes.Count(body[:min(int(syntax.Offset), len(body))], []byte("\n"))
 		return "line " + strconv.Itoa(line) + ", byte " + strconv.FormatInt(syntax.Offset, 10) + ": " + syntax.Error()
 	}
-	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		// The field path may begin with "plain", the Go name of an embedded type.
-		field := strings.TrimPrefix(mismatch.Field, "plain.")
-		return strings.TrimSpace(field + ": unexpected JSON " + mismatch.Value)
+	return err.Error()
+}
+
+// readParameter parses a query parameter into value, as iothub.ReadParameter does. If
+// the request does not have the parameter, value stays unchanged.
+func readParameter(r *http.Request, name string, value any) error {
+	if err := iothub.ReadParameter(name, parameter(r, name), value); err != nil {
+		return invalid("%v", err)
 	}
-	if badTime, ok := errors.AsType[*time.ParseError](err); ok {
-		return badTime.Value + " is not a time such as 2026-11-23T12:00:00Z"
+	return nil
+}
+
+// parameter returns the value of a query parameter, or "" if the request does not have
+// it. Like IoT Hub, it accepts the name in any case.
+func parameter(r *http.Request, name string) string {
+	for given, values := range r.URL.Query() {
+		if strings.EqualFold(given, name) {
+			return values[0]
+		}
 	}
-	return strings.TrimPrefix(err.Error(), "json: ")
+	return ""
 }
 
 // ifMatch returns the etag in the If-Match header without its quotes, and reports

@@ -90,7 +90,6 @@ func (a *api) routes() map[string]route {
 		"GET /devices/{id}":             {access.RegistryRead, a.limited(throttle.Registry, a.getDevice)},
 		"DELETE /devices/{id}":          {access.RegistryWrite, a.limited(throttle.Registry, a.deleteDevice)},
 		"GET /devices":                  {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
-		"GET /devices/{$}":              {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
 		"POST /devices":                 {access.RegistryWrite, a.bulkDevices},
 		"DELETE /devices/{id}/commands": {access.ServiceConnect, a.purge},
 		"POST /devices/query":           {access.ServiceConnect, a.limited(throttle.Queries, a.query)},
@@ -104,6 +103,7 @@ func (a *api) routes() map[string]route {
 		"GET /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)},
 		"POST /jobs/v2/{id}/cancel":     {access.ServiceConnect, a.limited(throttle.JobOperations, a.cancelJob)},
 		"GET /jobs/v2/query":            {access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)},
+		"GET /jobs":                     {access.RegistryRead, a.listTransfers},
 
 		"GET /certificates":           {access.RegistryRead, a.listAuthorities},
 		"PUT /certificates/{name}":    {access.RegistryWrite, a.putAuthority},
@@ -130,7 +130,7 @@ func (a *api) routes() map[string]route {
 // servedPaths lists the paths on which an unsupported HTTP method is refused with 405
 // MethodNotAllowed. On all other paths, the answer is 404 NotFound.
 var servedPaths = []string{
-	"/devices", "/devices/{$}", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
+	"/devices", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
 	"/events", "/certificates", "/certificates/{name}",
 	"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",

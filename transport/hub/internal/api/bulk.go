@@ -19,8 +19,8 @@ const maxBulk = 100
 type bulkDevice struct {
 	ID             string                 `json:"id"`
 	ETag           string                 `json:"eTag"`
-	ImportMode     string                 `json:"importMode"`
-	Status         string                 `json:"status"`
+	ImportMode     iothub.ImportMode      `json:"importMode"`
+	Status         iothub.DeviceStatus    `json:"status"`
 	StatusReason   *string                `json:"statusReason"`
 	Authentication *iothub.Authentication `json:"authentication"`
 	Capabilities   iothub.Capabilities    `json:"capabilities"`
@@ -98,10 +98,7 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 // changeInBulk applies one entry of a bulk change. The entry's import mode says whether
 // it creates, updates or deletes the device.
 func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
-	mode, etag, err := entry.parseMode()
-	if err != nil {
-		return err
-	}
+	mode, etag := entry.parseMode()
 
 	if mode == "createorupdate" {
 		_, err = a.Store.CreateDeviceWithTwin(ctx, entry.identity(), entry.twin())
@@ -135,20 +132,14 @@ func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 //
 //   - "*" means any etag.
 //   - "" means that the mode requires an etag but the entry has none.
-func (d bulkDevice) parseMode() (mode, etag string, err error) {
-	mode, mustMatch := strings.CutSuffix(strings.ToLower(d.ImportMode), "ifmatchetag")
-	known := slices.Contains([]string{"", "create", "createorupdate", "update", "updatetwin", "delete"}, mode)
-	if !known || mustMatch && (mode == "create" || mode == "") {
-		return "", "", invalid("importMode is %q, want create, createOrUpdate, update, updateTwin or delete, "+
-			"optionally followed by IfMatchETag except after create", d.ImportMode)
-	}
-
+func (d bulkDevice) parseMode() (mode, etag string) {
+	mode, mustMatch := strings.CutSuffix(strings.ToLower(string(d.ImportMode)), "ifmatchetag")
 	switch {
 	case !mustMatch:
-		return mode, "*", nil
+		return mode, "*"
 	case mode == "updatetwin":
-		return mode, strings.Trim(d.TwinETag, `"`), nil
+		return mode, strings.Trim(d.TwinETag, `"`)
 	default:
-		return mode, strings.Trim(d.ETag, `"`), nil
+		return mode, strings.Trim(d.ETag, `"`)
 	}
 }

@@ -11,9 +11,9 @@ type deviceBody struct {
 }
 
 type authenticationBody struct {
-	SymmetricKey   keysBody              `json:"symmetricKey"`
-	X509Thumbprint iothub.X509Thumbprint `json:"x509Thumbprint"`
-	Type           string                `json:"type,omitempty"`
+	SymmetricKey   keysBody                  `json:"symmetricKey"`
+	X509Thumbprint iothub.X509Thumbprint     `json:"x509Thumbprint"`
+	Type           iothub.AuthenticationType `json:"type,omitempty"`
 }
 
 type keysBody struct {

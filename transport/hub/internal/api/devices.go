@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -87,12 +86,11 @@ func (a *api) removeDevice(ctx context.Context, id, etag string) error {
 
 func (a *api) listDevices(w http.ResponseWriter, r *http.Request) error {
 	top := maxDevices
-	if text := r.URL.Query().Get("top"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxDevices {
-			return invalid("top is %q, want 1 to %d", text, maxDevices)
-		}
-		top = n
+	if err := readParameter(r, "top", &top); err != nil {
+		return err
+	}
+	if top < 1 || top > maxDevices {
+		return invalid("top is %d, want 1 to %d", top, maxDevices)
 	}
 
 	devices, err := a.Store.Devices(r.Context(), top)

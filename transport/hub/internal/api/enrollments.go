@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
@@ -90,7 +91,8 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 	if e.group {
 		query = "SELECT * FROM enrollmentGroups"
 	}
-	if text := strings.Join(strings.Fields(body.Query), " "); text != "*" && !strings.EqualFold(text, query) {
+	text := strings.ToLower(strings.Join(strings.Fields(body.Query), " "))
+	if !slices.Contains([]string{"*", "select *", strings.ToLower(query)}, text) {
 		return invalid("query: want %s, this hub supports no other query of enrollments", query)
 	}
 
@@ -103,7 +105,7 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	after := r.Header.Get("x-ms-continuation")
+	after := continuation(r)
 	page := []provisioning.Enrollment{}
 	for _, stored := range list {
 		id := stored.RegistrationID + stored.GroupID

@@ -43,19 +43,29 @@ func (a *api) cancelJob(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, job)
 }
 
-// queryJobs lists jobs by type and status. An unknown type or status is not an error and
-// selects no jobs, because clients may know more types than the hub.
+// listTransfers answers the request for import and export jobs, of which latchhub has
+// none. az sends this request for every list of jobs.
+func (a *api) listTransfers(w http.ResponseWriter, _ *http.Request) error {
+	return a.answer(w, []struct{}{})
+}
+
+// queryJobs lists jobs by type and status. It selects no jobs for a type that IoT Hub
+// knows but latchhub does not serve, such as "export".
 func (a *api) queryJobs(w http.ResponseWriter, r *http.Request) error {
 	limit, err := pageSize(r, defaultPage, maxPage)
 	if err != nil {
 		return err
 	}
 
-	filter := store.JobFilter{
-		Type:   iothub.JobType(r.URL.Query().Get("jobType")),
-		Status: iothub.JobStatus(r.URL.Query().Get("jobStatus")),
+	var filter store.JobFilter
+	if err := readParameter(r, "jobType", &filter.Type); err != nil {
+		return err
 	}
-	jobs, next, err := a.Jobs.Jobs(r.Context(), filter, limit, r.Header.Get("x-ms-continuation"))
+	if err := readParameter(r, "jobStatus", &filter.Status); err != nil {
+		return err
+	}
+
+	jobs, next, err := a.Jobs.Jobs(r.Context(), filter, limit, continuation(r))
 	if err != nil {
 		return err
 	}

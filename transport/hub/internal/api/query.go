@@ -1,11 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
-	"strconv"
 
 	"github.com/latchd/latchd/transport/hub/internal/query"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // defaultPage is the number of rows in a page if the client requests no number. maxPage
@@ -45,7 +46,7 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) error {
 		itemType = "Raw"
 	}
 
-	rows, next, err := run(r.Context(), q, limit, r.Header.Get("x-ms-continuation"))
+	rows, next, err := run(r.Context(), q, limit, continuation(r))
 	if err != nil {
 		return err
 	}
@@ -82,17 +83,26 @@ func joinRows(rows []json.RawMessage) []byte {
 	return append(body, "]\n"...)
 }
 
-// pageSize returns the number of rows for one page. It is the number in the header
-// x-ms-max-item-count, but at most maximum. Without this header it is defaultSize.
+// pageSize returns the number of rows for one page, but at most maximum. A client gives
+// it in the header x-ms-max-item-count or in the parameter pageSize; without both it is
+// defaultSize.
 func pageSize(r *http.Request, defaultSize, maximum int) (int, error) {
-	text := r.Header.Get("x-ms-max-item-count")
-	if text == "" {
-		return defaultSize, nil
+	n := defaultSize
+	if err := iothub.ReadParameter("x-ms-max-item-count", r.Header.Get("x-ms-max-item-count"), &n); err != nil {
+		return 0, invalid("%v", err)
+	}
+	if err := readParameter(r, "pageSize", &n); err != nil {
+		return 0, err
 	}
 
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, invalid("x-ms-max-item-count is %q, want a number of at least 1", text)
+	if n < 1 {
+		return 0, invalid("the page size (x-ms-max-item-count or pageSize) is %d, want at least 1", n)
 	}
 	return min(n, maximum), nil
+}
+
+// continuation returns the token that requests the next page of a list. A client gives it
+// in the header x-ms-continuation or in the parameter continuationToken.
+func continuation(r *http.Request) string {
+	return cmp.Or(parameter(r, "continuationToken"), r.Header.Get("x-ms-continuation"))
 }

@@ -101,7 +101,7 @@ func TestBulk(t *testing.T) {
 	if log := f.broker.takeCalls(); log != "disconnect d1\nforget d2" {
 		t.Errorf("the broker was called: %q", log)
 	}
-	f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d4","importMode":"create"},{"id":"d5","importMode":"paint"}]`, &r)
+	f.must(400, "POST /devices", `[{"id":"d1","importMode":"create"},{"id":"d4","importMode":"create"},{"id":"d 5","importMode":"create"}]`, &r)
 	if r.IsSuccessful || len(r.Errors) != 2 || r.Errors[0].DeviceID != "d1" || r.Errors[0].ErrorCode != "DeviceAlreadyExists" || r.Errors[1].ErrorCode != "ArgumentInvalid" {
 		t.Errorf("got %+v", r)
 	}
@@ -286,13 +286,15 @@ func TestJobs(t *testing.T) {
 	f.must(200, "GET /jobs/v2/job-1", "", &job)
 	var list []iothub.Job
 	for query, n := range map[string]int{
-		"": 1, "&jobStatus=scheduled&jobType=scheduleDeviceMethod": 1, "&jobStatus=completed": 0, "&jobType=import": 0, "&jobStatus=finished": 0,
+		"": 1, "&jobStatus=scheduled&jobType=scheduleDeviceMethod": 1, "&jobStatus=completed": 0, "&jobType=import": 0,
+		"&jobStatus=Scheduled&JobType=ScheduleDeviceMethod": 1,
 	} {
 		f.must(200, "GET /jobs/v2/query?api-version=2021-04-12"+query, "", &list, "x-ms-max-item-count: 10")
 		if len(list) != n {
 			t.Errorf("query %q has %d jobs, want %d", query, len(list), n)
 		}
 	}
+	f.must(400, "GET /jobs/v2/query?api-version=2021-04-12&jobStatus=finished", "", nil)
 	f.must(200, "POST /jobs/v2/job-1/cancel", "", &job)
 	if job.Status != iothub.JobCancelled || job.EndTime == nil {
 		t.Errorf("cancelled: %+v", job)

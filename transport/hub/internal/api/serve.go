@@ -3,8 +3,10 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,7 +36,37 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	// Every answer carries the request's id. The hub logs the same id with each failure.
 	w.Header().Set("x-ms-request-id", uuid.NewString())
+
+	r, err := canonical(r)
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
 	a.mux.ServeHTTP(w, r)
+}
+
+// canonical returns the request in the form that the routes have:
+//
+//   - The path has no slash at the end.
+//   - POST with the header "X-HTTP-Method-Override: PATCH" is PATCH. The Java SDK sends
+//     this header, because Java's HTTP client cannot send PATCH. Other uses of the header
+//     are refused, so that it cannot turn a request into a deletion.
+func canonical(r *http.Request) (*http.Request, error) {
+	canonical := *r
+	if override := r.Header.Get("X-HTTP-Method-Override"); override != "" {
+		if r.Method != http.MethodPost || !strings.EqualFold(override, http.MethodPatch) {
+			return r, invalid("X-HTTP-Method-Override is %q on %s, this hub supports only PATCH on POST", override, r.Method)
+		}
+		canonical.Method = http.MethodPatch
+	}
+
+	if path := r.URL.EscapedPath(); path != "/" && strings.HasSuffix(path, "/") {
+		canonical.URL = new(url.URL)
+		*canonical.URL = *r.URL
+		canonical.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
+		canonical.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, "/")
+	}
+	return &canonical, nil
 }
 
 // deadlineWriter is a ResponseWriter that sets the connection's write deadline when it
@@ -65,7 +97,7 @@ func (a *api) guard(right access.Right, handle handler) http.Handler {
 		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
 			return err
 		}
-		if v := r.URL.Query().Get("api-version"); !apiVersion.MatchString(v) {
+		if v := parameter(r, "api-version"); !apiVersion.MatchString(v) {
 			return iothub.Errorf(iothub.CodeArgumentInvalid, "api-version is %q, want a date such as %s", v, iothub.APIVersion)
 		}
 		return handle(w, r)

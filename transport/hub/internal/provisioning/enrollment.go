@@ -16,23 +16,23 @@ import (
 // Enrollment permits one device (RegistrationID) or a group of devices (GroupID) to
 // register. Its JSON form is that of Azure's provisioning service.
 type Enrollment struct {
-	RegistrationID string            `json:"registrationId,omitempty"`
-	GroupID        string            `json:"enrollmentGroupId,omitempty"`
-	DeviceID       string            `json:"deviceId,omitempty"` // device id, only in individual enrollments; empty means the registration id
-	Attestation    Attestation       `json:"attestation"`
-	Status         string            `json:"provisioningStatus"`
-	InitialTwin    *iothub.TwinPatch `json:"initialTwin,omitempty"`
-	Created        time.Time         `json:"createdDateTimeUtc"`
-	Updated        time.Time         `json:"lastUpdatedDateTimeUtc"`
-	ETag           string            `json:"etag,omitempty"`
+	RegistrationID string              `json:"registrationId,omitempty"`
+	GroupID        string              `json:"enrollmentGroupId,omitempty"`
+	DeviceID       string              `json:"deviceId,omitempty"` // device id, only in individual enrollments; empty means the registration id
+	Attestation    Attestation         `json:"attestation"`
+	Status         iothub.DeviceStatus `json:"provisioningStatus"`
+	InitialTwin    *iothub.TwinPatch   `json:"initialTwin,omitempty"`
+	Created        time.Time           `json:"createdDateTimeUtc"`
+	Updated        time.Time           `json:"lastUpdatedDateTimeUtc"`
+	ETag           string              `json:"etag,omitempty"`
 }
 
 // Attestation says how a device proves that it belongs to an enrollment. Type is
 // "symmetricKey" or "x509".
 type Attestation struct {
-	Type         string               `json:"type"`
-	SymmetricKey *iothub.SymmetricKey `json:"symmetricKey,omitempty"`
-	X509         *X509                `json:"x509,omitempty"`
+	Type         iothub.AttestationType `json:"type"`
+	SymmetricKey *iothub.SymmetricKey   `json:"symmetricKey,omitempty"`
+	X509         *X509                  `json:"x509,omitempty"`
 }
 
 // X509 holds the certificates of one device, or the CA certificates of a group of
@@ -89,11 +89,11 @@ func (e *Enrollment) complete() error {
 // values that do not belong to the attestation's type.
 func (a *Attestation) complete(group bool) error {
 	switch a.Type {
-	case "symmetricKey":
+	case iothub.AttestSymmetricKey:
 		a.X509 = nil
 		return a.completeKeys()
 
-	case "x509":
+	case iothub.AttestX509:
 		a.SymmetricKey = nil
 		certificates, err := a.certificates(group)
 		if err == nil && len(certificates) == 0 {

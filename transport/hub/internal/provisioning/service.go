@@ -83,7 +83,7 @@ func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.A
 	switch {
 	case e.Status != iothub.Enabled:
 		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s is disabled", e.id())
-	case e.Attestation.Type == "x509":
+	case e.Attestation.Type == iothub.AttestX509:
 		return s.attestCertificate(e, login)
 	default:
 		return s.attestToken(e, login)

@@ -51,7 +51,7 @@ func TestAuthorities(t *testing.T) {
 		}
 	}
 
-	for id, kind := range map[string]string{"d1": "certificateAuthority", "d2": "sas", "d3": "certificateAuthority"} {
+	for id, kind := range map[string]iothub.AuthenticationType{"d1": "certificateAuthority", "d2": "sas", "d3": "certificateAuthority"} {
 		_, err := s.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: id, Authentication: &iothub.Authentication{Type: kind}})
 		want("create "+id, err, "")
 	}
