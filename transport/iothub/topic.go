@@ -34,9 +34,10 @@ func DeviceboundFilter(deviceID string) string {
 // is the request id.
 func MethodRequestTopic(name, rid string) string { return methodRequest + name + "/?$rid=" + rid }
 
-// ParseMethodRequest parses the topic of a direct method.
+// ParseMethodRequest parses the topic of a direct method. The request id is encoded as
+// in the topic.
 func ParseMethodRequest(topic string) (name, rid string, err error) {
-	path, props, err := splitTopic(topic, methodRequest)
+	path, _, err := splitTopic(topic, methodRequest)
 	if err != nil {
 		return "", "", err
 	}
@@ -46,7 +47,7 @@ func ParseMethodRequest(topic string) (name, rid string, err error) {
 		return "", "", errors.New("topic: the method's name is missing")
 	}
 
-	rid, err = requestID(props)
+	rid, err = requestID(topic)
 	return name, rid, err
 }
 
@@ -58,7 +59,7 @@ func MethodResponseTopic(status int, rid string) string {
 
 // ParseMethodResponse parses the topic of a device's answer to a direct method.
 func ParseMethodResponse(topic string) (status int, rid string, err error) {
-	path, props, err := splitTopic(topic, methodResponse)
+	path, _, err := splitTopic(topic, methodResponse)
 	if err != nil {
 		return 0, "", err
 	}
@@ -67,7 +68,7 @@ func ParseMethodResponse(topic string) (status int, rid string, err error) {
 		return 0, "", errors.New("topic: the method's status is not a whole number")
 	}
 
-	rid, err = requestID(props)
+	rid, err = requestID(topic)
 	return status, rid, err
 }
 
@@ -88,14 +89,15 @@ func TwinRequestTopic(request TwinRequest, rid string) string {
 	return twinGet + "?$rid=" + rid
 }
 
-// ParseTwinRequest parses the topic of a twin request.
+// ParseTwinRequest parses the topic of a twin request. The request id is encoded as in
+// the topic.
 func ParseTwinRequest(topic string) (request TwinRequest, rid string, err error) {
 	prefix, request := twinGet, TwinGet
 	if strings.HasPrefix(topic, twinReported) {
 		prefix, request = twinReported, TwinReport
 	}
 
-	path, props, err := splitTopic(topic, prefix)
+	path, _, err := splitTopic(topic, prefix)
 	if err != nil {
 		return 0, "", err
 	}
@@ -103,15 +105,15 @@ func ParseTwinRequest(topic string) (request TwinRequest, rid string, err error)
 		return 0, "", fmt.Errorf("topic: unexpected %q in a twin request", path)
 	}
 
-	rid, err = requestID(props)
+	rid, err = requestID(topic)
 	return request, rid, err
 }
 
 // TwinResponse holds the values in the topic of the hub's answer to a twin request.
 type TwinResponse struct {
 	Status    int
-	RequestID string
-	Version   int64 // new version of the reported properties; 0 in the answer to a TwinGet
+	RequestID string // encoded as in the topic
+	Version   int64  // new version of the reported properties; 0 in the answer to a TwinGet
 }
 
 // Topic returns the topic to which the hub publishes this answer to a twin request.
@@ -135,7 +137,7 @@ func ParseTwinResponse(topic string) (TwinResponse, error) {
 	if r.Status, err = strconv.Atoi(strings.TrimSuffix(path, "/")); err != nil {
 		return TwinResponse{}, errors.New("topic: the twin's status is not a whole number")
 	}
-	if r.RequestID, err = requestID(props); err != nil {
+	if r.RequestID, err = requestID(topic); err != nil {
 		return TwinResponse{}, err
 	}
 	if v, ok := props.Get("$version"); ok {
@@ -207,12 +209,17 @@ func splitTopic(topic, prefix string) (path string, props Bag, err error) {
 	return path, props, err
 }
 
-// requestID returns the request id from a topic's properties, where it is called $rid.
-func requestID(props Bag) (string, error) {
-	rid, _ := props.Get("$rid")
-	if rid == "" {
-		return "", errors.New("topic: $rid is missing")
+// requestID returns the request id, which a topic's properties call $rid. It does not
+// decode the id: an answer must repeat the id exactly, and a decoded # or + would make
+// its topic invalid.
+func requestID(topic string) (string, error) {
+	_, query, _ := strings.Cut(topic, "?")
+	for field := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(field, "=")
+		if (name == "$rid" || name == "%24rid") && value != "" {
+			return value, nil
+		}
 	}
 
-	return rid, nil
+	return "", errors.New("topic: $rid is missing")
 }

@@ -38,7 +38,8 @@ func TestParseMethodRequest(t *testing.T) {
 
 	for _, test := range []struct{ topic, name, rid string }{
 		{"$iothub/methods/POST/lockDoor/?$rid=1", "lockDoor", "1"},
-		{"$iothub/methods/POST/lockDoor/?$rid=a-b%20c", "lockDoor", "a-b c"},
+		{"$iothub/methods/POST/lockDoor/?$rid=a-b%20c", "lockDoor", "a-b%20c"},
+		{"$iothub/methods/POST/lockDoor/?%24rid=%23%2b", "lockDoor", "%23%2b"},
 		{"$iothub/methods/POST/lock.door$1/?$rid=1&x=y", "lock.door$1", "1"},
 		{"$iothub/methods/POST/lockDoor?$rid=1", "lockDoor", "1"},
 	} {
@@ -64,6 +65,7 @@ func TestParseMethodResponse(t *testing.T) {
 	}{
 		{"$iothub/methods/res/200/?$rid=1", 200, "1"},
 		{"$iothub/methods/res/500/?$rid=7f", 500, "7f"},
+		{"$iothub/methods/res/200/?$rid=a-b%20c", 200, "a-b%20c"},
 		{"$iothub/methods/res/-1/?$rid=1", -1, "1"},
 		{"$iothub/methods/res/200?$rid=1", 200, "1"},
 	} {
@@ -89,6 +91,7 @@ func TestParseTwinRequest(t *testing.T) {
 	}{
 		{"$iothub/twin/GET/?$rid=126f0705-c841-4652-a4ca-aac9f9bcf26c", iothub.TwinGet, "126f0705-c841-4652-a4ca-aac9f9bcf26c"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=c4379be6", iothub.TwinReport, "c4379be6"},
+		{"$iothub/twin/GET/?$rid=%7bc4%7D", iothub.TwinGet, "%7bc4%7D"},
 	} {
 		request, rid, err := iothub.ParseTwinRequest(test.topic)
 		if err != nil || request != test.request || rid != test.rid {
@@ -112,6 +115,7 @@ func TestParseTwinResponse(t *testing.T) {
 		{"$iothub/twin/res/200/?$rid=126f0705", iothub.TwinResponse{Status: 200, RequestID: "126f0705"}},
 		{"$iothub/twin/res/204/?$rid=c4379be6&$version=2", iothub.TwinResponse{Status: 204, RequestID: "c4379be6", Version: 2}},
 		{"$iothub/twin/res/429/?$rid=1", iothub.TwinResponse{Status: 429, RequestID: "1"}},
+		{"$iothub/twin/res/204/?$rid=a%20b&$version=2", iothub.TwinResponse{Status: 204, RequestID: "a%20b", Version: 2}},
 	} {
 		got, err := iothub.ParseTwinResponse(test.topic)
 		if err != nil || got != test.want {

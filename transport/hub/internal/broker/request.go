@@ -23,7 +23,7 @@ const (
 // published.
 type request struct {
 	kind        requestKind
-	requestID   string     // decoded for a methodAnswer; otherwise exactly as in the topic
+	requestID   string     // encoded as in the topic
 	status      int        // used in a methodAnswer
 	bag         iothub.Bag // used in an eventRequest
 	version     string     // used in a twinReportRequest: the text of $version, or empty
