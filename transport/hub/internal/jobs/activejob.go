@@ -48,8 +48,8 @@ type activeJob struct {
 
 // newActiveJob converts a job from a client or from the database to an activeJob. It
 // returns an error if the job's condition, type, method or twin patch is invalid.
-func newActiveJob(job iothub.Job) (*activeJob, error) {
-	condition, err := parseCondition(job.QueryCondition)
+func newActiveJob(job iothub.Job, parse conditionParser) (*activeJob, error) {
+	condition, err := parseCondition(job.QueryCondition, parse)
 	if err != nil {
 		return nil, err
 	}

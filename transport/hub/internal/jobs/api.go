@@ -36,7 +36,7 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	if err != nil {
 		return iothub.Job{}, err
 	}
-	j, err := newActiveJob(job)
+	j, err := newActiveJob(job, query.ParseCondition)
 	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
 		return iothub.Job{}, refusal
 	}
@@ -157,11 +157,15 @@ func withStatistics(job iothub.Job, count iothub.JobStatistics) iothub.Job {
 	return job
 }
 
-func parseCondition(text string) (*query.Condition, error) {
+// conditionParser parses the condition of a job. It is query.ParseCondition or, for a
+// stored job, query.ParseStoredCondition.
+type conditionParser func(text string) (*query.Condition, error)
+
+func parseCondition(text string, parse conditionParser) (*query.Condition, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errors.New("queryCondition is empty, use '*' to select every device")
 	}
-	condition, err := query.ParseCondition(text)
+	condition, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("queryCondition, %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/internal/query"
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -20,7 +21,7 @@ func (e *Engine) recover(ctx context.Context) error {
 
 	now := e.now()
 	for _, job := range jobs {
-		j, err := newActiveJob(job)
+		j, err := newActiveJob(job, query.ParseStoredCondition)
 		if err != nil {
 			// The hub checks jobs before it stores them. An invalid job in the database
 			// was therefore stored by a different version of the hub.

@@ -2,9 +2,11 @@ package jobs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,6 +92,42 @@ func TestPayloadOfAStoredJob(t *testing.T) {
 			t.Errorf("the devices received %q, want %q", h.fleet.payloads, want)
 		}
 	})
+}
+
+// TestStoredConditionAfterUpdate checks that a scheduled job runs although its condition
+// would now be refused: earlier versions of the hub accepted longer conditions and
+// keywords as names.
+func TestStoredConditionAfterUpdate(t *testing.T) {
+	t.Parallel()
+
+	for name, condition := range map[string]string{
+		"a long condition": "deviceId IN ['d1'" + strings.Repeat(", 'another-door'", 1000) + "]",
+		"a keyword":        "deviceId = 'd1' AND NOT tags.group = 'x' OR deviceId = 'd1'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHub(t, "d1")
+				defer h.close()
+				if _, err := h.Create(t.Context(), lock("new", condition)); !errors.Is(err, &iothub.Error{Code: iothub.CodeArgumentInvalid}) {
+					t.Errorf("a new job with this condition gives %v", err)
+				}
+
+				h.stop()
+				h.open()
+				now := time.Now()
+				job := at(lock("old", condition), now)
+				job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobQueued, 3600
+				if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
+					t.Fatal(err)
+				}
+				h.start()
+				settle()
+				if job := h.job("old"); job.Status != iothub.JobCompleted || h.fleet.callsOf("d1") != 1 {
+					t.Errorf("%s (%s), calls %v", job.Status, job.FailureReason, h.fleet.all())
+				}
+			})
+		})
+	}
 }
 
 func TestRestartWhileRunning(t *testing.T) {

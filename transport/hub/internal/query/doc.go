@@ -8,6 +8,7 @@
 //	SELECT COUNT() AS doors FROM devices WHERE IS_DEFINED(properties.reported.lock)
 //	SELECT tags.floor, COUNT() AS doors, AVG(tags.age) AS age FROM devices GROUP BY tags.floor
 //	SELECT TOP 10 deviceId FROM devices
+//	SELECT * FROM devices WHERE tags.floor * 2 + 1 > 7 AND lastActivityTime < '2026-11-26 23:59:59'
 //	SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'lock-43'
 //
 // The package does no I/O. The compiled SQL uses the tables that package store creates;
@@ -26,6 +27,11 @@
 //   - SUM, AVG, MIN and MAX ignore values that are not numbers. If no value is a number,
 //     the result is undefined.
 //   - GROUP BY puts all documents in which the property is undefined into one group.
+//   - Arithmetic works on numbers only: any other operand makes the result undefined, and so
+//     does a division by zero.
+//   - The times of the hub are compared as times. A text that is not a time is refused.
+//   - A type check, such as IS_DEFINED, sees a document as clients see it: each object, null
+//     and text of it.
 //   - A query that is invalid, too long or nested too deeply is refused with an [Error],
 //     which has the position of the mistake.
 package query

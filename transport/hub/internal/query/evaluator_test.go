@@ -1,7 +1,9 @@
 package query_test
 
 import (
+	"math"
 	"strings"
+	"time"
 
 	"github.com/latchd/latchd/transport/hub/internal/query"
 )
@@ -29,7 +31,15 @@ func evaluate(e query.Expr, document map[string]any) any {
 	case *query.Logic:
 		return logic(e, document)
 	case *query.Compare:
-		return compare(e.Op, evaluate(e.Left, document), evaluate(e.Right, document))
+		left, right := evaluate(e.Left, document), evaluate(e.Right, document)
+		if isTime(e.Left) || isTime(e.Right) {
+			left, right = microseconds(left), microseconds(right)
+		}
+		return compare(e.Op, left, right)
+	case *query.Arithmetic:
+		return arithmetic(e.Op, evaluate(e.Left, document), evaluate(e.Right, document))
+	case *query.Sign:
+		return arithmetic(e.Op, 0.0, evaluate(e.X, document))
 	case *query.In:
 		return in(e, document)
 	case *query.Call:
@@ -40,6 +50,60 @@ func evaluate(e query.Expr, document map[string]any) any {
 		return call(e.Name, args)
 	}
 	panic("unknown node")
+}
+
+// arithmetic computes an arithmetic operation. If an operand or the result is not a
+// number, the result is undefined.
+func arithmetic(op string, a, b any) any {
+	x, isNumber := a.(float64)
+	y, ok := b.(float64)
+	if !isNumber || !ok || y == 0 && (op == "/" || op == "%") {
+		return undefined{}
+	}
+
+	var result float64
+	switch op {
+	case "+":
+		result = x + y
+	case "-":
+		result = x - y
+	case "*":
+		result = x * y
+	case "/":
+		result = x / y
+	case "%":
+		result = math.Mod(x, y)
+	}
+	if math.IsNaN(result) {
+		return undefined{}
+	}
+	return result
+}
+
+// isTime reports whether an expression is one of the hub's times.
+func isTime(e query.Expr) bool {
+	path, ok := e.(*query.Path)
+	if !ok {
+		return false
+	}
+	switch last := path.Names[len(path.Names)-1]; strings.ToLower(last) {
+	case "lastactivitytime", "statusupdatetime", "starttimeutc", "endtimeutc", "createddatetimeutc", "lastupdateddatetimeutc":
+		return len(path.Names) == 1
+	default:
+		return last == "$lastUpdated"
+	}
+}
+
+// microseconds converts a time from a document or a query to Unix microseconds. Other
+// values are undefined.
+func microseconds(v any) any {
+	text, _ := v.(string)
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateTime, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return float64(t.UnixMicro())
+		}
+	}
+	return undefined{}
 }
 
 // lookUp returns the value of a property. It ignores letter case in the names of the
@@ -147,7 +211,11 @@ func in(e *query.In, document map[string]any) any {
 	x := evaluate(e.X, document)
 	var result any = undefined{}
 	for _, l := range e.List {
-		switch compare("=", x, evaluate(l, document)) {
+		equal := compare("=", x, evaluate(l, document))
+		if isTime(e.X) {
+			equal = compare("=", microseconds(x), microseconds(evaluate(l, document)))
+		}
+		switch equal {
 		case true:
 			return !e.Not
 		case false:

@@ -56,7 +56,7 @@ func FuzzParseCondition(f *testing.F) {
 
 // isBoundError reports whether a query was refused only because of its size.
 func isBoundError(err error) bool {
-	for _, bound := range []string{"bytes", "nested too deep", "comparisons"} {
+	for _, bound := range []string{"characters", "nested too deep", "comparisons"} {
 		if strings.Contains(err.Error(), bound) {
 			return true
 		}

@@ -52,9 +52,6 @@ func (t token) isSymbol(s string) bool { return t.kind == tokSymbol && t.text ==
 
 // lex splits the text of a query into tokens. The last token is always tokEnd.
 func lex(input string) ([]token, *Error) {
-	if len(input) > MaxLength {
-		return nil, errorAt(input, MaxLength, "the text has %d bytes: at most %d are allowed", len(input), MaxLength)
-	}
 	if pos := invalidUTF8(input); pos >= 0 {
 		return nil, errorAt(input, pos, "the text is not valid UTF-8")
 	}
@@ -106,9 +103,6 @@ func (l *lexer) next() (token, *Error) {
 	for _, s := range []string{"!=", "<>", "<=", ">="} {
 		if strings.HasPrefix(rest, s) {
 			l.pos += len(s)
-			if s == "<>" {
-				s = "!="
-			}
 			return token{kind: tokSymbol, pos: start, text: s}, nil
 		}
 	}
@@ -129,7 +123,7 @@ func (l *lexer) next() (token, *Error) {
 
 	r, _ := utf8.DecodeRuneInString(rest)
 	if !isNameRune(r) {
-		return token{}, errorAt(l.input, start, "unexpected %q", r)
+		return token{}, errorAt(l.input, start, "found %q, which is not part of the query language", r)
 	}
 
 	n := strings.IndexFunc(rest, func(r rune) bool { return !isNameRune(r) && !unicode.IsDigit(r) })

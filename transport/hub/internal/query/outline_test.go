@@ -56,6 +56,10 @@ func outlineExpr(e Expr) string {
 		return list(e.Op, e.Terms...)
 	case *Compare:
 		return list(e.Op, e.Left, e.Right)
+	case *Arithmetic:
+		return list(e.Op, e.Left, e.Right)
+	case *Sign:
+		return list(e.Op, e.X)
 	case *In:
 		operator := "IN"
 		if e.Not {

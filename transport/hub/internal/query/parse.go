@@ -1,17 +1,24 @@
 package query
 
-// Limits on queries, which keep the compiled SQL within SQLite's own limits. IoT Hub
-// documents no limits.
+import "unicode/utf8"
+
+// Limits on queries. IoT Hub accepts at most 8,192 characters. The other limits keep the
+// compiled SQL within SQLite's own limits; IoT Hub documents none of them.
 const (
-	MaxLength      = 256 << 10 // length of the text, in bytes
-	MaxDepth       = 50        // nesting depth of parentheses, NOT and function calls
-	MaxComparisons = 1000      // number of comparisons and function calls; IN with its list counts as one
-	MaxColumns     = 100       // number of selected columns, and of properties after GROUP BY
+	MaxLength      = 8192 // length of the text, in characters
+	MaxDepth       = 50   // nesting depth of parentheses, NOT and function calls
+	MaxComparisons = 1000 // number of comparisons and function calls; IN with its list counts as one
+	MaxArithmetic  = 100  // number of arithmetic operators
+	MaxColumns     = 100  // number of selected columns, and of properties after GROUP BY
 )
+
+// maxStoredLength is the length, in bytes, up to which earlier versions of the hub
+// accepted the condition of a job.
+const maxStoredLength = 256 << 10
 
 // Parse parses a complete SELECT statement. Its errors are of type *Error.
 func Parse(text string) (*Query, error) {
-	p, err := newParser(text)
+	p, err := newParser(text, false)
 	if err != nil {
 		return nil, err
 	}
@@ -26,8 +33,16 @@ func Parse(text string) (*Query, error) {
 // ParseCondition parses the condition that selects a job's devices: the text that would
 // follow WHERE in a query. For "*", which selects all devices, it returns nil. Its errors
 // are of type *Error.
-func ParseCondition(text string) (*Condition, error) {
-	p, err := newParser(text)
+func ParseCondition(text string) (*Condition, error) { return parseCondition(text, false) }
+
+// ParseStoredCondition parses the condition of a stored job. Earlier versions of the hub
+// accepted conditions of more than MaxLength characters and keywords as names of
+// properties. ParseStoredCondition accepts both, so that a scheduled job also runs after
+// an update of the hub.
+func ParseStoredCondition(text string) (*Condition, error) { return parseCondition(text, true) }
+
+func parseCondition(text string, stored bool) (*Condition, error) {
+	p, err := newParser(text, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -63,17 +78,50 @@ type parser struct {
 	next        int    // index of the next token in tokens
 	depth       int    // current nesting depth, at most MaxDepth
 	comparisons int    // number of comparisons so far, at most MaxComparisons
+	arithmetic  int    // number of arithmetic operators so far, at most MaxArithmetic
 	collection  string // the collection after FROM; its name may begin a path
+	stored      bool   // the text is the condition of a stored job: see ParseStoredCondition
 }
 
 // newParser returns a parser for the text of a query. The result type is error and not
 // *Error, because an interface that holds a nil *Error is not nil.
-func newParser(text string) (*parser, error) {
+func newParser(text string, stored bool) (*parser, error) {
+	if err := checkLength(text, stored); err != nil {
+		return nil, err
+	}
+
 	tokens, err := lex(text)
 	if err != nil {
 		return nil, err
 	}
-	return &parser{text: text, tokens: tokens}, nil
+	return &parser{text: text, tokens: tokens, stored: stored}, nil
+}
+
+// checkLength returns an error if the text is too long. The error is an *Error.
+func checkLength(text string, stored bool) error {
+	if stored {
+		if len(text) > maxStoredLength {
+			return errorAt(text, maxStoredLength, "the text has %d bytes: at most %d are allowed", len(text), maxStoredLength)
+		}
+		return nil
+	}
+
+	if n := utf8.RuneCountInString(text); n > MaxLength {
+		return errorAt(text, runeOffset(text, MaxLength), "the text has %d characters: at most %d are allowed", n, MaxLength)
+	}
+	return nil
+}
+
+// runeOffset returns the byte offset of the character with index n. The text must have
+// more than n characters.
+func runeOffset(text string, n int) int {
+	for offset := range text {
+		if n == 0 {
+			return offset
+		}
+		n--
+	}
+	return len(text)
 }
 
 // peek returns the next token without consuming it.
@@ -134,9 +182,6 @@ func (p *parser) expectEnd() error {
 	if t.kind == tokEnd {
 		return nil
 	}
-	if isArithmetic(t) {
-		return p.errorf(t, "arithmetic (%s) is not supported: write a name with this character as in tags['a-b']", t.text)
-	}
 	return p.errorf(t, "expected AND, OR or the end of the text, found %s", t.describe())
 }
 
@@ -165,15 +210,13 @@ func (p *parser) countComparison(t token) error {
 	return nil
 }
 
-func isArithmetic(t token) bool {
-	if t.kind != tokSymbol {
-		return false
+// countArithmetic counts the arithmetic operator t. It returns an error if the query has
+// too many of them.
+func (p *parser) countArithmetic(t token) error {
+	if p.arithmetic++; p.arithmetic > MaxArithmetic {
+		return p.errorf(t, "more than %d arithmetic operators", MaxArithmetic)
 	}
-	switch t.text {
-	case "+", "-", "*", "/", "%":
-		return true
-	}
-	return false
+	return nil
 }
 
 func isComparison(t token) bool {
@@ -181,7 +224,7 @@ func isComparison(t token) bool {
 		return false
 	}
 	switch t.text {
-	case "=", "!=", "<", "<=", ">", ">=":
+	case "=", "!=", "<>", "<", "<=", ">", ">=":
 		return true
 	}
 	return false

@@ -22,13 +22,13 @@ func (p *parser) query() (*Query, error) {
 	q := &Query{Collection: p.collection}
 
 	start := p.peek()
-	if start.is("TOP") && p.peekSecond().kind == tokNumber {
+	if start.is("TOP") {
 		if err := p.top(q); err != nil {
 			return nil, err
 		}
 	}
 	if !p.acceptSymbol("*") {
-		if err := p.columns(q, start); err != nil {
+		if err := p.columns(q); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +65,7 @@ func (p *parser) top(q *Query) error {
 	p.advance()
 	t := p.advance()
 	n := t.value
-	if n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
+	if t.kind != tokNumber || n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
 		return p.errorf(t, "expected a whole number of at least 1 after TOP")
 	}
 
@@ -73,10 +73,10 @@ func (p *parser) top(q *Query) error {
 	return nil
 }
 
-// columns parses column { "," column }. start is the first token after SELECT; an error
-// that concerns several columns refers to its position.
-func (p *parser) columns(q *Query, start token) error {
+// columns parses column { "," column }.
+func (p *parser) columns(q *Query) error {
 	for {
+		start := p.peek()
 		c, err := p.column()
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (p *parser) checkColumns(q *Query, start token) error {
 	for _, c := range q.Columns {
 		path, ok := c.Expr.(*Path)
 		if ok && !slices.ContainsFunc(q.GroupBy, func(g *Path) bool { return sameProperty(q.Collection, g, path) }) {
-			return p.errorf(start, "the column %q is neither an aggregate nor in GROUP BY", c.Name)
+			return errorAt(p.text, path.Position(), "the column %q is neither an aggregate nor in GROUP BY", c.Name)
 		}
 	}
 	return nil
@@ -209,6 +209,9 @@ func (p *parser) column() (Column, error) {
 		alias := p.advance()
 		if alias.kind != tokWord && alias.kind != tokBracketed {
 			return c, p.errorf(alias, "expected a name after AS, found %s", alias.describe())
+		}
+		if alias.kind == tokWord && isKeyword(alias.text) {
+			return c, p.errorf(alias, "%q is a keyword: write the name of the column as [[%s]]", alias.text, alias.text)
 		}
 		c.Name = alias.text
 	}

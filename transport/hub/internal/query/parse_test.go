@@ -32,7 +32,8 @@ var queries = []struct{ text, want string }{
 	{"SELECT TOP 2 sum(tags.a) as s, tags.b, TAGS.b as c FROM devices WHERE true group by tags.b , deviceId",
 		"TOP 2 s=(SUM tags/a) b=tags/b c=TAGS/b FROM devices WHERE true GROUP BY tags/b deviceId"},
 	{"SELECT count() as n FROM devices", "n=(COUNT) FROM devices"},
-	{"SELECT tags.as, tags.from AS [[from]], tags.b AS [[in]] FROM devices", "as=tags/as from=tags/from in=tags/b FROM devices"},
+	{"SELECT tags.[[as]], tags['from'] AS [[from]], tags.b AS [[in]] FROM devices", "as=tags/as from=tags/from in=tags/b FROM devices"},
+	{"SELECT COUNT() AS devices, MIN(tags.[[min]]) AS min FROM devices", "devices=(COUNT) min=(MIN tags/min) FROM devices"},
 	{"SELECT * FROM devices WHERE a = 1 OR b = 2 AND NOT c = 3", "* FROM devices WHERE (OR (= a 1) (AND (= b 2) (NOT (= c 3))))"},
 	{"SELECT * FROM devices WHERE (a = 1 OR b = 2) AND c = 3", "* FROM devices WHERE (AND (OR (= a 1) (= b 2)) (= c 3))"},
 	{"SELECT * FROM devices WHERE ((a = 1 AND b = 2) OR (c = 3))", "* FROM devices WHERE (OR (AND (= a 1) (= b 2)) (= c 3))"},
@@ -40,8 +41,9 @@ var queries = []struct{ text, want string }{
 	{"SELECT * FROM devices WHERE a = 1 AND b = 2 AND c = 3", "* FROM devices WHERE (AND (= a 1) (= b 2) (= c 3))"},
 	{"SELECT * FROM devices WHERE tags.a IN ['x', 1, -2.5, true, null]", `* FROM devices WHERE (IN tags/a "x" 1 -2.5 true null)`},
 	{"SELECT * FROM devices WHERE tags.a NIN ['x'] AND tags.b NOT IN [ ]", `* FROM devices WHERE (AND (NIN tags/a "x") (NIN tags/b))`},
-	{"SELECT * FROM devices WHERE tags.in['a b'] IN ['x']", `* FROM devices WHERE (IN tags/in/a b "x")`},
-	{"SELECT * FROM devices WHERE tags.in IN ['x'] AND not.x = 1", `* FROM devices WHERE (AND (IN tags/in "x") (= not/x 1))`},
+	{"SELECT * FROM devices WHERE tags.[[in]]['a b'] IN ['x']", `* FROM devices WHERE (IN tags/in/a b "x")`},
+	{"SELECT * FROM devices WHERE tags.[[in]] IN ['x'] AND [[not]].x = 1", `* FROM devices WHERE (AND (IN tags/in "x") (= not/x 1))`},
+	{"SELECT * FROM devices WHERE tags.[[group]] = 'US' AND tags['Group'] = 'EU'", `* FROM devices WHERE (AND (= tags/group "US") (= tags/Group "EU"))`},
 	{"SELECT * FROM devices WHERE is_defined(tags.a) AND StartsWith(deviceId, 'door-')",
 		`* FROM devices WHERE (AND (IS_DEFINED tags/a) (STARTS_WITH deviceId "door-"))`},
 	{`SELECT * FROM devices WHERE tags.a = 'it\'s \"\\\u00e9\ud83d\ude00'`, `* FROM devices WHERE (= tags/a "it's \"\\é😀")`},
@@ -55,6 +57,15 @@ var queries = []struct{ text, want string }{
 	{"SELECT * FROM devices WHERE tags.a = undefined OR true", "* FROM devices WHERE (OR (= tags/a undefined) true)"},
 	{"SELECT * FROM devices WHERE properties.desired.$version > 3", "* FROM devices WHERE (> properties/desired/$version 3)"},
 	{"SELECT * FROM devices WHERE 43 = tags.building", "* FROM devices WHERE (= 43 tags/building)"},
+	{"SELECT * FROM devices WHERE tags.a + 1 - tags.b > 2", "* FROM devices WHERE (> (- (+ tags/a 1) tags/b) 2)"},
+	{"SELECT * FROM devices WHERE tags.a + tags.b * 2 = 3 % tags.c / 4", "* FROM devices WHERE (= (+ tags/a (* tags/b 2)) (/ (% 3 tags/c) 4))"},
+	{"SELECT * FROM devices WHERE (tags.a + tags.b) * 2 <> 4", "* FROM devices WHERE (!= (* (+ tags/a tags/b) 2) 4)"},
+	{"SELECT * FROM devices WHERE tags.a-1 < -tags.b - -2", "* FROM devices WHERE (< (- tags/a 1) (- (- tags/b) -2))"},
+	{"SELECT * FROM devices WHERE -(+tags.a) = - - 1", "* FROM devices WHERE (= (- (+ tags/a)) (- -1))"},
+	{"SELECT * FROM devices WHERE tags.a % 2 IN [0, 1] AND NOT IS_NUMBER(tags.b / 0)",
+		"* FROM devices WHERE (AND (IN (% tags/a 2) 0 1) (NOT (IS_NUMBER (/ tags/b 0))))"},
+	{"SELECT * FROM devices WHERE lastActivityTime > '2026-11-26 23:59:59' AND '2026-11-26' <= STATUSUPDATETIME",
+		`* FROM devices WHERE (AND (> lastActivityTime "2026-11-26 23:59:59") (<= "2026-11-26" STATUSUPDATETIME))`},
 	{"SELECT * FROM devices WHERE properties.desired.a = properties.reported.a",
 		"* FROM devices WHERE (= properties/desired/a properties/reported/a)"},
 }
@@ -140,13 +151,17 @@ func TestBounds(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat("(", n) + "a = 1" + strings.Repeat(")", n) }
 	for _, c := range []struct{ name, text, want string }{
 		{"the longest text", "a = '" + strings.Repeat("x", MaxLength-6) + "'", ""},
-		{"too long", "a = '" + strings.Repeat("x", MaxLength-5) + "'", "the text has 262145 bytes: at most 262144 are allowed"},
+		{"the longest text, of characters with two bytes", "a = '" + strings.Repeat("é", MaxLength-6) + "'", ""},
+		{"too long", "a = '" + strings.Repeat("é", MaxLength-5) + "'", "line 1:8193: the text has 8193 characters: at most 8192 are allowed"},
 		{"the deepest nesting", deep(MaxDepth), ""},
 		{"too deep", deep(MaxDepth + 1), "line 1:51: nested too deep: at most 50 levels are allowed"},
 		{"NOT too deep", strings.Repeat("NOT ", MaxDepth+1) + "a", "nested too deep"},
-		{"the most comparisons", strings.Repeat("a = 1 OR ", MaxComparisons-1) + "a = 1", ""},
-		{"too many comparisons", strings.Repeat("a = 1 OR ", MaxComparisons) + "a = 1", "more than 1000 comparisons: use IN [...] with a list"},
-		{"a long list counts as one comparison", "a IN [" + strings.Repeat("1, ", 50_000) + "1]", ""},
+		{"the most comparisons", strings.Repeat("a=1 OR ", MaxComparisons-1) + "a=1", ""},
+		{"too many comparisons", strings.Repeat("a=1 OR ", MaxComparisons) + "a=1", "more than 1000 comparisons: use IN [...] with a list"},
+		{"a long list counts as one comparison", "a IN [" + strings.Repeat("1,", 4000) + "1]", ""},
+		{"the most arithmetic", "tags.a = 1" + strings.Repeat(" + 1", MaxArithmetic), ""},
+		{"too much arithmetic", "tags.a = 1" + strings.Repeat(" + 1", MaxArithmetic+1), "line 1:412: more than 100 arithmetic operators"},
+		{"too many signs", "tags.a = " + strings.Repeat("-", MaxArithmetic+1) + "tags.b", "more than 100 arithmetic operators"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseCondition(c.text)
@@ -154,6 +169,27 @@ func TestBounds(t *testing.T) {
 				t.Errorf("the error is %.200v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestStoredConditions checks that conditions of jobs that earlier versions of the hub
+// stored are still accepted.
+func TestStoredConditions(t *testing.T) {
+	for _, text := range []string{
+		"deviceId IN ['a'" + strings.Repeat(", 'door-of-a-building'", 10_000) + "]",
+		"tags.group = 'US' AND tags.in IN [1] AND not.x = 1",
+	} {
+		if _, err := ParseCondition(text); err == nil {
+			t.Errorf("a new job with the condition %.40s... is accepted", text)
+		}
+		if _, err := ParseStoredCondition(text); err != nil {
+			t.Errorf("the stored condition %.40s... is refused: %v", text, err)
+		}
+	}
+
+	_, err := ParseStoredCondition("a = '" + strings.Repeat("x", maxStoredLength) + "'")
+	if err == nil || !strings.Contains(err.Error(), "the text has 262150 bytes: at most 262144 are allowed") {
+		t.Errorf("the error is %.200v", err)
 	}
 }
 
@@ -165,7 +201,7 @@ func TestColumnsAreBounded(t *testing.T) {
 	if _, err := Parse(text + " FROM devices"); err != nil {
 		t.Error(err)
 	}
-	if _, err := Parse(text + ", b FROM devices"); err == nil || err.Error() != "line 1:8: more than 100 columns" {
+	if _, err := Parse(text + ", b FROM devices"); err == nil || err.Error() != "line 1:498: more than 100 columns" {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -204,6 +240,11 @@ func walk(e Expr, visit func(Expr)) {
 		for _, l := range e.List {
 			walk(l, visit)
 		}
+	case *Arithmetic:
+		walk(e.Left, visit)
+		walk(e.Right, visit)
+	case *Sign:
+		walk(e.X, visit)
 	case *Call:
 		for _, a := range e.Args {
 			walk(a, visit)

@@ -47,9 +47,9 @@ func (p *parser) negation() (Expr, error) {
 	return &Not{Pos: Pos(t.pos), X: x}, nil
 }
 
-// predicate parses operand [ comparison operand | [ "NOT" ] "IN" list | "NIN" list ].
+// predicate parses sum [ comparison sum | [ "NOT" ] "IN" list | "NIN" list ].
 func (p *parser) predicate() (Expr, error) {
-	left, err := p.operand()
+	left, err := p.sum()
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +62,19 @@ func (p *parser) predicate() (Expr, error) {
 	switch {
 	case isComparison(t):
 		p.advance()
-		right, err := p.operand()
+		right, err := p.sum()
 		if err != nil {
 			return nil, err
 		}
 		if next := p.peek(); isComparison(next) {
 			return nil, p.errorf(next, "comparisons cannot be chained: join them with AND")
 		}
-		return &Compare{Pos: Pos(t.pos), Op: t.text, Left: left, Right: right}, nil
+
+		op := t.text
+		if op == "<>" {
+			op = "!="
+		}
+		return &Compare{Pos: Pos(t.pos), Op: op, Left: left, Right: right}, p.checkTimes(left, right)
 
 	case t.is("IN"), t.is("NIN"), t.is("NOT") && p.peekSecond().is("IN"):
 		p.advance()
@@ -80,9 +85,68 @@ func (p *parser) predicate() (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := p.checkTimeList(left, list); err != nil {
+			return nil, err
+		}
 		return &In{Pos: Pos(t.pos), X: left, Not: !t.is("IN"), List: list}, nil
 	}
 	return left, nil
+}
+
+// sum parses product { ( "+" | "-" ) product }.
+func (p *parser) sum() (Expr, error) { return p.operations("+-", p.product) }
+
+// product parses signed { ( "*" | "/" | "%" ) signed }.
+func (p *parser) product() (Expr, error) { return p.operations("*/%", p.signed) }
+
+// operations parses operands that are joined by any of the given operators, from left to
+// right.
+func (p *parser) operations(operators string, operand func() (Expr, error)) (Expr, error) {
+	left, err := operand()
+	if err != nil {
+		return nil, err
+	}
+
+	for {
+		t := p.peek()
+		if t.kind != tokSymbol || !strings.Contains(operators, t.text) {
+			return left, nil
+		}
+		if err := p.countArithmetic(t); err != nil {
+			return nil, err
+		}
+
+		p.advance()
+		right, err := operand()
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range []Expr{left, right} {
+			if err := p.checkNumber(x); err != nil {
+				return nil, err
+			}
+		}
+		left = &Arithmetic{Pos: Pos(t.pos), Op: t.text, Left: left, Right: right}
+	}
+}
+
+// signed parses [ "+" | "-" ] signed | operand. The sign of a number is part of the
+// number.
+func (p *parser) signed() (Expr, error) {
+	t := p.peek()
+	if !t.isSymbol("+") && !t.isSymbol("-") || p.peekSecond().kind == tokNumber {
+		return p.operand()
+	}
+	if err := p.countArithmetic(t); err != nil {
+		return nil, err
+	}
+
+	p.advance()
+	x, err := p.signed()
+	if err != nil {
+		return nil, err
+	}
+	return &Sign{Pos: Pos(t.pos), Op: t.text, X: x}, p.checkNumber(x)
 }
 
 // list parses "[" [ literal { "," literal } ] "]".
@@ -258,6 +322,9 @@ func (p *parser) path() (*Path, error) {
 
 	path := &Path{Pos: Pos(t.pos)}
 	for _, part := range p.withoutCollection(parts) {
+		if part.kind == tokWord && isReserved(part.text) && !p.stored {
+			return nil, p.errorf(part, "%q is a keyword: write the name of the property as [[%s]]", part.text, part.text)
+		}
 		path.Names = append(path.Names, part.text)
 	}
 	return path, nil
@@ -268,8 +335,6 @@ func (p *parser) path() (*Path, error) {
 // for a path.
 func (p *parser) checkPathStart(t token) error {
 	switch {
-	case isArithmetic(t):
-		return p.errorf(t, "arithmetic (%s) is not supported", t.text)
 	case t.kind != tokWord && t.kind != tokBracketed:
 		return p.errorf(t, "expected a property or a constant, found %s", t.describe())
 	case t.kind == tokWord && isKeyword(t.text) && !p.startsPath():
@@ -292,13 +357,4 @@ func (p *parser) withoutCollection(parts []token) []token {
 		}
 	}
 	return parts[len(prefix):]
-}
-
-func isKeyword(s string) bool {
-	switch strings.ToUpper(s) {
-	case "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "NIN", "AS", "TOP", "GROUP", "BY",
-		"TRUE", "FALSE", "NULL", "UNDEFINED":
-		return true
-	}
-	return false
 }

@@ -48,7 +48,7 @@ func (q *Query) Groups() (list string, args []any) {
 
 	for _, path := range q.GroupBy {
 		v := c.path(path)
-		if v.class == dynamic {
+		if v.class == dynamic && !v.partial {
 			add(concat("(CASE ", v.typ, " WHEN 'real' THEN 'integer' ELSE ", v.typ, " END)"))
 			add(v.sql)
 			continue
@@ -95,10 +95,8 @@ func (c compiler) aggregate(a *Aggregate) sql {
 func (c compiler) output(p *Path) sql {
 	v := c.path(p)
 	switch {
-	case v.json != "":
-		return sql{text: v.json}
 	case v.class == dynamic:
-		return concat(v.column+" -> ", bind(v.path))
+		return v.json
 	case v.class == boolean:
 		return concat("iif(", v.sql, ", 'true', 'false')")
 	case v.class == timestamp:

@@ -56,14 +56,17 @@ type compiler struct{ collection string }
 type value struct {
 	class   class
 	sql     sql
-	json    string // only for class object: SQL for the object's JSON text
-	literal any    // the value of a constant; otherwise nil
+	literal any // the value of a constant; otherwise nil
+	micros  sql // for one of the hub's times: SQL for Unix microseconds; otherwise empty
 
-	// Only for class dynamic: where the value is in a JSON column, and SQL for its JSON
-	// type.
-	column, path string
-	typ          sql
+	// Only for class dynamic: SQL for the value's JSON text and for its JSON type. If
+	// partial is set, json has members that sql lacks, such as $metadata.
+	json, typ sql
+	partial   bool
 }
+
+// isTime reports whether the value is one of the hub's times.
+func (v value) isTime() bool { return v.micros.text != "" }
 
 // condition compiles an expression to SQL that is 1 (true), 0 (false) or NULL
 // (undefined).
@@ -125,8 +128,32 @@ func (c compiler) value(e Expr) value {
 		return value{}
 	case *Path:
 		return c.path(e)
+	case *Arithmetic:
+		return value{class: num, sql: arithmetic(e.Op, number(c.value(e.Left)), number(c.value(e.Right)))}
+	case *Sign:
+		return value{class: num, sql: concat("("+e.Op, number(c.value(e.X)), ")")}
 	}
 	return value{class: boolean, sql: c.condition(e)}
+}
+
+// arithmetic compiles an arithmetic operation on two numbers of SQLite's type REAL.
+func arithmetic(op string, x, y sql) sql {
+	if op == "%" {
+		return concat("mod(", x, ", ", y, ")") // SQLite's operator % ignores the fractions of its operands
+	}
+	return concat("(", x, " "+op+" ", y, ")")
+}
+
+// number compiles an operand of an arithmetic operation. The SQL is a REAL, as every
+// number in JSON, or NULL if the operand is not a number.
+func number(v value) sql {
+	switch v.class {
+	case num:
+		return concat("CAST(", v.sql, " AS REAL)")
+	case dynamic:
+		return concat("(CASE WHEN ", v.typ, " IN ('integer', 'real') THEN CAST(", v.sql, " AS REAL) END)")
+	}
+	return undefined
 }
 
 // path compiles the path of a property.
@@ -137,22 +164,34 @@ func (c compiler) path(p *Path) value {
 	}
 
 	v := value{class: f.class, sql: sql{text: f.column}}
-	if len(below) == 0 {
-		v.json = f.json
-	}
-	if f.class == dynamic {
-		v.column = f.column
-		v.path = jsonPath(below)
-		v.sql = concat("json_extract("+v.column+", ", bind(v.path), ")")
-		v.typ = concat("json_type("+v.column+", ", bind(v.path), ")")
+	switch f.class {
+	case timestamp:
+		v.micros = v.sql
+	case dynamic:
+		column := f.column
+		if f.omitEmpty && len(below) == 0 {
+			column = "nullif(" + column + ", '{}')"
+		}
+		path := bind(jsonPath(below))
+		v.sql = concat("json_extract("+column+", ", path, ")")
+		v.typ = concat("json_type("+column+", ", path, ")")
+		v.json = concat(column+" -> ", path)
+		if f.json != "" && len(below) == 0 {
+			v.json, v.partial = sql{text: f.json}, true
+		}
+		if isMetadataTime(f, below) {
+			// The text has milliseconds, which a REAL of this size represents only
+			// approximately.
+			v.micros = concat("(CAST(round(1000 * unixepoch(", v.sql, ", 'subsec')) AS INTEGER) * 1000)")
+		}
 	}
 	return v
 }
 
 // compare compiles a comparison. Values of different types give NULL (undefined).
 func compare(op string, a, b value) sql {
-	if a.class == timestamp || b.class == timestamp {
-		a, b = timestampOperands(a, b)
+	if a.isTime() || b.isTime() {
+		return compareTimes(op, a, b)
 	}
 
 	switch {
@@ -167,7 +206,7 @@ func compare(op string, a, b value) sql {
 		return undefined
 	case a.class == null:
 		return sql{text: compareNulls(op)}
-	case a.class == str, a.class == num, a.class == boolean, a.class == timestamp:
+	case a.class == str, a.class == num, a.class == boolean:
 		return concat("(", a.sql, " "+op+" ", b.sql, ")")
 	}
 	return undefined
@@ -208,20 +247,24 @@ func typeFamily(v value) sql {
 		" WHEN 'true' THEN 3 WHEN 'false' THEN 3 WHEN 'null' THEN 4 END")
 }
 
-// timestampOperands prepares the operands of a comparison in which at least one is a
-// time. If the other operand is a time or a constant with a valid time, it compares
-// times. Otherwise it compares text.
-func timestampOperands(a, b value) (value, value) {
-	if a.class == timestamp && b.class == timestamp {
-		return a, b
+// compareTimes compiles a comparison of which at least one operand is a time. The parser
+// has checked that the other operand is a time, too, or a constant. A constant that is
+// not a text has another type.
+func compareTimes(op string, a, b value) sql {
+	x, y := micros(a), micros(b)
+	if x.text == "" || y.text == "" {
+		return undefined
 	}
-	if t, ok := parseTime(b.literal); ok {
-		return a, value{class: timestamp, sql: bind(t.UnixMicro())}
+	return concat("(", x, " "+op+" ", y, ")")
+}
+
+// micros returns SQL for the Unix microseconds of a time or of a constant with a time.
+// For other values it returns an empty text.
+func micros(v value) sql {
+	if t, ok := parseTime(v.literal); ok {
+		return bind(t.UnixMicro())
 	}
-	if t, ok := parseTime(a.literal); ok {
-		return value{class: timestamp, sql: bind(t.UnixMicro())}, b
-	}
-	return asText(a), asText(b)
+	return v.micros
 }
 
 // asText converts a time to text. Other values stay unchanged.
@@ -232,20 +275,27 @@ func asText(v value) value {
 	return value{class: str, sql: timestampText(v.sql)}
 }
 
-// timestampText returns SQL that formats a time with microseconds. Because SQLite rounds
-// divisions and remainders towards zero, the SQL makes the fraction of times before 1970
-// positive.
+// timestampText returns SQL that formats a time as in the hub's documents: in RFC 3339,
+// without zeros at the end of the fraction. Because SQLite rounds divisions and
+// remainders towards zero, the SQL makes the fraction of times before 1970 positive.
 func timestampText(micros sql) sql {
 	fraction := concat("((", micros, " % 1000000) + 1000000) % 1000000")
 	return concat("(strftime('%Y-%m-%dT%H:%M:%S', (", micros, " - (", fraction, ")) / 1000000, 'unixepoch')",
-		" || printf('.%06dZ', (", fraction, ")))")
+		" || rtrim(rtrim(printf('.%06d', (", fraction, ")), '0'), '.') || 'Z')")
 }
 
-// parseTime parses a constant as a time in one of the ISO 8601 formats from IoT Hub's
-// documentation. A time without a zone is UTC.
+// timeLayouts are the forms of a time in a query: the ISO 8601 formats from IoT Hub's
+// documentation, and the same with a space instead of the T. A time without a zone is
+// UTC.
+var timeLayouts = []string{
+	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04",
+}
+
+// parseTime parses a constant as a time.
 func parseTime(literal any) (time.Time, bool) {
 	s, _ := literal.(string)
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, true
 		}

@@ -62,8 +62,6 @@ func typeCheck(v value, types []string) sql {
 		return definedIf("true")
 	case null:
 		return boolSQL(slices.Contains(types, "null"))
-	case object:
-		return boolSQL(slices.Contains(types, "object"))
 	case dynamic:
 		return concat("(coalesce(", v.typ, ", '') IN ('"+strings.Join(types, "', '")+"'))")
 	}

@@ -15,10 +15,10 @@ import (
 // All strings of the list share one parameter, and all numbers share another.
 func (c compiler) in(e *In) sql {
 	v := c.value(e.X)
-	switch v.class {
-	case timestamp:
-		return inTimestamps(v, e.List)
-	case boolean:
+	switch {
+	case v.isTime():
+		return inTimes(v, e.List)
+	case v.class == boolean:
 		return inBooleans(v.sql, e.List)
 	}
 
@@ -67,26 +67,20 @@ func inBooleans(x sql, list []*Literal) sql {
 	return undefined
 }
 
-// inTimestamps compiles the operator IN for a time. Strings in the list that are valid
-// times are compared as times, and other strings are compared with the time's text.
-func inTimestamps(v value, list []*Literal) sql {
-	times, strs := []int64{}, []string{}
+// inTimes compiles the operator IN for a time. The parser has checked that the texts in
+// the list are times.
+func inTimes(v value, list []*Literal) sql {
+	times := []int64{}
 	for _, l := range list {
 		if t, ok := parseTime(l.Value); ok {
 			times = append(times, t.UnixMicro())
-		} else if s, ok := l.Value.(string); ok {
-			strs = append(strs, s)
 		}
 	}
 
-	var terms []sql
-	if len(times) > 0 {
-		terms = append(terms, inList(v, timestamp, times))
+	if len(times) == 0 {
+		return undefined
 	}
-	if len(strs) > 0 {
-		terms = append(terms, inList(asText(v), str, strs))
-	}
-	return anyOf(terms)
+	return inList(value{class: num, sql: v.micros}, num, times)
 }
 
 // inList compiles the operator IN for a list whose values all have class c.

@@ -12,8 +12,9 @@ func TestNothingOfTheTextIsInTheSQL(t *testing.T) {
 	const mark = "xyzzy"
 	for _, text := range []string{
 		"tags.xyzzy = 'xyzzy'", "xyzzy = 1", "tags['a\") OR 1=1 -- xyzzy'] = 'b'", "'xyzzy' = deviceId", "tags.a IN ['xyzzy', 1, null]",
-		"deviceId IN ['xyzzy']", "CONTAINS(tags.xyzzy, 'xyzzy')", "IS_DEFINED(properties.desired.xyzzy)", "lastActivityTime > 'xyzzy'",
-		"NOT tags.xyzzy", "tags.xyzzy = properties.reported['xyzzy']", "properties.reported.$metadata.xyzzy.$lastUpdated > '2026'",
+		"deviceId IN ['xyzzy']", "CONTAINS(tags.xyzzy, 'xyzzy')", "IS_DEFINED(properties.desired.xyzzy)", "lastActivityTime > '2026-11-26'",
+		"tags.xyzzy + properties.reported.xyzzy % 2 > -tags['xyzzy']", "IS_OBJECT(capabilities) AND x509Thumbprint.primaryThumbprint = 'xyzzy'",
+		"NOT tags.xyzzy", "tags.xyzzy = properties.reported['xyzzy']", "properties.reported.$metadata.xyzzy.$lastUpdated > '2026-11-26 23:59:59'",
 	} {
 		c, err := ParseCondition(text)
 		if err != nil {

@@ -93,6 +93,21 @@ type Compare struct {
 	Left, Right Expr
 }
 
+// Arithmetic is an arithmetic operation on two numbers. Its value is undefined if an
+// operand is not a number, and after a division by zero.
+type Arithmetic struct {
+	Pos
+	Op          string // + - * / %
+	Left, Right Expr
+}
+
+// Sign is a sign before a number. Its value is undefined if the operand is not a number.
+type Sign struct {
+	Pos
+	Op string // + -
+	X  Expr
+}
+
 // In tests whether a list of constants contains a value. If Not is set, it tests whether
 // the list does not contain the value.
 type In struct {

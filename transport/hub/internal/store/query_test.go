@@ -65,7 +65,7 @@ func TestQueryTwinsProjections(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"SELECT deviceId, tags.floor AS f FROM devices", `[{"deviceId":"door-1","f":3},{"deviceId":"door-2","f":"3"},{"deviceId":"door-3"}]`},
 		{"SELECT LastActivityTime FROM devices WHERE deviceId IN ['door-1', 'door-2']",
-			`[{"LastActivityTime":"0001-01-01T00:00:00.000000Z"},{"LastActivityTime":"2026-11-23T22:38:00.123456Z"}]`},
+			`[{"LastActivityTime":"0001-01-01T00:00:00Z"},{"LastActivityTime":"2026-11-23T22:38:00.123456Z"}]`},
 		{"SELECT properties.desired.building, tags.room, capabilities.iotEdge, statusReason FROM devices WHERE deviceId = 'door-1'",
 			`[{"building":"43","room":"<a&b>","iotEdge":false}]`},
 		{"SELECT properties.desired FROM devices WHERE deviceId = 'door-2'", `[{"desired":{"$metadata":{` + updated + `},"$version":1}}]`},
@@ -84,7 +84,7 @@ func TestQueryTwinsProjections(t *testing.T) {
 		{"SELECT deviceId FROM devices WHERE lastActivityTime >= '2026-11-23T22:38:00Z'", `[{"deviceId":"door-2"}]`},
 		{"SELECT deviceId FROM devices WHERE lastActivityTime < '2026-11-24'", `[{"deviceId":"door-1"},{"deviceId":"door-2"},{"deviceId":"door-3"}]`},
 		{"SELECT deviceId FROM devices WHERE STARTS_WITH(lastActivityTime, '2026-11')", `[{"deviceId":"door-2"}]`},
-		{"SELECT deviceId FROM devices WHERE lastActivityTime IN ['2026-11-23T23:38:00.123456+01:00', 'x']", `[{"deviceId":"door-2"}]`},
+		{"SELECT deviceId FROM devices WHERE lastActivityTime IN ['2026-11-23T23:38:00.123456+01:00', '2026-11-23', 3]", `[{"deviceId":"door-2"}]`},
 		{"SELECT deviceId FROM devices WHERE lastActivityTime > 3 OR NOT lastActivityTime > 3", `[]`},
 	} {
 		rows, next, err := s.QueryTwins(t.Context(), parse(t, c.text), 0, "")
