@@ -81,6 +81,6 @@ func TestJobs(t *testing.T) {
 		{"empty list", `[[]]`},
 		{"a listed job equals the job", `true`},
 		{"forged continuation",
-			`ArgumentError: x-ms-continuation is invalid: it must be the token from the previous page of jobs [400 ArgumentInvalid]`},
+			`ArgumentError: x-ms-continuation is invalid: it must be the token from the previous page of the same list [400 ArgumentInvalid]`},
 	})
 }

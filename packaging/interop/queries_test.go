@@ -24,7 +24,7 @@ func TestQueries(t *testing.T) {
 		{"unknown collection",
 			`ArgumentError: query, line 1:15: expected devices or devices.jobs after FROM [400 ArgumentInvalid]`},
 		{"continuation of another query",
-			`ArgumentError: x-ms-continuation is invalid: it must be the token from this query's previous page [400 ArgumentInvalid]`},
+			`ArgumentError: x-ms-continuation is invalid: it must be the token from the previous page of the same list [400 ArgumentInvalid]`},
 		{"rows of a method job",
 			`[{"deviceId":"door","jobId":"lock","jobType":"scheduleDeviceMethod","status":"completed",
 			"startTimeUtc":"TIME","endTimeUtc":"TIME","createdDateTimeUtc":"TIME","lastUpdatedDateTimeUtc":"TIME",

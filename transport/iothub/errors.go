@@ -84,11 +84,16 @@ type Error struct {
 	RetryAfter time.Duration // how long the hub asked the client to wait; 0 if it asked for no wait
 }
 
-// Errorf returns an error with the given code and the HTTP status of that code. It
-// replaces each semicolon in the message by a comma, because the SDKs split an answer
-// at semicolons and show only the second part.
+// withoutSemicolons rewrites a message without semicolons. A comma replaces a semicolon
+// between two sentences. Other semicolons come from a request and must not be shown as
+// another character.
+var withoutSemicolons = strings.NewReplacer("';'", "a semicolon", "; ", ", ", ";", `\u003b`)
+
+// Errorf returns an error with the given code and the HTTP status of that code. The
+// message contains no semicolons, because the SDKs split an answer at semicolons and show
+// only the second part.
 func Errorf(code Code, format string, args ...any) *Error {
-	message := strings.ReplaceAll(fmt.Sprintf(format, args...), ";", ",")
+	message := withoutSemicolons.Replace(fmt.Sprintf(format, args...))
 
 	status := code.Number() / 1000
 	if status == 0 {

@@ -41,6 +41,23 @@ func TestErrorf(t *testing.T) {
 	}
 }
 
+// TestErrorfNamesSemicolons checks that a message has no semicolon, but still says which
+// character of the request was wrong.
+func TestErrorfNamesSemicolons(t *testing.T) {
+	t.Parallel()
+
+	for _, test := range []struct{ message, want string }{
+		{"no device d1; sorry", "no device d1, sorry"},
+		{"line 1:22: found ';', which", "line 1:22: found a semicolon, which"},
+		{`the device id "a;b" contains ';'; use letters`, `the device id "a\u003bb" contains a semicolon, use letters`},
+		{"ends with;", `ends with\u003b`},
+	} {
+		if got := iothub.Errorf(iothub.CodeArgumentInvalid, "%s", test.message).Message; got != test.want {
+			t.Errorf("%s becomes %s, want %s", test.message, got, test.want)
+		}
+	}
+}
+
 func TestErrorIs(t *testing.T) {
 	t.Parallel()
 

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -387,8 +388,24 @@ func TestListOfJobs(t *testing.T) {
 				t.Errorf("%+v: %q, want %q", test.filter, s, test.want)
 			}
 		}
-		if _, _, err := h.Jobs(t.Context(), store.JobFilter{}, 1, "bm8="); !errors.Is(err, &iothub.Error{Code: iothub.CodeArgumentInvalid}) {
-			t.Errorf("an invalid continuation gives %v", err)
+
+		_, token, err := h.Jobs(t.Context(), store.JobFilter{}, 1, "")
+		if err != nil || token == "" {
+			t.Fatalf("the token of the first page is %q (%v)", token, err)
+		}
+		for name, list := range map[string]struct {
+			filter store.JobFilter
+			token  string
+		}{
+			"an invalid token":          {store.JobFilter{}, "bm8="},
+			"an unsigned token":         {store.JobFilter{}, base64.URLEncoding.EncodeToString([]byte("jobs:2"))},
+			"a token of another list":   {store.JobFilter{Status: iothub.JobCompleted}, token},
+			"a token that was cut":      {store.JobFilter{}, token[:len(token)-4]},
+			"a token of another length": {store.JobFilter{}, token + "AAAA"},
+		} {
+			if _, _, err := h.Jobs(t.Context(), list.filter, 1, list.token); !errors.Is(err, &iothub.Error{Code: iothub.CodeArgumentInvalid}) {
+				t.Errorf("%s gives %v", name, err)
+			}
 		}
 	})
 }

@@ -13,8 +13,8 @@ import (
 const macLength = 16
 
 // newContinuation returns the continuation token that requests the page after a given
-// row. The token contains the row's key, and a signature of the key and the query. It is
-// valid only for the same query, also after a restart of the hub.
+// row of a query or list. The token contains the row's key, and a signature of the key
+// and the query. It is valid only for the same query, also after a restart of the hub.
 func (s *Store) newContinuation(query string, key ...string) string {
 	after := strings.Join(key, "\x00")
 	return base64.URLEncoding.EncodeToString(append(s.sign(query, after), after...))
@@ -33,7 +33,7 @@ func (s *Store) parseContinuation(query, token string, n int) ([]string, error) 
 			return key, nil
 		}
 	}
-	return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from this query's previous page")
+	return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from the previous page of the same list")
 }
 
 // sign computes the signature of a continuation token.

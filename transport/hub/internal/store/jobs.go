@@ -3,13 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
@@ -94,12 +92,22 @@ type JobFilter struct {
 	Status iothub.JobStatus
 }
 
+// list returns the text for which a continuation token of the filter's list is valid.
+func (f JobFilter) list() string { return "jobs " + string(f.Type) + " " + string(f.Status) }
+
 // Jobs returns a page of at most limit jobs, newest first and without their statistics.
 // next is the token that requests the next page, or empty on the last page.
 func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuation string) (jobs []iothub.Job, next string, err error) {
-	before, err := decodeJobsContinuation(continuation)
+	before := int64(math.MaxInt64)
+	list := filter.list()
+	key, err := s.parseContinuation(list, continuation, 1)
 	if err != nil {
 		return nil, "", err
+	}
+	if key != nil {
+		if before, err = strconv.ParseInt(key[0], 10, 64); err != nil {
+			return nil, "", fmt.Errorf("list jobs: %w", err)
+		}
 	}
 
 	// Request one more job than the page can hold. If it exists, another page follows.
@@ -118,7 +126,7 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuat
 			return nil, "", err
 		}
 		if len(jobs) == limit {
-			return jobs, encodeJobsContinuation(last), nil
+			return jobs, s.newContinuation(list, strconv.FormatInt(last, 10)), nil
 		}
 		jobs, last = append(jobs, job), seq
 	}
@@ -229,30 +237,6 @@ func scanJob(row scanner) (job iothub.Job, seq int64, err error) {
 		job.UpdateTwin = json.RawMessage(twin.String)
 	}
 	return job, seq, nil
-}
-
-// jobsContinuation begins every continuation token for a list of jobs, before encoding.
-// The sequence number of the last job on the page follows it.
-const jobsContinuation = "jobs:"
-
-func encodeJobsContinuation(seq int64) string {
-	return base64.URLEncoding.EncodeToString([]byte(jobsContinuation + strconv.FormatInt(seq, 10)))
-}
-
-// decodeJobsContinuation returns the job number in a continuation token. The page must
-// contain only jobs with lower numbers. An empty token requests the first page.
-func decodeJobsContinuation(token string) (before int64, err error) {
-	if token == "" {
-		return math.MaxInt64, nil
-	}
-
-	raw, err := base64.URLEncoding.DecodeString(token)
-	if number, ok := strings.CutPrefix(string(raw), jobsContinuation); err == nil && ok {
-		if before, err = strconv.ParseInt(number, 10, 64); err == nil {
-			return before, nil
-		}
-	}
-	return 0, iothub.Errorf(iothub.CodeArgumentInvalid, "x-ms-continuation is invalid: it must be the token from the previous page of jobs")
 }
 
 // nullText returns text as a database value, or NULL if text is empty.
