@@ -48,6 +48,9 @@ type Link interface {
 	// LastError returns the reason why the previous link ended. It is empty for the
 	// first link.
 	LastError() string
+	// Replayed returns how many retained messages this link and the earlier ones have
+	// ignored.
+	Replayed() int64
 }
 
 // ModelID names the agent's IoT Plug and Play model. The file DoorLock.json describes
@@ -107,6 +110,9 @@ type Agent struct {
 	latest   iothub.Object // last known desired properties; nil until the agent has read the twin
 	desired  atomic.Pointer[applied]
 
+	messages *pace // for device-to-cloud messages
+	twin     *pace // for reads and reports of the twin
+
 	link    atomic.Pointer[linkInfo]
 	trouble atomic.Pointer[twinTrouble] // nil while the twin is up to date
 	links   atomic.Int64
@@ -121,6 +127,7 @@ type linkInfo struct {
 	connectedAt time.Time
 	reconnects  int64
 	lastError   string
+	replayed    func() int64
 }
 
 // New makes an agent that controls lock and keeps its state in store. The agent starts
@@ -135,6 +142,8 @@ func New(config Config, lock Lock, store *Store) *Agent {
 		reportChanged:   make(chan struct{}, 1),
 		intervalChanged: make(chan struct{}, 1),
 		lockSettings:    make(chan struct{}, 1),
+		messages:        newPace(maxMessagePause, config.random),
+		twin:            newPace(maxTwinPause, config.random),
 	}
 
 	a.SetDefaults(config.Defaults)
@@ -197,6 +206,7 @@ func (a *Agent) Serve(ctx context.Context, link Link) {
 		connectedAt: a.config.Now(),
 		reconnects:  a.links.Add(1) - 1,
 		lastError:   link.LastError(),
+		replayed:    link.Replayed,
 	})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

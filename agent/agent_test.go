@@ -57,6 +57,7 @@ func TestMethods(t *testing.T) {
 			{"LockDoor", `null`, 200, `"changed":true`},
 			{"UNLOCKDOOR", `{"forSeconds":0}`, 400, bad + `forSeconds is 0`},
 			{"getstatus", `""`, 200, `"position":"locked"`},
+			{"getstatus", `""`, 200, `"retainedIgnored":3`},
 			{"Ping", `1`, 200, `1`},
 		}, 1},
 		"a release during a hold": {mock.None, actuator.Locked, []call{
@@ -80,6 +81,7 @@ func TestMethods(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, h := newDoor(t, "", tc.fault, tc.level), newHub(newTwin)
+			h.replayed = 3
 			d.serve(t, h)
 			for _, c := range tc.calls {
 				status, answer := h.call(t, c.method, c.payload)

@@ -45,7 +45,7 @@ func TestEventsAreSent(t *testing.T) {
 			return nil
 		}
 
-		a := &Agent{config: Config{Events: e, Log: zap.NewNop(), Rand: func() float64 { return 0 }}}
+		a := &Agent{config: Config{Events: e, Log: zap.NewNop()}, messages: newPace(maxMessagePause, func() float64 { return 0 })}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		began := time.Now()

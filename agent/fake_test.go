@@ -27,7 +27,9 @@ type hub struct {
 	fetched   chan struct{}
 	messages  chan iothub.Message
 	send      func(iothub.Message) error // result of Send; nil accepts every message
+	read      func() error               // result of Twin; nil answers every request
 	lastError string
+	replayed  int64
 }
 
 func newHub(twin string) *hub {
@@ -46,6 +48,12 @@ func newHub(twin string) *hub {
 }
 
 func (h *hub) Twin(context.Context) (iothub.DeviceTwin, error) {
+	if h.read != nil {
+		if err := h.read(); err != nil {
+			return iothub.DeviceTwin{}, err
+		}
+	}
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fetched <- struct{}{}
@@ -83,6 +91,7 @@ func (h *hub) Send(_ context.Context, m iothub.Message) error {
 func (h *hub) Methods() <-chan iothub.Method { return h.methods }
 func (h *hub) Desired() <-chan iothub.Object { return h.desired }
 func (h *hub) LastError() string             { return h.lastError }
+func (h *hub) Replayed() int64               { return h.replayed }
 
 // call invokes a method and returns its answer.
 func (h *hub) call(t *testing.T, name, payload string) (int, string) {

@@ -182,7 +182,7 @@ func checkTemporaryRefusal(t *testing.T, answer error, stored bool, refusals int
 	}
 
 	for range refusals {
-		<-time.After(maxRetryDelay + time.Second)
+		<-time.After(maxTwinPause + time.Second)
 	}
 	if got := h.position(); got != want || len(refusedAt) != refusals && !back && !stored {
 		t.Errorf("the twin says %v after %d refusals, want %v after %d", got, len(refusedAt), want, refusals)

@@ -139,6 +139,9 @@ func (a *Agent) Status() iothub.Object {
 		"desiredIgnored":  a.desired.Load().ignored,
 		"stateSaveErrors": a.state.Errors(),
 	}
+	if info := a.link.Load(); info != nil {
+		counters["retainedIgnored"] = info.replayed()
+	}
 	if a.config.Events != nil {
 		counts := a.config.Events.Counts()
 		counters["eventsWaiting"] = counts.Waiting

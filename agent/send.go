@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,53 +13,72 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// maxMessagePause is the maximum delay before the agent repeats a message that the hub
+// did not acknowledge. A hub whose daily quota of messages is used up acknowledges no
+// message for hours. IoT Hub then closes the link at each message.
+const maxMessagePause = 5 * time.Minute
+
 // sendEvents sends the queued and all later events to the hub, oldest first, until ctx
-// ends. It repeats each event until the hub has acknowledged it.
+// ends. It repeats each event until the hub has acknowledged it, later and later.
 func (a *Agent) sendEvents(ctx context.Context, link Link) {
 	if a.config.Events == nil {
 		return
 	}
 
-	failures := 0
-	for {
-		added, retry := a.config.Events.Added(), (<-chan time.Time)(nil)
-		if err := a.sendQueued(ctx, link); err == nil {
-			failures = 0
-		} else {
-			if ctx.Err() == nil {
-				a.config.Log.Warn("sending an event to the hub failed; it will be sent again", zap.Error(err))
+	for ctx.Err() == nil {
+		if pause := a.messages.pause(); pause != nil {
+			select {
+			case <-pause:
+			case <-ctx.Done():
 			}
-			added, retry = nil, time.After(a.retryDelay(failures))
-			failures++
+			continue
 		}
 
+		added := a.config.Events.Added()
+		if !a.sendQueued(ctx, link) {
+			continue
+		}
 		select {
 		case <-added:
-		case <-retry:
 		case <-ctx.Done():
-			return
 		}
 	}
 }
 
-// sendQueued sends queued events until the queue is empty or sending fails.
-func (a *Agent) sendQueued(ctx context.Context, link Link) error {
+// sendQueued sends queued events until the queue is empty. It returns false if sending
+// failed or ctx has ended.
+func (a *Agent) sendQueued(ctx context.Context, link Link) bool {
 	for {
 		event, ok := a.config.Events.Next()
 		if !ok {
-			return nil
+			return true
 		}
 
 		message, err := eventMessage(event, a.config.Events.Store())
-		if err == nil {
-			err = link.Send(ctx, message)
+		if err != nil { // cannot happen: the events file contains the same JSON
+			a.messages.failed(0)
+			return false
 		}
-		if err != nil {
-			return err
+		if a.send(ctx, link, message) != nil {
+			return false
 		}
-
 		a.config.Events.Sent(event)
 	}
+}
+
+// send sends a message and sets the pace of all messages.
+func (a *Agent) send(ctx context.Context, link Link, m iothub.Message) error {
+	err := link.Send(ctx, m)
+	switch {
+	case err == nil:
+		a.messages.succeeded()
+	case errors.Is(err, context.Canceled): // the agent is closing the link
+	default:
+		failures, wait := a.messages.failed(0)
+		a.config.Log.Warn("the hub did not acknowledge a message; methods and the twin go on, and events are sent again later",
+			zap.Error(err), zap.Int("failures", failures), zap.Duration("retry_in", wait))
+	}
+	return err
 }
 
 // eventMessage turns an event into a device-to-cloud message. The message id consists

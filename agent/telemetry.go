@@ -21,6 +21,7 @@ type statusMessage struct {
 
 // sendTelemetry sends a status message every telemetrySeconds until ctx ends. It does
 // not retry a message that could not be sent, because the status would be out of date.
+// It sends none while the agent waits because the hub acknowledges no messages.
 func (a *Agent) sendTelemetry(ctx context.Context, link Link) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -38,7 +39,9 @@ func (a *Agent) sendTelemetry(ctx context.Context, link Link) {
 		select {
 		case <-timer.C:
 			if interval > 0 {
-				a.sendStatus(ctx, link)
+				if a.messages.pause() == nil {
+					a.sendStatus(ctx, link)
+				}
 				timer.Reset(interval)
 			}
 		case <-a.intervalChanged:
@@ -59,16 +62,15 @@ func (a *Agent) sendStatus(ctx context.Context, link Link) {
 		Door:     string(status.Door),
 	})
 
-	if err == nil {
-		err = link.Send(ctx, iothub.Message{
-			ContentType:     "application/json",
-			ContentEncoding: "utf-8",
-			Properties:      iothub.Bag{{Name: "event", Value: "status"}},
-			Body:            body,
-		})
+	if err != nil {
+		a.config.Log.Error("cannot encode the door's status as JSON", zap.Error(err))
+		return
 	}
 
-	if err != nil && ctx.Err() == nil {
-		a.config.Log.Debug("sending the door's status to the hub failed", zap.Error(err))
-	}
+	a.send(ctx, link, iothub.Message{
+		ContentType:     "application/json",
+		ContentEncoding: "utf-8",
+		Properties:      iothub.Bag{{Name: "event", Value: "status"}},
+		Body:            body,
+	})
 }

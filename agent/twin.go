@@ -11,12 +11,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// The minimum and maximum delay before the agent repeats a failed request for the twin.
-// The agent keeps the connection meanwhile, because the door's methods need it.
-const (
-	minRetryDelay = 5 * time.Second
-	maxRetryDelay = time.Minute
-)
+// maxTwinPause is the maximum delay before the agent repeats a failed request for the
+// twin. The agent keeps the connection meanwhile, because the door's methods need it.
+const maxTwinPause = time.Minute
 
 // twinSync keeps a copy of the twin during one connection to the hub. No failure of a
 // request ends it: it repeats the request, and shows the failure in the agent's status.
@@ -30,16 +27,15 @@ type twinSync struct {
 	reportedKnown bool          // whether reported is up to date
 	refused       refusals      // parts of the report that the hub has refused permanently
 
-	failures int              // number of consecutive failures
-	retry    <-chan time.Time // fires when the next request is due; nil if no retry is planned
+	retry <-chan time.Time // fires when the next request is due; nil if no retry is planned
 }
 
 // syncTwin reads the twin, applies the desired properties and keeps the reported
 // properties up to date until ctx ends.
 func (a *Agent) syncTwin(ctx context.Context, link Link) {
-	t := &twinSync{Agent: a, link: link, refused: refusals{}}
+	t := &twinSync{Agent: a, link: link, refused: refusals{}, retry: a.twin.pause()}
 	defer a.trouble.Store(nil)
-	for {
+	for ctx.Err() == nil {
 		if t.retry == nil {
 			t.sync(ctx)
 		}
@@ -52,7 +48,6 @@ func (a *Agent) syncTwin(ctx context.Context, link Link) {
 		case <-t.retry:
 			t.retry = nil
 		case <-ctx.Done():
-			return
 		}
 	}
 }
@@ -64,28 +59,31 @@ func (t *twinSync) sync(ctx context.Context) {
 	if err == nil {
 		err = t.report(ctx)
 	}
-	if ctx.Err() != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return // the agent is closing the link
+	case ctx.Err() != nil && err != nil:
+		t.twin.failed(0) // the hub may have closed the link because of the request
 		return
 	}
 
 	t.trouble.Store(newTrouble(err, t.refused))
 	if err == nil {
-		if t.failures > 0 {
-			t.config.Log.Info("the device twin is up to date again", zap.Int("failures", t.failures))
+		if failures := t.twin.succeeded(); failures > 0 {
+			t.config.Log.Info("the device twin is up to date again", zap.Int("failures", failures))
 		}
-		t.failures = 0
 		return
 	}
 
-	delay := t.retryDelay(t.failures)
+	var asked time.Duration
 	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
-		delay = max(delay, refusal.RetryAfter)
+		asked = refusal.RetryAfter
 	}
-	if t.failures == 0 {
+	failures, delay := t.twin.failed(asked)
+	if failures == 1 {
 		t.config.Log.Warn("cannot bring the device twin up to date; the agent will try again", zap.Error(err), zap.Duration("retry_in", delay))
 	}
-	t.failures++
-	t.retry = time.After(delay)
+	t.retry = t.twin.pause()
 }
 
 // fetch reads the whole twin if the agent's copy is out of date.
@@ -149,12 +147,4 @@ func (t *twinSync) apply(ctx context.Context) {
 		}
 	case <-ctx.Done():
 	}
-}
-
-// retryDelay returns the delay before the next retry, after the given number of earlier
-// failures. The delay grows exponentially. Half of it is random, so that many devices
-// do not retry at the same moment.
-func (a *Agent) retryDelay(failures int) time.Duration {
-	delay := min(minRetryDelay<<min(failures, 10), maxRetryDelay)
-	return delay/2 + time.Duration(a.config.random()*float64(delay/2))
 }

@@ -30,8 +30,8 @@ type Link struct {
 	sending   atomic.Int64 // number of messages that the hub has not acknowledged
 
 	ended     chan struct{} // closed when the link has ended and can send nothing more
-	endOnce   sync.Once
-	endReason error // set before ended is closed
+	ending    sync.Mutex    // held while the link ends
+	endReason error         // set before ended is closed
 }
 
 func newLink(s *settings, conn net.Conn, lastError string) *Link {
@@ -187,7 +187,7 @@ func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, 
 	case <-l.ended:
 		return nil, l.endReason
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, l.cancelled(ctx)
 	}
 }
 
@@ -205,11 +205,28 @@ func (l *Link) waiting() string {
 
 // end marks the link as ended for the given reason. Only the first call has an effect.
 func (l *Link) end(reason error) {
-	l.endOnce.Do(func() {
-		l.endReason = reason
-		l.in.discard() // drop the queued methods before anyone can see that the link has ended
-		close(l.ended)
-	})
+	l.ending.Lock()
+	defer l.ending.Unlock()
+
+	if l.endReason != nil {
+		return
+	}
+	l.endReason = reason
+	l.in.discard() // drop the queued methods before anyone can see that the link has ended
+	close(l.ended)
+}
+
+// cancelled returns the error for a request whose context has ended. A lost link ends
+// the contexts of its requests, too. The error is then the reason for the loss, so that
+// the device knows that the hub did not answer.
+func (l *Link) cancelled(ctx context.Context) error {
+	l.ending.Lock()
+	defer l.ending.Unlock()
+
+	if l.endReason != nil {
+		return l.endReason
+	}
+	return ctx.Err()
 }
 
 // endedError returns the reason why the link ended, or nil if it has not ended.

@@ -74,7 +74,7 @@ func (l *Link) askTwin(ctx context.Context, request iothub.TwinRequest, body []b
 	case <-l.ended:
 		return twinAnswer{}, l.endReason
 	case <-ctx.Done():
-		return twinAnswer{}, ctx.Err()
+		return twinAnswer{}, l.cancelled(ctx)
 	case <-l.set.After(twinTimeout):
 		return twinAnswer{}, ErrNoAnswer
 	}
