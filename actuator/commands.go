@@ -101,13 +101,10 @@ func (m *machine) stands(target Position) bool {
 		(m.set.mode == Hold || m.bolt.confirmed)
 }
 
-// want plans a motion for a command; advance starts the motion. A command of the exit
-// input replaces planned lock commands.
+// want plans a motion for a command; advance starts the motion. If a motion is already
+// planned, it has the same target: see onCommand.
 func (m *machine) want(w waiter) {
-	if m.wanted.target != w.cmd.Target {
-		m.postpone(m.takeWanted())
-		m.wanted.target = w.cmd.Target
-	}
+	m.wanted.target = w.cmd.Target
 	m.wanted.waiters = append(m.wanted.waiters[:len(m.wanted.waiters):len(m.wanted.waiters)], w)
 }
 

@@ -130,7 +130,7 @@ func whenClosed(id int64) command {
 
 func exits(s ExitState) exitReading { return exitReading{s} }
 
-// TestWhatAnOpeningMeans tests each line of the table in DESIGN that says which
+// TestWhatAnOpeningMeans tests each line of the table in packaging/doc/door.md that says which
 // openings of the door raise an alarm.
 func TestWhatAnOpeningMeans(t *testing.T) {
 	manual := change(func(s *settings) { s.manual = true })

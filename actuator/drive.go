@@ -115,9 +115,12 @@ func (m *machine) energise(duration time.Duration) {
 // endEnergised records that the energised line is being switched off. It keeps the time
 // at which the pulse began, because switching off may fail.
 func (m *machine) endEnergised() {
-	e := energised{since: m.now.uptime, ended: m.energised.ended, endedAt: m.energised.endedAt}
-	if m.energised.on {
-		e.since, e.ending = m.energised.since, true
+	old := m.energised
+	e := energised{since: m.now.uptime, ended: old.ended, endedAt: old.endedAt}
+	if old.on || old.ending {
+		e.since, e.ending = old.since, true
+	}
+	if old.on {
 		m.expectOpening()
 	}
 	m.energised = e

@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -35,22 +37,25 @@ func TestExplore(t *testing.T) {
 		configs = slices.DeleteFunc(configs, func(c exploreConfig) bool { return c.features() > 1 })
 	}
 
-	total, cut := 0, 0
+	var states, cut atomic.Int64
+	t.Cleanup(func() { // after the parallel subtests
+		t.Logf("%d configurations, %d states, %d configurations not explored to the end", len(configs), states.Load(), cut.Load())
+	})
 	for _, c := range configs {
 		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
 			x := &explorer{T: t, config: c, parents: make(map[uint64]origin)}
 			closed := x.run()
-			total += len(x.parents)
+			states.Add(int64(len(x.parents)))
 			t.Logf("%d states, %d steps, explored to the end: %v", len(x.parents), x.steps, closed)
 			if !closed {
-				cut++
+				cut.Add(1)
 			}
 			if !closed && !long {
 				t.Error("too many states: the key does not leave enough out")
 			}
 		})
 	}
-	t.Logf("%d configurations, %d states, %d configurations not explored to the end", len(configs), total, cut)
 }
 
 // exploreMost is the maximum number of states per configuration. It limits the memory
@@ -189,23 +194,30 @@ type explorer struct {
 	config  exploreConfig
 	set     settings
 	parents map[uint64]origin // how the test first reached each state
-	queue   []world
+	queue   []*node
+	scratch world // the world in which try carries out a step
 	steps   int
 	seed    maphash.Seed
 	buffer  []byte
+}
+
+// node is a world whose events the test must still try.
+type node struct {
+	world
+	key uint64
 }
 
 // origin is the step by which the test reached a state: the previous state and an
 // event.
 type origin struct {
 	parent uint64
-	event  string
+	event  event
 }
 
 // run explores a configuration. It reports whether it has visited all states.
 func (x *explorer) run() (closed bool) {
 	x.set, x.seed = x.config.settings(), maphash.MakeSeed()
-	w := world{set: &x.set, now: 100 * exploreTick, door: "", exit: ""}
+	w := &world{set: &x.set, now: 100 * exploreTick, door: "", exit: ""}
 	s, acts := start(x.set, Record{}, at(w.now))
 	s.tuning.HeldOpen = exploreTick
 	w.state = s
@@ -213,11 +225,11 @@ func (x *explorer) run() (closed bool) {
 	x.visit(w, 0, "start")
 
 	for len(x.queue) > 0 { // breadth first, so that the trace of a failure is short
-		w := x.queue[0]
+		n := x.queue[0]
+		x.queue[0] = nil // frees its memory
 		x.queue = x.queue[1:]
-		key := x.key(w)
-		for _, e := range w.events(x.config) {
-			x.try(w, key, e)
+		for _, e := range n.events(x.config) {
+			x.try(n, e)
 		}
 		if len(x.parents) > exploreMost {
 			return false
@@ -228,46 +240,46 @@ func (x *explorer) run() (closed bool) {
 
 // try applies an event to a copy of the world, checks the step and visits the new
 // state.
-func (x *explorer) try(w world, key uint64, e event) {
+func (x *explorer) try(n *node, e event) {
+	w := &x.scratch
+	*w = n.world
 	if wait, ok := e.(waitEvent); ok {
 		w.now += time.Duration(wait)
 		e = tick{}
 	}
-	before := w.state
 	w.apply(e)
 	var acts []action
 	w.state, acts = step(x.set, w.state, e, at(w.now))
 	x.steps++
 
-	name := fmt.Sprintf("%T%v", e, e)
-	if problem := w.take(e, before, acts); problem != "" {
-		x.fail(key, name, problem, acts)
+	if problem := w.take(e, n.state, acts); problem != "" {
+		x.fail(n.key, e, problem, acts)
 	}
-	x.visit(w, key, name)
+	x.visit(w, n.key, e)
 }
 
-func (x *explorer) fail(key uint64, last, problem string, acts []action) {
+func (x *explorer) fail(key uint64, last event, problem string, acts []action) {
 	var trace []string
 	for key != 0 {
 		o := x.parents[key]
-		trace = append(trace, o.event)
+		trace = append(trace, fmt.Sprintf("%T%v", o.event, o.event))
 		key = o.parent
 	}
 	slices.Reverse(trace)
-	x.Fatalf("%s\n%s\n%s -> %s; tells %s", problem, strings.Join(trace, "\n"), last, show(acts), showEvents(acts))
+	x.Fatalf("%s\n%s\n%T%v -> %s; tells %s", problem, strings.Join(trace, "\n"), last, last, show(acts), showEvents(acts))
 }
 
-func (x *explorer) visit(w world, parent uint64, event string) {
+func (x *explorer) visit(w *world, parent uint64, e event) {
 	key := x.key(w)
 	if _, ok := x.parents[key]; ok {
 		return
 	}
-	x.parents[key] = origin{parent, event}
-	x.queue = append(x.queue, w)
+	x.parents[key] = origin{parent, e}
+	x.queue = append(x.queue, &node{*w, key})
 }
 
 // key returns a hash of those parts of a world that influence later steps.
-func (x *explorer) key(w world) uint64 {
+func (x *explorer) key(w *world) uint64 {
 	x.buffer = w.encode(x.buffer[:0])
 	return maphash.Bytes(x.seed, x.buffer) | 1
 }
@@ -346,6 +358,12 @@ func (w *world) canonical() world {
 		s.motion = &m
 	}
 
+	if w.movedAt+w.set.minInterval <= now {
+		c.movedAt = 0
+	}
+	if w.door != DoorClosed || w.closedAt+w.set.settle <= now {
+		c.closedAt = 0
+	}
 	c.unlockedTo, c.exitTo = passed(c.unlockedTo, now), passed(c.exitTo, now)
 	if !c.energised {
 		c.since = 0
@@ -373,38 +391,33 @@ func withoutTimes(waiters []waiter) []waiter {
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
-	timeType     = reflect.TypeFor[time.Time]()
 	stringType   = reflect.TypeFor[string]()
+	// omitted lists the types that encodeValue leaves out.
+	omitted = []reflect.Type{reflect.TypeFor[time.Time](), reflect.TypeFor[Last](), reflect.TypeFor[Tuning]()}
 )
 
 func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
-	switch {
-	case v.Type() == durationType:
-		d := time.Duration(v.Int())
-		if d == never {
-			return append(b, 'n')
-		}
-		ticks := max(-clamp, min(clamp, (d-now)/exploreTick))
-		return append(b, byte('A'+ticks+clamp))
-	case v.Type() == timeType:
-		return b
-	case v.Type() == stringType: // a text: encode only whether it is empty
-		if v.Len() > 0 {
-			return append(b, 't')
-		}
-		return append(b, '-')
-	}
-
 	switch v.Kind() {
-	case reflect.String: // one of a few words, such as a position
-		return append(append(b, v.String()...), ',')
 	case reflect.Bool:
 		if v.Bool() {
 			return append(b, '1')
 		}
 		return append(b, '0')
-	case reflect.Int, reflect.Int64:
+	case reflect.Int:
 		return append(b, byte(v.Int()))
+	case reflect.Int64:
+		if v.Type() == durationType {
+			return encodeTime(b, time.Duration(v.Int()), now)
+		}
+		return append(b, byte(v.Int()))
+	case reflect.String:
+		if v.Type() != stringType { // one of a few words, such as a position
+			return append(append(b, v.String()...), ',')
+		}
+		if v.Len() > 0 { // a text: encode only whether it is empty
+			return append(b, 't')
+		}
+		return append(b, '-')
 	case reflect.Pointer:
 		if v.IsNil() {
 			return append(b, '0')
@@ -417,7 +430,7 @@ func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
 		}
 		return append(b, ']')
 	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[Last]() || v.Type() == reflect.TypeFor[Tuning]() {
+		if slices.Contains(omitted, v.Type()) {
 			return b
 		}
 		for i := range v.NumField() {
@@ -426,6 +439,14 @@ func encodeValue(b []byte, v reflect.Value, now time.Duration) []byte {
 		return b
 	}
 	panic("cannot encode " + v.Type().String())
+}
+
+func encodeTime(b []byte, d, now time.Duration) []byte {
+	if d == never {
+		return append(b, 'n')
+	}
+	ticks := max(-clamp, min(clamp, (d-now)/exploreTick))
+	return append(b, byte('A'+ticks+clamp))
 }
 
 // waitEvent advances the simulated time.
@@ -457,12 +478,17 @@ type monitor struct {
 	energised  bool
 	since      time.Duration // time at which the line was energised
 	mayFail    bool          // switching the line off has failed
+	movedAt    time.Duration // start of the minimum interval: the last motion, in Pulse mode the end of the last pulse
+	closedAt   time.Duration // time at which the door was last seen to close
 }
 
 // open is a command without an answer.
 type open struct {
-	id     int64
-	target Position
+	id       int64
+	target   Position
+	release  bool // an unlock with a time limit
+	lockdown bool // an unlock that was sent during lockdown
+	replaced bool // an unlock whose hold or release lockdown has ended
 }
 
 // events returns all events that can happen in the world's current state.
@@ -540,15 +566,21 @@ func (w *world) freeID() int64 {
 func (w *world) apply(e event) {
 	switch e := e.(type) {
 	case command:
-		w.open[e.id] = open{e.id, e.Target}
+		w.open[e.id] = open{id: e.id, target: e.Target, release: e.For > 0, lockdown: e.Target == Unlocked && w.lockdown}
 		w.awaited = w.awaited || e.Target == Unlocked && e.For > 0 || e.WhenClosed
 	case doorReading:
 		w.door = e.door
+		if e.door == DoorClosed && w.known == DoorOpen {
+			w.closedAt = w.now
+		}
 	case exitReading:
 		w.exit = e.exit
 		w.awaited = w.awaited || e.exit == ExitActive && !w.set.exitShunts
 	case lockdownSet:
 		w.lockdown = e.on
+		for i, o := range w.open {
+			w.open[i].replaced = o.target == Unlocked && (o.replaced || e.on)
+		}
 		w.awaited = w.awaited || e.on
 	}
 }
@@ -564,6 +596,7 @@ func (w *world) take(e event, before state, acts []action) string {
 
 	var events []Event
 	var lines []action
+	answers := 0
 	for _, a := range acts {
 		switch a := a.(type) {
 		case save:
@@ -571,6 +604,7 @@ func (w *world) take(e event, before state, acts []action) string {
 		case remember:
 			w.onDisk, events = a.record, a.events
 		case answer:
+			answers++
 			if problem := w.answered(a); problem != "" {
 				return problem
 			}
@@ -590,7 +624,10 @@ func (w *world) take(e event, before state, acts []action) string {
 			return problem
 		}
 	}
-	if problem := w.tells(e, before, events); problem != "" {
+	if problem := w.tells(e, before, events, answers); problem != "" {
+		return problem
+	}
+	if problem := w.keeps(e, before, openBefore, lines, events); problem != "" {
 		return problem
 	}
 	return w.rests(lines)
@@ -629,7 +666,7 @@ func (w *world) settleLines(e event) {
 
 func (w *world) endEnergised() {
 	if w.energised && w.set.mode == Pulse {
-		w.unlockedTo = w.now + w.set.exitTime
+		w.unlockedTo, w.movedAt = w.now+w.set.exitTime, w.now
 	}
 	w.energised, w.mayFail = false, false
 }
@@ -644,6 +681,8 @@ func (w *world) answered(a answer) string {
 
 	r := a.result
 	switch {
+	case c.lockdown && c.target == Unlocked && (a.refusal == nil || a.refusal.Code != CodeLockdown):
+		return "lockdown did not refuse an unlock"
 	case a.refusal != nil:
 		if c.target == Locked && a.refusal.Code != CodeDoorOpen && a.refusal.Code != CodeJammed && a.refusal.Code != CodeUnavailable {
 			return "a lock was refused as " + string(a.refusal.Code)
@@ -652,6 +691,8 @@ func (w *world) answered(a answer) string {
 		w.awaited = true
 	case r.Position == Unlocked && c.target == Unlocked && w.state.bolt.position != Unlocked:
 		w.unlockedTo = w.now + w.set.exitTime // the bolt was unlocked and has left that position in the same step
+	case r.Position == Unlocked && w.set.mode != Pulse && w.state.output.level == Unlocked && !c.replaced && !w.unlockedFor(c.release):
+		return "an unlock was answered without its hold or release"
 	case r.Position != c.target:
 		return fmt.Sprintf("%s answered with %s", c.target, r.Position)
 	case r.Confirmed && w.state.bolt.sensed != c.target:
@@ -660,13 +701,21 @@ func (w *world) answered(a answer) string {
 	return ""
 }
 
+// unlockedFor reports whether the door stays unlocked for as long as a command demanded:
+// until the next lock, or at least until the end of a release. A later lock may have
+// replaced both by a pending lock.
+func (w *world) unlockedFor(release bool) bool {
+	p := w.state.promises
+	return p.hold || p.pending.made || release && p.release.made
+}
+
 // moves checks that an action on the lines has a cause and breaks no rule.
 func (w *world) moves(a action, e event, before state, openBefore [3]open) string {
 	wants := func(target Position) bool {
 		return slices.ContainsFunc(openBefore[:], func(o open) bool { return o.id != 0 && o.target == target })
 	}
 	exitAsks := before.wanted.target == Unlocked
-	if x, ok := e.(exitReading); ok && x.exit == ExitActive && !w.set.exitShunts {
+	if x, ok := e.(exitReading); ok && x.exit == ExitActive && before.exit.state == ExitIdle && !w.set.exitShunts {
 		exitAsks = true
 	}
 
@@ -686,9 +735,34 @@ func (w *world) moves(a action, e event, before state, openBefore [3]open) strin
 		}
 	case setLines:
 		w.lineWant = a.target
+		if problem := w.early(a.target, e, before, wants(Locked)); problem != "" {
+			return problem
+		}
 		return w.drives(a.target, wants(a.target), exitAsks, w.awaited)
 	case idleLines:
 		w.idling, w.lineWant = true, "idle"
+	}
+	return ""
+}
+
+// early checks that a motion does not begin before its time.
+func (w *world) early(target Position, e event, before state, commanded bool) string {
+	r := before.promises.release
+	_, lockdown := e.(lockdownSet)
+	closes := w.set.relockOnClose && r.opened && w.door == DoorClosed
+	ended := w.now >= r.end || closes || before.promises.pending.made || lockdown
+
+	switch {
+	case w.set.mode == Pulse && target == Locked: // ends a pulse, at any time
+	case w.now < w.movedAt+w.set.minInterval && !(w.set.mode == Pulse && w.energised):
+		return "moved within the minimum interval"
+	case target == Locked && !commanded && w.door == DoorClosed && w.now < w.closedAt+w.set.settle:
+		return "locked before the door had settled"
+	case target == Locked && !commanded && r.made && !ended:
+		return "locked before the end of the release"
+	}
+	if w.set.mode != Pulse {
+		w.movedAt = w.now
 	}
 	return ""
 }
@@ -718,7 +792,7 @@ func (w *world) drives(target Position, commanded, exitAsks, promised bool) stri
 }
 
 // tells checks that a step has caused the right events.
-func (w *world) tells(e event, before state, events []Event) string {
+func (w *world) tells(e event, before state, events []Event, answers int) string {
 	count := func(kind EventKind) int {
 		n := 0
 		for _, e := range events {
@@ -762,6 +836,18 @@ func (w *world) tells(e event, before state, events []Event) string {
 	if got := count(EventForced); got != forced {
 		return fmt.Sprintf("%d alarms of a forced door, want %d", got, forced)
 	}
+	if problem := w.alarms(before, count(EventHeldOpen)); problem != "" {
+		return problem
+	}
+	commands := 0
+	for _, e := range events {
+		if e.Kind == EventCommand && e.Origin == Remote {
+			commands++
+		}
+	}
+	if commands != answers {
+		return fmt.Sprintf("%d events for %d answers", commands, answers)
+	}
 	moved := before.bolt.position == Unlocked || slices.ContainsFunc(events, func(e Event) bool {
 		return e.Command == "unlockDoor" && e.Code == "" && e.Position == Unlocked // unlocked and locked again in one step
 	})
@@ -771,8 +857,83 @@ func (w *world) tells(e event, before state, events []Event) string {
 	return ""
 }
 
+// alarms checks the alarm of a door that is open for too long, and the end of the alarm
+// of a forced door.
+func (w *world) alarms(before state, heldOpen int) string {
+	s := w.state
+	raised := s.door.heldOpen && !before.door.heldOpen
+	secured := s.door.known != DoorOpen && s.bolt.position == Locked
+
+	switch {
+	case raised && heldOpen != 1, !raised && heldOpen != 0:
+		return fmt.Sprintf("%d events of a door held open, want one when the alarm begins", heldOpen)
+	case raised && before.promises.hold:
+		return "a door held open was reported during a hold"
+	case raised && w.now < s.door.openSince+s.tuning.HeldOpen:
+		return "a door held open was reported too early"
+	case before.forced.active && !s.forced.active && !secured:
+		return "the alarm ended although the door is not secured"
+	}
+	return ""
+}
+
+// keeps checks that the machine keeps each promise: a hold, a release or a pending lock
+// begins because a command demands it. It ends because the door is locked, or because a
+// later command or lockdown replaces it.
+func (w *world) keeps(e event, before state, openBefore [3]open, lines []action, events []Event) string {
+	old, p := before.promises, w.state.promises
+	set, isOpened := e.(opened)
+	result, isDriven := e.(driven)
+	failed := isDriven && result.err != nil
+	switch {
+	case failed && before.motion != nil:
+		old = before.motion.before // the promises from before the motion must return
+	case before.lines.open && !w.state.lines.open:
+		old = cmp.Or(old, before.unfinished) // so must those whose pulse did not end
+	}
+	happened := func(kind EventKind) bool {
+		return slices.ContainsFunc(events, func(e Event) bool { return e.Kind == kind })
+	}
+
+	locks := slices.Contains(lines, action(setLines{Locked})) || isOpened && set.err == nil && (set.level == Locked || w.set.mode == Pulse) ||
+		w.state.motion != nil && w.state.motion.target == Locked || happened(EventLockdownOn) ||
+		slices.ContainsFunc(events, func(e Event) bool { return e.Command == "lockDoor" && e.Code == "" })
+	lockdown, _ := e.(lockdownSet)
+	holds := slices.ContainsFunc(openBefore[:], func(o open) bool { return o.id != 0 && o.target == Unlocked && !o.release })
+	times := []time.Duration{w.now + 2*exploreTick} // ends of a release that begins now: a command's, and an exit's
+	if w.exit != "" {
+		times = append(times, w.now+w.set.exitTime)
+	}
+
+	switch {
+	case old.hold && !p.hold && !locks && !isOpened:
+		return "a hold ended by itself"
+	case !old.hold && p.hold && !holds:
+		return "a hold began although no command demands it"
+	case old.release.made && !p.release.made && !locks && !p.hold:
+		return "a release was forgotten"
+	case old.release.made && p.release.made && p.release.end < old.release.end && !locks:
+		return "a release was shortened"
+	case p.release.made && (!old.release.made || p.release.end != old.release.end) && !failed && !slices.Contains(times, p.release.end):
+
+		return "a release has a wrong end"
+	case old.pending.made && !p.pending.made && p.hold && !locks && !happened(EventSuperseded):
+		return "a pending lock was cancelled silently"
+	case old.pending.made && !p.pending.made && !locks && !p.hold && !happened(EventLockdownOff):
+		return "a pending lock was forgotten"
+	case lockdown.on && !before.lockdown && !p.pending.made && len(lines) == 0 && w.state.output.level != Locked:
+		return "lockdown does not lock the door"
+	case lockdown.on && w.set.mode == Pulse && w.energised && !before.leaving() && len(lines) == 0:
+		return "lockdown leaves the strike energised"
+	}
+	return ""
+}
+
+// leaving reports whether the bolt is being unlocked for a person.
+func (s state) leaving() bool { return (&machine{state: s}).leaving() }
+
 // expected reports whether an opening of the door now raises no alarm. The rules are
-// those of the table in DESIGN.
+// those of the table "What an opening means" in packaging/doc/door.md.
 func (w *world) expected(before state) bool {
 	return before.bolt.position == Unlocked || w.set.mode == Pulse && w.energised && before.output.level == Unlocked ||
 		w.now < w.unlockedTo || w.now < w.exitTo
@@ -823,6 +984,9 @@ func (w *world) rests(lines []action) string {
 
 	p := s.promises
 	promised := p.release.made || p.pending.made
+	if w.lockdown && p.hold && s.lines.open {
+		return "a hold in lockdown"
+	}
 	if promised && p.hold {
 		return "a hold and a promised lock"
 	}

@@ -150,6 +150,15 @@ func TestPulse(t *testing.T) {
 			{10999 * ms, tick{}, ""},
 			{11 * sec, tick{}, "drive locked; save unlocked moving-to-locked"},
 		}, Unlocked, ""},
+		"the interval also counts from the loss of the lines during the end of a pulse": {bare(Pulse), Record{}, []happening{
+			openedStrike,
+			{sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
+			{sec, driven{}, "save unlocked; answer 1 unlocked changed=true confirmed=false"},
+			{1500 * ms, tick{}, "drive locked; save unlocked moving-to-locked"},
+			{1500 * ms, driven{ErrLinesGone}, "save unknown"},
+			{1600 * ms, unlock(2, 0), "open"},
+			{1600 * ms, opened{}, "save locked; answer 2 too-soon"},
+		}, Locked, ""},
 		"a line that may be half set is let go at once": {bare(Pulse), Record{}, []happening{
 			openedStrike,
 			{sec, unlock(1, 0), "drive unlocked; save locked moving-to-unlocked"},
