@@ -127,7 +127,7 @@ func (a *Agent) parseUnlock(payload []byte) (actuator.Command, error) {
 func parseReason(members map[string]any) (string, error) {
 	reason, err := parseText(members, "reason")
 	if n := utf8.RuneCountInString(reason); n > MaxReason {
-		return "", fmt.Errorf("reason has %d characters; at most %d are allowed", n, MaxReason)
+		return "", fmt.Errorf("the member reason has %d characters; at most %d are allowed", n, MaxReason)
 	}
 	return reason, err
 }
@@ -137,7 +137,7 @@ func parseReason(members map[string]any) (string, error) {
 func parseBy(members map[string]any) (string, error) {
 	by, err := parseText(members, "by")
 	if len(by) > MaxBy {
-		return "", fmt.Errorf("by has %d bytes; at most %d are allowed", len(by), MaxBy)
+		return "", fmt.Errorf("the member by has %d bytes; at most %d are allowed", len(by), MaxBy)
 	}
 	return by, err
 }

@@ -39,8 +39,8 @@ func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job
 		case !tooManyJobs(err):
 			return created, 0, explainCreateError(job, err)
 		case wait == 0:
-			return created, 0, fmt.Errorf("nothing was scheduled: the hub has reached its limit on active jobs, see 'latchctl job list'; "+
-				"to wait until a job has ended, add --wait 10m: %w", err)
+			return created, 0, fmt.Errorf("nothing was scheduled: the hub has reached its limit on active jobs; "+
+				"list them with 'latchctl job list', or add --wait 10m to wait until one ends: %w", err)
 		case left <= 0:
 			return created, 0, fmt.Errorf("%w: nothing was scheduled: the hub was at its limit on active jobs for %s: %w",
 				watch.ErrTimeout, ui.Duration(limit), err)
@@ -77,9 +77,9 @@ func explainCreateError(job iothub.Job, err error) error {
 	case hasHubStatus(err, 400):
 		return fmt.Errorf("the hub rejects the job: %w", err)
 	case errors.Is(err, context.Canceled):
-		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway, see 'latchctl job show %s'", job.JobID)}
+		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see 'latchctl job show %s'", job.JobID)}
 	case isNetwork && network.Sent():
-		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway, see 'latchctl job show %s'", err, job.JobID)}
+		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see 'latchctl job show %s'", err, job.JobID)}
 	}
 
 	return err

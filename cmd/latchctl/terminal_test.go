@@ -135,9 +135,9 @@ func TestInterruptedWhileSending(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a job": {[]string{"lock", "--where", "*"}, "interrupted; the hub may run the job anyway, see 'latchctl job show lock-"},
+		"a job": {[]string{"lock", "--where", "*"}, "interrupted; the hub may run the job anyway; see 'latchctl job show lock-"},
 		"a job with an id": {[]string{"job", "schedule", "method", "ping", "--where", "*", "--id", "mine"},
-			"interrupted; the hub may run the job anyway, see 'latchctl job show mine'\n"},
+			"interrupted; the hub may run the job anyway; see 'latchctl job show mine'\n"},
 		"a method": {[]string{"method", "invoke", "a", "lockDoor"}, "interrupted; the hub may have called a anyway\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 func grant(file string) error {
 	target := systemd.CopiedCredentials()
 	if target == "" {
-		return errors.New("RUNTIME_DIRECTORY is not set; systemd runs this command, see latchd.service")
+		return errors.New("RUNTIME_DIRECTORY is not set; only systemd runs this command, as latchd.service says")
 	}
 	defer time.AfterFunc(copyTimeout, func() {
 		fmt.Fprintf(os.Stderr, "latchd: the credentials could not be copied within %s\n", copyTimeout)

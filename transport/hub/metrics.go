@@ -61,7 +61,7 @@ func (m *metrics) handler(db *store.Store) http.Handler {
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		devices, err := db.Statistics(r.Context())
 		if err != nil {
-			http.Error(w, "cannot read the store, see the hub's log", http.StatusInternalServerError)
+			http.Error(w, "cannot read the store: see the hub's log", http.StatusInternalServerError)
 			return
 		}
 

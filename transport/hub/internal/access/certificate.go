@@ -111,7 +111,7 @@ func CheckValidity(cert *x509.Certificate, now time.Time) (expires time.Time, er
 // other certificates and has not expired.
 func CheckAuthority(cert *x509.Certificate, now time.Time) error {
 	if !cert.BasicConstraintsValid || !cert.IsCA || cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-		return errors.New("not a CA certificate, it may not sign other certificates")
+		return errors.New("not a CA certificate: it may not sign other certificates")
 	}
 	if !now.Before(cert.NotAfter) {
 		return fmt.Errorf("the certificate expired at %s", cert.NotAfter.UTC().Format(time.RFC3339))

@@ -29,7 +29,7 @@ func (c Checker) CheckService(authorization string, right Right, now time.Time) 
 		return unauthorized("the request has no Authorization header, want a SharedAccessSignature")
 	}
 	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, "Bearer") {
-		return unauthorized("this hub does not accept bearer tokens, use the key of a shared access policy")
+		return unauthorized("this hub does not accept bearer tokens: use the key of a shared access policy")
 	}
 
 	token, err := iothub.ParseSignature(authorization)

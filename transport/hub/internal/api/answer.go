@@ -40,7 +40,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !ok {
 		a.Logger.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
 			zap.String("request_id", requestID), zap.Error(err))
-		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub, see its log (request_id %s)", requestID)
+		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub: see its log (request_id %s)", requestID)
 	}
 
 	answer := *refusal // copy the error, because other requests may use it too

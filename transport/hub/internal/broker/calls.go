@@ -94,5 +94,5 @@ func (c *calls) close() {
 }
 
 func errStopping() *iothub.Error {
-	return iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is stopping, it is unknown whether the device acted")
+	return iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is stopping: the device may have acted, but its answer is lost")
 }

@@ -127,7 +127,7 @@ func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 	trackingID := uuid.NewString()
 	if !known {
 		b.log.Warn("a twin request failed", zap.String("device_id", l.deviceID), zap.String("tracking_id", trackingID), zap.Error(err))
-		e = iothub.Errorf(iothub.CodeServerError, "the hub failed to process the request, try again later")
+		e = iothub.Errorf(iothub.CodeServerError, "the hub failed to process the request: try again later")
 	}
 	body, _ := json.Marshal(twinError{ErrorCode: e.Code.Number(), Message: e.Message, TrackingID: trackingID})
 	b.respond(l, iothub.TwinResponse{Status: e.Status, RequestID: requestID}, body)

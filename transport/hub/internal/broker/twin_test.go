@@ -54,7 +54,7 @@ func TestTwinRequests(t *testing.T) {
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"large"}`, "$iothub/twin/res/413/?$rid=1", "413001 over 32 KiB"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"often"}`, "$iothub/twin/res/429/?$rid=1", "429001 slow down"},
 		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"gone"}`, "$iothub/twin/res/500/?$rid=1", "500001"},
-		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"disk"}`, "$iothub/twin/res/500/?$rid=1", "500001 the hub failed to process the request, try again later"},
+		{"$iothub/twin/PATCH/properties/reported/?$rid=1", `{"fail":"disk"}`, "$iothub/twin/res/500/?$rid=1", "500001 the hub failed to process the request: try again later"},
 	} {
 		c.publish(0, test.topic, test.payload)
 		pk := c.expect(packets.Publish)

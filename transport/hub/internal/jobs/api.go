@@ -163,7 +163,7 @@ type conditionParser func(text string) (*query.Condition, error)
 
 func parseCondition(text string, parse conditionParser) (*query.Condition, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, errors.New("queryCondition is empty, use '*' to select every device")
+		return nil, errors.New("queryCondition is empty: use '*' to select every device")
 	}
 	condition, err := parse(text)
 	if err != nil {

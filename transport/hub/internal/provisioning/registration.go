@@ -167,7 +167,7 @@ func (s *Service) state(ctx context.Context, registrationID string) (*state, err
 func (s *Service) refuse(err error) broker.RegistrationAnswer {
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok {
-		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub, try again later")
+		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub: try again later")
 	}
 
 	delay := time.Duration(0)

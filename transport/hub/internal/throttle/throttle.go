@@ -131,7 +131,7 @@ func (t *Throttle) refusal(kind Kind, wait time.Duration) error {
 		units = "unit"
 	}
 
-	err := iothub.Errorf(iothub.CodeThrottling, "a hub of tier %s with %d %s allows %g %s a %s, try again in %d s",
+	err := iothub.Errorf(iothub.CodeThrottling, "a hub of tier %s with %d %s allows %g %s a %s: try again in %d s",
 		t.tier.Name, t.units, units, rate.Limit(t.units), kindNames[kind], period, int(math.Ceil(wait.Seconds())))
 	err.RetryAfter = wait
 	return err

@@ -101,7 +101,7 @@ func TestRefusal(t *testing.T) {
 	err := th.Take(throttle.Registry, 50)
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok || refusal.Status != 429 || refusal.Code.Number() != 429001 || refusal.RetryAfter != 30*time.Second ||
-		refusal.Message != "a hub of tier S1 with 1 unit allows 100 identity operations a minute, try again in 30 s" {
+		refusal.Message != "a hub of tier S1 with 1 unit allows 100 identity operations a minute: try again in 30 s" {
 		t.Errorf("refused with %#v", err)
 	}
 	c.advance(30*time.Second - 1)
