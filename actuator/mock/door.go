@@ -55,6 +55,13 @@ func (d *Driver) PressExit() error { return d.setExit(true) }
 // ReleaseExit releases the simulated exit button: the exit input becomes idle.
 func (d *Driver) ReleaseExit() error { return d.setExit(false) }
 
+// State returns where the simulated bolt is, and whether the simulated door is open.
+func (d *Driver) State() (bolt actuator.Position, doorOpen bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.position, d.doorOpen
+}
+
 // SetReadable makes a simulated sensor fail or work again. A sensor that works again
 // reports its current state.
 func (d *Driver) SetReadable(input Input, readable bool) error {

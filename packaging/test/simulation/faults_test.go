@@ -1,0 +1,172 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/latchd/latchd/agent"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// crashHub adds the end of the hub's process and its next start.
+func (p *planner) crashHub() {
+	s, writes, outage := p.site, 1+p.random.Int64N(100), p.upTo(time.Minute)
+	if p.random.IntN(4) == 0 {
+		p.add(fmt.Sprint("restart the hub after ", outage), func() {
+			s.change(func() (string, error) { return s.dir, s.stop() }, outage)
+		})
+		return
+	}
+	p.add(fmt.Sprint("kill the hub at write ", writes, " and start it after ", outage), func() {
+		s.change(func() (string, error) { return s.killAfter(writes) }, outage)
+	})
+}
+
+// fillHub adds a disk of the hub on which the database can hardly grow.
+func (p *planner) fillHub() {
+	s, spare := p.site, p.random.Int64N(64<<10)
+	restart := func(limit func(size int64) int64) func() {
+		return func() {
+			s.change(func() (string, error) {
+				err := s.stop()
+				info, statErr := os.Stat(filepath.Join(s.dir, "hub.db"))
+				if statErr != nil {
+					return s.dir, statErr
+				}
+				s.maxDatabase = limit(info.Size())
+				return s.dir, err
+			}, 0)
+		}
+	}
+	p.add(fmt.Sprint("fill the hub's disk except for ", spare, " bytes"), restart(func(size int64) int64 { return size + spare }))
+	p.repairAfter(p.upTo(5*time.Minute), "empty the hub's disk", restart(func(int64) int64 { return 0 }))
+}
+
+// change ends the hub's process with end, waits for the time outage, and starts the next
+// process in the data directory that end returns. Changes happen one after the other.
+func (s *site) change(end func() (string, error), outage time.Duration) {
+	s.world.actions.Go(func() {
+		s.busy <- struct{}{}
+		defer func() { <-s.busy }()
+		s.crashes++
+		dir, err := end()
+		if err == nil {
+			time.Sleep(outage)
+			err = s.start(dir)
+		}
+		if err != nil {
+			s.world.fail(2, "restart the hub: %v", err)
+		}
+	})
+}
+
+// crashGateway adds the end of an agent's process and its next start.
+func (p *planner) crashGateway(g *gateway) {
+	seam, outage, kind := 1+p.random.IntN(60), p.upTo(2*time.Minute), p.random.IntN(4)
+	switch kind {
+	case 0:
+		p.add(fmt.Sprint("restart ", g.id(), " after ", outage), func() { g.change(func() { g.stop(true) }, false, outage) })
+	case 1:
+		p.add(fmt.Sprint("cut the power of ", g.id(), " at seam call ", seam, " for ", outage), func() {
+			g.change(func() {
+				g.killAt(seam)
+				g.disk.powerCut(g.random)
+			}, true, outage)
+		})
+	default:
+		p.add(fmt.Sprint("kill ", g.id(), " at seam call ", seam, " and start it after ", outage), func() {
+			g.change(func() { g.killAt(seam) }, false, outage)
+		})
+	}
+}
+
+// change ends the agent's process with end and starts the next one after the time outage.
+// Changes of a gateway happen one after the other.
+func (g *gateway) change(end func(), cold bool, outage time.Duration) {
+	g.world.actions.Go(func() {
+		g.busy <- struct{}{}
+		defer func() { <-g.busy }()
+		g.crashes++
+		end()
+		time.Sleep(outage)
+		g.resume(cold)
+	})
+}
+
+// killAt ends the agent at its n-th seam call from now on, or after half a minute.
+func (g *gateway) killAt(n int) {
+	p := g.running()
+	p.dieAfter(n)
+	select {
+	case <-p.died:
+	case <-time.After(30 * time.Second):
+	}
+	g.stop(false)
+}
+
+// stepClock adds a wrong clock of a gateway or of the hub.
+func (p *planner) stepClock(g *gateway) {
+	clock, whose := &g.clockOff, g.id()
+	if p.random.IntN(4) == 0 {
+		clock, whose = &p.site.clockOff, "the hub"
+	}
+	by := time.Duration(p.random.NormFloat64() * float64(time.Hour)).Round(time.Second)
+	if p.random.IntN(3) == 0 {
+		by *= 100
+	}
+	p.add(fmt.Sprint("step the clock of ", whose, " by ", by), func() { clock.Store(int64(by)) })
+	p.repairAfter(p.upTo(10*time.Minute), "correct the clock of "+whose, func() { clock.Store(0) })
+}
+
+// refuse adds a time in which the hub refuses a gateway's requests.
+func (p *planner) refuse(g *gateway) {
+	codes := []int{400, 401, 403, 404, 409, 412, 413, 429, 500, 503}
+	r := refusal{status: codes[p.random.IntN(len(codes))], share: 1 + p.random.IntN(4)}
+	p.add(fmt.Sprint("refuse requests of ", g.id(), " with ", r.status, ", one of ", r.share), func() { g.refusal.Store(&r) })
+	p.repairAfter(p.upTo(3*time.Minute), "refuse nothing of "+g.id(), func() { g.refusal.Store(nil) })
+}
+
+// refusal says which requests of a device the hub refuses, and how.
+type refusal struct {
+	status int
+	share  int // the hub refuses one request of this many
+}
+
+// refusingLink is a link to a hub that refuses some requests.
+type refusingLink struct {
+	agent.Link
+	gateway *gateway
+	number  int
+}
+
+func (l *refusingLink) refused() error {
+	r := l.gateway.refusal.Load()
+	if r == nil {
+		return nil
+	}
+	l.gateway.mu.Lock()
+	defer l.gateway.mu.Unlock()
+	if l.number++; l.number%r.share != 0 {
+		return nil
+	}
+	return &iothub.Error{Status: r.status, Message: "refused by the simulation"}
+}
+
+// Twin implements agent.Link.
+func (l *refusingLink) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
+	if err := l.refused(); err != nil {
+		return iothub.DeviceTwin{}, err
+	}
+	return l.Link.Twin(ctx)
+}
+
+// Report implements agent.Link.
+func (l *refusingLink) Report(ctx context.Context, patch iothub.Object) (int64, error) {
+	if err := l.refused(); err != nil {
+		return 0, err
+	}
+	return l.Link.Report(ctx, patch)
+}

@@ -1,0 +1,254 @@
+package simulation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchd/latchd/actuator"
+	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/transport/iothub"
+)
+
+// repair ends all faults that the plan has left, and waits for restarts in progress.
+func (w *world) repair() {
+	for _, p := range w.network.paths {
+		p.setStalled(false)
+		p.setDown(false)
+		p.setDelay(usualDelay)
+	}
+	w.site.clockOff.Store(0)
+	w.site.busy <- struct{}{}
+	<-w.site.busy
+	for _, g := range w.gateways {
+		g.clockOff.Store(0)
+		g.refusal.Store(nil)
+		g.disk.setFull(false)
+		g.busy <- struct{}{}
+		<-g.busy
+	}
+}
+
+// judgeTwins checks rule 4.
+func (w *world) judgeTwins() {
+	for _, g := range w.gateways {
+		twin, err := w.technician.client.Twin(context.Background(), g.id())
+		if err != nil {
+			g.fail(4, "read the twin: %v", err)
+			continue
+		}
+		bolt, doorOpen := g.driver.State()
+		reported := twin.Properties.Reported
+		g.wantReported(reported, "lock.position", bolt)
+		g.wantReported(reported, "lock.lockdown", twin.Properties.Desired["lockdown"] == true)
+		if g.fitting.door {
+			g.wantReported(reported, "door.open", doorOpen)
+			g.wantReported(reported, "lock.secured", bolt == actuator.Locked && !doorOpen)
+		}
+	}
+}
+
+// wantReported checks a reported property. path is its dotted path.
+func (g *gateway) wantReported(reported iothub.Object, path string, want any) {
+	var value any = map[string]any(reported)
+	for name := range strings.SplitSeq(path, ".") {
+		o, _ := value.(map[string]any)
+		value = o[name]
+	}
+	if fmt.Sprint(value) != fmt.Sprint(want) {
+		s := g.running().lock.Status()
+		g.fail(4, "the twin has %s = %v; the truth is %v; the lock says %s, door %q, lockdown %t", path, value, want, s.Position, s.Door, s.Lockdown)
+	}
+}
+
+// judgeJobs checks rule 1: every job has ended, and every row tells the truth.
+func (w *world) judgeJobs() {
+	ids := slices.Sorted(maps.Keys(w.technician.jobs))
+	for _, id := range ids {
+		known := w.technician.jobs[id]
+		job, err := w.technician.client.Job(context.Background(), id)
+		if err != nil {
+			if known.acknowledged {
+				w.fail(2, "job %s was acknowledged: %v", id, err)
+			}
+			continue
+		}
+		if !job.Status.Ended() {
+			w.fail(1, "job %s has not ended: %s", id, job.Status)
+			continue
+		}
+		report, err := watch.Rows(context.Background(), w.technician.client, job)
+		if err != nil {
+			w.fail(1, "read the rows of job %s: %v", id, err)
+			continue
+		}
+		if report.Missing > 0 {
+			w.fail(1, "job %s lacks %d rows", id, report.Missing)
+		}
+		w.technician.saw(report)
+		if known.job.Type == iothub.ScheduleDeviceMethod {
+			for _, d := range report.Devices {
+				w.gatewayOf(d.DeviceID).checkOutcome(reasonOf(known.job.CloudToDeviceMethod), d.Verdict, "the row of job "+id)
+			}
+		}
+		w.rows += len(report.Devices)
+	}
+}
+
+func (w *world) gatewayOf(id string) *gateway {
+	i := slices.IndexFunc(w.gateways, func(g *gateway) bool { return g.id() == id })
+	return w.gateways[i]
+}
+
+// checkOutcome compares what the hub says of a command with what the lock did.
+func (g *gateway) checkOutcome(reason string, verdict iothub.Verdict, source string) {
+	g.record.mu.Lock()
+	defer g.record.mu.Unlock()
+	e := g.record.executions[reason]
+	switch verdict.Outcome {
+	case iothub.TimedOut, iothub.Uncertain:
+		return
+	case iothub.Failed:
+		if strings.Contains(verdict.Reason, "answer") {
+			return // the hub called the device and has no usable answer
+		}
+		fallthrough
+	case iothub.Offline, iothub.Canceled, iothub.Gone:
+		if e != nil {
+			g.fail(1, "%s says %v, but the device executed %s", source, verdict, reason)
+		}
+	case iothub.Succeeded, iothub.Pending, iothub.Refused:
+		switch {
+		case e == nil && verdict.Outcome == iothub.Refused:
+			// the agent refused the call before the lock saw it
+		case e == nil:
+			g.fail(1, "%s says %v, but the device did not execute %s", source, verdict, reason)
+		case e.outcome != verdict.Outcome:
+			g.fail(1, "%s says %v, but the outcome of %s was %q", source, verdict, reason, e.outcome)
+		}
+	default:
+		g.fail(1, "%s has no final outcome: %v", source, verdict)
+	}
+}
+
+// reasonOf returns the reason in the payload of a method.
+func reasonOf(m *iothub.MethodRequest) string {
+	var payload struct{ Reason string }
+	json.Unmarshal(m.Payload, &payload)
+	return payload.Reason
+}
+
+// judgeAcknowledged checks rule 2 for the twins.
+func (w *world) judgeAcknowledged() {
+	for _, g := range w.gateways {
+		twin, err := w.technician.client.Twin(context.Background(), g.id())
+		if err != nil {
+			g.fail(2, "read the twin: %v", err)
+			continue
+		}
+		for _, tag := range w.technician.notes[g.id()] {
+			if twin.Tags[tag] != true {
+				g.fail(2, "the hub acknowledged the tag %s and has lost it", tag)
+			}
+		}
+		if got := twin.Properties.Reported.Version(); got < g.record.version {
+			g.fail(2, "the hub acknowledged version %d of the reported properties and has %d", g.record.version, got)
+		}
+	}
+}
+
+// causeTime is the time in which the lock must log the cause of a motion: a bolt needs at
+// most 4 s.
+const causeTime = 10 * time.Second
+
+// judgeCauses checks rule 3.
+func (w *world) judgeCauses() {
+	for _, g := range w.gateways {
+		for _, d := range g.record.drives {
+			if !d.open && !g.record.hasCause(d) {
+				g.fail(3, "the bolt was driven to %s after %s, but the log of events has no cause", d.target, d.at.Sub(epoch))
+			}
+		}
+	}
+}
+
+// hasCause reports whether the log has the cause of a motion. A process that ended during
+// the motion could not log it; the next process then logs what it finds.
+func (r *record) hasCause(d drive) bool {
+	for _, l := range r.logged {
+		near := l.at.Sub(d.at).Abs() <= causeTime
+		moved := l.Kind == actuator.EventLocked || l.Kind == actuator.EventUnlocked || l.Kind == actuator.EventJammed || l.Kind == actuator.EventCommand
+		if near && moved && l.process == d.process && l.Cause != actuator.CauseManual {
+			return true
+		}
+	}
+	select {
+	case <-d.process.died:
+		return true
+	default:
+		return false
+	}
+}
+
+// judgeEvents checks rule 5: every event that was on disk arrived, and no number is
+// missing that was not counted as dropped.
+func (w *world) judgeEvents() {
+	for _, g := range w.gateways {
+		p := g.running()
+		counts := p.log.Counts()
+		if counts.Waiting > 0 {
+			g.fail(5, "%d events have not arrived", counts.Waiting)
+		}
+		byStore := map[string][]uint64{}
+		arrived := map[string]bool{}
+		for id, a := range g.record.arrivals {
+			store, _, _ := strings.Cut(id, "-")
+			byStore[store] = append(byStore[store], a.event.Seq)
+			arrived[key(a.event.Kind, a.event.Name+a.event.Command, a.event.Reason, a.event.At)] = true
+		}
+		if len(byStore) > 1 {
+			g.fail(5, "the events come from %d stores, although no file was lost", len(byStore))
+		}
+		dropped := counts.Dropped.Important + counts.Dropped.Routine
+		for _, seqs := range byStore {
+			if missing := int64(slices.Max(seqs)) - int64(len(seqs)); missing > dropped {
+				g.fail(5, "%d events are missing, but only %d were counted as dropped", missing, dropped)
+			}
+		}
+		for _, l := range g.record.logged {
+			if l.saved && !l.Repeats && dropped == 0 && !arrived[key(string(l.Kind), l.Command, l.Reason, l.Time)] {
+				g.fail(5, "the event %s %s %q of %s was on disk and never arrived", l.Kind, l.Command, l.Reason, l.at.Sub(epoch))
+			}
+		}
+	}
+}
+
+func key(kind, command, reason string, at time.Time) string {
+	return fmt.Sprint(kind, command, reason, at.UTC().UnixNano())
+}
+
+// judgeGoroutines checks the first half of rule 6. The end of the bubble checks it again:
+// no goroutine may be left then.
+func (w *world) judgeGoroutines(before map[string]int) {
+	for creator, n := range goroutines() {
+		if n > before[creator] {
+			w.fail(6, "%d goroutines of %s, at first %d", n, creator, before[creator])
+		}
+	}
+}
+
+// count returns how much happened.
+func (w *world) count() counts {
+	c := counts{simulated: time.Since(epoch), commands: w.technician.commands, jobs: len(w.technician.jobs), faults: w.faultCount, rows: w.rows, crashes: w.site.crashes}
+	for _, g := range w.gateways {
+		c.executed += len(g.record.executions)
+		c.arrivals += len(g.record.arrivals)
+		c.crashes += g.crashes
+		c.drives += len(g.record.drives)
+	}
+	return c
+}
