@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the long form of some tests, in one to two hours: thousands of reconnects, methods
 # during token renewals, kills of the agent and of the hub while they write, all states of
-# the lock's machine in more configurations, and ten minutes of fuzzing for each of the
-# hub's two interfaces.
+# the lock's machine in more configurations, 2,000 seeds of the simulation of the whole
+# system, and ten minutes of fuzzing for each of the hub's two interfaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,6 +17,9 @@ go test -count=1 -v -timeout 3h -run '^TestExplore$' ./actuator
 
 export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
 go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system
+
+export LATCHD_SIM_SEEDS=${LATCHD_SIM_SEEDS:-2000}
+go test -count=1 -timeout 5h -run '^TestSimulation$' ./packaging/test/simulation
 
 fuzztime=${FUZZTIME:-10m}
 go test -run '^$' -fuzz '^FuzzPackets$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/internal/broker

@@ -209,7 +209,8 @@ func (g *gateway) start(cold bool) {
 		}
 		if err := mqtt.Run(ctx, g.options(p, wall, log), func(ctx context.Context, link *mqtt.Link) error {
 			wall.Confirm()
-			return a.Serve(ctx, g.world.bugs.link(&tappedLink{&refusingLink{Link: link, gateway: g}, p}))
+			a.Serve(ctx, g.world.bugs.link(&tappedLink{&refusingLink{Link: link, gateway: g}, p}))
+			return nil
 		}); err != nil {
 			g.fail(0, "mqtt.Run: %v", err)
 		}

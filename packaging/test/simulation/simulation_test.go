@@ -19,7 +19,7 @@ const (
 // The size of a run.
 const (
 	gatewayCount = 24
-	runDuration  = 2 * time.Hour
+	runDuration  = time.Hour
 	seedCount    = 20
 )
 

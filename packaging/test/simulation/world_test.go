@@ -150,7 +150,6 @@ func (w *world) run(root string) {
 	w.judgeAcknowledged()
 	w.judgeCauses()
 	w.judgeEvents()
-	w.settle()
 	w.judgeGoroutines(before)
 }
 
@@ -213,23 +212,23 @@ func (w *world) end() {
 	w.bugs.end()
 }
 
-// goroutines returns the number of goroutines of this bubble, by the function that
+// goroutines returns the stacks of the goroutines of this bubble, by the function that
 // started them.
-func goroutines() map[string]int {
+func goroutines() map[string][]string {
 	text := make([]byte, 64<<20)
 	text = text[:runtime.Stack(text, true)]
 	blocks := strings.Split(string(text), "\n\n")
 	own := bubbleOf(blocks[0])
-	counts := make(map[string]int)
+	stacks := make(map[string][]string)
 	for _, b := range blocks {
 		if bubbleOf(b) != own {
 			continue
 		}
 		_, creator, _ := strings.Cut(b, "\ncreated by ")
 		creator, _, _ = strings.Cut(creator, " in goroutine")
-		counts[creator]++
+		stacks[creator] = append(stacks[creator], b)
 	}
-	return counts
+	return stacks
 }
 
 // bubbleOf returns the name of the bubble in the first line of a goroutine's stack.
