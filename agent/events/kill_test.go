@@ -118,9 +118,7 @@ func addUntilKilled(t *testing.T, dir string) {
 	for i := 0; ; i++ {
 		e.put("a")
 		if i%2 == 0 {
-			if event, ok := e.Next(); ok {
-				e.Sent(event)
-			}
+			e.Sent(e.await(t))
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
 		if err != nil { // the file is not written yet

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -31,9 +32,13 @@ type Log struct {
 	// because the hub may already have it. Next has returned the event, or the previous
 	// process queued it.
 	handed  uint64
-	lines   []byte // lines to append to the file
-	urgent  bool   // lines contains events, so it must be synced to disk
-	rewrite bool   // whether the next write replaces the whole file
+	lines   []byte    // lines to append to the file
+	urgent  bool      // lines contains events, so it must be synced to disk
+	rewrite bool      // whether the next write replaces the whole file
+	onDisk  uint64    // sequence number of the newest event that is on disk
+	failed  bool      // the last write failed
+	writing time.Time // when the write in progress began; zero if none is in progress
+	renamed bool      // the store has a new name, which is not in the file yet
 	errors  int64
 	closed  bool
 }
@@ -74,7 +79,7 @@ func newLog(dir string, limits Limits, log *zap.Logger) *Log {
 	l := &Log{
 		files: durable.Disk{}, log: log, maxFile: limits.maxFile(), rewrite: true,
 		added: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		content: newContent(strings.ToLower(rand.Text()[:10]), limits),
+		content: newContent(newStoreName(), limits),
 	}
 	if dir != "" {
 		l.path = filepath.Join(dir, fileName)
@@ -195,7 +200,8 @@ func (l *Log) append(v any, urgent bool) []byte {
 func (l *Log) Added() <-chan struct{} { return l.added }
 
 // Store returns the unique name of the log's store. Together with an event's sequence
-// number, it identifies the event among the events of all devices.
+// number, it identifies the event among the events of all devices. Read the name after
+// Next has returned the event.
 func (l *Log) Store() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,7 +209,12 @@ func (l *Log) Store() string {
 }
 
 // Next returns the oldest queued event, so that the agent can send it. ok is false if
-// no event is queued.
+// no event is queued, or if the oldest event is not on disk yet. After a power cut, the
+// next process would give the number of such an event to another one, and the receiver
+// would take that one for a repetition.
+//
+// If the disk fails or hangs, Next returns events that are not on disk and gives the
+// store a new name first, so that no other event gets the same number in the same store.
 func (l *Log) Next() (e Event, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -213,9 +224,31 @@ func (l *Log) Next() (e Event, ok bool) {
 	}
 
 	e = q.events[0].Event
+	if l.path != "" && e.Seq > l.onDisk {
+		hangs := !l.writing.IsZero() && time.Since(l.writing) >= writeTimeout
+		if !l.failed && !hangs {
+			return Event{}, false
+		}
+		l.rename()
+	}
 	l.handed = max(l.handed, e.Seq)
 	return e, true
 }
+
+// rename gives the store a new name, unless it has one that is not in the file yet. The
+// caller must hold l.mu.
+func (l *Log) rename() {
+	if l.renamed {
+		return
+	}
+	l.content.store, l.renamed, l.rewrite = newStoreName(), true, true
+	if !l.closed {
+		signal(l.wake)
+	}
+}
+
+// newStoreName returns a random name for a store.
+func newStoreName() string { return strings.ToLower(rand.Text()[:10]) }
 
 // Sent removes an event that the hub has acknowledged. If the agent ends before the
 // removal is on disk, its next process sends the event again.

@@ -56,12 +56,23 @@ func kinds(c content) string {
 // the name of the store and the sequence number.
 func (l *Log) take(t *testing.T) string {
 	t.Helper()
-	event, ok := l.Next()
-	if !ok {
-		t.Fatal("no event is queued")
-	}
+	event := l.await(t)
 	l.Sent(event)
 	return fmt.Sprintf("%s-%d", l.Store(), event.Seq)
+}
+
+// await returns the oldest event once it is on disk.
+func (l *Log) await(t *testing.T) Event {
+	t.Helper()
+	if l.Counts().Waiting == 0 {
+		t.Fatal("no event is queued")
+	}
+	for {
+		if event, ok := l.Next(); ok {
+			return event
+		}
+		<-l.Added()
+	}
 }
 
 // A new process finds the queued events in their order and none that was already

@@ -60,7 +60,7 @@ func TestOldestOfBothQueuesIsNext(t *testing.T) {
 
 	l = openLog(t, dir, 10)
 	for _, want := range []string{"doorOpened", "forced", "doorClosed"} {
-		if e, ok := l.Next(); !ok || e.Kind != want {
+		if e := l.await(t); e.Kind != want {
 			t.Errorf("next is %+v, want %s", e, want)
 		}
 		l.take(t)
@@ -162,7 +162,7 @@ func TestHandedEventsDoNotMerge(t *testing.T) {
 	refused := command("unlockDoor", "", "lockdown")
 	l := openLog(t, dir, 10)
 	l.addAll(refused)
-	l.Next()
+	l.await(t)
 	l.addAll(refused, refused)
 	if got := l.names(); got != "command command*2" {
 		t.Errorf("queued: %s", got)

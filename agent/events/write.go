@@ -12,6 +12,9 @@ import (
 // retry earlier.
 const writeRetry = 10 * time.Second
 
+// writeTimeout is the time after which a write that has not ended counts as hanging.
+const writeTimeout = 5 * time.Second
+
 // file is the events file, opened for appending.
 type file struct {
 	durable.Appender // nil before the file was written for the first time
@@ -53,7 +56,8 @@ func (l *Log) writeLoop() {
 
 // write appends the pending lines to the file. It syncs the file if the lines contain
 // events. If the file is too large or the previous write failed, write replaces the
-// whole file instead. Finally it calls the callbacks of the written events.
+// whole file instead. Finally it wakes the sender and calls the callbacks of the written
+// events.
 func (l *Log) write(f *file) error {
 	l.mu.Lock()
 	lines, urgent := l.lines, l.urgent
@@ -64,8 +68,11 @@ func (l *Log) write(f *file) error {
 	if rewrite {
 		whole = l.content.text()
 	}
+	newest := l.content.next - 1
+	l.writing = time.Now()
 	waiters, _ := l.waiters.Last()
 	l.mu.Unlock()
+	hanging := time.AfterFunc(writeTimeout, func() { signal(l.added) })
 
 	var err error
 	if rewrite {
@@ -74,12 +81,18 @@ func (l *Log) write(f *file) error {
 		err = f.append(lines, urgent)
 	}
 
+	hanging.Stop()
+	l.mu.Lock()
+	l.writing, l.failed = time.Time{}, err != nil
 	if err != nil {
-		l.mu.Lock()
 		l.errors++
 		l.lines, l.rewrite = nil, true
-		l.mu.Unlock()
+	} else {
+		l.onDisk = newest
+		l.renamed = l.renamed && l.rewrite // the name changed during the write
 	}
+	l.mu.Unlock()
+	signal(l.added)
 	l.waiters.Finish(waiters, err)
 	return err
 }
