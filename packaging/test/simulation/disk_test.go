@@ -14,10 +14,11 @@ import (
 
 // disk is the file system of one gateway. It survives the gateway's processes.
 type disk struct {
-	mu    sync.Mutex
-	full  bool
-	freed time.Time // when it was last full
-	files map[string]*diskFile
+	mu       sync.Mutex
+	full     bool
+	everFull bool
+	freed    time.Time // when it was last full
+	files    map[string]*diskFile
 }
 
 // diskFile is the content of a file. A power cut can lose what was not synced.
@@ -28,7 +29,7 @@ func newDisk() *disk { return &disk{files: map[string]*diskFile{}} }
 func (d *disk) setFull(full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.full, d.freed = full, time.Now()
+	d.full, d.everFull, d.freed = full, d.everFull || full, time.Now()
 }
 
 // wasFull reports whether the disk is full or was so recently that the agent has not
