@@ -60,6 +60,12 @@ func TestMethods(t *testing.T) {
 			{"getstatus", `""`, 200, `"retainedIgnored":3`},
 			{"Ping", `1`, 200, `1`},
 		}, 1},
+		"the editions of the jobs tutorial": {mock.None, actuator.Unlocked, []call{
+			{"lockDoor", `null`, 200, `{"position":"locked"`},                                            // Node
+			{"lockDoor", `"{\"lockTime\":\"10m\"}"`, 200, `{"position":"locked","confirmed":true`},       // Python
+			{"LockDoor", ``, 200, `{"position":"locked","confirmed":true,"changed":false`},               // C#
+			{"lockDoor", `""`, 200, `{"position":"locked","confirmed":true,"changed":false,"tookMs":0}`}, // Java, Python without a payload
+		}, 1},
 		"a release during a hold": {mock.None, actuator.Locked, []call{
 			{"unlockDoor", `{"hold":true}`, 200, `"changed":true`},
 			{"unlockDoor", `{"forSeconds":2}`, 200, `"changed":false,"tookMs":0,"held":true}`},

@@ -102,6 +102,8 @@ func TestLockDoorAcceptsEveryPayload(t *testing.T) {
 		{payload: `{"reason":"` + long + `"}`, reason: long[:2*MaxReason], ignored: "reason"},
 		{payload: `{"by":"x` + long + `"}`, by: "x" + long[:62], ignored: "by"},
 		{payload: `"now"`, ignored: "payload"},
+		{payload: `"{\"lockTime\":\"10m\"}"`, ignored: "payload"}, // the Python edition of the jobs tutorial
+		{payload: `{"lockTime":"10m"}`, ignored: "lockTime"},
 		{payload: `[]`, ignored: "payload"},
 		{payload: `7`, ignored: "payload"},
 		{payload: `{"whenClosed":true,`, ignored: "payload"},
