@@ -18,6 +18,14 @@ type lineID struct {
 type Input struct {
 	Name   string // such as "door sensor"
 	Polled bool   // the chip delivers no edges, so latchd reads the line every PollInterval
+	Bias   Bias   // pull resistor that latchd requests; see MayIgnoreBias
+}
+
+// MayIgnoreBias reports whether the chip may not have the requested pull resistor. The
+// kernel accepts the request in any case, and cannot be asked. Chips that deliver no
+// edges are mostly I2C expanders, and many of these have no pull resistors.
+func (i Input) MayIgnoreBias() bool {
+	return i.Polled && (i.Bias == BiasPullUp || i.Bias == BiasPullDown)
 }
 
 // String describes the input in words.
@@ -65,7 +73,7 @@ func Check(config Config) ([]Input, error) {
 			continue
 		}
 		unix.Close(fd)
-		inputs = append(inputs, Input{input.name, !edges})
+		inputs = append(inputs, Input{input.name, !edges, input.Bias})
 	}
 	return inputs, errors.Join(problems...)
 }

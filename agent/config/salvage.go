@@ -32,6 +32,21 @@ func LoadLock(file string) (c Config, problems []error, err error) {
 	return c, problems, nil
 }
 
+// LoadHub loads the tables of a configuration file that have no errors, except [lock].
+// With it, the way to the hub can be checked although the lock cannot be used. The error
+// means that the file cannot be read.
+func LoadHub(file string) (Config, error) {
+	text, err := readFile(file)
+	if err != nil {
+		return Config{}, err
+	}
+
+	c := defaults(file)
+	c.salvageOthers(file, text)
+	c.resolvePaths(file)
+	return c, nil
+}
+
 // HasHub reports whether the configuration describes a connection to the hub.
 func (c Config) HasHub() bool { return c.Hub != Hub{} || c.Provisioning.configured() }
 
@@ -52,14 +67,22 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 		return Config{}, nil, false
 	}
 
+	problems = c.salvageOthers(file, text)
+	return c, problems, len(problems) > 0
+}
+
+// salvageOthers decodes into c each top-level table except [lock]. It returns their
+// errors; the keys concerned get their defaults.
+func (c *Config) salvageOthers(file string, text []byte) (problems []error) {
+	tables := splitTables(text)
 	var unusable []string // names of the tables that cannot be decoded
 	for _, table := range tables.names() {
 		if table == "lock" {
 			continue
 		}
-		decoded, err := tables.decode(c, table)
+		decoded, err := tables.decode(*c, table)
 		if err == nil {
-			c = decoded
+			*c = decoded
 			continue
 		}
 		problems = append(problems, explain(file, text, err))
@@ -68,6 +91,9 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 
 	for _, err := range c.check() {
 		table, _, _ := strings.Cut(err.(valueError).key, ".")
+		if table == "lock" {
+			continue
+		}
 		if !slices.Contains(unusable, table) { // otherwise only a consequence of an error that was already reported
 			problems = append(problems, explain(file, text, err))
 		}
@@ -76,7 +102,7 @@ func salvage(file string, text []byte) (c Config, problems []error, ok bool) {
 	if slices.Contains(unusable, "hub") || slices.Contains(unusable, "provisioning") {
 		c.reset(file, "hub")
 	}
-	return c, problems, len(problems) > 0
+	return problems
 }
 
 // reset sets a top-level key, or all keys of a table, to their defaults.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -91,6 +92,41 @@ func TestLoadLockRefusesABadLock(t *testing.T) {
 
 	if _, _, err := LoadLock("/none.toml"); err == nil || !strings.HasPrefix(err.Error(), "read the configuration: ") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// LoadHub loads the way to the hub although [lock] or another table has errors.
+func TestLoadHub(t *testing.T) {
+	t.Parallel()
+	const text = "state_dir = \"/s\"\n[hub]\nconnection_string_file = \"secret\"\n[place]\nroom = \"r\"\n"
+	for name, tc := range map[string]struct{ text, secret, room string }{
+		"bad lock":  {text + "[lock]\ndriver = \"gpoi\"\n", "/d/secret", "r"},
+		"no TOML":   {text + "[lock]\ndriver = gpio\n", "/d/secret", "r"},
+		"no lock":   {text, "/d/secret", "r"},
+		"bad place": {strings.Replace(text, `"r"`, "3.14", 1), "/d/secret", ""},
+		"bad hub":   {strings.Replace(text, `"secret"`, "7", 1), "", "r"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := write(t, tc.text)
+			c, err := LoadHub(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			room := ""
+			if c.Place.Room != nil {
+				room = *c.Place.Room
+			}
+			secret := strings.Replace(c.Hub.ConnectionStringFile, filepath.Dir(file), "/d", 1)
+			if secret != tc.secret || room != tc.room || c.StateDir != "/s" || c.Lock.Driver != "" {
+				t.Errorf("secret %q, room %q, state directory %q, driver %q", secret, room, c.StateDir, c.Lock.Driver)
+			}
+		})
+	}
+
+	if _, err := LoadHub("/none.toml"); err == nil || !strings.Contains(err.Error(), "run 'latchd config --example > /none.toml' and edit the file") {
+		t.Errorf("err = %v", err)
 	}
 }
 

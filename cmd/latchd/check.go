@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +28,7 @@ type finding struct {
 	OK       bool     `json:"ok"`
 	Detail   string   `json:"detail"`
 	Problems []string `json:"problems,omitempty"` // each with its remedy
+	Notes    []string `json:"notes,omitempty"`    // what somebody may want to change although it works
 }
 
 // errProblems is the error of 'latchd check' if a check found a problem.
@@ -53,23 +57,31 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 			mark = "PROBLEM"
 		}
 		fmt.Fprintf(stdout, "%-7s  %s: %s\n", mark, f.What, f.Detail)
-		for _, p := range f.Problems {
-			fmt.Fprintf(stdout, "         - %s\n", p)
+		for _, line := range slices.Concat(f.Problems, f.Notes) {
+			fmt.Fprintf(stdout, "         - %s\n", line)
 		}
 	}
 	return err
 }
 
-// check takes the same steps as a start of the agent. If the agent is running, check
-// asks it for the state of lock and hub: a second login would cut the agent's
-// connection, and the agent holds the lock's lines.
+// check takes the same steps as a start of the agent, and continues after each problem.
+// If the agent is running, check asks it for the state of lock and hub: a second login
+// would cut the agent's connection, and the agent holds the lock's lines.
 func check(ctx context.Context, file string) []finding {
-	c, problems, err := config.LoadLock(file)
-	if err != nil {
-		return []finding{{What: "configuration", Detail: "invalid", Problems: strings.Split(err.Error(), "\n")}}
+	c, problems, lockErr := config.LoadLock(file)
+	findings := []finding{checkConfig(file, problems, lockErr)}
+	if lockErr != nil {
+		c, _ = config.LoadHub(file)
 	}
-	id, credentials := checkCredentials(c)
-	findings := []finding{checkConfig(file, problems), credentials}
+
+	var id identity
+	var usable bool
+	if !errors.Is(lockErr, fs.ErrNotExist) {
+		var credentials finding
+		id, usable, credentials = checkCredentials(c)
+		credentials.Notes = strayCredentials(file)
+		findings = append(findings, credentials)
+	}
 
 	status, err := askStatus(file)
 	switch {
@@ -77,21 +89,36 @@ func check(ctx context.Context, file string) []finding {
 		return append(findings, checkRunning(status)...)
 	case !errors.Is(err, errNotRunning):
 		// The agent may be running, so neither its lines nor its connection is touched.
-		return append(findings, finding{What: "agent", Detail: "it may be running, but it cannot be asked", Problems: []string{err.Error()}})
+		agent := finding{What: "agent", Detail: "it may be running, but it cannot be asked", Problems: []string{err.Error()}}
+		return append(findings, agent, checkClock(clock.System().Set(), false))
 	}
 
-	findings = append(findings, finding{What: "agent", OK: true, Detail: "not running"}, checkLock(c.Lock), checkClock())
-	if credentials.OK {
-		findings = append(findings, checkHub(ctx, id))
+	findings = append(findings, finding{What: "agent", OK: true, Detail: "not running"})
+	if lockErr == nil {
+		findings = append(findings, checkLock(c.Lock))
 	}
-	return findings
+	if !usable {
+		return append(findings, checkClock(clock.System().Set(), false))
+	}
+	hub := checkHub(ctx, id)
+	return append(findings, checkClock(clock.System().Set(), hub.OK), hub)
 }
 
-// checkConfig reports the errors outside the table [lock].
-func checkConfig(file string, problems []error) finding {
-	f := finding{What: "configuration", OK: len(problems) == 0, Detail: file}
-	if !f.OK {
+// checkConfig reports the errors of the configuration: problems are those outside the
+// table [lock], and lockErr is why the lock cannot be used.
+func checkConfig(file string, problems []error, lockErr error) finding {
+	f := finding{What: "configuration", OK: lockErr == nil && len(problems) == 0, Detail: file}
+	switch {
+	case errors.Is(lockErr, fs.ErrNotExist):
+		f.Detail = "missing"
+	case lockErr != nil:
+		f.Detail = "invalid"
+	case len(problems) > 0:
 		f.Detail = "the lock works, but parts of the file have errors"
+	}
+
+	if lockErr != nil {
+		f.Problems = strings.Split(lockErr.Error(), "\n")
 	}
 	for _, problem := range problems {
 		f.Problems = append(f.Problems, problem.Error())
@@ -115,30 +142,98 @@ func checkRunning(status map[string]any) []finding {
 		lock.OK, lock.Problems = false, []string{fault}
 	}
 
-	hub := finding{What: "hub", OK: true, Detail: "connected"}
-	if textAt(status, "connected") != "true" {
-		hub.OK, hub.Detail = false, "not connected; see the journal for the reason: journalctl -u latchd"
+	hub := checkLink(status)
+	return []finding{running, lock, hub, checkClock(clock.System().Set(), hub.OK)}
+}
+
+// checkLink judges the running agent's connection to the hub.
+func checkLink(status map[string]any) finding {
+	f := finding{What: "hub", OK: true, Detail: "connected"}
+	failure := textAt(status, "hubFailure")
+	switch {
+	case textAt(status, "connected") == "true":
+		for _, trouble := range twinTroubles(status) {
+			f.Problems = append(f.Problems, "device twin: "+trouble)
+		}
+	case failure != "":
+		f.OK, f.Detail, f.Problems = false, "not connected", []string{failure}
+	default:
+		f.OK, f.Detail = false, "not connected; either the first attempt is still running, or a problem above prevents it"
 	}
-	return []finding{running, lock, hub, checkClock()}
+
+	f.OK = f.OK && len(f.Problems) == 0
+	return f
 }
 
 // checkCredentials reads the device's credentials. It counts the warnings of a start,
-// such as files that others can read, as problems.
-func checkCredentials(c config.Config) (identity, finding) {
-	f := finding{What: "credentials"}
+// such as files that others can read, as problems. usable reports whether the agent can
+// log in with them.
+func checkCredentials(c config.Config) (id identity, usable bool, f finding) {
+	f = finding{What: "credentials"}
 	if !c.HasHub() {
 		f.Detail, f.Problems = "not known", []string{"the configuration does not say how to reach the hub"}
-		return identity{}, f
+		return identity{}, false, f
 	}
+
 	id, err := readIdentity(c, zap.New(warningCollector{&f.Problems}))
-	if err != nil {
+	if err == nil {
+		f.Detail = fmt.Sprintf("device %s at %s", id.name, id.hub)
+	} else {
 		f.Detail = "not usable"
 		f.Problems = append(f.Problems, err.Error())
-	} else {
-		f.Detail = fmt.Sprintf("device %s at %s", id.name, id.hub)
+		f.Problems = append(f.Problems, otherUnreadable(c, err)...)
 	}
 	f.OK = len(f.Problems) == 0
-	return id, f
+	return id, err == nil, f
+}
+
+// otherUnreadable names the unreadable files of the login that the error known does not
+// mention. Reading the identity stops at the first one.
+func otherUnreadable(c config.Config, known error) []string {
+	var problems []string
+	for _, path := range append(c.SecretFiles(), c.Hub.CAFile) {
+		if path == "" || strings.Contains(known.Error(), path) {
+			continue
+		}
+		if _, err := readRegular(path); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return problems
+}
+
+// maxStray is the maximum number of stray files that check names.
+const maxStray = 10
+
+// strayCredentials names the files in the directory credentials beside the configuration
+// that no configuration in the same directory names. Such a file is often a misspelt
+// name or a secret that is no longer needed.
+func strayCredentials(file string) []string {
+	dir := filepath.Dir(file)
+	named := make(map[string]bool)
+	configs, _ := filepath.Glob(filepath.Join(dir, "*.toml"))
+	for _, other := range append(configs, file) {
+		c, err := config.LoadHub(other)
+		if err != nil {
+			continue
+		}
+		for _, path := range append(c.SecretFiles(), c.Hub.CAFile) {
+			named[filepath.Clean(path)] = true
+		}
+	}
+
+	var notes []string
+	filepath.WalkDir(filepath.Join(dir, "credentials"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || named[path] {
+			return nil
+		}
+		notes = append(notes, printable(path)+": no configuration names this file; remove it, or correct the name in the configuration")
+		if len(notes) == maxStray {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return notes
 }
 
 func checkLock(l config.Lock) finding {
@@ -153,6 +248,9 @@ func checkLock(l config.Lock) finding {
 	inputs, err := gpio.Check(l.GPIOConfig())
 	for _, input := range inputs {
 		f.Detail += "; " + input.String()
+		if input.MayIgnoreBias() {
+			f.Notes = append(f.Notes, fmt.Sprintf("the chip of the %s may ignore bias = %q; make sure that a resistor pulls the line", input.Name, input.Bias))
+		}
 	}
 	if err != nil {
 		f.OK, f.Problems = false, strings.Split(err.Error(), "\n")
@@ -163,9 +261,15 @@ func checkLock(l config.Lock) finding {
 	return f
 }
 
-func checkClock() finding {
-	if clock.System().Set() {
+// checkClock judges the system clock. set reports whether the network or a hardware
+// clock has set it. loginWorks reports whether the hub accepts the device's login, which
+// it does only if the clock is right.
+func checkClock(set, loginWorks bool) finding {
+	switch {
+	case set:
 		return finding{What: "clock", OK: true, Detail: "set by the network"}
+	case loginWorks:
+		return finding{What: "clock", OK: true, Detail: "not set by the network, but right enough: the hub accepts the login"}
 	}
 	return finding{What: "clock", Detail: time.Now().Format(time.RFC3339), Problems: []string{
 		"nothing has set the clock since boot; with a wrong time, certificates and tokens are refused; see 'timedatectl status'",

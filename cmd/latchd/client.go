@@ -63,10 +63,13 @@ func socketPaths(file string) ([]string, error) {
 	}
 
 	c, _, err := config.LoadLock(file)
-	if err != nil {
-		return paths, err
+	if err != nil { // the agent may be running with an earlier version of the file
+		c, _ = config.LoadHub(file)
 	}
-	return append(paths, stateSocket(c.StateDir)), nil
+	if c.StateDir != "" {
+		paths = append(paths, stateSocket(c.StateDir))
+	}
+	return paths, err
 }
 
 // runtimeDir returns the runtime directory of the unit that runs the agent whose

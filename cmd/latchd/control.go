@@ -202,6 +202,9 @@ func (c *controlServer) answer(ctx context.Context, conn *net.UnixConn, r contro
 func (c *controlServer) status() iothub.Object {
 	status := c.agent.Status()
 	status["connected"], status["deviceId"] = c.hub.connected.Load(), c.hub.device.get()
+	if failure := c.hub.why(); failure != "" {
+		status["hubFailure"] = failure
+	}
 	if problems := c.problems.all(); len(problems) > 0 {
 		status["problems"] = problems
 	}

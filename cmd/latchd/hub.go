@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type hubLink struct {
 	connected atomic.Bool
 	settled   atomic.Bool // the tables hub and provisioning in use have led to an identity
 	hubName   atomic.Pointer[string]
+	failure   atomic.Pointer[string] // why the last attempt to connect failed, or why the link was lost; nil while connected
 
 	mu      sync.Mutex
 	restart context.CancelFunc // ends the present attempts to connect; nil while there are none
@@ -54,6 +56,25 @@ func (h *hubLink) name() string {
 		return *name
 	}
 	return "the hub"
+}
+
+// why returns the reason why the agent is not connected. It is empty while the agent is
+// connected, before its first attempt has failed, and if the reason is one of the problems.
+func (h *hubLink) why() string {
+	if failure := h.failure.Load(); failure != nil {
+		return *failure
+	}
+	return ""
+}
+
+// failed records why the agent is not connected, unless that is one of the problems.
+func (h *hubLink) failed(reason error) {
+	text := reason.Error()
+	if slices.Contains(h.problems.all(), text) {
+		h.failure.Store(nil)
+		return
+	}
+	h.failure.Store(&text)
 }
 
 // run connects to the hub until ctx ends. No error ends it earlier.
@@ -141,6 +162,7 @@ func (h *hubLink) connect(ctx context.Context, id identity) error {
 	h.log.Info("connecting to the hub", zap.String("hub", id.hub))
 
 	o := id.options(h.store, h.clock.Now, h.log)
+	o.Failed = h.failed
 	locate := o.Locate
 	o.Locate = func(ctx context.Context, refusals int) (iothub.Device, error) {
 		present, err := h.readIdentity(zap.NewNop())
@@ -158,6 +180,7 @@ func (h *hubLink) connect(ctx context.Context, id identity) error {
 
 	err := mqtt.Run(ctx, o, func(ctx context.Context, link *mqtt.Link) error {
 		h.connected.Store(true)
+		h.failure.Store(nil)
 		defer h.connected.Store(false)
 		if err := h.clock.Confirm(); err != nil {
 			h.log.Warn("cannot save the time of this login; a later start without a clock may use an older time", zap.Error(err))

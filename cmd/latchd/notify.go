@@ -85,6 +85,9 @@ func (n *notifier) status(lock actuator.Status) string {
 	if lock.Fault != "" {
 		text += ": " + lock.Fault
 	}
+	if failure := n.hub.why(); failure != "" {
+		text += "; " + failure
+	}
 	for _, problem := range n.problems.all() {
 		text += "; " + problem
 	}

@@ -76,6 +76,9 @@ type Options struct {
 	TokenLife time.Duration
 	// Logger receives log entries about the link. Nil disables logging.
 	Logger *zap.Logger
+	// Failed is called with the reason each time an attempt to connect has failed or a
+	// link was lost. It must return soon. Nil disables it.
+	Failed func(reason error)
 
 	// Now returns the current time. Nil means time.Now.
 	Now func() time.Time
@@ -162,6 +165,9 @@ func (s *settings) setDefaults() {
 	}
 	if s.Rand == nil {
 		s.Rand = rand.Float64
+	}
+	if s.Failed == nil {
+		s.Failed = func(error) {}
 	}
 }
 

@@ -66,6 +66,7 @@ func Run(ctx context.Context, opts Options, serve func(ctx context.Context, link
 			s.Logger.Warn("the hub repeatedly closes the link soon after the login: another client seems to log in as this device",
 				zap.Int("times", h.closings))
 		}
+		s.Failed(result.err)
 		s.Logger.Warn("not connected to the hub", zap.Error(result.err), zap.Duration("retry_in", delay.Round(time.Millisecond)))
 
 		select {
