@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Lock is the interface through which the agent uses a door's lock. Package actuator
@@ -100,6 +101,7 @@ type Agent struct {
 	config          Config
 	lock            Lock
 	state           *Store
+	remote          *zap.Logger // for entries that the hub can cause
 	startedAt       time.Time
 	intervalChanged chan struct{} // signals that telemetrySeconds may have changed
 	reportChanged   chan struct{} // signals that the agent must update its reported properties
@@ -138,6 +140,7 @@ func New(config Config, lock Lock, store *Store) *Agent {
 		config:          config,
 		lock:            lock,
 		state:           store,
+		remote:          logtext.Remote(config.Log),
 		startedAt:       config.Now(),
 		reportChanged:   make(chan struct{}, 1),
 		intervalChanged: make(chan struct{}, 1),

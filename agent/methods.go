@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // MaxUnlock is the longest time for which unlockDoor unlocks a door (forSeconds).
@@ -83,7 +84,7 @@ func (a *Agent) invoke(ctx context.Context, m iothub.Method, by caller) (status 
 // even if ctx has ended, because the connection may still be up.
 func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	m.Name = methodName(m.Name)
-	log := a.config.Log.With(zap.String("method", m.Name), zap.String("request_id", m.RequestID))
+	log := a.remote.With(zap.String("method", m.Name), zap.String("request_id", m.RequestID))
 	a.methods.Add(1)
 
 	status, payload := a.invoke(ctx, m, caller{origin: actuator.Remote})
@@ -185,8 +186,14 @@ const codeShuttingDown = "shutting-down"
 func (a *Agent) command(ctx context.Context, c actuator.Command, ignored []string) (status int, payload any) {
 	result, err := a.lock.Do(ctx, c)
 	status, payload = commandAnswer(result, err, ignored)
-	a.config.Log.Info("the lock has ended a command", zap.String("method", c.Name), zap.String("by", c.By),
-		zap.String("reason", c.Reason), zap.String("origin", string(c.Origin)), zap.Int("status", status))
+
+	log := a.remote
+	refusal, _ := errors.AsType[*actuator.Refusal](err)
+	if result.Changed || result.Pending != "" || refusal != nil && refusal.Code == actuator.CodeJammed {
+		log = a.config.Log // a flood must not displace the record of a motion
+	}
+	log.Info("the lock has ended a command", zap.String("method", c.Name), zap.String("by", c.By),
+		zap.String("reason", logtext.Cut(c.Reason)), zap.String("origin", string(c.Origin)), zap.Int("status", status))
 	return status, payload
 }
 

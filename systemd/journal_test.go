@@ -119,6 +119,13 @@ func TestJournalCore(t *testing.T) {
 			[]field{{"PRIORITY", "3"}, {"MESSAGE", "save: one\ntwo (file=\"a b\")"}, {"SYSLOG_IDENTIFIER", "latchd"}, {"DEVICE_ID", "door-1"},
 				{"FILE", "a b"}, {"ERROR", "one\ntwo"}},
 		},
+		"text that is not printable": {
+			func() {
+				log.Warn("refused", zap.String("name", "a\x1b[2Jö\xff"), zap.String("id", "1\r2 3"), zap.Error(errors.New("no\x1b[2J\x00")))
+			},
+			[]field{{"PRIORITY", "4"}, {"MESSAGE", `refused: no\x1b[2J\x00 (name="a\x1b[2Jö\xff", id="1\r2 3")`}, {"SYSLOG_IDENTIFIER", "latchd"}, {"DEVICE_ID", "door-1"},
+				{"NAME", "a\x1b[2Jö\xff"}, {"ID", "1\r2 3"}, {"ERROR", "no\x1b[2J\x00"}},
+		},
 		"named logger": {
 			func() {
 				log.Named("mqtt").Info("up", zap.Any("list", []int{1, 2}), zap.ByteString("answer", []byte(`{"ok":1}`)))

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -146,16 +147,17 @@ func text(value any) string {
 }
 
 // message returns the text of a log entry for people: the event, the error after a
-// colon, and the other fields in parentheses.
+// colon, and the other fields in parentheses. It escapes characters that are not
+// printable, because journalctl hides a text that contains one.
 func message(event string, fields []field) string {
 	var others []string
 	for _, f := range fields {
 		value := f.value
 		if f.key == "error" {
-			event += ": " + value
+			event += ": " + escape(value)
 			continue
 		}
-		if value == "" || strings.ContainsAny(value, " \t\n") {
+		if value == "" || strings.ContainsAny(value, " \n") || escape(value) != value {
 			value = strconv.Quote(value)
 		}
 		others = append(others, f.key+"="+value)
@@ -165,4 +167,20 @@ func message(event string, fields []field) string {
 		event += " (" + strings.Join(others, ", ") + ")"
 	}
 	return event
+}
+
+// escape replaces each character of text that is neither printable nor a line feed by an
+// escape sequence of Go, such as \x1b.
+func escape(text string) string {
+	var escaped strings.Builder
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		if r == '\n' || strconv.IsPrint(r) && !(r == utf8.RuneError && size == 1) {
+			escaped.WriteRune(r)
+			continue
+		}
+		quoted := strconv.Quote(text[i : i+size])
+		escaped.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return escaped.String()
 }

@@ -37,9 +37,9 @@ type Link struct {
 func newLink(s *settings, conn net.Conn, lastError string) *Link {
 	return &Link{
 		set:       s,
-		log:       s.Logger,
+		log:       s.remote,
 		conn:      &linkConn{Conn: conn, closed: make(chan struct{})},
-		in:        newInbox(s.Logger),
+		in:        newInbox(s.remote),
 		requests:  newTwinRequests(),
 		lastError: lastError,
 		ended:     make(chan struct{}),

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
@@ -95,6 +96,7 @@ type Options struct {
 type settings struct {
 	Options
 	server   dial.Server
+	remote   *zap.Logger   // for entries that the hub can cause
 	replayed *atomic.Int64 // number of retained messages that were ignored
 }
 
@@ -157,6 +159,7 @@ func (s *settings) setDefaults() {
 	if s.Logger == nil {
 		s.Logger = zap.NewNop()
 	}
+	s.remote = logtext.Remote(s.Logger)
 	if s.Now == nil {
 		s.Now = time.Now
 	}

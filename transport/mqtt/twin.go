@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // twinTimeout limits the wait for the answer to a twin request. IoT Hub does not answer
@@ -108,7 +109,7 @@ func (a twinAnswer) refusal() error {
 		TrackingID string `json:"trackingId"`
 	}
 	if json.Unmarshal(a.payload, &body) == nil {
-		refusal.Message, refusal.TrackingID = body.Message, body.TrackingID
+		refusal.Message, refusal.TrackingID = logtext.Cut(body.Message), logtext.Cut(body.TrackingID)
 	}
 	return refusal
 }

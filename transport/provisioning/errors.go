@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Reason says why the provisioning service did not assign a hub to the device.
@@ -113,7 +115,7 @@ func (o Options) refusal(address string, r response) *Error {
 	}
 
 	if detail = strings.TrimSuffix(detail, "."); detail != "" {
-		e.Message += fmt.Sprintf(": it says %q", detail)
+		e.Message += fmt.Sprintf(": it says %q", logtext.Cut(detail))
 	}
 	if code != 0 {
 		e.Message += fmt.Sprintf(" (code %d)", code)
