@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -28,8 +31,8 @@ func checkCondition(cmd *cobra.Command, flag, where string) error {
 }
 
 // conditionFault finds mistakes that the hub would report only as a syntax error,
-// such as a whole SELECT statement instead of a condition. It returns two texts,
-// which may be empty:
+// such as a whole SELECT statement instead of a condition, and conditions that are too
+// long for IoT Hub. It returns two texts, which may be empty:
 //   - fault explains the mistake, in words that follow the flag's name
 //   - condition is what the user probably meant
 func conditionFault(where string) (fault, condition string) {
@@ -37,6 +40,9 @@ func conditionFault(where string) (fault, condition string) {
 
 	if strings.TrimSpace(where) == "" {
 		return "is empty; give a condition, or '*' to select all devices", ""
+	}
+	if n := utf8.RuneCountInString(where); n > rest.MaxCondition {
+		return fmt.Sprintf("has %d characters, and IoT Hub accepts %d; select the devices by a tag, or in several commands", n, rest.MaxCondition), ""
 	}
 	if m := whereWord.FindStringSubmatch(where); m != nil {
 		return want, m[1]

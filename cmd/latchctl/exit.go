@@ -111,7 +111,7 @@ func (a *app) refusalHint(e *iothub.Error) string {
 		return "; use a connection string of a shared access policy that has this right"
 	case e.Status == 429 && e.Code != iothub.CodeTooManyJobs:
 		return "; the hub is busy: try again later"
-	case e.Status == 412:
+	case e.Code == iothub.CodePreconditionFailed:
 		return "; somebody changed the device after you read its etag: read it again, then repeat the command"
 	}
 

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
 )
 
 var (
@@ -18,8 +20,13 @@ var (
 )
 
 // selectDevices returns the devices that a condition selects, sorted by id. It supports
-// only the conditions that the scripts use and rejects all other conditions.
+// only the conditions that the scripts use and rejects all other conditions. Like IoT
+// Hub, it rejects a condition that is too long.
 func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error) {
+	if n := utf8.RuneCountInString(condition); n > rest.MaxQuery {
+		return nil, &iothub.Error{Status: 412, Message: fmt.Sprintf("the query has %d characters", n)}
+	}
+
 	var want func(*fakeDevice) bool
 	switch m := inList.FindStringSubmatch(condition); {
 	case condition == "*" || condition == "":
@@ -66,6 +73,10 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	if n := utf8.RuneCountInString(q.Query); n > rest.MaxQuery {
+		answerError(w, &iothub.Error{Status: 412, Message: fmt.Sprintf("the query has %d characters", n)})
+		return
+	}
 	m := wholeQuery.FindStringSubmatch(q.Query)
 	if m == nil {
 		answerError(w, iothub.Errorf(iothub.CodeArgumentInvalid, "line 1:1: want SELECT"))

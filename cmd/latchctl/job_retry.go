@@ -3,17 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
-
-// retryChunk is the maximum number of device ids in one condition. Even if all ids have
-// the maximum length, the condition fits into a request.
-const retryChunk = 100
 
 type jobRetryOptions struct {
 	scheduling
@@ -32,10 +27,10 @@ func newJobRetry(a *app, run func(context.Context, *jobRetryOptions) error) *cob
 		Use:   "retry ID",
 		Short: "Repeat a job on the devices that did not succeed",
 		Long: "The job must have ended. latchctl creates a new job with the same work for the\n" +
-			"devices that did not succeed, starts it at once and watches it. For more than\n" +
-			fmt.Sprintf("%d devices it creates several jobs, one after the other. Devices with an uncertain\n", retryChunk) +
-			"result are called again too. Pending devices are not called again, because they\n" +
-			"act by themselves.",
+			"devices that did not succeed, starts it at once and watches it. If the ids of the\n" +
+			"devices are too long for one condition, it creates several jobs, one after the other.\n" +
+			"Devices with an uncertain result are called again too. Pending devices are not called\n" +
+			"again, because they act by themselves.",
 		Example: "  latchctl job retry lock-20261123-114500-4f3a9c01 --dry-run\n" +
 			"  latchctl job retry lock-20261123-114500-4f3a9c01",
 		Args: exactArgs("ID"),
@@ -112,13 +107,9 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 		o.app.note("left out, because they are pending and act by themselves: %s", firstNames(pending))
 	}
 
-	var devices []selectedDevice
-	for chunk := range slices.Chunk(ids, retryChunk) {
-		found, err := o.app.selectDevices(ctx, client, rest.DevicesIn(chunk))
-		if err != nil {
-			return nil, err
-		}
-		devices = append(devices, found...)
+	devices, err := o.app.selectByID(ctx, client, ids)
+	if err != nil {
+		return nil, err
 	}
 
 	if gone := missingDevices(ids, devices); len(gone) > 0 {
@@ -147,63 +138,21 @@ func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 }
 
 // retry repeats the job on the given devices, prints each device's result and returns
-// the exit status. If an error ends the retry early, it prints the results that it has.
+// the exit status.
 func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) error {
-	report, failure := o.runJobs(ctx, client, job, devices, op)
-	if report.Total() == 0 && failure != nil {
-		return failure
+	next := iothub.Job{
+		Type: job.Type, CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
+		MaxExecutionTimeInSeconds: int64(o.maxExecution),
 	}
-
-	if err := o.app.showReport(report, false); err != nil {
-		return err
-	}
-	if failure != nil {
-		o.app.note("the retry stopped early; %s had no result", plural(len(devices)-report.Total(), "device"))
-		return failure
-	}
-
-	return jobExitStatus(report)
-}
-
-// runJobs repeats the job on the given devices with one or more new jobs, and returns
-// the results of all new jobs. It stops after a job that did not complete. If an error
-// ends it early, it returns the error and the results that it has.
-func (o *jobRetryOptions) runJobs(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) (watch.Report, error) {
-	var all watch.Report
 	if job.CloudToDeviceMethod != nil {
 		method := *job.CloudToDeviceMethod
 		method.Payload = identifyAgain(method, o.app.by(ctx))
-		job.CloudToDeviceMethod = &method
+		next.CloudToDeviceMethod = &method
 	}
 
-	for chunk := range slices.Chunk(devices, retryChunk) {
-		next := iothub.Job{
-			JobID: o.app.newJobID(op.name), Type: job.Type, QueryCondition: rest.DevicesIn(deviceIDs(chunk)),
-			CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
-			MaxExecutionTimeInSeconds: int64(o.maxExecution),
-		}
-		_, wait, err := o.app.createJob(ctx, client, next, o.wait)
-		if err != nil {
-			return all, err
-		}
-
-		o.app.note("job %s", next.JobID)
-		report, err := o.app.watchJob(ctx, client, next.JobID, wait, true)
-		if err != nil {
-			o.app.noteJobContinues(ctx, next.JobID, err)
-			return all, err
-		}
-		all = all.Join(report)
-
-		if report.Job.Status != iothub.JobCompleted {
-			if left := len(devices) - all.Total(); left > 0 {
-				o.app.note("the retry stopped early; not called: %s", plural(left, "device"))
-			}
-			break
-		}
-	}
-
-	return all, nil
+	return o.app.runAndReport(ctx, client, jobSeries{
+		name: "the retry", jobs: o.app.newSeries(next, deviceIDs(devices), op.name), devices: len(devices), wait: o.wait,
+	})
 }
 
 // operationOf describes to the user what a job does: it calls the method m or, if m is

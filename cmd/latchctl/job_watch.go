@@ -46,5 +46,5 @@ func runJobWatch(ctx context.Context, o *jobWatchOptions) error {
 		return err
 	}
 
-	return noSuchJob(o.id, o.app.watchAndReport(ctx, client, o.id, o.wait, false))
+	return noSuchJob(o.id, o.app.watchAndReport(ctx, client, o.id, o.wait))
 }

@@ -81,15 +81,14 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 	}
 
 	o.watch = true
-	created, wait, err := o.app.submit(ctx, client, o.scheduling, iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, o.operation())
-	if err != nil || created.JobID == "" {
+	series, err := o.app.prepare(ctx, client, o.scheduling, iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, o.operation())
+	if err != nil || len(series.jobs) == 0 {
 		return err
 	}
 
-	report, err := o.app.watchJob(ctx, client, created.JobID, wait, true)
-	if err != nil {
-		o.app.noteJobContinues(ctx, created.JobID, err)
-		return err
+	report, failure := o.app.runJobs(ctx, client, series)
+	if failure != nil && report.Total() == 0 {
+		return failure
 	}
 
 	report, err = o.awaitAcknowledgements(ctx, client, report)
@@ -99,6 +98,9 @@ func runLockdown(ctx context.Context, o *lockdownOptions) error {
 	}
 	if err := o.app.showReport(report, false); err != nil {
 		return err
+	}
+	if failure != nil {
+		return o.app.seriesExitStatus(series, report, failure)
 	}
 
 	return lockdownExitStatus(report)
@@ -225,7 +227,7 @@ type lockdownState struct {
 func (o *lockdownOptions) readStates(ctx context.Context, client *rest.Client, ids []string) (map[string]lockdownState, error) {
 	states := make(map[string]lockdownState)
 
-	for chunk := range slices.Chunk(ids, retryChunk) {
+	for _, chunk := range rest.SplitDevices(ids, rest.MaxQuery-len(selectText(lockdownFields, " "))) {
 		err := o.app.retryWhileUnavailable(ctx, func() error {
 			for row, err := range client.Query(ctx, selectText(lockdownFields, rest.DevicesIn(chunk))) {
 				if err != nil {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -43,6 +45,9 @@ func newQuery(a *app, run func(context.Context, *queryOptions) error) *cobra.Com
 func runQuery(ctx context.Context, o *queryOptions) error {
 	if o.limit < 0 {
 		return usagef(o.cmd, "--limit %d: want 0 or more", o.limit)
+	}
+	if n := utf8.RuneCountInString(o.text); n > rest.MaxQuery {
+		return usagef(o.cmd, "the query has %d characters, and IoT Hub accepts %d; ask several shorter queries", n, rest.MaxQuery)
 	}
 	client, err := o.app.client()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // maxRequire is the maximum length of the condition in --require. The condition takes
 // at most half of a query, so that the other half can name devices.
-const maxRequire = rollout.MaxCondition / 2
+const maxRequire = rest.MaxCondition / 2
 
 // ensureJob creates a job of a rollout on the hub, unless the hub already has it. It
 // waits while the hub is busy or at its limit on active jobs.
@@ -62,7 +62,7 @@ func checkSameJob(existing, want iothub.Job) error {
 // findFailing returns the ids of the devices whose twins do not meet a condition.
 func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
 	meets := make(map[string]bool)
-	for _, part := range rollout.SplitDevices(devices, rollout.MaxCondition-len(condition)) {
+	for _, part := range rest.SplitDevices(devices, rest.MaxCondition-len(condition)) {
 		// The condition begins on a new line, so that conditionPosition can correct
 		// the line numbers in the hub's error messages.
 		where := rest.DevicesIn(part) + " AND (\n" + condition + "\n)"

@@ -108,46 +108,53 @@ const (
 )
 
 // schedule selects devices, asks the user for confirmation if it is needed, and creates
-// a job. With --watch it waits for the job's end. The job's id, condition and times
-// come from s.
+// one or more jobs. With --watch it waits for their end. The jobs' ids, conditions and
+// times come from s.
 func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) error {
-	created, wait, err := a.submit(ctx, client, s, job, op)
-	if err != nil || created.JobID == "" {
+	series, err := a.prepare(ctx, client, s, job, op)
+	if err != nil || len(series.jobs) == 0 {
 		return err
 	}
-	if !s.watch {
-		return a.showScheduled(created)
+	if s.watch {
+		return a.runAndReport(ctx, client, series)
 	}
 
-	return a.watchAndReport(ctx, client, created.JobID, wait, true)
+	created, failure := a.createJobs(ctx, client, series)
+	if len(created) > 0 {
+		if err := a.showScheduled(created); err != nil {
+			return err
+		}
+	}
+	if failure != nil && len(created) > 0 {
+		a.note("only %d of %s could be scheduled", len(created), plural(len(series.jobs), "job"))
+	}
+
+	return failure
 }
 
-// submit selects devices, asks the user for confirmation if it is needed, and creates a
-// job. It returns the job and the rest of --wait. After a dry run the returned job has
-// no id.
-func (a *app) submit(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) (iothub.Job, seconds, error) {
+// prepare selects devices and asks the user for confirmation if it is needed. It returns
+// the jobs to create; after a dry run there are none.
+func (a *app) prepare(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) (jobSeries, error) {
 	if goOn, err := a.confirmSelection(ctx, client, s.selection, op); err != nil || !goOn {
-		return iothub.Job{}, 0, err
+		return jobSeries{}, err
 	}
 
-	job.JobID = s.id
-	if job.JobID == "" {
-		job.JobID = a.newJobID(op.name)
-	}
-	job.QueryCondition = s.condition()
 	job.MaxExecutionTimeInSeconds = int64(s.maxExecution)
 	job.StartTime = s.startTime
 
-	created, wait, err := a.createJob(ctx, client, job, s.wait)
-	if err != nil {
-		return iothub.Job{}, 0, err
-	}
-	if s.watch {
-		a.note("job %s", job.JobID)
+	series := jobSeries{name: "the command", devices: len(s.ids), wait: s.wait}
+	if len(s.ids) > 0 {
+		series.jobs = a.newSeries(job, s.ids, op.name)
+		return series, nil
 	}
 
-	created.JobID = job.JobID
-	return created, wait, nil
+	job.JobID, job.QueryCondition = s.id, s.where
+	if job.JobID == "" {
+		job.JobID = a.newJobID(op.name)
+	}
+	series.jobs = []iothub.Job{job}
+
+	return series, nil
 }
 
 // newJobID generates a job id from the name of an operation, the time and random
@@ -166,28 +173,35 @@ func (a *app) newJobID(name string) string {
 	return word + "-" + a.now().UTC().Format("20060102-150405") + "-" + a.newID()
 }
 
-// showScheduled prints the id of a new job, and a note with the job's state and the
-// command that watches it.
-func (a *app) showScheduled(job iothub.Job) error {
+// showScheduled prints the ids of new jobs, and for each job a note with its state and
+// the command that watches it.
+func (a *app) showScheduled(jobs []iothub.Job) error {
 	if a.format != "table" {
-		return a.printOne(job, nil)
+		if len(jobs) == 1 {
+			return a.printOne(jobs[0], nil)
+		}
+		return printList(a, jobs, nil)
 	}
 
-	_, err := fmt.Fprintln(a.out, ui.Clean(job.JobID))
+	for _, job := range jobs {
+		if _, err := fmt.Fprintln(a.out, ui.Clean(job.JobID)); err != nil {
+			return err
+		}
 
-	state := string(job.Status)
-	if job.Status == iothub.JobScheduled && job.StartTime != nil {
-		state += " for " + a.localTime(job.StartTime)
+		state := string(job.Status)
+		if job.Status == iothub.JobScheduled && job.StartTime != nil {
+			state += " for " + a.localTime(job.StartTime)
+		}
+		a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, job.JobID)
 	}
-	a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, job.JobID)
 
-	return err
+	return nil
 }
 
-// watchAndReport waits for a job's end, prints the result of each device and returns
-// the job's exit status.
-func (a *app) watchAndReport(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) error {
-	report, err := a.watchJob(ctx, client, id, wait, known)
+// watchAndReport waits for the end of an existing job, prints the result of each device
+// and returns the job's exit status.
+func (a *app) watchAndReport(ctx context.Context, client *rest.Client, id string, wait seconds) error {
+	report, err := a.watchJob(ctx, client, id, wait, false)
 	if err != nil {
 		a.noteJobContinues(ctx, id, err)
 		return err

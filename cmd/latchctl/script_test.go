@@ -25,7 +25,7 @@ type hubKey struct{}
 // The scripts use these commands in addition to latchctl:
 //
 //	hub devices FILE    add the devices of a JSON file to the registry
-//	hub many N          add N disconnected devices to the registry
+//	hub many N          add N disconnected devices with long ids to the registry
 //	hub requests FILE   write the requests since the last "hub requests" to FILE
 //	hub busy N          answer the next N requests with 429
 //	hub full N          refuse the next N jobs: too many active jobs
@@ -95,7 +95,7 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		hub.mu.Lock()
 		for i := range n {
-			id := fmt.Sprintf("many-%03d", i)
+			id := fmt.Sprintf("many-%03d%s", i, strings.Repeat("-", 100))
 			hub.add(&fakeDevice{ID: id, Does: "offline"}, iothub.DeviceIdentity{DeviceID: id, Status: iothub.Enabled})
 		}
 		hub.mu.Unlock()

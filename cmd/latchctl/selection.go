@@ -77,15 +77,6 @@ func howToSelect(cmd *cobra.Command) string {
 	return "give --where CONDITION"
 }
 
-// condition returns a condition for the selected devices, even if the user gave ids.
-func (s *selection) condition() string {
-	if len(s.ids) > 0 {
-		return rest.DevicesIn(s.ids)
-	}
-
-	return s.where
-}
-
 // errNotConfirmed means that the user declined the confirmation of a command.
 var errNotConfirmed = errors.New("not confirmed; nothing was sent")
 
@@ -97,7 +88,13 @@ func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selec
 		return true, nil
 	}
 
-	devices, err := a.selectDevices(ctx, client, s.condition())
+	var devices []selectedDevice
+	var err error
+	if len(s.ids) > 0 {
+		devices, err = a.selectByID(ctx, client, s.ids)
+	} else {
+		devices, err = a.selectDevices(ctx, client, s.where)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -225,6 +222,21 @@ func (a *app) confirm(ctx context.Context, action string) error {
 	}
 
 	return errNotConfirmed
+}
+
+// selectByID asks the hub for the devices with the given ids. Ids without a device are
+// not in the result.
+func (a *app) selectByID(ctx context.Context, client *rest.Client, ids []string) ([]selectedDevice, error) {
+	var devices []selectedDevice
+	for _, part := range rest.SplitDevices(ids, rest.MaxCondition) {
+		found, err := a.selectDevices(ctx, client, rest.DevicesIn(part))
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, found...)
+	}
+
+	return devices, nil
 }
 
 // selectDevices asks the hub for the devices that meet a condition.

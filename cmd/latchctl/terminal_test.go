@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/rest"
 )
 
 // terminalApp returns an app that is connected to hub and prints on a terminal of the
@@ -197,14 +198,93 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 	}
 }
 
+// manyDoors starts a hub with n doors whose ids are so long that one condition cannot
+// name all of them. All doors behave in the same way.
+func manyDoors(t *testing.T, n int, does string) (hub *fakeHub, ids []string) {
+	t.Helper()
+	var doors []string
+	for i := range n {
+		id := fmt.Sprintf("%s-%03d", strings.Repeat("d", 124), i)
+		ids = append(ids, id)
+		doors = append(doors, fmt.Sprintf(`{"id":%q,"does":%q}`, id, does))
+	}
+
+	hub = startFakeHub(t, "["+strings.Join(doors, ",")+"]")
+	if parts := rest.SplitDevices(ids, rest.MaxCondition); len(parts) < 2 {
+		t.Fatalf("the ids of all %d doors fit into one condition", n)
+	}
+	return hub, ids
+}
+
+// TestManyIDs checks that a command with more ids than one condition can name splits the
+// ids, and that it counts all devices.
+func TestManyIDs(t *testing.T) {
+	for _, tt := range []struct {
+		command []string // without the ids
+		status  int
+		jobs    int
+		want    string // in the output
+	}{
+		{[]string{"lock", "-y"}, exitOK, 2, "100 devices: 100 succeeded, 0 failed"},
+		{[]string{"unlock", "-y", "--for", "30s"}, exitOK, 2, "100 devices: 100 succeeded, 0 failed"},
+		{[]string{"lockdown", "on", "-y"}, exitOK, 2, "100 devices: 100 succeeded, 0 failed"},
+		{[]string{"unlock", "-y", "--start", "+10m"}, exitOK, 2, "unlock-"},
+		{[]string{"lock", "--dry-run"}, exitOK, 0, "-099"},
+	} {
+		t.Run(strings.Join(tt.command, " "), func(t *testing.T) {
+			hub, ids := manyDoors(t, 100, "ok")
+			a, out, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+			made := 0
+			a.newID = func() string { made++; return fmt.Sprint(made) }
+
+			if got := run(t.Context(), a, append(tt.command, ids...)); got != tt.status {
+				t.Fatalf("status %d, want %d: %.600s", got, tt.status, errOut)
+			}
+			if !strings.Contains(out.String(), tt.want) {
+				t.Errorf("printed %.300q, want %q", out, tt.want)
+			}
+
+			called := make(map[string]int)
+			for _, job := range hub.jobs {
+				for _, d := range job.devices {
+					called[d.ID]++
+				}
+			}
+			if len(hub.jobs) != tt.jobs || tt.jobs > 0 && len(called) != len(ids) {
+				t.Errorf("%d jobs for %d devices, want %d jobs for %d devices", len(hub.jobs), len(called), tt.jobs, len(ids))
+			}
+			for id, n := range called {
+				if n != 1 {
+					t.Errorf("%s is in %d jobs", id, n)
+				}
+			}
+		})
+	}
+}
+
+// TestLongConditions checks that latchctl refuses a condition or query that IoT Hub
+// would refuse, and sends nothing.
+func TestLongConditions(t *testing.T) {
+	long := "deviceId = '" + strings.Repeat("x", rest.MaxQuery) + "'"
+	for _, command := range [][]string{
+		{"lock", "--where", long}, {"device", "list", "--where", long}, {"job", "schedule", "method", "ping", "--where", long},
+		{"rollout", "method", "ping", "--where", long}, {"rollout", "method", "ping", "--where", "*", "--require", long},
+		{"query", "SELECT * FROM devices WHERE " + long},
+	} {
+		hub := startFakeHub(t, threeDoors)
+		a, out, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
+		got := run(t.Context(), a, command)
+		if text := errOut.String(); got != exitUsage || out.Len() != 0 || !strings.Contains(text, "characters") || !strings.Contains(text, "IoT Hub accepts") {
+			t.Errorf("%s: status %d, printed %q, said %.300q", command[:2], got, out, text)
+		}
+	}
+}
+
 // TestRetryThatEndsEarlyTellsWhatItHasDone checks that a retry prints the results of
 // its first job even if the hub refuses its second job.
 func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
-	var doors []string
-	for i := range retryChunk + 1 {
-		doors = append(doors, fmt.Sprintf(`{"id":"d%03d","does":"jam"}`, i))
-	}
-	hub := startFakeHub(t, "["+strings.Join(doors, ",")+"]")
+	hub, ids := manyDoors(t, 100, "jam")
+	first := len(rest.SplitDevices(ids, rest.MaxCondition)[0])
 	a, out, errOut := terminalApp(t, hub, 0, strings.NewReader(""))
 
 	if got := run(t.Context(), a, []string{"job", "schedule", "method", "lockDoor", "--where", "*", "--id", "mine", "--watch", "-y"}); got != exitDevices {
@@ -226,10 +306,10 @@ func TestRetryThatEndsEarlyTellsWhatItHasDone(t *testing.T) {
 	if got := run(t.Context(), a, []string{"job", "retry", "mine", "-y"}); got != exitFailed {
 		t.Errorf("status %d", got)
 	}
-	if !strings.Contains(out.String(), "100 devices: 0 succeeded, 100 failed") {
-		t.Errorf("told %.300q", out)
+	if want := fmt.Sprintf("%d devices: 0 succeeded, %d failed", first, first); !strings.Contains(out.String(), want) {
+		t.Errorf("told %.300q, want %q", out, want)
 	}
-	if text := errOut.String(); !strings.Contains(text, "the retry stopped early; 1 device had no result") || !strings.Contains(text, "reached its limit on active jobs") {
+	if text := errOut.String(); !strings.Contains(text, fmt.Sprintf("the retry stopped early; %d devices had no result", 100-first)) || !strings.Contains(text, "reached its limit on active jobs") {
 		t.Errorf("said %.800q", text)
 	}
 }

@@ -58,9 +58,39 @@ func Quote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }
 
+const (
+	// MaxQuery is IoT Hub's limit on the length of a query, in characters.
+	MaxQuery = 8192
+	// MaxCondition is the maximum length of a condition, in characters. It is lower than
+	// MaxQuery because the hub puts SELECT, FROM and WHERE in front of the condition.
+	MaxCondition = MaxQuery - 192
+)
+
+// SplitDevices divides device ids into parts, so that the condition that DevicesIn
+// returns for a part has at most limit characters. A part has at least one id, even if
+// its condition exceeds the limit.
+func SplitDevices(ids []string, limit int) [][]string {
+	emptyLength := len(DevicesIn(nil))
+	first, length := 0, emptyLength
+
+	var parts [][]string
+	for i, id := range ids {
+		added := len(Quote(id)) + len(",")
+		if i > first && length+added > limit {
+			parts = append(parts, ids[first:i:i])
+			first, length = i, emptyLength
+		}
+		length += added
+	}
+	if first < len(ids) {
+		parts = append(parts, ids[first:])
+	}
+
+	return parts
+}
+
 // DevicesIn returns a query condition that selects the devices with the given ids. IoT
-// Hub refuses a query of more than 8192 characters, so pass only a limited number of
-// ids.
+// Hub limits the length of a condition: divide many ids with SplitDevices.
 func DevicesIn(ids []string) string {
 	quoted := make([]string, len(ids))
 	for i, id := range ids {

@@ -140,12 +140,30 @@ func (s *Server) refreshNow(extraReads int) {
 // queryDoors reads from the hub the devices with the given ids, or all devices if ids
 // is nil.
 func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
-	query := doorQuery
+	queries := []string{doorQuery}
 	if ids != nil {
-		query += " WHERE " + rest.DevicesIn(ids)
+		queries = nil
+		for _, part := range rest.SplitDevices(ids, rest.MaxQuery-len(doorQuery+" WHERE ")) {
+			queries = append(queries, doorQuery+" WHERE "+rest.DevicesIn(part))
+		}
 	}
 
 	doors := []door{}
+	for _, query := range queries {
+		found, err := s.queryDoorsOnce(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, found...)
+	}
+
+	return doors, nil
+}
+
+// queryDoorsOnce returns the doors in the result of one query. The query counts against
+// the console's query budget.
+func (s *Server) queryDoorsOnce(ctx context.Context, query string) ([]door, error) {
+	var doors []door
 	for row, err := range s.opts.Hub.Query(ctx, query) {
 		if err != nil {
 			return nil, err

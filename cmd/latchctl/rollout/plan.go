@@ -7,20 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/latchd/latchd/transport/rest"
 )
 
-const (
-	// maxQuery is IoT Hub's limit on the length of a query, in characters.
-	maxQuery = 8192
-	// MaxCondition is the maximum length of a condition, in characters. It is lower than
-	// maxQuery because the hub puts SELECT, FROM and WHERE in front of the condition.
-	MaxCondition = maxQuery - 192
-
-	// maxWaves is the maximum number of waves of a rollout.
-	maxWaves = 99
-)
+// maxWaves is the maximum number of waves of a rollout.
+const maxWaves = 99
 
 // Size is the total number of devices that a rollout has called by the end of a wave.
 // It is either a number or a percentage of all devices.
@@ -105,27 +95,4 @@ func PlanWaves(devices []string, sizes []Size) [][]string {
 	}
 
 	return waves
-}
-
-// SplitDevices divides devices into parts, so that the condition that names the
-// devices of a part has at most limit characters. A part has at least one device,
-// even if its condition exceeds the limit.
-func SplitDevices(devices []string, limit int) [][]string {
-	emptyLength := len(rest.DevicesIn(nil))
-	first, length := 0, emptyLength
-
-	var parts [][]string
-	for i, id := range devices {
-		added := len(rest.Quote(id)) + len(",")
-		if i > first && length+added > limit {
-			parts = append(parts, devices[first:i:i])
-			first, length = i, emptyLength
-		}
-		length += added
-	}
-	if first < len(devices) {
-		parts = append(parts, devices[first:])
-	}
-
-	return parts
 }

@@ -117,7 +117,7 @@ func New(id, hub, where string, work Work, rules Rules, waves [][]string, now ti
 // addJobs appends jobs to a wave. The jobs call the given devices.
 func (r *Rollout) addJobs(wave int, devices []string) {
 	w := &r.Waves[wave]
-	for _, part := range SplitDevices(devices, MaxCondition) {
+	for _, part := range rest.SplitDevices(devices, rest.MaxCondition) {
 		id := r.ID + "-w" + strconv.Itoa(wave+1)
 		if n := len(w.Jobs); n > 0 {
 			id += "-" + strconv.Itoa(n+1)
