@@ -16,6 +16,7 @@ type DeviceIdentity struct {
 	CloudToDeviceMessageCount  int             `json:"cloudToDeviceMessageCount"`
 	Authentication             *Authentication `json:"authentication,omitempty"`
 	Capabilities               Capabilities    `json:"capabilities"`
+	DeviceScope                string          `json:"deviceScope,omitempty"` // set for IoT Edge devices and their children
 }
 
 // Authentication says how a device proves its identity.

@@ -60,6 +60,9 @@ const (
 // AllocationPolicy says how a provisioning service chooses the hub of a device.
 type AllocationPolicy string
 
+// AllocateCustom is the policy that calls a function of the user to choose the hub.
+const AllocateCustom AllocationPolicy = "custom"
+
 // KeyToRenew says which keys of a device the hub replaces.
 type KeyToRenew string
 

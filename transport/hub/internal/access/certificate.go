@@ -155,7 +155,7 @@ func decodeCertificate(text string) ([]byte, error) {
 // HasThumbprint reports whether thumbprint is the SHA-1 or SHA-256 hash of cert. The
 // thumbprint has 40 or 64 hexadecimal digits, in upper or lower case.
 func HasThumbprint(cert *x509.Certificate, thumbprint string) bool {
-	return strings.EqualFold(thumbprint, Thumbprint(cert)) || strings.EqualFold(thumbprint, sha1Thumbprint(cert))
+	return strings.EqualFold(thumbprint, Thumbprint(cert)) || strings.EqualFold(thumbprint, SHA1Thumbprint(cert))
 }
 
 // Thumbprint returns the certificate's SHA-256 thumbprint in upper case, as IoT Hub
@@ -165,10 +165,10 @@ func Thumbprint(cert *x509.Certificate) string {
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// sha1Thumbprint returns the certificate's SHA-1 thumbprint, the default of openssl and
+// SHA1Thumbprint returns the certificate's SHA-1 thumbprint, the default of openssl and
 // of the SDKs' samples. Forging a certificate with a given SHA-1 thumbprint needs a
 // second preimage, which nobody can compute yet.
-func sha1Thumbprint(cert *x509.Certificate) string {
+func SHA1Thumbprint(cert *x509.Certificate) string {
 	sum := sha1.Sum(cert.Raw)
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }

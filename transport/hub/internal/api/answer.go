@@ -85,25 +85,33 @@ func (a *api) answerJSON(w http.ResponseWriter, status int, body []byte) {
 
 // read decodes the request's body, which must be a single JSON value, into value.
 func read(w http.ResponseWriter, r *http.Request, value any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return iothub.Errorf(iothub.CodeMessageTooLarge, "the request's body is larger than %d bytes", maxBody)
-	}
+	body, err := readBody(w, r)
 	if err != nil {
-		return invalid("the request's body ends early")
+		return err
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return invalid("the request has no body, want JSON")
+	}
+	if err := iothub.ReadJSON(body, value); err != nil {
+		return invalid("the request's body: %s", describeJSONError(body, err))
+	}
+	return nil
+}
+
+// readBody reads the request's body.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, iothub.Errorf(iothub.CodeMessageTooLarge, "the request's body is larger than %d bytes", maxBody)
+	}
+	if err != nil {
+		return nil, invalid("the request's body ends early")
 	}
 
 	// Remove the deadline for reading the body. net/http goes on reading from the
 	// connection to notice that the client disconnects, and that read must not time out.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-
-	if err := iothub.ReadJSON(body, value); err != nil {
-		return invalid("the request's body: %s", describeJSONError(body, err))
-	}
-	return nil
+	return body, nil
 }
 
 // describeJSONError adds the place of a syntax error to its message.

@@ -64,14 +64,15 @@ func New(opts Options) http.Handler {
 		}))
 	}
 	for _, path := range servedPaths {
-		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
-			return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s does not support the method %s", r.URL.Path, r.Method)
-		}))
+		a.mux.Handle(path, a.wrap(refuseMethod))
 	}
-	a.mux.Handle("/", a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
-		return iothub.Errorf(iothub.CodeNotFound, "this hub has no resource %s", r.URL.Path)
-	}))
+	a.mux.Handle("/", a.registrationMux())
 	return a
+}
+
+// refuseMethod answers a request whose HTTP method the path does not support.
+func refuseMethod(_ http.ResponseWriter, r *http.Request) error {
+	return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s does not support the method %s", r.URL.Path, r.Method)
 }
 
 // route describes a kind of request: its handler, and the right that the request's
@@ -92,6 +93,7 @@ func (a *api) routes() map[string]route {
 		"GET /devices":                  {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
 		"POST /devices":                 {access.RegistryWrite, a.bulkDevices},
 		"DELETE /devices/{id}/commands": {access.ServiceConnect, a.purge},
+		"POST /devices/keys/regenerate": {access.RegistryWrite, a.renewKeys},
 		"POST /devices/query":           {access.ServiceConnect, a.limited(throttle.Queries, a.query)},
 		"GET /statistics/devices":       {access.RegistryRead, a.deviceStatistics},
 		"GET /statistics/service":       {access.ServiceConnect, a.serviceStatistics},
@@ -115,13 +117,16 @@ func (a *api) routes() map[string]route {
 		"PUT /enrollments/{id}":                            {access.RegistryWrite, individual.put},
 		"GET /enrollments/{id}":                            {access.RegistryRead, individual.get},
 		"DELETE /enrollments/{id}":                         {access.RegistryWrite, individual.delete},
+		"POST /enrollments":                                {access.RegistryWrite, individual.bulk},
 		"POST /enrollments/query":                          {access.RegistryRead, individual.query},
 		"POST /enrollments/{id}/attestationmechanism":      {access.RegistryWrite, individual.attestation},
 		"PUT /enrollmentGroups/{id}":                       {access.RegistryWrite, groups.put},
 		"GET /enrollmentGroups/{id}":                       {access.RegistryRead, groups.get},
 		"DELETE /enrollmentGroups/{id}":                    {access.RegistryWrite, groups.delete},
+		"POST /enrollmentGroups":                           {access.RegistryWrite, groups.bulk},
 		"POST /enrollmentGroups/query":                     {access.RegistryRead, groups.query},
 		"POST /enrollmentGroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
+		"GET /registrations/{id}":                          {access.RegistryRead, a.getRegistration},
 		// The official SDK writes this one path in lower case.
 		"POST /enrollmentgroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
 	}
@@ -133,6 +138,7 @@ var servedPaths = []string{
 	"/devices", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
 	"/events", "/certificates", "/certificates/{name}",
+	"/enrollments", "/enrollmentGroups",
 	"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
 	"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",
 }

@@ -101,7 +101,7 @@ func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 	mode, etag := entry.parseMode()
 
 	if mode == "createorupdate" {
-		_, err = a.Store.CreateDeviceWithTwin(ctx, entry.identity(), entry.twin())
+		_, err = a.createDevice(ctx, entry.identity(), entry.twin())
 		if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
 			return err
 		}
@@ -113,7 +113,7 @@ func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 
 	switch mode {
 	case "create", "":
-		_, err = a.Store.CreateDeviceWithTwin(ctx, entry.identity(), entry.twin())
+		_, err = a.createDevice(ctx, entry.identity(), entry.twin())
 	case "update":
 		_, err = a.updateDevice(ctx, entry.identity(), etag)
 	case "updatetwin":

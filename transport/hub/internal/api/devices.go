@@ -30,7 +30,7 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	if etag, given := ifMatch(r); given {
 		d, err = a.updateDevice(r.Context(), d, etag)
 	} else {
-		d, err = a.Store.CreateDevice(r.Context(), d)
+		d, err = a.createDevice(r.Context(), d, iothub.TwinPatch{})
 	}
 	if err != nil {
 		return err
@@ -40,11 +40,35 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 	return a.answer(w, newDeviceBody(d))
 }
 
+// createDevice creates a device identity and the device's twin.
+func (a *api) createDevice(ctx context.Context, d iothub.DeviceIdentity, twin iothub.TwinPatch) (iothub.DeviceIdentity, error) {
+	if err := checkEdge(d, iothub.DeviceIdentity{}); err != nil {
+		return d, err
+	}
+	return a.Store.CreateDeviceWithTwin(ctx, d, twin)
+}
+
+// checkEdge refuses to make a device an IoT Edge device or the child of one. An Edge
+// device needs modules and configurations, which this hub does not have. Earlier
+// releases accepted Edge devices. Such a device can still be changed and disabled.
+func checkEdge(d, before iothub.DeviceIdentity) error {
+	switch {
+	case d.Capabilities.IotEdge && !before.Capabilities.IotEdge:
+		return invalid("capabilities.iotEdge is true, but this hub does not support IoT Edge devices")
+	case d.DeviceScope != "":
+		return invalid("deviceScope is %q, but this hub does not support children of IoT Edge devices", d.DeviceScope)
+	}
+	return nil
+}
+
 // updateDevice updates a device identity. It closes the device's connection if the
 // update disables the device or changes its credentials.
 func (a *api) updateDevice(ctx context.Context, d iothub.DeviceIdentity, etag string) (iothub.DeviceIdentity, error) {
 	before, err := a.Store.Device(ctx, d.DeviceID)
 	if err != nil {
+		return d, err
+	}
+	if err := checkEdge(d, before); err != nil {
 		return d, err
 	}
 	after, err := a.Store.UpdateDevice(ctx, d, etag)

@@ -57,6 +57,9 @@ func (e enrollments) get(w http.ResponseWriter, r *http.Request) error {
 // Clients that may write the registry can read the keys with the attestation request.
 func (e enrollments) answerWithoutKeys(w http.ResponseWriter, enrollment provisioning.Enrollment) error {
 	enrollment.Attestation.SymmetricKey = nil
+	if err := enrollment.AddCertificateInfo(); err != nil {
+		return err
+	}
 	setETag(w, enrollment.ETag)
 	return e.answer(w, enrollment)
 }
@@ -65,6 +68,9 @@ func (e enrollments) answerWithoutKeys(w http.ResponseWriter, enrollment provisi
 func (e enrollments) attestation(w http.ResponseWriter, r *http.Request) error {
 	stored, err := e.Provisioning.Get(r.Context(), e.group, r.PathValue("id"))
 	if err != nil {
+		return err
+	}
+	if err := stored.AddCertificateInfo(); err != nil {
 		return err
 	}
 	return e.answer(w, stored.Attestation)
@@ -118,6 +124,9 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 			break
 		}
 		stored.Attestation.SymmetricKey = nil
+		if err := stored.AddCertificateInfo(); err != nil {
+			return err
+		}
 		page = append(page, stored)
 	}
 	return e.answer(w, page)

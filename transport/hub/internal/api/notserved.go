@@ -18,6 +18,8 @@ var notServed = map[string]string{
 	"/jobs":                                   "import and export jobs are not supported, list devices and change them in bulk",
 	"/jobs/{id}":                              "import and export jobs are not supported, list devices and change them in bulk",
 	"/digitaltwins/{rest...}":                 "digital twins are not supported: use twins and direct methods",
+	"/registrations/{id}":                     "only the request GET is supported for registrations",
+	"/registrations/{id}/query":               "the registrations of a group cannot be listed: list its devices",
 }
 
 // purge answers a request to empty a device's queue of cloud-to-device messages.

@@ -97,11 +97,18 @@ func (a *api) guard(right access.Right, handle handler) http.Handler {
 		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
 			return err
 		}
-		if v := parameter(r, "api-version"); !apiVersion.MatchString(v) {
-			return iothub.Errorf(iothub.CodeArgumentInvalid, "api-version is %q, want a date such as %s", v, iothub.APIVersion)
+		if err := checkAPIVersion(r); err != nil {
+			return err
 		}
 		return handle(w, r)
 	})
+}
+
+func checkAPIVersion(r *http.Request) error {
+	if v := parameter(r, "api-version"); !apiVersion.MatchString(v) {
+		return invalid("api-version is %q, want a date such as %s", v, iothub.APIVersion)
+	}
+	return nil
 }
 
 // limited returns a handler that counts each request as one operation of the given kind

@@ -16,15 +16,17 @@ import (
 // Enrollment permits one device (RegistrationID) or a group of devices (GroupID) to
 // register. Its JSON form is that of Azure's provisioning service.
 type Enrollment struct {
-	RegistrationID string              `json:"registrationId,omitempty"`
-	GroupID        string              `json:"enrollmentGroupId,omitempty"`
-	DeviceID       string              `json:"deviceId,omitempty"` // device id, only in individual enrollments; empty means the registration id
-	Attestation    Attestation         `json:"attestation"`
-	Status         iothub.DeviceStatus `json:"provisioningStatus"`
-	InitialTwin    *iothub.TwinPatch   `json:"initialTwin,omitempty"`
-	Created        time.Time           `json:"createdDateTimeUtc"`
-	Updated        time.Time           `json:"lastUpdatedDateTimeUtc"`
-	ETag           string              `json:"etag,omitempty"`
+	RegistrationID string                  `json:"registrationId,omitempty"`
+	GroupID        string                  `json:"enrollmentGroupId,omitempty"`
+	DeviceID       string                  `json:"deviceId,omitempty"` // device id, only in individual enrollments; empty means the registration id
+	Attestation    Attestation             `json:"attestation"`
+	Status         iothub.DeviceStatus     `json:"provisioningStatus"`
+	Allocation     iothub.AllocationPolicy `json:"allocationPolicy,omitempty"`
+	Capabilities   *iothub.Capabilities    `json:"capabilities,omitempty"`
+	InitialTwin    *iothub.TwinPatch       `json:"initialTwin,omitempty"`
+	Created        time.Time               `json:"createdDateTimeUtc"`
+	Updated        time.Time               `json:"lastUpdatedDateTimeUtc"`
+	ETag           string                  `json:"etag,omitempty"`
 }
 
 // Attestation says how a device proves that it belongs to an enrollment. Type is
@@ -51,7 +53,8 @@ type Certificates struct {
 
 // Certificate holds one certificate, as PEM or as DER in base64.
 type Certificate struct {
-	Text string `json:"certificate"`
+	Text string           `json:"certificate"`
+	Info *CertificateInfo `json:"info,omitempty"` // only in answers
 }
 
 // id returns the registration id of an individual enrollment, or the group id of a group
@@ -82,6 +85,12 @@ func (e *Enrollment) complete() error {
 		return invalid("provisioningStatus is %q, want enabled or disabled", e.Status)
 	}
 
+	if e.Capabilities != nil && e.Capabilities.IotEdge {
+		return invalid("capabilities.iotEdge is true, but this hub does not support IoT Edge devices")
+	}
+	if e.Allocation == iothub.AllocateCustom {
+		return invalid("allocationPolicy is custom, but this hub calls no functions, want hashed, geoLatency or static")
+	}
 	return e.Attestation.complete(e.isGroup())
 }
 
@@ -99,13 +108,16 @@ func (a *Attestation) complete(group bool) error {
 		if err == nil && len(certificates) == 0 {
 			err = errors.New("want at least one certificate")
 		}
+		for _, c := range a.X509.all() {
+			c.Info = nil
+		}
 		if err != nil {
 			return invalid("attestation.x509: %v", err)
 		}
 		return nil
 
 	default:
-		return invalid("attestation.type is %q, want symmetricKey or x509", a.Type)
+		return invalid("attestation.type is %q, this hub supports symmetricKey and x509", a.Type)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,16 +58,16 @@ func (r *registration) Register(ctx context.Context, payload []byte) broker.Regi
 	var request struct {
 		RegistrationID string `json:"registrationId"`
 	}
-	if err := json.Unmarshal(payload, &request); err != nil {
-		return r.service.refuse(invalid("the request is not a JSON object"))
+	if err := iothub.ReadJSON(payload, &request); err != nil {
+		return r.service.Refuse(invalid("the request: %v", err))
 	}
-	if request.RegistrationID != "" && request.RegistrationID != r.login.RegistrationID {
-		return r.service.refuse(invalid("the request is for the registration id %q, but the device logged in as %q", request.RegistrationID, r.login.RegistrationID))
+	if request.RegistrationID != "" && !strings.EqualFold(request.RegistrationID, r.login.RegistrationID) {
+		return r.service.Refuse(invalid("the request is for the registration id %q, but the device logged in as %q", request.RegistrationID, r.login.RegistrationID))
 	}
 
 	operationID, err := r.register(ctx)
 	if err != nil {
-		return r.service.refuse(err)
+		return r.service.Refuse(err)
 	}
 	return answer(http.StatusAccepted, operation{OperationID: operationID, Status: "assigning"}, pollDelay)
 }
@@ -138,13 +139,28 @@ func (r *registration) Operation(ctx context.Context, operationID string) broker
 	st, err := r.service.state(ctx, r.login.RegistrationID)
 	switch {
 	case err != nil:
-		return r.service.refuse(err)
+		return r.service.Refuse(err)
 	case st == nil || st.OperationID != operationID:
-		return r.service.refuse(iothub.Errorf(iothub.CodeNotFound, "this device has no operation %q", operationID))
+		return r.service.Refuse(iothub.Errorf(iothub.CodeNotFound, "this device has no operation %q", operationID))
 	}
 
 	st.OperationID, st.AssignedHub = "", r.service.hub(r.login.WebSocket)
 	return answer(http.StatusOK, operation{OperationID: operationID, Status: st.Status, State: st}, 0)
+}
+
+// Registration returns the state of a device's latest registration as JSON. It fails
+// with NotFound if the device has not registered.
+func (s *Service) Registration(ctx context.Context, registrationID string) ([]byte, error) {
+	st, err := s.state(ctx, registrationID)
+	if err != nil {
+		return nil, err
+	}
+	if st == nil {
+		return nil, iothub.Errorf(iothub.CodeNotFound, "there is no registration %s", registrationID)
+	}
+
+	st.OperationID, st.AssignedHub = "", s.hub(false)
+	return json.Marshal(st)
 }
 
 // state returns the stored state of a device's registration. It returns nil if the
@@ -162,9 +178,9 @@ func (s *Service) state(ctx context.Context, registrationID string) (*state, err
 	return st, nil
 }
 
-// refuse returns the answer to a request that has failed. If the hub itself failed, the
+// Refuse returns the answer to a request that has failed. If the hub itself failed, the
 // answer hides the cause and asks the device to try again later.
-func (s *Service) refuse(err error) broker.RegistrationAnswer {
+func (s *Service) Refuse(err error) broker.RegistrationAnswer {
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok {
 		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub: try again later")

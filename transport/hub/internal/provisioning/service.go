@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
@@ -105,9 +106,9 @@ func (s *Service) attestToken(e Enrollment, login broker.RegistrationLogin) (iot
 	switch {
 	case !token.SignedBy(keys.primary) && !token.SignedBy(keys.secondary):
 		return refuse("the token is not signed with a key of the enrollment %s", e.id())
-	case token.Resource != resource:
+	case !strings.EqualFold(token.Resource, resource):
 		return refuse("the token is for %q, want %q", token.Resource, resource)
-	case token.KeyName != "registration":
+	case token.KeyName != "" && token.KeyName != "registration": // SDKs for Python and C send no skn
 		return refuse("the token's skn is %q, want registration", token.KeyName)
 	case !s.now().Before(token.Expiry):
 		return refuse("the token expired at %s", token.Expiry.UTC().Format(time.RFC3339))
