@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -59,9 +60,13 @@ func New(opts Options) http.Handler {
 		a.mux.Handle(pattern, a.guard(route.right, route.handle))
 	}
 	for path, reason := range notServed {
-		a.mux.Handle(path, a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
+		refuse := a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
 			return iothub.Errorf(iothub.CodeNotImplemented, "%s %s: %s", r.Method, r.URL.Path, reason)
-		}))
+		})
+		a.mux.Handle(path, refuse)
+		if folder, ok := strings.CutSuffix(path, "/{rest...}"); ok {
+			a.mux.Handle(folder, refuse)
+		}
 	}
 	for _, path := range servedPaths {
 		a.mux.Handle(path, a.wrap(refuseMethod))

@@ -117,7 +117,9 @@ func startThrottled(t *testing.T, limits *throttle.Throttle, devices ...string) 
 			{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}, {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
 		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits,
-		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
+		Provisioning: provisioning.New(provisioning.Options{
+			Store: s, Now: time.Now, Hub: func(bool) string { return "hub.test" }, Disconnect: f.broker.Disconnect,
+		}),
 	}))
 	t.Cleanup(f.server.Close)
 	for _, id := range devices {

@@ -117,7 +117,7 @@ func (a *Attestation) complete(group bool) error {
 		return nil
 
 	default:
-		return invalid("attestation.type is %q, this hub supports symmetricKey and x509", a.Type)
+		return invalid("attestation.type is %q, want symmetricKey or x509", a.Type)
 	}
 }
 
