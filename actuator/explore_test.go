@@ -489,6 +489,7 @@ type open struct {
 	release  bool // an unlock with a time limit
 	lockdown bool // an unlock that was sent during lockdown
 	replaced bool // an unlock whose hold or release lockdown has ended
+	waits    bool // a lock that waits until the door is closed
 }
 
 // events returns all events that can happen in the world's current state.
@@ -566,7 +567,7 @@ func (w *world) freeID() int64 {
 func (w *world) apply(e event) {
 	switch e := e.(type) {
 	case command:
-		w.open[e.id] = open{id: e.id, target: e.Target, release: e.For > 0, lockdown: e.Target == Unlocked && w.lockdown}
+		w.open[e.id] = open{id: e.id, target: e.Target, release: e.For > 0, lockdown: e.Target == Unlocked && w.lockdown, waits: e.WhenClosed}
 		w.awaited = w.awaited || e.Target == Unlocked && e.For > 0 || e.WhenClosed
 	case doorReading:
 		w.door = e.door
@@ -686,6 +687,9 @@ func (w *world) answered(a answer) string {
 	case a.refusal != nil:
 		if c.target == Locked && a.refusal.Code != CodeDoorOpen && a.refusal.Code != CodeJammed && a.refusal.Code != CodeUnavailable {
 			return "a lock was refused as " + string(a.refusal.Code)
+		}
+		if c.waits && a.refusal.Code == CodeDoorOpen {
+			return "a lock that waits for the door was refused"
 		}
 	case r.Pending != "":
 		w.awaited = true
@@ -906,6 +910,8 @@ func (w *world) keeps(e event, before state, openBefore [3]open, lines []action,
 	}
 
 	switch {
+	case p.hold && slices.Contains(lines, action(setLines{Locked})):
+		return "a lock left the hold"
 	case old.hold && !p.hold && !locks && !isOpened:
 		return "a hold ended by itself"
 	case !old.hold && p.hold && !holds:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the long form of some tests, in one to two hours: thousands of reconnects, methods
 # during token renewals, kills of the agent and of the hub while they write, all states of
-# the lock's machine in more configurations, 2,000 seeds of the simulation of the whole
-# system, and ten minutes of fuzzing for each of the hub's two interfaces.
+# the lock's machine in more configurations, known faults in that machine, 2,000 seeds of the
+# simulation of the whole system, and ten minutes of fuzzing for each of the hub's two
+# interfaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -14,6 +15,7 @@ go test -count=1 -v -timeout 10m -run 'Survives?SIGKILL' ./agent ./agent/events
 
 export LATCHD_TEST_EXPLORE=${LATCHD_TEST_EXPLORE:-3}
 go test -count=1 -v -timeout 3h -run '^TestExplore$' ./actuator
+LATCHD_TEST_MUTANTS=1 go test -count=1 -v -timeout 1h -run '^TestMutants$' ./actuator
 
 export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
 go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system
