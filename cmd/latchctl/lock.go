@@ -50,10 +50,10 @@ func newUnlock(a *app, run func(context.Context, *lockOptions) error) *cobra.Com
 	cmd.Example = `  latchctl unlock front-door --for 30s --reason "delivery"
   latchctl unlock --where "tags.building = '43' AND tags.floor = 1" --dry-run
   latchctl unlock front-door --start 'tomorrow 08:00' --until 18:00`
-	cmd.Long = "With --start the hub unlocks the doors later, and latchctl does not wait until then.\n" +
-		"With --until or --for each door locks again by itself, even without a network. The\n" +
-		"door counts the time from its own unlocking: if it unlocks late, it locks again as\n" +
-		"much later. A door that is offline at the start stays locked."
+	cmd.Long = "With --start, the hub unlocks the doors later, and latchctl does not wait until then.\n" +
+		"With --until or --for, each door locks again by itself, even without a network. The\n" +
+		"door counts the time from the moment when it unlocks: a door that unlocks a minute\n" +
+		"late also locks a minute late. A door that is offline at the start stays locked."
 
 	cmd.Flags().Var(&o.relock, "for", "lock the door again after this time, at most 24h")
 	cmd.Flags().StringVar(&o.until, "until", "", "lock the door again at `TIME`, at most 24h after the start: 18:00, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339")

@@ -11,9 +11,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,8 +56,60 @@ func writeManPages(args []string, epoch string) error {
 	if err := doc.GenManTree(root, &header, args[0]); err != nil {
 		return err
 	}
+	if err := describeOptions(root, args[0]); err != nil {
+		return err
+	}
 
 	return writeTopics(root, header, args[0])
+}
+
+// describeOptions writes the options in the page of each command as the help texts do:
+// "--for duration" instead of cobra/doc's "--for=0".
+func describeOptions(cmd *cobra.Command, folder string) error {
+	file := filepath.Join(folder, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1")
+	page, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // cobra/doc writes no page for a help topic
+	}
+	if err != nil {
+		return err
+	}
+
+	page = option.ReplaceAllFunc(page, func(text []byte) []byte {
+		parts := option.FindSubmatch(text)
+		f := cmd.Flag(string(parts[2]))
+		if f == nil {
+			return text
+		}
+		return []byte(".TP\n" + string(parts[1]) + describeOption(f, string(parts[3])))
+	})
+	if err := os.WriteFile(file, page, 0o644); err != nil {
+		return err
+	}
+
+	for _, sub := range cmd.Commands() {
+		if err := describeOptions(sub, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// option matches an option of a page: its names, its default, and the line that
+// explains it.
+var option = regexp.MustCompile(`(?m)^(?:\.PP\n)?(.*\\fB--([a-z-]+)\\fP)\[?=.*\n\t(.*)$`)
+
+// describeOption returns the rest of an option's text: its kind of value, a line break,
+// the explanation and the default.
+func describeOption(f *pflag.Flag, explanation string) string {
+	kind, _ := pflag.UnquoteUsage(f)
+	if kind != "" {
+		kind = ` \fI` + kind + `\fP`
+	}
+	if !slices.Contains([]string{"", "0", "0s", "false", "[]"}, f.DefValue) {
+		explanation += fmt.Sprintf(" (default %s)", f.DefValue)
+	}
+	return kind + "\n" + explanation
 }
 
 // writeTopics writes the pages of the help topics, because doc.GenManTree does not

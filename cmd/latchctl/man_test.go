@@ -107,7 +107,7 @@ func checkManPage(t *testing.T, cmd *cobra.Command, name, page string) {
 		return
 	}
 
-	plain := strings.NewReplacer(`\-`, "-", `\fB`, "", `\fP`, "", `\fR`, "", `\&`, "", `\\`, `\`).Replace(page)
+	plain := strings.NewReplacer(`\-`, "-", `\fB`, "", `\fI`, "", `\fP`, "", `\fR`, "", `\&`, "", `\\`, `\`).Replace(page)
 	for _, text := range []string{`"Nov 2026"`, " - " + cmd.Short, cmd.Example} {
 		if !strings.Contains(plain, text) {
 			t.Errorf("%s does not have the text %q", name, text)
@@ -119,8 +119,10 @@ func checkManPage(t *testing.T, cmd *cobra.Command, name, page string) {
 		t.Errorf("%s should have the synopsis 'latchctl help %s' and no options", name, cmd.Name())
 	}
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if !topic && !f.Hidden && !strings.Contains(plain, "--"+f.Name) {
-			t.Errorf("%s does not have the flag --%s", name, f.Name)
+		kind, _ := pflag.UnquoteUsage(f)
+		option := strings.TrimSpace("--"+f.Name+" "+kind) + "\n"
+		if !topic && !f.Hidden && !strings.Contains(plain, option) {
+			t.Errorf("%s does not have the option %q", name, option)
 		}
 	})
 }
