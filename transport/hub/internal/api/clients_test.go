@@ -46,6 +46,8 @@ func TestClients(t *testing.T) {
 		{"az", "GET /jobs", "", "", 200, []string{"[]"}},
 		{"az", "GET /jobs/v2/query?api-version=2021-04-12&jobType=export", "", "", 200, []string{"[]"}},
 		{"az", "POST /enrollments/query", `{"query":"SELECT *"}`, "", 200, []string{`"registrationId":"e1"`}},
+		{"az", "POST /enrollments/query", `{"query":"{'additional_properties': {}, 'query': 'SELECT *'}"}`, "", 200, []string{`"registrationId":"e1"`}},
+		{"az", "POST /enrollments/query", `{"query":"{'additional_properties': {}, 'query': 'SELECT * WHERE x = 1'}"}`, "", 400, []string{"query is", "no other query of enrollments"}},
 		{"az", "POST /enrollmentGroups/query", `{"query":"SELECT *"}`, "", 200, []string{`"enrollmentGroupId":"g1"`}},
 		{"az", "POST /devices/keys/regenerate", `{"policyKey":"primaryKey","devices":[{"id":"az1"}]}`, "", 200, []string{`"policyKey":"primaryKey"`, `"rotatedKeys":[{"id":"az1","primaryKey":"`, `"errors":[]`}},
 		{"az", "POST /devices/keys/regenerate", `{"policyKey":"both","devices":[{"id":"az2"},{"id":"az1","moduleId":"m"}]}`, "", 400, []string{`"rotatedKeys":[]`, "device az2 does not log in with a key", "modules are not supported"}},

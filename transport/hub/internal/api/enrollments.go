@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -93,13 +94,12 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	query := "SELECT * FROM enrollments"
+	collection := "enrollments"
 	if e.group {
-		query = "SELECT * FROM enrollmentGroups"
+		collection = "enrollmentGroups"
 	}
-	text := strings.ToLower(strings.Join(strings.Fields(body.Query), " "))
-	if !slices.Contains([]string{"*", "select *", strings.ToLower(query)}, text) {
-		return invalid("query: want %s, this hub supports no other query of enrollments", query)
+	if !selectsAll(body.Query, collection) {
+		return invalid("query is %.200q, want SELECT * or SELECT * FROM %s: this hub supports no other query of enrollments", body.Query, collection)
 	}
 
 	size, err := pageSize(r, maxEnrollments, maxEnrollments)
@@ -130,6 +130,19 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 		page = append(page, stored)
 	}
 	return e.answer(w, page)
+}
+
+// azQuery is the form in which az (azure-iot extension 0.25) sends a query of
+// enrollments: the printed form of a Python object that contains the query.
+var azQuery = regexp.MustCompile(`^\{'additional_properties': \{\}, 'query': '(.*)'\}$`)
+
+// selectsAll reports whether a query selects all members of a collection.
+func selectsAll(query, collection string) bool {
+	query = azQuery.ReplaceAllString(query, "$1")
+	query = strings.Join(strings.Fields(query), " ")
+	return slices.ContainsFunc([]string{"*", "SELECT *", "SELECT * FROM " + collection}, func(all string) bool {
+		return strings.EqualFold(query, all)
+	})
 }
 
 // idScope returns the hub's id scope, which a device needs for its registration. In
