@@ -32,7 +32,7 @@ func (e enrollments) put(w http.ResponseWriter, r *http.Request) error {
 	if e.group {
 		field, name = &body.GroupID, "enrollmentGroupId"
 	}
-	if *field != "" && *field != id {
+	if *field != "" && !strings.EqualFold(*field, id) {
 		return invalid("%s is %q in the body and %q in the URL", name, *field, id)
 	}
 	body.RegistrationID, body.GroupID = "", ""

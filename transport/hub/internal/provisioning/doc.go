@@ -13,7 +13,8 @@
 //     group, add a disabled individual enrollment for it.
 //   - A device that registers again keeps its twin and gets its enrollment's current
 //     credentials.
-//   - Registration ids are case-sensitive.
+//   - Ids of registrations and enrollments match in any case and keep their first
+//     spelling. A device's key in a group derives from the id as the device spells it.
 //
 // In Azure, an enrollment's allocation policy selects one of several hubs. Here there is
 // only one hub, so allocation policies are not stored.

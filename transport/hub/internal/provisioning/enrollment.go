@@ -200,7 +200,7 @@ func (a Attestation) certificates(group bool) ([]*x509.Certificate, error) {
 }
 
 // checkID checks a registration id or group id. A valid id has 1 to 128 ASCII letters,
-// digits and characters from "-._:", and begins and ends with a letter or a digit.
+// digits and characters from "-._:". The last one is a letter, a digit or a dash.
 func checkID(id string) error {
 	if id == "" || len(id) > 128 {
 		return fmt.Errorf("the id has %d characters, want 1 to 128", len(id))
@@ -208,9 +208,9 @@ func checkID(id string) error {
 
 	for i, r := range id {
 		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		inside := i > 0 && i < len(id)-1
-		if !alphanumeric && !(inside && strings.ContainsRune("-._:", r)) {
-			return fmt.Errorf("the id contains %q; allowed are ASCII letters and digits, and -._: between them", r)
+		last := i == len(id)-1
+		if !alphanumeric && r != '-' && (last || !strings.ContainsRune("._:", r)) {
+			return fmt.Errorf("the id contains %q; allowed are ASCII letters, digits and -._: but the last character must be a letter, a digit or '-'", r)
 		}
 	}
 	return nil

@@ -22,6 +22,7 @@ func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enroll
 			return Enrollment{}, err
 		}
 		e.Created = previous.Created
+		e.RegistrationID, e.GroupID = previous.RegistrationID, previous.GroupID // keep the spelling of the id
 		keepKeys(&e.Attestation, previous.Attestation)
 	}
 	if err := e.complete(); err != nil {

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,13 +86,12 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 		return "", unauthorized("the enrollment %s has changed, connect again", r.enrollment.id())
 	}
 
+	// The registration keeps the spelling of its id that the hub saw first: that of the
+	// individual enrollment or of the first registration.
 	now := s.now().UTC()
 	st := state{
-		OperationID: "5." + uuid.NewString(), RegistrationID: r.login.RegistrationID, Created: now,
+		OperationID: "5." + uuid.NewString(), RegistrationID: cmp.Or(r.enrollment.RegistrationID, r.login.RegistrationID), Created: now,
 		DeviceID: r.enrollment.DeviceID, Status: "assigned", Substatus: "initialAssignment", Updated: now,
-	}
-	if st.DeviceID == "" {
-		st.DeviceID = st.RegistrationID
 	}
 
 	previous, err := s.state(ctx, st.RegistrationID)
@@ -99,7 +99,11 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 		return "", err
 	}
 	if previous != nil {
+		st.RegistrationID = previous.RegistrationID
 		st.Created, st.Substatus = previous.Created, "reprovisionedToInitialAssignment"
+	}
+	if st.DeviceID == "" {
+		st.DeviceID = st.RegistrationID
 	}
 
 	device, err := r.provisionDevice(ctx, st.DeviceID)

@@ -133,7 +133,11 @@ func (s *Service) attestCertificate(e Enrollment, login broker.RegistrationLogin
 	if e.isGroup() {
 		thumbprint := access.Thumbprint(leaf)
 		auth.X509Thumbprint.PrimaryThumbprint = &thumbprint
-		expires, err := access.VerifyChain(login.Chain, enrolled, login.RegistrationID, s.now())
+		name := login.RegistrationID
+		if strings.EqualFold(leaf.Subject.CommonName, name) {
+			name = leaf.Subject.CommonName
+		}
+		expires, err := access.VerifyChain(login.Chain, enrolled, name, s.now())
 		return auth, expires, err
 	}
 

@@ -130,7 +130,7 @@ func TestAdmit(t *testing.T) {
 			Password: iothub.Sign(scope+"/registrations/one", primary, "owner", now.Add(time.Hour))}, "want registration"},
 		"expired":           {broker.RegistrationLogin{RegistrationID: "one", Password: iothub.Sign(scope+"/registrations/one", primary, "registration", now)}, "expired"},
 		"another scope":     {broker.RegistrationLogin{IDScope: "0ne0", RegistrationID: "one", Password: sign("one", primary)}, "id scope"},
-		"no registration":   {broker.RegistrationLogin{RegistrationID: "-"}, "the id contains '-'"},
+		"no registration":   {broker.RegistrationLogin{RegistrationID: "."}, "the id contains '.'"},
 		"no certificate":    {broker.RegistrationLogin{RegistrationID: "by-certificate", Password: sign("by-certificate", primary)}, "the device sent none"},
 		"stranger":          {broker.RegistrationLogin{RegistrationID: "by-certificate", Chain: access.Chain{Leaf: strange.Cert}}, "does not match the enrollment"},
 		"chain has a gap":   {broker.RegistrationLogin{RegistrationID: "by-authority", Chain: access.Chain{Leaf: device.Cert}}, "no enrollment admits"},

@@ -10,6 +10,10 @@ import (
 
 // Enrollment is a stored enrollment for one device or for a group of devices. Body is the
 // enrollment in JSON; only package provisioning reads and writes it.
+//
+// The ids of enrollments and registrations match in any case, as in Azure's provisioning
+// service. They keep the spelling in which they were first stored. Earlier releases
+// distinguished the case; if a file has two spellings of an id, the exact one counts.
 type Enrollment struct {
 	Group bool
 	ID    string
@@ -29,7 +33,7 @@ func (s *Store) IDScope() string { return s.idScope }
 //     the id does not exist.
 func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string) (etag string, err error) {
 	err = s.Update(ctx, func(tx *sql.Tx) error {
-		version, err := s.enrollmentVersion(e.Group, e.ID)
+		id, version, err := s.enrollmentVersion(e.Group, e.ID)
 		exists := err == nil
 		switch {
 		case err != nil && !errors.Is(err, sql.ErrNoRows):
@@ -42,6 +46,7 @@ func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string)
 			if err := checkMatch(ifMatch, deviceETag(version), "the enrollment "+e.ID); err != nil {
 				return err
 			}
+			e.ID = id
 			version++
 		default:
 			// Begin with the current time, so that a new enrollment never gets the
@@ -57,20 +62,24 @@ func (s *Store) PutEnrollment(ctx context.Context, e Enrollment, ifMatch string)
 	return etag, wrapError("store the enrollment "+e.ID, err)
 }
 
-// enrollmentVersion returns the version that is encoded in the etag of a stored
-// enrollment. Call it only within a write.
-func (s *Store) enrollmentVersion(group bool, id string) (version int64, err error) {
-	err = s.queryRow(`SELECT etag FROM enrollments WHERE is_group = ? AND id = ?`, group, id).Scan(&version)
-	return version, err
+// selectEnrollment finds an enrollment in any case, and prefers the exact spelling.
+const selectEnrollment = `SELECT id, etag, body FROM enrollments
+	WHERE is_group = ?1 AND id = ?2 COLLATE NOCASE ORDER BY id = ?2 DESC, id LIMIT 1`
+
+// enrollmentVersion returns the id of a stored enrollment in its stored spelling, and the
+// version that is encoded in its etag. Call it only within a write.
+func (s *Store) enrollmentVersion(group bool, id string) (storedID string, version int64, err error) {
+	var body []byte
+	err = s.queryRow(selectEnrollment, group, id).Scan(&storedID, &version, &body)
+	return storedID, version, err
 }
 
 // Enrollment returns an enrollment. It fails with NotFound if the enrollment does not
 // exist.
 func (s *Store) Enrollment(ctx context.Context, group bool, id string) (Enrollment, error) {
-	e := Enrollment{Group: group, ID: id}
+	e := Enrollment{Group: group}
 	var version int64
-	err := s.readDB.QueryRowContext(ctx, `SELECT etag, body FROM enrollments WHERE is_group = ? AND id = ?`, group, id).
-		Scan(&version, &e.Body)
+	err := s.readDB.QueryRowContext(ctx, selectEnrollment, group, id).Scan(&e.ID, &version, &e.Body)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = noEnrollment(id)
 	}
@@ -104,7 +113,7 @@ func (s *Store) Enrollments(ctx context.Context, group bool) ([]Enrollment, erro
 // ifMatch must be the enrollment's current etag, "*" or empty.
 func (s *Store) DeleteEnrollment(ctx context.Context, group bool, id, ifMatch string) error {
 	err := s.Update(ctx, func(tx *sql.Tx) error {
-		version, err := s.enrollmentVersion(group, id)
+		storedID, version, err := s.enrollmentVersion(group, id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return noEnrollment(id)
 		}
@@ -115,7 +124,7 @@ func (s *Store) DeleteEnrollment(ctx context.Context, group bool, id, ifMatch st
 			return err
 		}
 
-		_, err = s.exec(`DELETE FROM enrollments WHERE is_group = ? AND id = ?`, group, id)
+		_, err = s.exec(`DELETE FROM enrollments WHERE is_group = ? AND id = ?`, group, storedID)
 		return err
 	})
 	return wrapError("delete the enrollment "+id, err)

@@ -122,7 +122,8 @@ func (s *Store) SaveRegistration(ctx context.Context, id string, body []byte) er
 // Registration returns the state of a device's latest registration, or nil if the device
 // has never registered.
 func (s *Store) Registration(ctx context.Context, id string) (body []byte, err error) {
-	err = s.readDB.QueryRowContext(ctx, `SELECT body FROM registrations WHERE id = ?`, id).Scan(&body)
+	err = s.readDB.QueryRowContext(ctx, `SELECT body FROM registrations
+		WHERE id = ?1 COLLATE NOCASE ORDER BY id = ?1 DESC, id LIMIT 1`, id).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -102,6 +102,13 @@ CREATE TABLE registrations (
 ) WITHOUT ROWID;
 `
 
+// idIndexes adds the indexes with which enrollments and registrations are found in any
+// case. They are no part of a version, so that earlier releases can read the file.
+const idIndexes = `
+CREATE INDEX IF NOT EXISTS enrollments_any_case ON enrollments (is_group, id COLLATE NOCASE);
+CREATE INDEX IF NOT EXISTS registrations_any_case ON registrations (id COLLATE NOCASE);
+`
+
 // schemaV3 migrates the database from version 2 to version 3, which adds the certificate
 // authorities that sign device certificates.
 const schemaV3 = `
