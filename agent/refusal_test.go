@@ -26,11 +26,20 @@ type strictHub struct {
 	judge   func(patch iothub.Object) (stored bool, err error)
 	reports []string // the names of the properties in each report
 	reads   int
+	onRead  func()             // called before the answer to a read; nil answers at once
+	readOld *iothub.DeviceTwin // the answer to the present read; nil means the present twin
 }
 
 func (h *strictHub) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
 	h.reads++
 	<-time.After(time.Millisecond) // the way to the hub
+	if h.onRead != nil {
+		h.onRead()
+	}
+	if old := h.readOld; old != nil {
+		h.readOld = nil
+		return *old, nil
+	}
 	defer func() { <-h.fetched }()
 	return h.hub.Twin(ctx)
 }
@@ -347,4 +356,80 @@ func TestLockdownWhileTheTwinCannotBeRead(t *testing.T) {
 			t.Errorf("autoRelockSeconds = %d while the hub refuses reports", got)
 		}
 	})
+}
+
+// A hub that does not answer a request for the twin delays no change of the desired
+// properties, such as a lockdown. The acknowledgement follows when the hub answers again.
+func TestSilentHubDelaysNoDesiredChange(t *testing.T) {
+	change := func(t *testing.T, h *strictHub) { h.desire(t, `{"autoRelockSeconds":9}`, 2) }
+	for name, tc := range map[string]struct {
+		read   bool // the hub is silent to a read of the twin; false means to a report
+		change func(t *testing.T, h *strictHub)
+		inTime bool // the change is in force before the hub answers
+	}{
+		"report":                            {false, change, true},
+		"read, whose answer is older":       {true, change, true},
+		"unreadable change during a read":   {true, func(_ *testing.T, h *strictHub) { h.desired <- nil }, false},
+		"unreadable change during a report": {false, func(_ *testing.T, h *strictHub) { h.desired <- nil }, false},
+		"several changes, one of them is lost": {true, func(t *testing.T, h *strictHub) {
+			h.desire(t, `{"autoRelockSeconds":7}`, 2)
+			h.desire(t, `{"room":"1"}`, 4)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { checkSilentHub(t, tc.read, tc.change, tc.inTime) })
+		})
+	}
+}
+
+func checkSilentHub(t *testing.T, read bool, change func(*testing.T, *strictHub), inTime bool) {
+	h := &strictHub{hub: newHub(newTwin)}
+	answers := true
+	h.judge = func(iothub.Object) (bool, error) {
+		if answers {
+			return true, nil
+		}
+		h.mu.Unlock()
+		<-time.After(30 * time.Second)
+		h.mu.Lock()
+		return false, errors.New("the hub did not answer within 30 s")
+	}
+	d := newStrictDoor(t, h, memoryStore(t))
+
+	answers = false
+	reading := make(chan struct{})
+	h.onRead = func() {
+		old := h.hub.twin
+		close(reading)
+		<-time.After(20 * time.Second)
+
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.onRead = nil
+		h.readOld = &old
+	}
+	d.lock.change(position(actuator.Unlocked))
+	<-time.After(time.Second)
+	if read {
+		answers = true
+		<-reading
+	}
+
+	// The hub has the new properties and tells the agent, while the request waits.
+	h.mu.Lock()
+	h.twin.Desired = object(t, `{"autoRelockSeconds":9,"$version":4}`)
+	h.mu.Unlock()
+	change(t, h)
+	if got := d.settings().AutoRelockSeconds == 9; got != inTime {
+		t.Errorf("the change is in force = %t while the hub is silent, want %t", got, inTime)
+	}
+
+	answers = true
+	<-time.After(2 * time.Minute)
+	if got := d.settings().AutoRelockSeconds; got != 9 {
+		t.Errorf("autoRelockSeconds = %d when the hub answers again, want 9", got)
+	}
+	if got := h.ack("autoRelockSeconds"); got != "200 9" {
+		t.Errorf("acknowledged %s when the hub answers again, want 200 9", got)
+	}
 }

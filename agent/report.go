@@ -71,7 +71,10 @@ func (t *twinSync) sendPart(ctx context.Context, p part) error {
 // properties only if the hub refused the patch with a 4xx status.
 func (t *twinSync) send(ctx context.Context, parts []part) error {
 	patch := join(parts)
-	_, err := t.link.Report(ctx, patch)
+	err := t.request(ctx, func() error {
+		_, err := t.link.Report(ctx, patch)
+		return err
+	})
 	if err == nil {
 		t.reported = t.reported.Merge(patch)
 		return nil

@@ -92,15 +92,48 @@ func (t *twinSync) fetch(ctx context.Context) error {
 		return nil
 	}
 
-	twin, err := t.link.Twin(ctx)
+	knew := t.desiredKnown
+	var twin iothub.DeviceTwin
+	err := t.request(ctx, func() (err error) {
+		twin, err = t.link.Twin(ctx)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("read the twin: %w", err)
 	}
 
-	t.desired, t.reported = twin.Desired, twin.Reported
-	t.desiredKnown, t.reportedKnown = true, true
-	t.apply(ctx)
+	t.reported, t.reportedKnown = twin.Reported, true
+	switch {
+	case knew && !t.desiredKnown: // the answer may be older than the change that was lost meanwhile
+	case knew && twin.Desired.Version() < t.desired.Version(): // the answer is older than a change that arrived meanwhile
+	default:
+		t.desired, t.desiredKnown = twin.Desired, true
+		t.apply(ctx)
+	}
 	return nil
+}
+
+// request runs a request to the hub. If the agent knows the desired properties, request
+// applies changes that arrive meanwhile: a hub that does not answer must not delay a
+// lockdown.
+func (t *twinSync) request(ctx context.Context, do func() error) error {
+	answer := make(chan error, 1)
+	go func() { answer <- do() }()
+
+	for {
+		var changes <-chan iothub.Object
+		if t.desiredKnown {
+			changes = t.link.Desired()
+		}
+
+		select {
+		case err := <-answer:
+			return err
+		case change := <-changes:
+			t.onDesired(ctx, change)
+			t.notify() // for the acknowledgement, or to read the twin
+		}
+	}
 }
 
 // onDesired applies a change of the desired properties, and all further changes that
