@@ -170,18 +170,19 @@ func (g *gateway) start(cold bool) {
 		Now: g.now, BootID: fmt.Sprint("boot-", g.boots),
 		Uptime: func() time.Duration { return time.Since(g.booted) },
 	}
+	driver := &line{Driver: g.driver, process: p, kept: !cold && g.fitting.mode == actuator.Hold && past.Level != "", level: past.Level}
+	g.world.bugs.breakProcess(g.world, driver)
 	lock := actuator.New(actuator.Config{
 		Mode: g.fitting.mode, AtPowerOn: map[bool]actuator.Position{true: "", false: actuator.Locked}[g.fitting.mode != actuator.Hold],
 		ConfirmTimeout: 4 * time.Second, MinInterval: time.Second,
 		Pulse: 3 * time.Second, MaxEnergised: 30 * time.Second, Settle: time.Second, ExitTime: 5 * time.Second,
-	}, &line{Driver: g.driver, process: p, kept: !cold && g.fitting.mode == actuator.Hold && past.Level != "", level: past.Level},
-		tappedSaver{g.world.bugs.saver(agent.Recorder{Store: store, Events: queue}), p}, past, bootClock, log)
+	}, driver, tappedSaver{agent.Recorder{Store: store, Events: queue}, p}, past, bootClock, log)
 	a := agent.New(agent.Config{
 		Driver: "mock", Mode: g.fitting.mode, MaxEnergised: 30 * time.Second, Egress: true,
 		Defaults: agent.Settings{AutoRelockSeconds: g.fitting.autoRelock, HeldOpenSeconds: g.fitting.heldOpen},
 		Version:  "sim", BootID: bootClock.BootID, Events: queue, Now: g.now, Rand: g.jitter(), Log: log,
 		System: agent.System{OS: "simulation", BootedAt: g.booted},
-	}, g.world.bugs.lock(&tappedLock{lock, p}), store)
+	}, &tappedLock{lock, p}, store)
 	p.agent, p.lock, p.store, p.log = a, lock, store, queue
 
 	g.mu.Lock()
@@ -209,7 +210,7 @@ func (g *gateway) start(cold bool) {
 		}
 		if err := mqtt.Run(ctx, g.options(p, wall, log), func(ctx context.Context, link *mqtt.Link) error {
 			wall.Confirm()
-			a.Serve(ctx, g.world.bugs.link(&tappedLink{&refusingLink{Link: link, gateway: g}, p}))
+			a.Serve(ctx, g.world.bugs.breakLink(&tappedLink{&refusingLink{Link: link, gateway: g}, p}))
 			return nil
 		}); err != nil {
 			g.fail(0, "mqtt.Run: %v", err)

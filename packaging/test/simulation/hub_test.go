@@ -125,7 +125,8 @@ func (s *site) copyData() (string, error) {
 			return "", err
 		}
 	}
-	return to, copyDatabase(filepath.Join(s.dir, "hub.db"), filepath.Join(to, "hub.db"))
+	database := filepath.Join(to, "hub.db")
+	return to, errors.Join(copyDatabase(filepath.Join(s.dir, "hub.db"), database), s.world.bugs.breakCopy(database))
 }
 
 // copyDatabase copies an SQLite database and its write-ahead log. If SQLite starts the log

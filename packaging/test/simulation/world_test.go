@@ -209,7 +209,7 @@ func (w *world) end() {
 	if err := w.site.stop(); err != nil {
 		w.fail(0, "the hub ended with %v", err)
 	}
-	w.bugs.end()
+	w.bugs.release()
 }
 
 // goroutines returns the stacks of the goroutines of this bubble, by the function that
