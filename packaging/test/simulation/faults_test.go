@@ -1,14 +1,10 @@
 package simulation
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/latchd/latchd/agent"
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 // crashHub adds the end of the hub's process and its next start.
@@ -16,7 +12,7 @@ func (p *planner) crashHub() {
 	s, writes, outage := p.site, 1+p.random.Int64N(100), p.upTo(time.Minute)
 	if p.random.IntN(4) == 0 {
 		p.add(fmt.Sprint("restart the hub after ", outage), func() {
-			s.change(func() (string, error) { return s.dir, s.stop() }, outage)
+			s.change(func() (string, error) { return s.directory(), s.stop() }, outage)
 		})
 		return
 	}
@@ -32,12 +28,12 @@ func (p *planner) fillHub() {
 		return func() {
 			s.change(func() (string, error) {
 				err := s.stop()
-				info, statErr := os.Stat(filepath.Join(s.dir, "hub.db"))
+				info, statErr := os.Stat(filepath.Join(s.directory(), "hub.db"))
 				if statErr != nil {
-					return s.dir, statErr
+					return s.directory(), statErr
 				}
 				s.maxDatabase = limit(info.Size())
-				return s.dir, err
+				return s.directory(), err
 			}, 0)
 		}
 	}
@@ -119,54 +115,4 @@ func (p *planner) stepClock(g *gateway) {
 	}
 	p.add(fmt.Sprint("step the clock of ", whose, " by ", by), func() { clock.Store(int64(by)) })
 	p.repairAfter(p.upTo(10*time.Minute), "correct the clock of "+whose, func() { clock.Store(0) })
-}
-
-// refuse adds a time in which the hub refuses a gateway's requests.
-func (p *planner) refuse(g *gateway) {
-	codes := []int{400, 401, 403, 404, 409, 412, 413, 429, 500, 503}
-	r := refusal{status: codes[p.random.IntN(len(codes))], share: 1 + p.random.IntN(4)}
-	p.add(fmt.Sprint("refuse requests of ", g.id(), " with ", r.status, ", one of ", r.share), func() { g.refusal.Store(&r) })
-	p.repairAfter(p.upTo(3*time.Minute), "refuse nothing of "+g.id(), func() { g.refusal.Store(nil) })
-}
-
-// refusal says which requests of a device the hub refuses, and how.
-type refusal struct {
-	status int
-	share  int // the hub refuses one request of this many
-}
-
-// refusingLink is a link to a hub that refuses some requests.
-type refusingLink struct {
-	agent.Link
-	gateway *gateway
-	number  int
-}
-
-func (l *refusingLink) refused() error {
-	r := l.gateway.refusal.Load()
-	if r == nil {
-		return nil
-	}
-	l.gateway.mu.Lock()
-	defer l.gateway.mu.Unlock()
-	if l.number++; l.number%r.share != 0 {
-		return nil
-	}
-	return &iothub.Error{Status: r.status, Message: "refused by the simulation"}
-}
-
-// Twin implements agent.Link.
-func (l *refusingLink) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
-	if err := l.refused(); err != nil {
-		return iothub.DeviceTwin{}, err
-	}
-	return l.Link.Twin(ctx)
-}
-
-// Report implements agent.Link.
-func (l *refusingLink) Report(ctx context.Context, patch iothub.Object) (int64, error) {
-	if err := l.refused(); err != nil {
-		return 0, err
-	}
-	return l.Link.Report(ctx, patch)
 }

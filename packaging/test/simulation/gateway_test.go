@@ -30,6 +30,7 @@ type fitting struct {
 	heldOpen   int64
 	travel     time.Duration
 	webSocket  bool
+	front      bool // the agent connects through the front
 	tokenLife  time.Duration
 }
 
@@ -42,6 +43,7 @@ func randomFitting(random *rand.Rand) fitting {
 		heldOpen:   []int64{0, 30}[random.IntN(2)],
 		travel:     []time.Duration{0, 100 * time.Millisecond, time.Second}[random.IntN(3)],
 		webSocket:  random.IntN(4) == 0,
+		front:      random.IntN(2) == 0,
 		tokenLife:  []time.Duration{5 * time.Minute, 20 * time.Minute, time.Hour}[random.IntN(3)],
 	}
 }
@@ -56,9 +58,9 @@ type gateway struct {
 	boots    int
 	clockOff atomic.Int64 // by which the wall clock is wrong, in nanoseconds
 
-	refusal atomic.Pointer[refusal]
-	busy    chan struct{} // held while a process ends and the next one starts
-	crashes int
+	misconduct atomic.Pointer[misconduct] // of the front towards this gateway
+	busy       chan struct{}              // held while a process ends and the next one starts
+	crashes    int
 
 	driver *mock.Driver
 	disk   *disk
@@ -85,6 +87,7 @@ func newGateway(w *world, device iothub.Device, seed uint64) *gateway {
 		booted: time.Now().Add(-time.Hour), random: rand.New(rand.NewPCG(seed, 2)),
 	}
 	g.fitting = randomFitting(g.random)
+	g.fitting.front = g.fitting.front && !g.fitting.webSocket
 	g.record.init()
 	g.driver = mock.New(mock.Config{Travel: g.fitting.travel, Door: g.fitting.door, Exit: g.fitting.exit}, actuator.Locked)
 	return g
@@ -210,7 +213,7 @@ func (g *gateway) start(cold bool) {
 		}
 		if err := mqtt.Run(ctx, g.options(p, wall, log), func(ctx context.Context, link *mqtt.Link) error {
 			wall.Confirm()
-			a.Serve(ctx, g.world.bugs.breakLink(&tappedLink{&refusingLink{Link: link, gateway: g}, p}))
+			a.Serve(ctx, g.world.bugs.breakLink(&tappedLink{link, p}))
 			return nil
 		}); err != nil {
 			g.fail(0, "mqtt.Run: %v", err)
@@ -223,8 +226,11 @@ func (g *gateway) jitter() func() float64 { return locked(rand.New(rand.NewPCG(g
 
 func (g *gateway) options(p *process, wall *clock.Clock, log *zap.Logger) mqtt.Options {
 	endpoint := mqttAddress
-	if g.fitting.webSocket {
+	switch {
+	case g.fitting.webSocket:
 		endpoint = httpsAddress
+	case g.fitting.front:
+		endpoint = frontMQTTAddress
 	}
 	return mqtt.Options{
 		Device: g.device, Endpoint: endpoint, RootCAs: g.world.roots(), WebSocket: g.fitting.webSocket,

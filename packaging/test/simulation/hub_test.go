@@ -30,7 +30,7 @@ type site struct {
 	busy     chan struct{} // held while a process ends and the next one starts
 	crashes  int
 
-	dir         string // data directory of the present process
+	dir         atomic.Pointer[string] // data directory of the present process
 	generation  int
 	maxDatabase int64
 	end         context.CancelFunc
@@ -38,6 +38,9 @@ type site struct {
 }
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.clockOff.Load())) }
+
+// directory returns the data directory of the present process.
+func (s *site) directory() string { return *s.dir.Load() }
 
 // start starts the hub in the data directory dir and waits until it is ready.
 func (s *site) start(dir string) error {
@@ -55,7 +58,8 @@ func (s *site) start(dir string) error {
 		end()
 		return fmt.Errorf("start the hub: %w", err)
 	}
-	s.dir, s.end, s.ended = dir, end, ended
+	s.dir.Store(&dir)
+	s.end, s.ended = end, ended
 	return nil
 }
 
@@ -102,7 +106,7 @@ func (s *site) killAfter(n int64) (string, error) {
 
 	s.end()
 	<-s.ended // the error of a hub whose listeners are gone is of no interest
-	return dir, errors.Join(err, os.RemoveAll(s.dir))
+	return dir, errors.Join(err, os.RemoveAll(s.directory()))
 }
 
 // copyData copies the data directory while the hub may be writing to it.
@@ -112,7 +116,7 @@ func (s *site) copyData() (string, error) {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return "", err
 	}
-	entries, err := os.ReadDir(s.dir)
+	entries, err := os.ReadDir(s.directory())
 	if err != nil {
 		return "", err
 	}
@@ -121,12 +125,12 @@ func (s *site) copyData() (string, error) {
 		case "lock", "hub.db", "hub.db-wal", "hub.db-shm":
 			continue
 		}
-		if err := copyFile(filepath.Join(s.dir, e.Name()), filepath.Join(to, e.Name())); err != nil {
+		if err := copyFile(filepath.Join(s.directory(), e.Name()), filepath.Join(to, e.Name())); err != nil {
 			return "", err
 		}
 	}
 	database := filepath.Join(to, "hub.db")
-	return to, errors.Join(copyDatabase(filepath.Join(s.dir, "hub.db"), database), s.world.bugs.breakCopy(database))
+	return to, errors.Join(copyDatabase(filepath.Join(s.directory(), "hub.db"), database), s.world.bugs.breakCopy(database))
 }
 
 // copyDatabase copies an SQLite database and its write-ahead log. If SQLite starts the log
@@ -172,7 +176,7 @@ func copyFile(from, to string) error {
 
 // owner returns the owner's access to the hub and the CA that signed its certificate.
 func (s *site) owner() (iothub.Service, *x509.CertPool, error) {
-	text, err := os.ReadFile(filepath.Join(s.dir, "service.connection-string"))
+	text, err := os.ReadFile(filepath.Join(s.directory(), "service.connection-string"))
 	if err != nil {
 		return iothub.Service{}, nil, err
 	}
@@ -180,7 +184,7 @@ func (s *site) owner() (iothub.Service, *x509.CertPool, error) {
 	if err != nil {
 		return iothub.Service{}, nil, err
 	}
-	ca, err := os.ReadFile(filepath.Join(s.dir, "ca.pem"))
+	ca, err := os.ReadFile(filepath.Join(s.directory(), "ca.pem"))
 	if err != nil {
 		return iothub.Service{}, nil, err
 	}

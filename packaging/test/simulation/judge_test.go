@@ -22,11 +22,12 @@ func (w *world) repair() {
 		p.setDelay(usualDelay)
 	}
 	w.site.clockOff.Store(0)
+	w.front.rest.Store(nil)
 	w.site.busy <- struct{}{}
 	<-w.site.busy
 	for _, g := range w.gateways {
 		g.clockOff.Store(0)
-		g.refusal.Store(nil)
+		g.misconduct.Store(nil)
 		g.disk.setFull(false)
 		g.busy <- struct{}{}
 		<-g.busy

@@ -56,14 +56,16 @@ func (n *network) move() {
 	}
 }
 
-// cutAll resets all connections and closes all listeners, as the end of the hub's process
-// does.
+// cutAll resets all connections and closes the hub's listeners, as the end of the hub's
+// process does.
 func (n *network) cutAll() {
 	n.mu.Lock()
 	paths := n.paths
 	var listeners []*listener
 	for _, l := range n.listeners {
-		listeners = append(listeners, l)
+		if !l.isFront() {
+			listeners = append(listeners, l)
+		}
 	}
 	n.mu.Unlock()
 	for _, l := range listeners {
@@ -80,6 +82,10 @@ type listener struct {
 	accepted chan net.Conn
 	once     sync.Once
 	closed   chan struct{}
+}
+
+func (l *listener) isFront() bool {
+	return l.address == frontMQTTAddress || l.address == frontHTTPSAddress
 }
 
 // Accept implements net.Listener.
@@ -183,6 +189,7 @@ func (p *path) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	}
 
 	c := p.newConn(address)
+	c.server.isHub = !l.isFront()
 	select {
 	case <-l.closed:
 		c.reset()
@@ -258,7 +265,7 @@ func (p *path) newConn(address string) *conn {
 	c := &conn{path: p}
 	c.up, c.down = newStream(p), newStream(p)
 	c.client = &end{conn: c, in: c.down, out: c.up, local: simAddr(p.name + ":1"), remote: simAddr(address)}
-	c.server = &end{conn: c, in: c.up, out: c.down, local: simAddr(address), remote: simAddr(p.name + ":1"), isServer: true}
+	c.server = &end{conn: c, in: c.up, out: c.down, local: simAddr(address), remote: simAddr(p.name + ":1")}
 	p.mu.Lock()
 	p.conns[c] = struct{}{}
 	p.mu.Unlock()
@@ -383,7 +390,7 @@ type end struct {
 	conn          *conn
 	in, out       *stream
 	local, remote net.Addr
-	isServer      bool
+	isHub         bool
 
 	mu            sync.Mutex
 	closed        bool
@@ -453,7 +460,7 @@ func (e *end) Write(p []byte) (int, error) {
 	if err := e.out.put(p); err != nil {
 		return 0, err
 	}
-	if e.isServer {
+	if e.isHub {
 		e.conn.path.network.wrote()
 	}
 	return len(p), nil

@@ -46,13 +46,13 @@ type planner struct {
 
 func newPlan(random *rand.Rand, w *world) plan {
 	p := &planner{world: w, random: random, plan: plan{duration: w.settings.duration}}
-	for p.next(75 * time.Second) {
+	for p.next(time.Minute) {
 		p.command()
 	}
 	for p.at = 0; p.next(20 * time.Second); {
 		p.people()
 	}
-	for p.at = 0; p.next(3 * time.Minute); {
+	for p.at = 0; p.next(90 * time.Second); {
 		p.fault()
 	}
 	slices.SortStableFunc(p.steps, func(a, b step) int { return int(a.at - b.at) })
@@ -212,7 +212,7 @@ func (p *planner) fault() {
 		}
 	}
 
-	switch p.random.IntN(16) {
+	switch p.random.IntN(20) {
 	case 0, 1:
 		p.add("cut "+whose, all((*path).cut))
 	case 2:
@@ -241,7 +241,7 @@ func (p *planner) fault() {
 		p.repairAfter(p.upTo(5*time.Minute), "empty the disk of "+g.id(), func() { g.disk.setFull(false) })
 	case 14:
 		p.fillHub()
-	case 15:
-		p.refuse(g)
+	default:
+		p.misbehave(g)
 	}
 }

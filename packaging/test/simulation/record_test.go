@@ -71,6 +71,9 @@ func (r *record) began(g *gateway, c actuator.Command) {
 		e = &execution{reason: c.Reason}
 		r.executions[c.Reason] = e
 	}
+	if c.Reason == strayReason {
+		g.fail(1, "executed a retained %s", c.Name)
+	}
 	if e.times++; e.times > 1 {
 		g.fail(1, "executed %s of %s %d times", c.Name, c.Reason, e.times)
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,6 +45,7 @@ type world struct {
 	limits     events.Limits
 	gateways   []*gateway
 	technician *technician
+	front      *front
 	ca         *x509.CertPool
 
 	mu         sync.Mutex
@@ -129,6 +133,11 @@ func (w *world) run(root string) {
 		w.fail(0, "%v", err)
 		return
 	}
+	var err error
+	if w.front, err = startFront(w); err != nil {
+		w.fail(0, "%v", err)
+		return
+	}
 	defer w.end()
 	if err := w.populate(random); err != nil {
 		w.fail(0, "%v", err)
@@ -185,6 +194,8 @@ func (w *world) populate(random *rand.Rand) error {
 		}
 		g := newGateway(w, iothub.Device{HostName: hubName, DeviceID: id, Key: key}, random.Uint64())
 		w.gateways = append(w.gateways, g)
+	}
+	for _, g := range w.gateways {
 		g.start(false)
 	}
 	return nil
@@ -206,6 +217,7 @@ func (w *world) end() {
 		g.stop(true)
 	}
 	w.technician.client.CloseIdleConnections()
+	w.front.close()
 	if err := w.site.stop(); err != nil {
 		w.fail(0, "the hub ended with %v", err)
 	}
@@ -247,7 +259,10 @@ func (w *world) client(p *path, random *rand.Rand) (*rest.Client, error) {
 		return nil, err
 	}
 	w.ca = roots
-	return rest.New(service, rest.Options{RootCAs: roots, Dial: p.dial, Now: w.site.now, Jitter: locked(random)}), nil
+	return rest.New(service, rest.Options{
+		Endpoint: &url.URL{Scheme: "https", Host: frontHTTPSAddress},
+		RootCAs:  roots, Dial: p.dial, Now: w.site.now, Jitter: locked(random),
+	}), nil
 }
 
 // locked returns random numbers in [0, 1). Any goroutine may call it.
@@ -259,3 +274,6 @@ func locked(random *rand.Rand) func() float64 {
 		return random.Float64()
 	}
 }
+
+// quiet returns a logger that discards everything.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
