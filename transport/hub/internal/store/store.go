@@ -129,7 +129,8 @@ func (s *Store) DB() *sql.DB { return s.readDB }
 
 // Update runs fn as one durable write and returns after the commit. Several queued writes
 // may share one transaction. If fn fails, Update undoes only the changes that fn made,
-// and returns fn's error. If ctx is cancelled before fn starts, fn does not run.
+// and returns fn's error. If ctx is cancelled before fn starts, fn does not run. If the
+// shared transaction fails, Update runs fn again in a transaction of its own.
 func (s *Store) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return s.updateThen(ctx, fn, func() {})
 }

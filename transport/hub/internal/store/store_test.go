@@ -383,3 +383,42 @@ func TestLimitSize(t *testing.T) {
 	}
 	createDevices(t, s, "b")
 }
+
+// A write that does not fit on a full disk fails alone. SQLite then undoes the whole
+// transaction, so the writes that shared it must run again.
+func TestFullDiskFailsOneWriteOnly(t *testing.T) {
+	s := newStore(t)
+	createDevices(t, s, "a", "b")
+	if err := s.LimitSize(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+
+	// The first write blocks the writer, so that the other three share a transaction.
+	started, release := make(chan struct{}), make(chan struct{})
+	s.UpdateAsync(func(*sql.Tx) error { close(started); <-release; return nil }, nil)
+	<-started
+	results := make(chan error, 3)
+	touch := func(id string) {
+		s.UpdateAsync(func(tx *sql.Tx) error {
+			_, err := tx.Exec(`UPDATE devices SET status_reason = 'x' WHERE id = ?`, id)
+			return err
+		}, func(err error) { results <- err })
+	}
+	touch("a")
+	s.UpdateAsync(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE devices SET status_reason = ? WHERE id = 'a'`, strings.Repeat("x", 1<<20))
+		return err
+	}, func(err error) { results <- err })
+	touch("b")
+	close(release)
+
+	if err := <-results; err != nil {
+		t.Errorf("the write before the large one: %v", err)
+	}
+	if err := <-results; err == nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("the large write: %v, want a full disk", err)
+	}
+	if err := <-results; err != nil {
+		t.Errorf("the write after the large one: %v", err)
+	}
+}

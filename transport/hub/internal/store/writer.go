@@ -134,6 +134,7 @@ func (w *writer) take() (batch []write, closed bool) {
 }
 
 // commit runs a batch of writes in one transaction and returns the result of each write.
+// If the transaction fails, commit runs each write again in a transaction of its own.
 func (w *writer) commit(batch []write) []error {
 	results := make([]error, len(batch))
 	tx, err := w.conn.BeginTx(context.Background(), nil)
@@ -149,12 +150,18 @@ func (w *writer) commit(batch []write) []error {
 		return results
 	}
 
-	// The whole transaction failed, including the writes that had succeeded within it.
-	err = wrapError("write", fmt.Errorf("nothing was changed: %w", err))
-	for i := range results {
-		if results[i] == nil {
-			results[i] = err
+	// The whole transaction failed, including the writes that had succeeded within it. On a
+	// full disk, SQLite undoes a transaction because of one write. Each write therefore
+	// gets a transaction of its own, so that one that does not fit fails alone.
+	if len(batch) > 1 {
+		for i := range batch {
+			results[i] = w.commit(batch[i : i+1])[0]
 		}
+		return results
+	}
+
+	if results[0] == nil {
+		results[0] = wrapError("write", fmt.Errorf("nothing was changed: %w", err))
 	}
 	return results
 }
@@ -167,8 +174,8 @@ func (w *writer) runAll(tx *sql.Tx, batch []write, results []error) error {
 			return err
 		}
 		if results[i] = wr.fn(tx); results[i] != nil {
-			if err := w.exec("ROLLBACK TO one"); err != nil {
-				return err
+			if w.exec("ROLLBACK TO one") != nil {
+				return results[i] // SQLite has undone the whole transaction because of this error
 			}
 		}
 		if err := w.exec("RELEASE one"); err != nil {
