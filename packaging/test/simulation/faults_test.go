@@ -21,9 +21,10 @@ func (p *planner) crashHub() {
 	})
 }
 
-// fillHub adds a disk of the hub on which the database can hardly grow.
+// fillHub adds a disk of the hub on which the database can hardly grow, and jobs that make
+// it grow.
 func (p *planner) fillHub() {
-	s, spare := p.site, p.random.Int64N(64<<10)
+	s, spare := p.site, p.random.Int64N(12<<10)
 	restart := func(limit func(size int64) int64) func() {
 		return func() {
 			s.change(func() (string, error) {
@@ -38,7 +39,16 @@ func (p *planner) fillHub() {
 		}
 	}
 	p.add(fmt.Sprint("fill the hub's disk except for ", spare, " bytes"), restart(func(size int64) int64 { return size + spare }))
-	p.repairAfter(p.upTo(5*time.Minute), "empty the hub's disk", restart(func(int64) int64 { return 0 }))
+	p.repairAfter(4*time.Minute+p.upTo(4*time.Minute), "empty the hub's disk", restart(func(int64) int64 { return 0 }))
+
+	began := p.at
+	for range 4 { // jobs for all devices need much room
+		p.at = min(p.at+30*time.Second, p.duration)
+		job := p.newJob("*")
+		name, payload := p.method(job.JobID)
+		p.callMethod(job, name, payload)
+	}
+	p.at = began
 }
 
 // change ends the hub's process with end, waits for the time outage, and starts the next

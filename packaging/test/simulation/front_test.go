@@ -91,7 +91,12 @@ func randomMisconduct(random *rand.Rand, kinds []string) *misconduct {
 func startFront(w *world) (*front, error) {
 	f := &front{world: w, path: w.network.newPath("front", w.seed)}
 	f.path.delay = time.Millisecond
-	config := &tls.Config{GetCertificate: f.certificate, NextProtos: []string{"http/1.1"}}
+	dir := w.site.directory()
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"))
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
 	mqtt, err := w.network.listen("tcp", frontMQTTAddress)
 	if err != nil {
 		return nil, err
@@ -123,13 +128,6 @@ func (f *front) close() {
 	}
 	f.path.cut()
 	f.tasks.Wait()
-}
-
-// certificate returns the hub's own certificate.
-func (f *front) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	dir := f.world.site.directory()
-	c, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"))
-	return &c, err
 }
 
 // dialHub connects to the hub.
@@ -179,7 +177,7 @@ func (f *front) serve(device net.Conn, remote net.Addr) {
 	defer device.Close()
 	id, _, _ := strings.Cut(remote.String(), ":")
 	g := f.world.gatewayOf(id)
-	first, err := packets.ReadPacket(device)
+	first, err := receive(device)
 	if err != nil {
 		return
 	}
@@ -210,11 +208,18 @@ func (f *front) serve(device net.Conn, remote net.Addr) {
 		}
 	})
 	for {
-		p, err := packets.ReadPacket(device)
+		p, err := receive(device)
 		if err != nil || g.up(p, device, hub) != nil {
 			return
 		}
 	}
+}
+
+// receive reads a packet of a device. Like a hub, the front gives up on a device that has
+// been silent for one and a half times its keep-alive.
+func receive(device net.Conn) (packets.ControlPacket, error) {
+	device.SetReadDeadline(time.Now().Add(90 * time.Second))
+	return packets.ReadPacket(device)
 }
 
 // down passes a packet of the hub on to the device.
@@ -280,10 +285,14 @@ func send(device net.Conn, topic, payload string, retain bool) error {
 	return p.Write(device)
 }
 
-// misbehave adds a time in which the front treats a client badly.
+// misbehave adds a time in which the front treats a client badly. If g does not use the
+// front, another gateway is chosen.
 func (p *planner) misbehave(g *gateway) {
+	for !g.fitting.front {
+		g = p.gateway()
+	}
 	target, kinds, whose := &g.misconduct, deviceMisconduct, g.id()
-	if !g.fitting.front || p.random.IntN(5) == 0 {
+	if p.random.IntN(5) == 0 {
 		target, kinds, whose = &p.front.rest, []string{refuseREST, loseREST}, "the technician"
 	}
 	m := randomMisconduct(p.random, kinds)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
 )
 
 // plan lists all commands and faults of a run. It depends on the seed only.
@@ -118,9 +119,7 @@ func (p *planner) command() {
 	case 3, 4:
 		job := p.job()
 		name, payload := p.method(job.JobID)
-		job.Type = iothub.ScheduleDeviceMethod
-		job.CloudToDeviceMethod = &iothub.MethodRequest{MethodName: name, Payload: []byte(payload), ResponseTimeoutInSeconds: 30}
-		p.schedule(job, name+" "+payload)
+		p.callMethod(job, name, payload)
 	case 5:
 		job := p.job()
 		job.Type = iothub.ScheduleUpdateTwin
@@ -150,17 +149,27 @@ func (p *planner) command() {
 }
 
 func (p *planner) job() iothub.Job {
-	job := iothub.Job{JobID: p.id("job"), MaxExecutionTimeInSeconds: 300}
+	condition := "*"
 	if devices := p.some(); len(devices) < len(p.gateways) {
-		job.QueryCondition = "deviceId IN ['" + strings.Join(devices, "','") + "']"
-	} else {
-		job.QueryCondition = "*"
+		condition = rest.DevicesIn(devices)
 	}
+	job := p.newJob(condition)
 	if p.random.IntN(2) == 0 {
 		start := epoch.Add(p.at + p.upTo(10*time.Minute)).UTC().Truncate(time.Millisecond)
 		job.StartTime = &start
 	}
 	return job
+}
+
+func (p *planner) newJob(condition string) iothub.Job {
+	return iothub.Job{JobID: p.id("job"), MaxExecutionTimeInSeconds: 300, QueryCondition: condition}
+}
+
+// callMethod adds the creation of a job that calls a method.
+func (p *planner) callMethod(job iothub.Job, name, payload string) {
+	job.Type = iothub.ScheduleDeviceMethod
+	job.CloudToDeviceMethod = &iothub.MethodRequest{MethodName: name, Payload: []byte(payload), ResponseTimeoutInSeconds: 30}
+	p.schedule(job, name+" "+payload)
 }
 
 func (p *planner) schedule(job iothub.Job, what string) {

@@ -193,6 +193,9 @@ func (w *world) populate(random *rand.Rand) error {
 			return err
 		}
 		g := newGateway(w, iothub.Device{HostName: hubName, DeviceID: id, Key: key}, random.Uint64())
+		if i == 0 { // the plan needs at least one
+			g.fitting.front, g.fitting.webSocket = true, false
+		}
 		w.gateways = append(w.gateways, g)
 	}
 	for _, g := range w.gateways {
