@@ -173,6 +173,19 @@ func (b *Broker) Wait(ctx context.Context, deviceID string) error {
 	return b.links.wait(ctx, deviceID)
 }
 
+// Online reports whether the device is connected and subscribed to direct methods.
+func (b *Broker) Online(deviceID string) bool {
+	return b.links.subscribedTo(methodTopics, deviceID) != nil
+}
+
+// OnReady calls ready once, as soon as the device is connected and subscribed to direct
+// methods. It calls ready before it returns if that is already the case. ready must not
+// block. The returned function stops the notification, but a call of ready may already be
+// in progress.
+func (b *Broker) OnReady(deviceID string, ready func()) (cancel func()) {
+	return b.links.onReady(deviceID, ready)
+}
+
 // Invoke calls a direct method and returns at once. It calls done exactly once, from
 // another goroutine, with the device's answer or with an *iothub.Error. done must not
 // block. The error has one of these codes:

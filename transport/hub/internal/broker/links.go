@@ -16,12 +16,12 @@ import (
 type linkTable struct {
 	mu       sync.Mutex
 	closed   bool
-	all      map[*link]struct{}         // every connection, logged in or not
-	logins   map[*link]struct{}         // connections whose device is logging in
-	current  map[string]*link           // the logged-in connection of each device
-	ready    map[string]subscriptions   // subscriptions of the connected devices
-	sessions map[string]subscriptions   // stored subscriptions of clients that connected with CleanSession=0
-	waiting  map[string][]chan struct{} // closed when the device subscribes to direct methods
+	all      map[*link]struct{}       // every connection, logged in or not
+	logins   map[*link]struct{}       // connections whose device is logging in
+	current  map[string]*link         // the logged-in connection of each device
+	ready    map[string]subscriptions // subscriptions of the connected devices
+	sessions map[string]subscriptions // stored subscriptions of clients that connected with CleanSession=0
+	waiting  map[string][]*waiter     // notified when the device subscribes to direct methods
 }
 
 func newLinkTable() *linkTable {
@@ -31,9 +31,12 @@ func newLinkTable() *linkTable {
 		current:  make(map[string]*link),
 		ready:    make(map[string]subscriptions),
 		sessions: make(map[string]subscriptions),
-		waiting:  make(map[string][]chan struct{}),
+		waiting:  make(map[string][]*waiter),
 	}
 }
+
+// waiter waits until a device is subscribed to direct methods. Then ready is called once.
+type waiter struct{ ready func() }
 
 // add adds a new connection to the table. It returns false if the broker is closed.
 func (t *linkTable) add(l *link) bool {
@@ -108,42 +111,56 @@ func (t *linkTable) subscribedTo(g topicGroup, deviceID string) *link {
 // messages of these groups to the device.
 func (t *linkTable) setReady(l *link, s subscriptions) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.ready[l.deviceID] = s
+	var waiters []*waiter
 	if s.has(methodTopics) {
-		for _, ch := range t.waiting[l.deviceID] {
-			close(ch)
-		}
+		waiters = t.waiting[l.deviceID]
 		delete(t.waiting, l.deviceID)
+	}
+	t.mu.Unlock()
+
+	for _, w := range waiters {
+		w.ready()
+	}
+}
+
+// onReady calls ready once, as soon as the device is subscribed to direct methods. It
+// calls ready before it returns if the device is already subscribed. The returned
+// function stops the notification.
+func (t *linkTable) onReady(deviceID string, ready func()) (cancel func()) {
+	t.mu.Lock()
+	if t.ready[deviceID].has(methodTopics) {
+		t.mu.Unlock()
+		ready()
+		return func() {}
+	}
+	w := &waiter{ready}
+	t.waiting[deviceID] = append(t.waiting[deviceID], w)
+	t.mu.Unlock()
+
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		others := slices.DeleteFunc(t.waiting[deviceID], func(other *waiter) bool { return other == w })
+		if len(others) == 0 {
+			delete(t.waiting, deviceID)
+		} else {
+			t.waiting[deviceID] = others
+		}
 	}
 }
 
 // wait waits until the device is subscribed to direct methods or ctx ends.
 func (t *linkTable) wait(ctx context.Context, deviceID string) error {
-	t.mu.Lock()
-	if t.ready[deviceID].has(methodTopics) {
-		t.mu.Unlock()
-		return nil
-	}
-	ch := make(chan struct{})
-	t.waiting[deviceID] = append(t.waiting[deviceID], ch)
-	t.mu.Unlock()
-
+	ready := make(chan struct{})
+	cancel := t.onReady(deviceID, func() { close(ready) })
 	select {
-	case <-ch:
+	case <-ready:
 		return nil
 	case <-ctx.Done():
 	}
 
-	t.mu.Lock()
-	others := slices.DeleteFunc(t.waiting[deviceID], func(c chan struct{}) bool { return c == ch })
-	if len(others) == 0 {
-		delete(t.waiting, deviceID)
-	} else {
-		t.waiting[deviceID] = others
-	}
-	t.mu.Unlock()
-
+	cancel()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return notOnline(deviceID)
 	}

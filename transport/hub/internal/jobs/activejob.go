@@ -22,9 +22,10 @@ const (
 
 // activeJob is a job that has not ended. Only the engine's own goroutine uses it.
 type activeJob struct {
-	job       iothub.Job
-	condition *query.Condition
-	patch     iothub.TwinPatch
+	// job is complete while the job runs. Before, it has only the members that
+	// [store.Store.UnfinishedJobs] reads, so that jobs that wait take little memory.
+	job   iothub.Job
+	patch iothub.TwinPatch // set while a twin job runs
 
 	phase        phase
 	start        time.Time // start time; not before the time at which the job was created
@@ -34,52 +35,84 @@ type activeJob struct {
 	failedStarts int
 
 	pending []string          // devices that have not been called, sorted by id
-	called  map[string]bool   // devices that have been called but have not answered
+	first   []string          // devices to call before the pending ones: they have just connected
+	called  map[string]*call  // devices that have been called but have not answered
 	results []store.JobResult // results that are not stored yet
-	writing bool              // the database is storing results or newly running devices of the job
+	again   []string          // devices that are stored as running but could not be called; to be stored as pending
+	writing bool              // the database is storing rows of the job
+	recent  int               // number of the job's devices that count in the engine's field recent
 	count   iothub.JobStatistics
 
-	// After a restart of the hub, devices need time to reconnect. Until reconnectBy, the
-	// engine repeats its calls to offline devices.
-	reconnectBy      time.Time // zero if the job was created after the restart
-	offline          []string  // devices that were offline when called; they are stored as running
-	nextReconnectTry time.Time // time at which the engine calls the offline devices again
+	offline     map[string]func()    // devices for whose connection the job waits; the function stops the notification
+	connectBy   map[string]time.Time // devices for which the job waits or has waited, with the end of that time
+	giveUpAt    time.Time            // earliest time in connectBy of a device in offline
+	reconnectBy time.Time            // until then, the job waits for all devices, because the hub has restarted; zero otherwise
 }
 
-// newActiveJob converts a job from a client or from the database to an activeJob. It
-// returns an error if the job's condition, type, method or twin patch is invalid.
-func newActiveJob(job iothub.Job, parse conditionParser) (*activeJob, error) {
-	condition, err := parseCondition(job.QueryCondition, parse)
-	if err != nil {
-		return nil, err
-	}
-	j := &activeJob{job: job, condition: condition, called: make(map[string]bool)}
+// call is a call to a device, or an update of its twin, that has no answer yet.
+type call struct {
+	job    *activeJob
+	at     time.Time
+	recent bool // counts in the engine's field recent
+}
 
-	switch job.Type {
-	case iothub.ScheduleDeviceMethod:
-		if job.CloudToDeviceMethod == nil {
-			return nil, errors.New("cloudToDeviceMethod is missing")
-		}
-		if err := job.CloudToDeviceMethod.Check(); err != nil {
-			return nil, fmt.Errorf("cloudToDeviceMethod: %w", err)
-		}
-		if err := job.CloudToDeviceMethod.CheckPayload(); err != nil {
-			return nil, fmt.Errorf("cloudToDeviceMethod: %w", err)
-		}
-	case iothub.ScheduleUpdateTwin:
-		if j.patch, err = parsePatch(job.UpdateTwin); err != nil {
-			return nil, fmt.Errorf("updateTwin: %w", err)
-		}
-	default:
-		return nil, fmt.Errorf("type is %q, want %s or %s", job.Type, iothub.ScheduleDeviceMethod, iothub.ScheduleUpdateTwin)
-	}
-
+// newActiveJob returns an activeJob for a new job or for an unfinished job from the
+// database.
+func newActiveJob(job iothub.Job) *activeJob {
+	j := &activeJob{job: job, called: make(map[string]*call), offline: make(map[string]func()), connectBy: make(map[string]time.Time)}
 	j.start = *job.StartTime
 	if j.start.Before(*job.CreatedTime) { // a start time in the past means now
 		j.start = *job.CreatedTime
 	}
 	j.deadline = j.start.Add(time.Duration(job.MaxExecutionTimeInSeconds) * time.Second)
-	return j, nil
+	return j
+}
+
+// work is what a job does: the devices that it selects and the twin patch, parsed.
+type work struct {
+	job       iothub.Job
+	condition *query.Condition
+	patch     iothub.TwinPatch
+}
+
+// parseWork parses a job from a client or from the database. It returns an error if the
+// job's condition, type, method or twin patch is invalid.
+func parseWork(job iothub.Job, parse conditionParser) (work, error) {
+	condition, err := parseCondition(job.QueryCondition, parse)
+	if err != nil {
+		return work{}, err
+	}
+	w := work{job: job, condition: condition}
+
+	switch job.Type {
+	case iothub.ScheduleDeviceMethod:
+		if job.CloudToDeviceMethod == nil {
+			return work{}, errors.New("cloudToDeviceMethod is missing")
+		}
+		if err := job.CloudToDeviceMethod.Check(); err != nil {
+			return work{}, fmt.Errorf("cloudToDeviceMethod: %w", err)
+		}
+		if err := job.CloudToDeviceMethod.CheckPayload(); err != nil {
+			return work{}, fmt.Errorf("cloudToDeviceMethod: %w", err)
+		}
+	case iothub.ScheduleUpdateTwin:
+		if w.patch, err = parsePatch(job.UpdateTwin); err != nil {
+			return work{}, fmt.Errorf("updateTwin: %w", err)
+		}
+	default:
+		return work{}, fmt.Errorf("type is %q, want %s or %s", job.Type, iothub.ScheduleDeviceMethod, iothub.ScheduleUpdateTwin)
+	}
+	return w, nil
+}
+
+// parseStored parses a job from the database. The hub checks jobs before it stores them,
+// so a different version of the hub has stored an invalid job.
+func parseStored(job iothub.Job) (work, error) {
+	w, err := parseWork(job, query.ParseStoredCondition)
+	if err != nil {
+		return work{}, invalid("this version of the hub cannot read the job: %v", err)
+	}
+	return w, nil
 }
 
 // wakeAt returns the next time at which the engine must work on the job. Answers and
@@ -101,7 +134,7 @@ func (j *activeJob) wakeAt() (time.Time, bool) {
 			consider(j.deadline)
 		}
 		if len(j.offline) > 0 {
-			consider(j.nextReconnectTry)
+			consider(j.giveUpAt)
 		}
 	}
 
@@ -111,12 +144,18 @@ func (j *activeJob) wakeAt() (time.Time, bool) {
 	return wake, !wake.IsZero()
 }
 
+// hasDevices reports whether the job has devices to call now.
+func (j *activeJob) hasDevices() bool {
+	return j.phase == running && !j.expired && len(j.pending)+len(j.first) > 0
+}
+
 // finished reports whether the results of all devices are stored.
 func (j *activeJob) finished() bool {
-	return len(j.pending) == 0 && len(j.called) == 0 && len(j.results) == 0 && len(j.offline) == 0 && !j.writing
+	return len(j.pending)+len(j.first)+len(j.offline) == 0 && len(j.called)+len(j.again)+len(j.results) == 0 && !j.writing
 }
 
 // fail records that the job has failed for a device.
 func (j *activeJob) fail(device string, reason iothub.DeviceJobError) {
+	delete(j.connectBy, device)
 	j.results = append(j.results, store.JobResult{DeviceID: device, Error: &reason})
 }

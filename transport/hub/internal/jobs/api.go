@@ -36,7 +36,7 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	if err != nil {
 		return iothub.Job{}, err
 	}
-	j, err := newActiveJob(job, query.ParseCondition)
+	_, err = parseWork(job, query.ParseCondition)
 	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
 		return iothub.Job{}, refusal
 	}
@@ -52,7 +52,12 @@ func (e *Engine) Create(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	e.statistics.set(job.JobID, iothub.JobStatistics{})
 	job = withStatistics(job, iothub.JobStatistics{})
 	e.watch(job)
-	e.mail.post(func() { e.active[job.JobID] = j }) // from now on, only the engine's goroutine may use j
+	e.mail.post(func() {
+		e.active[job.JobID] = newActiveJob(iothub.Job{
+			JobID: job.JobID, Type: job.Type, Status: job.Status, CreatedTime: job.CreatedTime,
+			StartTime: job.StartTime, MaxExecutionTimeInSeconds: job.MaxExecutionTimeInSeconds,
+		})
+	})
 	return job, nil
 }
 

@@ -19,6 +19,10 @@ func (instantDevices) Invoke(_ string, _ iothub.MethodRequest, done func(iothub.
 	go done(iothub.MethodResponse{Status: 200, Payload: []byte(`{"position":"locked","confirmed":true,"changed":true,"tookMs":3}`)}, nil)
 }
 
+func (instantDevices) Online(string) bool { return true }
+
+func (instantDevices) OnReady(_ string, ready func()) func() { ready(); return func() {} }
+
 func (instantDevices) SendDesired(string, iothub.Object) {}
 
 func BenchmarkJob(b *testing.B) {

@@ -18,6 +18,11 @@ type Devices interface {
 	// Invoke calls a direct method on a device and does not wait for the answer. It calls
 	// done exactly once, with the answer or an error.
 	Invoke(deviceID string, m iothub.MethodRequest, done func(iothub.MethodResponse, error))
+	// Online reports whether a device can receive method calls now.
+	Online(deviceID string) bool
+	// OnReady calls ready once, as soon as the device can receive method calls. ready does
+	// not block. The returned function stops the notification.
+	OnReady(deviceID string, ready func()) (cancel func())
 	// SendDesired sends changed desired properties to a device, if it is connected.
 	SendDesired(deviceID string, desired iothub.Object)
 }
@@ -28,7 +33,7 @@ type Options struct {
 	Devices Devices
 	Logger  *zap.Logger      // nil disables logging
 	Now     func() time.Time // nil means time.Now
-	Window  int              // maximum number of concurrent calls for all jobs together; 0 means 1,500
+	Window  int              // maximum number of recent calls for all jobs together; 0 means 1,500
 
 	Throttle *throttle.Throttle // limits the number of active jobs and of devices per second; nil means no limits
 	Watch    func(iothub.Job)   // called after every change of a job's status or statistics; must not block; may be nil
@@ -42,12 +47,17 @@ const (
 	// not notice when someone sets the clock, so the engine must read the clock
 	// regularly.
 	clockInterval = time.Minute
-	retryInterval = time.Second // pause after a failed write
-	// After a restart of the hub, devices have reconnectTime to reconnect. Until then,
-	// the engine repeats its calls to offline devices every reconnectInterval. After
-	// that, a call to an offline device fails.
-	reconnectTime     = 30 * time.Second
-	reconnectInterval = time.Second
+	retryInterval = time.Second      // pause after a failed write
+	reconnectTime = 30 * time.Second // time that devices have to reconnect after a restart of the hub
+
+	// A call without an answer after recentTime no longer counts in the window. So
+	// devices that do not answer cannot delay the calls to other devices.
+	recentTime = 2 * time.Second
+	// unansweredFactor limits all unanswered calls, in multiples of the window.
+	unansweredFactor = 8
+	// A job may always have window/reserveFactor recent calls, even if the other jobs
+	// fill the window.
+	reserveFactor = 100
 )
 
 // Engine runs jobs. Make one with Start. Its methods may be called from any goroutine.
@@ -68,7 +78,8 @@ type Engine struct {
 
 	// Only the engine's goroutine, which runs the method run, uses the following fields.
 	active   map[string]*activeJob
-	inFlight int // number of devices that are being called, updated or stored as running before a call
+	recent   int     // number of recent calls, and of devices that are being stored as running before a call
+	calls    []*call // recent calls, oldest first, and some that have been answered
 	purgeAt  time.Time
 	purging  bool
 	draining chan struct{} // closed when no call and no write is in progress; nil before Close
@@ -149,6 +160,7 @@ func (e *Engine) run() {
 		}
 
 		now := e.now()
+		e.forgetOldCalls(now)
 		for _, j := range e.active {
 			e.advance(j, now)
 		}
@@ -186,10 +198,15 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 		if wake, ok := j.wakeAt(); ok {
 			wait = min(wait, wake.Sub(now))
 		}
-		if j.phase == running && !j.writing && len(j.pending) > 0 && e.inFlight < e.window {
+		if !j.hasDevices() || j.writing {
+			continue
+		}
+		if e.room(j) > 0 {
 			// The job has devices to call, but the throttle or a failed write delays
 			// their calls.
 			wait = min(wait, max(e.throttle.Until(throttle.JobDevices), j.retryAt.Sub(now)))
+		} else if len(e.calls) > 0 {
+			wait = min(wait, e.calls[0].at.Add(recentTime).Sub(now))
 		}
 	}
 	if len(e.active) == 0 && !e.purging {
@@ -204,7 +221,7 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 // and all results are stored.
 func (e *Engine) idle() bool {
 	for _, j := range e.active {
-		if j.phase == starting || j.phase == ending || j.writing || len(j.called) > 0 || len(j.results) > 0 {
+		if j.phase == ending || j.writing || len(j.called)+len(j.again)+len(j.results) > 0 {
 			return false
 		}
 	}

@@ -235,16 +235,20 @@ func TestMaximumExecutionTimeBeforeTheCall(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		h := newHubWithWindow(t, 1, "a", "b")
+		// With a window of 1, a job waits while 8 devices do not answer.
+		silent := []string{"a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8"}
+		h := newHubWithWindow(t, 1, append(silent, "b")...)
 		defer h.close()
-		h.fleet.silent["a"] = true
+		for _, id := range silent {
+			h.fleet.silent[id] = true
+		}
 		h.create(lock("job1", "*"))
 		after(time.Hour)
 		rows := h.rows("job1")
 		if v := rows["b"]; v.Error == nil || v.Error.Code != "MaxExecutionTimeExceeded" || h.fleet.callsOf("b") != 0 {
 			t.Errorf("device b: %+v, called %d times", v.Error, h.fleet.callsOf("b"))
 		}
-		// The call that has expired no longer counts as one of the concurrent calls.
+		// The calls that have expired no longer count.
 		h.create(lock("job2", "deviceId = 'b'"))
 		settle()
 		if v := h.rows("job2")["b"].Judge(); v.Outcome != iothub.Succeeded {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -27,24 +28,31 @@ type fleet struct {
 	check       func(deviceID string)      // called before each answer; may be nil
 	offline     map[string]bool            // devices that are not connected
 	silent      map[string]bool            // devices that answer only when release is called
+	vanishing   map[string]bool            // devices that seem online but disconnect when they are called
 	status      map[string]int             // status of a device's answers; 200 if missing
 	calls       map[string]int             // number of calls to each device
 	payloads    map[string]string          // payload of the latest call to each device
 	held        map[string]func()          // answers that silent devices hold back
 	desired     map[string][]iothub.Object // desired patches that each device was sent
+	ready       map[string][]*func()       // functions to call when a device connects; nil after they have been cancelled
 	inFlight    int                        // number of calls that are not answered yet
 	maxInFlight int
 }
 
 func newFleet() *fleet {
 	return &fleet{
-		offline: map[string]bool{}, silent: map[string]bool{}, status: map[string]int{}, calls: map[string]int{},
+		offline: map[string]bool{}, silent: map[string]bool{}, vanishing: map[string]bool{}, status: map[string]int{}, calls: map[string]int{},
 		payloads: map[string]string{}, held: map[string]func(){}, desired: map[string][]iothub.Object{},
+		ready: map[string][]*func(){},
 	}
 }
 
 func (f *fleet) Invoke(id string, m iothub.MethodRequest, done func(iothub.MethodResponse, error)) {
 	f.mu.Lock()
+	if f.vanishing[id] {
+		delete(f.vanishing, id)
+		f.offline[id] = true
+	}
 	if f.offline[id] {
 		f.mu.Unlock()
 		go done(iothub.MethodResponse{}, iothub.Errorf(iothub.CodeDeviceNotOnline, "device %s is not connected", id))
@@ -77,6 +85,36 @@ func (f *fleet) Invoke(id string, m iothub.MethodRequest, done func(iothub.Metho
 	}
 	if !silent {
 		go answer()
+	}
+}
+
+func (f *fleet) Online(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.offline[id]
+}
+
+func (f *fleet) OnReady(id string, ready func()) (cancel func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ready[id] = append(f.ready[id], &ready)
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ready[id] = slices.DeleteFunc(f.ready[id], func(r *func()) bool { return r == &ready })
+	}
+}
+
+// connect connects a device that was offline.
+func (f *fleet) connect(id string) {
+	f.mu.Lock()
+	delete(f.offline, id)
+	waiting := f.ready[id]
+	delete(f.ready, id)
+	f.mu.Unlock()
+
+	for _, ready := range waiting {
+		(*ready)()
 	}
 }
 
@@ -178,6 +216,23 @@ func (h *hub) close() {
 	}
 	if err := h.store.Close(); err != nil {
 		h.t.Error(err)
+	}
+}
+
+// startAndAdvance starts a stored job on all devices and changes its rows, as an engine
+// would do.
+func (h *hub) startAndAdvance(id string, rows store.JobRows) {
+	h.t.Helper()
+	done := make(chan error, 1)
+	everyDevice := func(iothub.Job) (*query.Condition, error) { return nil, nil }
+	h.store.StartJobAsync(id, everyDevice, time.Now(), time.Hour, func(_ []string, err error) { done <- err })
+	if err := <-done; err != nil {
+		h.t.Fatal(err)
+	}
+
+	h.store.AdvanceJobAsync(id, rows, time.Now(), func(err error) { done <- err })
+	if err := <-done; err != nil {
+		h.t.Fatal(err)
 	}
 }
 

@@ -175,15 +175,7 @@ func TestRestartAfterTheLastAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		done := make(chan error, 2)
-		h.store.StartJobAsync("job1", nil, now, func(_ []string, err error) { done <- err })
-		h.store.AdvanceJobAsync("job1", []store.JobResult{{DeviceID: "d1", Response: &iothub.MethodResponse{Status: 200}}}, nil, now,
-			func(err error) { done <- err })
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
-		}
+		h.startAndAdvance("job1", store.JobRows{Results: []store.JobResult{{DeviceID: "d1", Response: &iothub.MethodResponse{Status: 200}}}})
 
 		h.start()
 		settle()
@@ -208,14 +200,7 @@ func TestTwinJobIsAppliedAgainAfterRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		done := make(chan error, 2)
-		h.store.StartJobAsync("job1", nil, now, func(_ []string, err error) { done <- err })
-		h.store.AdvanceJobAsync("job1", nil, []string{"d1"}, now, func(err error) { done <- err })
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
-		}
+		h.startAndAdvance("job1", store.JobRows{Running: []string{"d1"}})
 
 		h.start()
 		settle()
@@ -238,9 +223,10 @@ func TestDevicesHaveTimeToReconnectAfterRestart(t *testing.T) {
 		h.fleet.offline["back"], h.fleet.offline["gone"] = true, true
 		h.restart()
 		after(10 * time.Second)
-		h.fleet.mu.Lock()
-		h.fleet.offline["back"] = false
-		h.fleet.mu.Unlock()
+		if got := h.rowStatus("job1", "back"); got != iothub.DevicePending {
+			t.Errorf("the row of a device that has not reconnected is %s", got)
+		}
+		h.fleet.connect("back")
 		after(10 * time.Second)
 		if job := h.job("job1"); job.Status != iothub.JobRunning {
 			t.Errorf("the job is %s, but it should wait for offline devices", job.Status)

@@ -6,14 +6,18 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/internal/query"
 	"github.com/latchd/latchd/transport/hub/internal/store"
-	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// maxBatch is the maximum number of devices that a job begins to call at a time. It
-// leaves other jobs a share of the concurrent calls.
+// maxBatch is the maximum number of devices that a job begins to call at a time, in one
+// write.
 const maxBatch = 500
+
+// minStartTime is the time that the hub takes to evaluate the condition of a job whose
+// maximum execution time is shorter or over.
+const minStartTime = time.Minute
 
 // maxStarts is the maximum number of attempts to start a job. If all of them fail, the
 // job fails.
@@ -36,7 +40,7 @@ var (
 //
 //   - It starts the job at its start time.
 //   - It stops the job at the end of its maximum execution time.
-//   - It repeats calls to devices that were offline.
+//   - It gives up devices that were offline for too long.
 //   - It stores results and calls more devices.
 func (e *Engine) advance(j *activeJob, now time.Time) {
 	if now.Before(j.retryAt) {
@@ -59,13 +63,8 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 		if !j.expired && !now.Before(j.deadline) {
 			e.expire(j)
 		}
-		if len(j.offline) > 0 && !now.Before(j.nextReconnectTry) && e.draining == nil {
-			offline := j.offline
-			j.offline = nil
-			e.inFlight += len(offline)
-			for _, device := range offline {
-				e.call(j, device)
-			}
+		if len(j.offline) > 0 && !now.Before(j.giveUpAt) {
+			e.giveUp(j, now)
 		}
 		e.write(j, now)
 	}
@@ -87,21 +86,29 @@ func (e *Engine) mayActivate() bool {
 	return n < limit
 }
 
-// start stores the job as running, together with a pending row for each device that the
-// job's condition selects.
+// start evaluates the job's condition, and stores the job as running together with a
+// pending row for each selected device.
 func (e *Engine) start(j *activeJob, now time.Time) {
 	j.phase = starting
-	e.store.StartJobAsync(j.job.JobID, j.condition, now, func(devices []string, err error) {
-		e.mail.post(func() { e.started(j, devices, err, now) })
+	var parsed work
+	parse := func(job iothub.Job) (*query.Condition, error) {
+		var err error
+		parsed, err = parseStored(job)
+		return parsed.condition, err
+	}
+
+	e.store.StartJobAsync(j.job.JobID, parse, now, max(j.deadline.Sub(now), minStartTime), func(devices []string, err error) {
+		e.mail.post(func() { e.started(j, parsed, devices, err, now) })
 	})
 }
 
 // started continues a job after the write that stores its start. devices are the selected
 // devices.
-func (e *Engine) started(j *activeJob, devices []string, err error, now time.Time) {
+func (e *Engine) started(j *activeJob, parsed work, devices []string, err error, now time.Time) {
 	switch {
 	case err == nil:
 		j.phase = running
+		j.job, j.patch = parsed.job, parsed.patch
 		j.pending = devices
 		j.count = iothub.JobStatistics{DeviceCount: len(devices), PendingCount: len(devices)}
 		j.job.Status = iothub.JobRunning
@@ -115,8 +122,13 @@ func (e *Engine) started(j *activeJob, devices []string, err error, now time.Tim
 		j.phase = waiting
 		j.failedStarts++
 		e.log.Error("cannot start a job", zap.String("job_id", j.job.JobID), zap.Error(err))
-		if _, refused := errors.AsType[*iothub.Error](err); refused || j.failedStarts == maxStarts {
-			e.end(j, store.JobEnd{Status: iothub.JobFailed, Reason: err.Error()}, now)
+		reason := err.Error()
+		refusal, refused := errors.AsType[*iothub.Error](err)
+		if refused {
+			reason = refusal.Message
+		}
+		if refused || j.failedStarts == maxStarts {
+			e.end(j, store.JobEnd{Status: iothub.JobFailed, Reason: reason}, now)
 			return
 		}
 		j.retryAt = e.now().Add(retryInterval)
@@ -132,42 +144,50 @@ func (e *Engine) write(j *activeJob, now time.Time) {
 	}
 
 	var next []string
-	if e.draining == nil && !j.expired {
-		n := e.throttle.TakeSome(throttle.JobDevices, max(0, min(len(j.pending), e.window-e.inFlight, maxBatch)))
-		next, j.pending = j.pending[:n:n], j.pending[n:]
+	if e.draining == nil && j.hasDevices() {
+		next = e.next(j, now)
 	}
 
-	results := j.results
-	if len(results) == 0 && len(next) == 0 {
+	rows := store.JobRows{Results: j.results, Running: next, Pending: j.again}
+	if len(rows.Results)+len(rows.Running)+len(rows.Pending) == 0 {
 		if j.expired || j.finished() {
 			e.end(j, endOf(j), now)
 		}
 		return
 	}
 
-	j.results, j.writing = nil, true
-	e.inFlight += len(next)
-	e.store.AdvanceJobAsync(j.job.JobID, results, next, now, func(err error) {
-		e.mail.post(func() { e.written(j, results, next, err) })
+	j.results, j.again, j.writing = nil, nil, true
+	e.recent += len(next)
+	j.recent += len(next)
+	e.store.AdvanceJobAsync(j.job.JobID, rows, now, func(err error) {
+		e.mail.post(func() { e.written(j, rows, err) })
 	})
 }
 
-// written continues a job after a write of results. It calls the devices next, which are
-// now stored as running.
-func (e *Engine) written(j *activeJob, results []store.JobResult, next []string, err error) {
+// written continues a job after a write of rows. It calls the devices that are now stored
+// as running.
+func (e *Engine) written(j *activeJob, rows store.JobRows, err error) {
 	j.writing = false
 	if err != nil {
 		e.log.Error("cannot store the rows of a job", zap.String("job_id", j.job.JobID), zap.Error(err))
-		j.results = append(results, j.results...)
-		j.pending = append(next, j.pending...)
-		e.inFlight -= len(next)
+		j.results = append(rows.Results, j.results...)
+		j.again = append(rows.Pending, j.again...)
+		j.first = append(rows.Running, j.first...)
+		e.recent -= len(rows.Running)
+		j.recent -= len(rows.Running)
 		j.retryAt = e.now().Add(retryInterval)
 		return
 	}
 
-	j.count.PendingCount -= len(next)
-	j.count.RunningCount += len(next) - len(results)
-	for _, r := range results {
+	j.first = append(j.first, rows.Pending...)
+	j.count.PendingCount += len(rows.Pending) - len(rows.Running)
+	j.count.RunningCount += len(rows.Running) - len(rows.Pending)
+	for _, r := range rows.Results {
+		if r.FromPending {
+			j.count.PendingCount--
+		} else {
+			j.count.RunningCount--
+		}
 		if r.Error != nil {
 			j.count.FailedCount++
 		} else {
@@ -176,22 +196,23 @@ func (e *Engine) written(j *activeJob, results []store.JobResult, next []string,
 	}
 	e.publish(j)
 
-	if j.expired {
-		e.inFlight -= len(next)
-		for _, device := range next {
+	for _, device := range rows.Running {
+		if j.expired {
+			e.recent--
+			j.recent--
 			j.fail(device, notCalledInTime)
+			continue
 		}
-		return
-	}
-	for _, device := range next {
 		e.call(j, device)
 	}
 }
 
 // call calls the job's method on a device or applies the job's patch to the device's
-// twin. Before the call, the device must be stored as running.
+// twin. Before the call, the device must be stored as running and count as recent.
 func (e *Engine) call(j *activeJob, device string) {
-	j.called[device] = true
+	c := &call{job: j, at: e.now(), recent: true}
+	j.called[device] = c
+	e.calls = append(e.calls, c)
 
 	if j.job.Type == iothub.ScheduleUpdateTwin {
 		e.store.UpdateTwinAsync(device, j.patch, func(desired iothub.Object, err error) {
@@ -214,12 +235,14 @@ func (e *Engine) call(j *activeJob, device string) {
 // answered records a device's answer, or the error of its call. It ignores answers after
 // the job's maximum execution time.
 func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodResponse, err error) {
-	if !j.called[device] {
+	c := j.called[device]
+	if c == nil {
 		return
 	}
 	delete(j.called, device)
-	e.inFlight--
+	e.forget(c)
 	if err == nil {
+		delete(j.connectBy, device)
 		j.results = append(j.results, store.JobResult{DeviceID: device, Response: response})
 		return
 	}
@@ -232,27 +255,33 @@ func (e *Engine) answered(j *activeJob, device string, response *iothub.MethodRe
 		}
 	}
 
-	if now := e.now(); reason.Code == string(iothub.CodeDeviceNotOnline) && now.Before(j.reconnectBy) {
-		if len(j.offline) == 0 {
-			j.nextReconnectTry = now.Add(reconnectInterval)
-		}
-		j.offline = append(j.offline, device)
+	if now := e.now(); reason.Code == string(iothub.CodeDeviceNotOnline) && now.Before(j.connectTime(device, now)) {
+		// The device disconnected after the job had found it online. It did not receive
+		// the call, so the job may wait for it and call it again.
+		j.again = append(j.again, device)
 		return
 	}
 	j.fail(device, reason)
 }
 
 // expire handles the end of the job's maximum execution time. It stops waiting for
-// answers and fails the job for offline devices. Later the function end fails the job for
-// all other devices without a result.
+// answers and for connections. Later the function end fails the job for all devices
+// without a result.
 func (e *Engine) expire(j *activeJob) {
 	j.expired = true
-	e.inFlight -= len(j.called)
+	for _, c := range j.called {
+		e.forget(c)
+	}
 	clear(j.called)
-	for _, device := range j.offline {
+
+	for _, cancel := range j.offline {
+		cancel()
+	}
+	clear(j.offline)
+	for _, device := range j.again {
 		j.fail(device, notCalledInTime)
 	}
-	j.offline = nil
+	j.again = nil
 	e.log.Warn("the job's maximum execution time is over", zap.String("job_id", j.job.JobID))
 }
 

@@ -1,7 +1,6 @@
 package query_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -202,11 +201,7 @@ func compareStored(t *testing.T, s *store.Store, documents []map[string]any, tex
 	if err != nil {
 		t.Fatalf("%.200s: %v", text, err)
 	}
-	var got []string
-	err = s.Update(t.Context(), func(tx *sql.Tx) (err error) {
-		got, err = store.SelectDeviceIDs(tx, condition)
-		return err
-	})
+	got, err := s.SelectDevices(t.Context(), condition)
 	if err != nil {
 		t.Fatalf("%.200s: %v", text, err)
 	}

@@ -9,12 +9,11 @@ import (
 
 const selectDeviceJob = `
 	SELECT r.device_id, r.job_id, j.type, r.status, r.started, r.ended, r.created, r.updated, r.response_status,
-		r.response_payload, r.error_code, r.error_description
-	FROM device_jobs AS r JOIN jobs AS j ON j.id = r.job_id`
+		r.response_payload, r.error_code, r.error_description`
 
 // readDeviceJob reads the state of one device in a job. It returns it as the JSON of an
 // iothub.DeviceJob, together with the row's key for continuation tokens.
-func readDeviceJob(row scanner) (json.RawMessage, []string, error) {
+func readDeviceJob(_ int, row scanner) (json.RawMessage, []string, error) {
 	var d iothub.DeviceJob
 	var started, ended sql.NullInt64
 	var created, updated int64

@@ -12,6 +12,8 @@
 //     savepoint.
 //   - Connections for reading cannot write. A reader sees the last commit and never
 //     waits for a writer.
+//   - Queries of services and conditions of jobs run on connections of their own, for a
+//     bounded time. Logins, writes and other short reads never wait for them.
 //   - The versions and etags of a device only increase.
 //   - Only the file's owner can read the file, because it holds the devices' keys.
 //   - Refusals are of type *iothub.Error with IoT Hub's code.

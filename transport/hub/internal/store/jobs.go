@@ -136,9 +136,10 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuat
 	return jobs, "", nil
 }
 
-// UnfinishedJobs returns the scheduled, queued and running jobs, oldest first.
+// UnfinishedJobs returns the scheduled, queued and running jobs, oldest first. It reads
+// only their ids, types, statuses, times and maximum execution times.
 func (s *Store) UnfinishedJobs(ctx context.Context) ([]iothub.Job, error) {
-	rows, err := s.DB().QueryContext(ctx, selectJobs+" WHERE ended IS NULL ORDER BY seq")
+	rows, err := s.readDB.QueryContext(ctx, "SELECT id, type, status, created, start, max_execution FROM jobs WHERE ended IS NULL ORDER BY seq")
 	if err != nil {
 		return nil, fmt.Errorf("list unfinished jobs: %w", err)
 	}
@@ -146,10 +147,14 @@ func (s *Store) UnfinishedJobs(ctx context.Context) ([]iothub.Job, error) {
 
 	var jobs []iothub.Job
 	for rows.Next() {
-		job, _, err := scanJob(rows)
-		if err != nil {
-			return nil, err
+		var job iothub.Job
+		var created, start int64
+		if err := rows.Scan(&job.JobID, &job.Type, &job.Status, &created, &start, &job.MaxExecutionTimeInSeconds); err != nil {
+			return nil, fmt.Errorf("list unfinished jobs: %w", err)
 		}
+		createdAt := fromMicros(created)
+		startAt := fromMicros(start)
+		job.CreatedTime, job.StartTime = &createdAt, &startAt
 		jobs = append(jobs, job)
 	}
 	return jobs, rows.Err()

@@ -15,83 +15,132 @@ import (
 // ErrJobNotWaiting means that a job cannot start, because it was cancelled first.
 var ErrJobNotWaiting = errors.New("the job is no longer waiting for its start")
 
-// StartJobAsync starts a job and fixes its list of devices. In one durable write, it
-// evaluates the job's condition, adds a pending row for each selected device and sets the
-// job to running. Then it passes the sorted device ids to done. If the job was cancelled,
-// done receives ErrJobNotWaiting.
-func (s *Store) StartJobAsync(id string, condition *query.Condition, at time.Time, done func(devices []string, err error)) {
-	var devices []string
-	s.UpdateAsync(func(tx *sql.Tx) error {
-		var err error
-		devices, err = startJob(tx, id, condition, at)
+// StartJobAsync starts a job and fixes its list of devices. It returns at once:
+//
+//  1. It passes the stored job to parse, which returns the job's condition.
+//  2. It evaluates the condition, outside the write. See [longReaders] for the limits.
+//  3. In one durable write, it adds a pending row for each selected device and sets the
+//     job to running.
+//
+// Then it passes the sorted device ids to done. If the job was cancelled in the meantime,
+// done receives ErrJobNotWaiting. An error of parse, and a refused condition, reach done
+// unchanged.
+//
+// StartJobAsync may call parse twice, and calls parse and done on other goroutines. The
+// limit is the longest time until the condition is evaluated, including the wait for the
+// conditions of other jobs.
+func (s *Store) StartJobAsync(id string, parse func(iothub.Job) (*query.Condition, error), at time.Time, limit time.Duration,
+	done func(devices []string, err error)) {
+	s.starts.Go(func() {
+		devices, err := s.selectJobDevices(id, parse, limit)
 		if err != nil {
-			return fmt.Errorf("start job %s: %w", id, err)
+			done(nil, wrapError("start job "+id, err))
+			return
 		}
-		return nil
-	}, func(err error) { done(devices, err) })
+
+		s.UpdateAsync(func(tx *sql.Tx) error {
+			return wrapError("start job "+id, startJob(tx, id, devices, at))
+		}, func(err error) { done(devices, err) })
+	})
 }
 
-// startJob does the work of StartJobAsync in a transaction.
-func startJob(tx *sql.Tx, id string, condition *query.Condition, at time.Time) (devices []string, err error) {
+// selectJobDevices returns the devices that a job's condition selects now.
+func (s *Store) selectJobDevices(id string, parse func(iothub.Job) (*query.Condition, error), limit time.Duration) (devices []string, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+
+	err = s.conditions.run(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		// Read and parse the job only now, so that jobs that wait for a connection take
+		// no memory.
+		job, err := s.Job(ctx, id)
+		if err != nil {
+			return err
+		}
+		condition, err := parse(job)
+		if err != nil {
+			return err
+		}
+		devices, err = selectDevices(ctx, conn, condition)
+		return err
+	})
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = iothub.Errorf(iothub.CodeServiceUnavailable, "the hub was busy with the conditions of other jobs for %v: create the job again", limit)
+	}
+	return devices, err
+}
+
+// startJob stores the start of a job for the given devices.
+func startJob(tx *sql.Tx, id string, devices []string, at time.Time) error {
 	result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
 		string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return nil, errors.Join(ErrJobNotWaiting, err)
+		return errors.Join(ErrJobNotWaiting, err)
 	}
 
-	devices, err = SelectDeviceIDs(tx, condition)
-	if err != nil || len(devices) == 0 {
-		return nil, err
-	}
 	list, err := json.Marshal(devices)
 	if err != nil {
-		return nil, err
+		return err
 	}
-
 	_, err = tx.Exec(`
 		INSERT INTO device_jobs(job_id, device_id, status, created, updated)
 		SELECT ?1, value, ?2, ?3, ?3 FROM json_each(?4)`,
 		id, string(iothub.DevicePending), toMicros(at), string(list))
-	return devices, err
+	return err
 }
 
 // JobResult is the result of a job for one device. A method call sets either Response or
 // Error. A successful twin update sets neither.
 type JobResult struct {
-	DeviceID string
-	Response *iothub.MethodResponse
-	Error    *iothub.DeviceJobError
+	DeviceID    string
+	Response    *iothub.MethodResponse
+	Error       *iothub.DeviceJobError
+	FromPending bool // the device's row was pending, because the device was not called
 }
 
-// AdvanceJobAsync records the progress of a running job in one durable write. It stores
-// the results of some devices and sets other devices from pending to running. Devices
+// JobRows are changes of a job's rows. The rows of Running become running, and those of
+// Pending become pending again.
+type JobRows struct {
+	Results          []JobResult
+	Running, Pending []string // device ids
+}
+
+// AdvanceJobAsync records the progress of a running job in one durable write. Devices
 // that already have a result are not changed. If a device was deleted, its error
 // DeviceNotOnline is stored as DeviceNotFound.
-func (s *Store) AdvanceJobAsync(id string, results []JobResult, running []string, at time.Time, done func(error)) {
+func (s *Store) AdvanceJobAsync(id string, rows JobRows, at time.Time, done func(error)) {
 	s.UpdateAsync(func(tx *sql.Tx) error {
-		if err := s.storeResults(id, results, at); err != nil {
+		if err := s.storeResults(id, rows.Results, at); err != nil {
 			return fmt.Errorf("store results of job %s: %w", id, err)
 		}
-		if len(running) == 0 {
-			return nil
-		}
 
-		list, err := json.Marshal(running)
-		if err != nil {
-			return fmt.Errorf("set devices of job %s to running: %w", id, err)
+		err := setRows(tx, id, rows.Pending, iothub.DeviceRunning, iothub.DevicePending, nil, at)
+		if err == nil {
+			err = setRows(tx, id, rows.Running, iothub.DevicePending, iothub.DeviceRunning, toMicros(at), at)
 		}
-		_, err = tx.Exec(`
-			UPDATE device_jobs SET status = ?1, started = ?2, updated = ?2
-			WHERE job_id = ?3 AND status = ?4 AND device_id IN (SELECT value FROM json_each(?5))`,
-			string(iothub.DeviceRunning), toMicros(at), id, string(iothub.DevicePending), string(list))
 		if err != nil {
-			return fmt.Errorf("set devices of job %s to running: %w", id, err)
+			return fmt.Errorf("change rows of job %s: %w", id, err)
 		}
 		return nil
 	}, done)
+}
+
+// setRows changes the status of devices in a job. started is the new start time, or nil.
+func setRows(tx *sql.Tx, id string, devices []string, from, to iothub.DeviceJobStatus, started any, at time.Time) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(devices)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`
+		UPDATE device_jobs SET status = ?1, started = ?2, updated = ?3
+		WHERE job_id = ?4 AND status = ?5 AND device_id IN (SELECT value FROM json_each(?6))`,
+		string(to), started, toMicros(at), id, string(from), string(list))
+	return err
 }
 
 // storeResults stores the final results of devices in a job.

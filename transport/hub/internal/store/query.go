@@ -37,11 +37,9 @@ func (s *Store) QueryTwins(ctx context.Context, q *query.Query, limit int, conti
 
 	limit = pageSize(limit)
 	statement, args, read := twinsStatement(q, start, limit)
-	rowNumber := start.rows
-	return s.page(ctx, q, statement, args, limit, func(row scanner) (json.RawMessage, []string, error) {
-		document, key, err := read(row)
-		rowNumber++
-		return document, append([]string{strconv.Itoa(rowNumber)}, key...), err
+	return s.page(ctx, q, statement, args, limit, func(n int, row scanner) (json.RawMessage, []string, error) {
+		document, key, err := read(n, row)
+		return document, append([]string{strconv.Itoa(start.rows + n + 1)}, key...), err
 	})
 }
 
@@ -71,29 +69,33 @@ func twinsStatement(q *query.Query, start pageStart, limit int) (statement strin
 
 	where, args := q.Where.SQL(query.Devices)
 	statement, read = selectTwin, readTwin
+	var columnArgs []any
 	if !q.Star() {
 		outputs := q.Outputs()
-		columns, columnArgs := selectOutputs(outputs)
-		statement, read = columns, readOutputs(outputs)
-		args = append(columnArgs, args...)
+		statement, columnArgs = selectOutputs(outputs)
+		read = readOutputs(outputs)
 	}
-	statement += ` WHERE ` + where
 
 	if q.Aggregates() {
+		args = append(columnArgs, args...)
+		statement += ` FROM devices AS d WHERE ` + where
 		// Groups have no key at which the next page could begin. Pages of groups
 		// therefore begin at a row number.
 		if groups, groupArgs := q.Groups(); groups != "" {
 			statement += ` GROUP BY ` + groups + ` ORDER BY ` + groups
 			args = slices.Concat(args, groupArgs, groupArgs)
 		}
-		return statement + ` LIMIT ? OFFSET ?`, append(args, rowLimit, start.rows), read
+		statement = `WITH page AS MATERIALIZED (` + statement + ` LIMIT ? OFFSET ?) SELECT * FROM page`
+		return statement, append(args, rowLimit, start.rows), read
 	}
 
 	if start.deviceID != "" {
-		statement += ` AND d.id > ?`
+		where = `(` + where + `) AND d.id > ?`
 		args = append(args, start.deviceID)
 	}
-	return statement + ` ORDER BY d.id LIMIT ?`, append(args, rowLimit), read
+	statement = `WITH page AS MATERIALIZED (SELECT d.id FROM devices AS d WHERE ` + where + ` ORDER BY d.id LIMIT ?) ` +
+		statement + ` FROM page CROSS JOIN devices AS d ON d.id = page.id`
+	return statement, slices.Concat(args, []any{rowLimit}, columnArgs), read
 }
 
 // QueryDeviceJobs runs a query FROM devices.jobs, which lists the results of jobs for
@@ -109,26 +111,43 @@ func (s *Store) QueryDeviceJobs(ctx context.Context, q *query.Query, limit int, 
 	}
 
 	where, args := q.Where.SQL(query.DeviceJobs)
-	statement := selectDeviceJob + ` WHERE ` + where
 	if after != nil {
-		statement += ` AND (r.job_id, r.device_id) > (?, ?)`
+		where = `(` + where + `) AND (r.job_id, r.device_id) > (?, ?)`
 		args = append(args, after[0], after[1])
 	}
 	limit = pageSize(limit)
-	return s.page(ctx, q, statement+` ORDER BY r.job_id, r.device_id LIMIT ?`, append(args, limit+1), limit, readDeviceJob)
+	statement := `WITH page AS MATERIALIZED (
+		SELECT r.job_id, r.device_id FROM device_jobs AS r JOIN jobs AS j ON j.id = r.job_id WHERE ` + where + `
+		ORDER BY r.job_id, r.device_id LIMIT ?) ` + selectDeviceJob + ` FROM page
+		CROSS JOIN device_jobs AS r ON r.job_id = page.job_id AND r.device_id = page.device_id
+		CROSS JOIN jobs AS j ON j.id = r.job_id`
+	return s.page(ctx, q, statement, append(args, limit+1), limit, readDeviceJob)
 }
 
-// SelectDeviceIDs returns the sorted ids of the devices that satisfy a condition, or of
-// all devices if the condition is nil. It reads within the transaction tx and therefore
-// sees uncommitted changes of tx.
-func SelectDeviceIDs(tx *sql.Tx, condition *query.Condition) ([]string, error) {
-	where, args := condition.SQL(query.Devices)
-	rows, err := tx.Query(`SELECT d.id FROM devices AS d WHERE `+where+` ORDER BY d.id`, args...)
-	if err != nil {
-		return nil, wrapError("select devices", err)
-	}
-	ids, err := readTexts(rows)
+// SelectDevices returns the sorted ids of the devices that a job with the given condition
+// would select now.
+func (s *Store) SelectDevices(ctx context.Context, condition *query.Condition) (ids []string, err error) {
+	err = s.conditions.run(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		ids, err = selectDevices(ctx, conn, condition)
+		return err
+	})
 	return ids, wrapError("select devices", err)
+}
+
+// selectDevices returns the sorted ids of the devices that satisfy a condition, or of all
+// devices if the condition is nil.
+func selectDevices(ctx context.Context, conn *sql.Conn, condition *query.Condition) ([]string, error) {
+	where, args := condition.SQL(query.Devices)
+	var list []byte
+	err := conn.QueryRowContext(ctx, `SELECT json_group_array(d.id) FROM devices AS d WHERE `+where, args...).Scan(&list)
+	if err != nil {
+		return nil, err
+	}
+
+	var ids []string
+	err = json.Unmarshal(list, &ids)
+	slices.Sort(ids)
+	return ids, err
 }
 
 // pageSize returns the number of rows for a page, given the number that the client
@@ -140,40 +159,47 @@ func pageSize(limit int) int {
 	return limit
 }
 
-// readRow reads one row of a query's result. It returns the row as JSON, and the row's
-// key for continuation tokens.
-type readRow func(row scanner) (document json.RawMessage, key []string, err error)
+// readRow reads row n of a page, counted from 0. It returns the row as JSON, and the
+// row's key for continuation tokens.
+type readRow func(n int, row scanner) (document json.RawMessage, key []string, err error)
 
 // page runs a statement and returns at most limit rows. The statement must request
-// limit+1 rows: an extra row shows that another page follows.
+// limit+1 rows: an extra row shows that another page follows. It must find the rows of
+// the page before it returns the first one; see [longReaders.run].
 func (s *Store) page(ctx context.Context, q *query.Query, statement string, args []any, limit int, read readRow) (list []json.RawMessage, next string, err error) {
-	rows, err := s.readDB.QueryContext(ctx, statement, args...)
+	err = s.queries.run(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		rows, err := conn.QueryContext(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+
+		list, next = []json.RawMessage{}, ""
+		var lastKey []string
+		size := 0
+		for rows.Next() {
+			if len(list) == limit || size >= maxBytes {
+				next = s.newContinuation(q.Text, lastKey...)
+				return nil
+			}
+
+			document, key, err := read(len(list), rows)
+			if err != nil {
+				return err
+			}
+			list, lastKey = append(list, document), key
+			size += len(document)
+		}
+		return rows.Err()
+	})
 	if err != nil {
 		return nil, "", wrapError("query", err)
 	}
-	defer rows.Close()
-
-	list = []json.RawMessage{}
-	var lastKey []string
-	size := 0
-	for rows.Next() {
-		if len(list) == limit || size >= maxBytes {
-			return list, s.newContinuation(q.Text, lastKey...), nil
-		}
-
-		document, key, err := read(rows)
-		if err != nil {
-			return nil, "", wrapError("query", err)
-		}
-		list = append(list, document)
-		lastKey = key
-		size += len(document)
-	}
-	return list, "", wrapError("query", rows.Err())
+	return list, next, nil
 }
 
 // readTwin reads a twin from a row of the query selectTwin.
-func readTwin(row scanner) (json.RawMessage, []string, error) {
+func readTwin(_ int, row scanner) (json.RawMessage, []string, error) {
 	t, err := scanTwin(row)
 	if err != nil {
 		return nil, nil, err
@@ -182,7 +208,7 @@ func readTwin(row scanner) (json.RawMessage, []string, error) {
 	return document, []string{t.DeviceID}, err
 }
 
-// selectOutputs returns a SELECT statement for the given columns. It adds the device id
+// selectOutputs returns a SELECT clause for the given columns. It adds the device id
 // as the last column. If rows are aggregates, this is the id of any device in the row's
 // group.
 func selectOutputs(outputs []query.Output) (statement string, args []any) {
@@ -191,7 +217,7 @@ func selectOutputs(outputs []query.Output) (statement string, args []any) {
 		statement += o.SQL + `, `
 		args = append(args, o.Args...)
 	}
-	return statement + `d.id FROM devices AS d`, args
+	return statement + `d.id`, args
 }
 
 // readOutputs returns the function that reads one row of a statement from selectOutputs.
@@ -202,7 +228,7 @@ func readOutputs(outputs []query.Output) readRow {
 		names[i], _ = json.Marshal(o.Name)
 	}
 
-	return func(row scanner) (json.RawMessage, []string, error) {
+	return func(_ int, row scanner) (json.RawMessage, []string, error) {
 		values := make([][]byte, len(outputs))
 		var id sql.NullString // NULL if the aggregate covers no devices
 		var targets []any

@@ -286,7 +286,7 @@ func TestPageIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-func TestSelectDeviceIDs(t *testing.T) {
+func TestSelectDevices(t *testing.T) {
 	t.Parallel()
 	s := site(t)
 	for _, c := range []struct {
@@ -302,8 +302,7 @@ func TestSelectDeviceIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		err = s.Update(t.Context(), func(tx *sql.Tx) (err error) { got, err = SelectDeviceIDs(tx, condition); return err })
+		got, err := s.SelectDevices(t.Context(), condition)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s selects %v (%v), want %v", c.condition, got, err, c.want)
 		}
@@ -321,8 +320,8 @@ func TestIndexesAreUsed(t *testing.T) {
 		{"deviceId >= 'door-1' AND tags.floor = 3", "(id>?)"},
 		{"connectionState = 'Connected' AND tags.floor = 3", "devices_connection (connection_state=?)"},
 	} {
-		where, args := parse(t, "SELECT * FROM devices WHERE "+c.where).Where.SQL(query.Devices)
-		rows, err := s.DB().Query(`EXPLAIN QUERY PLAN `+selectTwin+` WHERE `+where+` ORDER BY d.id LIMIT 101`, args...)
+		statement, args, _ := twinsStatement(parse(t, "SELECT * FROM devices WHERE "+c.where), pageStart{}, 100)
+		rows, err := s.DB().Query(`EXPLAIN QUERY PLAN `+statement, args...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the SQLite driver
@@ -15,18 +16,21 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// readers is the maximum number of concurrent database connections for reading.
-const readers = 4
-
 // Store is an open database file with the hub's state. Its methods may be called from
 // any goroutine.
 type Store struct {
-	readDB     *sql.DB
+	readDB     *sql.DB      // for reads of a few rows
+	queries    *longReaders // for queries of services
+	conditions *longReaders // for conditions of jobs
 	writer     *writer
 	now        func() time.Time
 	signingKey []byte       // key that signs continuation tokens
 	idScope    string       // id scope of the provisioning service; see IDScope
 	watch      func(Change) // called with every change; nil before Watch is called
+
+	ctx    context.Context // ends when the store is closed
+	cancel context.CancelFunc
+	starts sync.WaitGroup // counts the jobs whose condition is being evaluated
 }
 
 // Open opens the database file at path. It creates a missing file, migrates a file from
@@ -41,6 +45,7 @@ func open(path string, now func() time.Time) (*Store, error) {
 	}
 
 	s := &Store{now: now}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.connect(path); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
@@ -75,15 +80,22 @@ func (s *Store) connect(path string) error {
 		return err
 	}
 
-	s.readDB, err = sql.Open("sqlite", dsn(path, "busy_timeout(10000)", "query_only(1)", "cache_size(-32768)"))
-	if err != nil {
+	if err := s.openReaders(path); err != nil {
 		writeDB.Close()
 		return err
 	}
-	s.readDB.SetMaxOpenConns(readers)
-	s.readDB.SetMaxIdleConns(readers)
-
 	s.writer, err = startWriter(writeDB)
+	return err
+}
+
+func (s *Store) openReaders(path string) (err error) {
+	if s.readDB, err = openReaders(path, shortReaders, 8192); err != nil {
+		return err
+	}
+	if s.queries, err = openLongReaders(path, queryWait); err != nil {
+		return err
+	}
+	s.conditions, err = openLongReaders(path, 0)
 	return err
 }
 
@@ -100,12 +112,20 @@ func (s *Store) load(db *sql.DB) error {
 
 // Close finishes the queued writes, refuses new writes and closes the database file.
 func (s *Store) Close() error {
+	s.cancel()
+	s.starts.Wait()
+
 	var errs []error
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}
 	if s.readDB != nil {
 		errs = append(errs, s.readDB.Close())
+	}
+	for _, readers := range []*longReaders{s.queries, s.conditions} {
+		if readers != nil {
+			errs = append(errs, readers.close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -124,7 +144,7 @@ func (s *Store) LimitSize(ctx context.Context, bytes int64) error {
 	return wrapError("limit the size of the database", err)
 }
 
-// DB returns the connection pool for reading.
+// DB returns the connection pool for reads of a few rows.
 func (s *Store) DB() *sql.DB { return s.readDB }
 
 // Update runs fn as one durable write and returns after the commit. Several queued writes

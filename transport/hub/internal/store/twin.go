@@ -13,7 +13,7 @@ import (
 // Twin returns a device's twin as services see it, with $metadata and $version. It fails
 // with DeviceNotFound if the device does not exist.
 func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
-	row, err := scanTwin(s.readDB.QueryRowContext(ctx, selectTwin+` WHERE d.id = ?`, id))
+	row, err := scanTwin(s.readDB.QueryRowContext(ctx, selectOneTwin, id))
 	if err != nil {
 		return iothub.Twin{}, wrapError("read the twin of "+id, notFound(id, err))
 	}
@@ -212,7 +212,7 @@ func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 // applyTwinUpdate writes a twin update to the database and returns the twin's new row.
 // Call it only within a write.
 func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
-	row, err := scanTwin(s.queryRow(selectTwin+` WHERE d.id = ?`, id))
+	row, err := scanTwin(s.queryRow(selectOneTwin, id))
 	if err != nil {
 		return twinRow{}, notFound(id, err)
 	}

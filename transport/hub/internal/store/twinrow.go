@@ -18,8 +18,9 @@ type twinRow struct {
 const selectTwin = `
 	SELECT d.id, d.etag, d.device_etag, d.status, d.status_reason, d.status_updated, d.connection_state, d.last_activity, d.auth_type,
 		d.primary_thumbprint, d.secondary_thumbprint, d.model_id, d.iot_edge, d.version, d.tags, d.desired, d.desired_metadata,
-		d.desired_version, d.reported, d.reported_metadata, d.reported_version
-	FROM devices AS d`
+		d.desired_version, d.reported, d.reported_metadata, d.reported_version`
+
+const selectOneTwin = selectTwin + ` FROM devices AS d WHERE d.id = ?`
 
 // scanTwin reads a twin from a row of the query selectTwin.
 func scanTwin(row scanner) (twinRow, error) {
