@@ -73,6 +73,11 @@ func (b *fakeBroker) Wait(ctx context.Context, id string) error {
 	return iothub.Errorf(iothub.CodeDeviceNotOnline, "the device %s is not connected", id)
 }
 
+func (b *fakeBroker) Online(id string) bool { return b.answers[id] != nil }
+
+// OnReady never calls ready, because the table of answers does not change.
+func (b *fakeBroker) OnReady(string, func()) (cancel func()) { return func() {} }
+
 func (b *fakeBroker) SendDesired(id string, desired iothub.Object) {
 	text, _ := json.Marshal(desired)
 	b.record("desired " + id + " " + string(text))
