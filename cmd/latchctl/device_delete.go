@@ -36,7 +36,7 @@ func newDeviceDelete(a *app, run func(context.Context, *deviceDeleteOptions) err
 }
 
 func runDeviceDelete(ctx context.Context, o *deviceDeleteOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+	if err := checkRegisteredID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -36,7 +36,7 @@ func newDeviceShow(a *app, run func(context.Context, *deviceShowOptions) error) 
 }
 
 func runDeviceShow(ctx context.Context, o *deviceShowOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+	if err := checkRegisteredID(o.cmd, o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

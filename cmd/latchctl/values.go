@@ -147,6 +147,16 @@ func checkDeviceID(cmd *cobra.Command, id string) error {
 	return nil
 }
 
+// checkRegisteredID is like checkDeviceID, but takes every id that IoT Hub's registry
+// takes: a device that cannot use MQTT can be shown and deleted.
+func checkRegisteredID(cmd *cobra.Command, id string) error {
+	err := checkDeviceID(cmd, id)
+	if errors.Is(err, iothub.ErrNotInTopic) {
+		return nil
+	}
+	return err
+}
+
 // checkJobID returns a usage error if an argument is not a valid job id.
 func checkJobID(cmd *cobra.Command, id string) error {
 	if err := iothub.CheckJobID(id); err != nil {

@@ -26,6 +26,9 @@ import (
 // the lock's lines before it reads anything that only the hub needs. It ends early only
 // if it does not know how to drive the lock, or if another process drives it.
 func run(ctx context.Context, file string, stderr io.Writer) error {
+	// Without the journal, log entries are lost, but the door keeps its agent.
+	signal.Ignore(syscall.SIGPIPE)
+
 	c, configProblems, err := config.LoadLock(file)
 	if err != nil {
 		return err

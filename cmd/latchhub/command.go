@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -87,6 +89,9 @@ one line on standard output. It writes its log to standard error.`,
 
 // serve checks the flags and runs the hub until ctx ends.
 func (o serveOptions) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	// Without the journal, log entries are lost, but the hub keeps running.
+	signal.Ignore(syscall.SIGPIPE)
+
 	minimum, err := zapcore.ParseLevel(o.level)
 	if err != nil {
 		return usageError{fmt.Errorf("--log-level is %q; use debug, info, warn or error", o.level)}

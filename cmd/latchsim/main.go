@@ -36,6 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.listFaults {
 		return plan.list(stdout)
 	}
+	signal.Ignore(syscall.SIGPIPE) // keep the doors connected when nobody reads the output any more
 	fmt.Fprintf(stderr, "latchsim: %s\n", plan)
 	return simulate(ctx, o, plan, stdout, stderr)
 }

@@ -164,25 +164,35 @@ func (s Service) ConnectionString() string {
 // splitConnectionString splits a connection string into its Name=Value parts. A value
 // may contain '='. Names are compared without regard to case. A part whose name is not
 // in names is an error. The keys of the returned map are spelled as in names.
+//
+// The value of DeviceId and of ModuleId may contain ';', as IoT Hub's ids may, if no '='
+// follows it. Spaces around a part, and quotes around the whole string, are ignored:
+// people copy connection strings from web pages and shell commands.
 func splitConnectionString(text string, names ...string) (map[string]string, error) {
-	text = strings.TrimSpace(text)
-	if text == "" {
+	text, err := unquote(strings.TrimSpace(text))
+	switch {
+	case err != nil:
+		return nil, err
+	case text == "":
 		return nil, errors.New("connection string: the text is empty")
+	case strings.ContainsAny(text, "\r\n"):
+		return nil, errors.New("connection string: the text has several lines; want one line")
 	}
 
 	parts := make(map[string]string)
+	previous := ""
 	for i, part := range strings.Split(strings.TrimSuffix(text, ";"), ";") {
+		part = strings.TrimSpace(part)
 		name, value, ok := strings.Cut(part, "=")
+		if !ok && part != "" && (previous == "DeviceId" || previous == "ModuleId") {
+			parts[previous] += ";" + part
+			continue
+		}
 		if !ok {
 			return nil, fmt.Errorf("connection string: part %d has no '='; want Name=Value parts separated by ';'", i+1)
 		}
 
-		canonical := ""
-		for _, n := range names {
-			if strings.EqualFold(n, name) {
-				canonical = n
-			}
-		}
+		canonical := canonicalName(strings.TrimSpace(name), names)
 		if canonical == "" {
 			return nil, fmt.Errorf("connection string: the name of part %d is unknown; allowed: %s",
 				i+1, strings.Join(names, ", "))
@@ -191,13 +201,38 @@ func splitConnectionString(text string, names ...string) (map[string]string, err
 		if _, twice := parts[canonical]; twice {
 			return nil, fmt.Errorf("connection string: %s is given twice", canonical)
 		}
-		if value == "" {
+		if value = strings.TrimSpace(value); value == "" {
 			return nil, fmt.Errorf("connection string: %s is empty", canonical)
 		}
 		parts[canonical] = value
+		previous = canonical
 	}
 
 	return parts, nil
+}
+
+// canonicalName returns the element of names that equals name without regard to case, or
+// "" if there is none.
+func canonicalName(name string, names []string) string {
+	for _, n := range names {
+		if strings.EqualFold(n, name) {
+			return n
+		}
+	}
+	return ""
+}
+
+// unquote removes quotes around a connection string.
+func unquote(text string) (string, error) {
+	if !strings.HasPrefix(text, `"`) && !strings.HasPrefix(text, "'") {
+		return text, nil
+	}
+
+	quote := text[:1]
+	if len(text) < 2 || !strings.HasSuffix(text, quote) {
+		return "", fmt.Errorf("connection string: it begins with the quote %s but does not end with it; remove the quote", quote)
+	}
+	return strings.TrimSpace(text[1 : len(text)-1]), nil
 }
 
 func missing(name, hint string) error {
@@ -224,26 +259,6 @@ func checkHostName(name, host string) error {
 	}
 	if i := strings.IndexAny(host, " /\\?#@\"'=+"); i >= 0 {
 		return fmt.Errorf("connection string: %s contains %q; want a host name without scheme or path", name, host[i])
-	}
-
-	return nil
-}
-
-// CheckDeviceID returns an error if id cannot be the id of a device or module. IoT
-// Hub allows 1 to 128 ASCII letters, digits and some punctuation.
-func CheckDeviceID(id string) error {
-	if id == "" {
-		return errors.New("the device id is empty")
-	}
-	if len(id) > 128 {
-		return fmt.Errorf("the device id has %d characters; at most 128 are allowed", len(id))
-	}
-
-	for _, r := range id {
-		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		if !alnum && !strings.ContainsRune("-.+%_#*?!(),:=@$'", r) {
-			return fmt.Errorf("the device id contains %q; allowed are ASCII letters, digits and -.+%%_#*?!(),:=@$'", r)
-		}
 	}
 
 	return nil

@@ -11,7 +11,7 @@
 //     proves its identity to the hub.
 //   - The device waits as long as the service's retry-after asks. An answer may take at
 //     most 30 s, and a registration at most five minutes.
-//   - A refusal by the service is an [Error] with a [Reason]. Other errors mean that
-//     the service could not be reached or did not follow the protocol.
+//   - A refusal by the service, or an answer that does not follow the protocol, is an
+//     [Error] with a [Reason]. Other errors mean that the service could not be reached.
 //   - Errors and log entries contain no key and no token.
 package provisioning

@@ -24,6 +24,10 @@ const (
 	BadRequest   Reason = "bad-request"  // the request is invalid
 	Throttled    Reason = "throttled"    // the service receives too many requests
 	Unavailable  Reason = "unavailable"  // the service has an internal problem
+	// InvalidAnswer means that the service did not follow the protocol, or that it
+	// assigned a hub or a device id that cannot exist. The next answer will probably be
+	// the same, so the device asks as rarely as after a refusal.
+	InvalidAnswer Reason = "invalid-answer"
 )
 
 // Error is a provisioning service's answer that does not assign a hub to the device.
@@ -71,6 +75,18 @@ func (o Options) loginError(address string, code byte) error {
 
 	e.Message = fmt.Sprintf("provisioning service at %s: %s", address, e.Message)
 	return e
+}
+
+// unexpectedError says how an answer of the service differs from the protocol.
+type unexpectedError string
+
+func (e unexpectedError) Error() string { return string(e) }
+
+// invalidAnswer returns the error for an answer that does not follow the protocol, or
+// that names an impossible hub or device.
+func invalidAnswer(address, problem string) *Error {
+	return &Error{Reason: InvalidAnswer, Message: fmt.Sprintf("provisioning service at %s: %s; check that the address belongs to a provisioning service, "+
+		"and what the service assigns to the device", address, problem)}
 }
 
 // unauthorized returns the error text for a key or certificate that the service

@@ -165,6 +165,9 @@ func Register(ctx context.Context, o Options) (Assignment, error) {
 // register registers the device over an open connection to the service.
 func (o Options) register(ctx context.Context, s *session, server dial.Server) (Assignment, error) {
 	code, err := s.login(o.RegistrationID, userName(o.IDScope, o.RegistrationID, o.product()), o.password())
+	if unexpected, ok := errors.AsType[unexpectedError](err); ok {
+		return Assignment{}, invalidAnswer(server.Address, unexpected.Error())
+	}
 	if err != nil {
 		return Assignment{}, server.Explain(err)
 	}
@@ -173,6 +176,9 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 	}
 
 	failed := func(err error) (Assignment, error) {
+		if unexpected, ok := errors.AsType[unexpectedError](err); ok {
+			return Assignment{}, invalidAnswer(server.Address, unexpected.Error())
+		}
 		return Assignment{}, fmt.Errorf("provisioning service at %s: the connection broke, or no answer arrived within %s: %w", server.Address, answerTimeout, err)
 	}
 	if err := s.subscribe(responseFilter); err != nil {
@@ -197,9 +203,11 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 
 		switch refusal := o.refusal(server.Address, r); {
 		case refusal == nil && strings.EqualFold(r.body.Status, "assigned"):
-			return o.assignment(r.body)
+			return o.assignment(server.Address, r.body)
 		case refusal == nil && r.body.OperationID != "":
 			operation = r.body.OperationID
+		case refusal == nil && operation == "":
+			return failed(unexpectedError("it answered the registration with neither a hub nor an operation to wait for"))
 		case refusal != nil && !refusal.retryable(ctx):
 			return Assignment{}, refusal
 		}
@@ -211,7 +219,7 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 }
 
 // assignment returns the hub and the device id that the provisioning service assigned.
-func (o Options) assignment(b responseBody) (Assignment, error) {
+func (o Options) assignment(address string, b responseBody) (Assignment, error) {
 	a := Assignment{
 		Endpoint:       o.endpoint(),
 		IDScope:        o.IDScope,
@@ -222,10 +230,10 @@ func (o Options) assignment(b responseBody) (Assignment, error) {
 	}
 
 	if _, err := dial.Address(a.Hub, false); err != nil {
-		return Assignment{}, fmt.Errorf("provisioning service: it assigned a hub with the invalid name %q", a.Hub)
+		return Assignment{}, invalidAnswer(address, fmt.Sprintf("it assigned a hub with the invalid name %q", a.Hub))
 	}
 	if err := iothub.CheckDeviceID(a.DeviceID); err != nil {
-		return Assignment{}, fmt.Errorf("provisioning service: in the assignment, %w", err)
+		return Assignment{}, invalidAnswer(address, "it assigned an unusable device id: "+err.Error())
 	}
 
 	return a, nil

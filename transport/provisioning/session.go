@@ -2,8 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -59,7 +57,7 @@ func (s *session) login(clientID, userName, password string) (code byte, err err
 	}
 	ack, ok := answer.(*packets.ConnackPacket)
 	if !ok {
-		return 0, errors.New("the service did not answer CONNECT with CONNACK")
+		return 0, unexpectedError("it did not answer CONNECT with CONNACK")
 	}
 	return ack.ReturnCode, nil
 }
@@ -82,7 +80,7 @@ func (s *session) subscribe(filter string) error {
 
 		if ack, ok := answer.(*packets.SubackPacket); ok {
 			if len(ack.ReturnCodes) != 1 || ack.ReturnCodes[0] > 2 {
-				return errors.New("the service refused the subscription to its answers")
+				return unexpectedError("it refused the subscription to its answers")
 			}
 			return nil
 		}
@@ -118,7 +116,7 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 
 		r, err := parseResponse(m.TopicName, m.Payload)
 		if err != nil {
-			return response{}, fmt.Errorf("the service sent an invalid answer: %w", err)
+			return response{}, unexpectedError("it sent an invalid answer: " + err.Error())
 		}
 		if r.requestID == requestID {
 			return r, nil
