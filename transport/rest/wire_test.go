@@ -37,16 +37,16 @@ func TestWire(t *testing.T) {
 		{
 			name: "create device",
 			call: func(ctx context.Context, c *Client) error {
-				_, err := c.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: "dev'1+(x)*"})
+				_, err := c.CreateDevice(ctx, iothub.DeviceIdentity{DeviceID: "dev'1;(x)*"})
 				return err
 			},
-			method: "PUT", uri: "/devices/dev'1%2B(x)*",
-			body: `{"deviceId":"dev'1+(x)*","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`,
+			method: "PUT", uri: "/devices/dev'1%3B(x)*",
+			body: `{"deviceId":"dev'1;(x)*","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`,
 		},
 		{
 			name:   "get device",
-			call:   func(ctx context.Context, c *Client) error { _, err := c.Device(ctx, "d#1"); return err },
-			method: "GET", uri: "/devices/d%231",
+			call:   func(ctx context.Context, c *Client) error { _, err := c.Device(ctx, "d#1+"); return err },
+			method: "GET", uri: "/devices/d%231%2B",
 		},
 		{
 			name: "list devices", answer: `[{"deviceId":"a"}]`,
