@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/textfile"
 )
 
 // Config is the configuration of one agent.
@@ -89,15 +89,18 @@ func Load(file string) (Config, error) {
 	return parse(file, text)
 }
 
+// maxFile is the size, in bytes, of the largest configuration file.
+const maxFile = 1 << 20
+
 func readFile(file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
+	text, err := textfile.Read(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the configuration: %w; run 'latchd config --example > %s' and edit the file", err, file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return text, nil
+	return []byte(text), nil
 }
 
 func parse(file string, text []byte) (Config, error) {

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/textfile"
 	"github.com/spf13/cobra"
 )
 
@@ -57,11 +57,11 @@ const maxDocument = 1 << 20
 // value is @FILE, it reads the JSON from this file.
 func readJSON(flag, text string) (json.RawMessage, error) {
 	if path, ok := strings.CutPrefix(text, "@"); ok {
-		content, err := readDocument(path)
+		content, err := textfile.Read(path, maxDocument)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", flag, err)
 		}
-		text = string(content)
+		text = content
 	}
 
 	var value json.RawMessage
@@ -78,19 +78,6 @@ func readJSON(flag, text string) (json.RawMessage, error) {
 	}
 
 	return compact.Bytes(), nil
-}
-
-// readDocument reads a file of at most maxDocument bytes.
-func readDocument(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxDocument {
-		return nil, fmt.Errorf("%s has %d bytes; at most %d are allowed", path, info.Size(), maxDocument)
-	}
-
-	return os.ReadFile(path)
 }
 
 // readPatch returns the twin patch that the values of --desired and --tags describe. An

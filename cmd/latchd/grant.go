@@ -82,7 +82,7 @@ func readSecrets(c config.Config) (map[string][]byte, error) {
 	return secrets, errors.Join(failed...)
 }
 
-// readRegular reads a secret from a regular file. It never waits for the other end of a
+// readRegular reads the bytes of a secret from a regular file. It never waits for the other end of a
 // pipe.
 func readRegular(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -2,14 +2,22 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"io"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/packaging/test/certs"
 )
 
 // gateway is a directory with the files of one agent, which runs in the test's process.
@@ -117,28 +125,32 @@ const goodSecret = "HostName=localhost;DeviceId=door-1;SharedAccessKey=c2VjcmV0"
 // restart. It shows no key.
 func TestBadCredentials(t *testing.T) {
 	const secret = "credentials/connection-string"
-	config := strings.Replace(testConfig, "ENDPOINT", silentHub(t), 1)
-	with := func(keys string) string { return strings.Replace(config, "[hub]", "[hub]\n"+keys, 1) }
+	good := strings.Replace(testConfig, "ENDPOINT", silentHub(t), 1)
+	with := func(keys string) string { return strings.Replace(good, "[hub]", "[hub]\n"+keys, 1) }
 
 	for name, tc := range map[string]struct {
 		config, secret string
 		want           string // part of the problem
 	}{
-		"no file":              {config, "", "read the connection string: open "},
-		"empty":                {config, "\n", "the text is empty"},
-		"byte order mark":      {config, "\ufeff" + goodSecret, "begins with a byte order mark; save the file as plain text without it"},
-		"a folder":             {strings.Replace(config, "credentials/connection-string", "credentials", 1), goodSecret, "credentials is not a file"},
-		"no text":              {config, "\x00\x01\xff", "connection string: "},
-		"of a service":         {config, "HostName=localhost;SharedAccessKey=c2VjcmV0", "DeviceId is missing (use the device's own connection string, not one of a service)"},
-		"bad key":              {config, "HostName=localhost;DeviceId=door-1;SharedAccessKey=c2Vjcm*", "connection string: SharedAccessKey: the key is not base64"},
-		"no certificate":       {config, "HostName=localhost;DeviceId=door-1;x509=true", "the connection string has x509=true but no certificate is configured; set hub.certificate_file and hub.certificate_key_file"},
-		"bad certificate":      {with("certificate_file = \"latchd.toml\"\ncertificate_key_file = \"latchd.toml\""), goodSecret, "and its key: tls: failed to find any PEM data in certificate input"},
+		"no file":         {good, "", "read the connection string: open "},
+		"empty":           {good, "\n", "the text is empty"},
+		"UTF-16":          {good, strings.Join(strings.Split(goodSecret, ""), "\x00"), "connection-string is UTF-16 text without a byte order mark; save it as UTF-8"},
+		"half a quote":    {good, "'" + goodSecret, `connection-string: connection string: it begins with the quote ' but does not end with it; remove the quote`},
+		"MQTT wildcard":   {good, strings.Replace(goodSecret, "door-1", "door+1", 1), "the device id contains '+', which a topic of MQTT cannot carry; choose another id"},
+		"a folder":        {strings.Replace(good, "credentials/connection-string", "credentials", 1), goodSecret, "credentials is not a file"},
+		"no text":         {good, "\x00\x01\xff", "connection string: "},
+		"of a service":    {good, "HostName=localhost;SharedAccessKey=c2VjcmV0", "DeviceId is missing (use the device's own connection string, not one of a service)"},
+		"bad key":         {good, "HostName=localhost;DeviceId=door-1;SharedAccessKey=c2Vjcm*", "connection string: SharedAccessKey: the key is not base64"},
+		"no certificate":  {good, "HostName=localhost;DeviceId=door-1;x509=true", "the connection string has x509=true but no certificate is configured; set hub.certificate_file and hub.certificate_key_file"},
+		"bad certificate": {with("certificate_file = \"latchd.toml\"\ncertificate_key_file = \"latchd.toml\""), goodSecret, "latchd.toml: tls: failed to find any PEM data in certificate input"},
+		"encrypted key":   {with("certificate_file = \"latchd.toml\"\ncertificate_key_file = \"latchd.toml\"") + "\n# -----BEGIN ENCRYPTED PRIVATE KEY-----\n", goodSecret, "latchd.toml: the certificate's file has 1 PEM blocks, of which 1 cannot be read; copy the file again"},
+
 		"bad CA":               {with(`ca_file = "latchd.toml"`), goodSecret, "latchd.toml contains no certificate in PEM format"},
 		"no CA":                {with(`ca_file = "none.pem"`), goodSecret, "none.pem"},
 		"bad proxy":            {with(`proxy_file = "latchd.toml"`), goodSecret, "latchd.toml"},
 		"syntax error in hub":  {with(`ca_file = no quotes`), goodSecret, "latchd.toml:4: "},
 		"unknown key in hub":   {with(`ca = "x"`), goodSecret, "latchd.toml:4: unknown key hub.ca"},
-		"no hub in the config": {strings.NewReplacer("[hub]", "", "connection_string_file", "#", "endpoint", "#").Replace(config), goodSecret, "hub.connection_string_file: missing"},
+		"no hub in the config": {strings.NewReplacer("[hub]", "", "connection_string_file", "#", "endpoint", "#").Replace(good), goodSecret, "hub.connection_string_file: missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,7 +182,7 @@ func TestBadCredentials(t *testing.T) {
 			}
 
 			// The technician corrects the files and reloads.
-			g.write(t, "latchd.toml", config)
+			g.write(t, "latchd.toml", good)
 			g.write(t, secret, goodSecret)
 			g.reload(t)
 			g.await(t, "the corrected files are used", func(status map[string]any) bool {
@@ -178,6 +190,87 @@ func TestBadCredentials(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A connection string works as Windows and shells leave it.
+func TestForeignConnectionStrings(t *testing.T) {
+	t.Parallel()
+	utf16 := "\xff\xfe" + strings.Join(strings.Split(goodSecret, ""), "\x00") + "\x00"
+	for name, secret := range map[string]string{
+		"byte order mark":  "\ufeff" + goodSecret + "\r\n",
+		"UTF-16":           utf16,
+		"quotes":           `"` + goodSecret + `"` + "\n",
+		"mark and quotes":  "\ufeff'" + goodSecret + "'",
+		"space after ;":    strings.ReplaceAll(goodSecret, ";", "; "),
+		"semicolon in end": goodSecret + ";\n",
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "connection-string")
+		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		id, err := readIdentity(config.Config{Hub: config.Hub{ConnectionStringFile: file}}, zap.NewNop())
+		if err != nil || id.name != "door-1" || id.mqtt.Device.Key.Base64() != "c2VjcmV0" {
+			t.Errorf("%s: %q, %v", name, id.name, err)
+		}
+	}
+}
+
+// A renewed CA file is used at the next attempt to connect.
+func TestRenewedCAFileIsUsed(t *testing.T) {
+	t.Parallel()
+	oldCA := certs.Issue(t, nil, "old CA", true, time.Now())
+	issued := httptest.NewTLSServer(nil) // only its certificate for 127.0.0.1 is used
+	issued.Close()
+	address, handshakes := tlsHub(t, issued.TLS.Certificates[0])
+	g := newGateway(t, map[string]string{
+		"latchd.toml":                   strings.NewReplacer("ENDPOINT", address, "[hub]", "[hub]\nca_file = \"ca.pem\"").Replace(testConfig),
+		"credentials/connection-string": goodSecret, "ca.pem": string(oldCA.PEM()),
+	})
+	g.start(t)
+	if err := <-handshakes; err == nil {
+		t.Fatal("the agent trusts the hub of another CA")
+	}
+
+	g.write(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Certificate().Raw})))
+	for {
+		select {
+		case err := <-handshakes:
+			if err == nil {
+				return
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("the agent does not trust the hub of the new CA")
+		}
+	}
+}
+
+// tlsHub starts a hub that ends each connection after the TLS handshake. It returns the
+// hub's address and the results of the handshakes.
+func tlsHub(t *testing.T, certificate tls.Certificate) (address string, handshakes <-chan error) {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	results, ended := make(chan error), make(chan struct{})
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			err = conn.(*tls.Conn).HandshakeContext(t.Context())
+			conn.Close()
+			select {
+			case results <- err:
+			case <-ended:
+			}
+		}
+	}()
+	t.Cleanup(func() { close(ended); l.Close() })
+	return l.Addr().String(), results
 }
 
 // The agent reads corrected credentials by itself, too, before each attempt to connect.
@@ -196,9 +289,9 @@ func TestCorrectedKeyIsUsed(t *testing.T) {
 	g.start(t)
 	g.await(t, "the device's name is known", func(status map[string]any) bool { return status["deviceId"] == "door-1" })
 
-	g.write(t, secret, "\ufeff")
+	g.write(t, secret, "'")
 	g.await(t, "a file that broke meanwhile is reported", func(status map[string]any) bool {
-		return strings.Contains(problemsIn(status), "byte order mark")
+		return strings.Contains(problemsIn(status), "it begins with the quote '")
 	})
 	g.write(t, secret, strings.Replace(goodSecret, "door-1", "door-2", 1))
 	g.await(t, "the new identity is used", func(status map[string]any) bool {

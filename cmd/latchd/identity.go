@@ -23,6 +23,7 @@ import (
 	"github.com/latchd/latchd/transport/mqtt"
 	"github.com/latchd/latchd/transport/mqtt/dial"
 	"github.com/latchd/latchd/transport/provisioning"
+	"github.com/latchd/latchd/transport/textfile"
 	"github.com/latchd/latchd/transport/trust"
 )
 
@@ -178,11 +179,18 @@ func keepAssignment(store *agent.Store) func(provisioning.Assignment) error {
 // restart.
 func certificateReader(hub config.Hub) func() (tls.Certificate, error) {
 	return func() (tls.Certificate, error) {
-		chain, _ := systemd.Credential(hub.CertificateFile)
-		key, _ := systemd.Credential(hub.CertificateKeyFile)
-		pair, err := tls.LoadX509KeyPair(chain, key)
+		chain, err := readCredential(hub.CertificateFile)
 		if err != nil {
-			return tls.Certificate{}, fmt.Errorf("read the device's certificate %s and its key: %w", hub.CertificateFile, err)
+			return tls.Certificate{}, fmt.Errorf("read the device's certificate: %w", err)
+		}
+		key, err := readCredential(hub.CertificateKeyFile)
+		if err != nil {
+			return tls.Certificate{}, fmt.Errorf("read the key of the device's certificate: %w", err)
+		}
+
+		pair, err := trust.KeyPair(chain, key)
+		if err != nil {
+			return tls.Certificate{}, fmt.Errorf("read the device's certificate %s and its key %s: %w", hub.CertificateFile, hub.CertificateKeyFile, err)
 		}
 		return pair, nil
 	}
@@ -212,8 +220,7 @@ func readProxy(hub config.Hub, log *zap.Logger) (*url.URL, error) {
 // readSecret reads a secret from a file, or from the copy that systemd made of the
 // file. It logs a warning if other users can read the file.
 func readSecret(what, path string, log *zap.Logger) (string, error) {
-	file, copied := systemd.Credential(path)
-	text, err := readRegular(file)
+	text, err := readCredential(path)
 	if errors.Is(err, fs.ErrPermission) && systemd.CopiedCredentials() != "" {
 		return "", fmt.Errorf("read %s: the agent got no copy of %s, because the file is missing or unusable; run 'latchd check' as root", what, path)
 	}
@@ -221,11 +228,25 @@ func readSecret(what, path string, log *zap.Logger) (string, error) {
 		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 
-	if strings.HasPrefix(string(text), "\ufeff") {
-		return "", fmt.Errorf("%s begins with a byte order mark; save the file as plain text without it", path)
-	}
+	file, copied := systemd.Credential(path)
 	if info, err := os.Stat(file); err == nil && !copied && info.Mode().Perm()&0o077 != 0 {
 		log.Warn("others can read "+what+"; run chmod 600 on the file", zap.String("file", path), zap.Stringer("mode", info.Mode()))
 	}
-	return string(text), nil
+	return text, nil
+}
+
+// readCredential reads the text of a secret file, or of the copy that systemd made of
+// the file.
+func readCredential(path string) (string, error) {
+	file, _ := systemd.Credential(path)
+	content, err := readRegular(file)
+	if err != nil {
+		return "", err
+	}
+
+	text, err := textfile.Decode(content)
+	if err != nil {
+		return "", fmt.Errorf("%s %w", path, err)
+	}
+	return text, nil
 }

@@ -8,11 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/latchd/latchd/transport/textfile"
 )
 
 // newCA makes the command "ca" with its subcommands. They manage the CAs that the hub
@@ -101,10 +102,25 @@ func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) err
 	return table.Flush()
 }
 
+// maxInput is the size, in bytes, of the largest input file.
+const maxInput = 1 << 20
+
 // readInput reads the file with the given name, or standard input if the name is "-".
-func readInput(stdin io.Reader, file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(stdin)
+func readInput(stdin io.Reader, file string) (string, error) {
+	if file != "-" {
+		return textfile.Read(file, maxInput)
 	}
-	return os.ReadFile(file)
+
+	content, err := io.ReadAll(io.LimitReader(stdin, maxInput+1))
+	if err != nil {
+		return "", err
+	}
+	if len(content) > maxInput {
+		return "", fmt.Errorf("standard input is too large; at most %d bytes are allowed", maxInput)
+	}
+	text, err := textfile.Decode(content)
+	if err != nil {
+		return "", fmt.Errorf("standard input %w", err)
+	}
+	return text, nil
 }

@@ -110,7 +110,7 @@ func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, s
 		RegistrationID    string
 		EnrollmentGroupID string
 	}
-	if err := json.Unmarshal(text, &ids); err != nil {
+	if err := json.Unmarshal([]byte(text), &ids); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if (ids.RegistrationID == "") == (ids.EnrollmentGroupID == "") {
@@ -125,7 +125,7 @@ func (c *ownerClient) apply(ctx context.Context, stdin io.Reader, file string, s
 		return err
 	}
 
-	if err := c.do(ctx, http.MethodPut, path, ifMatch, text, nil); err != nil {
+	if err := c.do(ctx, http.MethodPut, path, ifMatch, []byte(text), nil); err != nil {
 		return err
 	}
 	return c.show(ctx, path, stdout)

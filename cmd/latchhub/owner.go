@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/textfile"
 	"github.com/latchd/latchd/transport/trust"
 )
 
@@ -41,11 +41,11 @@ func (c *ownerClient) open() error {
 	if c.dataDir == "" {
 		return usageError{errNoDataDir}
 	}
-	text, err := os.ReadFile(filepath.Join(c.dataDir, "service.connection-string"))
+	text, err := textfile.Read(filepath.Join(c.dataDir, "service.connection-string"), 1<<16)
 	if err != nil {
 		return fmt.Errorf("cannot read the owner's key: %w; run this command as the hub's user and with the hub's --data", err)
 	}
-	if c.owner, err = iothub.ParseService(string(text)); err != nil {
+	if c.owner, err = iothub.ParseService(text); err != nil {
 		return err
 	}
 

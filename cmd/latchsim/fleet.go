@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/textfile"
 	"github.com/latchd/latchd/transport/trust"
 )
 
@@ -141,11 +141,11 @@ type fleet struct {
 func (o options) open(stderr io.Writer) (*fleet, iothub.Service, error) {
 	f := &fleet{options: o, log: newLogger(stderr)}
 
-	text, err := os.ReadFile(o.hubFile)
+	text, err := textfile.Read(o.hubFile, 1<<16)
 	if err != nil {
 		return nil, iothub.Service{}, fmt.Errorf("read the service connection string: %w", err)
 	}
-	service, err := iothub.ParseService(string(text))
+	service, err := iothub.ParseService(text)
 	if err != nil {
 		return nil, service, fmt.Errorf("%s: %w", o.hubFile, err)
 	}

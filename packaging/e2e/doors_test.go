@@ -24,8 +24,8 @@ func badFiles(t *testing.T, g *gateway) {
 		problem       string // regular expression for the agent's status and the journal
 		check         string // and for the output of 'latchd check', which root runs
 	}{
-		{"connection string with a byte order mark",
-			`printf '\357\273\277%s' "$(cat /root/saved/connection-string)" >` + credentialsFolder + `/connection-string`, "byte order mark", "byte order mark"},
+		{"connection string in UTF-16",
+			`sed 's/./&\x00/g' /root/saved/connection-string >` + credentialsFolder + `/connection-string`, "UTF-16 text without a byte order mark", "UTF-16 text without a byte order mark"},
 		{"no connection string", `rm ` + credentialsFolder + `/connection-string`, noCopy, "no such file"},
 		{"no credentials folder", `rm -r ` + credentialsFolder, "no such file", "no such file"},
 		{"a file instead of the credentials folder", `rm -r ` + credentialsFolder + `; echo x >` + credentialsFolder, "not a directory", "not a directory"},

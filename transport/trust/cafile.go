@@ -3,31 +3,28 @@ package trust
 import (
 	"crypto/x509"
 	"fmt"
-	"io"
-	"os"
+
+	"github.com/latchd/latchd/transport/textfile"
 )
 
-// maxFileSize limits how many bytes of a CA file are read.
+// maxFileSize is the size, in bytes, of the largest CA file.
 const maxFileSize = 1 << 20
 
-// ReadCAFile returns the CA certificates in a PEM file. It ignores all bytes after the
-// first MiB.
+// ReadCAFile returns the CA certificates in a PEM file of at most 1 MiB. Package textfile
+// says which kinds of text it reads.
 func ReadCAFile(path string) (*x509.CertPool, error) {
-	file, err := os.Open(path)
+	text, err := textfile.Read(path, maxFileSize)
 	if err != nil {
 		return nil, fmt.Errorf("CA file: %w", err)
 	}
-	defer file.Close()
-
-	content, err := io.ReadAll(io.LimitReader(file, maxFileSize))
+	certs, err := certificates(text)
 	if err != nil {
-		return nil, fmt.Errorf("CA file: %w", err)
+		return nil, fmt.Errorf("CA file: %s %w", path, err)
 	}
 
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("CA file: %s contains no certificate in PEM format", path)
+	for _, cert := range certs {
+		pool.AddCert(cert)
 	}
-
 	return pool, nil
 }

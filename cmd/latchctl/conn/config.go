@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/latchd/latchd/transport/textfile"
 )
 
 // DefaultConfirmAbove is the number of devices above which latchctl asks for
@@ -71,7 +73,7 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		return Config{}, nil
 	}
 
-	text, err := os.ReadFile(path)
+	text, err := textfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{path: path}, nil
 	}
@@ -79,7 +81,7 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
 
-	c, err := parseConfig(text, path)
+	c, err := parseConfig([]byte(text), path)
 	if err != nil {
 		return Config{}, err
 	}

@@ -4,13 +4,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/textfile"
 	"github.com/latchd/latchd/transport/trust"
 )
 
@@ -216,30 +216,20 @@ func configName(config Config) string {
 // readSecret reads a connection string from a file. It returns a warning if other users
 // can read the file.
 func readSecret(path string) (text, warning string, err error) {
-	f, err := os.Open(path)
+	text, err = textfile.Read(path, maxFile)
 	if err != nil {
 		return "", "", fmt.Errorf("connection string: %w", err)
 	}
-	defer f.Close()
+	if text == "" {
+		return "", "", fmt.Errorf("connection string: %s is empty", path)
+	}
 
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", "", fmt.Errorf("connection string: %w", err)
-	}
-	if info.IsDir() {
-		return "", "", fmt.Errorf("connection string: %s is a folder; want a file", path)
 	}
 	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
 		warning = fmt.Sprintf("warning: other users can read %s, which holds a key (mode %04o); run: chmod 600 %s", path, mode.Perm(), path)
 	}
-
-	content, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return "", "", fmt.Errorf("connection string: %w", err)
-	}
-	if len(content) == 0 {
-		return "", "", fmt.Errorf("connection string: %s is empty", path)
-	}
-
-	return string(content), warning, nil
+	return text, warning, nil
 }

@@ -33,6 +33,7 @@ func TestImports(t *testing.T) {
 			[]string{module + "/transport", module + "/agent", module + "/systemd", goSystemd}},
 		{"transport", "the protocol code must work on every system", []string{module + "/systemd", goSystemd, azure}},
 		{"transport/durable", "every program may use it, so it needs no other package of the project", []string{module}},
+		{"transport/textfile", "every program may use it, so it needs no other package of the project", []string{module}},
 		{"systemd", "this package must serve any program that runs under systemd", []string{module + "/agent", module + "/actuator", module + "/transport"}},
 		{"cmd/latchd", "a gateway must not contain code of latchctl or of the hub",
 			[]string{"github.com/spf13/cobra", "github.com/mochi-mqtt/server", "modernc.org/sqlite", module + "/transport/hub", module + "/transport/rest", azure}},
