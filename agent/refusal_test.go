@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,20 +27,20 @@ type strictHub struct {
 	judge   func(patch iothub.Object) (stored bool, err error)
 	reports []string // the names of the properties in each report
 	reads   int
-	onRead  func()             // called before the answer to a read; nil answers at once
-	readOld *iothub.DeviceTwin // the answer to the present read; nil means the present twin
+	onRead  func() iothub.DeviceTwin // the answer to the next read; nil answers with the twin
 }
 
 func (h *strictHub) Twin(ctx context.Context) (iothub.DeviceTwin, error) {
 	h.reads++
 	<-time.After(time.Millisecond) // the way to the hub
-	if h.onRead != nil {
-		h.onRead()
+	h.mu.Lock()
+	onRead := h.onRead
+	h.onRead = nil
+	h.mu.Unlock()
+	if onRead != nil {
+		return onRead(), nil
 	}
-	if old := h.readOld; old != nil {
-		h.readOld = nil
-		return *old, nil
-	}
+
 	defer func() { <-h.fetched }()
 	return h.hub.Twin(ctx)
 }
@@ -115,8 +116,14 @@ func newStrictDoor(t *testing.T, h *strictHub, store *Store) *strictDoor {
 	end := func() { stop(); <-ended }
 	t.Cleanup(end)
 
-	<-time.After(time.Second)
+	pass(time.Second)
 	return &strictDoor{a, lock, logs, end}
+}
+
+// pass waits for a time and until the agent has nothing left to do.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 func memoryStore(t *testing.T) *Store {
@@ -183,7 +190,7 @@ func checkTemporaryRefusal(t *testing.T, answer error, stored bool, refusals int
 
 	left = refusals
 	d.lock.change(position(actuator.Unlocked))
-	<-time.After(time.Second)
+	pass(time.Second)
 	want := any("unlocked")
 	if back {
 		d.lock.change(position(actuator.Locked))
@@ -191,7 +198,7 @@ func checkTemporaryRefusal(t *testing.T, answer error, stored bool, refusals int
 	}
 
 	for range refusals {
-		<-time.After(maxTwinPause + time.Second)
+		pass(maxTwinPause + time.Second)
 	}
 	if got := h.position(); got != want || len(refusedAt) != refusals && !back && !stored {
 		t.Errorf("the twin says %v after %d refusals, want %v after %d", got, len(refusedAt), want, refusals)
@@ -268,7 +275,7 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 		// Later changes cost one request each, and the refused value none.
 		h.reports = nil
 		d.lock.change(func(s *actuator.Status) { s.Lockdown = !s.Lockdown })
-		<-time.After(24 * time.Hour)
+		pass(24 * time.Hour)
 		if !slices.Equal(h.reports, []string{"lock.lockdown"}) {
 			t.Errorf("%s: reported %q after a change of lock.lockdown", start, h.reports)
 		}
@@ -281,7 +288,7 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 	d.config.System.Kernel, d.config.Version = "6.2", "1.2.4"
 	d.lock.change(position(actuator.Unlocked))
 	h.desire(t, `{"floor":4}`, 5)
-	<-time.After(time.Second)
+	pass(time.Second)
 	if change := difference(h.twin.Reported, d.reported()); len(change) != 0 || d.Status()["twin"] != nil {
 		t.Errorf("the twin still lacks %v; status %v", change, d.Status()["twin"])
 	}
@@ -327,7 +334,7 @@ func TestUnreadableChangeMakesTheAgentReadTheTwin(t *testing.T) {
 		h.twin.Desired = object(t, `{"room":"7","$version":2}`)
 		h.mu.Unlock()
 		h.desired <- nil
-		<-time.After(time.Second)
+		pass(time.Second)
 		if room := d.settings().Room; room == nil || *room != "7" || h.reads != 2 {
 			t.Errorf("room %v after %d reads of the twin", room, h.reads)
 		}
@@ -350,7 +357,7 @@ func TestLockdownWhileTheTwinCannotBeRead(t *testing.T) {
 
 		broken = true
 		d.lock.change(position(actuator.Unlocked))
-		<-time.After(time.Second)
+		pass(time.Second)
 		h.desire(t, `{"autoRelockSeconds":9}`, 2)
 		if got := d.settings().AutoRelockSeconds; got != 9 {
 			t.Errorf("autoRelockSeconds = %d while the hub refuses reports", got)
@@ -384,9 +391,10 @@ func TestSilentHubDelaysNoDesiredChange(t *testing.T) {
 
 func checkSilentHub(t *testing.T, read bool, change func(*testing.T, *strictHub), inTime bool) {
 	h := &strictHub{hub: newHub(newTwin)}
-	answers := true
+	var answers atomic.Bool
+	answers.Store(true)
 	h.judge = func(iothub.Object) (bool, error) {
-		if answers {
+		if answers.Load() {
 			return true, nil
 		}
 		h.mu.Unlock()
@@ -396,22 +404,23 @@ func checkSilentHub(t *testing.T, read bool, change func(*testing.T, *strictHub)
 	}
 	d := newStrictDoor(t, h, memoryStore(t))
 
-	answers = false
+	answers.Store(false)
 	reading := make(chan struct{})
-	h.onRead = func() {
-		old := h.hub.twin
+	h.mu.Lock()
+	h.onRead = func() iothub.DeviceTwin {
+		h.mu.Lock()
+		old := h.twin
+		h.mu.Unlock()
+
 		close(reading)
 		<-time.After(20 * time.Second)
-
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.onRead = nil
-		h.readOld = &old
+		return old
 	}
+	h.mu.Unlock()
 	d.lock.change(position(actuator.Unlocked))
-	<-time.After(time.Second)
+	pass(time.Second)
 	if read {
-		answers = true
+		answers.Store(true)
 		<-reading
 	}
 
@@ -424,8 +433,8 @@ func checkSilentHub(t *testing.T, read bool, change func(*testing.T, *strictHub)
 		t.Errorf("the change is in force = %t while the hub is silent, want %t", got, inTime)
 	}
 
-	answers = true
-	<-time.After(2 * time.Minute)
+	answers.Store(true)
+	pass(2 * time.Minute)
 	if got := d.settings().AutoRelockSeconds; got != 9 {
 		t.Errorf("autoRelockSeconds = %d when the hub answers again, want 9", got)
 	}
