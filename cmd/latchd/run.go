@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -22,12 +23,18 @@ import (
 	"github.com/latchd/latchd/systemd"
 )
 
+// gcPercent makes the garbage collector run after each megabyte of garbage instead of
+// each 4 MiB. The agent has less than a megabyte of live data and few allocations, so a
+// smaller heap costs little time.
+const gcPercent = 25
+
 // run serves the lock, and the hub once it can be reached, until ctx ends. It requests
 // the lock's lines before it reads anything that only the hub needs. It ends early only
 // if it does not know how to drive the lock, or if another process drives it.
 func run(ctx context.Context, file string, stderr io.Writer) error {
 	// Without the journal, log entries are lost, but the door keeps its agent.
 	signal.Ignore(syscall.SIGPIPE)
+	debug.SetGCPercent(gcPercent)
 
 	c, configProblems, err := config.LoadLock(file)
 	if err != nil {
