@@ -38,6 +38,7 @@ func (s *settings) connect(ctx context.Context, lastError string) (*Link, error)
 		return nil, err
 	}
 
+	s.server.Addresses.Works()
 	return link, nil
 }
 

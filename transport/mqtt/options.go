@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,9 @@ type Options struct {
 	After func(time.Duration) <-chan time.Time
 	// Rand returns a random number from 0 up to 1. Nil means rand.Float64.
 	Rand func() float64
+	// Lookup returns the addresses of a host, as in dial.Server. Nil means the system's
+	// resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -120,6 +124,8 @@ func (o Options) check() (settings, error) {
 		WebSocket:   o.WebSocket,
 		Proxy:       o.Proxy,
 		Now:         s.Now,
+		Addresses:   new(dial.Addresses),
+		Lookup:      o.Lookup,
 		Dial:        o.Dial,
 	}
 	return s, nil

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
 // refusalsPerRequest is a number of consecutive refusals by the assigned hub. After
@@ -28,6 +29,8 @@ type Locator struct {
 	Save func(Assignment) error
 	// Logger receives log entries about assignments and failures. Nil disables logging.
 	Logger *zap.Logger
+
+	addresses dial.Addresses
 }
 
 // Locate returns the device's identity at its assigned hub. refusals is the number of
@@ -45,7 +48,9 @@ func (l *Locator) Locate(ctx context.Context, refusals int) (iothub.Device, erro
 		return l.device(), nil
 	}
 
-	a, err := Register(ctx, l.Options)
+	o := l.Options
+	o.addresses = &l.addresses
+	a, err := Register(ctx, o)
 	switch {
 	case err != nil && (!assigned || ctx.Err() != nil):
 		return iothub.Device{}, err

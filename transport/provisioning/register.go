@@ -58,6 +58,8 @@ type Options struct {
 	Proxy     *url.URL
 	Now       func() time.Time
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+
+	addresses *dial.Addresses // set by a Locator, which may connect several times
 }
 
 // DeriveKey makes one device's key from the key of the device's enrollment group. Store
@@ -124,6 +126,7 @@ func (o Options) server() (dial.Server, error) {
 		WebSocket:   o.WebSocket,
 		Proxy:       o.Proxy,
 		Now:         o.Now,
+		Addresses:   o.addresses,
 		Dial:        o.Dial,
 	}, err
 }
@@ -201,6 +204,9 @@ func (o Options) register(ctx context.Context, s *session, server dial.Server) (
 			return failed(err)
 		}
 
+		if o.addresses != nil {
+			o.addresses.Works()
+		}
 		switch refusal := o.refusal(server.Address, r); {
 		case refusal == nil && strings.EqualFold(r.body.Status, "assigned"):
 			return o.assignment(server.Address, r.body)

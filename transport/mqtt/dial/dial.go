@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -50,7 +51,14 @@ type Server struct {
 	Proxy *url.URL
 	// Now returns the time at which certificates are checked. Nil means time.Now.
 	Now func() time.Time
-	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive.
+	// Addresses remembers which addresses of the server, or of the proxy, did not work.
+	// Use the same value for all connections to a server, and call its method Works when
+	// a connection works. Nil means that each connection begins with the first address.
+	Addresses *Addresses
+	// Lookup returns the addresses of a host. Nil means the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive. If Lookup is
+	// nil, Dial also looks up names.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

@@ -179,7 +179,17 @@ func orContext(ctx context.Context, err error) error {
 	return err
 }
 
+// dialTCP opens a TCP connection to the server or the proxy. A function s.Dial without
+// s.Lookup looks up names itself.
 func (s Server) dialTCP(ctx context.Context, network, address string) (net.Conn, error) {
+	if s.Dial != nil && s.Lookup == nil {
+		return s.Dial(ctx, network, address)
+	}
+	return s.dialHost(ctx, network, address)
+}
+
+// dialAddress opens a TCP connection to an IP address.
+func (s Server) dialAddress(ctx context.Context, network, address string) (net.Conn, error) {
 	if s.Dial != nil {
 		return s.Dial(ctx, network, address)
 	}
