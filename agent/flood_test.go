@@ -23,6 +23,7 @@ func TestFloodOfMethods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		d, h := newDoor(t, "", mock.None, actuator.Locked), newHub(newTwin)
+		synctest.Wait() // the door's goroutines are idle, so the log can be replaced
 		d.config.Log = zap.New(core)
 		d.remote = logtext.Remote(d.config.Log)
 		d.serve(t, h)
