@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
@@ -16,6 +15,33 @@ import (
 // maxRequire is the maximum length of the condition in --require. The condition takes
 // at most half of a query, so that the other half can name devices.
 const maxRequire = rest.MaxCondition / 2
+
+// runRolloutJob creates a job of a rollout, unless the hub already has it, and follows
+// the job until it ends. It looks up in the registry the devices for which the job has
+// no answer, because a device may have been deleted.
+func (a *app) runRolloutJob(ctx context.Context, client *rest.Client, run rollout.RunJob) (rollout.JobEnded, error) {
+	if err := a.ensureJob(ctx, client, run); err != nil {
+		return rollout.JobEnded{}, err
+	}
+	report, err := a.watchJob(ctx, client, run.Job.JobID, 0, true)
+	if err != nil {
+		return rollout.JobEnded{}, err
+	}
+
+	var seen []selectedDevice
+	for _, d := range report.Devices {
+		if d.Verdict.Outcome != iothub.Gone {
+			seen = append(seen, selectedDevice{DeviceID: d.DeviceID})
+		}
+	}
+	unseen := missingDevices(run.Devices, seen)
+	exist, err := a.selectParts(ctx, client, unseen, "")
+	if err != nil {
+		return rollout.JobEnded{}, err
+	}
+
+	return rollout.JobEnded{Report: report, Gone: missingDevices(unseen, exist)}, nil
+}
 
 // ensureJob creates a job of a rollout on the hub, unless the hub already has it. It
 // waits while the hub is busy or at its limit on active jobs.
@@ -59,26 +85,55 @@ func checkSameJob(existing, want iothub.Job) error {
 	return nil
 }
 
-// findFailing returns the ids of the devices whose twins do not meet a condition.
-func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []string, condition string) ([]string, error) {
-	meets := make(map[string]bool)
-	for _, part := range rest.SplitDevices(devices, rest.MaxCondition-len(condition)) {
-		// The condition begins on a new line, so that conditionPosition can correct
-		// the line numbers in the hub's error messages.
-		where := rest.DevicesIn(part) + " AND (\n" + condition + "\n)"
-		err := a.retryWhileUnavailable(ctx, func() error {
-			found, err := a.selectDevices(ctx, client, where)
-			for _, d := range found {
-				meets[d.DeviceID] = true
-			}
+// findFailing returns the ids of the devices whose twins do not meet a condition, and of
+// those that are no longer in the registry.
+func (a *app) findFailing(ctx context.Context, client *rest.Client, devices []string, condition string) (rollout.Checked, error) {
+	var result rollout.Checked
+
+	meet, err := a.selectParts(ctx, client, devices, condition)
+	if err != nil {
+		return result, err
+	}
+	result.Failing = missingDevices(devices, meet)
+	if len(result.Failing) == 0 {
+		return result, nil
+	}
+
+	exist, err := a.selectParts(ctx, client, result.Failing, "")
+	if err != nil {
+		return rollout.Checked{}, err
+	}
+	result.Gone = missingDevices(result.Failing, exist)
+	result.Failing = missingDevices(result.Failing, devicesOf(result.Gone))
+
+	return result, nil
+}
+
+// selectParts returns those of the given devices that are in the registry and meet a
+// condition. An empty condition is always met. selectParts retries while the hub is
+// unavailable.
+func (a *app) selectParts(ctx context.Context, client *rest.Client, ids []string, condition string) ([]selectedDevice, error) {
+	var devices []selectedDevice
+	for _, part := range rest.SplitDevices(ids, rest.MaxCondition-len(condition)) {
+		where := rest.DevicesIn(part)
+		if condition != "" {
+			// The condition begins on a new line, so that conditionPosition can correct
+			// the line numbers in the hub's error messages.
+			where += " AND (\n" + condition + "\n)"
+		}
+
+		var found []selectedDevice
+		err := a.retryWhileUnavailable(ctx, func() (err error) {
+			found, err = a.selectDevices(ctx, client, where)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
+		devices = append(devices, found...)
 	}
 
-	return slices.DeleteFunc(slices.Clone(devices), func(id string) bool { return meets[id] }), nil
+	return devices, nil
 }
 
 // retryWhileUnavailable repeats a request while the hub cannot accept it, and prints

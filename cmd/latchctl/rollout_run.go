@@ -60,13 +60,10 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 // jobs on the hub, save the rollout's file and print progress.
 func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollout.Rollout) rollout.Executor {
 	return rollout.Executor{
-		RunJob: func(ctx context.Context, job rollout.RunJob) (watch.Report, error) {
-			if err := a.ensureJob(ctx, client, job); err != nil {
-				return watch.Report{}, err
-			}
-			return a.watchJob(ctx, client, job.Job.JobID, 0, true)
+		RunJob: func(ctx context.Context, job rollout.RunJob) (rollout.JobEnded, error) {
+			return a.runRolloutJob(ctx, client, job)
 		},
-		FindFailing: func(ctx context.Context, devices []string, condition string) ([]string, error) {
+		FindFailing: func(ctx context.Context, devices []string, condition string) (rollout.Checked, error) {
 			return a.findFailing(ctx, client, devices, condition)
 		},
 		SleepUntil: func(ctx context.Context, until time.Time) error { return a.sleep(ctx, until.Sub(a.now())) },

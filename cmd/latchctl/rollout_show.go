@@ -111,11 +111,14 @@ func rolloutWork(r rollout.Rollout) string {
 	return jobWork(iothub.Job{Type: r.Work.Type, CloudToDeviceMethod: r.Work.Method})
 }
 
-// countsLine formats counts as text: "2 succeeded, 1 failed, 2 to go".
+// countsLine formats counts as text: "2 succeeded, 1 failed, 2 to go, 1 left out".
 func countsLine(c rollout.Counts) string {
 	line := fmt.Sprintf("%d succeeded, %d failed", c.Succeeded, c.Failed)
 	if c.Pending > 0 {
 		line += fmt.Sprintf(", %d to go", c.Pending)
+	}
+	if c.Gone > 0 {
+		line += fmt.Sprintf(", %d left out", c.Gone)
 	}
 
 	return line
@@ -200,10 +203,18 @@ func (a *app) printRollout(r rollout.Rollout) error {
 				return err
 			}
 		}
+		for _, id := range w.Gone {
+			if err := printLine(a.out, rolloutDevice{DeviceID: id, Wave: i + 1, Result: iothub.Gone, Reason: leftOut}); err != nil {
+				return err
+			}
+		}
 	}
 
 	return nil
 }
+
+// leftOut says why a rollout leaves out a device.
+const leftOut = "left out, because it was deleted from the registry"
 
 // reportRollout prints the result of a rollout that has ended, and how to continue it.
 // It returns the rollout's exit status.
@@ -215,6 +226,14 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 		}
 	} else if err := a.showRolloutResult(r, failed); err != nil {
 		return err
+	}
+
+	var gone []string
+	for _, w := range r.Waves {
+		gone = append(gone, w.Gone...)
+	}
+	if len(gone) > 0 {
+		a.note("left out, because they were deleted from the registry: %s", firstNames(gone))
 	}
 
 	if r.Status != rollout.Done {

@@ -232,12 +232,10 @@ func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 // pendingDevices returns the devices that a rollout still has to call, including failed
 // devices that it calls again.
 func pendingDevices(r rollout.Rollout) []selectedDevice {
-	var devices []selectedDevice
+	var ids []string
 	for _, w := range r.Waves {
-		for _, id := range w.Pending() {
-			devices = append(devices, selectedDevice{DeviceID: id})
-		}
+		ids = append(ids, w.Pending()...)
 	}
 
-	return devices
+	return devicesOf(ids)
 }

@@ -142,6 +142,16 @@ func deviceIDs(devices []selectedDevice) []string {
 	return ids
 }
 
+// devicesOf returns devices with the given ids and no other property.
+func devicesOf(ids []string) []selectedDevice {
+	devices := make([]selectedDevice, len(ids))
+	for i, id := range ids {
+		devices[i].DeviceID = id
+	}
+
+	return devices
+}
+
 // sameDevices reports whether a and b contain the same devices, in any order.
 func sameDevices(a, b []selectedDevice) bool {
 	x, y := deviceIDs(a), deviceIDs(b)

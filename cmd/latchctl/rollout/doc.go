@@ -10,6 +10,8 @@
 //   - A wave passes or fails by the results of its devices, as judged by
 //     [iothub.DeviceJob.Judge]. A pending device counts as failed. A resumed rollout calls
 //     it again, to learn whether it has succeeded since.
+//   - A device that is deleted from the registry during the rollout is left out. It counts
+//     neither as succeeded nor as failed.
 //   - A rollout can also require that the devices' twins meet a condition after the soak
 //     time (the wait after a wave).
 //   - A rollout that is stopped creates no further jobs. Its running job completes,

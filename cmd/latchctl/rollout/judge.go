@@ -8,8 +8,8 @@ import (
 )
 
 // failures returns the devices that did not succeed in a job that has ended. A device
-// without a row in the job's results did not succeed: it was deleted, or the hub has
-// lost the row.
+// without a row in the job's results did not succeed. It was deleted (its outcome is
+// [iothub.Gone]), or the hub has lost the row.
 func failures(j Job, report watch.Report) map[string]Failure {
 	missing := Failure{iothub.Gone, "the hub has no row for this device: it was not in the registry when the job started"}
 	if report.Missing > 0 {

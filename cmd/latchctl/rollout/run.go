@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/latchd/latchd/cmd/latchctl/watch"
 )
 
 // maxJobAge is the age up to which Run expects to find a job on the hub. IoT Hub
@@ -18,11 +16,12 @@ const maxJobAge = 29 * 24 * time.Hour
 type Executor struct {
 	// RunJob creates a job unless the hub already has it, and follows the job until it
 	// ends.
-	RunJob func(ctx context.Context, job RunJob) (watch.Report, error)
+	RunJob func(ctx context.Context, job RunJob) (JobEnded, error)
 	// SleepUntil waits until the given time.
 	SleepUntil func(ctx context.Context, t time.Time) error
-	// FindFailing returns the ids of the devices whose twins do not meet the condition.
-	FindFailing func(ctx context.Context, devices []string, condition string) ([]string, error)
+	// FindFailing returns the ids of the devices whose twins do not meet the condition,
+	// and of those that are no longer in the registry.
+	FindFailing func(ctx context.Context, devices []string, condition string) (Checked, error)
 
 	// Save writes the state of the rollout to its file.
 	Save func(Rollout) error
@@ -69,15 +68,15 @@ func (x Executor) perform(ctx context.Context, r Rollout, action Action) (Event,
 			return nil, fmt.Errorf("job %s may have been created %d days ago, and a hub deletes jobs after 30 days: it is not known whether the job "+
 				"called its devices, so they are not called again; start a new rollout", a.Job.JobID, int(age.Hours()/24))
 		}
-		report, err := x.RunJob(ctx, a)
-		return JobEnded{report}, err
+		result, err := x.RunJob(ctx, a)
+		return result, err
 
 	case Soak:
 		return SoakOver{}, x.SleepUntil(ctx, a.Until)
 
 	case Check:
-		failing, err := x.FindFailing(ctx, a.Devices, r.Rules.Require)
-		return Checked{failing}, err
+		result, err := x.FindFailing(ctx, a.Devices, r.Rules.Require)
+		return result, err
 	}
 
 	return nil, nil

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/latchd/latchd/cmd/latchctl/watch"
 )
 
 var errKilled = errors.New("killed")
@@ -56,7 +54,7 @@ func (w *simulation) executor() Executor {
 		SleepUntil: func(_ context.Context, until time.Time) error {
 			return w.do("sleep", func() { w.now = until })
 		},
-		RunJob: func(_ context.Context, run RunJob) (watch.Report, error) {
+		RunJob: func(_ context.Context, run RunJob) (JobEnded, error) {
 			job, devices := run.Job, run.Devices
 			err := w.do("create "+job.JobID, func() {
 				if !w.jobs[job.JobID] {
@@ -69,10 +67,10 @@ func (w *simulation) executor() Executor {
 			if err == nil {
 				err = w.do("follow "+job.JobID, func() {})
 			}
-			return ended(job, devices).Report, err
+			return ended(job, devices), err
 		},
-		FindFailing: func(_ context.Context, devices []string, condition string) ([]string, error) {
-			return nil, w.do(fmt.Sprintf("check %s of %d", condition, len(devices)), func() {})
+		FindFailing: func(_ context.Context, devices []string, condition string) (Checked, error) {
+			return Checked{}, w.do(fmt.Sprintf("check %s of %d", condition, len(devices)), func() {})
 		},
 	}
 }

@@ -75,7 +75,10 @@ type Wave struct {
 	// Failed maps the id of each failed device to its failure. It does not contain
 	// devices that the rollout will call again.
 	Failed map[string]Failure `json:"failed,omitempty"`
-	Passed bool               `json:"passed,omitempty"`
+	// Gone holds the sorted ids of the devices that were deleted from the registry after
+	// the start of the rollout. The rollout leaves them out.
+	Gone   []string `json:"gone,omitempty"`
+	Passed bool     `json:"passed,omitempty"`
 }
 
 // Job is one job of a wave.
@@ -140,6 +143,7 @@ func (r Rollout) clone() Rollout {
 	r.Waves = slices.Clone(r.Waves)
 	for i, w := range r.Waves {
 		w.Jobs, w.Failed = slices.Clone(w.Jobs), maps.Clone(w.Failed)
+		w.Gone = slices.Clone(w.Gone)
 		r.Waves[i] = w
 	}
 	return r
@@ -161,10 +165,14 @@ func (w Wave) currentJob() int {
 	return slices.IndexFunc(w.Jobs, func(j Job) bool { return !j.Ended })
 }
 
-// Devices returns the ids of the wave's devices in calling order, without duplicates.
+// Devices returns the ids of the wave's devices in calling order, without duplicates
+// and without the devices in Gone.
 func (w Wave) Devices() []string {
 	var devices []string
 	seen := make(map[string]bool)
+	for _, id := range w.Gone {
+		seen[id] = true
+	}
 
 	for _, j := range w.Jobs {
 		for _, id := range j.Devices {
@@ -203,22 +211,24 @@ func (r Rollout) RunningJob() string {
 	return ""
 }
 
-// Counts holds numbers of devices by result.
+// Counts holds numbers of devices by result. Devices is the sum of Succeeded, Failed and
+// Pending.
 type Counts struct {
 	Devices   int `json:"devices"`
 	Succeeded int `json:"succeeded"`
 	Failed    int `json:"failed"`
 	Pending   int `json:"pending"`
+	Gone      int `json:"gone,omitempty"` // left out, because they were deleted from the registry
 }
 
 // Add returns the sum of c and d.
 func (c Counts) Add(d Counts) Counts {
-	return Counts{c.Devices + d.Devices, c.Succeeded + d.Succeeded, c.Failed + d.Failed, c.Pending + d.Pending}
+	return Counts{c.Devices + d.Devices, c.Succeeded + d.Succeeded, c.Failed + d.Failed, c.Pending + d.Pending, c.Gone + d.Gone}
 }
 
 // Counts returns the numbers of the wave's devices by result.
 func (w Wave) Counts() Counts {
-	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending())}
+	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending()), Gone: len(w.Gone)}
 	c.Succeeded = c.Devices - c.Failed - c.Pending
 	return c
 }

@@ -19,13 +19,18 @@ type (
 	Start struct{}
 	// Stop means that the user stops the rollout.
 	Stop struct{ Reason string }
-	// JobEnded means that the action RunJob is done, with the results of the job.
-	JobEnded struct{ Report watch.Report }
+	// JobEnded means that the action RunJob is done, with the results of the job. Gone
+	// holds the ids of the job's devices that are no longer in the registry.
+	JobEnded struct {
+		Report watch.Report
+		Gone   []string
+	}
 	// SoakOver means that the action Soak is done.
 	SoakOver struct{}
 	// Checked means that the action Check is done. Failing holds the ids of the devices
-	// whose twins do not meet the required condition.
-	Checked struct{ Failing []string }
+	// whose twins do not meet the required condition, and Gone those of the devices that
+	// were deleted from the registry.
+	Checked struct{ Failing, Gone []string }
 )
 
 func (Start) event()    {}
@@ -75,11 +80,11 @@ func Step(r Rollout, e Event, now time.Time) (Rollout, Action) {
 			r.Status, r.Reason = Stopped, e.Reason
 		}
 	case JobEnded:
-		r.jobEnded(e.Report)
+		r.jobEnded(e)
 	case SoakOver:
 		r.Phase, r.SoakUntil = Checking, nil
 	case Checked:
-		r.checked(e.Failing)
+		r.checked(e)
 	}
 
 	if r.Status != Running {
@@ -107,34 +112,37 @@ func (r *Rollout) start() {
 	}
 }
 
-// jobEnded records the failed devices of a job that has ended. It aborts the rollout if
-// the job itself failed or too many devices have failed.
-func (r *Rollout) jobEnded(report watch.Report) {
+// jobEnded records the results of a job that has ended. It aborts the rollout if the job
+// itself failed or too many devices have failed.
+func (r *Rollout) jobEnded(e JobEnded) {
 	w := &r.Waves[r.CurrentWave()]
 	j := &w.Jobs[w.currentJob()]
 	j.Ended = true
-	for id, failure := range failures(*j, report) {
+	for id, failure := range failures(*j, e.Report) {
 		w.fail(id, failure)
 	}
+	w.leaveOut(e.Gone)
 
-	if report.Job.Status == iothub.JobCompleted {
+	job := e.Report.Job
+	if job.Status == iothub.JobCompleted {
 		r.judge()
 		return
 	}
 
-	r.Status, r.Reason = Aborted, fmt.Sprintf("job %s has status %s", j.ID, report.Job.Status)
-	if report.Job.FailureReason != "" {
-		r.Reason += ": " + report.Job.FailureReason
+	r.Status, r.Reason = Aborted, fmt.Sprintf("job %s has status %s", j.ID, job.Status)
+	if job.FailureReason != "" {
+		r.Reason += ": " + job.FailureReason
 	}
 }
 
 // checked records as failed the devices whose twins do not meet the required
 // condition. The wave then passes, unless too many devices have failed.
-func (r *Rollout) checked(failing []string) {
+func (r *Rollout) checked(result Checked) {
 	w := &r.Waves[r.CurrentWave()]
-	for _, id := range failing {
+	for _, id := range result.Failing {
 		w.fail(id, Failure{NotAsRequired, "the twin does not meet the condition: " + r.Rules.Require})
 	}
+	w.leaveOut(result.Gone)
 
 	r.judge()
 	if r.Status == Running {
@@ -148,6 +156,18 @@ func (w *Wave) fail(id string, failure Failure) {
 		w.Failed = make(map[string]Failure)
 	}
 	w.Failed[id] = failure
+}
+
+// leaveOut leaves out devices that were deleted from the registry. They have neither
+// succeeded nor failed.
+func (w *Wave) leaveOut(ids []string) {
+	for _, id := range ids {
+		delete(w.Failed, id)
+		if !slices.Contains(w.Gone, id) {
+			w.Gone = append(w.Gone, id)
+		}
+	}
+	slices.Sort(w.Gone)
 }
 
 // passWave marks the current wave as passed.

@@ -43,7 +43,7 @@ func ended(job iothub.Job, devices []string, failed ...string) JobEnded {
 		}
 		report.Devices = append(report.Devices, watch.Device{DeviceJob: iothub.DeviceJob{DeviceID: id}, Verdict: verdict})
 	}
-	return JobEnded{report}
+	return JobEnded{Report: report}
 }
 
 // describe formats an action as one line of text.
@@ -75,7 +75,7 @@ func describe(r Rollout, a Action) string {
 func TestStep(t *testing.T) {
 	t.Parallel()
 	type step struct {
-		event string // start, stop, ok, fail IDS, missing IDS, jobfail, soaked, hold, lack IDS
+		event string // start, stop, ok, fail IDS, missing IDS, gone IDS, jobfail, soaked, hold, lack IDS, left IDS
 		want  string
 	}
 	for _, tt := range []struct {
@@ -97,6 +97,35 @@ func TestStep(t *testing.T) {
 			{"ok", "soak until 12:01:00"},
 			{"soaked", "run r-w3: ['d0003']"},
 			{"ok", "done 3/0/0"},
+		}},
+		{"a deleted device is left out", 4, "2,100%", Rules{}, []step{
+			{"start", "run r-w1: ['d0001','d0002']"},
+			{"gone d0001", "run r-w2: ['d0003','d0004']"},
+			{"gone d0003,d0004", "done 1/0/0"},
+		}},
+		{"a deleted device does not count in the share of failed devices", 4, "3,100%", Rules{AbortAbove: 4000}, []step{
+			{"start", "run r-w1: ['d0001','d0002','d0003']"},
+			{"fail d0001", "run r-w2: ['d0004']"},
+			{"gone d0004", "done 2/1/0"},
+			{"start", "run r-w1-2: ['d0001']"},
+			{"gone d0001", "done 2/0/0"},
+		}},
+		{"a failed device that was deleted does not stop a resume", 3, "1,100%", Rules{}, []step{
+			{"start", "run r-w1: ['d0001']"},
+			{"fail d0001", "aborted 0/1/2: 1 of the 1 devices of wave 1 failed, more than 0%"},
+			{"start", "run r-w1-2: ['d0001']"},
+			{"gone d0001", "run r-w2: ['d0002','d0003']"},
+			{"ok", "done 2/0/0"},
+		}},
+		{"a device without a row that is still in the registry has failed", 2, "100%", Rules{AbortAbove: 5000}, []step{
+			{"start", "run r-w1: ['d0001','d0002']"},
+			{"missing d0002", "done 1/1/0"},
+		}},
+		{"a device that is deleted during the soak time is left out", 2, "100%", Rules{Soak: 60, Require: "x = 1"}, []step{
+			{"start", "run r-w1: ['d0001','d0002']"},
+			{"ok", "soak until 12:01:00"},
+			{"soaked", "check [d0001 d0002]"},
+			{"left d0002", "done 1/0/0"},
 		}},
 		{"the limit is exceeded", 4, "2,100%", Rules{AbortAbove: 4999}, []step{
 			{"start", "run r-w1: ['d0001','d0002']"},
@@ -269,8 +298,14 @@ func eventOf(word string, devices []string, last Action) Event {
 		return SoakOver{}
 	case "hold":
 		return Checked{}
+	case "gone": // the devices were deleted before the job called them
+		e := ended(job, slices.DeleteFunc(called, func(id string) bool { return slices.Contains(devices, id) }))
+		e.Gone = devices
+		return e
 	case "lack":
-		return Checked{devices}
+		return Checked{Failing: devices}
+	case "left": // the devices were deleted after the job called them
+		return Checked{Gone: devices}
 	}
 	panic(word)
 }

@@ -22,7 +22,7 @@ function badge(r) {
   return h('span', { class: `badge is-${tone}` }, symbol && icon(symbol), text);
 }
 
-const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.pending > 0 && `${c.pending} pending`].filter(Boolean).join(', ');
+const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.pending > 0 && `${c.pending} pending`, c.gone > 0 && `${c.gone} left out`].filter(Boolean).join(', ');
 
 const title = (r) => `${r.what}: ${plural(r.counts.devices, 'door')}`;
 
