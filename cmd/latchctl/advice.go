@@ -51,7 +51,7 @@ func advice(r watch.Report) []string {
 	var order []failureKind
 
 	for _, d := range r.Failed() {
-		kind := failureKind{d.Verdict.Outcome, refusalCode(d.Verdict)}
+		kind := failureKind{d.Verdict.Outcome, d.Verdict.Code}
 		if kind.outcome != iothub.Refused || refusalAdvice[kind.code] == "" {
 			kind.code = ""
 		}
@@ -79,17 +79,6 @@ func (k failureKind) describe() (name, remedy string) {
 	}
 
 	return string(k.outcome), outcomeAdvice[k.outcome]
-}
-
-// refusalCode returns the error code with which a device refused a command. In the
-// verdict's reason, such as "500 jammed: ...", the code is the second word.
-func refusalCode(v iothub.Verdict) string {
-	words := strings.Fields(v.Reason)
-	if len(words) < 2 {
-		return ""
-	}
-
-	return strings.TrimSuffix(words[1], ":")
 }
 
 // firstNames joins up to six names with commas. If there are more, it joins the first

@@ -42,6 +42,29 @@ func TestBy(t *testing.T) {
 	}
 }
 
+// TestIdentify checks that a scheduled command of a door names the technician, unless its
+// payload already names a person or is no object.
+func TestIdentify(t *testing.T) {
+	for _, tt := range []struct{ method, payload, by, want string }{
+		{lockDoor, ``, "ada@bench", `{"by":"ada@bench"}`},
+		{lockDoor, `null`, "ada@bench", `{"by":"ada@bench"}`},
+		{unlockDoor, `{"reason":"drill","forSeconds":30}`, "ada@bench", `{"by":"ada@bench","forSeconds":30,"reason":"drill"}`},
+		{"LockDoor", ``, "ada@bench", `{"by":"ada@bench"}`},
+		{unlockDoor, `{"by":"the night shift"}`, "ada@bench", `{"by":"the night shift"}`},
+		{unlockDoor, `{"reason":"drill"}`, "", `{"reason":"drill"}`},
+		{unlockDoor, ``, "", ``},
+		{lockDoor, `["drill"]`, "ada@bench", `["drill"]`},
+		{lockDoor, `"drill"`, "ada@bench", `"drill"`},
+		{"ping", `{"n":1}`, "ada@bench", `{"n":1}`},
+		{"ping", ``, "ada@bench", ``},
+	} {
+		m := iothub.MethodRequest{MethodName: tt.method, Payload: json.RawMessage(tt.payload)}
+		if got := identify(m, tt.by); string(got) != tt.want {
+			t.Errorf("%s %s by %q: %s, want %s", tt.method, tt.payload, tt.by, got, tt.want)
+		}
+	}
+}
+
 // TestIdentifyAgain checks that a retried command names the technician who retries it,
 // and names nobody with identify = false.
 func TestIdentifyAgain(t *testing.T) {

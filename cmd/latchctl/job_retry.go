@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
@@ -161,9 +162,9 @@ func operationOf(m *iothub.MethodRequest) operation {
 	switch {
 	case m == nil:
 		return operation{verb: "update the twins of", name: "twin"}
-	case m.MethodName == lockDoor:
+	case strings.EqualFold(m.MethodName, lockDoor):
 		return operation{verb: "lock", name: "lock"}
-	case m.MethodName == unlockDoor:
+	case strings.EqualFold(m.MethodName, unlockDoor):
 		return operation{verb: "unlock", name: "unlock", confirm: confirmTwo}
 	}
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
@@ -61,8 +62,9 @@ func runJobScheduleMethod(ctx context.Context, o *jobScheduleMethodOptions) erro
 		return err
 	}
 
+	method.Payload = identify(method, o.app.by(ctx))
 	op := operation{verb: "call " + o.method + " on", name: o.method}
-	if o.method == unlockDoor {
+	if strings.EqualFold(o.method, unlockDoor) {
 		op.confirm = confirmTwo
 	}
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}

@@ -108,7 +108,7 @@ func runMethodInvoke(ctx context.Context, o *methodInvokeOptions) error {
 	if verdict.Outcome == iothub.Succeeded {
 		return nil
 	}
-	_, remedy := failureKind{verdict.Outcome, refusalCode(verdict)}.describe()
+	_, remedy := failureKind{verdict.Outcome, verdict.Code}.describe()
 	o.app.note("%s: %s: %s; %s", o.id, verdict.Outcome, verdict.Reason, remedy)
 
 	return exitStatus(exitDevices)

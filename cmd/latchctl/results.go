@@ -23,6 +23,7 @@ type deviceResult struct {
 	Result   iothub.Outcome  `json:"result"`
 	Reason   string          `json:"reason,omitempty"`
 	Status   int             `json:"status,omitempty"`  // the status of the device's answer
+	Code     string          `json:"code,omitempty"`    // the error code in the device's answer
 	Payload  json.RawMessage `json:"payload,omitempty"` // the payload of the device's answer
 	Start    *time.Time      `json:"startTime,omitempty"`
 	End      *time.Time      `json:"endTime,omitempty"`
@@ -96,6 +97,7 @@ func newDeviceResult(d watch.Device) deviceResult {
 		DeviceID: d.DeviceID,
 		Result:   d.Verdict.Outcome,
 		Reason:   d.Verdict.Reason,
+		Code:     d.Verdict.Code,
 		Start:    d.StartTimeUTC,
 		End:      d.EndTimeUTC,
 	}

@@ -159,7 +159,7 @@ func failedResults(r rollout.Rollout) []deviceResult {
 	var results []deviceResult
 	for _, w := range r.Waves {
 		for _, id := range slices.Sorted(maps.Keys(w.Failed)) {
-			results = append(results, deviceResult{DeviceID: id, Result: w.Failed[id].Outcome, Reason: w.Failed[id].Reason})
+			results = append(results, deviceResult{DeviceID: id, Result: w.Failed[id].Outcome, Reason: w.Failed[id].Reason, Code: w.Failed[id].Code})
 		}
 	}
 
@@ -272,7 +272,7 @@ func (a *app) showRolloutResult(r rollout.Rollout, failed []deviceResult) error 
 	for _, d := range failed {
 		report.Devices = append(report.Devices, watch.Device{
 			DeviceJob: iothub.DeviceJob{DeviceID: d.DeviceID},
-			Verdict:   iothub.Verdict{Outcome: d.Result, Reason: d.Reason},
+			Verdict:   iothub.Verdict{Outcome: d.Result, Reason: d.Reason, Code: d.Code},
 		})
 	}
 	for _, line := range advice(report) {

@@ -115,6 +115,11 @@ func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPla
 		return err
 	}
 
+	if work.Method != nil {
+		method := *work.Method
+		method.Payload = identify(method, a.by(ctx))
+		work.Method = &method
+	}
 	op := operationOf(work.Method)
 	id := p.id
 	if id == "" {

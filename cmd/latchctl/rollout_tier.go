@@ -39,6 +39,9 @@ func (t *tierFlags) check(cmd *cobra.Command) (err error) {
 	if t.limits, err = iothub.ParseTier(t.name); err != nil {
 		return usagef(cmd, "--%w", err)
 	}
+	if err := t.limits.CheckUnits(t.units); err != nil {
+		return usagef(cmd, "--units: %w", err)
+	}
 
 	return nil
 }
@@ -52,6 +55,9 @@ func (t *tierFlags) addFromConfig(a *app) (err error) {
 
 	t.name, t.units = a.tier, a.units
 	if t.limits, err = iothub.ParseTier(t.name); err != nil {
+		return fmt.Errorf("config file: %w", err)
+	}
+	if err := t.limits.CheckUnits(t.units); err != nil {
 		return fmt.Errorf("config file: %w", err)
 	}
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -108,7 +109,8 @@ type DeviceJobError struct {
 }
 
 // CheckJobID returns an error if id cannot be the id of a job. IoT Hub allows 1 to 64
-// ASCII letters, digits and dashes.
+// ASCII letters, digits and dashes. The id "query" is reserved: in the service API, GET
+// /jobs/v2/query lists jobs.
 func CheckJobID(id string) error {
 	if id == "" {
 		return errors.New("the job id is empty")
@@ -121,6 +123,9 @@ func CheckJobID(id string) error {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-') {
 			return fmt.Errorf("the job id contains %q; allowed are ASCII letters, digits and '-'", r)
 		}
+	}
+	if strings.EqualFold(id, "query") {
+		return fmt.Errorf("the job id %q is reserved for the list of jobs; use another id", id)
 	}
 
 	return nil

@@ -57,7 +57,7 @@ func TestJobFromTheSDK(t *testing.T) {
 func TestCheckJobID(t *testing.T) {
 	t.Parallel()
 
-	for _, id := range []string{"a", "job-1", "0b5d9b5e-8c8e-4a3a-9f5e-1c2d3e4f5a6b", strings.Repeat("x", 64)} {
+	for _, id := range []string{"a", "job-1", "0b5d9b5e-8c8e-4a3a-9f5e-1c2d3e4f5a6b", "query-1", strings.Repeat("x", 64)} {
 		if err := iothub.CheckJobID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
@@ -66,6 +66,7 @@ func TestCheckJobID(t *testing.T) {
 	for id, want := range map[string]string{
 		"": "is empty", strings.Repeat("x", 65): "65 characters; at most 64",
 		"job 1": `' '`, "job/1": `'/'`, "job_1": `'_'`, "job\n": `'\n'`, "jöb": `'ö'`, "..": `'.'`,
+		"query": `"query" is reserved`, "Query": `"Query" is reserved`,
 	} {
 		err := iothub.CheckJobID(id)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -113,16 +114,16 @@ func TestDeviceJobJudge(t *testing.T) {
 		{"pending inside another member", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(200, `{"lock":{"pending":"door"}}`)},
 			iothub.Verdict{Outcome: iothub.Succeeded}},
 		{"a refusal that has pending too", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(409, `{"error":{"code":"busy"},"pending":"door"}`)},
-			iothub.Verdict{Outcome: iothub.Refused, Reason: "409 busy"}},
+			iothub.Verdict{Outcome: iothub.Refused, Reason: "409 busy", Code: "busy"}},
 		{"answered 300", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(300, `null`)},
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "status 300"}},
 		{"answered 199", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(199, `{"x":1}`)},
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "status 199"}},
 		{"jammed: the hub counts the row as succeeded, but the door is open",
 			iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(500, `{"error":{"code":"jammed","message":"the bolt did not move"}}`)},
-			iothub.Verdict{Outcome: iothub.Refused, Reason: "500 jammed: the bolt did not move"}},
+			iothub.Verdict{Outcome: iothub.Refused, Reason: "500 jammed: the bolt did not move", Code: "jammed"}},
 		{"a code without a message", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(409, `{"error":{"code":"busy"}}`)},
-			iothub.Verdict{Outcome: iothub.Refused, Reason: "409 busy"}},
+			iothub.Verdict{Outcome: iothub.Refused, Reason: "409 busy", Code: "busy"}},
 		{"an answer that is no JSON", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted, Outcome: answer(500, ``)},
 			iothub.Verdict{Outcome: iothub.Refused, Reason: "status 500"}},
 		{"completed without an answer", iothub.DeviceJob{JobType: method, Status: iothub.DeviceCompleted},

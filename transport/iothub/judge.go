@@ -31,6 +31,7 @@ const CodeOutcomeUnknown Code = "OutcomeUnknown"
 type Verdict struct {
 	Outcome Outcome
 	Reason  string
+	Code    string // the error code in the answer of a device that refused, such as "jammed"
 }
 
 // Judge decides whether a job succeeded on a device. Success requires all of these:
@@ -44,15 +45,15 @@ type Verdict struct {
 // on success must call Judge.
 func (r DeviceJob) Judge() Verdict {
 	if r.Error != nil {
-		return Verdict{errorOutcome(r.Error.Code), errorReason(*r.Error)}
+		return Verdict{Outcome: errorOutcome(r.Error.Code), Reason: errorReason(*r.Error)}
 	}
 
 	switch r.Status {
 	case DeviceCompleted:
 	case DeviceCanceled:
-		return Verdict{Canceled, "the job was cancelled before the hub called the device"}
+		return Verdict{Outcome: Canceled, Reason: "the job was cancelled before the hub called the device"}
 	case DeviceFailed:
-		return Verdict{Failed, "the hub gave no reason"}
+		return Verdict{Outcome: Failed, Reason: "the hub gave no reason"}
 	default:
 		return Verdict{Outcome: Unfinished}
 	}
@@ -61,7 +62,7 @@ func (r DeviceJob) Judge() Verdict {
 		return Verdict{Outcome: Succeeded}
 	}
 	if r.Outcome == nil || r.Outcome.DeviceMethodResponse == nil {
-		return Verdict{Uncertain, "the hub has no answer from the device"}
+		return Verdict{Outcome: Uncertain, Reason: "the hub has no answer from the device"}
 	}
 	return r.Outcome.DeviceMethodResponse.Judge()
 }
@@ -72,7 +73,7 @@ func (r DeviceJob) Judge() Verdict {
 func (m MethodResponse) Judge() Verdict {
 	if m.Status >= 200 && m.Status <= 299 {
 		if cause := m.pending(); cause != "" {
-			return Verdict{Pending, pendingReason(cause)}
+			return Verdict{Outcome: Pending, Reason: pendingReason(cause)}
 		}
 		return Verdict{Outcome: Succeeded}
 	}
@@ -88,7 +89,7 @@ func (m MethodResponse) Judge() Verdict {
 		}
 	}
 
-	return Verdict{Refused, reason}
+	return Verdict{Outcome: Refused, Reason: reason, Code: answer.Error.Code}
 }
 
 // pending returns the text of the field "pending" in the device's JSON answer. The text

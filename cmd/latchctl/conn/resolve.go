@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func chooseSource(flags Flags, getenv func(string) string, config Config) (sourc
 			return source{}, &UsageError{fmt.Sprintf("the config file %s has no hub %q; its hubs: %s", configName(config), configHub, config.list())}
 		}
 		src = source{
-			name: hub.ConnectionStringFile, file: hub.ConnectionStringFile, hubName: hub.HostName,
+			name: cmp.Or(hub.ConnectionStringFile, fmt.Sprintf("hub %q of the config file", configHub)), file: hub.ConnectionStringFile, hubName: hub.HostName,
 			endpoint: hub.Endpoint, caFile: hub.CAFile, tier: hub.Tier, units: hub.Units,
 		}
 	} else {

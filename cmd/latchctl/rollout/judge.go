@@ -11,9 +11,9 @@ import (
 // without a row in the job's results did not succeed. It was deleted (its outcome is
 // [iothub.Gone]), or the hub has lost the row.
 func failures(j Job, report watch.Report) map[string]Failure {
-	missing := Failure{iothub.Gone, "the hub has no row for this device: it was not in the registry when the job started"}
+	missing := Failure{Outcome: iothub.Gone, Reason: "the hub has no row for this device: it was not in the registry when the job started"}
 	if report.Missing > 0 {
-		missing = Failure{iothub.Unfinished, "the hub has no row for this device"}
+		missing = Failure{Outcome: iothub.Unfinished, Reason: "the hub has no row for this device"}
 	}
 
 	failed := make(map[string]Failure)
@@ -24,7 +24,7 @@ func failures(j Job, report watch.Report) map[string]Failure {
 		if !d.Failed() {
 			delete(failed, d.DeviceID)
 		} else if _, inJob := failed[d.DeviceID]; inJob {
-			failed[d.DeviceID] = Failure{d.Verdict.Outcome, d.Verdict.Reason}
+			failed[d.DeviceID] = Failure{d.Verdict.Outcome, d.Verdict.Reason, d.Verdict.Code}
 		}
 	}
 

@@ -95,6 +95,7 @@ type Job struct {
 type Failure struct {
 	Outcome iothub.Outcome `json:"outcome"`
 	Reason  string         `json:"reason,omitempty"`
+	Code    string         `json:"code,omitempty"` // error code in the device's answer
 }
 
 // NotAsRequired is the outcome of a device that executed the command, but whose twin

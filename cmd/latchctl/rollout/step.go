@@ -140,7 +140,7 @@ func (r *Rollout) jobEnded(e JobEnded) {
 func (r *Rollout) checked(result Checked) {
 	w := &r.Waves[r.CurrentWave()]
 	for _, id := range result.Failing {
-		w.fail(id, Failure{NotAsRequired, "the twin does not meet the condition: " + r.Rules.Require})
+		w.fail(id, Failure{Outcome: NotAsRequired, Reason: "the twin does not meet the condition: " + r.Rules.Require})
 	}
 	w.leaveOut(result.Gone)
 

@@ -284,6 +284,7 @@ func TestRefusals(t *testing.T) {
 		{"PUT /jobs/v2/taken", `{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m"}}`, nil},
 		{"PUT /jobs/v2/j1", `{"jobId":"j2","type":"scheduleDeviceMethod"}`, nil},
 		{"PUT /jobs/v2/a%20b", `{}`, nil},
+		{"PUT /jobs/v2/query", `{"type":"scheduleDeviceMethod","queryCondition":"*","cloudToDeviceMethod":{"methodName":"m"}}`, nil},
 		{"PUT /jobs/v2/j1", `{"type":"scheduleDeviceMethod","queryCondition":"deviceId ==","cloudToDeviceMethod":{"methodName":"m"}}`, nil},
 		{"PUT /jobs/v2/j1", `{"type":"scheduleDeviceMethod","queryCondition":"*","startTime":"tomorrow"}`, nil},
 		{"GET /jobs/v2/query", "", []string{"x-ms-continuation: forged"}},
