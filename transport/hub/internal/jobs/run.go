@@ -15,6 +15,10 @@ import (
 // write.
 const maxBatch = 500
 
+// maxRunningRows limits the devices of all running jobs that have no result yet. It bounds
+// the memory for their ids.
+const maxRunningRows = 1_000_000
+
 // minStartTime is the time that the hub takes to evaluate the condition of a job whose
 // maximum execution time is shorter or over.
 const minStartTime = time.Minute
@@ -70,20 +74,19 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 	}
 }
 
-// mayActivate reports whether the hub is below its limit on active jobs. While it is at
-// the limit, scheduled jobs that are due must wait.
+// mayActivate reports whether another job may start. A job that is due must wait while
+// the hub is at its tier's limit on active jobs, or while the running jobs have more than
+// maxRunningRows devices without a result.
 func (e *Engine) mayActivate() bool {
 	limit := e.throttle.ActiveJobs()
-	if limit == 0 {
-		return true
-	}
-	n := 0
+	jobs, rows := 0, 0
 	for _, j := range e.active {
 		if j.phase != waiting {
-			n++
+			jobs++
+			rows += j.count.PendingCount + j.count.RunningCount
 		}
 	}
-	return n < limit
+	return rows <= maxRunningRows && (limit == 0 || jobs < limit)
 }
 
 // start evaluates the job's condition, and stores the job as running together with a

@@ -9,6 +9,10 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// maxOffline limits the offline devices for which all jobs together wait, and so the
+// memory for them. A job does not wait for more devices.
+const maxOffline = 100_000
+
 // room returns how many devices a job may begin to call now. All jobs that have devices
 // to call share the window equally.
 func (e *Engine) room(j *activeJob) int {
@@ -43,12 +47,15 @@ func (e *Engine) next(j *activeJob, now time.Time) []string {
 	}
 
 	var online []string
+	spare := maxOffline - e.offlineDevices()
 	for len(online) < room && len(j.pending) > 0 {
 		device := j.pending[0]
 		j.pending = j.pending[1:]
-		if !e.await(j, device, now) {
-			online = append(online, device)
+		if spare > 0 && e.await(j, device, now) {
+			spare--
+			continue
 		}
+		online = append(online, device)
 	}
 
 	n := e.throttle.TakeSome(throttle.JobDevices, len(online))
@@ -119,6 +126,15 @@ func (e *Engine) await(j *activeJob, device string, now time.Time) bool {
 		})
 	})
 	return true
+}
+
+// offlineDevices returns the number of devices for which all jobs together wait.
+func (e *Engine) offlineDevices() int {
+	n := 0
+	for _, j := range e.active {
+		n += len(j.offline)
+	}
+	return n
 }
 
 // giveUp fails the job for the devices that did not connect in time.

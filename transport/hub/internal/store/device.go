@@ -104,21 +104,28 @@ func (s *Store) Device(ctx context.Context, id string) (iothub.DeviceIdentity, e
 // Devices returns the identities of the first devices in the order of their ids, at most
 // top of them.
 func (s *Store) Devices(ctx context.Context, top int) ([]iothub.DeviceIdentity, error) {
-	rows, err := s.readDB.QueryContext(ctx, selectDevice+` ORDER BY id LIMIT ?`, top)
+	var list []iothub.DeviceIdentity
+	err := s.queries.run(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		rows, err := conn.QueryContext(ctx, selectDevice+` ORDER BY id LIMIT ?`, top)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+
+		list = []iothub.DeviceIdentity{}
+		for rows.Next() {
+			d, err := scanDevice(rows)
+			if err != nil {
+				return err
+			}
+			list = append(list, d)
+		}
+		return rows.Err()
+	})
 	if err != nil {
 		return nil, wrapError("list devices", err)
 	}
-	defer rows.Close()
-
-	list := []iothub.DeviceIdentity{}
-	for rows.Next() {
-		d, err := scanDevice(rows)
-		if err != nil {
-			return nil, wrapError("list devices", err)
-		}
-		list = append(list, d)
-	}
-	return list, wrapError("list devices", rows.Err())
+	return list, nil
 }
 
 // UpdateDevice changes a device's status, statusReason, authentication and capabilities,

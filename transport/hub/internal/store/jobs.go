@@ -13,28 +13,36 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// Limits on the jobs that have not ended, which the hub loads at its start.
+const (
+	maxUnfinishedJobs  = 1000
+	maxUnfinishedBytes = 16 << 20 // conditions, methods and twin patches of all unfinished jobs
+)
+
 // CreateJob stores a new job. CreatedTime and StartTime must be set. It fails with:
 //
 //   - JobAlreadyExists if the id is in use,
+//   - JobQuotaExceeded if the hub would have more than maxUnfinishedJobs unfinished jobs,
+//     or more than maxUnfinishedBytes of them,
 //   - TooManyJobs if the job is queued and maxActive jobs are already active. A
 //     maxActive of 0 disables this limit.
 func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) error {
-	var method any
+	var method []byte
 	if job.CloudToDeviceMethod != nil {
-		text, err := json.Marshal(job.CloudToDeviceMethod)
-		if err != nil {
+		var err error
+		if method, err = json.Marshal(job.CloudToDeviceMethod); err != nil {
 			return fmt.Errorf("store job %s: %w", job.JobID, err)
 		}
-		method = string(text)
 	}
 
 	return s.Update(ctx, func(tx *sql.Tx) error {
 		result, err := tx.Exec(`
-			INSERT INTO jobs(id, seq, type, condition, created, start, max_execution, method, update_twin, status, failure_reason, status_message)
-			SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '' FROM jobs
+			INSERT INTO jobs(id, seq, type, condition, created, start, max_execution, method, update_twin, status, failure_reason, status_message, bytes)
+			SELECT ?1, coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, '', '', ?10 FROM jobs
 			WHERE true ON CONFLICT(id) DO NOTHING`,
 			job.JobID, string(job.Type), job.QueryCondition, toMicros(*job.CreatedTime), toMicros(*job.StartTime),
-			job.MaxExecutionTimeInSeconds, method, nullText(job.UpdateTwin), string(job.Status))
+			job.MaxExecutionTimeInSeconds, nullText(method), nullText(job.UpdateTwin), string(job.Status),
+			len(job.QueryCondition)+len(method)+len(job.UpdateTwin))
 		if err != nil {
 			return fmt.Errorf("store job %s: %w", job.JobID, err)
 		}
@@ -49,11 +57,35 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) er
 			return iothub.Errorf(iothub.CodeJobAlreadyExists, "job %s already exists: use another id", job.JobID)
 		}
 
+		if err := checkUnfinishedJobs(tx, job); err != nil {
+			return err
+		}
 		if maxActive == 0 || job.Status != iothub.JobQueued {
 			return nil
 		}
 		return checkActiveJobs(tx, job, maxActive)
 	})
+}
+
+// checkUnfinishedJobs returns an error if the unfinished jobs exceed their limits. Store a
+// new job before the call, so that it is counted, too.
+func checkUnfinishedJobs(tx *sql.Tx, job iothub.Job) error {
+	var n, bytes int
+	err := tx.QueryRow(`SELECT count(*), coalesce(sum(bytes), 0) FROM jobs WHERE ended IS NULL`).Scan(&n, &bytes)
+	if err != nil {
+		return fmt.Errorf("store job %s: %w", job.JobID, err)
+	}
+
+	if n > maxUnfinishedJobs {
+		return iothub.Errorf(iothub.CodeJobQuotaExceeded,
+			"the hub has %d unfinished jobs, and more are not allowed: cancel scheduled jobs or wait until a job ends", maxUnfinishedJobs)
+	}
+	if bytes > maxUnfinishedBytes {
+		return iothub.Errorf(iothub.CodeJobQuotaExceeded,
+			"the unfinished jobs of the hub would take %d bytes, at most %d are allowed: cancel scheduled jobs or shorten their payloads",
+			bytes, maxUnfinishedBytes)
+	}
+	return nil
 }
 
 // checkActiveJobs returns an error if more than maxActive jobs are active. Store a new
@@ -110,30 +142,46 @@ func (s *Store) Jobs(ctx context.Context, filter JobFilter, limit int, continuat
 		}
 	}
 
-	// Request one more job than the page can hold. If it exists, another page follows.
-	rows, err := s.DB().QueryContext(ctx, selectJobs+`
-		WHERE seq < ?1 AND (?2 = '' OR type = ?2) AND (?3 = '' OR status = ?3) ORDER BY seq DESC LIMIT ?4`,
-		before, string(filter.Type), string(filter.Status), limit+1)
-	if err != nil {
-		return nil, "", fmt.Errorf("list jobs: %w", err)
-	}
-	defer rows.Close()
-
-	var last int64
-	for rows.Next() {
-		job, seq, err := scanJob(rows)
+	err = s.queries.run(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		// Request one more job than the page can hold. If it exists, another page follows.
+		rows, err := conn.QueryContext(ctx, selectJobs+`
+			WHERE seq < ?1 AND (?2 = '' OR type = ?2) AND (?3 = '' OR status = ?3) ORDER BY seq DESC LIMIT ?4`,
+			before, string(filter.Type), string(filter.Status), limit+1)
 		if err != nil {
-			return nil, "", err
+			return err
 		}
-		if len(jobs) == limit {
-			return jobs, s.newContinuation(list, strconv.FormatInt(last, 10)), nil
+		defer rows.Close()
+
+		jobs, next = nil, ""
+		var last int64
+		size := 0
+		for rows.Next() {
+			job, seq, err := scanJob(rows)
+			if err != nil {
+				return err
+			}
+			if len(jobs) == limit || size >= maxBytes {
+				next = s.newContinuation(list, strconv.FormatInt(last, 10))
+				return nil
+			}
+			jobs, last = append(jobs, job), seq
+			size += sizeOf(job)
 		}
-		jobs, last = append(jobs, job), seq
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, "", wrapError("list jobs", err)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, "", fmt.Errorf("list jobs: %w", err)
+	return jobs, next, nil
+}
+
+// sizeOf returns the approximate size of a job as JSON, in bytes.
+func sizeOf(job iothub.Job) int {
+	n := 1000 + len(job.QueryCondition) + len(job.UpdateTwin) + len(job.FailureReason)
+	if job.CloudToDeviceMethod != nil {
+		n += len(job.CloudToDeviceMethod.Payload)
 	}
-	return jobs, "", nil
+	return n
 }
 
 // UnfinishedJobs returns the scheduled, queued and running jobs, oldest first. It reads

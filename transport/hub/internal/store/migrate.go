@@ -78,6 +78,12 @@ func migrate(tx *sql.Tx, version int) error {
 		}
 	}
 
+	if version < 5 {
+		if _, err := tx.Exec(schemaV5); err != nil {
+			return err
+		}
+	}
+
 	_, err := tx.Exec(fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
 	return err
 }

@@ -3,7 +3,7 @@ package store
 // schemaVersion is the current version of the database schema, which SQLite stores as
 // user_version. Open migrates files with earlier versions and refuses files with later
 // versions.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // schemaV1 creates version 1 of the database. Times are Unix microseconds in UTC. Package
 // query contains the column names, too.
@@ -126,4 +126,13 @@ const schemaV4 = `
 ALTER TABLE devices ADD COLUMN owner TEXT;
 UPDATE devices SET owner = 'registration:' || (
 	SELECT id FROM registrations WHERE json_extract(CAST(body AS TEXT), '$.deviceId') = devices.id);
+`
+
+// schemaV5 migrates the database from version 4 to version 5, which records the size of
+// each job's definition, in bytes. It is 0 for jobs that had ended before.
+const schemaV5 = `
+ALTER TABLE jobs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET bytes = length(CAST(condition AS BLOB)) + length(CAST(coalesce(method, '') AS BLOB)) + length(CAST(coalesce(update_twin, '') AS BLOB))
+	WHERE ended IS NULL;
+CREATE INDEX jobs_unfinished ON jobs (bytes) WHERE ended IS NULL;
 `
