@@ -248,7 +248,7 @@ func TestRefusals(t *testing.T) {
 		{"PUT /devices/none", `{"deviceId":"none"}`, []string{`If-Match: "*"`}},
 		{"PUT /devices/d1", `{"deviceId":"d1"}`, []string{`If-Match: "bm8="`}},
 		{"PUT /devices/a%20b", `{"deviceId":"a b"}`, nil},
-		{"PUT /devices/a%3Bb", `{"deviceId":"a;b"}`, nil},
+		{"PUT /devices/a%23b", `{"deviceId":"a#b"}`, nil},
 		{"PUT /devices/d9", `{"status":"asleep"}`, nil},
 		{"PUT /devices/d9", `{"authentication":{"symmetricKey":{"primaryKey":"!","secondaryKey":"!"}}}`, nil},
 		{"PUT /devices/d9", ``, nil},

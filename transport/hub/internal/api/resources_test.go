@@ -20,32 +20,32 @@ func TestDevices(t *testing.T) {
 	f := start(t)
 	var d iothub.DeviceIdentity
 	// Like the official Node SDK, this request encodes the id and sends empty keys.
-	a := f.must(200, "PUT /devices/dev%2B1%25",
-		`{"deviceId":"dev+1%","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`, &d)
-	if d.DeviceID != "dev+1%" || d.Status != iothub.Enabled || d.Authentication.SymmetricKey.PrimaryKey == "" {
+	a := f.must(200, "PUT /devices/dev%3D1%25",
+		`{"deviceId":"dev=1%","authentication":{"type":"sas","symmetricKey":{"primaryKey":"","secondaryKey":""}}}`, &d)
+	if d.DeviceID != "dev=1%" || d.Status != iothub.Enabled || d.Authentication.SymmetricKey.PrimaryKey == "" {
 		t.Errorf("created: %+v", d)
 	}
 	if a.header.Get("ETag") != `"`+d.ETag+`"` {
 		t.Errorf("ETag is %q, the body says %q", a.header.Get("ETag"), d.ETag)
 	}
 	var again iothub.DeviceIdentity
-	f.must(200, "GET /devices/dev%2B1%25", "", &again)
+	f.must(200, "GET /devices/dev%3D1%25", "", &again)
 	if again.ETag != d.ETag || again.Authentication.SymmetricKey != d.Authentication.SymmetricKey {
 		t.Errorf("got %+v, want what was created", again)
 	}
 	d.Status = iothub.Disabled
 	text, _ := json.Marshal(d)
-	f.must(200, "PUT /devices/dev%2B1%25", string(text), &again, `If-Match: "`+d.ETag+`"`)
+	f.must(200, "PUT /devices/dev%3D1%25", string(text), &again, `If-Match: "`+d.ETag+`"`)
 	if again.Status != iothub.Disabled || again.ETag == d.ETag || again.Authentication.SymmetricKey != d.Authentication.SymmetricKey {
 		t.Errorf("updated: %+v", again)
 	}
-	if log := f.broker.takeCalls(); log != "disconnect dev+1%" {
+	if log := f.broker.takeCalls(); log != "disconnect dev=1%" {
 		t.Errorf("a device that is disabled: %q", log)
 	}
 	var list []iothub.DeviceIdentity
 	for _, path := range []string{"/devices/", "/devices"} {
 		f.must(200, "GET "+path, "", &list)
-		if len(list) != 1 || list[0].DeviceID != "dev+1%" {
+		if len(list) != 1 || list[0].DeviceID != "dev=1%" {
 			t.Errorf("GET %s: %+v", path, list)
 		}
 	}
@@ -58,10 +58,10 @@ func TestDevices(t *testing.T) {
 	if n, ok := statistics["connectedDeviceCount"]; !ok || n != 0 {
 		t.Errorf("statistics: %v", statistics)
 	}
-	if a := f.must(204, "DELETE /devices/dev%2B1%25", "", nil, `If-Match: "*"`); a.body != "" {
+	if a := f.must(204, "DELETE /devices/dev%3D1%25", "", nil, `If-Match: "*"`); a.body != "" {
 		t.Errorf("a 204 has the body %q", a.body)
 	}
-	if log := f.broker.takeCalls(); log != "forget dev+1%" {
+	if log := f.broker.takeCalls(); log != "forget dev=1%" {
 		t.Errorf("a device that is deleted: %q", log)
 	}
 	if a := f.must(200, "GET /devices/", "", nil); strings.TrimSpace(a.body) != "[]" {
