@@ -188,20 +188,21 @@ func (t *technician) rollOut(id string, devices []string) {
 
 func (t *technician) executor() rollout.Executor {
 	return rollout.Executor{
-		RunJob: func(ctx context.Context, run rollout.RunJob) (watch.Report, error) {
+		RunJob: func(ctx context.Context, run rollout.RunJob) (rollout.JobEnded, error) {
 			t.know(run.Job)
 			// An earlier attempt may have created the job; nobody else uses its id.
 			_, err := t.client.CreateJob(ctx, run.Job)
 			if refusal, ok := errors.AsType[*iothub.Error](err); err != nil && !(ok && refusal.Status == http.StatusConflict) {
-				return watch.Report{}, err
+				return rollout.JobEnded{}, err
 			}
 			t.acknowledge(run.Job.JobID)
-			return watch.Job(ctx, t.client, run.Job.JobID, watch.Options{
+			report, err := watch.Job(ctx, t.client, run.Job.JobID, watch.Options{
 				Now: time.Now, Sleep: sleep, Progress: func(iothub.Job) {}, Note: func(string) {}, Known: true,
 			})
+			return rollout.JobEnded{Report: report}, err
 		},
 		SleepUntil:  func(ctx context.Context, until time.Time) error { return sleep(ctx, until.Sub(t.world.site.now())) },
-		FindFailing: func(context.Context, []string, string) ([]string, error) { return nil, nil },
+		FindFailing: func(context.Context, []string, string) (rollout.Checked, error) { return rollout.Checked{}, nil },
 		Save:        func(rollout.Rollout) error { return nil },
 		Now:         t.world.site.now,
 		OnStep:      func(rollout.Rollout, rollout.Action) {},
