@@ -92,7 +92,8 @@ func TestDevicesOfAnEarlierRelease(t *testing.T) {
 	}
 
 	err := f.store.Update(t.Context(), func(tx *sql.Tx) error {
-		_, err := tx.Exec(`ALTER TABLE devices DROP COLUMN owner; PRAGMA user_version = 3`)
+		_, err := tx.Exec(`ALTER TABLE devices DROP COLUMN owner; DROP INDEX jobs_unfinished;
+			ALTER TABLE jobs DROP COLUMN bytes; PRAGMA user_version = 3`)
 		return err
 	})
 	if err != nil {
