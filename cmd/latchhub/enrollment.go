@@ -146,18 +146,31 @@ func (c *ownerClient) show(ctx context.Context, path string, stdout io.Writer) e
 	return printJSON(stdout, enrollment)
 }
 
-// list prints all enrollments of one kind: groups or single devices.
+// list prints all enrollments of one kind: groups or single devices. It reads them page
+// by page.
 func (c *ownerClient) list(ctx context.Context, path string, stdout io.Writer) error {
-	var list []any
-	if err := c.do(ctx, http.MethodPost, path+"/query", "", []byte(`{"query":"*"}`), &list); err != nil {
-		return err
-	}
-	for _, enrollment := range list {
-		if err := printJSON(stdout, enrollment); err != nil {
+	header := http.Header{}
+	for {
+		var page []any
+		answer, err := c.send(ctx, http.MethodPost, path+"/query", header, []byte(`{"query":"*"}`), &page)
+		if err != nil {
 			return err
 		}
+		for _, enrollment := range page {
+			if err := printJSON(stdout, enrollment); err != nil {
+				return err
+			}
+		}
+
+		next := answer.Get("x-ms-continuation")
+		if next == "" {
+			return nil
+		}
+		if next == header.Get("x-ms-continuation") {
+			return errors.New("the hub returns the same page of enrollments repeatedly")
+		}
+		header.Set("x-ms-continuation", next)
 	}
-	return nil
 }
 
 func printJSON(w io.Writer, v any) error {

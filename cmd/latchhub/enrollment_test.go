@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -87,5 +89,37 @@ func TestEnrollmentWithoutAHub(t *testing.T) {
 		if code := exitCode(run(t.Context(), strings.Fields(args), nil, io.Discard, &stderr), &stderr); code == 0 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("%s: exit %d, %s", args, code, &stderr)
 		}
+	}
+}
+
+// TestEnrollmentListReadsAllPages checks that the list does not end after its first page,
+// and that it ends if the hub repeats a page.
+func TestEnrollmentListReadsAllPages(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		next map[string]string // token of a request -> token of its answer
+		want string
+		fail bool
+	}{
+		"one page":            {map[string]string{}, "p", false},
+		"three pages":         {map[string]string{"": "2", "2": "3"}, "pp2p3", false},
+		"the page is endless": {map[string]string{"": "2", "2": "2"}, "pp2", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hub := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				token := r.Header.Get("x-ms-continuation")
+				w.Header().Set("x-ms-continuation", test.next[token])
+				io.WriteString(w, `["p`+token+`"]`)
+			}))
+			defer hub.Close()
+
+			c := ownerClient{address: strings.TrimPrefix(hub.URL, "https://"), http: hub.Client()}
+			var out strings.Builder
+			err := c.list(t.Context(), "/enrollments", &out)
+			if got := strings.NewReplacer("\n", "", `"`, "").Replace(out.String()); got != test.want || (err != nil) != test.fail {
+				t.Errorf("the list is %s (%v), want %s", got, err, test.want)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -64,33 +65,43 @@ var errNoDataDir = errors.New("--data is missing; give the hub's data directory"
 // do sends one request to the hub. It decodes the JSON answer into out, or ignores the
 // answer if out is nil.
 func (c *ownerClient) do(ctx context.Context, method, path, ifMatch string, body []byte, out any) error {
+	header := http.Header{}
+	if ifMatch != "" {
+		header.Set("If-Match", ifMatch)
+	}
+
+	_, err := c.send(ctx, method, path, header, body, out)
+	return err
+}
+
+// send sends one request with additional headers to the hub. It decodes the JSON answer
+// into out, or ignores the answer if out is nil. It returns the headers of the answer.
+func (c *ownerClient) send(ctx context.Context, method, path string, header http.Header, body []byte, out any) (http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, method,
 		"https://"+c.address+path+"?api-version=2021-10-01", bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("--https is %q; use HOST:PORT", c.address)
+		return nil, fmt.Errorf("--https is %q; use HOST:PORT", c.address)
 	}
+	maps.Copy(request.Header, header)
 	request.Header.Set("Authorization", iothub.Sign(c.owner.HostName, c.owner.Key, c.owner.KeyName, time.Now().Add(time.Hour)))
-	if ifMatch != "" {
-		request.Header.Set("If-Match", ifMatch)
-	}
 
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("no answer from the hub at %s: %w; start the hub, or set its address with --https", c.address, err)
+		return nil, fmt.Errorf("no answer from the hub at %s: %w; start the hub, or set its address with --https", c.address, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
 	if answer.StatusCode >= 300 {
-		return iothub.ParseError(answer.StatusCode, text)
+		return nil, iothub.ParseError(answer.StatusCode, text)
 	}
 	if out == nil {
-		return nil
+		return answer.Header, nil
 	}
-	return json.Unmarshal(text, out)
+	return answer.Header, json.Unmarshal(text, out)
 }
 
 func isNotFound(err error) bool {
