@@ -288,6 +288,7 @@ func TestRefusals(t *testing.T) {
 		{"PUT /jobs/v2/j1", `{"type":"scheduleDeviceMethod","queryCondition":"deviceId ==","cloudToDeviceMethod":{"methodName":"m"}}`, nil},
 		{"PUT /jobs/v2/j1", `{"type":"scheduleDeviceMethod","queryCondition":"*","startTime":"tomorrow"}`, nil},
 		{"GET /jobs/v2/query", "", []string{"x-ms-continuation: forged"}},
+		{"POST /enrollments/query", `{"query":"SELECT *"}`, []string{"x-ms-continuation: door1"}},
 	} {
 		a := f.ask(test.request, test.body, test.headers...)
 		if len(test.body) > 100 {

@@ -87,7 +87,7 @@ func (e enrollments) delete(w http.ResponseWriter, r *http.Request) error {
 }
 
 // query lists all enrollments without their keys; it does not support conditions. A
-// page's continuation token is the id of the last enrollment on the page.
+// page's continuation token contains the id of the last enrollment on the page.
 func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 	var body struct{ Query string }
 	if err := read(w, r, &body); err != nil {
@@ -111,7 +111,10 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	after := continuation(r)
+	after, err := e.Store.ParseContinuation(collection, continuation(r))
+	if err != nil {
+		return err
+	}
 	page := []provisioning.Enrollment{}
 	for _, stored := range list {
 		id := stored.RegistrationID + stored.GroupID
@@ -120,7 +123,7 @@ func (e enrollments) query(w http.ResponseWriter, r *http.Request) error {
 		}
 		if len(page) == size {
 			last := page[size-1]
-			w.Header().Set("x-ms-continuation", last.RegistrationID+last.GroupID)
+			w.Header().Set("x-ms-continuation", e.Store.NewContinuation(collection, last.RegistrationID+last.GroupID))
 			break
 		}
 		stored.Attestation.SymmetricKey = nil

@@ -20,6 +20,21 @@ func (s *Store) newContinuation(query string, key ...string) string {
 	return base64.URLEncoding.EncodeToString(append(s.sign(query, after), after...))
 }
 
+// NewContinuation returns the continuation token that requests the page after the item
+// with the given key, for a list that a caller divides into pages.
+func (s *Store) NewContinuation(list, key string) string { return s.newContinuation(list, key) }
+
+// ParseContinuation returns the key in a token of NewContinuation, or "" for an empty
+// token, which requests the first page. A token that the hub did not issue for this list
+// fails with ArgumentInvalid.
+func (s *Store) ParseContinuation(list, token string) (key string, err error) {
+	parts, err := s.parseContinuation(list, token, 1)
+	if err != nil || parts == nil {
+		return "", err
+	}
+	return parts[0], nil
+}
+
 // parseContinuation checks a continuation token and returns the row key in it, which must
 // have n parts. An empty token requests the first page; its key is nil.
 func (s *Store) parseContinuation(query, token string, n int) ([]string, error) {
