@@ -41,7 +41,7 @@ func TestTwins(t *testing.T) {
 		{"unknown device", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
 		{"update of an unknown device", `DeviceNotFoundError: the device none is not registered [404 DeviceNotFound]`},
 		{"tags that are not an object",
-			`ArgumentError: the request's body: tags: unexpected JSON string [400 ArgumentInvalid]`},
+			`ArgumentError: the request's body: tags: got "x", want an object [400 ArgumentInvalid]`},
 		{"name with a dot", `ArgumentError: tags has the name "a.b": the character '.' is not allowed in names [400 ArgumentInvalid]`},
 		{"too large", `ArgumentError: desired would have 48011 bytes: at most 32768 are allowed [400 ArgumentInvalid]`},
 	})
