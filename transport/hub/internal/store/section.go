@@ -39,35 +39,48 @@ func (p *section) merge(name string, patch iothub.Object, replace bool, stamp ch
 	return p.checkSize(name, old, limit)
 }
 
-// checkSize returns an error if the section is larger than limit. A section that is
-// already too large may still become smaller.
+// checkSize returns an error if the section is larger than limit, by IoT Hub's rules, or
+// takes too many bytes. A section that is already too large may still become smaller.
 func (p *section) checkSize(name string, old section, limit int) error {
+	if n := len(p.text); n > maxJSONFactor*limit && n > len(old.text) {
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would take %d bytes of JSON: at most %d are possible", name, n, maxJSONFactor*limit)
+	}
+	if n := p.stored(); n > maxStoredFactor*limit && n > old.stored() {
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would take %d bytes with its $metadata: at most %d are possible, so use fewer properties",
+			name, n, maxStoredFactor*limit)
+	}
+
 	// Skip the computation for short sections. A section's size is at most four times the
 	// length of its JSON text. The worst case is a one-digit number in an array: it has 8
 	// bytes by IoT Hub's rules, but takes two characters, such as "1,".
 	if 4*len(p.text) <= limit {
 		return nil
 	}
-	if len(p.text) > maxJSONFactor*limit && len(p.text) > len(old.text) {
-		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would take %d bytes of JSON: at most %d are possible", name, len(p.text), maxJSONFactor*limit)
+	n := textSize(p.text)
+	if n > limit && n > textSize(old.text) {
+		return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would have %d bytes: at most %d are allowed", name, n, limit)
 	}
-
-	newSize, err := p.size()
-	if err != nil || newSize <= limit {
-		return err
-	}
-	oldSize, err := old.size()
-	if err != nil || newSize <= oldSize {
-		return err
-	}
-	return iothub.Errorf(iothub.CodeArgumentInvalid, "%s would have %d bytes: at most %d are allowed", name, newSize, limit)
+	return nil
 }
 
-// size returns the section's size according to IoT Hub's rules.
-func (p section) size() (int, error) {
-	o, err := iothub.ParseObject([]byte(p.text))
-	return size(o), err
+// Limits on the bytes that the reports of one device may rewrite.
+const (
+	freeRewrite = 64 << 10 // size of a section that is rewritten without a pause, in bytes
+	rewriteRate = 4 << 20  // bytes per second of larger sections
+)
+
+// rewritePause returns how long a device must wait after a report that rewrites the
+// section.
+func (p section) rewritePause() time.Duration {
+	n := p.stored()
+	if n <= freeRewrite {
+		return 0
+	}
+	return time.Duration(n) * time.Second / rewriteRate
 }
+
+// stored returns the number of bytes that the section takes in the database.
+func (p section) stored() int { return len(p.text) + len(p.metadata) }
 
 // json returns the section as services see it, with $metadata and $version.
 func (p section) json() json.RawMessage {

@@ -39,6 +39,7 @@ func FuzzSplice(f *testing.F) {
 	for _, seed := range [][3]string{
 		{`{"a":1,"b":{"c":[1,{"d":"}"}],"e":"\"\\"}}`, `{"b":{"c":null,"f":{"g":null}}}`, `{"b":7,"a":null}`},
 		{`{"größe":"<&>","\u2028":null,"q\"":{"x":[]}}`, `{"q\"":{"x":{"y":1.50}},"größe":{}}`, `{}`},
+		{`{"t":[true,false,null,-1.5e3,"\u0000\u007f\u0085\ud83d\ude00é\n"],"f":{"tf":"true,"}}`, `{"t":[[],1]}`, `{"n":null}`},
 		{`{}`, `{"a":{"b":{"c":{}}}}`, `{"a":{"b":"x"}}`},
 		{`{"lock":{"position":"locked","fault":null}}`, `{"lock":{"position":"unlocked"}}`, `{"lock":null}`},
 	} {
@@ -74,6 +75,9 @@ func FuzzSplice(f *testing.F) {
 				if g, w := jsonOf(t, got), jsonOf(t, c.want); g != w {
 					t.Fatalf("after patch %d: %s\nwant %s", i+1, g, w)
 				}
+				if n, want := textSize(c.text), size(got); n != want {
+					t.Fatalf("%s has the size %d, want %d", c.text, n, want)
+				}
 				// The next splice requires a text without blanks.
 				var compact bytes.Buffer
 				if err := json.Compact(&compact, []byte(c.text)); err != nil || compact.String() != c.text {
@@ -82,4 +86,32 @@ func FuzzSplice(f *testing.F) {
 			}
 		}
 	})
+}
+
+// size gives the same result as textSize, but works on decoded values.
+func size(v any) int {
+	switch v := v.(type) {
+	case bool:
+		return 4
+	case string:
+		return stringSize(v)
+	case []any:
+		n := 0
+		for _, element := range v {
+			n += size(element)
+		}
+		return n
+	case nil:
+		return 0
+	}
+
+	o, ok := asMap(v)
+	if !ok {
+		return 8 // v is a number
+	}
+	n := 0
+	for k, member := range o {
+		n += stringSize(k) + size(member)
+	}
+	return n
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -105,7 +106,12 @@ func (s *Store) UpdateTwinAsync(id string, patch iothub.TwinPatch, done func(des
 }
 
 // Report applies a device's patch to its reported properties and returns their new
-// $version. If ifVersion is not 0, it must be their current $version. Report fails with:
+// $version. If ifVersion is not 0, it must be their current $version.
+//
+// Each report rewrites the whole section. So that small reports of one device cannot
+// occupy the writer, Report returns late if the section is large; see rewritePause.
+//
+// Report fails with:
 //
 //   - DeviceNotFound if the device does not exist,
 //   - PreconditionFailed if ifVersion is a different version,
@@ -116,8 +122,8 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object, ifVe
 		return 0, err
 	}
 
+	var reported section
 	err = s.updateThen(ctx, func(tx *sql.Tx) error {
-		var reported section
 		err := s.queryRow(`SELECT reported, reported_metadata, reported_version FROM devices WHERE id = ?`, id).
 			Scan(&reported.text, &reported.metadata, &reported.version)
 		if err != nil {
@@ -142,6 +148,12 @@ func (s *Store) Report(ctx context.Context, id string, patch iothub.Object, ifVe
 			s.notify(Change{DeviceID: id, Operation: TwinUpdated, Reported: withVersion(patch, version)})
 		}
 	})
+	if pause := reported.rewritePause(); pause > 0 {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 	return version, wrapError("store the reported properties of "+id, err)
 }
 
