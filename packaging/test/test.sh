@@ -33,7 +33,11 @@ go test -vet=off -timeout 10m -run '^TestExplore$' ./actuator
 # of those, so -count=1 bypasses it. LATCHD_BIN saves each package from building them.
 step 'tests of the real programs, with the official SDKs'
 export LATCHD_BIN=$programs/$(go env GOARCH)
-go list ./packaging/... | xargs go test -race -vet=off -count=1 -timeout 20m
+go list ./packaging/... | grep -v /simulation | xargs go test -race -vet=off -count=1 -timeout 20m
+
+# The race detector would make the simulation several times slower.
+step 'simulate the whole system'
+go test -vet=off -count=1 -timeout 10m ./packaging/test/simulation
 
 step 'fuzz each target for a short time'
 packaging/test/fuzz.sh

@@ -186,3 +186,42 @@ func (l *leak) release() {
 		close(end)
 	}
 }
+
+// maxHeapGrowth is the number of bytes by which the heap may grow in TestMemory. The
+// judge's own records need most of it.
+const maxHeapGrowth = 3 << 20
+
+// The second half of rule 6: the heap returns to its earlier level. A planted leak does
+// not pass.
+func TestMemory(t *testing.T) {
+	var kept keeping
+	for _, test := range []struct {
+		name  string
+		leaks bool
+		bugs  bugs
+	}{
+		{"no bug", false, bugs{}},
+		{"each link keeps 256 KiB", true, bugs{link: kept.link}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := simulate(t, settings{seed: 1, gateways: 8, duration: 40 * time.Minute, bugs: test.bugs, log: journal(t)})
+			t.Logf("the heap has grown by %d KiB", r.heapGrowth>>10)
+			if leaks := r.heapGrowth > maxHeapGrowth; leaks != test.leaks {
+				t.Errorf("the heap has grown by %d KiB, allowed are %d", r.heapGrowth>>10, maxHeapGrowth>>10)
+			}
+		})
+	}
+}
+
+// keeping lets each link keep memory.
+type keeping struct {
+	mu     sync.Mutex
+	memory [][]byte
+}
+
+func (k *keeping) link(inner agent.Link) agent.Link {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.memory = append(k.memory, make([]byte, 256<<10))
+	return inner
+}

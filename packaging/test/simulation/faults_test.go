@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -63,7 +64,10 @@ func (s *site) change(end func() (string, error), outage time.Duration) {
 			time.Sleep(outage)
 			err = s.start(dir)
 		}
-		if err != nil {
+		// On a full disk the hub cannot resume unfinished jobs and does not start. The end
+		// of the fault starts it again.
+		isFull := err != nil && s.maxDatabase > 0 && strings.Contains(err.Error(), "disk is full")
+		if err != nil && !isFull {
 			s.world.fail(2, "restart the hub: %v", err)
 		}
 	})

@@ -44,6 +44,8 @@ func (s *site) directory() string { return *s.dir.Load() }
 
 // start starts the hub in the data directory dir and waits until it is ready.
 func (s *site) start(dir string) error {
+	s.dir.Store(&dir)
+	s.end, s.ended = func() {}, nil
 	ctx, end := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	opts := hub.Options{
@@ -58,7 +60,6 @@ func (s *site) start(dir string) error {
 		end()
 		return fmt.Errorf("start the hub: %w", err)
 	}
-	s.dir.Store(&dir)
 	s.end, s.ended = end, ended
 	return nil
 }
@@ -66,6 +67,9 @@ func (s *site) start(dir string) error {
 // stop ends the hub in an orderly way.
 func (s *site) stop() error {
 	s.end()
+	if s.ended == nil { // the hub did not start
+		return nil
+	}
 	return <-s.ended
 }
 
@@ -104,8 +108,7 @@ func (s *site) killAfter(n int64) (string, error) {
 		}
 	}
 
-	s.end()
-	<-s.ended // the error of a hub whose listeners are gone is of no interest
+	s.stop() // the error of a hub whose listeners are gone is of no interest
 	return dir, errors.Join(err, os.RemoveAll(s.directory()))
 }
 

@@ -19,7 +19,7 @@ const (
 // The size of a run.
 const (
 	gatewayCount = 24
-	runDuration  = time.Hour
+	runDuration  = 40 * time.Minute
 	seedCount    = 20
 )
 

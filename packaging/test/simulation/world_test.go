@@ -52,6 +52,7 @@ type world struct {
 	failures   []failure
 	faultCount int
 	rows       int
+	heapGrowth int64          // in bytes; of use only if no other run happens at the same time
 	actions    sync.WaitGroup // commands of the technician and repairs that are in progress
 }
 
@@ -74,8 +75,9 @@ func (w *world) fail(rule int, format string, args ...any) {
 
 // report is the result of a run.
 type report struct {
-	failures []failure
-	counts   counts
+	failures   []failure
+	counts     counts
+	heapGrowth int64
 }
 
 // counts say how much happened in a run.
@@ -114,6 +116,7 @@ func simulate(t *testing.T, s settings) (r report) {
 		w.run(root)
 		r.failures = w.failures
 		r.counts = w.count()
+		r.heapGrowth = w.heapGrowth
 	})
 	return r
 }
@@ -144,7 +147,7 @@ func (w *world) run(root string) {
 		return
 	}
 	w.settle()
-	before := goroutines()
+	before, heapBefore := goroutines(), heap()
 
 	p := newPlan(random, w)
 	w.faultCount = p.faults
@@ -160,6 +163,17 @@ func (w *world) run(root string) {
 	w.judgeCauses()
 	w.judgeEvents()
 	w.judgeGoroutines(before)
+	w.heapGrowth = int64(heap()) - int64(heapBefore)
+}
+
+// heap returns the number of bytes in use on the heap. It includes those of other runs in
+// this process.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // the first only moves the content of sync.Pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // play executes the steps of a plan at their times.
