@@ -107,7 +107,7 @@ func startFront(w *world) (*front, error) {
 	}
 	f.listeners = []net.Listener{mqtt, https}
 
-	f.server = &http.Server{Handler: f.handler(), ReadHeaderTimeout: time.Minute, ErrorLog: quiet()}
+	f.server = &http.Server{Handler: f.handler(), ReadHeaderTimeout: time.Minute, IdleTimeout: time.Minute, ErrorLog: quiet()}
 	f.tasks.Go(func() { f.server.Serve(tls.NewListener(https, config)) })
 	f.tasks.Go(func() {
 		for {

@@ -246,7 +246,7 @@ func (w *world) judgeGoroutines(before map[string][]string) {
 		}
 	}
 	for creator, stacks := range extra {
-		w.fail(6, "%d goroutines of %s, at first %d; one of them:\n%s", len(stacks), creator, len(before[creator]), stacks[len(stacks)-1])
+		w.fail(6, "%d goroutines of %s, at first %d:\n%s", len(stacks), creator, len(before[creator]), strings.Join(stacks, "\n\n"))
 	}
 }
 
