@@ -130,6 +130,44 @@ func TestStoredConditionAfterUpdate(t *testing.T) {
 	}
 }
 
+// A job that this version of the hub cannot read fails with the reason, when it is due or,
+// if it was running, at the start of the hub.
+func TestUnreadableJobFails(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, "d1")
+		defer h.close()
+		h.stop()
+		h.open()
+		now := time.Now()
+		for id, start := range map[string]time.Time{"running": now, "scheduled": now.Add(time.Hour)} {
+			job := at(lock(id, "*"), start)
+			job.CreatedTime, job.Status, job.MaxExecutionTimeInSeconds = &now, iothub.JobScheduled, 3600
+			job.CloudToDeviceMethod.MethodName = "a/b"
+			if err := h.store.CreateJob(t.Context(), job, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.startAndAdvance("running", store.JobRows{})
+
+		h.start()
+		if got := h.job("scheduled"); got.Status != iothub.JobScheduled {
+			t.Errorf("before its start, the scheduled job is %s", got.Status)
+		}
+		after(time.Hour)
+		for _, id := range []string{"running", "scheduled"} {
+			job := h.job(id)
+			if job.Status != iothub.JobFailed || !strings.Contains(job.FailureReason, "this version of the hub cannot read the job: cloudToDeviceMethod") {
+				t.Errorf("the %s job is %s: %q", id, job.Status, job.FailureReason)
+			}
+		}
+		if v := h.rows("running")["d1"].Judge(); v.Outcome != iothub.Uncertain || h.fleet.callsOf("d1") != 0 {
+			t.Errorf("the device: %+v", v)
+		}
+	})
+}
+
 func TestRestartWhileRunning(t *testing.T) {
 	t.Parallel()
 
