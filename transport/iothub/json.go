@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Limits on JSON that the hub embeds in pages for all clients. Json.NET reads at most 64
@@ -15,10 +16,13 @@ const (
 )
 
 // CheckJSON returns an error unless text is JSON that every client can read as part of a
-// page: at most 48 levels deep, and with numbers of at most 64 digits.
+// page: valid UTF-8, at most 48 levels deep, and with numbers of at most 64 digits.
 func CheckJSON(text []byte) error {
 	if !json.Valid(text) {
 		return errors.New("it is not JSON")
+	}
+	if !utf8.Valid(text) {
+		return errors.New("it is not UTF-8")
 	}
 
 	level, digits := 0, 0

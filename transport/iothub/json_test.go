@@ -30,6 +30,7 @@ func TestCheckJSON(t *testing.T) {
 		{"too deep after a string", `["\\",` + nested(48) + `]`, "it is nested more than 48 levels deep"},
 		{"far too deep", nested(100_000), "it is not JSON"}, // Go's decoder stops at 10,000 levels
 		{"65 digits", `{"a":` + digits(65) + `}`, "it contains a number of more than 64 digits"},
+		{"invalid UTF-8", "[\"a\xffb\"]", "it is not UTF-8"}, // Python cannot read the page
 		{"nothing", "", "it is not JSON"},
 		{"half", `{"a":`, "it is not JSON"},
 		{"the inner part of a larger list", `1],[2`, "it is not JSON"},

@@ -153,6 +153,34 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// OnReady calls its function once: when the device subscribes to methods, or at once if it
+// is already subscribed.
+func TestOnReady(t *testing.T) {
+	f := start(t, newFakeBackend(), Options{})
+	notified := make(chan string, 3)
+	f.OnReady("d1", func() { notified <- "first" })
+	cancel := f.OnReady("d1", func() { notified <- "cancelled" })
+	cancel()
+	c := f.dial(t)
+	c.login(connectPacket("d1"))
+	c.subscribe(iothub.TwinResponsesFilter)
+	if f.Online("d1") || len(notified) != 0 {
+		t.Errorf("a device without a subscription to methods is online: %t, %d notifications", f.Online("d1"), len(notified))
+	}
+
+	c.subscribe(iothub.MethodsFilter)
+	if got := next(t, notified); got != "first" || !f.Online("d1") {
+		t.Errorf("notified %q, online %t", got, f.Online("d1"))
+	}
+	f.OnReady("d1", func() { notified <- "second" })
+	if got := next(t, notified); got != "second" || len(notified) != 0 {
+		t.Errorf("notified %q, and %d more", got, len(notified))
+	}
+	if n := len(f.links.waiting); n != 0 {
+		t.Errorf("%d waiters were not removed", n)
+	}
+}
+
 func TestCloseEndsPendingCalls(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	d := f.connect(t, "d1")
