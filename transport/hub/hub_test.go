@@ -261,6 +261,33 @@ func TestBothJobsOnARealDevice(t *testing.T) {
 	}
 }
 
+// A job waits for a device that is offline, with its row pending, and calls it as soon as
+// it connects.
+func TestJobWaitsForARealDevice(t *testing.T) {
+	t.Parallel()
+
+	r := start(t, t.TempDir())
+	key := r.createDevice("door1")
+	waiting := methodJob("lock", "deviceId = 'door1'")
+	waiting.CloudToDeviceMethod.ConnectTimeoutInSeconds = 60
+	r.do(http.MethodPut, "/jobs/v2/lock", waiting, nil)
+
+	d, err := r.connect("door1", key, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []iothub.DeviceJob
+	r.do(http.MethodPost, "/devices/query", map[string]string{"query": "SELECT * FROM devices.jobs"}, &rows)
+	if len(rows) > 0 && rows[0].Status != iothub.DevicePending {
+		t.Errorf("before the device subscribes, its row is %+v", rows[0])
+	}
+
+	d.subscribe(t)
+	if job := r.job("lock"); job.Status != iothub.JobCompleted || job.DeviceJobStatistics.SucceededCount != 1 {
+		t.Errorf("the job ended with %s %+v", job.Status, *job.DeviceJobStatistics)
+	}
+}
+
 func TestDisabledDeviceIsDisconnected(t *testing.T) {
 	t.Parallel()
 
