@@ -53,7 +53,7 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 	user := login.User
 	switch {
 	case !b.access.IsHost(user.HostName):
-		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the user name is for the host %q, but this hub is %q", user.HostName, b.access.HostName)
+		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the user name is for another host; this hub is %q", b.access.HostName)
 	case user.ClientID() != login.ClientID:
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the client id and the user name belong to different devices")
 	case user.ModuleID != "":

@@ -3,12 +3,16 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // listeners are the hub's open TCP listeners.
@@ -85,7 +89,7 @@ func (opts Options) listen(purpose, flag, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-func newServer(handler http.Handler, log *zap.Logger) *http.Server {
+func newServer(handler http.Handler, logger *zap.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 20 * time.Second,
@@ -94,8 +98,24 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 		// sent.
 		IdleTimeout:    10 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
-		ErrorLog:       zap.NewStdLog(log.Named("https").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
+		ErrorLog:       log.New(serverLog{logtext.Remote(logger.Named("https"))}, "", 0),
 	}
+}
+
+// serverLog writes the messages of an HTTP server to the hub's log. Strangers cause most
+// of these messages.
+type serverLog struct{ log *zap.Logger }
+
+func (l serverLog) Write(message []byte) (int, error) {
+	text := strings.TrimSpace(string(message))
+	if handshake, ok := strings.CutPrefix(text, "http: TLS handshake error from "); ok {
+		address, cause, _ := strings.Cut(handshake, ": ")
+		l.log.Debug("TLS handshake failed", zap.String(logtext.Address, address), zap.String("error", cause))
+		return len(message), nil
+	}
+
+	l.log.Warn("the HTTP server reports a problem", zap.String("error", text))
+	return len(message), nil
 }
 
 // checkLoopback checks that addr is HOST:PORT and that HOST is a loopback address.

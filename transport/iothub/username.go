@@ -2,7 +2,6 @@ package iothub
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 )
@@ -79,7 +78,7 @@ func ParseUserName(text string) (UserName, error) {
 		name, raw, _ := strings.Cut(field, "=")
 		value, err := url.PathUnescape(raw)
 		if err != nil {
-			return UserName{}, fmt.Errorf("user name: the value of %q is not percent-encoded", name)
+			return UserName{}, errors.New("user name: a value is not percent-encoded")
 		}
 		switch name {
 		case "api-version":

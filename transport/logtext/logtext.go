@@ -7,12 +7,16 @@
 //   - A flood writes at most MaxEntries entries with the same message in each Window. The
 //     next entry says how many were dropped. Entries with other messages are not
 //     affected.
+//   - If entries name an address in the field [Address], at most MaxPerAddress of them
+//     are written for each address. A flood from one address therefore leaves room for
+//     entries about other addresses.
 //
 // The package does not escape texts. The log's encoder does that once.
 package logtext
 
 import (
 	"fmt"
+	"net"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -25,6 +29,14 @@ const (
 	MaxText    = 256              // maximum length of a text in an entry, in bytes
 	MaxEntries = 10               // maximum number of entries with the same message in a Window
 	Window     = 10 * time.Second // time after which entries with the same message are written again
+
+	// MaxPerAddress is the maximum number of entries with the same message and the same
+	// address in a Window. Ports do not distinguish addresses.
+	MaxPerAddress = 3
+
+	// Address is the key of the field that contains a remote party's address, such as
+	// HOST:PORT.
+	Address = "remote"
 
 	// maxMessages limits the number of messages that a logger distinguishes. Messages are
 	// constants, so a program has fewer.
@@ -72,7 +84,7 @@ func (c core) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedE
 }
 
 func (c core) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	write, dropped := c.limiter.count(e)
+	write, dropped := c.limiter.count(e, address(fields))
 	if !write {
 		return nil
 	}
@@ -82,6 +94,25 @@ func (c core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		fields = append(fields, zap.Int("dropped_entries", dropped))
 	}
 	return c.Core.Write(e, fields)
+}
+
+// address returns the host in the field Address, or "" if fields contain no such field.
+func address(fields []zapcore.Field) string {
+	for _, f := range fields {
+		if f.Key != Address {
+			continue
+		}
+
+		text := f.String
+		if value, ok := f.Interface.(fmt.Stringer); ok {
+			text = value.String()
+		}
+		if host, _, err := net.SplitHostPort(text); err == nil {
+			return host
+		}
+		return text
+	}
+	return ""
 }
 
 // cutFields returns a copy of fields in which all texts are cut.
@@ -114,12 +145,18 @@ type limiter struct {
 // window is the state of one message.
 type window struct {
 	began   time.Time
-	entries int // number of entries since began
+	written int // number of entries written since began
+	dropped int // number of entries dropped since began
+
+	// byAddress counts the written entries of each address. It has at most MaxEntries
+	// elements.
+	byAddress map[string]int
 }
 
 // count counts an entry. It reports whether the entry must be written, and how many
-// entries with this message were dropped before it.
-func (l *limiter) count(e zapcore.Entry) (write bool, dropped int) {
+// entries with this message were dropped in the previous window. address is the remote
+// party's address, or "" if the entry names none.
+func (l *limiter) count(e zapcore.Entry, address string) (write bool, dropped int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
@@ -131,10 +168,23 @@ func (l *limiter) count(e zapcore.Entry) (write bool, dropped int) {
 	}
 
 	if age := e.Time.Sub(w.began); age >= Window || age < 0 {
-		dropped = max(0, w.entries-MaxEntries)
+		dropped = w.dropped
 		w = window{began: e.Time}
 	}
-	w.entries++
+
+	write = w.written < MaxEntries && (address == "" || w.byAddress[address] < MaxPerAddress)
+	switch {
+	case !write:
+		w.dropped++
+	case address == "":
+		w.written++
+	default:
+		w.written++
+		if w.byAddress == nil {
+			w.byAddress = make(map[string]int)
+		}
+		w.byAddress[address]++
+	}
 	l.written[message] = w
-	return w.entries <= MaxEntries, dropped
+	return write, dropped
 }

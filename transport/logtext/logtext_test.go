@@ -3,6 +3,7 @@ package logtext
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -114,16 +115,48 @@ func TestRemoteLimitsFloods(t *testing.T) {
 	}
 }
 
+// A flood from one address must not hide entries about another address. A remote party
+// chooses its port, so ports do not count.
+func TestRemoteLimitsFloodsOfAnAddress(t *testing.T) {
+	t.Parallel()
+
+	all, logs := observer.New(zap.InfoLevel)
+	log := Remote(zap.New(all))
+	for port := range 1000 {
+		log.Info("refused", zap.Stringer(Address, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: port}))
+		log.Info("refused", zap.String(Address, fmt.Sprintf("[2001:db8::1]:%d", port)))
+	}
+	log.Info("refused", zap.String(Address, "192.0.2.2:1"))
+	log.Info("refused", zap.String(Address, "@")) // a Unix socket
+	for n := range 1000 {
+		log.Info("refused", zap.String(Address, fmt.Sprintf("192.0.3.%d:1", n)))
+	}
+
+	var got []string
+	for _, e := range logs.All() {
+		got = append(got, e.ContextMap()[Address].(string))
+	}
+	want := "192.0.2.1:0, [2001:db8::1]:0, 192.0.2.1:1, [2001:db8::1]:1, 192.0.2.1:2, [2001:db8::1]:2, 192.0.2.2:1, @, 192.0.3.0:1, 192.0.3.1:1"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("got %v", got)
+	}
+}
+
 // The limiter's memory is bounded, even if messages are not constants.
 func TestRemoteBoundsItsMemory(t *testing.T) {
 	t.Parallel()
 
 	l := limiter{written: make(map[string]window)}
 	for n := range 100_000 {
-		l.count(zapcore.Entry{Message: strings.Repeat("x", n%1000)})
+		l.count(zapcore.Entry{Message: strings.Repeat("x", n%1000)}, fmt.Sprintf("192.0.2.%d", n))
 	}
 	if len(l.written) > maxMessages+1 {
 		t.Errorf("%d messages are remembered", len(l.written))
+	}
+	for message, w := range l.written {
+		if len(w.byAddress) > MaxEntries {
+			t.Errorf("%d addresses are remembered for %q", len(w.byAddress), message)
+		}
 	}
 }
 

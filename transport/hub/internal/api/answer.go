@@ -38,7 +38,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	requestID := w.Header().Get("x-ms-request-id")
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	if !ok {
-		a.Logger.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
+		a.remoteLog.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path),
 			zap.String("request_id", requestID), zap.Error(err))
 		refusal = iothub.Errorf(iothub.CodeServerError, "internal error of the hub: see its log (request_id %s)", requestID)
 	}

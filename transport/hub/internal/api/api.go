@@ -15,6 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Broker is the part of the MQTT broker that the API calls. Package broker documents the
@@ -43,7 +44,8 @@ type Options struct {
 
 type api struct {
 	Options
-	mux *http.ServeMux
+	mux       *http.ServeMux
+	remoteLog *zap.Logger // for entries that clients can cause, see package logtext
 }
 
 // New returns the HTTP handler that serves the service API.
@@ -54,7 +56,7 @@ func New(opts Options) http.Handler {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	a := &api{Options: opts, mux: http.NewServeMux()}
+	a := &api{Options: opts, mux: http.NewServeMux(), remoteLog: logtext.Remote(opts.Logger)}
 
 	for pattern, route := range a.routes() {
 		a.mux.Handle(pattern, a.guard(route.right, route.handle))

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/hub/internal/broker"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // registrationMux returns the handler of the provisioning service's device API: devices
@@ -97,8 +97,8 @@ func (a *api) registrationState(w http.ResponseWriter, r *http.Request, _ broker
 // answerRegistration sends an answer of the provisioning service.
 func (a *api) answerRegistration(w http.ResponseWriter, r *http.Request, answer broker.RegistrationAnswer) {
 	if answer.Err != nil {
-		a.Logger.Info("refused a registration", zap.String("device_id", fmt.Sprintf("%.128s", r.PathValue("id"))),
-			zap.Int("status", answer.Status), zap.Error(answer.Err))
+		a.remoteLog.Info("refused a registration", zap.String("device_id", r.PathValue("id")),
+			zap.String(logtext.Address, r.RemoteAddr), zap.Int("status", answer.Status), zap.Error(answer.Err))
 	}
 	if answer.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((answer.RetryAfter+time.Second-1)/time.Second)))

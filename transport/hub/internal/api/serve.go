@@ -15,6 +15,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // readTimeout is how long a client may take to send a request's body, and writeTimeout
@@ -132,7 +133,7 @@ func (a *api) wrap(handle handler) http.Handler {
 			case http.ErrAbortHandler:
 				panic(p)
 			default:
-				a.Logger.Error("panic in a request", zap.String("path", r.URL.Path), zap.Any("panic", p),
+				a.Logger.Error("panic in a request", zap.String("path", logtext.Cut(r.URL.Path)), zap.Any("panic", p),
 					zap.ByteString("stack", debug.Stack()))
 				a.refuse(w, r, errors.New("panic"))
 			}

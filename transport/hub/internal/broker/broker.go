@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // maxBody is the size in bytes of the largest message that IoT Hub accepts from a device.
@@ -42,7 +43,8 @@ type Options struct {
 type Broker struct {
 	backend           Backend
 	opts              Options
-	log               *zap.Logger
+	log               *zap.Logger // for entries that only a logged-in device or the hub itself can cause
+	remoteLog         *zap.Logger // for all other entries, see package logtext
 	server            *mqtt.Server
 	hubClient         *mqtt.Client // the MQTT client in whose name the hub publishes messages
 	links             *linkTable
@@ -67,6 +69,7 @@ func New(backend Backend, opts Options) (*Broker, error) {
 		backend:           backend,
 		opts:              opts,
 		log:               opts.Logger,
+		remoteLog:         logtext.Remote(opts.Logger),
 		links:             newLinkTable(),
 		calls:             newCalls(rand.Text()[:13] + "."),
 		largePackets:      semaphore.NewWeighted(maxLargePackets),

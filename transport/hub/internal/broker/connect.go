@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Return codes of the CONNACK packet in MQTT 3.1.1.
@@ -59,14 +60,15 @@ func (e refusedConnect) Error() string { return e.reason }
 
 func (l *link) readConnect(pk packets.Packet) error {
 	c := pk.Connect
+	l.userName = string(c.Username)
 	if string(c.ProtocolName) != "MQTT" || pk.ProtocolVersion != 4 {
 		return refusedConnect{refusedVersion, "the protocol is not MQTT 3.1.1"}
 	}
-	if scope, id, ok := parseRegistrationUser(string(c.Username)); ok {
+	if scope, id, ok := parseRegistrationUser(l.userName); ok {
 		return l.readRegistration(c, scope, id)
 	}
 
-	user, err := iothub.ParseUserName(string(c.Username))
+	user, err := iothub.ParseUserName(l.userName)
 	switch {
 	case err != nil:
 		return refusedConnect{refusedLogin, err.Error()}
@@ -134,8 +136,8 @@ func (b *Broker) refuse(l *link, err error) {
 		l.refusal = refusedLogin
 	}
 
-	b.log.Info("refused a device", zap.String("device_id", l.deviceID), zap.Stringer("remote", l.RemoteAddr()),
-		zap.Uint8("code", l.refusal), zap.Error(err))
+	b.remoteLog.Info("refused a device", zap.String("device_id", l.deviceID), zap.String("user_name", l.userName),
+		zap.Stringer(logtext.Address, l.RemoteAddr()), zap.Uint8("code", l.refusal), zap.Error(err))
 }
 
 // logIn checks the device's credentials, closes the device's previous connection and
@@ -151,7 +153,7 @@ func (b *Broker) logIn(l *link) error {
 	if err != nil {
 		return err
 	}
-	l.login = Login{} // the credentials are no longer needed
+	l.userName, l.login = "", Login{} // the credentials are no longer needed
 	if !b.links.claim(l) {
 		return refusedConnect{refusedUnavailable, "the connection was closed during the login"}
 	}

@@ -126,7 +126,7 @@ func (b *Broker) refuseTwin(l *link, requestID string, err error) {
 
 	trackingID := uuid.NewString()
 	if !known {
-		b.log.Warn("a twin request failed", zap.String("device_id", l.deviceID), zap.String("tracking_id", trackingID), zap.Error(err))
+		b.remoteLog.Warn("a twin request failed", zap.String("device_id", l.deviceID), zap.String("tracking_id", trackingID), zap.Error(err))
 		e = iothub.Errorf(iothub.CodeServerError, "the hub failed to process the request: try again later")
 	}
 	body, _ := json.Marshal(twinError{ErrorCode: e.Code.Number(), Message: e.Message, TrackingID: trackingID})
@@ -145,7 +145,7 @@ func (b *Broker) saveSession(l *link) {
 	}
 
 	if err := b.backend.SaveSession(b.ctx, l.deviceID, l.subs.filters(l.deviceID)); err != nil {
-		b.log.Warn("cannot save the session", zap.String("device_id", l.deviceID), zap.Error(err))
+		b.remoteLog.Warn("cannot save the session", zap.String("device_id", l.deviceID), zap.Error(err))
 		l.close("the hub could not save the device's subscriptions")
 		return
 	}
@@ -163,7 +163,7 @@ func (b *Broker) SendDesired(deviceID string, change iothub.Object) {
 	}
 	body, err := json.Marshal(change)
 	if err != nil {
-		b.log.Error("cannot encode a desired patch as JSON", zap.String("device_id", deviceID), zap.Error(err))
+		b.remoteLog.Error("cannot encode a desired patch as JSON", zap.String("device_id", deviceID), zap.Error(err))
 		return
 	}
 
@@ -183,6 +183,6 @@ func (b *Broker) send(l *link, topic string, payload []byte) {
 		Payload:     payload,
 	})
 	if err != nil {
-		b.log.Error("cannot send a message", zap.String("device_id", l.deviceID), zap.String("topic", topic), zap.Error(err))
+		b.remoteLog.Error("cannot send a message", zap.String("device_id", l.deviceID), zap.String("topic", topic), zap.Error(err))
 	}
 }

@@ -194,7 +194,7 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 	case packets.Publish:
 		pk.TopicName, allowed = strings.CutPrefix(pk.TopicName, l.prefix)
 		if !allowed {
-			h.b.log.Error("blocked a message that was for another device", zap.String("device_id", l.deviceID))
+			h.b.remoteLog.Error("blocked a message that was for another device", zap.String("device_id", l.deviceID))
 		}
 	case packets.Connack:
 		if l.refusal != 0 {

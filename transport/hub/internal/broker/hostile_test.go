@@ -1,12 +1,16 @@
 package broker
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // TestHostileDevices sends packets that the broker must not accept. Each must close the
@@ -60,6 +64,9 @@ func TestHostileDevices(t *testing.T) {
 		{"publish at QoS 2", publishPacket(2, "devices/mallory/messages/events/", "x")},
 		{"publish a twin request without an id", publishPacket(0, "$iothub/twin/GET/", " ")},
 		{"publish an answer without a status", publishPacket(0, "$iothub/methods/res/?$rid=1", "{}")},
+		{"get the twin with a request id that makes the answer's topic too long", publishPacket(0, "$iothub/twin/GET/?$rid="+strings.Repeat("r", 65_000), "")},
+		{"get the twin with a long request id", publishPacket(0, "$iothub/twin/GET/?$rid="+strings.Repeat("r", maxRequestID+1), "")},
+		{"report with a long request id", publishPacket(0, iothub.TwinRequestTopic(iothub.TwinReport, strings.Repeat("r", maxRequestID+1)), "{}")},
 		{"publish retained to the topic tree", func() packets.Packet {
 			pk := publishPacket(0, "witness/$iothub/methods/POST/unlockDoor/?$rid=1", "null")
 			pk.FixedHeader.Retain = true
@@ -98,6 +105,52 @@ func TestHostileDevices(t *testing.T) {
 			mallory.expectEnd()
 			expectUntouched(t, f, witness)
 		})
+	}
+}
+
+// The longest request id comes back unchanged.
+func TestLongestRequestID(t *testing.T) {
+	t.Parallel()
+	f := start(t, newFakeBackend(), Options{})
+	id := strings.Repeat("r", maxRequestID)
+	c := f.connect(t, strings.Repeat("$", 128)) // an id that is long in the topic tree
+	c.publish(0, "$iothub/twin/GET/?$rid="+id, "")
+
+	if got, want := c.expect(packets.Publish).TopicName, "$iothub/twin/res/200/?$rid="+id; got != want {
+		t.Errorf("the topic of the answer is %.60q… (%d bytes), want %d bytes", got, len(got), len(want))
+	}
+}
+
+// A stranger's text is cut, and a flood of refusals writes a bounded number of entries.
+// Control characters are escaped once.
+func TestRefusalsInTheLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	f := start(t, newFakeBackend(), Options{Logger: zap.New(zapcore.NewCore(encoder, zapcore.AddSync(&log), zap.InfoLevel))})
+
+	refused := func(user string) {
+		c := f.dial(t)
+		pk := connectPacket("d1")
+		pk.Connect.Username, pk.Connect.PasswordFlag, pk.Connect.Password = []byte(user), false, nil
+		if ack := c.login(pk); ack.ReasonCode != refusedLogin {
+			t.Errorf("CONNACK has code %d", ack.ReasonCode)
+		}
+		c.expectEnd()
+	}
+	for range 20 {
+		refused("hub/d1/?api-version=1&" + strings.Repeat("\x01", 65_000) + "=%zz")
+		refused(strings.Repeat("\x01", 65_535))
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	if n, limit := log.Len(), logtext.MaxPerAddress*(6*logtext.MaxText+500); n == 0 || n > limit {
+		t.Errorf("40 refusals wrote %d bytes, want 1 to %d", n, limit)
+	}
+	if text := log.String(); !strings.Contains(text, `"user_name":"\u0001\u0001`) && !strings.Contains(text, `1&\u0001`) || strings.Contains(text, `\\`) {
+		t.Errorf("the control characters are not escaped once: %.600s", text)
 	}
 }
 

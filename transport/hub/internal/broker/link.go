@@ -19,6 +19,7 @@ type link struct {
 	deviceID string
 	prefix   string // prefix of the device's topics in the MQTT server's topic tree
 	modelID  string
+	userName string // as in CONNECT; empty after the login
 	login    Login
 
 	registrationLogin RegistrationLogin // used instead of login if the device registers itself

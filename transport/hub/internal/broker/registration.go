@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Provisioner decides which devices may register themselves with the protocol of the
@@ -84,8 +85,11 @@ func parseRegistrationRequest(topic string) (request, error) {
 		return request{}, err
 	}
 	r := request{kind: kind, requestID: written(topic, "$rid")}
-	if r.requestID == "" {
+	switch {
+	case r.requestID == "":
 		return request{}, errors.New("the topic has no $rid")
+	case len(r.requestID) > maxRequestID:
+		return request{}, errRequestID
 	}
 	r.operationID, _ = bag.Get("operationId")
 	return r, nil
@@ -113,7 +117,8 @@ func (b *Broker) handleRegistration(l *link, r request, payload []byte) {
 		a = l.registration.Operation(b.ctx, r.operationID)
 	}
 	if a.Err != nil {
-		b.log.Info("refused a registration", zap.String("device_id", l.deviceID), zap.Int("status", a.Status), zap.Error(a.Err))
+		b.remoteLog.Info("refused a registration", zap.String("device_id", l.deviceID),
+			zap.Stringer(logtext.Address, l.RemoteAddr()), zap.Int("status", a.Status), zap.Error(a.Err))
 	}
 
 	topic := "$dps/registrations/res/" + strconv.Itoa(a.Status) + "/?$rid=" + r.requestID

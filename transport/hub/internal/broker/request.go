@@ -8,6 +8,13 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// maxRequestID is the maximum length of a device's request id, in bytes as written in the
+// topic. IoT Hub documents no limit; its SDKs use 36 bytes. Without a limit, the topic of
+// the answer could exceed the 65,535 bytes that MQTT allows.
+const maxRequestID = 1024
+
+var errRequestID = fmt.Errorf("the request id is longer than %d bytes", maxRequestID)
+
 type requestKind uint8
 
 const (
@@ -46,10 +53,15 @@ func parseRequest(topic, deviceID string) (request, error) {
 		if err != nil {
 			return request{}, err
 		}
-		if r == iothub.TwinReport {
-			return request{kind: twinReportRequest, requestID: written(topic, "$rid"), version: written(topic, "$version")}, nil
+
+		requestID := written(topic, "$rid")
+		switch {
+		case len(requestID) > maxRequestID:
+			return request{}, errRequestID
+		case r == iothub.TwinReport:
+			return request{kind: twinReportRequest, requestID: requestID, version: written(topic, "$version")}, nil
 		}
-		return request{kind: twinGetRequest, requestID: written(topic, "$rid")}, nil
+		return request{kind: twinGetRequest, requestID: requestID}, nil
 
 	case strings.HasPrefix(topic, "devices/"):
 		id, module, bag, err := iothub.ParseEvent(topic)
@@ -57,7 +69,7 @@ func parseRequest(topic, deviceID string) (request, error) {
 			return request{}, err
 		}
 		if id != deviceID || module != "" {
-			return request{}, fmt.Errorf("the topic belongs to another device or module (%q)", id)
+			return request{}, errors.New("the topic belongs to another device or to a module")
 		}
 		return request{kind: eventRequest, bag: bag}, nil
 	}

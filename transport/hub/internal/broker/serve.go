@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Serve accepts connections from listener until Close is called. It then closes the
@@ -40,7 +41,7 @@ func (b *Broker) Serve(listener net.Listener) error {
 
 		case isTemporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.log.Warn("cannot accept a connection; trying again", zap.Error(err), zap.Duration("pause", pause))
+			b.remoteLog.Warn("cannot accept a connection; trying again", zap.Error(err), zap.Duration("pause", pause))
 			select {
 			case <-time.After(pause):
 			case <-b.ctx.Done():
@@ -103,7 +104,7 @@ func (b *Broker) run(conn net.Conn) {
 	_ = conn.SetDeadline(l.readDeadline)
 	certificates, err := handshake(b.ctx, conn)
 	if err != nil {
-		b.log.Debug("TLS handshake failed", zap.Stringer("remote", conn.RemoteAddr()), zap.Error(err))
+		b.remoteLog.Debug("TLS handshake failed", zap.Stringer(logtext.Address, conn.RemoteAddr()), zap.Error(err))
 		return
 	}
 	if len(certificates) > 0 {
@@ -146,12 +147,12 @@ func (b *Broker) cleanUp(l *link, err error) {
 	if l.will != nil && !l.disconnectSeen && b.ctx.Err() == nil {
 		bag := append(l.will.request.bag, iothub.Property{Name: "iothub-MessageType", Value: "Will"})
 		if err := b.backend.Event(b.ctx, l.deviceID, withRetain(bag, l.will.retain), l.will.payload); err != nil {
-			b.log.Warn("cannot store the device's will", zap.String("device_id", l.deviceID), zap.Error(err))
+			b.remoteLog.Warn("cannot store the device's will", zap.String("device_id", l.deviceID), zap.Error(err))
 		}
 	}
 
 	if !l.isRegistration() {
 		b.backend.Connection(l.deviceID, false, l.modelID)
 	}
-	b.log.Debug("device disconnected", zap.String("device_id", l.deviceID), zap.String("reason", *l.reason.Load()), zap.NamedError("cause", err))
+	b.log.Debug("device disconnected", zap.String("device_id", l.deviceID), zap.String("reason", logtext.Cut(*l.reason.Load())), zap.NamedError("cause", err))
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // WebSocketPath is the path of the hub's WebSocket, over which devices can send MQTT.
@@ -26,7 +28,7 @@ func (b *Broker) WebSocket() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		socket, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
-			b.log.Debug("cannot open a WebSocket", zap.String("remote", r.RemoteAddr), zap.Error(err)) // Upgrade has already answered the client
+			b.remoteLog.Debug("cannot open a WebSocket", zap.String(logtext.Address, r.RemoteAddr), zap.Error(err)) // Upgrade has already answered the client
 			return
 		}
 
