@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // Lines to send with [Manager.Notify].
@@ -18,9 +20,9 @@ const (
 )
 
 // Status returns a notification line that sets the service's status text. 'systemctl
-// status' shows this text. Status replaces control characters in text by spaces.
+// status' shows this text on a terminal, so Status replaces unsafe characters.
 func Status(text string) string {
-	return "STATUS=" + strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' }), " ")
+	return "STATUS=" + strings.Join(strings.Fields(termtext.Clean(text)), " ")
 }
 
 // Reloading returns the notification lines that announce that the service now reloads

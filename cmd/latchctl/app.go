@@ -13,6 +13,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/entra"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/termtext"
 	"golang.org/x/term"
 )
 
@@ -128,7 +129,7 @@ func (a *app) client() (*rest.Client, error) {
 
 // note prints a message on standard error. On a terminal it wraps the message.
 func (a *app) note(format string, args ...any) {
-	text := "latchctl: " + ui.Clean(fmt.Sprintf(format, args...))
+	text := "latchctl: " + termtext.Clean(fmt.Sprintf(format, args...))
 	lines := ui.Paragraph(text, a.errWidth())
 
 	// If the message ends with a command to run, the command stays on one line, so that
@@ -148,7 +149,7 @@ func (a *app) say(lines ...string) {
 	}
 
 	for _, line := range lines {
-		fmt.Fprintln(a.errOut, ui.Clean(line))
+		fmt.Fprintln(a.errOut, termtext.Clean(line))
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +55,24 @@ func (a *app) addCompletions(cmd *cobra.Command) error {
 	return cmd.RegisterFlagCompletionFunc("hub", a.completeHubs)
 }
 
+// plainArgument matches ids that mean only themselves on a shell's command line. A shell
+// inserts an offered id without quotes, and a further completion evaluates the line. Other
+// people choose ids on the hub, so an id such as x$(reboot) must not be offered.
+var plainArgument = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:+,%@=-]*$`)
+
+// shellArgument returns an id as a POSIX shell reads it in a command that the user copies.
+func shellArgument(id string) string {
+	if plainArgument.MatchString(id) {
+		return id
+	}
+	return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
+}
+
+// offered returns the ids that latchctl offers to the shell.
+func offered(ids []string) []string {
+	return slices.DeleteFunc(ids, func(id string) bool { return !plainArgument.MatchString(id) })
+}
+
 // argumentCompletion returns the function that completes the arguments of a command.
 // The command's usage line and parent command tell whether an argument is the id of a
 // device, a job or a rollout.
@@ -97,7 +117,7 @@ func (a *app) completeIDs(list func(context.Context, *rest.Client, string) ([]st
 			return nil, cobra.ShellCompDirectiveError
 		}
 
-		return ids, cobra.ShellCompDirectiveNoFileComp
+		return offered(ids), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -108,7 +128,7 @@ func (a *app) completeHubs(*cobra.Command, []string, string) ([]string, cobra.Sh
 		return nil, cobra.ShellCompDirectiveError
 	}
 
-	return config.Names(), cobra.ShellCompDirectiveNoFileComp
+	return offered(config.Names()), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeRollouts completes the ids of the rollouts that were started on this
@@ -124,7 +144,7 @@ func (a *app) completeRollouts(_ *cobra.Command, args []string, _ string) ([]str
 		return nil, cobra.ShellCompDirectiveError
 	}
 
-	return ids, cobra.ShellCompDirectiveNoFileComp
+	return offered(ids), cobra.ShellCompDirectiveNoFileComp
 }
 
 // matchingJobs returns the ids of jobs on the hub. It returns only ids that begin with

@@ -57,7 +57,7 @@ func runDeviceCreate(ctx context.Context, o *deviceCreateOptions) error {
 	if err := o.app.showDevice(created); err != nil {
 		return err
 	}
-	o.app.note("to get the connection string that the device needs, run: latchctl device connection-string %s", o.id)
+	o.app.note("to get the connection string that the device needs, run: latchctl device connection-string %s", shellArgument(o.id))
 
 	return nil
 }

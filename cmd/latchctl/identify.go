@@ -7,8 +7,8 @@ import (
 	"os/user"
 	"strings"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // maxBy is the maximum length, in bytes, of the technician's login that latchctl
@@ -38,7 +38,7 @@ func (a *app) by(ctx context.Context) string {
 // claimOf returns a login in the form that doors accept: one line of at most maxBy
 // bytes. It does not cut a character in half.
 func claimOf(login string) string {
-	claim := ui.Clean(login)
+	claim := termtext.Clean(login)
 	if len(claim) > maxBy {
 		claim = strings.ToValidUTF8(claim[:maxBy], "")
 	}

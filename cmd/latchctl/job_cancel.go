@@ -68,9 +68,9 @@ func (o *jobCancelOptions) explainRefusal(ctx context.Context, client *rest.Clie
 		return fmt.Errorf("the hub did not cancel job %s: %w", o.id, refusal)
 	case job.Status.Ended():
 		return fmt.Errorf("job %s has ended (%s) and cannot be cancelled; see 'latchctl job show %s --devices': %w",
-			o.id, job.Status, o.id, refusal)
+			o.id, job.Status, shellArgument(o.id), refusal)
 	}
 
 	return fmt.Errorf("job %s has started (%s), and IoT Hub cannot cancel a started job; see 'latchctl job watch %s': %w",
-		o.id, job.Status, o.id, refusal)
+		o.id, job.Status, shellArgument(o.id), refusal)
 }

@@ -77,9 +77,9 @@ func explainCreateError(job iothub.Job, err error) error {
 	case hasHubStatus(err, 400):
 		return fmt.Errorf("the hub rejects the job: %w", err)
 	case errors.Is(err, context.Canceled):
-		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see 'latchctl job show %s'", job.JobID)}
+		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see 'latchctl job show %s'", shellArgument(job.JobID))}
 	case isNetwork && network.Sent():
-		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see 'latchctl job show %s'", err, job.JobID)}
+		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see 'latchctl job show %s'", err, shellArgument(job.JobID))}
 	}
 
 	return err

@@ -64,7 +64,7 @@ func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
 		return noSuchJob(o.job, err)
 	}
 	if !job.Status.Ended() {
-		return fmt.Errorf("job %s has not ended (%s); wait for its end with 'latchctl job watch %s'", o.job, job.Status, o.job)
+		return fmt.Errorf("job %s has not ended (%s); wait for its end with 'latchctl job watch %s'", o.job, job.Status, shellArgument(o.job))
 	}
 	old, err := watch.Rows(ctx, client, job)
 	if err != nil {

@@ -282,7 +282,7 @@ const reasonSilent = "is connected but has not acknowledged yet"
 func (s lockdownState) judge(on bool) iothub.Verdict {
 	switch {
 	case s.Desired != on:
-		return iothub.Verdict{Outcome: iothub.Failed, Reason: "somebody else has changed lockdown since; run 'latchctl twin show " + s.DeviceID + "'"}
+		return iothub.Verdict{Outcome: iothub.Failed, Reason: "somebody else has changed lockdown since; run 'latchctl twin show " + shellArgument(s.DeviceID) + "'"}
 	case !s.acknowledged() && !s.connected():
 		return iothub.Verdict{Outcome: iothub.Pending, Reason: "is offline; it follows when it connects"}
 	case !s.acknowledged():

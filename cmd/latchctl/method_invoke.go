@@ -9,9 +9,9 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/termtext"
 	"github.com/spf13/cobra"
 )
 
@@ -121,7 +121,7 @@ func showAnswer(w io.Writer, answer iothub.MethodResponse) error {
 
 	var pretty bytes.Buffer
 	if len(answer.Payload) > 0 && string(answer.Payload) != "null" && json.Indent(&pretty, answer.Payload, "", "  ") == nil {
-		text += ui.EscapeJSON(pretty.String()) + "\n"
+		text += termtext.EscapeJSON(pretty.String()) + "\n"
 	}
 
 	_, err := io.WriteString(w, text)

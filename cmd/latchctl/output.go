@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // printList prints rows in the format of --output: a table, one JSON array, or one
@@ -59,13 +59,13 @@ func writeJSON(w io.Writer, v any, indent string) error {
 		return err
 	}
 
-	_, err := io.WriteString(w, ui.EscapeJSON(text.String()))
+	_, err := io.WriteString(w, termtext.EscapeJSON(text.String()))
 	return err
 }
 
 // printParagraph prints a text, which it wraps on a terminal.
 func (a *app) printParagraph(text string) error {
-	lines := ui.Paragraph(ui.Clean(text), a.outWidth())
+	lines := ui.Paragraph(termtext.Clean(text), a.outWidth())
 	_, err := io.WriteString(a.out, strings.Join(lines, "\n")+"\n")
 	return err
 }
@@ -81,7 +81,7 @@ func (a *app) printFields(w io.Writer, pairs ...string) error {
 	}
 
 	for i := 0; i < len(pairs); i += 2 {
-		name, value := pairs[i], ui.Clean(pairs[i+1])
+		name, value := pairs[i], termtext.Clean(pairs[i+1])
 		if value == "" {
 			continue
 		}
@@ -91,7 +91,7 @@ func (a *app) printFields(w io.Writer, pairs ...string) error {
 		lines := []string{value}
 
 		space := a.outWidth() - column
-		tooLong := space > 0 && utf8.RuneCountInString(value) > space
+		tooLong := space > 0 && termtext.Width(value) > space
 		switch {
 		case tooLong && strings.Contains(value, " "):
 			lines = ui.Wrap(value, space)

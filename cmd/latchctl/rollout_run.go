@@ -76,7 +76,7 @@ func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollou
 // noteResumable tells the user how to continue a rollout that has not ended.
 func (a *app) noteResumable(r rollout.Rollout) {
 	a.noteRunningJob(r)
-	a.note("to continue the rollout, run: latchctl rollout resume %s", r.ID)
+	a.note("to continue the rollout, run: latchctl rollout resume %s", shellArgument(r.ID))
 }
 
 // noteRunningJob tells the user if a job of the rollout may still be running.

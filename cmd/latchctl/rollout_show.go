@@ -243,13 +243,13 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 
 	switch {
 	case r.Status == rollout.Stopped:
-		a.note("no further job is created; to continue, run: latchctl rollout resume %s", r.ID)
+		a.note("no further job is created; to continue, run: latchctl rollout resume %s", shellArgument(r.ID))
 		return exitStatus(exitJob)
 	case r.Status == rollout.Aborted:
-		a.note("no further job is created; to call the failed devices again and continue, run: latchctl rollout resume %s", r.ID)
+		a.note("no further job is created; to call the failed devices again and continue, run: latchctl rollout resume %s", shellArgument(r.ID))
 		return exitStatus(exitJob)
 	case len(failed) > 0:
-		a.note("to call the failed devices again, run: latchctl rollout resume %s", r.ID)
+		a.note("to call the failed devices again, run: latchctl rollout resume %s", shellArgument(r.ID))
 		return exitStatus(exitDevices)
 	}
 

@@ -181,7 +181,7 @@ func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rol
 		return nil
 	}
 	if _, err := store.Load(id); !errors.Is(err, rollout.ErrNotFound) {
-		return fmt.Errorf("the rollout %s exists already; give another --id, or see 'latchctl rollout show %s'", id, id)
+		return fmt.Errorf("the rollout %s exists already; give another --id, or see 'latchctl rollout show %s'", id, shellArgument(id))
 	}
 
 	first := rollout.New(id, "", "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID

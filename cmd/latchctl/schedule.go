@@ -11,6 +11,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/termtext"
 	"github.com/spf13/cobra"
 )
 
@@ -184,7 +185,7 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 	}
 
 	for _, job := range jobs {
-		if _, err := fmt.Fprintln(a.out, ui.Clean(job.JobID)); err != nil {
+		if _, err := fmt.Fprintln(a.out, termtext.Clean(job.JobID)); err != nil {
 			return err
 		}
 
@@ -192,7 +193,7 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 		if job.Status == iothub.JobScheduled && job.StartTime != nil {
 			state += " for " + a.localTime(job.StartTime)
 		}
-		a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, job.JobID)
+		a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, shellArgument(job.JobID))
 	}
 
 	return nil
@@ -243,7 +244,7 @@ func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait
 // unless err means that latchctl stopped watching the job.
 func (a *app) noteJobContinues(ctx context.Context, id string, err error) {
 	if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
-		a.note("the job continues; watch it again with: latchctl job watch %s", id)
+		a.note("the job continues; watch it again with: latchctl job watch %s", shellArgument(id))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/termtext"
 	"github.com/spf13/cobra"
 )
 
@@ -210,7 +211,7 @@ func (a *app) confirm(ctx context.Context, action string) error {
 		return &usageError{err: fmt.Errorf("this would %s; add --yes to skip the confirmation", action)}
 	}
 
-	question := ui.Clean(strings.ToUpper(action[:1])+action[1:]) + "? [y/N]"
+	question := termtext.Clean(strings.ToUpper(action[:1])+action[1:]) + "? [y/N]"
 	fmt.Fprint(a.errOut, strings.Join(ui.Paragraph(question, a.errWidth()), "\n")+" ")
 
 	// Nothing can interrupt a read from the terminal, so the read has its own goroutine.

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // terminalApp returns an app that is connected to hub and prints on a terminal of the
@@ -184,7 +184,7 @@ func TestDevicesCannotSteerTheTerminal(t *testing.T) {
 		}
 
 		text := out.String()
-		if got := ui.Clean(strings.ReplaceAll(text, "\n", " ")); got != strings.ReplaceAll(text, "\n", " ") {
+		if got := termtext.Clean(strings.ReplaceAll(text, "\n", " ")); got != strings.ReplaceAll(text, "\n", " ") {
 			t.Errorf("%s: %q", format, text)
 		}
 		if format == "table" {

@@ -6,8 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/termtext"
 	"github.com/spf13/cobra"
 )
 
@@ -95,7 +95,7 @@ func showObject(w io.Writer, name string, object iothub.Object) error {
 		return err
 	}
 	for line := range strings.Lines(name + ": " + text.String()) {
-		if _, err := io.WriteString(w, ui.Clean(strings.TrimSuffix(line, "\n"))+"\n"); err != nil {
+		if _, err := io.WriteString(w, termtext.Clean(strings.TrimSuffix(line, "\n"))+"\n"); err != nil {
 			return err
 		}
 	}

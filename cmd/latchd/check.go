@@ -20,6 +20,7 @@ import (
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/cmd/latchd/clock"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // finding is the result of one check.
@@ -56,9 +57,9 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 		if !f.OK {
 			mark = "PROBLEM"
 		}
-		fmt.Fprintf(stdout, "%-7s  %s: %s\n", mark, f.What, f.Detail)
+		fmt.Fprintf(stdout, "%-7s  %s: %s\n", mark, f.What, termtext.Clean(f.Detail))
 		for _, line := range slices.Concat(f.Problems, f.Notes) {
-			fmt.Fprintf(stdout, "         - %s\n", line)
+			fmt.Fprintf(stdout, "         - %s\n", termtext.Clean(line))
 		}
 	}
 	return err
@@ -131,7 +132,7 @@ func checkRunning(status map[string]any) []finding {
 	running := finding{What: "agent", OK: true, Detail: "running; it reports the lock and the hub"}
 	problems, _ := status["problems"].([]any)
 	for _, problem := range problems {
-		running.OK, running.Problems = false, append(running.Problems, printable(fmt.Sprint(problem)))
+		running.OK, running.Problems = false, append(running.Problems, termtext.Clean(fmt.Sprint(problem)))
 	}
 	if !running.OK {
 		running.Detail = "running; after correcting its files, run 'systemctl reload latchd'"
@@ -227,7 +228,7 @@ func strayCredentials(file string) []string {
 		if err != nil || entry.IsDir() || named[path] {
 			return nil
 		}
-		notes = append(notes, printable(path)+": no configuration names this file; remove it, or correct the name in the configuration")
+		notes = append(notes, termtext.Clean(path)+": no configuration names this file; remove it, or correct the name in the configuration")
 		if len(notes) == maxStray {
 			return fs.SkipAll
 		}

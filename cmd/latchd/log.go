@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/latchd/latchd/systemd"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // newLogger returns a logger to the journal if stderr is connected to it, and a logger
@@ -19,7 +20,7 @@ func newLogger(stderr io.Writer, least zapcore.LevelEnabler, device *deviceName)
 	if !ok {
 		encoding := zap.NewDevelopmentEncoderConfig()
 		encoding.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
-		core = zapcore.NewCore(zapcore.NewConsoleEncoder(encoding), zapcore.AddSync(stderr), least)
+		core = zapcore.NewCore(zapcore.NewConsoleEncoder(encoding), zapcore.AddSync(termtext.NewWriter(stderr)), least)
 	}
 	return zap.New(namedCore{core, device})
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // version is the version of a release. The linker sets it: -ldflags "-X main.version=1.2.3".
@@ -250,7 +251,7 @@ func exitCode(stderr io.Writer, err error) int {
 	}
 
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(stderr, "%slatchd: %s\n", systemd.ErrorPrefix(stderr), strings.TrimSuffix(line, "\n"))
+		fmt.Fprintf(stderr, "%slatchd: %s\n", systemd.ErrorPrefix(stderr), termtext.Clean(strings.TrimSuffix(line, "\n")))
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // statusCommand prints the status of the running agent as text or JSON.
@@ -28,9 +28,13 @@ func statusCommand(file, format string, stdout io.Writer) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+
+	_, err = io.WriteString(w, termtext.EscapeJSON(string(text))+"\n")
+	return err
 }
 
 // showStatus prints the status as a table. It omits lines without a value.
@@ -53,7 +57,7 @@ type statusView struct {
 
 func (v statusView) line(name, text string) {
 	if text = strings.TrimSpace(text); text != "" {
-		fmt.Fprintf(v.table, "%s:\t%s\n", name, text)
+		fmt.Fprintf(v.table, "%s:\t%s\n", name, termtext.Clean(text))
 	}
 }
 
@@ -172,7 +176,7 @@ func (v statusView) showHub() {
 	}
 	problems, _ := v.status["problems"].([]any)
 	for _, problem := range problems {
-		v.line("Problem", printable(fmt.Sprint(problem)))
+		v.line("Problem", fmt.Sprint(problem))
 	}
 	v.line("Last link ended", v.value("link", "lastError"))
 }
@@ -187,7 +191,7 @@ func twinTroubles(status iothub.Object) []string {
 	twin, _ := status["twin"].(map[string]any)
 	refused, _ := twin["refused"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(refused)) {
-		texts = append(texts, fmt.Sprintf("the hub refuses the reported property %s: %s", printable(name), textAt(refused, name)))
+		texts = append(texts, fmt.Sprintf("the hub refuses the reported property %s: %s", termtext.Clean(name), textAt(refused, name)))
 	}
 	return texts
 }
@@ -203,9 +207,9 @@ func (v statusView) showAgent() {
 	v.line("Links", v.value("counters", "links"))
 }
 
-// textAt returns the text of a nested member of an object, or "" if there is none. It
-// removes non-printable characters, because some texts come from the hub and must not
-// control the terminal.
+// textAt returns the text of a nested member of an object, or "" if there is none. The
+// text is safe to print, because some texts come from the hub and must not control the
+// terminal.
 func textAt(o map[string]any, path ...string) string {
 	var v any = o
 	for _, name := range path {
@@ -220,18 +224,8 @@ func textAt(o map[string]any, path ...string) string {
 	case nil, map[string]any:
 		return ""
 	case string:
-		return printable(v)
+		return termtext.Clean(v)
 	default:
 		return fmt.Sprint(v)
 	}
-}
-
-// printable returns a text without the characters that could control a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, text)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"regexp"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // What 'latchd status' prints for a technician. Times in the expected text are in UTC;
@@ -163,19 +165,35 @@ func TestStatusSaysWhyTheAgentIsNotConnected(t *testing.T) {
 	}
 }
 
-// 'latchd status' prints no control characters from the hub, which could control the
-// technician's terminal.
-func TestStatusPrintsNoControlCharacters(t *testing.T) {
-	var out strings.Builder
-	err := showStatus(&out, iothub.Object{
-		"lock":     map[string]any{"lastCommand": map[string]any{"name": "lockDoor", "status": 200, "reason": "night\x1b]0;x\x07\nHub: \u009bm"}},
-		"building": map[string]any{"value": "43\x1b[2J"},
-		"twin":     map[string]any{"refused": map[string]any{"a\x1b[2J": "too\x1b[2J long"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.ContainsAny(out.String(), "\x1b\x07\u009b") || strings.Contains(out.String(), "\nHub: m") {
-		t.Errorf("%q", out.String())
+// 'latchd status' prints no text of the hub that could control the technician's terminal,
+// neither as text nor as JSON.
+func TestStatusIsSafeToPrint(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"night\x1b]0;x\x07\nHub: connected", "\u009bm", "\x7f", "a\rb", "\u202egnol oot", "zero\u200bwidth", "\u2028Hub:", "a\u00a0\u3000b", "\u3164", "\U000e0041",
+	} {
+		status := iothub.Object{
+			"lock":     map[string]any{"lastCommand": map[string]any{"name": "lockDoor", "status": 200, "reason": text}},
+			"building": map[string]any{"value": text},
+			"twin":     map[string]any{"refused": map[string]any{"a" + text: text}, "failure": text},
+			"problems": []any{text},
+			"link":     map[string]any{"lastError": text},
+		}
+		var table, json strings.Builder
+		if err := errors.Join(showStatus(&table, status), writeJSON(&json, status)); err != nil {
+			t.Fatal(err)
+		}
+
+		if want := 8; strings.Count(table.String(), "\n") != want { // one line for each fact
+			t.Errorf("%+q makes %d lines, want %d:\n%s", text, strings.Count(table.String(), "\n"), want, table.String())
+		}
+		for format, out := range map[string]string{"text": table.String(), "JSON": json.String()} {
+			for line := range strings.Lines(out) {
+				line = strings.TrimSuffix(line, "\n")
+				if termtext.Clean(line) != line {
+					t.Errorf("%+q as %s is not safe to print: %+q", text, format, line)
+				}
+			}
+		}
 	}
 }

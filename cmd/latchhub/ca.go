@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/latchd/latchd/transport/termtext"
 	"github.com/latchd/latchd/transport/textfile"
 )
 
@@ -78,7 +79,8 @@ func (c *ownerClient) addAuthority(ctx context.Context, stdin io.Reader, name, f
 	return c.do(ctx, http.MethodPut, "/certificates/"+url.PathEscape(name), "", body, nil)
 }
 
-// listAuthorities prints a table of the CAs that the hub trusts.
+// listAuthorities prints a table of the CAs that the hub trusts. The subject is the last
+// column, because another organization chooses its text and its length.
 func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) error {
 	var list struct {
 		Value []struct {
@@ -94,10 +96,11 @@ func (c *ownerClient) listAuthorities(ctx context.Context, stdout io.Writer) err
 	}
 
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tUNTIL\tSUBJECT\tSHA-256")
+	fmt.Fprintln(table, "NAME\tUNTIL\tSHA-256\tSUBJECT")
 	for _, a := range list.Value {
 		p := a.Properties
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", a.Name, p.Expiry.Format(time.DateOnly), p.Subject, p.Thumbprint)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", termtext.Clean(a.Name), p.Expiry.Format(time.DateOnly),
+			termtext.Clean(p.Thumbprint), termtext.Clean(p.Subject))
 	}
 	return table.Flush()
 }

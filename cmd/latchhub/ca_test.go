@@ -23,7 +23,7 @@ func TestCACommands(t *testing.T) {
 		stdout      string // expected part of standard output
 		stderr      string // expected part of standard error
 	}{
-		{"list", "", 0, "NAME  UNTIL  SUBJECT  SHA-256\n", ""},
+		{"list", "", 0, "NAME  UNTIL  SHA-256  SUBJECT\n", ""},
 		{"add site " + ca, "", 0, "", ""},
 		{"add site " + ca, "", 1, "", "remove it first"},
 		{"add again -", string(text), 1, "", "the authority site already exists"},

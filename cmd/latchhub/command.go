@@ -18,6 +18,7 @@ import (
 
 	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/hub"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // run executes latchhub's command line. args are the arguments after the program's
@@ -154,7 +155,8 @@ func exactArgs(n int) cobra.PositionalArgs {
 }
 
 // newLogger returns the program's logger. If stderr is connected to the journal, the
-// logger writes to the journal. Otherwise it writes readable lines to stderr.
+// logger writes to the journal. Otherwise it writes readable lines to stderr, without
+// characters that could control a terminal.
 func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
 	if core, ok := systemd.JournalCore(stderr, "latchhub", minimum); ok {
 		return zap.New(core)
@@ -164,7 +166,7 @@ func newLogger(stderr io.Writer, minimum zapcore.Level) *zap.Logger {
 	config.EncodeTime = zapcore.ISO8601TimeEncoder
 	config.EncodeLevel = zapcore.CapitalLevelEncoder
 	config.ConsoleSeparator = " "
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(stderr)), minimum))
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.Lock(zapcore.AddSync(termtext.NewWriter(stderr))), minimum))
 }
 
 // notifySystemd sends a notification to systemd if systemd started the hub.

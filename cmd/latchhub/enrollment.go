@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // newEnrollment makes the command "enrollment" with its subcommands. They manage
@@ -174,13 +176,13 @@ func (c *ownerClient) list(ctx context.Context, path string, stdout io.Writer) e
 }
 
 func printJSON(w io.Writer, v any) error {
-	var b bytes.Buffer
+	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(b.Bytes())
+	_, err := io.WriteString(w, termtext.EscapeJSON(b.String()))
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/latchd/latchd/systemd"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 func main() {
@@ -32,9 +33,9 @@ func exitCode(err error, stderr io.Writer) int {
 		return 0
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintf(stderr, "%slatchhub: %v\nTry 'latchhub --help'.\n", systemd.ErrorPrefix(stderr), err)
+		fmt.Fprintf(stderr, "%slatchhub: %s\nTry 'latchhub --help'.\n", systemd.ErrorPrefix(stderr), termtext.Clean(err.Error()))
 		return 2
 	}
-	fmt.Fprintf(stderr, "%slatchhub: %v\n", systemd.ErrorPrefix(stderr), err)
+	fmt.Fprintf(stderr, "%slatchhub: %s\n", systemd.ErrorPrefix(stderr), termtext.Clean(err.Error()))
 	return 1
 }

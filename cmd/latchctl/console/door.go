@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // doorQuery reads only the properties that the page's list shows, because the size of
@@ -61,7 +62,7 @@ type place struct {
 func parseDoor(row json.RawMessage) (door, error) {
 	var v map[string]json.RawMessage
 	if err := json.Unmarshal(row, &v); err != nil {
-		return door{}, fmt.Errorf("the hub's answer is not a device: %s", ui.Cut(ui.Clean(string(row)), 80))
+		return door{}, fmt.Errorf("the hub's answer is not a device: %s", ui.Cut(termtext.Clean(string(row)), 80))
 	}
 
 	d := door{
@@ -84,7 +85,7 @@ func parseDoor(row json.RawMessage) (door, error) {
 	}
 
 	if d.ID == "" {
-		return d, fmt.Errorf("the hub's answer has no device id: %s", ui.Cut(ui.Clean(string(row)), 80))
+		return d, fmt.Errorf("the hub's answer has no device id: %s", ui.Cut(termtext.Clean(string(row)), 80))
 	}
 	return d, nil
 }
@@ -152,7 +153,7 @@ func scalar(value json.RawMessage) string {
 
 // shown removes the control characters from a device's text and cuts the text to
 // maxShown characters.
-func shown(text string) string { return ui.Cut(ui.Clean(text), maxShown) }
+func shown(text string) string { return ui.Cut(termtext.Clean(text), maxShown) }
 
 func (d door) samePlace(e door) bool {
 	return d.Building == e.Building && d.Floor == e.Floor && d.Room == e.Room

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // maxBody is the maximum size of a request body, in bytes. It must be large because a
@@ -65,7 +65,7 @@ func respond(w http.ResponseWriter, v any) error {
 func respondError(w http.ResponseWriter, status int, text string) {
 	body, _ := json.Marshal(struct {
 		Error string `json:"error"`
-	}{ui.Clean(text)})
+	}{termtext.Clean(text)})
 
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // Counts holds the hub's device counts for one job.
@@ -30,7 +31,7 @@ const (
 	maxBarWidth = 30
 )
 
-// Line formats the progress as one line of at most width characters: a bar, the
+// Line formats the progress as one line of at most width cells: a bar, the
 // number of finished devices, and further fields. If the line is too long, it drops
 // the least important fields.
 func (p Progress) Line(width int) string {
@@ -43,7 +44,7 @@ func (p Progress) Line(width int) string {
 
 	for {
 		text := strings.Join(append([]string{done}, texts(fields)...), "  ")
-		barWidth := width - utf8.RuneCountInString(text) - len("[] ")
+		barWidth := width - termtext.Width(text) - len("[] ")
 		if barWidth >= minBarWidth {
 			return bar(p.Counts, min(barWidth, maxBarWidth)) + " " + text
 		}

@@ -4,7 +4,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 // plainInterval is the minimum time between two progress lines in a file or pipe. It
@@ -17,7 +18,7 @@ type Printer struct {
 	W     io.Writer
 	Width func() int // width of the terminal; nil if W is not a terminal
 
-	drawn  int       // number of characters of the progress line on the terminal
+	drawn  int       // number of cells of the progress line on the terminal
 	last   string    // the line printed last, if W is not a terminal
 	lastAt time.Time // time at which last was printed
 
@@ -29,14 +30,15 @@ type Printer struct {
 // Show prints the job's current progress. It computes the rate and the time left from
 // the devices that have finished since the first call.
 func (p *Printer) Show(now time.Time, v Progress) {
+	v.State = termtext.Clean(v.State)
 	p.estimate(now, &v)
 	if p.Width == nil {
 		p.showPlain(now, v)
 		return
 	}
 
-	line := Clean(v.Line(max(p.Width()-1, minBarWidth)))
-	width := utf8.RuneCountInString(line)
+	line := v.Line(max(p.Width()-1, minBarWidth))
+	width := termtext.Width(line)
 	io.WriteString(p.W, "\r"+line+strings.Repeat(" ", max(0, p.drawn-width)))
 	p.drawn = width
 }
@@ -51,14 +53,14 @@ func (p *Printer) showPlain(now time.Time, v Progress) {
 	}
 
 	p.last, p.lastAt = line, now
-	io.WriteString(p.W, Clean(line)+"\n")
+	io.WriteString(p.W, line+"\n")
 }
 
 // Note erases the progress line and prints the given lines instead.
 func (p *Printer) Note(lines ...string) {
 	p.Clear()
 	for _, line := range lines {
-		io.WriteString(p.W, Clean(line)+"\n")
+		io.WriteString(p.W, termtext.Clean(line)+"\n")
 	}
 }
 

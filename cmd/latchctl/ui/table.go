@@ -4,7 +4,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 const (
@@ -51,7 +52,7 @@ type Table struct {
 // Add appends a row.
 func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// Write prints the table with a width of at most width characters; 0 means no limit.
+// Write prints the table with a width of at most width cells; 0 means no limit.
 // Write uses Style only if color is true.
 func (t *Table) Write(w io.Writer, width int, color bool) error {
 	rows := t.cleanRows()
@@ -63,7 +64,7 @@ func (t *Table) Write(w io.Writer, width int, color bool) error {
 		case fits:
 			t.writeRow(&b, row, columns, widths, color && i > 0)
 		case i > 0:
-			t.writeBlock(&b, row, width, color)
+			t.writeBlock(&b, rows[0], row, width, color)
 		}
 	}
 
@@ -71,15 +72,15 @@ func (t *Table) Write(w io.Writer, width int, color bool) error {
 	return err
 }
 
-// cleanRows returns the header and all rows without control characters. Each row has
-// as many cells as the header.
+// cleanRows returns the header and all rows with texts that are safe to print. A cell has
+// no gap as wide as the gap between columns, so that it cannot imitate further cells. Each
+// row has as many cells as the header.
 func (t *Table) cleanRows() [][]string {
 	rows := make([][]string, 0, len(t.Rows)+1)
-	rows = append(rows, t.Head)
-	for _, row := range t.Rows {
+	for _, row := range slices.Concat([][]string{t.Head}, t.Rows) {
 		clean := make([]string, len(t.Head))
 		for i := range min(len(row), len(clean)) {
-			clean[i] = Clean(row[i])
+			clean[i] = strings.Join(strings.Fields(termtext.Clean(row[i])), " ")
 		}
 		rows = append(rows, clean)
 	}
@@ -113,7 +114,7 @@ func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fi
 	total := columnGap * (len(columns) - 1)
 	for i, column := range columns {
 		for _, row := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[column]))
+			widths[i] = max(widths[i], termtext.Width(row[column]))
 		}
 		total += widths[i]
 	}
@@ -163,7 +164,7 @@ func (t *Table) columnToNarrow(widths, columns []int) int {
 
 // writeBlock prints a row as a block with one line for each cell that has a value. A
 // long cell is cut or wrapped.
-func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bool) {
+func (t *Table) writeBlock(b *strings.Builder, head, row []string, width int, color bool) {
 	b.WriteString(t.styled(0, row[0], strings.Join(Wrap(row[0], width), "\n"), color) + "\n")
 
 	for i, cell := range row[1:] {
@@ -172,8 +173,8 @@ func (t *Table) writeBlock(b *strings.Builder, row []string, width int, color bo
 			continue
 		}
 
-		prefix := strings.Repeat(" ", blockIndent) + t.Head[column] + ": "
-		free := max(width-utf8.RuneCountInString(prefix), 1)
+		prefix := strings.Repeat(" ", blockIndent) + head[column] + ": "
+		free := max(width-termtext.Width(prefix), 1)
 		lines := Wrap(cell, free)
 		if len(lines) > 1 && t.CutAny {
 			lines = []string{Cut(cell, free)}
@@ -208,7 +209,7 @@ func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int
 				text = Cut(row[column], widths[i])
 			}
 			out.WriteString(t.styled(column, row[column], text, color))
-			out.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+columnGap))
+			out.WriteString(strings.Repeat(" ", widths[i]-termtext.Width(text)+columnGap))
 		}
 		out.WriteString(t.styled(columns[last], lastCell, line, color))
 

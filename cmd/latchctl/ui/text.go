@@ -1,62 +1,38 @@
 package ui
 
 import (
-	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
-// Clean makes a text safe to print on one line of a terminal. It replaces each
-// control character, and each character that changes the writing direction, by a
-// question mark.
-func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case controlsTerminal(r), r == utf8.RuneError:
-			return '?'
-		}
-		return r
-	}, text)
-}
-
-// EscapeJSON makes a JSON text safe to print on a terminal. It replaces each
-// character that could control the terminal by its JSON escape, which has the same
-// meaning. It keeps ASCII control characters, because valid JSON has them only as
-// white space between tokens.
-func EscapeJSON(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if r > ' ' && controlsTerminal(r) {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// controlsTerminal reports whether r is a control character or changes the writing direction.
-func controlsTerminal(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
-}
-
-// Cut shortens text to at most width characters. If it shortens the text, the result
-// ends in an ellipsis.
+// Cut shortens text to at most width cells. If it shortens the text, the result ends in
+// an ellipsis.
 func Cut(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
+	if termtext.Width(text) <= width {
 		return text
 	}
 	if width <= 1 {
 		return strings.Repeat("…", max(width, 0))
 	}
-	return string([]rune(text)[:width-1]) + "…"
+
+	characters := []rune(text)
+	return string(characters[:fitting(characters, width-1)]) + "…"
 }
 
-// Wrap breaks text into lines of at most width characters: at a space if possible,
-// otherwise after a comma, otherwise within a word.
+// fitting returns the number of characters at the beginning of text that fit into width
+// cells.
+func fitting(text []rune, width int) int {
+	for i, r := range text {
+		if width -= termtext.RuneWidth(r); width < 0 {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// Wrap breaks text into lines of at most width cells: at a space if possible, otherwise
+// after a comma, otherwise within a word.
 func Wrap(text string, width int) []string {
 	if width < 1 {
 		width = 1
@@ -64,7 +40,7 @@ func Wrap(text string, width int) []string {
 
 	var lines []string
 	rest := []rune(text)
-	for len(rest) > width {
+	for len(rest) > 1 && fitting(rest, width) < len(rest) {
 		end := lineEnd(rest, width)
 		lines = append(lines, strings.TrimRight(string(rest[:end]), " "))
 		rest = []rune(strings.TrimLeft(string(rest[end:]), " "))
@@ -76,25 +52,26 @@ func Wrap(text string, width int) []string {
 // lineEnd returns the number of characters of text that Wrap puts on one line. The text
 // must be longer than width.
 func lineEnd(text []rune, width int) int {
-	for i := width; i > 0; i-- {
+	most := fitting(text, width)
+	for i := most; i > 0; i-- {
 		if text[i] == ' ' {
 			return i
 		}
 	}
 
-	for i := width; i > width/3; i-- {
+	for i := most; i > most/3; i-- {
 		if text[i-1] == ',' {
 			return i
 		}
 	}
 
-	return width
+	return max(most, 1)
 }
 
 // Paragraph wraps text and indents every line after the first. With width 0 it
 // returns the text as one line.
 func Paragraph(text string, width int) []string {
-	if width == 0 || utf8.RuneCountInString(text) <= width {
+	if width == 0 || termtext.Width(text) <= width {
 		return []string{text}
 	}
 

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
+
+	"github.com/latchd/latchd/transport/termtext"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -49,7 +50,7 @@ func TestBar(t *testing.T) {
 		var b strings.Builder
 		for _, p := range pictures {
 			line := p.Line(width)
-			if n := utf8.RuneCountInString(line); n > width {
+			if n := termtext.Width(line); n > width {
 				t.Errorf("%d characters at width %d: %s", n, width, line)
 			}
 			fmt.Fprintln(&b, line)
@@ -72,7 +73,7 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {
-			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 0 && n > width {
+			if n := termtext.Width(strings.TrimSuffix(line, "\n")); width > 0 && n > width {
 				t.Errorf("%d characters at width %d: %s", n, width, line)
 			}
 		}
@@ -80,6 +81,48 @@ func TestTable(t *testing.T) {
 			t.Error("a device's control character reached the output")
 		}
 		golden(t, fmt.Sprintf("table-%d.txt", width), b.String())
+	}
+}
+
+// A device chooses its texts. None of them can draw the row of another device: the table
+// shows each text within its own cells, at every width of the terminal.
+func TestHostileTable(t *testing.T) {
+	t.Parallel()
+	forged := []string{
+		"vault   locked",                                    // a gap like the one between columns
+		"vault\u00a0\u00a0\u00a0locked",                     // a gap of no-break spaces
+		"vault\u3164\u3164locked",                           // a gap of invisible letters
+		strings.Repeat("漢", 12) + "vault\u00a0\u00a0locked", // wide characters, after which the terminal begins a new line
+		strings.Repeat("🚪", 12) + "\u2003vault locked",
+		"\x1b[1A\x1b[2Kvault  locked",
+		"\rvault  locked",
+		"\u202edekcol  tluav",
+		"vault\u200b\u200b\u200blocked",
+	}
+
+	for _, text := range forged {
+		table := &Table{Head: []string{"DEVICE", text}, WrapLast: true}
+		table.Add("evil", text)
+		table.Add("next", "unlocked")
+
+		for _, width := range []int{0, 24, 40, 80} {
+			var b bytes.Buffer
+			if err := table.Write(&b, width, false); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(b.String()) {
+				line = strings.TrimSuffix(line, "\n")
+				if clean := termtext.Clean(line); clean != line {
+					t.Errorf("%+q at width %d has unsafe characters: %+q", text, width, line)
+				}
+				if n := termtext.Width(line); width > 0 && n > width {
+					t.Errorf("%+q needs %d cells at width %d: %s", text, n, width, line)
+				}
+				if strings.HasPrefix(line, "vault") || strings.Contains(line, "vault  ") {
+					t.Errorf("%+q at width %d draws cells of the device vault: %s", text, width, line)
+				}
+			}
+		}
 	}
 }
 
@@ -102,7 +145,7 @@ func TestNarrowTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(b.String()[start:]) {
-				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				if n := termtext.Width(strings.TrimSuffix(line, "\n")); n > width {
 					t.Errorf("%d characters at width %d: %s", n, width, line)
 				}
 			}
@@ -193,17 +236,6 @@ func TestPrinterOnTerminal(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"plain, Türe ✓": "plain, Türe ✓", "a\nb\tc\r": "a b c ", "\x1b]0;x\x07": "?]0;x?", "\x7f\u0085": "??", "\u202eevil": "?evil", "\xff": "?",
-	} {
-		if got := Clean(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}
-
 func TestWrapAndCut(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -211,7 +243,7 @@ func TestWrapAndCut(t *testing.T) {
 		width int
 		want  string
 	}{
-		{"a b c", 10, "a b c"}, {"aaa bbb ccc", 7, "aaa bbb|ccc"}, {"aaaaaaaaaa", 4, "aaaa|aaaa|aa"}, {"", 4, ""}, {"abc", 0, "a|b|c"}, {"ää öö", 2, "ää|öö"},
+		{"a b c", 10, "a b c"}, {"aaa bbb ccc", 7, "aaa bbb|ccc"}, {"aaaaaaaaaa", 4, "aaaa|aaaa|aa"}, {"", 4, ""}, {"abc", 0, "a|b|c"}, {"ää öö", 2, "ää|öö"}, {"漢字漢字", 5, "漢字|漢字"}, {"漢", 1, "漢"}, {"a, 漢字漢字", 7, "a,|漢字漢|字"},
 	} {
 		if got := strings.Join(Wrap(tt.text, tt.width), "|"); got != tt.want {
 			t.Errorf("Wrap(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
@@ -222,7 +254,7 @@ func TestWrapAndCut(t *testing.T) {
 		text  string
 		width int
 		want  string
-	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 2, "ä…"}, {"ab", 1, "…"}, {"ab", 0, ""}} {
+	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 2, "ä…"}, {"ab", 1, "…"}, {"ab", 0, ""}, {"漢字漢", 5, "漢字…"}, {"漢字漢", 4, "漢…"}, {"漢字", 2, "…"}} {
 		if got := Cut(tt.text, tt.width); got != tt.want {
 			t.Errorf("Cut(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
 		}
