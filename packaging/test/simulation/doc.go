@@ -22,7 +22,8 @@
 //     dropped.
 //  6. Goroutines and memory return to their earlier levels.
 //
-// TestPlantedBugs breaks one part at a time and proves that each rule catches it.
+// TestPlantedBugs and TestMemory break one part at a time and prove that each rule catches
+// it.
 //
 // All goroutines of a run live in one bubble of testing/synctest, whose time advances
 // only while every goroutine waits for a channel, a timer or a sync.Cond. Nothing in the

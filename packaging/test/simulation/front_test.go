@@ -149,7 +149,9 @@ func (f *front) dialHub(ctx context.Context, address string) (net.Conn, error) {
 // handler passes requests to the service API on.
 func (f *front) handler() http.Handler {
 	proxy := &httputil.ReverseProxy{
-		Director: func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", httpsAddress },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", httpsAddress, r.In.Host
+		},
 		Transport: &http.Transport{
 			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return f.dialHub(ctx, httpsAddress) },
 			DisableKeepAlives: true,

@@ -360,13 +360,13 @@ func (s *stream) put(p []byte) error {
 
 // take returns bytes that have arrived. If none have, it returns the channel that is
 // closed at the next change and the time after which to look again, 0 for never.
-func (s *stream) take(p []byte) (n int, err error, changed <-chan struct{}, wait time.Duration) {
+func (s *stream) take(p []byte) (n int, changed <-chan struct{}, wait time.Duration, err error) {
 	stalled := s.path.isStalled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.broken != nil:
-		return 0, s.broken, nil, 0
+		return 0, nil, 0, s.broken
 	case stalled:
 	case len(s.packets) > 0:
 		first := &s.packets[0]
@@ -378,11 +378,11 @@ func (s *stream) take(p []byte) (n int, err error, changed <-chan struct{}, wait
 		if first.data = first.data[n:]; len(first.data) == 0 {
 			s.packets = s.packets[1:]
 		}
-		return n, nil, nil, 0
+		return n, nil, 0, nil
 	case s.eof:
-		return 0, io.EOF, nil, 0
+		return 0, nil, 0, io.EOF
 	}
-	return 0, nil, s.changed, wait
+	return 0, s.changed, wait, nil
 }
 
 // end is one end of a connection. It implements net.Conn.
@@ -406,20 +406,20 @@ func (e *end) fail(err error) {
 }
 
 // state returns the error of an end that can no longer be used, and its deadlines.
-func (e *end) state() (err error, read, write time.Time) {
+func (e *end) state() (read, write time.Time, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return net.ErrClosed, e.readDeadline, e.writeDeadline
+		return e.readDeadline, e.writeDeadline, net.ErrClosed
 	}
-	return e.failure, e.readDeadline, e.writeDeadline
+	return e.readDeadline, e.writeDeadline, e.failure
 }
 
 // Read implements net.Conn.
 func (e *end) Read(p []byte) (int, error) {
 	for {
-		n, err, changed, wait := e.in.take(p)
-		failure, deadline, _ := e.state()
+		n, changed, wait, err := e.in.take(p)
+		deadline, _, failure := e.state()
 		switch {
 		case failure != nil:
 			return 0, failure
@@ -450,7 +450,7 @@ func (e *end) Read(p []byte) (int, error) {
 
 // Write implements net.Conn. It never waits.
 func (e *end) Write(p []byte) (int, error) {
-	failure, _, deadline := e.state()
+	_, deadline, failure := e.state()
 	if failure != nil {
 		return 0, failure
 	}
@@ -478,7 +478,7 @@ func (e *end) Close() error {
 
 	e.out.change(func() { e.out.eof = true })
 	e.in.change(func() {})
-	if other, _, _ := e.other().state(); errors.Is(other, net.ErrClosed) {
+	if _, _, other := e.other().state(); errors.Is(other, net.ErrClosed) {
 		e.conn.forget()
 	}
 	return nil

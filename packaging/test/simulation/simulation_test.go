@@ -41,6 +41,20 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// The same seed makes the same plan, and another seed makes another.
+func TestSeedDeterminesThePlan(t *testing.T) {
+	plan := func(seed uint64) string {
+		return simulate(t, settings{seed: seed, gateways: 3, duration: 10 * time.Minute}).plan
+	}
+	first := plan(1)
+	if again := plan(1); first == "" || again != first {
+		t.Errorf("seed 1 made two plans:\n%s\n%s", first, again)
+	}
+	if other := plan(2); other == first {
+		t.Errorf("seeds 1 and 2 made the same plan:\n%s", other)
+	}
+}
+
 // seeds returns the seeds to run.
 func seeds(t *testing.T) []uint64 {
 	t.Helper()

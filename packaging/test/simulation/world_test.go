@@ -52,6 +52,7 @@ type world struct {
 	failures   []failure
 	faultCount int
 	rows       int
+	planned    string
 	heapGrowth int64          // in bytes; of use only if no other run happens at the same time
 	actions    sync.WaitGroup // commands of the technician and repairs that are in progress
 }
@@ -77,6 +78,7 @@ func (w *world) fail(rule int, format string, args ...any) {
 type report struct {
 	failures   []failure
 	counts     counts
+	plan       string // the steps of the plan
 	heapGrowth int64
 }
 
@@ -85,18 +87,6 @@ type counts struct {
 	simulated                                        time.Duration
 	faults, commands, executed, jobs, rows, arrivals int
 	crashes, drives                                  int
-}
-
-func (c *counts) add(o counts) {
-	c.simulated += o.simulated
-	c.faults += o.faults
-	c.commands += o.commands
-	c.executed += o.executed
-	c.jobs += o.jobs
-	c.rows += o.rows
-	c.arrivals += o.arrivals
-	c.crashes += o.crashes
-	c.drives += o.drives
 }
 
 // simulate runs the system with the faults and commands of a seed and judges it.
@@ -115,7 +105,7 @@ func simulate(t *testing.T, s settings) (r report) {
 		}
 		w.run(root)
 		r.failures = w.failures
-		r.counts = w.count()
+		r.counts, r.plan = w.count(), w.planned
 		r.heapGrowth = w.heapGrowth
 	})
 	return r
@@ -150,7 +140,7 @@ func (w *world) run(root string) {
 	before, heapBefore := goroutines(), heap()
 
 	p := newPlan(random, w)
-	w.faultCount = p.faults
+	w.faultCount, w.planned = p.faults, p.String()
 	w.play(p)
 	w.repair()
 	time.Sleep(2 * time.Minute)
