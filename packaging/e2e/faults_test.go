@@ -51,8 +51,10 @@ func faults(t *testing.T, g *gateway) {
 
 	// If another program uses the line, the agent must not drive the line and must name
 	// the program.
+	g.lockInHoldMode(1, true) // end the alarm, which survives a restart
 	g.run(`systemctl stop latchd`)
 	g.ask("/occupy", true, nil)
+	defer g.ask("/occupy", false, nil) // a failure must not affect the next scenario
 	g.start()
 	answer("line in use by another process", "lockDoor", "null", "status 503", `"code":"actuator-unavailable"`, "in use by", "somebody")
 	twin("fault", `the lock cannot be driven: line "LOCK" of chip door: in use by "somebody" (device or resource busy); free the line or configure another one`)
