@@ -17,7 +17,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"share is not a number", "--devices 1 --hub-file f --late NaN", `invalid value "NaN" for flag -late: use 0% to 100%`},
 		{"shares above 100 % together", "--devices 1 --hub-file f --jam 50 --late 40 --offline 20", "--jam, --late, --offline, --forced and --ajar add up to 110 %; use 100 % or less"},
 		{"exits too often", "--devices 1 --hub-file f --exits 1s", "--exits is 1s; use 8s or more, or 0s for nobody"},
-		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id contains '/'; allowed are ASCII letters, digits and -.%_*?!(),:;=@$'`},
+		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id contains '/'; allowed are ASCII letters, digits, the semicolon and -.%_*?!(),:=@$'`},
 		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: use locked or unlocked`},
 		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: json: cannot unmarshal array into Go value of type map[string]interface {}`},
 		{"endpoint", "--devices 1 --hub-file f --endpoint http://h", `invalid value "http://h" for flag -endpoint: endpoint "http://h": the scheme is http; want https`},

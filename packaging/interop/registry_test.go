@@ -18,7 +18,7 @@ func TestRegistry(t *testing.T) {
 		{"create with keys", `{"type":"sas","kept":true}`},
 		{"create again", `DeviceAlreadyExistsError: the device d1 already exists [409 DeviceAlreadyExists]`},
 		{"create with an invalid id",
-			`ArgumentError: the device id contains ' ', allowed are ASCII letters, digits and -.%_*?!(),:\u003b=@$' [400 ArgumentInvalid]`},
+			`ArgumentError: the device id contains ' ', allowed are ASCII letters, digits, the semicolon and -.%_*?!(),:=@$' [400 ArgumentInvalid]`},
 		{"get",
 			`{"deviceId":"d1","generationId":"GENERATION","etag":"ETAG","connectionState":"Disconnected",
 			"status":"disabled","statusReason":"not mounted","connectionStateUpdatedTime":"0001-01-01T00:00:00Z",

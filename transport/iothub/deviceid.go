@@ -30,7 +30,7 @@ func CheckDeviceID(id string) error {
 		case r == '#' || r == '+':
 			return fmt.Errorf("the device id contains %q, %w; choose another id", r, ErrNotInTopic)
 		case !alnum && !strings.ContainsRune("-.%_*?!(),:;=@$'", r):
-			return fmt.Errorf("the device id contains %q; allowed are ASCII letters, digits and -.%%_*?!(),:;=@$'", r)
+			return fmt.Errorf("the device id contains %q; allowed are ASCII letters, digits, the semicolon and -.%%_*?!(),:=@$'", r)
 		}
 	}
 
