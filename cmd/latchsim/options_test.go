@@ -19,7 +19,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"exits too often", "--devices 1 --hub-file f --exits 1s", "--exits is 1s; use 8s or more, or 0s for nobody"},
 		{"prefix", "--devices 1 --hub-file f --prefix a/b", `--prefix: the device id contains '/'; allowed are ASCII letters, digits, the semicolon and -.%_*?!(),:=@$'`},
 		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: use locked or unlocked`},
-		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: json: cannot unmarshal array into Go value of type map[string]interface {}`},
+		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: got an array, want an object`},
 		{"endpoint", "--devices 1 --hub-file f --endpoint http://h", `invalid value "http://h" for flag -endpoint: endpoint "http://h": the scheme is http; want https`},
 		{"argument", "--devices 1 --hub-file f 5", `unexpected argument "5"; see latchsim --help`},
 		{"flag", "--device 1", "flag provided but not defined: -device"},
