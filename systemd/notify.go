@@ -6,10 +6,9 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-
-	"github.com/latchd/latchd/transport/termtext"
 )
 
 // Lines to send with [Manager.Notify].
@@ -20,9 +19,10 @@ const (
 )
 
 // Status returns a notification line that sets the service's status text. 'systemctl
-// status' shows this text on a terminal, so Status replaces unsafe characters.
+// status' shows this text on a terminal, so Status replaces unprintable characters by
+// spaces.
 func Status(text string) string {
-	return "STATUS=" + strings.Join(strings.Fields(termtext.Clean(text)), " ")
+	return "STATUS=" + strings.Join(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
 }
 
 // Reloading returns the notification lines that announce that the service now reloads

@@ -86,7 +86,7 @@ func TestWithoutSystemd(t *testing.T) {
 
 func TestStatusIsOneLine(t *testing.T) {
 	t.Parallel()
-	if got := Status("jammed\nREADY=1\x00\u009b2J"); got != "STATUS=jammed READY=1??2J" {
+	if got := Status("jammed\nREADY=1\x00\u009b2J"); got != "STATUS=jammed READY=1 2J" {
 		t.Errorf("%q", got)
 	}
 }

@@ -91,7 +91,7 @@ func (a *app) printFields(w io.Writer, pairs ...string) error {
 		lines := []string{value}
 
 		space := a.outWidth() - column
-		tooLong := space > 0 && termtext.Width(value) > space
+		tooLong := space > 0 && ui.Width(value) > space
 		switch {
 		case tooLong && strings.Contains(value, " "):
 			lines = ui.Wrap(value, space)

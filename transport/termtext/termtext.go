@@ -1,6 +1,6 @@
 // Package termtext makes texts of remote parties safe to print on a terminal. Use
-// [Clean] for a text on one line, [EscapeJSON] for JSON, [NewWriter] for a program's
-// log, and [Width] to compute a text's width.
+// [Clean] for a text on one line, [EscapeJSON] for JSON, and [NewWriter] for a program's
+// log.
 //
 // Guarantees for the results of Clean and EscapeJSON:
 //   - They contain no character that controls the terminal, changes the writing
@@ -16,8 +16,6 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"golang.org/x/text/width"
 )
 
 // maxMarks is the number of combining marks, such as accents, that Clean keeps after a
@@ -71,37 +69,6 @@ func unsafe(r rune) bool {
 	const brailleBlank = '\u2800' // a symbol without any dot
 	return !unicode.IsPrint(r) || r == brailleBlank ||
 		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-}
-
-// Width returns the number of cells that a clean text occupies on a terminal. If terminals
-// differ, Width returns the larger number, so that a text never needs more cells.
-func Width(text string) int {
-	cells := 0
-	for _, r := range text {
-		cells += RuneWidth(r)
-	}
-	return cells
-}
-
-// RuneWidth returns the number of cells that a character occupies on a terminal: 0 for a
-// combining mark, 2 for wide characters such as Chinese ones and emoji, and 1 for other
-// characters. The source is Unicode Standard Annex 11, "East Asian Width".
-func RuneWidth(r rune) int {
-	const firstFlagLetter, lastFlagLetter = '\U0001F1E6', '\U0001F1FF' // regional indicators
-	switch {
-	case r < utf8.RuneSelf:
-		return 1
-	case unicode.Is(unicode.Mn, r), unicode.Is(unicode.Me, r):
-		return 0
-	case firstFlagLetter <= r && r <= lastFlagLetter:
-		return 2
-	}
-
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
-		return 2
-	}
-	return 1
 }
 
 // NewWriter returns a writer for a program's log. It escapes texts as EscapeJSON does and

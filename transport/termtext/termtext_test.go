@@ -67,17 +67,6 @@ func TestEscapeJSON(t *testing.T) {
 	}
 }
 
-func TestWidth(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int{
-		"": 0, "door": 4, "Türe": 4, "漢字": 4, "ｆｕｌｌ": 8, "🚪": 2, "e\u0301": 1, "한글": 4, "ｶﾅ": 2, "🇩🇪": 4, "…": 1,
-	} {
-		if got := Width(text); got != want {
-			t.Errorf("Width(%q) = %d, want %d", text, got, want)
-		}
-	}
-}
-
 func TestWriter(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/latchd/latchd/transport/termtext"
 )
 
 // Counts holds the hub's device counts for one job.
@@ -44,7 +42,7 @@ func (p Progress) Line(width int) string {
 
 	for {
 		text := strings.Join(append([]string{done}, texts(fields)...), "  ")
-		barWidth := width - termtext.Width(text) - len("[] ")
+		barWidth := width - Width(text) - len("[] ")
 		if barWidth >= minBarWidth {
 			return bar(p.Counts, min(barWidth, maxBarWidth)) + " " + text
 		}

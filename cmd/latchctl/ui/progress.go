@@ -38,7 +38,7 @@ func (p *Printer) Show(now time.Time, v Progress) {
 	}
 
 	line := v.Line(max(p.Width()-1, minBarWidth))
-	width := termtext.Width(line)
+	width := Width(line)
 	io.WriteString(p.W, "\r"+line+strings.Repeat(" ", max(0, p.drawn-width)))
 	p.drawn = width
 }

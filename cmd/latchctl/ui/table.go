@@ -114,7 +114,7 @@ func (t *Table) fit(rows [][]string, columns []int, width int) (widths []int, fi
 	total := columnGap * (len(columns) - 1)
 	for i, column := range columns {
 		for _, row := range rows {
-			widths[i] = max(widths[i], termtext.Width(row[column]))
+			widths[i] = max(widths[i], Width(row[column]))
 		}
 		total += widths[i]
 	}
@@ -174,7 +174,7 @@ func (t *Table) writeBlock(b *strings.Builder, head, row []string, width int, co
 		}
 
 		prefix := strings.Repeat(" ", blockIndent) + head[column] + ": "
-		free := max(width-termtext.Width(prefix), 1)
+		free := max(width-Width(prefix), 1)
 		lines := Wrap(cell, free)
 		if len(lines) > 1 && t.CutAny {
 			lines = []string{Cut(cell, free)}
@@ -209,7 +209,7 @@ func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int
 				text = Cut(row[column], widths[i])
 			}
 			out.WriteString(t.styled(column, row[column], text, color))
-			out.WriteString(strings.Repeat(" ", widths[i]-termtext.Width(text)+columnGap))
+			out.WriteString(strings.Repeat(" ", widths[i]-Width(text)+columnGap))
 		}
 		out.WriteString(t.styled(columns[last], lastCell, line, color))
 

@@ -2,14 +2,12 @@ package ui
 
 import (
 	"strings"
-
-	"github.com/latchd/latchd/transport/termtext"
 )
 
 // Cut shortens text to at most width cells. If it shortens the text, the result ends in
 // an ellipsis.
 func Cut(text string, width int) string {
-	if termtext.Width(text) <= width {
+	if Width(text) <= width {
 		return text
 	}
 	if width <= 1 {
@@ -24,7 +22,7 @@ func Cut(text string, width int) string {
 // cells.
 func fitting(text []rune, width int) int {
 	for i, r := range text {
-		if width -= termtext.RuneWidth(r); width < 0 {
+		if width -= runeWidth(r); width < 0 {
 			return i
 		}
 	}
@@ -71,7 +69,7 @@ func lineEnd(text []rune, width int) int {
 // Paragraph wraps text and indents every line after the first. With width 0 it
 // returns the text as one line.
 func Paragraph(text string, width int) []string {
-	if width == 0 || termtext.Width(text) <= width {
+	if width == 0 || Width(text) <= width {
 		return []string{text}
 	}
 

@@ -50,7 +50,7 @@ func TestBar(t *testing.T) {
 		var b strings.Builder
 		for _, p := range pictures {
 			line := p.Line(width)
-			if n := termtext.Width(line); n > width {
+			if n := Width(line); n > width {
 				t.Errorf("%d characters at width %d: %s", n, width, line)
 			}
 			fmt.Fprintln(&b, line)
@@ -73,7 +73,7 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {
-			if n := termtext.Width(strings.TrimSuffix(line, "\n")); width > 0 && n > width {
+			if n := Width(strings.TrimSuffix(line, "\n")); width > 0 && n > width {
 				t.Errorf("%d characters at width %d: %s", n, width, line)
 			}
 		}
@@ -115,7 +115,7 @@ func TestHostileTable(t *testing.T) {
 				if clean := termtext.Clean(line); clean != line {
 					t.Errorf("%+q at width %d has unsafe characters: %+q", text, width, line)
 				}
-				if n := termtext.Width(line); width > 0 && n > width {
+				if n := Width(line); width > 0 && n > width {
 					t.Errorf("%+q needs %d cells at width %d: %s", text, n, width, line)
 				}
 				if strings.HasPrefix(line, "vault") || strings.Contains(line, "vault  ") {
@@ -145,7 +145,7 @@ func TestNarrowTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(b.String()[start:]) {
-				if n := termtext.Width(strings.TrimSuffix(line, "\n")); n > width {
+				if n := Width(strings.TrimSuffix(line, "\n")); n > width {
 					t.Errorf("%d characters at width %d: %s", n, width, line)
 				}
 			}
@@ -257,6 +257,17 @@ func TestWrapAndCut(t *testing.T) {
 	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 2, "ä…"}, {"ab", 1, "…"}, {"ab", 0, ""}, {"漢字漢", 5, "漢字…"}, {"漢字漢", 4, "漢…"}, {"漢字", 2, "…"}} {
 		if got := Cut(tt.text, tt.width); got != tt.want {
 			t.Errorf("Cut(%q, %d) = %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+}
+
+func TestWidth(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"": 0, "door": 4, "Türe": 4, "漢字": 4, "ｆｕｌｌ": 8, "🚪": 2, "e\u0301": 1, "한글": 4, "ｶﾅ": 2, "🇩🇪": 4, "…": 1,
+	} {
+		if got := Width(text); got != want {
+			t.Errorf("Width(%q) = %d, want %d", text, got, want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ var linked = map[string][]string{
 		"golang.org/x/net",                                           // used by azcore
 		"golang.org/x/sys",                                           // used by term
 		"golang.org/x/term",                                          // finds the width of the terminal
-		"golang.org/x/text",                                          // used by net
+		"golang.org/x/text",                                          // widths of characters on a terminal; used by net
 	},
 	"latchhub": {
 		"github.com/coreos/go-systemd/v22",
