@@ -24,10 +24,11 @@ const (
 	copyTimeout = 10 * time.Second
 )
 
-// grant gives the running agent copies of the secrets that its configuration names, and
-// gives the operators the agent's control socket. systemd runs it as root after the agent
-// has requested its lines, and before each reload. It reads the secrets as root, and
-// gives up root's rights before it touches the agent's own directory.
+// grant gives the running agent copies of the secrets that its configuration names, lets
+// it reboot the machine if the configuration allows that, and gives the operators the
+// agent's control socket. systemd runs it as root after the agent has requested its lines,
+// and before each reload. It reads the secrets as root, and gives up root's rights before
+// it touches the agent's own directory.
 //
 // systemd's own LoadCredential= is not used, because the unit fails, and the door with
 // it, if the source of a credential is missing or not a file.
@@ -43,8 +44,10 @@ func grant(file string) error {
 
 	// The agent reports what is wrong with the configuration.
 	c, _, err := config.LoadLock(file)
+	dir := filepath.Dir(target)
+	rebootErr := permitReboot(dir, file, err == nil && c.AllowReboot) // must precede becomeAgent
 	if err != nil {
-		return err
+		return errors.Join(err, rebootErr)
 	}
 	secrets, unreadable := readSecrets(c)
 	group, hasGroup, groupErr := operatorsGroup()
@@ -53,9 +56,8 @@ func grant(file string) error {
 		more = []int{group}
 	}
 
-	dir := filepath.Dir(target)
 	if err := becomeAgent(dir, more...); err != nil {
-		return errors.Join(unreadable, err)
+		return errors.Join(rebootErr, unreadable, err)
 	}
 	if hasGroup {
 		groupErr = admit(group, dir)
@@ -63,7 +65,7 @@ func grant(file string) error {
 	if groupErr != nil {
 		groupErr = fmt.Errorf("let the group %s use the control socket: %w", operators, groupErr)
 	}
-	return errors.Join(unreadable, groupErr, replaceCopies(target, secrets))
+	return errors.Join(rebootErr, unreadable, groupErr, replaceCopies(target, secrets))
 }
 
 // readSecrets reads the secrets that the configuration names. It returns those that it

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -241,8 +242,8 @@ func TestGrant(t *testing.T) {
 	}
 }
 
-// 'latchd grant' reads the secrets as root and writes into the agent's directory as the
-// agent's user.
+// 'latchd grant' reads the secrets and permits the reboot as root, and writes into the
+// agent's directory as the agent's user. A broken configuration withdraws the permission.
 func TestGrantGivesUpRoot(t *testing.T) {
 	if file := os.Getenv("LATCHD_TEST_GRANT"); file != "" {
 		fmt.Printf("granted: %v\n", grant(file))
@@ -254,17 +255,21 @@ func TestGrantGivesUpRoot(t *testing.T) {
 
 	runtime := t.TempDir()
 	g := newGateway(t, map[string]string{
-		"latchd.toml":                   strings.Replace(testConfig, "ENDPOINT", "localhost", 1),
+		"latchd.toml":                   "allow_reboot = true\n" + strings.Replace(testConfig, "ENDPOINT", "localhost", 1),
 		"credentials/connection-string": goodSecret,
 	})
 	if err := errors.Join(os.Chmod(g.file, 0o600), os.Chown(runtime, 65534, 65534), os.Chmod(filepath.Dir(runtime), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestGrantGivesUpRoot$")
-	cmd.Env = append(os.Environ(), "LATCHD_TEST_GRANT="+g.file, "RUNTIME_DIRECTORY="+runtime)
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "granted: <nil>") {
-		t.Fatalf("%v\n%s", err, out)
+	run := func(want string) {
+		t.Helper()
+		cmd := exec.Command(os.Args[0], "-test.run=^TestGrantGivesUpRoot$")
+		cmd.Env = append(os.Environ(), "LATCHD_TEST_GRANT="+g.file, "RUNTIME_DIRECTORY="+runtime)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "granted: "+want) {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
+	run("<nil>")
 
 	info, err := os.Stat(filepath.Join(runtime, "credentials", "credentials_connection-string"))
 	if err != nil {
@@ -272,5 +277,18 @@ func TestGrantGivesUpRoot(t *testing.T) {
 	}
 	if owner := info.Sys().(*syscall.Stat_t).Uid; owner == 0 {
 		t.Error("the copy belongs to root")
+	}
+
+	permission := filepath.Join(filepath.Dir(runtime), rebootDir, "latchd.toml")
+	if info, err = os.Stat(permission); err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 {
+		t.Errorf("the permission to reboot belongs to user %d, want root", owner)
+	}
+	g.write(t, "latchd.toml", "[lock]\ndriver = \"none\"\n")
+	run("")
+	if _, err := os.Stat(permission); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the permission to reboot outlives a broken configuration: %v", err)
 	}
 }

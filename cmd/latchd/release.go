@@ -56,12 +56,20 @@ var errLinesUnknown = errors.New("cannot tell which lines to release")
 // systemd runs it as root, because setting up a sandbox would delay the release. The
 // record is in a directory in which the agent's user can do anything, so release gives up
 // root's rights before it reads the record. If it cannot, it does without the record.
+//
+// Before that, release withdraws the permission to reboot that 'latchd grant' gave to the
+// agent.
 func release(file string) error {
 	r := newReleaser(file)
-	if err := becomeAgent(r.dir); err != nil {
-		return errors.Join(err, r.configured())
+	var rebootErr error
+	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
+		rebootErr = permitReboot(dir, file, false)
 	}
-	return r.recorded()
+	if err := becomeAgent(r.dir); err != nil {
+		return errors.Join(rebootErr, err, r.configured())
+	}
+
+	return errors.Join(rebootErr, r.recorded())
 }
 
 // releaser knows the lines in the configuration, and where the agent has recorded its

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,9 +17,16 @@ func reboot(t *testing.T, g *gateway) {
 	out := g.invoke("reboot", "null")
 	record(t, contains(out, "status 403", `"code":"not-allowed"`), "reboot without allow_reboot", 1, status(out), "status 403")
 
+	// logind asks polkit whether the agent's user may reboot the machine.
+	const canReboot = `runuser -u latchd -- busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager CanReboot`
+	out = g.run(canReboot)
+	record(t, !contains(out, `"yes"`), "CanReboot for the user latchd without allow_reboot", 1, strings.TrimSpace(out), "not yes")
+
 	g.configure(settings{top: "allow_reboot = true", mode: "hold", keys: `at_power_on = "locked"`, gpio: `active = "locked"`, sensor: true})
 	g.run(`systemctl restart latchd`)
 	g.connected()
+	out = g.run(canReboot)
+	record(t, contains(out, `"yes"`), "CanReboot for the user latchd with allow_reboot", 1, strings.TrimSpace(out), "yes")
 	out = g.invoke("reboot", `{"delaySeconds":1}`)
 	record(t, contains(out, "status 202", `"delaySeconds":1`), "reboot", 1, status(out), "status 202")
 	g.waitBoot()
