@@ -210,9 +210,15 @@ func (g *guest) follow(b Bolt, level int, stop <-chan struct{}) {
 }
 
 // occupy requests the lock's line as another program would, or releases the line again.
+// It does nothing if the line is already released.
 func (g *guest) occupy(request bool) (struct{}, error) {
 	if !request {
-		return struct{}{}, g.occupied.Close()
+		if g.occupied == nil {
+			return struct{}{}, nil
+		}
+		line := g.occupied
+		g.occupied = nil
+		return struct{}{}, line.Close()
 	}
 
 	line, err := gpiocdev.RequestLine(g.name, lineLock, gpiocdev.WithConsumer("somebody"), gpiocdev.AsInput)
