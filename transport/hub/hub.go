@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchd/latchd/transport/hub/credentials"
 	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/hub/internal/api"
 	"github.com/latchd/latchd/transport/hub/internal/broker"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
@@ -109,9 +110,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 		Hub:        func(webSocket bool) string { return listening.deviceHostName(opts.Name, webSocket) },
 		Disconnect: func(id string) { devices.Disconnect(id) },
 	})
+	admitted := admission.New(admission.Options{Logger: opts.Logger})
 	devices, err = broker.New(
 		&backend{access: checker, store: db, now: opts.Now, log: opts.Logger, metrics: counts, throttle: limits, feed: events},
-		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now, Provisioner: provision})
+		broker.Options{Logger: opts.Logger.Named("mqtt"), Now: opts.Now, Provisioner: provision, ConnectTimeout: admission.LoginTime})
 	if err != nil {
 		return fmt.Errorf("MQTT broker: %w", err)
 	}
@@ -146,9 +148,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}()
 
 	servers := []func() error{
-		func() error { return devices.Serve(tls.NewListener(listening.mqtt, tlsConfig(creds))) },
+		func() error { return devices.Serve(tls.NewListener(admitted.Listen(listening.mqtt), tlsConfig(creds))) },
 		func() error {
-			return server.Serve(tls.NewListener(listening.https, tlsConfig(creds, "h2", "http/1.1")))
+			return server.Serve(tls.NewListener(admitted.Listen(listening.https), tlsConfig(creds, "http/1.1")))
 		},
 	}
 	if listening.metrics != nil {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/logtext"
 )
 
@@ -89,15 +90,23 @@ func (opts Options) listen(purpose, flag, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// newServer returns an HTTP server without HTTP/2. No client of IoT Hub needs HTTP/2, and
+// with it a stranger could open many streams on one connection.
 func newServer(handler http.Handler, logger *zap.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+
 	return &http.Server{
 		Handler:           handler,
+		Protocols:         &protocols,
+		ConnContext:       admission.ConnContext,
 		ReadHeaderTimeout: 20 * time.Second,
 		// Clients reuse idle connections, so the server keeps them open. If it closed
 		// them after a few seconds, it could cut off a request that a client has just
-		// sent.
+		// sent. Connections of clients that have not logged in end earlier; see
+		// admission.LoginTime.
 		IdleTimeout:    10 * time.Minute,
-		MaxHeaderBytes: 64 << 10,
+		MaxHeaderBytes: 32 << 10,
 		ErrorLog:       log.New(serverLog{logtext.Remote(logger.Named("https"))}, "", 0),
 	}
 }

@@ -54,6 +54,11 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if answer.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(answer.RetryAfter.Seconds()+0.999)))
 	}
+	if answer.Status == http.StatusUnauthorized {
+		// The hub soon ends connections of clients that have not logged in. This header
+		// tells an honest client not to send its next request on such a connection.
+		w.Header().Set("Connection", "close")
+	}
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(answer.Status)
 	w.Write(body)

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/hub/internal/broker"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/logtext"
@@ -48,6 +49,8 @@ func (a *api) admitted(handle registrationHandler) handler {
 			a.answerRegistration(w, r, a.Provisioning.Refuse(err))
 			return nil
 		}
+		admission.AuthorizeRequest(r)
+
 		if err := checkAPIVersion(r); err != nil {
 			return err
 		}

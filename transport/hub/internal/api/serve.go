@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/logtext"
@@ -98,6 +99,8 @@ func (a *api) guard(right access.Right, handle handler) http.Handler {
 		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
 			return err
 		}
+		admission.AuthorizeRequest(r)
+
 		if err := checkAPIVersion(r); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/logtext"
 )
@@ -153,6 +154,7 @@ func (b *Broker) logIn(l *link) error {
 	if err != nil {
 		return err
 	}
+	admission.Authorize(l.Conn)
 	l.userName, l.login = "", Login{} // the credentials are no longer needed
 	if !b.links.claim(l) {
 		return refusedConnect{refusedUnavailable, "the connection was closed during the login"}
