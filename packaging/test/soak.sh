@@ -2,8 +2,8 @@
 # Runs the long form of some tests, in one to two hours: thousands of reconnects, methods
 # during token renewals, kills of the agent and of the hub while they write, all states of
 # the lock's machine in more configurations, known faults in that machine, 2,000 seeds of the
-# simulation of the whole system, and ten minutes of fuzzing for each of the hub's two
-# interfaces.
+# simulation of the whole system, 3,000 strangers at a hub with 10,000 devices, and ten
+# minutes of fuzzing for each of the hub's two interfaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,6 +19,11 @@ LATCHD_TEST_MUTANTS=1 go test -count=1 -v -timeout 1h -run '^TestMutants$' ./act
 
 export LATCHD_TEST_HUB_KILLS=${LATCHD_TEST_HUB_KILLS:-50}
 go test -count=1 -v -timeout 20m -run 'TestHubKilledAgainAndAgain' ./packaging/test/system
+
+export LATCHD_TEST_STRANGERS=${LATCHD_TEST_STRANGERS:-3000}
+export LATCHD_TEST_DEVICES=${LATCHD_TEST_DEVICES:-10000}
+export LATCHD_TEST_FLOOD_SECONDS=${LATCHD_TEST_FLOOD_SECONDS:-5}
+go test -count=1 -v -timeout 20m ./packaging/test/hostile
 
 export LATCHD_SIM_SEEDS=${LATCHD_SIM_SEEDS:-2000}
 go test -count=1 -timeout 5h -run '^TestSimulation$' ./packaging/test/simulation
