@@ -4,6 +4,10 @@
 # the gpg key KEY (an ID, a fingerprint or an address). Any web server can serve REPO.
 # Earlier versions stay in REPO, so that a gateway can go back to them. The script needs
 # the Debian packages apt-utils and gnupg.
+#
+# The signature is valid for 90 days (VALID_DAYS sets another number). After that, apt
+# refuses the repository, so that nobody can show old packages to a gateway forever. To
+# renew the signature without new packages, run the script with an empty folder DEBS.
 set -euo pipefail
 
 if [ $# != 3 ]; then
@@ -15,12 +19,20 @@ debs=$(cd "$1" && pwd)
 repo=$(cd "$2" && pwd)
 key=$3
 say() { printf 'apt-repo: %s\n' "$*"; }
-if ! compgen -G "$debs/*.deb" >/dev/null; then
+valid_days=${VALID_DAYS:-90}
+case $valid_days in
+'' | *[!0-9]* | 0)
+	say "VALID_DAYS is \"$valid_days\"; want a number of days" >&2
+	exit 2
+	;;
+esac
+if ! compgen -G "$debs/*.deb" >/dev/null && ! compgen -G "$repo/pool/main/*.deb" >/dev/null; then
 	say "there are no packages in $debs" >&2
 	exit 1
 fi
 
 # Never change a published version: gateways may have it already.
+shopt -s nullglob
 for deb in "$debs"/*.deb; do
 	published=$repo/pool/main/${deb##*/}
 	if [ -e "$published" ] && ! cmp -s "$deb" "$published"; then
@@ -44,6 +56,7 @@ done
 apt-ftparchive -o APT::FTPArchive::Release::Origin=latchd -o APT::FTPArchive::Release::Label=latchd \
 	-o APT::FTPArchive::Release::Suite=stable -o APT::FTPArchive::Release::Codename=stable \
 	-o APT::FTPArchive::Release::Components=main -o "APT::FTPArchive::Release::Architectures=$architectures" \
+	-o "APT::FTPArchive::Release::ValidTime=$((valid_days * 24 * 60 * 60))" \
 	release "$new/stable" >"$new/Release"
 mv "$new/Release" "$new/stable/"
 sign() { gpg --batch --yes --quiet --local-user "$key" --digest-algo SHA256 "$@"; }

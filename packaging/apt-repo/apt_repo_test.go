@@ -1,12 +1,14 @@
 package aptrepo
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fixture is an apt repository for a test. debs is a folder for new packages, and home
@@ -108,7 +110,8 @@ func (f *fixture) apt(arch, key, tool string, args ...string) (string, error) {
 
 	options := []string{"-o", "Dir::State=" + dir + "/state", "-o", "Dir::Cache=" + dir + "/cache", "-o", "Dir::Etc=" + dir + "/etc",
 		"-o", "Dir::Etc::SourceList=" + list, "-o", "Dir::State::Status=" + dir + "/status", "-o", "APT::Architecture=" + arch,
-		"-o", "APT::Architectures::=" + arch, "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=1"}
+		"-o", "APT::Architectures::=" + arch, "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=1",
+		"-o", "Acquire::Check-Date=true", "-o", "Acquire::Check-Valid-Until=true"} // the defaults of apt, which containers often change
 
 	if out, err := f.try("apt-get", append(options, "update", "--error-on=any")...); err != nil {
 		return out, err
@@ -201,6 +204,73 @@ func TestAptRefusesOtherPackages(t *testing.T) {
 	if out, err := f.apt("arm64", key, "apt-get", "install", "--yes", "--download-only", "latchd"); err != nil {
 		t.Errorf("apt refuses the intact repository: %v\n%s", err, out)
 	}
+}
+
+// The signature of a repository ends after 90 days, and an empty folder renews it. apt
+// refuses the repository after that.
+func TestAptRefusesOldSignatures(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if out, err := f.add("1.0.0", "arm64", "x"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	key, release := filepath.Join(f.repo, "latchd.asc"), filepath.Join(f.repo, "dists/stable/Release")
+	signed := dates(t, release)
+	if got, want := signed["Valid-Until"].Sub(signed["Date"]), 90*24*time.Hour; got != want {
+		t.Errorf("the signature is valid for %v, want %v", got, want)
+	}
+
+	// Sign the index again with dates in the past, instead of changing the clock.
+	f.resign(release, signed, -91*24*time.Hour)
+	if out, err := f.apt("arm64", key, "apt-cache", "show", "latchd"); err == nil || !strings.Contains(out, "expired") {
+		t.Errorf("apt accepts a repository with an old signature: %v\n%s", err, out)
+	}
+
+	if out, err := f.try("./apt-repo.sh", t.TempDir(), f.repo, signer); err != nil {
+		t.Fatalf("an empty folder does not renew the signature: %v\n%s", err, out)
+	}
+	if out, err := f.apt("arm64", key, "apt-cache", "show", "latchd"); err != nil || !strings.Contains(out, "Version: 1.0.0") {
+		t.Errorf("apt refuses the renewed repository: %v\n%s", err, out)
+	}
+}
+
+// dates returns the dates in a Release file by the names of their fields.
+func dates(t *testing.T, release string) map[string]time.Time {
+	t.Helper()
+	text, err := os.ReadFile(release)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	found := make(map[string]time.Time)
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if name != "Date" && name != "Valid-Until" {
+			continue
+		}
+		if found[name], err = time.Parse(time.RFC1123Z, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// resign moves the dates in a Release file and signs it again.
+func (f *fixture) resign(release string, signed map[string]time.Time, by time.Duration) {
+	f.t.Helper()
+	text, err := os.ReadFile(release)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+
+	for name, at := range signed {
+		text = bytes.Replace(text, []byte(name+": "+at.Format(time.RFC1123Z)), []byte(name+": "+at.Add(by).Format(time.RFC1123Z)), 1)
+	}
+	if err := os.WriteFile(release, text, 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+	f.run("gpg", "--batch", "--yes", "--quiet", "--local-user", signer, "--clearsign", "--output", filepath.Join(filepath.Dir(release), "InRelease"), release)
+	f.run("gpg", "--batch", "--yes", "--quiet", "--local-user", signer, "--armor", "--detach-sign", "--output", release+".gpg", release)
 }
 
 func TestAptRepoNeedsPackages(t *testing.T) {
