@@ -222,8 +222,8 @@ func TestFloodWritesLittleLog(t *testing.T) {
 	var refusals atomic.Int64
 	for range 8 {
 		threads.Go(func() {
-			for flood.Err() == nil {
-				if err := refused(&net.Dialer{}, h, "x", controls); err != nil {
+			for i := 0; flood.Err() == nil; i++ {
+				if err := refused(&net.Dialer{}, h, "x", userNames[i%len(userNames)]); err != nil {
 					t.Errorf("flood: %v", err)
 					return
 				}

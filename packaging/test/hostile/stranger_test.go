@@ -186,5 +186,10 @@ func refused(dialer *net.Dialer, h *harness.Hub, clientID, user string) error {
 	return nil
 }
 
-// controls is the longest user name that MQTT can carry, made of control characters.
-var controls = strings.Repeat("\x01", 65_535)
+// userNames are user names of about 65 KB, the longest that MQTT can carry. They consist of
+// control characters in places where the hub reads a host name, an option and nothing.
+var userNames = []string{
+	strings.Repeat("\x01", 65_000) + "/x/?api-version=2021-04-12",
+	"hub/x/?api-version=2021-04-12&" + strings.Repeat("\x01", 65_000) + "=%zz",
+	strings.Repeat("\x01", 65_535),
+}
