@@ -29,12 +29,15 @@ func TestUsage(t *testing.T) {
 		stdout string // expected part of standard output
 		stderr string // expected part of standard error
 	}{
-		"nothing":              {"", 2, "", "missing command; use serve, ca, enrollment, policy or version"},
+		"nothing":              {"", 2, "", "missing command; use serve, backup, restore, ca, enrollment, policy or version"},
 		"help":                 {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
 		"version":              {"version", 0, "latchhub ", ""},
 		"unknown command":      {"bogus", 2, "", `unknown command "bogus"`},
 		"unknown flag":         {"serve --colour", 2, "", "unknown flag: --colour"},
 		"no data":              {"serve", 2, "", "--data is missing"},
+		"backup without data":  {"backup x.tar", 2, "", "--data is missing"},
+		"backup of nothing":    {"backup x.tar --data " + t.TempDir(), 1, "", "check --data"},
+		"restore from nothing": {"restore /nonexistent --data " + t.TempDir(), 1, "", "no such file"},
 		"stray argument":       {"serve --data x y", 2, "", `unknown command "y"`},
 		"bad address":          {"serve --data x --mqtt 8883", 2, "", `--mqtt is "8883"; use HOST:PORT or :PORT`},
 		"bad level":            {"serve --data x --log-level loud", 2, "", "debug, info, warn or error"},

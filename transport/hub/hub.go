@@ -88,7 +88,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	defer listening.close()
 
-	db, err := store.Open(filepath.Join(opts.DataDir, "hub.db"))
+	db, err := store.Open(filepath.Join(opts.DataDir, database))
 	if err != nil {
 		return err
 	}
