@@ -91,7 +91,7 @@ func (s *strangers) stay(ctx context.Context, h *harness.Hub, open stranger) {
 		end := context.AfterFunc(ctx, func() { conn.Close() })
 		defer end()
 		defer conn.Close()
-		_, err = io.Copy(io.Discard, conn)
+		io.Copy(io.Discard, conn)
 	}
 
 	select {
