@@ -119,6 +119,7 @@ func recordSettled(t *testing.T, name string, o observed, closed, settle time.Du
 func door(t *testing.T, g *gateway) {
 	const forced = "the door was opened while it was locked"
 	g.startLocked(settings{sensor: true})
+	time.Sleep(exitTimePassed)
 	var times []any
 	o := g.observe(g.chip, 0, func() {
 		for range 2 {

@@ -17,7 +17,7 @@ const registry = Registry.fromConnectionString(hub);
 const jobs = JobClient.fromConnectionString(hub);
 const service = Client.fromConnectionString(hub);
 
-const oddID = "dev'1+(x)*#%!$";
+const oddID = "dev'1;(x)*%!$";
 const keys = { primaryKey: 'cA==', secondaryKey: 'cw==' };
 const never = '0001-01-01T00:00:00Z';
 const identity = {

@@ -22,7 +22,7 @@ type operation struct {
 	entra   bool // whether the request has a token from Entra ID
 }
 
-const oddID = "dev'1+(x)*#%!$"
+const oddID = "dev'1;(x)*%!$"
 
 // identity is a device's registry entry as a hub returns it. An update changes the
 // entry and sends it back.

@@ -27,6 +27,7 @@ var differences = map[string]map[string]string{
 	"invoke method, with defaults, by latchctl": connectTimeout,
 	"schedule method, at once":                  maxExecution,
 	"schedule method, at once, by latchctl":     maxExecution,
+	"schedule method, by latchctl":              caller,
 	"statistics": {
 		"requests": "a second request reads the number of connected devices from /statistics/service; the SDK has no method for it",
 	},
@@ -114,6 +115,7 @@ func compare(t *testing.T, name string, theirs, ours []recorded) {
 
 var (
 	connectTimeout = map[string]string{"body.connectTimeoutInSeconds": "we send 0, which is the hub's default"}
+	caller         = map[string]string{"body.cloudToDeviceMethod.payload.by": "latchctl tells the door who calls"}
 	maxExecution   = map[string]string{"body.maxExecutionTimeInSeconds": "we send one hour, which is the hub's default"}
 )
 
