@@ -31,7 +31,7 @@ func (m *machine) advance() {
 	}
 }
 
-// next returns the time of the earliest deadline. ok is false if there is none.
+// next returns the time of the earliest deadline. ok is false if there is no deadline.
 func (s state) next(set settings) (at time.Duration, ok bool) {
 	m := &machine{state: s, set: set}
 

@@ -134,7 +134,7 @@ func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, j
 }
 
 // prepare selects devices and asks the user for confirmation if it is needed. It returns
-// the jobs to create; after a dry run there are none.
+// the jobs to create, or no jobs after a dry run.
 func (a *app) prepare(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) (jobSeries, error) {
 	if goOn, err := a.confirmSelection(ctx, client, s.selection, op); err != nil || !goOn {
 		return jobSeries{}, err

@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/cmd/latchd/clock"
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/mqtt"
 	"github.com/latchd/latchd/transport/termtext"
 )
@@ -196,7 +197,7 @@ func otherUnreadable(c config.Config, known error) []string {
 		if path == "" || strings.Contains(known.Error(), path) {
 			continue
 		}
-		if _, err := readRegular(path); err != nil {
+		if _, err := durable.ReadLinked(path, maxSecret); err != nil {
 			problems = append(problems, err.Error())
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
+	"github.com/latchd/latchd/transport/durable"
 )
 
 const (
@@ -74,7 +74,7 @@ func readSecrets(c config.Config) (map[string][]byte, error) {
 	secrets := make(map[string][]byte)
 	var failed []error
 	for _, path := range c.SecretFiles() {
-		text, err := readRegular(path)
+		text, err := durable.ReadLinked(path, maxSecret)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -82,27 +82,6 @@ func readSecrets(c config.Config) (map[string][]byte, error) {
 		secrets[systemd.CredentialName(path)] = text
 	}
 	return secrets, errors.Join(failed...)
-}
-
-// readRegular reads the bytes of a secret from a regular file. It never waits for the other end of a
-// pipe.
-func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err == nil && len(text) > maxSecret {
-		err = fmt.Errorf("%s is too large for a secret; at most %d bytes are allowed", path, maxSecret)
-	}
-	return text, err
 }
 
 // replaceCopies replaces the directory of the copies as a whole, so that the agent never

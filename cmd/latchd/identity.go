@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/systemd"
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
 	"github.com/latchd/latchd/transport/mqtt/dial"
@@ -239,7 +240,7 @@ func readSecret(what, path string, log *zap.Logger) (string, error) {
 // the file.
 func readCredential(path string) (string, error) {
 	file, _ := systemd.Credential(path)
-	content, err := readRegular(file)
+	content, err := durable.ReadLinked(file, maxSecret)
 	if err != nil {
 		return "", err
 	}

@@ -227,12 +227,14 @@ func (c command) printHelp(flags *flag.FlagSet, stdout io.Writer) {
 	if c.operand != "" {
 		operand = " " + c.operand
 	}
+
 	fmt.Fprintf(stdout, "  latchd %s --config /etc/latchd/latchd.toml%s\n\n%s\n\nFlags:\n", c.name, operand, c.help)
 	flags.VisitAll(func(f *flag.Flag) {
 		dashes := "--"
 		if len(f.Name) == 1 {
 			dashes = "-"
 		}
+
 		value, text := flag.UnquoteUsage(f)
 		if value != "" {
 			value = " " + value
@@ -240,6 +242,7 @@ func (c command) printHelp(flags *flag.FlagSet, stdout io.Writer) {
 				text += fmt.Sprintf(" (default %s)", f.DefValue)
 			}
 		}
+
 		fmt.Fprintf(stdout, "  %-16s %s\n", dashes+f.Name+value, text)
 	})
 }

@@ -15,8 +15,14 @@ const maxRead = 16 << 20
 // only a regular file. It follows no symbolic link at the end of path, and it does not
 // wait for the other end of a pipe, so that the owner of the directory cannot mislead or
 // stop a program of another user.
-func Read(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+func Read(path string) ([]byte, error) { return read(path, maxRead, syscall.O_NOFOLLOW) }
+
+// ReadLinked returns the content of the regular file at path, which may be a symbolic
+// link and may have at most limit bytes. It does not wait for the other end of a pipe.
+func ReadLinked(path string, limit int64) ([]byte, error) { return read(path, limit, 0) }
+
+func read(path string, limit int64, flags int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flags, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -28,12 +34,12 @@ func Read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a file", path)
 	}
 
-	content, err := io.ReadAll(io.LimitReader(f, maxRead+1))
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > maxRead {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxRead)
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
 	}
 	return content, nil
 }

@@ -9,7 +9,7 @@
 //
 //	LATCHD_SIM_SEED=17 go test ./packaging/test/simulation -run TestSimulation
 //
-// The Go scheduler still decides the order of what happens at the same moment.
+// The Go scheduler still decides the order of events that happen at the same moment.
 //
 // The judge checks these rules during a run and at its end:
 //

@@ -136,9 +136,9 @@ func (s *site) copyData() (string, error) {
 	return to, errors.Join(copyDatabase(filepath.Join(s.directory(), "hub.db"), database), s.world.bugs.breakCopy(database))
 }
 
-// copyDatabase copies an SQLite database and its write-ahead log. If SQLite starts the log
-// anew in between, the copies do not belong together, and copyDatabase repeats them. The
-// log's header contains a random number that tells.
+// copyDatabase copies an SQLite database and its write-ahead log. If SQLite starts a
+// new log between the two copies, they do not match, and copyDatabase repeats them. It
+// notices a new log by the random number in the log's header.
 func copyDatabase(from, to string) error {
 	for {
 		before, err := walHeader(from)

@@ -98,7 +98,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener. Connections that nobody has accepted are reset.
+// Close implements net.Listener. Close resets the connections that the server has not accepted yet.
 func (l *listener) Close() error {
 	l.once.Do(func() {
 		l.network.mu.Lock()
