@@ -13,6 +13,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/textfile"
 )
 
@@ -41,13 +42,14 @@ type Config struct {
 // Hub is one hub of the config file. It has either a connection string file, or a host
 // name and auth = "entra". Relative paths start from the config file's folder.
 type Hub struct {
-	ConnectionStringFile string `toml:"connection_string_file"`
-	HostName             string `toml:"host_name"`
-	Auth                 string `toml:"auth"`
-	Endpoint             string `toml:"endpoint"`
-	CAFile               string `toml:"ca_file"`
-	Tier                 string `toml:"tier"`  // IoT Hub tier, such as S1; empty if not known
-	Units                int    `toml:"units"` // number of units of the tier; 0 means 1
+	ConnectionStringFile string       `toml:"connection_string_file"`
+	HostName             string       `toml:"host_name"`
+	Auth                 string       `toml:"auth"`
+	Endpoint             string       `toml:"endpoint"`
+	CAFile               string       `toml:"ca_file"`
+	ID                   iothub.HubID `toml:"id"`    // id of the hub; latchctl refuses a hub with another id. Empty if not known
+	Tier                 string       `toml:"tier"`  // IoT Hub tier, such as S1; empty if not known
+	Units                int          `toml:"units"` // number of units of the tier; 0 means 1
 }
 
 // ConfigPath returns the path of the config file: latchctl/config.toml in
@@ -130,7 +132,7 @@ func parseError(err error, path string) error {
 		first := unknown.Errors[0]
 		line, _ := first.Position()
 		return fmt.Errorf("%s:%d: unknown key %s; allowed keys: default, confirm_above, identify and, under [hubs.NAME], "+
-			"connection_string_file, host_name, auth, endpoint, ca_file, tier, units", path, line, strings.Join(first.Key(), "."))
+			"connection_string_file, host_name, auth, endpoint, ca_file, id, tier, units", path, line, strings.Join(first.Key(), "."))
 	}
 
 	if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
@@ -144,6 +146,12 @@ func parseError(err error, path string) error {
 // check returns an error for the first invalid key of a hub. The error text begins
 // with a verb; the caller prepends the hub's name: "hub north has auth = ...".
 func (h Hub) check() error {
+	if h.ID != "" {
+		if err := iothub.CheckHubID(string(h.ID)); err != nil {
+			return fmt.Errorf("has an invalid id: %w", err)
+		}
+	}
+
 	switch {
 	case h.Units < 0 || h.Units > 0 && h.Tier == "":
 		return fmt.Errorf("has units = %d; want 1 or more and a tier such as \"S1\"", h.Units)

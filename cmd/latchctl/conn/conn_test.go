@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 const (
@@ -32,6 +34,7 @@ func TestResolve(t *testing.T) {
 		"bare":  {ConnectionStringFile: site},
 		"entra": {HostName: "h.azure-devices.net", Auth: "entra"},
 	}}
+	config.Hubs["known"] = Hub{ConnectionStringFile: site, ID: "5f0c1a52"}
 	withDefault := config
 	withDefault.Default = "site"
 
@@ -42,20 +45,23 @@ func TestResolve(t *testing.T) {
 		config   Config
 		host     string
 		endpoint string
+		label    string // expected label; empty means not checked
+		id       iothub.HubID
 		entra    bool
 		usage    string // expected part of the usage error
 	}{
-		{name: "file", flags: Flags{HubFile: file}, host: "file.example"},
+		{name: "file", flags: Flags{HubFile: file}, host: "file.example", label: "file.example"},
 		{name: "file flag and environment", flags: Flags{HubFile: file}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "file.example"},
 		{name: "environment", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: withDefault, host: "env.example", endpoint: "h:1"},
 		{name: "file from the environment", env: map[string]string{"LATCHCTL_HUB_FILE": file}, host: "file.example"},
 		{name: "default", config: withDefault, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "site.example", endpoint: "site.local:8443"},
-		{name: "by name", flags: Flags{Hub: "site"}, env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example", endpoint: "site.local:8443"},
+		{name: "by name", flags: Flags{Hub: "site"}, env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example", endpoint: "site.local:8443", label: "site"},
+		{name: "by name, with its id", flags: Flags{Hub: "known"}, config: config, host: "site.example", label: "known", id: "5f0c1a52"},
 		{name: "by name, without an endpoint", flags: Flags{Hub: "bare"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, config: config, host: "site.example"},
-		{name: "by name, at another endpoint", flags: Flags{Hub: "site", Endpoint: "https://h:2"}, config: config, host: "site.example", endpoint: "h:2"},
-		{name: "endpoint flag", flags: Flags{HubFile: file, Endpoint: "h:2"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "file.example", endpoint: "h:2"},
+		{name: "by name, at another endpoint", flags: Flags{Hub: "site", Endpoint: "https://h:2"}, config: config, host: "site.example", endpoint: "h:2", label: "site at h:2"},
+		{name: "endpoint flag", flags: Flags{HubFile: file, Endpoint: "h:2"}, env: map[string]string{"LATCHCTL_ENDPOINT": "h:1"}, host: "file.example", endpoint: "h:2", label: "h:2"},
 		{name: "none", config: config, usage: "no hub is given"},
-		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "its hubs: bare, entra, site"},
+		{name: "unknown", flags: Flags{Hub: "home"}, config: config, usage: "its hubs: bare, entra, known, site"},
 		{name: "both flags", flags: Flags{Hub: "site", HubFile: file}, usage: "give one of"},
 		{name: "two environment variables", env: map[string]string{"LATCHCTL_HUB": envString, "LATCHCTL_HUB_FILE": file}, usage: "more than one of LATCHCTL_HUB, LATCHCTL_HUB_FILE and LATCHCTL_HUB_NAME is set"},
 		{name: "host name", flags: Flags{HubName: "h.azure-devices.net"}, env: map[string]string{"LATCHCTL_HUB": envString}, host: "h.azure-devices.net", entra: true},
@@ -89,6 +95,9 @@ func TestResolve(t *testing.T) {
 			if target.Service.HostName != tt.host || endpoint != tt.endpoint || target.Entra != tt.entra || len(target.Warnings) != 0 {
 				t.Errorf("%s at %q, warnings %q; want %s at %q", target.Service.HostName, endpoint, target.Warnings, tt.host, tt.endpoint)
 			}
+			if target.HubID != tt.id || tt.label != "" && target.Label != tt.label {
+				t.Errorf("the hub is called %q and has the id %q; want %q and %q", target.Label, target.HubID, tt.label, tt.id)
+			}
 		})
 	}
 }
@@ -111,6 +120,8 @@ func TestParseConfig(t *testing.T) {
 		{"Entra ID with a key", "[hubs.a]\nconnection_string_file = 'x'\nauth = 'entra'\n", "Entra ID needs host_name instead"},
 		{"a host name alone", "[hubs.a]\nhost_name = 'h.azure-devices.net'\n", `add auth = "entra"`},
 		{"a tier", "[hubs.a]\nconnection_string_file = 'x'\ntier = 'S2'\nunits = 3\n", ""},
+		{"an id", "[hubs.a]\nconnection_string_file = 'x'\nid = '5f0c1a52-6a3e-4b53-8f8e-0e6d6f1d2a11'\n", ""},
+		{"an invalid id", "[hubs.a]\nconnection_string_file = 'x'\nid = 'a b'\n", `hub "a" has an invalid id: the hub id contains ' '`},
 		{"units without a tier", "[hubs.a]\nconnection_string_file = 'x'\nunits = 3\n", `hub "a" has units = 3; want 1 or more and a tier such as "S1"`},
 		{"units below one", "[hubs.a]\nconnection_string_file = 'x'\ntier = 'S2'\nunits = -1\n", `hub "a" has units = -1`},
 		{"another auth", "[hubs.a]\nhost_name = 'h.azure-devices.net'\nauth = 'login'\n", `has auth = "login"; use "entra"`},

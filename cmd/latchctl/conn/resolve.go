@@ -38,6 +38,8 @@ func (e *UsageError) Error() string { return e.text }
 // Target describes the hub that latchctl connects to.
 type Target struct {
 	Service  iothub.Service
+	Label    string         // what users call the hub: its name in the config file, else its HOST, or the HOST:PORT of the endpoint
+	HubID    iothub.HubID   // id that the hub must have, from the config file; empty if not known
 	Entra    bool           // log in with Entra ID; Service then has no key
 	Endpoint *url.URL       // address to connect to; nil means the hub's host name
 	RootCAs  *x509.CertPool // CA certificates to trust; nil means those of the system
@@ -53,7 +55,7 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 		return Target{}, err
 	}
 
-	t := Target{Tier: source.tier, Units: max(source.units, 1)}
+	t := Target{HubID: source.id, Tier: source.tier, Units: max(source.units, 1)}
 	if config.warning != "" {
 		t.Warnings = append(t.Warnings, config.warning)
 	}
@@ -72,6 +74,7 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 			return Target{}, &UsageError{err.Error()}
 		}
 	}
+	t.Label = source.label(t.Service.HostName, t.Endpoint, flags.Endpoint != "")
 	if source.caFile != "" {
 		if t.RootCAs, err = trust.ReadCAFile(source.caFile); err != nil {
 			return Target{}, err
@@ -119,14 +122,30 @@ func checkHubName(name string) error {
 // source is the flag, environment variable or config file entry that chooses the hub.
 // Exactly one of hubName, connectionString and file is set.
 type source struct {
-	name             string // name of the flag, variable or file, for error messages
-	hubName          string // host name, for a login with Entra ID
-	connectionString string // text of the connection string
-	file             string // path of a file with the connection string
+	name             string       // name of the flag, variable or file, for error messages
+	hubName          string       // host name, for a login with Entra ID
+	connectionString string       // text of the connection string
+	file             string       // path of a file with the connection string
+	hub              string       // name of the hub in the config file; empty if a flag or variable chooses the hub
+	id               iothub.HubID // id of the hub in the config file; empty if not known
 	endpoint         string
 	caFile           string
 	tier             string
 	units            int
+}
+
+// label returns what users call the hub. atEndpoint says that a flag overrides the
+// address of a hub in the config file.
+func (src source) label(hostName string, endpoint *url.URL, atEndpoint bool) string {
+	switch {
+	case src.hub != "" && atEndpoint:
+		return src.hub + " at " + endpoint.Host
+	case src.hub != "":
+		return src.hub
+	case endpoint != nil:
+		return endpoint.Host
+	}
+	return hostName
 }
 
 // chooseSource returns the flag, environment variable or config file entry that
@@ -144,7 +163,7 @@ func chooseSource(flags Flags, getenv func(string) string, config Config) (sourc
 		}
 		src = source{
 			name: cmp.Or(hub.ConnectionStringFile, fmt.Sprintf("hub %q of the config file", configHub)), file: hub.ConnectionStringFile, hubName: hub.HostName,
-			endpoint: hub.Endpoint, caFile: hub.CAFile, tier: hub.Tier, units: hub.Units,
+			hub: configHub, id: hub.ID, endpoint: hub.Endpoint, caFile: hub.CAFile, tier: hub.Tier, units: hub.Units,
 		}
 	} else {
 		src.endpoint, src.caFile = getenv("LATCHCTL_ENDPOINT"), getenv("LATCHCTL_CA_FILE")
