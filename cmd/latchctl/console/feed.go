@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/door"
 )
 
 const (
@@ -42,7 +44,7 @@ type status struct {
 type feed struct {
 	calls chan func(*feed)
 
-	doors       []door // doors in the order of the page's list; nil until the first read
+	doors       []door.Door // doors in the order of the page's list; nil until the first read
 	status      status
 	jobs        map[string]*trackedJob
 	ended       []string // ids of the ended jobs in jobs, oldest first
@@ -171,8 +173,8 @@ func (f *feed) publish(name string, v any) {
 
 // setDoors stores the doors of a successful read. It publishes only the changed doors,
 // or the whole list if a door was added, removed or moved.
-func (f *feed) setDoors(doors []door, s status) {
-	slices.SortFunc(doors, door.compare)
+func (f *feed) setDoors(doors []door.Door, s status) {
+	slices.SortFunc(doors, door.Door.Compare)
 	changed, moved := changes(f.doors, doors)
 	first := f.doors == nil
 	f.doors, f.status = doors, s
@@ -189,14 +191,14 @@ func (f *feed) setDoors(doors []door, s status) {
 // changes compares two sorted lists of doors and returns the doors that differ. If a
 // door was added, removed or moved, changes returns only moved = true, and the page
 // needs the whole list.
-func changes(before, after []door) (changed []door, moved bool) {
+func changes(before, after []door.Door) (changed []door.Door, moved bool) {
 	if len(before) != len(after) {
 		return nil, true
 	}
 
 	for i, d := range after {
 		switch {
-		case d.ID != before[i].ID || !d.samePlace(before[i]):
+		case d.ID != before[i].ID || !d.SamePlace(before[i]):
 			return nil, true
 		case d != before[i]:
 			changed = append(changed, d)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/door"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -67,13 +68,13 @@ func decoded[T any](t *testing.T, text json.RawMessage) T {
 func (p *openPage) doors(name string) string {
 	p.t.Helper()
 	var texts []string
-	for _, d := range decoded[[]door](p.t, p.next(name)) {
+	for _, d := range decoded[[]door.Door](p.t, p.next(name)) {
 		texts = append(texts, d.ID+" "+d.Position)
 	}
 	return strings.Join(texts, ", ")
 }
 
-// row returns a device in the form of a row of doorQuery.
+// row returns a device in the form of a row of door.Query.
 func row(id, position, building string) string {
 	return fmt.Sprintf(`{"deviceId":%q,"connectionState":"Connected","position":%q,"tagBuilding":%q}`, id, position, building)
 }
@@ -172,7 +173,7 @@ func TestNoPage(t *testing.T) {
 	}
 	page = h.openPage(t)
 	page.next("status")
-	if q := <-h.hub.queries; q != doorQuery {
+	if q := <-h.hub.queries; q != door.Query {
 		t.Errorf("query %s after a pause, want one for all doors", q)
 	}
 }
@@ -197,7 +198,7 @@ func TestEvents(t *testing.T) {
 	if got := page.doors("changes"); got != "b unlocked" {
 		t.Errorf("changes %s", got)
 	}
-	if q := <-h.hub.queries; q != doorQuery+" WHERE deviceId IN ['b']" {
+	if q := <-h.hub.queries; q != door.Query+" WHERE deviceId IN ['b']" {
 		t.Errorf("query %s", q)
 	}
 	h.hub.set(func() { h.hub.rows = nil })

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/door"
 	"github.com/latchd/latchd/transport/rest"
 )
 
@@ -139,16 +140,16 @@ func (s *Server) refreshNow(extraReads int) {
 
 // queryDoors reads from the hub the devices with the given ids, or all devices if ids
 // is nil.
-func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
-	queries := []string{doorQuery}
+func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door.Door, error) {
+	queries := []string{door.Query}
 	if ids != nil {
 		queries = nil
-		for _, part := range rest.SplitDevices(ids, rest.MaxQuery-len(doorQuery+" WHERE ")) {
-			queries = append(queries, doorQuery+" WHERE "+rest.DevicesIn(part))
+		for _, part := range rest.SplitDevices(ids, rest.MaxQuery-len(door.Query+" WHERE ")) {
+			queries = append(queries, door.Query+" WHERE "+rest.DevicesIn(part))
 		}
 	}
 
-	doors := []door{}
+	doors := []door.Door{}
 	for _, query := range queries {
 		found, err := s.queryDoorsOnce(ctx, query)
 		if err != nil {
@@ -162,13 +163,13 @@ func (s *Server) queryDoors(ctx context.Context, ids []string) ([]door, error) {
 
 // queryDoorsOnce returns the doors in the result of one query. The query counts against
 // the console's query budget.
-func (s *Server) queryDoorsOnce(ctx context.Context, query string) ([]door, error) {
-	var doors []door
+func (s *Server) queryDoorsOnce(ctx context.Context, query string) ([]door.Door, error) {
+	var doors []door.Door
 	for row, err := range s.opts.Hub.Query(ctx, query) {
 		if err != nil {
 			return nil, err
 		}
-		d, err := parseDoor(row)
+		d, err := door.Parse(row)
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +183,7 @@ func (s *Server) queryDoorsOnce(ctx context.Context, query string) ([]door, erro
 // replaceDoors returns a copy of doors with the new state of the devices with the
 // given ids. current holds the new state; a device that current lacks was deleted, so
 // it is left out.
-func replaceDoors(doors []door, ids []string, current []door) []door {
-	others := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return slices.Contains(ids, d.ID) })
+func replaceDoors(doors []door.Door, ids []string, current []door.Door) []door.Door {
+	others := slices.DeleteFunc(slices.Clone(doors), func(d door.Door) bool { return slices.Contains(ids, d.ID) })
 	return append(others, current...)
 }

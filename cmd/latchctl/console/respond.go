@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/termtext"
 )
@@ -89,3 +90,10 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// maxShown is the maximum length of a remote text on the page, in characters.
+const maxShown = 160
+
+// shown removes the control characters from a remote text and cuts the text to maxShown
+// characters.
+func shown(text string) string { return ui.Cut(termtext.Clean(text), maxShown) }
