@@ -36,6 +36,7 @@ type app struct {
 	newID   func() string // returns random letters and digits
 	login   func() string // returns the technician's login at this computer
 	version string
+	perform func(context.Context, command) error // runs a command whose command line is parsed
 
 	flags  conn.Flags
 	format string // the value of --output: table, json or jsonl
@@ -73,8 +74,16 @@ func newApp() *app {
 		newID:   func() string { return uuid.NewString()[:8] },
 		login:   localLogin,
 		version: version,
+		perform: carryOut,
 	}
 }
+
+// command is a command with the values of its flags and arguments. run carries it out.
+type command interface {
+	run(context.Context) error
+}
+
+func carryOut(ctx context.Context, c command) error { return c.run(ctx) }
 
 // client returns a client for the hub that the flags, the environment and the config
 // file choose. It sends no request.

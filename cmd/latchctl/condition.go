@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchd/latchd/transport/rest"
-	"github.com/spf13/cobra"
 )
 
 var (
@@ -18,16 +17,16 @@ var (
 
 // checkCondition returns a usage error if a flag's value is not a condition. If
 // possible, the error suggests a corrected condition.
-func checkCondition(cmd *cobra.Command, flag, where string) error {
+func checkCondition(flag, where string) error {
 	fault, condition := conditionFault(where)
 	switch {
 	case fault == "":
 		return nil
 	case condition == "":
-		return usagef(cmd, "%s %s", flag, fault)
+		return usagef("%s %s", flag, fault)
 	}
 
-	return usagef(cmd, "%s %s: %s %q", flag, fault, flag, condition)
+	return usagef("%s %s: %s %q", flag, fault, flag, condition)
 }
 
 // conditionFault finds mistakes that the hub would report only as a syntax error,

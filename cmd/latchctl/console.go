@@ -17,7 +17,6 @@ import (
 
 type consoleOptions struct {
 	app     *app
-	cmd     *cobra.Command
 	listen  string
 	refresh seconds
 }
@@ -27,11 +26,7 @@ type consoleResult struct {
 	URL string `json:"url"`
 }
 
-func newConsole(a *app, run func(context.Context, *consoleOptions) error) *cobra.Command {
-	if run == nil {
-		run = runConsole
-	}
-
+func newConsole(a *app) *cobra.Command {
 	o := &consoleOptions{app: a, refresh: seconds(console.DefaultRefresh.Seconds())}
 	cmd := &cobra.Command{
 		Use:   "console",
@@ -43,8 +38,7 @@ func newConsole(a *app, run func(context.Context, *consoleOptions) error) *cobra
 		Example: "  latchctl console\n  latchctl console --listen 127.0.0.1:0 --hub north",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd = cmd
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -54,9 +48,9 @@ func newConsole(a *app, run func(context.Context, *consoleOptions) error) *cobra
 	return cmd
 }
 
-func runConsole(ctx context.Context, o *consoleOptions) error {
+func (o *consoleOptions) run(ctx context.Context) error {
 	if o.refresh == 0 {
-		return usagef(o.cmd, "--refresh is 0; want a duration such as 10s")
+		return usagef("--refresh is 0; want a duration such as 10s")
 	}
 	client, err := o.app.client()
 	if err != nil {
@@ -65,7 +59,7 @@ func runConsole(ctx context.Context, o *consoleOptions) error {
 
 	server, err := console.Listen(o.listen, o.app.newConsoleOptions(client, o.refresh))
 	if console.IsNotLoopback(err) {
-		return usagef(o.cmd, "--listen %s: %w", o.listen, err)
+		return usagef("--listen %s: %w", o.listen, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; try another address, such as --listen 127.0.0.1:0", err)

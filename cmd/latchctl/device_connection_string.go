@@ -10,16 +10,11 @@ import (
 
 type deviceConnectionStringOptions struct {
 	app       *app
-	cmd       *cobra.Command
 	id        string
 	secondary bool
 }
 
-func newDeviceConnectionString(a *app, run func(context.Context, *deviceConnectionStringOptions) error) *cobra.Command {
-	if run == nil {
-		run = runDeviceConnectionString
-	}
-
+func newDeviceConnectionString(a *app) *cobra.Command {
 	o := &deviceConnectionStringOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "connection-string ID",
@@ -27,8 +22,8 @@ func newDeviceConnectionString(a *app, run func(context.Context, *deviceConnecti
 		Example: "  (umask 077; latchctl device connection-string front-door > front-door.connection-string)",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -37,8 +32,8 @@ func newDeviceConnectionString(a *app, run func(context.Context, *deviceConnecti
 	return cmd
 }
 
-func runDeviceConnectionString(ctx context.Context, o *deviceConnectionStringOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+func (o *deviceConnectionStringOptions) run(ctx context.Context) error {
+	if err := checkDeviceID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

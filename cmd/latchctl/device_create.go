@@ -9,16 +9,11 @@ import (
 
 type deviceCreateOptions struct {
 	app      *app
-	cmd      *cobra.Command
 	id       string
 	disabled bool
 }
 
-func newDeviceCreate(a *app, run func(context.Context, *deviceCreateOptions) error) *cobra.Command {
-	if run == nil {
-		run = runDeviceCreate
-	}
-
+func newDeviceCreate(a *app) *cobra.Command {
 	o := &deviceCreateOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "create ID",
@@ -26,8 +21,8 @@ func newDeviceCreate(a *app, run func(context.Context, *deviceCreateOptions) err
 		Example: "  latchctl device create front-door\n  latchctl device connection-string front-door > front-door.connection-string",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -36,8 +31,8 @@ func newDeviceCreate(a *app, run func(context.Context, *deviceCreateOptions) err
 	return cmd
 }
 
-func runDeviceCreate(ctx context.Context, o *deviceCreateOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+func (o *deviceCreateOptions) run(ctx context.Context) error {
+	if err := checkDeviceID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -8,16 +8,11 @@ import (
 
 type deviceDeleteOptions struct {
 	app  *app
-	cmd  *cobra.Command
 	id   string
 	etag string
 }
 
-func newDeviceDelete(a *app, run func(context.Context, *deviceDeleteOptions) error) *cobra.Command {
-	if run == nil {
-		run = runDeviceDelete
-	}
-
+func newDeviceDelete(a *app) *cobra.Command {
 	o := &deviceDeleteOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "delete ID",
@@ -25,8 +20,8 @@ func newDeviceDelete(a *app, run func(context.Context, *deviceDeleteOptions) err
 		Example: "  latchctl device delete front-door",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -35,8 +30,8 @@ func newDeviceDelete(a *app, run func(context.Context, *deviceDeleteOptions) err
 	return cmd
 }
 
-func runDeviceDelete(ctx context.Context, o *deviceDeleteOptions) error {
-	if err := checkRegisteredID(o.cmd, o.id); err != nil {
+func (o *deviceDeleteOptions) run(ctx context.Context) error {
+	if err := checkRegisteredID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -14,16 +14,11 @@ import (
 
 type deviceListOptions struct {
 	app   *app
-	cmd   *cobra.Command
 	where string
 	limit int
 }
 
-func newDeviceList(a *app, run func(context.Context, *deviceListOptions) error) *cobra.Command {
-	if run == nil {
-		run = runDeviceList
-	}
-
+func newDeviceList(a *app) *cobra.Command {
 	o := &deviceListOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -31,8 +26,7 @@ func newDeviceList(a *app, run func(context.Context, *deviceListOptions) error) 
 		Example: "  latchctl device list --where \"connectionState = 'Disconnected'\"",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd = cmd
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -53,12 +47,12 @@ type listedDevice struct {
 	Tags             iothub.Object `json:"tags,omitempty"`
 }
 
-func runDeviceList(ctx context.Context, o *deviceListOptions) error {
-	if err := checkCondition(o.cmd, "--where", o.where); err != nil {
+func (o *deviceListOptions) run(ctx context.Context) error {
+	if err := checkCondition("--where", o.where); err != nil {
 		return err
 	}
 	if o.limit < 0 {
-		return usagef(o.cmd, "--limit %d: want 0 or more", o.limit)
+		return usagef("--limit %d: want 0 or more", o.limit)
 	}
 
 	devices, err := o.list(ctx)

@@ -13,15 +13,10 @@ import (
 
 type deviceShowOptions struct {
 	app *app
-	cmd *cobra.Command
 	id  string
 }
 
-func newDeviceShow(a *app, run func(context.Context, *deviceShowOptions) error) *cobra.Command {
-	if run == nil {
-		run = runDeviceShow
-	}
-
+func newDeviceShow(a *app) *cobra.Command {
 	o := &deviceShowOptions{app: a}
 	return &cobra.Command{
 		Use:     "show ID",
@@ -29,14 +24,14 @@ func newDeviceShow(a *app, run func(context.Context, *deviceShowOptions) error) 
 		Example: "  latchctl device show front-door",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 }
 
-func runDeviceShow(ctx context.Context, o *deviceShowOptions) error {
-	if err := checkRegisteredID(o.cmd, o.id); err != nil {
+func (o *deviceShowOptions) run(ctx context.Context) error {
+	if err := checkRegisteredID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

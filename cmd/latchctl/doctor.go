@@ -28,11 +28,7 @@ type doctorOptions struct {
 	app *app
 }
 
-func newDoctor(a *app, run func(context.Context, *doctorOptions) error) *cobra.Command {
-	if run == nil {
-		run = runDoctor
-	}
-
+func newDoctor(a *app) *cobra.Command {
 	o := &doctorOptions{app: a}
 	return &cobra.Command{
 		Use:   "doctor",
@@ -41,7 +37,7 @@ func newDoctor(a *app, run func(context.Context, *doctorOptions) error) *cobra.C
 			"Exit status: 1 if a check failed.",
 		Example: "  latchctl doctor --hub-file hub.connection-string",
 		Args:    exactArgs(),
-		RunE:    func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), o) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.perform(cmd.Context(), o) },
 	}
 }
 
@@ -64,7 +60,7 @@ func failed(check string, err error) finding {
 	return finding{check, false, text, remedy}
 }
 
-func runDoctor(ctx context.Context, o *doctorOptions) error {
+func (o *doctorOptions) run(ctx context.Context) error {
 	client, err := o.app.client()
 	if err != nil {
 		return err

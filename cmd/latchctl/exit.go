@@ -8,7 +8,6 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/conn"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
-	"github.com/spf13/cobra"
 )
 
 // Exit statuses of latchctl. Scripts rely on their values.
@@ -29,8 +28,8 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 
 // usageError is a mistake in the command line.
 type usageError struct {
-	command string // command whose --help the message recommends; empty for none
-	err     error
+	err  error
+	help bool // true if the command's --help explains how to correct the mistake
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -43,14 +42,16 @@ type unknownOutcome struct{ err error }
 func (e *unknownOutcome) Error() string { return e.err.Error() }
 func (e *unknownOutcome) Unwrap() error { return e.err }
 
-// usagef returns a usage error of cmd.
-func usagef(cmd *cobra.Command, format string, args ...any) error {
-	return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
+// usagef returns a usage error. report adds the name of the command whose --help
+// explains how to correct the mistake.
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...), true}
 }
 
-// report prints a command's error on one line and returns its exit status. No other
-// function prints the error of a command or chooses its exit status.
-func (a *app) report(err error) int {
+// report prints a command's error on one line and returns its exit status. command is
+// the name of the command, such as "latchctl lock". No other function prints the error
+// of a command or chooses its exit status.
+func (a *app) report(command string, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -66,8 +67,8 @@ func (a *app) report(err error) int {
 	switch {
 	case isUsage:
 		status = exitUsage
-		if usage.command != "" {
-			hint = "; see '" + usage.command + " --help'"
+		if usage.help {
+			hint = "; see '" + command + " --help'"
 		}
 	case isError[*conn.UsageError](err):
 		status = exitUsage

@@ -12,15 +12,10 @@ import (
 
 type jobCancelOptions struct {
 	app *app
-	cmd *cobra.Command
 	id  string
 }
 
-func newJobCancel(a *app, run func(context.Context, *jobCancelOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobCancel
-	}
-
+func newJobCancel(a *app) *cobra.Command {
 	o := &jobCancelOptions{app: a}
 	return &cobra.Command{
 		Use:     "cancel ID",
@@ -29,14 +24,14 @@ func newJobCancel(a *app, run func(context.Context, *jobCancelOptions) error) *c
 		Example: "  latchctl job cancel lock-20261123-114500-4f3a9c01",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 }
 
-func runJobCancel(ctx context.Context, o *jobCancelOptions) error {
-	if err := checkJobID(o.cmd, o.id); err != nil {
+func (o *jobCancelOptions) run(ctx context.Context) error {
+	if err := checkJobID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -15,17 +15,12 @@ import (
 
 type jobListOptions struct {
 	app     *app
-	cmd     *cobra.Command
 	jobType string
 	status  string
 	limit   int
 }
 
-func newJobList(a *app, run func(context.Context, *jobListOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobList
-	}
-
+func newJobList(a *app) *cobra.Command {
 	o := &jobListOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -33,8 +28,7 @@ func newJobList(a *app, run func(context.Context, *jobListOptions) error) *cobra
 		Example: "  latchctl job list --status running",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd = cmd
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -62,16 +56,16 @@ func statusList() string {
 	return strings.Join(jobStatuses[:last], ", ") + " or " + jobStatuses[last]
 }
 
-func runJobList(ctx context.Context, o *jobListOptions) error {
+func (o *jobListOptions) run(ctx context.Context) error {
 	jobType, ok := jobTypes[o.jobType]
 	if !ok {
-		return usagef(o.cmd, "--type %s: want method or twin", o.jobType)
+		return usagef("--type %s: want method or twin", o.jobType)
 	}
 	if o.status != "" && !slices.Contains(jobStatuses, o.status) {
-		return usagef(o.cmd, "--status %s: want %s", o.status, statusList())
+		return usagef("--status %s: want %s", o.status, statusList())
 	}
 	if o.limit < 0 {
-		return usagef(o.cmd, "--limit %d: want 0 or more", o.limit)
+		return usagef("--limit %d: want 0 or more", o.limit)
 	}
 
 	client, err := o.app.client()

@@ -14,15 +14,10 @@ import (
 type jobRetryOptions struct {
 	scheduling
 	app *app
-	cmd *cobra.Command
 	job string
 }
 
-func newJobRetry(a *app, run func(context.Context, *jobRetryOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobRetry
-	}
-
+func newJobRetry(a *app) *cobra.Command {
 	o := &jobRetryOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "retry ID",
@@ -36,8 +31,8 @@ func newJobRetry(a *app, run func(context.Context, *jobRetryOptions) error) *cob
 			"  latchctl job retry lock-20261123-114500-4f3a9c01",
 		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.job = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.job = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -47,11 +42,11 @@ func newJobRetry(a *app, run func(context.Context, *jobRetryOptions) error) *cob
 	return cmd
 }
 
-func runJobRetry(ctx context.Context, o *jobRetryOptions) error {
-	if err := checkJobID(o.cmd, o.job); err != nil {
+func (o *jobRetryOptions) run(ctx context.Context) error {
+	if err := checkJobID(o.job); err != nil {
 		return err
 	}
-	if err := o.checkTimes(o.cmd); err != nil {
+	if err := o.checkTimes(); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -17,11 +17,7 @@ type jobScheduleMethodOptions struct {
 	timeout seconds
 }
 
-func newJobScheduleMethod(a *app, run func(context.Context, *jobScheduleMethodOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobScheduleMethod
-	}
-
+func newJobScheduleMethod(a *app) *cobra.Command {
 	o := &jobScheduleMethodOptions{app: a, timeout: 15}
 	cmd := &cobra.Command{
 		Use:   "method METHOD --where CONDITION",
@@ -31,7 +27,7 @@ func newJobScheduleMethod(a *app, run func(context.Context, *jobScheduleMethodOp
 		Args: exactArgs("METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.method = cmd, args[0]
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -48,11 +44,11 @@ func addMethodFlags(cmd *cobra.Command, payload *string, timeout *seconds) {
 	cmd.Flags().Var(timeout, "timeout", "wait this long for a device's answer, 5s to 5m")
 }
 
-func runJobScheduleMethod(ctx context.Context, o *jobScheduleMethodOptions) error {
+func (o *jobScheduleMethodOptions) run(ctx context.Context) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}
-	method, err := methodRequest(o.cmd, o.method, o.payload, o.timeout, 0)
+	method, err := methodRequest(o.method, o.payload, o.timeout, 0)
 	if err != nil {
 		return err
 	}

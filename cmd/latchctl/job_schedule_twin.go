@@ -16,11 +16,7 @@ type jobScheduleTwinOptions struct {
 	tags    string
 }
 
-func newJobScheduleTwin(a *app, run func(context.Context, *jobScheduleTwinOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobScheduleTwin
-	}
-
+func newJobScheduleTwin(a *app) *cobra.Command {
 	o := &jobScheduleTwinOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
@@ -30,7 +26,7 @@ func newJobScheduleTwin(a *app, run func(context.Context, *jobScheduleTwinOption
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -49,8 +45,8 @@ func addPatchFlags(cmd *cobra.Command, desired, tags *string) {
 
 // jobPatch returns the twin patch that --desired and --tags describe, as a job needs
 // it.
-func jobPatch(cmd *cobra.Command, desired, tags string) (json.RawMessage, error) {
-	patch, err := readPatch(cmd, desired, tags)
+func jobPatch(desired, tags string) (json.RawMessage, error) {
+	patch, err := readPatch(desired, tags)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +55,11 @@ func jobPatch(cmd *cobra.Command, desired, tags string) (json.RawMessage, error)
 	return json.Marshal(patch)
 }
 
-func runJobScheduleTwin(ctx context.Context, o *jobScheduleTwinOptions) error {
+func (o *jobScheduleTwinOptions) run(ctx context.Context) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}
-	patch, err := jobPatch(o.cmd, o.desired, o.tags)
+	patch, err := jobPatch(o.desired, o.tags)
 	if err != nil {
 		return err
 	}

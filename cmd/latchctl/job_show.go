@@ -14,17 +14,12 @@ import (
 
 type jobShowOptions struct {
 	app     *app
-	cmd     *cobra.Command
 	id      string
 	devices bool
 	failed  bool
 }
 
-func newJobShow(a *app, run func(context.Context, *jobShowOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobShow
-	}
-
+func newJobShow(a *app) *cobra.Command {
 	o := &jobShowOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "show ID",
@@ -32,8 +27,8 @@ func newJobShow(a *app, run func(context.Context, *jobShowOptions) error) *cobra
 		Example: "  latchctl job show lock-20261123-114500-4f3a9c01 --devices",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -43,8 +38,8 @@ func newJobShow(a *app, run func(context.Context, *jobShowOptions) error) *cobra
 	return cmd
 }
 
-func runJobShow(ctx context.Context, o *jobShowOptions) error {
-	if err := checkJobID(o.cmd, o.id); err != nil {
+func (o *jobShowOptions) run(ctx context.Context) error {
+	if err := checkJobID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -8,16 +8,11 @@ import (
 
 type jobWatchOptions struct {
 	app  *app
-	cmd  *cobra.Command
 	id   string
 	wait seconds
 }
 
-func newJobWatch(a *app, run func(context.Context, *jobWatchOptions) error) *cobra.Command {
-	if run == nil {
-		run = runJobWatch
-	}
-
+func newJobWatch(a *app) *cobra.Command {
 	o := &jobWatchOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "watch ID",
@@ -27,8 +22,8 @@ func newJobWatch(a *app, run func(context.Context, *jobWatchOptions) error) *cob
 		Example: "  latchctl job watch lock-20261123-114500-4f3a9c01 --wait 10m",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -37,8 +32,8 @@ func newJobWatch(a *app, run func(context.Context, *jobWatchOptions) error) *cob
 	return cmd
 }
 
-func runJobWatch(ctx context.Context, o *jobWatchOptions) error {
-	if err := checkJobID(o.cmd, o.id); err != nil {
+func (o *jobWatchOptions) run(ctx context.Context) error {
+	if err := checkJobID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -31,8 +31,8 @@ type lockOptions struct {
 	period string // description of the time during which the doors are unlocked; empty if no flag names a time
 }
 
-func newLock(a *app, run func(context.Context, *lockOptions) error) *cobra.Command {
-	cmd, _ := newLockCommand(a, run, false)
+func newLock(a *app) *cobra.Command {
+	cmd, _ := newLockCommand(a, false)
 	cmd.Use = "lock --where CONDITION | ID..."
 	cmd.Short = "Lock doors and show each door's result"
 	cmd.Long = "An open door is pending: it locks by itself when somebody closes it. The exit status\n" +
@@ -43,8 +43,8 @@ func newLock(a *app, run func(context.Context, *lockOptions) error) *cobra.Comma
 	return cmd
 }
 
-func newUnlock(a *app, run func(context.Context, *lockOptions) error) *cobra.Command {
-	cmd, o := newLockCommand(a, run, true)
+func newUnlock(a *app) *cobra.Command {
+	cmd, o := newLockCommand(a, true)
 	cmd.Use = "unlock --where CONDITION | ID..."
 	cmd.Short = "Unlock doors and show each door's result"
 	cmd.Example = `  latchctl unlock front-door --for 30s --reason "delivery"
@@ -63,17 +63,13 @@ func newUnlock(a *app, run func(context.Context, *lockOptions) error) *cobra.Com
 	return cmd
 }
 
-func newLockCommand(a *app, run func(context.Context, *lockOptions) error, unlock bool) (*cobra.Command, *lockOptions) {
-	if run == nil {
-		run = runLock
-	}
-
+func newLockCommand(a *app, unlock bool) (*cobra.Command, *lockOptions) {
 	o := &lockOptions{app: a, unlock: unlock, timeout: 15}
 	cmd := &cobra.Command{
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.ids = cmd, args
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -85,7 +81,7 @@ func newLockCommand(a *app, run func(context.Context, *lockOptions) error, unloc
 	return cmd, o
 }
 
-func runLock(ctx context.Context, o *lockOptions) error {
+func (o *lockOptions) run(ctx context.Context) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}
@@ -106,7 +102,7 @@ func runLock(ctx context.Context, o *lockOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := checkMethod(o.cmd, method); err != nil {
+	if err := checkMethod(method); err != nil {
 		return err
 	}
 
@@ -131,13 +127,13 @@ func (o *lockOptions) checkPeriod() error {
 	flags := o.cmd.Flags()
 	switch {
 	case flags.Changed("for") && flags.Changed("until"):
-		return usagef(o.cmd, "give --for or --until, not both")
+		return usagef("give --for or --until, not both")
 	case o.hold && (flags.Changed("for") || flags.Changed("until")):
-		return usagef(o.cmd, "give --hold or a time to relock, not both")
+		return usagef("give --hold or a time to relock, not both")
 	case flags.Changed("for") && o.relock == 0:
-		return usagef(o.cmd, "--for is 0; want a duration such as 30s")
+		return usagef("--for is 0; want a duration such as 30s")
 	case time.Duration(o.relock)*time.Second > maxUnlock:
-		return usagef(o.cmd, "--for is %s; at most 24h are allowed", &o.relock)
+		return usagef("--for is %s; at most 24h are allowed", &o.relock)
 	}
 
 	start := o.app.now()
@@ -153,7 +149,7 @@ func (o *lockOptions) checkPeriod() error {
 
 	until, err := parseUntil(o.until, start, o.app.now(), o.app.local)
 	if err != nil {
-		return usagef(o.cmd, "%w", err)
+		return usagef("%w", err)
 	}
 	o.relock = seconds(max(until.Sub(start).Round(time.Second)/time.Second, 1))
 	o.period = strings.TrimSpace(from + " until " + zoneTime(until, o.app.local))

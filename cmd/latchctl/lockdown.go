@@ -22,11 +22,7 @@ type lockdownOptions struct {
 	timeout seconds // how long to wait for the doors' acknowledgements; 0 means no wait
 }
 
-func newLockdown(a *app, run func(context.Context, *lockdownOptions) error, on bool) *cobra.Command {
-	if run == nil {
-		run = runLockdown
-	}
-
+func newLockdown(a *app, on bool) *cobra.Command {
 	o := &lockdownOptions{app: a, on: on, timeout: 30}
 	cmd := &cobra.Command{
 		Use:   "off --where CONDITION | ID...",
@@ -36,7 +32,7 @@ func newLockdown(a *app, run func(context.Context, *lockdownOptions) error, on b
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.ids = cmd, args
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 	if on {
@@ -66,7 +62,7 @@ const lockdownHelp = "A job changes the desired property lockdown of the doors. 
 // its bolt is locked. A bolt arrives within 4 seconds or is jammed.
 const lockdownLockTime = 5 * time.Second
 
-func runLockdown(ctx context.Context, o *lockdownOptions) error {
+func (o *lockdownOptions) run(ctx context.Context) error {
 	if err := o.scheduling.check(o.app, o.cmd); err != nil {
 		return err
 	}

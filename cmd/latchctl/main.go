@@ -6,7 +6,7 @@
 // have in common.
 //
 // To find your way: newRoot in root.go builds the tree of commands. The file of each
-// command has the command's name and contains its flags and its run function. The type
+// command has the command's name and contains its flags and its method run. The type
 // app in app.go holds what the commands use from the outside world, such as the clock.
 //
 // Guarantees:

@@ -17,7 +17,6 @@ import (
 
 type methodInvokeOptions struct {
 	app            *app
-	cmd            *cobra.Command
 	id             string
 	method         string
 	payload        string
@@ -25,11 +24,7 @@ type methodInvokeOptions struct {
 	connectTimeout seconds
 }
 
-func newMethodInvoke(a *app, run func(context.Context, *methodInvokeOptions) error) *cobra.Command {
-	if run == nil {
-		run = runMethodInvoke
-	}
-
+func newMethodInvoke(a *app) *cobra.Command {
 	o := &methodInvokeOptions{app: a, timeout: 15}
 	cmd := &cobra.Command{
 		Use:   "invoke ID METHOD",
@@ -41,9 +36,8 @@ func newMethodInvoke(a *app, run func(context.Context, *methodInvokeOptions) err
   latchctl method invoke front-door ping --payload '{"n":1}'`,
 		Args: exactArgs("ID", "METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd = cmd
 			o.id, o.method = args[0], args[1]
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -55,39 +49,39 @@ func newMethodInvoke(a *app, run func(context.Context, *methodInvokeOptions) err
 
 // methodRequest returns the direct method that a command's arguments and flags
 // describe.
-func methodRequest(cmd *cobra.Command, name, payload string, timeout, connect seconds) (iothub.MethodRequest, error) {
+func methodRequest(name, payload string, timeout, connect seconds) (iothub.MethodRequest, error) {
 	m := iothub.MethodRequest{MethodName: name, ResponseTimeoutInSeconds: int(timeout), ConnectTimeoutInSeconds: int(connect)}
 	if payload != "" {
 		value, err := readJSON("--payload", payload)
 		if err != nil {
-			return m, usagef(cmd, "%w", err)
+			return m, usagef("%w", err)
 		}
 		m.Payload = value
 	}
 
-	return m, checkMethod(cmd, m)
+	return m, checkMethod(m)
 }
 
 // checkMethod returns a usage error if the method's name, payload or timeouts exceed
 // IoT Hub's limits.
-func checkMethod(cmd *cobra.Command, m iothub.MethodRequest) error {
+func checkMethod(m iothub.MethodRequest) error {
 	// In the service API, a timeout of 0 means the default. A user who writes
 	// --timeout 0 has made a mistake.
 	if m.ResponseTimeoutInSeconds == 0 {
-		return usagef(cmd, "--timeout is 0; want %d to %d s", iothub.MinResponseTimeout, iothub.MaxResponseTimeout)
+		return usagef("--timeout is 0; want %d to %d s", iothub.MinResponseTimeout, iothub.MaxResponseTimeout)
 	}
 	if err := m.Check(); err != nil {
-		return usagef(cmd, "%w", err)
+		return usagef("%w", err)
 	}
 
 	return nil
 }
 
-func runMethodInvoke(ctx context.Context, o *methodInvokeOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+func (o *methodInvokeOptions) run(ctx context.Context) error {
+	if err := checkDeviceID(o.id); err != nil {
 		return err
 	}
-	request, err := methodRequest(o.cmd, o.method, o.payload, o.timeout, o.connectTimeout)
+	request, err := methodRequest(o.method, o.payload, o.timeout, o.connectTimeout)
 	if err != nil {
 		return err
 	}

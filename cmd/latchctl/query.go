@@ -14,16 +14,11 @@ import (
 
 type queryOptions struct {
 	app   *app
-	cmd   *cobra.Command
 	text  string
 	limit int
 }
 
-func newQuery(a *app, run func(context.Context, *queryOptions) error) *cobra.Command {
-	if run == nil {
-		run = runQuery
-	}
-
+func newQuery(a *app) *cobra.Command {
 	o := &queryOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "query 'SELECT ...'",
@@ -32,8 +27,8 @@ func newQuery(a *app, run func(context.Context, *queryOptions) error) *cobra.Com
   latchctl query "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'lock-43'" -o jsonl`,
 		Args: exactArgs("the query"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.text = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.text = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -42,12 +37,12 @@ func newQuery(a *app, run func(context.Context, *queryOptions) error) *cobra.Com
 	return cmd
 }
 
-func runQuery(ctx context.Context, o *queryOptions) error {
+func (o *queryOptions) run(ctx context.Context) error {
 	if o.limit < 0 {
-		return usagef(o.cmd, "--limit %d: want 0 or more", o.limit)
+		return usagef("--limit %d: want 0 or more", o.limit)
 	}
 	if n := utf8.RuneCountInString(o.text); n > rest.MaxQuery {
-		return usagef(o.cmd, "the query has %d characters, and IoT Hub accepts %d; ask several shorter queries", n, rest.MaxQuery)
+		return usagef("the query has %d characters, and IoT Hub accepts %d; ask several shorter queries", n, rest.MaxQuery)
 	}
 	client, err := o.app.client()
 	if err != nil {

@@ -76,7 +76,7 @@ func TestJobExitStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &app{errOut: &bytes.Buffer{}}
-			if got := a.report(jobExitStatus(tt.report)); got != tt.status {
+			if got := a.report("latchctl", jobExitStatus(tt.report)); got != tt.status {
 				t.Errorf("status %d, want %d", got, tt.status)
 			}
 			if got := summaryLine(tt.report); got != tt.summary {
@@ -154,12 +154,11 @@ func TestResultJSONIsStable(t *testing.T) {
 }
 
 func TestCheckCondition(t *testing.T) {
-	cmd := newLock(&app{}, nil)
 	for where, want := range map[string]string{
 		"tags.a = 1": "", "*": "", "selected = 1": "", "whereabouts = 'x'": "",
 		" ": "empty", "SELECT * FROM devices": "whole SELECT", "select * from devices where a = 1": `--where "a = 1"`, "\nWhere\ta = 1": `--where "a = 1"`,
 	} {
-		err := checkCondition(cmd, "--where", where)
+		err := checkCondition("--where", where)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", where, err, want)
 		}

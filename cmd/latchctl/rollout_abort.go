@@ -22,16 +22,11 @@ const (
 
 type rolloutAbortOptions struct {
 	app    *app
-	cmd    *cobra.Command
 	id     string
 	reason string
 }
 
-func newRolloutAbort(a *app, run func(context.Context, *rolloutAbortOptions) error) *cobra.Command {
-	if run == nil {
-		run = runRolloutAbort
-	}
-
+func newRolloutAbort(a *app) *cobra.Command {
 	o := &rolloutAbortOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "abort ID",
@@ -42,8 +37,8 @@ func newRolloutAbort(a *app, run func(context.Context, *rolloutAbortOptions) err
 		Example: `  latchctl rollout abort lockDoor-20261123-114500-4f3a9c01 --reason "fire drill"`,
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -52,7 +47,7 @@ func newRolloutAbort(a *app, run func(context.Context, *rolloutAbortOptions) err
 	return cmd
 }
 
-func runRolloutAbort(ctx context.Context, o *rolloutAbortOptions) error {
+func (o *rolloutAbortOptions) run(ctx context.Context) error {
 	store, err := o.app.rollouts()
 	if err != nil {
 		return err

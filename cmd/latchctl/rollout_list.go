@@ -13,14 +13,9 @@ import (
 
 type rolloutListOptions struct {
 	app *app
-	cmd *cobra.Command
 }
 
-func newRolloutList(a *app, run func(context.Context, *rolloutListOptions) error) *cobra.Command {
-	if run == nil {
-		run = runRolloutList
-	}
-
+func newRolloutList(a *app) *cobra.Command {
 	o := &rolloutListOptions{app: a}
 	return &cobra.Command{
 		Use:     "list",
@@ -28,8 +23,7 @@ func newRolloutList(a *app, run func(context.Context, *rolloutListOptions) error
 		Example: "  latchctl rollout list",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd = cmd
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 }
@@ -47,7 +41,7 @@ type listedRollout struct {
 	Summary rollout.Counts `json:"summary"`
 }
 
-func runRolloutList(_ context.Context, o *rolloutListOptions) error {
+func (o *rolloutListOptions) run(_ context.Context) error {
 	store, err := o.app.rollouts()
 	if err != nil {
 		return err

@@ -17,11 +17,7 @@ type rolloutMethodOptions struct {
 	timeout seconds
 }
 
-func newRolloutMethod(a *app, run func(context.Context, *rolloutMethodOptions) error) *cobra.Command {
-	if run == nil {
-		run = runRolloutMethod
-	}
-
+func newRolloutMethod(a *app) *cobra.Command {
 	o := &rolloutMethodOptions{app: a, timeout: 15}
 	cmd := &cobra.Command{
 		Use:   "method METHOD --where CONDITION",
@@ -33,7 +29,7 @@ func newRolloutMethod(a *app, run func(context.Context, *rolloutMethodOptions) e
 		Args: exactArgs("METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.method = cmd, args[0]
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -54,15 +50,15 @@ const rolloutHelp = "A rollout calls devices in waves (groups of devices), in th
 	"Exit status: 0 if all devices succeeded, 3 if some failed, 4 if the rollout was\n" +
 	"aborted, 5 if it did not end within --wait."
 
-func runRolloutMethod(ctx context.Context, o *rolloutMethodOptions) error {
+func (o *rolloutMethodOptions) run(ctx context.Context) error {
 	if err := o.check(o.cmd); err != nil {
 		return err
 	}
-	method, err := methodRequest(o.cmd, o.method, o.payload, o.timeout, 0)
+	method, err := methodRequest(o.method, o.payload, o.timeout, 0)
 	if err != nil {
 		return err
 	}
 
 	work := rollout.Work{Type: iothub.ScheduleDeviceMethod, Method: &method}
-	return o.app.startRollout(ctx, o.cmd, o.rolloutPlan, work)
+	return o.app.startRollout(ctx, o.rolloutPlan, work)
 }

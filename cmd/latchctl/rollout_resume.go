@@ -19,11 +19,7 @@ type rolloutResumeOptions struct {
 	tier       tierFlags
 }
 
-func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) error) *cobra.Command {
-	if run == nil {
-		run = runRolloutResume
-	}
-
+func newRolloutResume(a *app) *cobra.Command {
 	o := &rolloutResumeOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "resume ID",
@@ -36,7 +32,7 @@ func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) e
 		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -49,7 +45,7 @@ func newRolloutResume(a *app, run func(context.Context, *rolloutResumeOptions) e
 	return cmd
 }
 
-func runRolloutResume(ctx context.Context, o *rolloutResumeOptions) error {
+func (o *rolloutResumeOptions) run(ctx context.Context) error {
 	if err := o.tier.check(o.cmd); err != nil {
 		return err
 	}

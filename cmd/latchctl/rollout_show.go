@@ -18,15 +18,10 @@ import (
 
 type rolloutShowOptions struct {
 	app *app
-	cmd *cobra.Command
 	id  string
 }
 
-func newRolloutShow(a *app, run func(context.Context, *rolloutShowOptions) error) *cobra.Command {
-	if run == nil {
-		run = runRolloutShow
-	}
-
+func newRolloutShow(a *app) *cobra.Command {
 	o := &rolloutShowOptions{app: a}
 	return &cobra.Command{
 		Use:     "show ID",
@@ -34,13 +29,13 @@ func newRolloutShow(a *app, run func(context.Context, *rolloutShowOptions) error
 		Example: "  latchctl rollout show lockDoor-20261123-114500-4f3a9c01",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 }
 
-func runRolloutShow(_ context.Context, o *rolloutShowOptions) error {
+func (o *rolloutShowOptions) run(_ context.Context) error {
 	r, err := o.app.loadRollout(o.id)
 	if err != nil {
 		return err

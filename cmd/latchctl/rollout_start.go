@@ -58,31 +58,31 @@ func (p *rolloutPlan) check(cmd *cobra.Command) error {
 		return err
 	}
 	if cmd.Flags().Changed("require") {
-		if err := checkCondition(cmd, "--require", p.require); err != nil {
+		if err := checkCondition("--require", p.require); err != nil {
 			return err
 		}
 		if len(p.require) > maxRequire {
-			return usagef(cmd, "--require has %d characters; at most %d are allowed", len(p.require), maxRequire)
+			return usagef("--require has %d characters; at most %d are allowed", len(p.require), maxRequire)
 		}
 	}
 	if p.maxExecution == 0 {
-		return usagef(cmd, "--max-execution is 0; want a duration such as 1h")
+		return usagef("--max-execution is 0; want a duration such as 1h")
 	}
 	if p.minDevices < 1 {
-		return usagef(cmd, "--min-devices %d: want 1 or more", p.minDevices)
+		return usagef("--min-devices %d: want 1 or more", p.minDevices)
 	}
 	if p.id != "" {
-		if err := checkJobID(cmd, p.id); err != nil {
+		if err := checkJobID(p.id); err != nil {
 			return err
 		}
 		if len(p.id) > maxRolloutID {
-			return usagef(cmd, "--id has %d characters; at most %d are allowed", len(p.id), maxRolloutID)
+			return usagef("--id has %d characters; at most %d are allowed", len(p.id), maxRolloutID)
 		}
 	}
 
 	var err error
 	if p.sizes, err = rollout.ParseWaves(p.waves); err != nil {
-		return usagef(cmd, "--waves: %w", err)
+		return usagef("--waves: %w", err)
 	}
 
 	return p.tier.check(cmd)
@@ -94,7 +94,7 @@ func (p *rolloutPlan) rules() rollout.Rules {
 
 // startRollout plans a rollout, asks the user for confirmation if it is needed, and
 // runs the rollout. With --dry-run it only prints the devices.
-func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPlan, work rollout.Work) error {
+func (a *app) startRollout(ctx context.Context, p rolloutPlan, work rollout.Work) error {
 	store, err := a.rollouts()
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPla
 	if err != nil {
 		return err
 	}
-	if err := a.checkAtHub(ctx, cmd, client, store, p, devices); err != nil {
+	if err := a.checkAtHub(ctx, client, store, p, devices); err != nil {
 		return err
 	}
 
@@ -144,13 +144,13 @@ func (a *app) startRollout(ctx context.Context, cmd *cobra.Command, p rolloutPla
 // checkAtHub checks with the hub that the condition selects enough devices, that the
 // rollout's id is new, and that --require is a valid condition. Otherwise the user
 // would see a mistake in --require only after the first wave.
-func (a *app) checkAtHub(ctx context.Context, cmd *cobra.Command, client *rest.Client, store rollout.Store, p rolloutPlan,
+func (a *app) checkAtHub(ctx context.Context, client *rest.Client, store rollout.Store, p rolloutPlan,
 	devices []selectedDevice) error {
 	if len(devices) == 0 {
 		return errors.New("the condition selects no device; nothing was sent")
 	}
 	if n := len(devices); n < p.minDevices {
-		return usagef(cmd, "--min-devices %d: the condition selects %s, so no wave would be judged", p.minDevices, plural(n, "device"))
+		return usagef("--min-devices %d: the condition selects %s, so no wave would be judged", p.minDevices, plural(n, "device"))
 	}
 	if err := a.checkRolloutID(ctx, client, store, p.id); err != nil {
 		return err

@@ -27,20 +27,20 @@ func (t *tierFlags) addFlags(cmd *cobra.Command) {
 // check validates --tier and --units and sets the limits of the tier.
 func (t *tierFlags) check(cmd *cobra.Command) (err error) {
 	if t.units < 1 {
-		return usagef(cmd, "--units %d: want 1 or more", t.units)
+		return usagef("--units %d: want 1 or more", t.units)
 	}
 	if t.name == "" {
 		if cmd.Flags().Changed("units") {
-			return usagef(cmd, "--units has no effect without --tier; give both")
+			return usagef("--units has no effect without --tier; give both")
 		}
 		return nil
 	}
 
 	if t.limits, err = iothub.ParseTier(t.name); err != nil {
-		return usagef(cmd, "--%w", err)
+		return usagef("--%w", err)
 	}
 	if err := t.limits.CheckUnits(t.units); err != nil {
-		return usagef(cmd, "--units: %w", err)
+		return usagef("--units: %w", err)
 	}
 
 	return nil

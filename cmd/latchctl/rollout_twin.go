@@ -16,11 +16,7 @@ type rolloutTwinOptions struct {
 	tags    string
 }
 
-func newRolloutTwin(a *app, run func(context.Context, *rolloutTwinOptions) error) *cobra.Command {
-	if run == nil {
-		run = runRolloutTwin
-	}
-
+func newRolloutTwin(a *app) *cobra.Command {
 	o := &rolloutTwinOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
@@ -31,7 +27,7 @@ func newRolloutTwin(a *app, run func(context.Context, *rolloutTwinOptions) error
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd
-			return run(cmd.Context(), o)
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -41,15 +37,15 @@ func newRolloutTwin(a *app, run func(context.Context, *rolloutTwinOptions) error
 	return cmd
 }
 
-func runRolloutTwin(ctx context.Context, o *rolloutTwinOptions) error {
+func (o *rolloutTwinOptions) run(ctx context.Context) error {
 	if err := o.check(o.cmd); err != nil {
 		return err
 	}
-	patch, err := jobPatch(o.cmd, o.desired, o.tags)
+	patch, err := jobPatch(o.desired, o.tags)
 	if err != nil {
 		return err
 	}
 
 	work := rollout.Work{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
-	return o.app.startRollout(ctx, o.cmd, o.rolloutPlan, work)
+	return o.app.startRollout(ctx, o.rolloutPlan, work)
 }

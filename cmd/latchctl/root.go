@@ -15,7 +15,8 @@ func run(ctx context.Context, a *app, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 
-	return a.report(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.report(cmd.CommandPath(), err)
 }
 
 // newRoot builds the tree of commands.
@@ -25,26 +26,26 @@ func newRoot(a *app) *cobra.Command {
   latchctl lock --where "tags.building = '43'"
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
-		newLock(a, nil), newUnlock(a, nil),
+		newLock(a), newUnlock(a),
 		newGroup("lockdown", "Lock doors down, so that nobody can unlock them from outside, or end the lockdown", `  latchctl lockdown on --where "tags.building = '43'"`,
-			newLockdown(a, nil, true), newLockdown(a, nil, false)),
+			newLockdown(a, true), newLockdown(a, false)),
 		newGroup("job", "Schedule, watch, cancel and retry jobs", "  latchctl job list",
 			newGroup("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
-				newJobScheduleMethod(a, nil), newJobScheduleTwin(a, nil)),
-			newJobList(a, nil), newJobShow(a, nil), newJobWatch(a, nil), newJobCancel(a, nil), newJobRetry(a, nil)),
+				newJobScheduleMethod(a), newJobScheduleTwin(a)),
+			newJobList(a), newJobShow(a), newJobWatch(a), newJobCancel(a), newJobRetry(a)),
 		newGroup("rollout", "Run a method or a twin change on a fleet in waves, and abort if too many devices fail", "  latchctl rollout list",
-			newRolloutMethod(a, nil), newRolloutTwin(a, nil),
-			newRolloutList(a, nil), newRolloutShow(a, nil), newRolloutResume(a, nil), newRolloutAbort(a, nil)),
+			newRolloutMethod(a), newRolloutTwin(a),
+			newRolloutList(a), newRolloutShow(a), newRolloutResume(a), newRolloutAbort(a)),
 		newGroup("device", "Create, list, show and delete devices", "  latchctl device create front-door",
-			newDeviceCreate(a, nil), newDeviceList(a, nil), newDeviceShow(a, nil), newDeviceDelete(a, nil), newDeviceConnectionString(a, nil)),
+			newDeviceCreate(a), newDeviceList(a), newDeviceShow(a), newDeviceDelete(a), newDeviceConnectionString(a)),
 		newGroup("twin", "Show and change a device's twin", "  latchctl twin show front-door",
-			newTwinShow(a, nil), newTwinUpdate(a, nil)),
+			newTwinShow(a), newTwinUpdate(a)),
 		newGroup("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
-			newMethodInvoke(a, nil)),
-		newQuery(a, nil),
-		newConsole(a, nil),
-		newDoctor(a, nil),
-		newVersion(a, nil),
+			newMethodInvoke(a)),
+		newQuery(a),
+		newConsole(a),
+		newDoctor(a),
+		newVersion(a),
 	)
 	root.AddCommand(newTopics()...)
 
@@ -87,7 +88,7 @@ func (a *app) addGlobalFlags(root *cobra.Command) {
 		case "table", "json", "jsonl":
 			return nil
 		}
-		return usagef(cmd, "-o %s: want table, json or jsonl", a.format)
+		return usagef("-o %s: want table, json or jsonl", a.format)
 	}
 }
 
@@ -104,7 +105,7 @@ func newGroup(use, short, example string, commands ...*cobra.Command) *cobra.Com
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				text += " (did you mean " + strings.Join(near, " or ") + "?)"
 			}
-			return usagef(cmd, "%w", errors.New(text))
+			return usagef("%w", errors.New(text))
 		},
 		SuggestionsMinimumDistance: 2,
 	}
@@ -118,7 +119,7 @@ func newGroup(use, short, example string, commands ...*cobra.Command) *cobra.Com
 func flagError(cmd *cobra.Command, err error) error {
 	typed, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
-		return usagef(cmd, "%w", err)
+		return usagef("%w", err)
 	}
 
 	var near []string
@@ -128,10 +129,10 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	})
 	if len(near) == 0 {
-		return usagef(cmd, "%w", err)
+		return usagef("%w", err)
 	}
 
-	return usagef(cmd, "%w (did you mean %s?)", err, strings.Join(near, " or "))
+	return usagef("%w (did you mean %s?)", err, strings.Join(near, " or "))
 }
 
 // editDistance returns the Levenshtein distance of a and b: the number of bytes to
@@ -164,14 +165,14 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return usagef(cmd, "%s is missing", names[len(args)])
+			return usagef("%s is missing", names[len(args)])
 		case len(args) > len(names):
-			return usagef(cmd, "unexpected argument %q", args[len(names)])
+			return usagef("unexpected argument %q", args[len(names)])
 		}
 
 		for i, arg := range args {
 			if arg == "" {
-				return usagef(cmd, "%s is empty", names[i])
+				return usagef("%s is empty", names[i])
 			}
 		}
 

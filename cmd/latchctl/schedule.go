@@ -54,25 +54,25 @@ func (s *scheduling) check(a *app, cmd *cobra.Command) error {
 		return err
 	}
 	if s.id != "" {
-		if err := checkJobID(cmd, s.id); err != nil {
+		if err := checkJobID(s.id); err != nil {
 			return err
 		}
 	}
-	if err := s.checkTimes(cmd); err != nil {
+	if err := s.checkTimes(); err != nil {
 		return err
 	}
 
 	var err error
 	if s.startTime, err = parseStart(s.start, a.now(), a.local); err != nil {
-		return usagef(cmd, "%w", err)
+		return usagef("%w", err)
 	}
 
 	return nil
 }
 
-func (s *scheduling) checkTimes(cmd *cobra.Command) error {
+func (s *scheduling) checkTimes() error {
 	if s.maxExecution == 0 {
-		return usagef(cmd, "--max-execution is 0; want a duration such as 1h")
+		return usagef("--max-execution is 0; want a duration such as 1h")
 	}
 
 	return nil

@@ -47,17 +47,17 @@ func (s *selection) addConfirmationFlags(cmd *cobra.Command) {
 func (s *selection) check(cmd *cobra.Command) error {
 	if len(s.ids) == 0 {
 		if !cmd.Flags().Changed("where") {
-			return usagef(cmd, "no device is selected; %s", howToSelect(cmd))
+			return usagef("no device is selected; %s", howToSelect(cmd))
 		}
-		return checkCondition(cmd, "--where", s.where)
+		return checkCondition("--where", s.where)
 	}
 	if cmd.Flags().Changed("where") {
-		return usagef(cmd, "give --where CONDITION or device ids, not both")
+		return usagef("give --where CONDITION or device ids, not both")
 	}
 
 	var ids []string
 	for _, id := range s.ids {
-		if err := checkDeviceID(cmd, id); err != nil {
+		if err := checkDeviceID(id); err != nil {
 			return err
 		}
 		if !slices.Contains(ids, id) {

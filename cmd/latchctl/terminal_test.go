@@ -42,9 +42,10 @@ func terminalApp(t *testing.T, hub *fakeHub, width int, typed io.Reader) (a *app
 			now = now.Add(d)
 			return ctx.Err()
 		},
-		local: time.UTC,
-		newID: func() string { return "0123abcd" },
-		login: func() string { return "ada@bench" },
+		local:   time.UTC,
+		newID:   func() string { return "0123abcd" },
+		perform: carryOut,
+		login:   func() string { return "ada@bench" },
 	}, out, errOut
 }
 

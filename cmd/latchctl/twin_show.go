@@ -13,15 +13,10 @@ import (
 
 type twinShowOptions struct {
 	app *app
-	cmd *cobra.Command
 	id  string
 }
 
-func newTwinShow(a *app, run func(context.Context, *twinShowOptions) error) *cobra.Command {
-	if run == nil {
-		run = runTwinShow
-	}
-
+func newTwinShow(a *app) *cobra.Command {
 	o := &twinShowOptions{app: a}
 	return &cobra.Command{
 		Use:     "show ID",
@@ -30,14 +25,14 @@ func newTwinShow(a *app, run func(context.Context, *twinShowOptions) error) *cob
 		Example: "  latchctl twin show front-door\n  latchctl twin show front-door -o json",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 }
 
-func runTwinShow(ctx context.Context, o *twinShowOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+func (o *twinShowOptions) run(ctx context.Context) error {
+	if err := checkDeviceID(o.id); err != nil {
 		return err
 	}
 	client, err := o.app.client()

@@ -8,18 +8,13 @@ import (
 
 type twinUpdateOptions struct {
 	app     *app
-	cmd     *cobra.Command
 	id      string
 	desired string
 	tags    string
 	etag    string
 }
 
-func newTwinUpdate(a *app, run func(context.Context, *twinUpdateOptions) error) *cobra.Command {
-	if run == nil {
-		run = runTwinUpdate
-	}
-
+func newTwinUpdate(a *app) *cobra.Command {
 	o := &twinUpdateOptions{app: a}
 	cmd := &cobra.Command{
 		Use:     "update ID --desired JSON | --tags JSON",
@@ -28,8 +23,8 @@ func newTwinUpdate(a *app, run func(context.Context, *twinUpdateOptions) error) 
 		Example: `  latchctl twin update front-door --tags '{"building":"43"}' --desired '{"floor":3}'`,
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.id = cmd, args[0]
-			return run(cmd.Context(), o)
+			o.id = args[0]
+			return a.perform(cmd.Context(), o)
 		},
 	}
 
@@ -39,11 +34,11 @@ func newTwinUpdate(a *app, run func(context.Context, *twinUpdateOptions) error) 
 	return cmd
 }
 
-func runTwinUpdate(ctx context.Context, o *twinUpdateOptions) error {
-	if err := checkDeviceID(o.cmd, o.id); err != nil {
+func (o *twinUpdateOptions) run(ctx context.Context) error {
+	if err := checkDeviceID(o.id); err != nil {
 		return err
 	}
-	patch, err := readPatch(o.cmd, o.desired, o.tags)
+	patch, err := readPatch(o.desired, o.tags)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/textfile"
-	"github.com/spf13/cobra"
 )
 
 // seconds is the value of a flag for a duration in whole seconds: "15s", "1m30s", or
@@ -82,13 +81,13 @@ func readJSON(flag, text string) (json.RawMessage, error) {
 
 // readPatch returns the twin patch that the values of --desired and --tags describe. An
 // empty value means that the flag was not given.
-func readPatch(cmd *cobra.Command, desired, tags string) (iothub.TwinPatch, error) {
+func readPatch(desired, tags string) (iothub.TwinPatch, error) {
 	var patch iothub.TwinPatch
 	if desired == "" && tags == "" {
-		return patch, usagef(cmd, "nothing to change: give --desired JSON, --tags JSON, or both")
+		return patch, usagef("nothing to change: give --desired JSON, --tags JSON, or both")
 	}
 
-	properties, err := readObject(cmd, "--desired", desired)
+	properties, err := readObject("--desired", desired)
 	if err != nil {
 		return patch, err
 	}
@@ -96,29 +95,29 @@ func readPatch(cmd *cobra.Command, desired, tags string) (iothub.TwinPatch, erro
 		patch.Properties = &iothub.TwinPatchProperties{Desired: properties}
 	}
 
-	patch.Tags, err = readObject(cmd, "--tags", tags)
+	patch.Tags, err = readObject("--tags", tags)
 	return patch, err
 }
 
 // readObject parses the value of --desired or --tags, which must be a JSON object. It
 // returns nil if the value is empty.
-func readObject(cmd *cobra.Command, flag, text string) (iothub.Object, error) {
+func readObject(flag, text string) (iothub.Object, error) {
 	if text == "" {
 		return nil, nil
 	}
 
 	value, err := readJSON(flag, text)
 	if err != nil {
-		return nil, usagef(cmd, "%w", err)
+		return nil, usagef("%w", err)
 	}
 	object, err := iothub.ParseObject(value)
 	if err != nil {
-		return nil, usagef(cmd, "%s: want a JSON object, such as {\"floor\":3}", flag)
+		return nil, usagef("%s: want a JSON object, such as {\"floor\":3}", flag)
 	}
 
 	for name := range object {
 		if strings.HasPrefix(name, "$") {
-			return nil, usagef(cmd, "%s: only the hub sets %s; leave it out", flag, name)
+			return nil, usagef("%s: only the hub sets %s; leave it out", flag, name)
 		}
 	}
 
@@ -126,9 +125,9 @@ func readObject(cmd *cobra.Command, flag, text string) (iothub.Object, error) {
 }
 
 // checkDeviceID returns a usage error if an argument is not a valid device id.
-func checkDeviceID(cmd *cobra.Command, id string) error {
+func checkDeviceID(id string) error {
 	if err := iothub.CheckDeviceID(id); err != nil {
-		return usagef(cmd, "%q: %w", id, err)
+		return usagef("%q: %w", id, err)
 	}
 
 	return nil
@@ -136,8 +135,8 @@ func checkDeviceID(cmd *cobra.Command, id string) error {
 
 // checkRegisteredID is like checkDeviceID, but takes every id that IoT Hub's registry
 // takes: a device that cannot use MQTT can be shown and deleted.
-func checkRegisteredID(cmd *cobra.Command, id string) error {
-	err := checkDeviceID(cmd, id)
+func checkRegisteredID(id string) error {
+	err := checkDeviceID(id)
 	if errors.Is(err, iothub.ErrNotInTopic) {
 		return nil
 	}
@@ -145,9 +144,9 @@ func checkRegisteredID(cmd *cobra.Command, id string) error {
 }
 
 // checkJobID returns a usage error if an argument is not a valid job id.
-func checkJobID(cmd *cobra.Command, id string) error {
+func checkJobID(id string) error {
 	if err := iothub.CheckJobID(id); err != nil {
-		return usagef(cmd, "%q: %w", id, err)
+		return usagef("%q: %w", id, err)
 	}
 
 	return nil

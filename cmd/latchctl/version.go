@@ -17,18 +17,14 @@ type versionOptions struct {
 	app *app
 }
 
-func newVersion(a *app, run func(context.Context, *versionOptions) error) *cobra.Command {
-	if run == nil {
-		run = runVersion
-	}
-
+func newVersion(a *app) *cobra.Command {
 	o := &versionOptions{app: a}
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  latchctl version",
 		Args:    exactArgs(),
-		RunE:    func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), o) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.perform(cmd.Context(), o) },
 	}
 }
 
@@ -39,7 +35,7 @@ type versionView struct {
 	System  string `json:"system"`
 }
 
-func runVersion(_ context.Context, o *versionOptions) error {
+func (o *versionOptions) run(_ context.Context) error {
 	v := versionView{o.app.version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 
 	return o.app.printOne(v, func(w io.Writer) error {
