@@ -18,6 +18,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/hub/internal/api"
+	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/broker"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
@@ -131,11 +132,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 		}
 	}()
 
+	changes := audit.New(opts.Logger.Named("changes"))
+	defer changes.Close()
+
 	https := http.NewServeMux()
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
 	https.Handle("/", counts.countRequests(api.New(api.Options{
 		Access: checker, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
-		Throttle: limits, Feed: events, Logger: opts.Logger.Named("api"), Now: opts.Now,
+		Throttle: limits, Feed: events, Audit: changes, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)
 	// Deferred calls run in reverse order: the hub first stops accepting requests, and

@@ -23,27 +23,32 @@ func (c Checker) IsHost(host string) bool {
 }
 
 // CheckService checks the token in the Authorization header of a service API request.
-// The policy that signed the token must have the given right.
-func (c Checker) CheckService(authorization string, right Right, now time.Time) error {
+// The policy that signed the token must have the given right. CheckService returns the
+// name of this policy, also if the only fault is that it does not have the right.
+func (c Checker) CheckService(authorization string, right Right, now time.Time) (policy string, err error) {
 	if authorization == "" {
-		return unauthorized("the request has no Authorization header, want a SharedAccessSignature")
+		return "", unauthorized("the request has no Authorization header, want a SharedAccessSignature")
 	}
 	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, "Bearer") {
-		return unauthorized("this hub does not accept bearer tokens: use the key of a shared access policy")
+		return "", unauthorized("this hub does not accept bearer tokens: use the key of a shared access policy")
 	}
 
 	token, err := iothub.ParseSignature(authorization)
 	if err != nil {
-		return unauthorized("%v", err)
+		return "", unauthorized("%v", err)
 	}
 	if token.KeyName == "" {
-		return unauthorized("the token has no skn, want the name of a shared access policy")
+		return "", unauthorized("the token has no skn, want the name of a shared access policy")
 	}
 
-	if err := c.checkPolicy(token, right); err != nil {
-		return err
+	signer, err := c.signer(token)
+	if err != nil {
+		return "", err
 	}
-	return c.checkScope(token, "", now)
+	if err := c.checkScope(token, "", now); err != nil {
+		return "", err
+	}
+	return signer.Name, signer.check(right)
 }
 
 // CheckDevice checks the token that a device sent as its MQTT password. The token must
@@ -79,17 +84,32 @@ func checkEnabled(identity iothub.DeviceIdentity) error {
 // checkPolicy checks that the token is signed with a key of the policy that it names,
 // and that this policy has the given right.
 func (c Checker) checkPolicy(token iothub.Signature, right Right) error {
+	signer, err := c.signer(token)
+	if err != nil {
+		return err
+	}
+	return signer.check(right)
+}
+
+// signer returns the policy that the token names. The token must be signed with a key of
+// this policy.
+func (c Checker) signer(token iothub.Signature) (Policy, error) {
 	i := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Name == token.KeyName })
 	if i < 0 {
-		return unauthorized("the hub has no shared access policy %q", token.KeyName)
+		return Policy{}, unauthorized("the hub has no shared access policy %q", token.KeyName)
 	}
 
 	policy := c.Policies[i]
 	if !slices.ContainsFunc(policy.Keys, token.SignedBy) {
-		return unauthorized("the token is not signed with a key of policy %s", policy.Name)
+		return Policy{}, unauthorized("the token is not signed with a key of policy %s", policy.Name)
 	}
-	if missing := right &^ policy.Rights; missing != 0 {
-		return iothub.Errorf(iothub.CodeUnauthorizedAccess, "policy %s does not have the right %s", policy.Name, missing)
+	return policy, nil
+}
+
+// check checks that the policy has the given right.
+func (p Policy) check(right Right) error {
+	if missing := right &^ p.Rights; missing != 0 {
+		return iothub.Errorf(iothub.CodeUnauthorizedAccess, "policy %s does not have the right %s", p.Name, missing)
 	}
 	return nil
 }

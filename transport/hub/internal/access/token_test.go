@@ -64,7 +64,14 @@ func TestServiceTokens(t *testing.T) {
 			if right == 0 {
 				right = access.ServiceConnect
 			}
-			check(t, checker().CheckService(test.header, right, now), test.want, test.code)
+			policy, err := checker().CheckService(test.header, right, now)
+			check(t, err, test.want, test.code)
+
+			// The log of changes names the policy, so the policy must have proven itself.
+			proven := err == nil || test.code == iothub.CodeUnauthorizedAccess
+			if named := policy != ""; named != proven || named && !strings.Contains(test.header, "skn="+policy) {
+				t.Errorf("the policy is %q", policy)
+			}
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
+	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
@@ -28,8 +29,8 @@ type Broker interface {
 	Forget(ctx context.Context, deviceID string) error
 }
 
-// Options are the parts of the hub that the API needs. Throttle, Logger and Now may be
-// nil; all others are required.
+// Options are the parts of the hub that the API needs. Throttle, Audit, Logger and Now may
+// be nil; all others are required.
 type Options struct {
 	Access       access.Checker
 	Store        *store.Store
@@ -38,6 +39,7 @@ type Options struct {
 	Provisioning *provisioning.Service // manages enrollments
 	Feed         *feed.Feed            // streams the hub's events
 	Throttle     *throttle.Throttle    // nil means no limits
+	Audit        *audit.Log            // log of changes; nil disables it
 	Logger       *zap.Logger           // nil disables logging
 	Now          func() time.Time      // nil means time.Now
 }
@@ -59,7 +61,7 @@ func New(opts Options) http.Handler {
 	a := &api{Options: opts, mux: http.NewServeMux(), remoteLog: logtext.Remote(opts.Logger)}
 
 	for pattern, route := range a.routes() {
-		a.mux.Handle(pattern, a.guard(route.right, route.handle))
+		a.mux.Handle(pattern, a.guard(route))
 	}
 	for path, reason := range notServed {
 		refuse := a.wrap(func(_ http.ResponseWriter, r *http.Request) error {
@@ -82,60 +84,69 @@ func refuseMethod(_ http.ResponseWriter, r *http.Request) error {
 	return iothub.Errorf(iothub.CodeMethodNotAllowed, "%s does not support the method %s", r.URL.Path, r.Method)
 }
 
-// route describes a kind of request: its handler, and the right that the request's
-// token must have.
+// route describes a kind of request: its handler, the right that the request's token must
+// have, and what the request changes.
 type route struct {
 	right  access.Right
 	handle handler
+
+	// change is the name of the change in the log of changes, and kind the kind of the
+	// thing that it affects. A route without a name changes nothing.
+	change string
+	kind   audit.Kind
 }
 
 // routes maps the API's URL patterns to their routes.
 func (a *api) routes() map[string]route {
 	individual, groups := enrollments{a, false}, enrollments{a, true}
+	reads := func(right access.Right, handle handler) route { return route{right: right, handle: handle} }
+	changes := func(right access.Right, name string, kind audit.Kind, handle handler) route {
+		return route{right, handle, name, kind}
+	}
 
 	return map[string]route{
-		"PUT /devices/{id}":             {access.RegistryWrite, a.limited(throttle.Registry, a.putDevice)},
-		"GET /devices/{id}":             {access.RegistryRead, a.limited(throttle.Registry, a.getDevice)},
-		"DELETE /devices/{id}":          {access.RegistryWrite, a.limited(throttle.Registry, a.deleteDevice)},
-		"GET /devices":                  {access.RegistryRead, a.limited(throttle.Registry, a.listDevices)},
-		"POST /devices":                 {access.RegistryWrite, a.bulkDevices},
-		"DELETE /devices/{id}/commands": {access.ServiceConnect, a.purge},
-		"POST /devices/keys/regenerate": {access.RegistryWrite, a.renewKeys},
-		"POST /devices/query":           {access.ServiceConnect, a.limited(throttle.Queries, a.query)},
-		"GET /statistics/devices":       {access.RegistryRead, a.deviceStatistics},
-		"GET /statistics/service":       {access.ServiceConnect, a.serviceStatistics},
-		"GET /twins/{id}":               {access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)},
-		"PATCH /twins/{id}":             {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.patchTwin)},
-		"PUT /twins/{id}":               {access.ServiceConnect, a.limited(throttle.TwinUpdates, a.putTwin)},
-		"POST /twins/{id}/methods":      {access.ServiceConnect, a.invokeMethod},
-		"PUT /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.putJob)},
-		"GET /jobs/v2/{id}":             {access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)},
-		"POST /jobs/v2/{id}/cancel":     {access.ServiceConnect, a.limited(throttle.JobOperations, a.cancelJob)},
-		"GET /jobs/v2/query":            {access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)},
-		"GET /jobs":                     {access.RegistryRead, a.listTransfers},
+		"PUT /devices/{id}":             changes(access.RegistryWrite, "create device", audit.Device, a.limited(throttle.Registry, a.putDevice)),
+		"GET /devices/{id}":             reads(access.RegistryRead, a.limited(throttle.Registry, a.getDevice)),
+		"DELETE /devices/{id}":          changes(access.RegistryWrite, "delete device", audit.Device, a.limited(throttle.Registry, a.deleteDevice)),
+		"GET /devices":                  reads(access.RegistryRead, a.limited(throttle.Registry, a.listDevices)),
+		"POST /devices":                 changes(access.RegistryWrite, "change devices", audit.Device, a.bulkDevices),
+		"DELETE /devices/{id}/commands": reads(access.ServiceConnect, a.purge),
+		"POST /devices/keys/regenerate": changes(access.RegistryWrite, "renew keys", audit.Device, a.renewKeys),
+		"POST /devices/query":           reads(access.ServiceConnect, a.limited(throttle.Queries, a.query)),
+		"GET /statistics/devices":       reads(access.RegistryRead, a.deviceStatistics),
+		"GET /statistics/service":       reads(access.ServiceConnect, a.serviceStatistics),
+		"GET /twins/{id}":               reads(access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)),
+		"PATCH /twins/{id}":             changes(access.ServiceConnect, "change twin", audit.Device, a.limited(throttle.TwinUpdates, a.patchTwin)),
+		"PUT /twins/{id}":               changes(access.ServiceConnect, "replace twin", audit.Device, a.limited(throttle.TwinUpdates, a.putTwin)),
+		"POST /twins/{id}/methods":      changes(access.ServiceConnect, "call method", audit.Device, a.invokeMethod),
+		"PUT /jobs/v2/{id}":             changes(access.ServiceConnect, "create job", audit.Job, a.limited(throttle.JobOperations, a.putJob)),
+		"GET /jobs/v2/{id}":             reads(access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)),
+		"POST /jobs/v2/{id}/cancel":     changes(access.ServiceConnect, "cancel job", audit.Job, a.limited(throttle.JobOperations, a.cancelJob)),
+		"GET /jobs/v2/query":            reads(access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)),
+		"GET /jobs":                     reads(access.RegistryRead, a.listTransfers),
 
-		"GET /certificates":           {access.RegistryRead, a.listAuthorities},
-		"PUT /certificates/{name}":    {access.RegistryWrite, a.putAuthority},
-		"DELETE /certificates/{name}": {access.RegistryWrite, a.deleteAuthority},
+		"GET /certificates":           reads(access.RegistryRead, a.listAuthorities),
+		"PUT /certificates/{name}":    changes(access.RegistryWrite, "add authority", audit.Authority, a.putAuthority),
+		"DELETE /certificates/{name}": changes(access.RegistryWrite, "remove authority", audit.Authority, a.deleteAuthority),
 
-		"GET /events": {access.ServiceConnect, a.events},
+		"GET /events": reads(access.ServiceConnect, a.events),
 
-		"GET /idScope":                                     {access.RegistryRead, a.idScope},
-		"PUT /enrollments/{id}":                            {access.RegistryWrite, individual.put},
-		"GET /enrollments/{id}":                            {access.RegistryRead, individual.get},
-		"DELETE /enrollments/{id}":                         {access.RegistryWrite, individual.delete},
-		"POST /enrollments":                                {access.RegistryWrite, individual.bulk},
-		"POST /enrollments/query":                          {access.RegistryRead, individual.query},
-		"POST /enrollments/{id}/attestationmechanism":      {access.RegistryWrite, individual.attestation},
-		"PUT /enrollmentGroups/{id}":                       {access.RegistryWrite, groups.put},
-		"GET /enrollmentGroups/{id}":                       {access.RegistryRead, groups.get},
-		"DELETE /enrollmentGroups/{id}":                    {access.RegistryWrite, groups.delete},
-		"POST /enrollmentGroups":                           {access.RegistryWrite, groups.bulk},
-		"POST /enrollmentGroups/query":                     {access.RegistryRead, groups.query},
-		"POST /enrollmentGroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
-		"GET /registrations/{id}":                          {access.RegistryRead, a.getRegistration},
+		"GET /idScope":                                     reads(access.RegistryRead, a.idScope),
+		"PUT /enrollments/{id}":                            changes(access.RegistryWrite, "create enrollment", audit.Enrollment, individual.put),
+		"GET /enrollments/{id}":                            reads(access.RegistryRead, individual.get),
+		"DELETE /enrollments/{id}":                         changes(access.RegistryWrite, "delete enrollment", audit.Enrollment, individual.delete),
+		"POST /enrollments":                                changes(access.RegistryWrite, "change enrollments", audit.Enrollment, individual.bulk),
+		"POST /enrollments/query":                          reads(access.RegistryRead, individual.query),
+		"POST /enrollments/{id}/attestationmechanism":      reads(access.RegistryWrite, individual.attestation),
+		"PUT /enrollmentGroups/{id}":                       changes(access.RegistryWrite, "create enrollment group", audit.Enrollment, groups.put),
+		"GET /enrollmentGroups/{id}":                       reads(access.RegistryRead, groups.get),
+		"DELETE /enrollmentGroups/{id}":                    changes(access.RegistryWrite, "delete enrollment group", audit.Enrollment, groups.delete),
+		"POST /enrollmentGroups":                           changes(access.RegistryWrite, "change enrollment groups", audit.Enrollment, groups.bulk),
+		"POST /enrollmentGroups/query":                     reads(access.RegistryRead, groups.query),
+		"POST /enrollmentGroups/{id}/attestationmechanism": reads(access.RegistryWrite, groups.attestation),
+		"GET /registrations/{id}":                          reads(access.RegistryRead, a.getRegistration),
 		// The official SDK writes this one path in lower case.
-		"POST /enrollmentgroups/{id}/attestationmechanism": {access.RegistryWrite, groups.attestation},
+		"POST /enrollmentgroups/{id}/attestationmechanism": reads(access.RegistryWrite, groups.attestation),
 	}
 }
 

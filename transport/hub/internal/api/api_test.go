@@ -16,8 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/hub/internal/api"
+	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
@@ -37,6 +42,7 @@ type testAPI struct {
 	store  *store.Store
 	broker *fakeBroker
 	feed   *feed.Feed
+	log    *observer.ObservedLogs // log of changes
 }
 
 // fakeBroker answers methods from a table and records all calls. A device that is
@@ -117,11 +123,15 @@ func startThrottled(t *testing.T, limits *throttle.Throttle, devices ...string) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { engine.Close(context.Background()) })
+	core, log := observer.New(zapcore.InfoLevel)
+	f.log = log
+	changes := audit.New(zap.New(core))
+	t.Cleanup(changes.Close)
 	f.server = httptest.NewServer(api.New(api.Options{
 		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{
 			{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}, {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
-		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits,
+		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits, Audit: changes,
 		Provisioning: provisioning.New(provisioning.Options{
 			Store: s, Now: time.Now, Hub: func(bool) string { return "hub.test" }, Disconnect: f.broker.Disconnect,
 		}),

@@ -77,7 +77,8 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 
 	result := bulkResult{IsSuccessful: true, Errors: []bulkError{}, Warnings: []struct{}{}}
 	for _, entry := range entries {
-		err := a.changeInBulk(r.Context(), entry)
+		action, err := a.changeInBulk(r.Context(), entry)
+		changesOf(r.Context()).add(action, entry.ID, err)
 		if err == nil {
 			continue
 		}
@@ -96,19 +97,22 @@ func (a *api) bulkDevices(w http.ResponseWriter, r *http.Request) error {
 }
 
 // changeInBulk applies one entry of a bulk change. The entry's import mode says whether
-// it creates, updates or deletes the device.
-func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
+// it creates, updates or deletes the device. changeInBulk returns the name of the change for
+// the log of changes.
+func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (action string, err error) {
 	mode, etag := entry.parseMode()
 
 	if mode == "createorupdate" {
 		_, err = a.createDevice(ctx, entry.identity(), entry.twin())
 		if !errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceAlreadyExists}) {
-			return err
+			return "create device", err
 		}
 		mode = "update"
 	}
+
+	action = bulkActions[mode]
 	if etag == "" {
-		return invalid("importMode is %s, but the etag is missing, want eTag for the device or twinETag for the twin", entry.ImportMode)
+		return action, invalid("importMode is %s, but the etag is missing, want eTag for the device or twinETag for the twin", entry.ImportMode)
 	}
 
 	switch mode {
@@ -123,7 +127,12 @@ func (a *api) changeInBulk(ctx context.Context, entry bulkDevice) (err error) {
 	case "delete":
 		err = a.removeDevice(ctx, entry.ID, etag)
 	}
-	return err
+	return action, err
+}
+
+// bulkActions maps the operations of parseMode to names for the log of changes.
+var bulkActions = map[string]string{
+	"": "create device", "create": "create device", "update": "update device", "delete": "delete device", "updatetwin": "change twin",
 }
 
 // parseMode returns the operation in the entry's import mode: the mode in lower case,

@@ -28,6 +28,7 @@ func (a *api) putDevice(w http.ResponseWriter, r *http.Request) error {
 
 	var err error
 	if etag, given := ifMatch(r); given {
+		changesOf(r.Context()).whole.Action = "update device"
 		d, err = a.updateDevice(r.Context(), d, etag)
 	} else {
 		d, err = a.createDevice(r.Context(), d, iothub.TwinPatch{})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // maxEnrollments is the maximum number of enrollments in one page of a list.
@@ -38,7 +39,10 @@ func (e enrollments) put(w http.ResponseWriter, r *http.Request) error {
 	body.RegistrationID, body.GroupID = "", ""
 	*field = id
 
-	etag, _ := ifMatch(r)
+	etag, given := ifMatch(r)
+	if given {
+		changesOf(r.Context()).whole.Action = e.action(iothub.BulkUpdate)
+	}
 	stored, err := e.Provisioning.Put(r.Context(), body, etag)
 	if err != nil {
 		return err

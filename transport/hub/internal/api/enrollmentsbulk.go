@@ -52,6 +52,7 @@ func (e enrollments) bulk(w http.ResponseWriter, r *http.Request) error {
 	result := enrollmentsResult{IsSuccessful: true, Errors: []enrollmentError{}}
 	for _, enrollment := range list {
 		err := e.changeInBulk(r.Context(), enrollment, request.Mode)
+		changesOf(r.Context()).add(e.action(request.Mode), enrollment.RegistrationID+enrollment.GroupID, err)
 		if refusal, ok := errors.AsType[*iothub.Error](err); ok {
 			result.IsSuccessful = false
 			result.Errors = append(result.Errors, enrollmentError{RegistrationID: enrollment.RegistrationID,
@@ -63,6 +64,21 @@ func (e enrollments) bulk(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return e.answer(w, result)
+}
+
+// action returns the name of a bulk change for the log of changes.
+func (e enrollments) action(mode iothub.BulkOperation) string {
+	thing := "enrollment"
+	if e.group {
+		thing = "enrollment group"
+	}
+	switch mode {
+	case iothub.BulkCreate:
+		return "create " + thing
+	case iothub.BulkDelete:
+		return "delete " + thing
+	}
+	return "update " + thing
 }
 
 // changeInBulk applies a bulk change to one enrollment.

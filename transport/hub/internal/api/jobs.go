@@ -14,6 +14,12 @@ func (a *api) putJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	change := &changesOf(r.Context()).whole
+	change.Condition = job.QueryCondition
+	if job.CloudToDeviceMethod != nil {
+		change.Method = job.CloudToDeviceMethod.MethodName
+	}
+
 	id := r.PathValue("id")
 	if job.JobID != "" && job.JobID != id {
 		return invalid("jobId is %q in the body and %q in the URL", job.JobID, id)

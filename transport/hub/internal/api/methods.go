@@ -20,10 +20,14 @@ func (a *api) invokeMethod(w http.ResponseWriter, r *http.Request) error {
 		return methodError{err}
 	}
 
+	change := &changesOf(r.Context()).whole
+	change.Method = method.MethodName
 	response, err := a.callDevice(r.Context(), r.PathValue("id"), method)
 	if err != nil {
 		return methodError{err}
 	}
+
+	change.Status = response.Status
 	return a.answer(w, response)
 }
 

@@ -49,6 +49,7 @@ func (a *api) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	answer := renewedKeys{PolicyKey: request.PolicyKey, RotatedKeys: []renewedDevice{}, Errors: []renewedDevice{}}
 	for _, device := range request.Devices {
 		renewed, err := a.renewKey(r.Context(), device, request.PolicyKey)
+		changesOf(r.Context()).add("renew keys", device.ID, err)
 		if refusal, ok := errors.AsType[*iothub.Error](err); ok {
 			answer.Errors = append(answer.Errors, renewedDevice{ID: device.ID, ModuleID: device.ModuleID,
 				ErrorCode: refusal.Code, ErrorStatus: refusal.Message})

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/hub/internal/admission"
+	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/logtext"
@@ -92,19 +92,28 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
 
-// guard returns a handler that checks a request before it calls handle. The request must
-// have an api-version, and a token whose policy has the given right.
-func (a *api) guard(right access.Right, handle handler) http.Handler {
+// guard returns a handler that checks a request before it calls the route's handler. The
+// request must have an api-version, and a token whose policy has the route's right. The
+// handler also records what the request changes, even if the request fails.
+func (a *api) guard(route route) http.Handler {
 	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.Access.CheckService(r.Header.Get("Authorization"), right, a.Now()); err != nil {
-			return err
+		policy, err := a.Access.CheckService(r.Header.Get("Authorization"), route.right, a.Now())
+		result := errors.New("panic") // stays if the handler panics
+		if policy != "" && route.change != "" {
+			var changes *changes
+			r, changes = withChanges(r, route)
+			defer func() { a.record(audit.Client{Policy: policy, Address: r.RemoteAddr}, changes, result) }()
 		}
-		admission.AuthorizeRequest(r)
 
-		if err := checkAPIVersion(r); err != nil {
-			return err
+		if err == nil {
+			admission.AuthorizeRequest(r)
+			err = checkAPIVersion(r)
 		}
-		return handle(w, r)
+		if err == nil {
+			err = route.handle(w, r)
+		}
+		result = err
+		return err
 	})
 }
 
