@@ -18,7 +18,7 @@ import (
 
 // backend connects the broker to the hub's store: it checks logins, and it reads and
 // writes twins and sessions. A login reads the store once, checks one signature and
-// writes nothing.
+// writes nothing, except for the first login of an invited device.
 type backend struct {
 	access access.Checker
 	store  *store.Store
@@ -62,7 +62,7 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "the device sent neither a token nor a certificate")
 	}
 
-	identity, err := b.store.Device(ctx, user.DeviceID)
+	identity, invited, err := b.store.LoginDevice(ctx, user.DeviceID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound}) {
 		return time.Time{}, iothub.Errorf(iothub.CodeUnauthorized, "there is no device %q", user.DeviceID)
 	}
@@ -71,13 +71,27 @@ func (b *backend) checkLogin(ctx context.Context, login broker.Login) (time.Time
 	}
 
 	if login.Password != "" {
-		return b.access.CheckDevice(login.Password, identity, b.now())
+		expires, err := b.access.CheckDevice(login.Password, identity, b.now())
+		if err == nil && invited && access.SignedByDevice(login.Password) {
+			err = b.redeem(ctx, identity)
+		}
+		return expires, err
 	}
 	authorities, err := b.authorities(ctx, identity)
 	if err != nil {
 		return time.Time{}, err
 	}
 	return access.CheckCertificate(login.Chain, authorities, identity, b.now())
+}
+
+// redeem ends the invitation of a device that logs in with its new key for the first time.
+// Until the end is on disk, the login is not accepted.
+func (b *backend) redeem(ctx context.Context, identity iothub.DeviceIdentity) error {
+	if err := b.store.Redeem(ctx, identity); err != nil {
+		return err
+	}
+	b.log.Info("the invitation has been used", zap.String("device_id", identity.DeviceID))
+	return nil
 }
 
 // authorities returns the CA certificates with which the device's certificate is

@@ -89,7 +89,8 @@ var restored = iothub.DeviceJobError{Code: string(iothub.CodeOutcomeUnknown),
 
 // Restore fills an empty or missing data directory from an archive that Backup wrote. It
 // ends the jobs that had not ended as failed, because their devices may have been called
-// after the backup: a door would otherwise move twice. It returns the number of these jobs.
+// after the backup: a door would otherwise move twice. It ends all invitations, because
+// their codes may have been used after the backup. It returns the number of these jobs.
 func Restore(ctx context.Context, dataDir, file string) (jobs int, err error) {
 	unlock, err := openDataDir(dataDir)
 	if err != nil {
@@ -108,7 +109,7 @@ func Restore(ctx context.Context, dataDir, file string) (jobs int, err error) {
 	if err := extract(file, work); err != nil {
 		return 0, fmt.Errorf("restore %s: %w", file, err)
 	}
-	if jobs, err = endJobs(ctx, filepath.Join(work, database)); err != nil {
+	if jobs, err = endUnfinished(ctx, filepath.Join(work, database)); err != nil {
 		return 0, fmt.Errorf("restore %s: %w", file, err)
 	}
 
@@ -174,13 +175,17 @@ func writeFile(path string, content io.Reader) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// endJobs ends the unfinished jobs in a restored database.
-func endJobs(ctx context.Context, path string) (int, error) {
+// endUnfinished ends the unfinished jobs and the invitations in a restored database. It
+// returns the number of jobs.
+func endUnfinished(ctx context.Context, path string) (int, error) {
 	db, err := store.Open(path)
 	if err != nil {
 		return 0, err
 	}
 
 	jobs, err := db.EndUnfinishedJobs(ctx, "the hub was restored from a backup", restored, time.Now())
+	if err == nil {
+		err = db.EndInvitations(ctx)
+	}
 	return jobs, errors.Join(err, db.Close())
 }

@@ -107,7 +107,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 
 	var devices *broker.Broker
 	provision := provisioning.New(provisioning.Options{
-		Store: db, Now: opts.Now,
+		Store: db, Now: opts.Now, CA: creds.CA,
 		Hub:        func(webSocket bool) string { return listening.deviceHostName(opts.Name, webSocket) },
 		Disconnect: func(id string) { devices.Disconnect(id) },
 	})

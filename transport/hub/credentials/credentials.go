@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -25,6 +26,8 @@ type Options struct {
 type Credentials struct {
 	// Policies are the hub's shared access policies, with their keys.
 	Policies []access.Policy
+	// CA is the certificate of the hub's CA, which clients must trust.
+	CA *x509.Certificate
 
 	server *serverCertificate
 }
@@ -50,7 +53,7 @@ func Load(opts Options) (*Credentials, error) {
 		return nil, err
 	}
 
-	return &Credentials{Policies: policies, server: server}, nil
+	return &Credentials{Policies: policies, CA: ca.cert, server: server}, nil
 }
 
 // GetCertificate returns the server certificate for a tls.Config. It renews the

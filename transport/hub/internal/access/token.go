@@ -74,6 +74,13 @@ func (c Checker) CheckDevice(password string, identity iothub.DeviceIdentity, no
 	return token.Expiry, err
 }
 
+// SignedByDevice reports whether a token that CheckDevice has accepted is signed with the
+// device's own key, and not with the key of a policy.
+func SignedByDevice(password string) bool {
+	token, err := iothub.ParseSignature(password)
+	return err == nil && token.KeyName == ""
+}
+
 func checkEnabled(identity iothub.DeviceIdentity) error {
 	if identity.Status == iothub.Disabled {
 		return unauthorized("device %s is disabled", identity.DeviceID)

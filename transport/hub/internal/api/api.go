@@ -129,6 +129,8 @@ func (a *api) routes() map[string]route {
 		"PUT /certificates/{name}":    changes(access.RegistryWrite, "add authority", audit.Authority, a.putAuthority),
 		"DELETE /certificates/{name}": changes(access.RegistryWrite, "remove authority", audit.Authority, a.deleteAuthority),
 
+		"PUT /invitations/doors/{id}": changes(access.RegistryWrite, "invite door", audit.Device, a.limited(throttle.Registry, a.inviteDoor)),
+
 		"GET /events": reads(access.ServiceConnect, a.events),
 
 		"GET /idScope":                                     reads(access.RegistryRead, a.idScope),
@@ -155,7 +157,7 @@ func (a *api) routes() map[string]route {
 var servedPaths = []string{
 	"/devices", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
-	"/events", "/certificates", "/certificates/{name}",
+	"/events", "/certificates", "/certificates/{name}", "/invitations/doors/{id}",
 	"/enrollments", "/enrollmentGroups",
 	"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
 	"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",

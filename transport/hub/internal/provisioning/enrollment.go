@@ -24,6 +24,7 @@ type Enrollment struct {
 	Allocation     iothub.AllocationPolicy `json:"allocationPolicy,omitempty"`
 	Capabilities   *iothub.Capabilities    `json:"capabilities,omitempty"`
 	InitialTwin    *iothub.TwinPatch       `json:"initialTwin,omitempty"`
+	Invitation     *Invitation             `json:"invitation,omitempty"` // only in this hub, see Invite
 	Created        time.Time               `json:"createdDateTimeUtc"`
 	Updated        time.Time               `json:"lastUpdatedDateTimeUtc"`
 	ETag           string                  `json:"etag,omitempty"`
@@ -90,6 +91,9 @@ func (e *Enrollment) complete() error {
 	}
 	if e.Allocation == iothub.AllocateCustom {
 		return invalid("allocationPolicy is custom, but this hub calls no functions, want hashed, geoLatency or static")
+	}
+	if e.Invitation != nil && (e.isGroup() || e.Attestation.Type != iothub.AttestSymmetricKey) {
+		return invalid("an invitation must be an enrollment of a single device with a symmetric key")
 	}
 	return e.Attestation.complete(e.isGroup())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/latchd/latchd/transport/hub/internal/store"
 )
@@ -24,9 +25,21 @@ func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enroll
 		e.Created = previous.Created
 		e.RegistrationID, e.GroupID = previous.RegistrationID, previous.GroupID // keep the spelling of the id
 		keepKeys(&e.Attestation, previous.Attestation)
+		if e.Invitation == nil {
+			e.Invitation = previous.Invitation // SDKs do not know it and leave it out
+		}
 	}
 	if err := e.complete(); err != nil {
 		return Enrollment{}, err
+	}
+	if e.Invitation != nil && e.Invitation.Expires.After(now.Add(MaxValidity)) {
+		return Enrollment{}, invalid("invitation.expires is %s, want at most %s from now", e.Invitation.Expires.Format(time.RFC3339), MaxValidity)
+	}
+
+	if e.InitialTwin != nil {
+		if err := store.CheckInitialTwin(*e.InitialTwin); err != nil {
+			return Enrollment{}, err
+		}
 	}
 
 	body, err := json.Marshal(e)

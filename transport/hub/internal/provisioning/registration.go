@@ -44,6 +44,7 @@ type state struct {
 	Substatus      string    `json:"substatus"`
 	Updated        time.Time `json:"lastUpdatedDateTimeUtc"`
 	ETag           string    `json:"etag"`
+	Payload        any       `json:"payload,omitempty"` // never stored
 }
 
 // operation is the JSON answer to a device's requests.
@@ -75,16 +76,6 @@ func (r *registration) Register(ctx context.Context, payload []byte) broker.Regi
 
 func (r *registration) register(ctx context.Context) (operationID string, err error) {
 	s := r.service
-
-	// Read the enrollment again, because it may have changed since the device logged in.
-	current, err := s.Get(ctx, r.enrollment.isGroup(), r.enrollment.id())
-	deleted := errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound})
-	if err != nil && !deleted {
-		return "", err
-	}
-	if deleted || current.ETag != r.enrollment.ETag {
-		return "", unauthorized("the enrollment %s has changed, connect again", r.enrollment.id())
-	}
 
 	// The registration keeps the spelling of its id that the hub saw first: that of the
 	// individual enrollment or of the first registration.
@@ -121,16 +112,22 @@ func (r *registration) register(ctx context.Context) (operationID string, err er
 
 // provisionDevice creates the device in the hub, with the twin of its enrollment. A
 // device that the enrollment registered earlier keeps its twin and gets the enrollment's
-// credentials. If this changes its credentials, it is disconnected.
+// credentials. With an invitation, every registration creates new keys instead, so that
+// only the latest one counts. A device whose credentials change is disconnected.
 func (r *registration) provisionDevice(ctx context.Context, deviceID string) (iothub.DeviceIdentity, error) {
 	var twin iothub.TwinPatch
 	if r.enrollment.InitialTwin != nil {
 		twin = *r.enrollment.InitialTwin
 	}
 
+	auth := r.auth
+	if r.enrollment.Invitation != nil {
+		auth.SymmetricKey = iothub.SymmetricKey{PrimaryKey: iothub.NewKey().Base64(), SecondaryKey: iothub.NewKey().Base64()}
+	}
 	device, changed, err := r.service.store.RegisterDevice(ctx, store.DeviceRegistration{
-		Group: r.enrollment.isGroup(), EnrollmentID: r.enrollment.id(), RegistrationID: r.login.RegistrationID,
-		DeviceID: deviceID, Authentication: r.auth, InitialTwin: twin,
+		Group: r.enrollment.isGroup(), EnrollmentID: r.enrollment.id(), EnrollmentETag: r.enrollment.ETag,
+		RegistrationID: r.login.RegistrationID, Invitation: r.enrollment.Invitation != nil,
+		DeviceID: deviceID, Authentication: auth, InitialTwin: twin,
 	})
 	if changed && err == nil {
 		r.service.disconnect(deviceID)
@@ -146,6 +143,14 @@ func (r *registration) Operation(ctx context.Context, operationID string) broker
 		return r.service.Refuse(err)
 	case st == nil || st.OperationID != operationID:
 		return r.service.Refuse(iothub.Errorf(iothub.CodeNotFound, "this device has no operation %q", operationID))
+	}
+
+	if r.enrollment.Invitation != nil {
+		device, err := r.service.store.Device(ctx, st.DeviceID)
+		if err != nil {
+			return r.service.Refuse(err)
+		}
+		st.Payload = map[string]string{"deviceKey": device.Authentication.SymmetricKey.PrimaryKey}
 	}
 
 	st.OperationID, st.AssignedHub = "", r.service.hub(r.login.WebSocket)

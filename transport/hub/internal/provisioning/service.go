@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"strings"
 	"time"
@@ -17,16 +18,20 @@ type Service struct {
 	store      *store.Store
 	now        func() time.Time
 	hub        func(webSocket bool) string
+	ca         *x509.Certificate
 	disconnect func(deviceID string)
 }
 
-// Options are the parts of the hub that a Service needs. All are required.
+// Options are the parts of the hub that a Service needs. All are required, except that
+// only Invite needs the CA.
 type Options struct {
 	Store *store.Store
 	Now   func() time.Time
 	// Hub returns the host name to which a device connects, over TLS or over WebSocket.
 	// A port follows the host name if it is not the default port.
 	Hub func(webSocket bool) string
+	// CA is the certificate that a device must trust to verify the hub.
+	CA *x509.Certificate
 	// Disconnect closes the connection of a device. The Service calls it when the
 	// device's credentials have changed.
 	Disconnect func(deviceID string)
@@ -34,7 +39,7 @@ type Options struct {
 
 // New returns a Service.
 func New(opts Options) *Service {
-	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, disconnect: opts.Disconnect}
+	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, ca: opts.CA, disconnect: opts.Disconnect}
 }
 
 // Admit checks whether a device may register. It returns the time at which the device's
@@ -84,6 +89,8 @@ func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.A
 	switch {
 	case e.Status != iothub.Enabled:
 		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s is disabled", e.id())
+	case e.Invitation != nil && !s.now().Before(e.Invitation.Expires):
+		return iothub.Authentication{}, time.Time{}, unauthorized("the invitation of %s expired at %s", e.id(), e.Invitation.Expires.Format(time.RFC3339))
 	case e.Attestation.Type == iothub.AttestX509:
 		return s.attestCertificate(e, login)
 	default:

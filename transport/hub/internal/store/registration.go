@@ -14,7 +14,9 @@ import (
 type DeviceRegistration struct {
 	Group          bool // the enrollment is a group enrollment
 	EnrollmentID   string
+	EnrollmentETag string // etag of the enrollment that admitted the device
 	RegistrationID string
+	Invitation     bool // the first login of the device ends the enrollment, see Redeem
 
 	DeviceID       string
 	Authentication iothub.Authentication // credentials of the device after the registration
@@ -24,10 +26,25 @@ type DeviceRegistration struct {
 // owner returns the stored name of the enrollment, which owns the devices that it
 // registers.
 func (r DeviceRegistration) owner() string {
-	if r.Group {
+	switch {
+	case r.Group:
 		return "group:" + r.EnrollmentID
+	case r.Invitation:
+		return invited{r.EnrollmentETag, r.EnrollmentID}.owner()
 	}
-	return "enrollment:" + r.EnrollmentID
+	return enrollmentOwner(r.EnrollmentID)
+}
+
+func enrollmentOwner(enrollmentID string) string { return "enrollment:" + enrollmentID }
+
+// owns reports whether the enrollment owns the devices with the given stored owner.
+func (r DeviceRegistration) owns(owner string) bool {
+	if i, ok := parseInvited(owner); ok {
+		owner = enrollmentOwner(i.enrollmentID)
+	}
+	own := r
+	own.Invitation = false
+	return strings.EqualFold(owner, own.owner()) || strings.EqualFold(owner, r.registrationOwner())
 }
 
 // registrationOwner returns the stored owner of a device that registered with a release
@@ -40,7 +57,8 @@ func (r DeviceRegistration) registrationOwner() string { return "registration:" 
 // twin and its status.
 //
 // An enrollment owns only the devices that it registered. RegisterDevice fails with
-// DeviceAlreadyExists if a service or another enrollment created the device.
+// DeviceAlreadyExists if a service or another enrollment created the device. It fails with
+// Unauthorized if the enrollment has changed since it admitted the device.
 func (s *Store) RegisterDevice(ctx context.Context, r DeviceRegistration) (device iothub.DeviceIdentity, changed bool, err error) {
 	d, update, err := s.newDevice(iothub.DeviceIdentity{DeviceID: r.DeviceID, Authentication: &r.Authentication}, r.InitialTwin)
 	if err != nil {
@@ -49,6 +67,10 @@ func (s *Store) RegisterDevice(ctx context.Context, r DeviceRegistration) (devic
 
 	created := false
 	err = s.updateThen(ctx, func(*sql.Tx) (err error) {
+		if err := s.checkEnrollment(r); err != nil {
+			return err
+		}
+
 		device, err = scanDevice(s.queryRow(selectDevice+` WHERE id = ?`, r.DeviceID))
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -71,6 +93,19 @@ func (s *Store) RegisterDevice(ctx context.Context, r DeviceRegistration) (devic
 	return device, changed, wrapError("register device "+r.DeviceID, err)
 }
 
+// checkEnrollment returns an error if the enrollment has changed since it admitted the
+// device. Call it only within a write.
+func (s *Store) checkEnrollment(r DeviceRegistration) error {
+	_, version, err := s.enrollmentVersion(r.Group, r.EnrollmentID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if err != nil || deviceETag(version) != r.EnrollmentETag {
+		return iothub.Errorf(iothub.CodeUnauthorized, "the enrollment %s has changed, connect again", r.EnrollmentID)
+	}
+	return nil
+}
+
 // registerAgain gives an existing device the credentials of a registration, and reports
 // whether they were different. Call it only within a write.
 func (s *Store) registerAgain(device *iothub.DeviceIdentity, r DeviceRegistration) (changed bool, err error) {
@@ -78,7 +113,7 @@ func (s *Store) registerAgain(device *iothub.DeviceIdentity, r DeviceRegistratio
 	if err := s.queryRow(`SELECT owner FROM devices WHERE id = ?`, r.DeviceID).Scan(&owner); err != nil {
 		return false, err
 	}
-	if !strings.EqualFold(owner.String, r.owner()) && !strings.EqualFold(owner.String, r.registrationOwner()) {
+	if !r.owns(owner.String) {
 		return false, iothub.Errorf(iothub.CodeDeviceAlreadyExists,
 			"the device %s already exists, and the enrollment %s did not register it: use another device id or delete the device",
 			r.DeviceID, r.EnrollmentID)

@@ -175,6 +175,12 @@ func CheckTwinPatch(patch iothub.TwinPatch) error {
 	return err
 }
 
+// CheckInitialTwin returns an error if the patch cannot be applied to an empty twin.
+func CheckInitialTwin(patch iothub.TwinPatch) error {
+	_, err := newTwinUpdate(patch, "", false)
+	return err
+}
+
 // newTwinUpdate converts a patch to a twinUpdate. It refuses values that a twin cannot
 // hold.
 func newTwinUpdate(patch iothub.TwinPatch, ifMatch string, replace bool) (*twinUpdate, error) {
