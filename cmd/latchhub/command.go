@@ -35,12 +35,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(stderr)
 			cmd.Help()
-			return usageError{errors.New("missing command; use serve, backup, restore, ca, enrollment, policy or version")}
+			return usageError{errors.New("missing command; use serve, invite, backup, restore, ca, enrollment, policy or version")}
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true // hide the command "completion": the package installs the completion scripts
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(stdout, stderr), newBackup(), newRestore(stdout), newCA(stdin, stdout), newEnrollment(stdin, stdout), newPolicy(stdout), newVersion(stdout))
+	root.AddCommand(newServe(stdout, stderr), newBackup(), newRestore(stdout), newCA(stdin, stdout), newEnrollment(stdin, stdout), newInvite(stdout, stderr), newPolicy(stdout), newVersion(stdout))
 
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -80,7 +80,7 @@ func TestEnrollmentCommands(t *testing.T) {
 func TestEnrollmentWithoutAHub(t *testing.T) {
 	for args, want := range map[string]string{
 		"enrollment":                                   "missing command; use apply, list, show, delete or scope",
-		"enrollment scope":                             "--data is missing",
+		"enrollment scope --data=":                     "--data is missing",
 		"enrollment scope --data " + t.TempDir():       "run this command as the hub's user",
 		"enrollment bogus --data " + t.TempDir():       `unknown command "bogus"`,
 		"enrollment scope extra --data " + t.TempDir(): `unknown command "extra"`,

@@ -29,7 +29,7 @@ func TestUsage(t *testing.T) {
 		stdout string // expected part of standard output
 		stderr string // expected part of standard error
 	}{
-		"nothing":              {"", 2, "", "missing command; use serve, backup, restore, ca, enrollment, policy or version"},
+		"nothing":              {"", 2, "", "missing command; use serve, invite, backup, restore, ca, enrollment, policy or version"},
 		"help":                 {"--help", 0, "latchhub serve --data /var/lib/latchhub", ""},
 		"version":              {"version", 0, "latchhub ", ""},
 		"unknown command":      {"bogus", 2, "", `unknown command "bogus"`},

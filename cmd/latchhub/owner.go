@@ -30,10 +30,13 @@ type ownerClient struct {
 	http  *http.Client
 }
 
+// packagedData is the data directory of the hub that the Debian package runs.
+const packagedData = "/var/lib/latchhub"
+
 // addFlags adds the flags --data and --https to cmd and its subcommands.
 func (c *ownerClient) addFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&c.dataDir, "data", "", "data directory of the hub, which contains the owner's key")
+	flags.StringVar(&c.dataDir, "data", packagedData, "data directory of the hub, which contains the owner's key")
 	flags.StringVar(&c.address, "https", "localhost:8443", "address of the hub's service API")
 }
 
@@ -42,6 +45,7 @@ func (c *ownerClient) open() error {
 	if c.dataDir == "" {
 		return usageError{errNoDataDir}
 	}
+
 	text, err := textfile.Read(filepath.Join(c.dataDir, "service.connection-string"), 1<<16)
 	if err != nil {
 		return fmt.Errorf("cannot read the owner's key: %w; run this command as the hub's user and with the hub's --data", err)
