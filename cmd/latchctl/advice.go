@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -64,10 +64,10 @@ func advice(r watch.Report) []string {
 	var lines []string
 	for _, kind := range order {
 		name, remedy := kind.describe()
-		lines = append(lines, fmt.Sprintf("%s (%s): %s", name, firstNames(devices[kind]), remedy))
+		lines = append(lines, fmt.Sprintf("%s (%s): %s", name, words.Names(devices[kind]), remedy))
 	}
 	if r.Missing > 0 {
-		lines = append(lines, fmt.Sprintf("the hub has no result for %s: %s", plural(r.Missing, "device"), outcomeAdvice[iothub.Unfinished]))
+		lines = append(lines, fmt.Sprintf("the hub has no result for %s: %s", words.Count(r.Missing, "device"), outcomeAdvice[iothub.Unfinished]))
 	}
 
 	return lines
@@ -79,14 +79,4 @@ func (k failureKind) describe() (name, remedy string) {
 	}
 
 	return string(k.outcome), outcomeAdvice[k.outcome]
-}
-
-// firstNames joins up to six names with commas. If there are more, it joins the first
-// five and appends how many names it left out.
-func firstNames(names []string) string {
-	if len(names) > 6 {
-		return strings.Join(names[:5], ", ") + fmt.Sprintf(" and %d more", len(names)-5)
-	}
-
-	return strings.Join(names, ", ")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/conn"
 	"github.com/latchd/latchd/cmd/latchctl/entra"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/latchd/latchd/transport/termtext"
 	"golang.org/x/term"
@@ -131,7 +132,7 @@ func (a *app) client() (*rest.Client, error) {
 		Now:       a.now,
 		Sleep:     a.sleep,
 		OnRetry: func(err error, wait time.Duration) {
-			a.note("note: %v; retrying in %s", err, ui.Duration(wait.Round(100*time.Millisecond)))
+			a.note("note: %v; retrying in %s", err, words.Duration(wait.Round(100*time.Millisecond)))
 		},
 	}), nil
 }

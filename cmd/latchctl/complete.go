@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/conn"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
@@ -55,22 +55,11 @@ func (a *app) addCompletions(cmd *cobra.Command) error {
 	return cmd.RegisterFlagCompletionFunc("hub", a.completeHubs)
 }
 
-// plainArgument matches ids that mean only themselves on a shell's command line. A shell
-// inserts an offered id without quotes, and a further completion evaluates the line. Other
-// people choose ids on the hub, so an id such as x$(reboot) must not be offered.
-var plainArgument = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:+,%@=-]*$`)
-
-// shellArgument returns an id as a POSIX shell reads it in a command that the user copies.
-func shellArgument(id string) string {
-	if plainArgument.MatchString(id) {
-		return id
-	}
-	return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
-}
-
-// offered returns the ids that latchctl offers to the shell.
+// offered returns the ids that latchctl offers to the shell. A shell inserts an offered id
+// without quotes, and a further completion evaluates the line. Other people choose ids on
+// the hub, so an id such as x$(reboot) must not be offered.
 func offered(ids []string) []string {
-	return slices.DeleteFunc(ids, func(id string) bool { return !plainArgument.MatchString(id) })
+	return slices.DeleteFunc(ids, func(id string) bool { return !words.IsPlain(id) })
 }
 
 // argumentCompletion returns the function that completes the arguments of a command.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -52,7 +53,7 @@ func (o *deviceCreateOptions) run(ctx context.Context) error {
 	if err := o.app.showDevice(created); err != nil {
 		return err
 	}
-	o.app.note("to get the connection string that the device needs, run: latchctl device connection-string %s", shellArgument(o.id))
+	o.app.note("to get the connection string that the device needs, run: latchctl device connection-string %s", words.ShellArgument(o.id))
 
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -188,7 +189,7 @@ func clockFinding(ahead time.Duration) finding {
 		if ahead < 0 {
 			direction = "behind"
 		}
-		f.Text = fmt.Sprintf("this computer is %s %s the hub", ui.Duration(ahead.Abs().Round(time.Second)), direction)
+		f.Text = fmt.Sprintf("this computer is %s %s the hub", words.Duration(ahead.Abs().Round(time.Second)), direction)
 	}
 	if !f.OK {
 		f.Remedy = "set this computer's clock; otherwise the hub refuses the login"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -63,9 +64,9 @@ func (o *jobCancelOptions) explainRefusal(ctx context.Context, client *rest.Clie
 		return fmt.Errorf("the hub did not cancel job %s: %w", o.id, refusal)
 	case job.Status.Ended():
 		return fmt.Errorf("job %s has ended (%s) and cannot be cancelled; see 'latchctl job show %s --devices': %w",
-			o.id, job.Status, shellArgument(o.id), refusal)
+			o.id, job.Status, words.ShellArgument(o.id), refusal)
 	}
 
 	return fmt.Errorf("job %s has started (%s), and IoT Hub cannot cancel a started job; see 'latchctl job watch %s': %w",
-		o.id, job.Status, shellArgument(o.id), refusal)
+		o.id, job.Status, words.ShellArgument(o.id), refusal)
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -43,9 +43,9 @@ func (a *app) createJob(ctx context.Context, client *rest.Client, job iothub.Job
 				"list them with 'latchctl job list', or add --wait 10m to wait until one ends: %w", err)
 		case left <= 0:
 			return created, 0, fmt.Errorf("%w: nothing was scheduled: the hub was at its limit on active jobs for %s: %w",
-				watch.ErrTimeout, ui.Duration(limit), err)
+				watch.ErrTimeout, words.Duration(limit), err)
 		case pause == firstRetryPause:
-			a.note("note: the hub has reached its limit on active jobs; waiting up to %s until a job has ended", ui.Duration(limit))
+			a.note("note: the hub has reached its limit on active jobs; waiting up to %s until a job has ended", words.Duration(limit))
 		}
 
 		if err := a.sleep(ctx, min(pause, left)); err != nil {
@@ -77,9 +77,9 @@ func explainCreateError(job iothub.Job, err error) error {
 	case hasHubStatus(err, 400):
 		return fmt.Errorf("the hub rejects the job: %w", err)
 	case errors.Is(err, context.Canceled):
-		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see 'latchctl job show %s'", shellArgument(job.JobID))}
+		return &unknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see 'latchctl job show %s'", words.ShellArgument(job.JobID))}
 	case isNetwork && network.Sent():
-		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see 'latchctl job show %s'", err, shellArgument(job.JobID))}
+		return &unknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see 'latchctl job show %s'", err, words.ShellArgument(job.JobID))}
 	}
 
 	return err

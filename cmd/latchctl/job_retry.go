@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -59,14 +60,14 @@ func (o *jobRetryOptions) run(ctx context.Context) error {
 		return noSuchJob(o.job, err)
 	}
 	if !job.Status.Ended() {
-		return fmt.Errorf("job %s has not ended (%s); wait for its end with 'latchctl job watch %s'", o.job, job.Status, shellArgument(o.job))
+		return fmt.Errorf("job %s has not ended (%s); wait for its end with 'latchctl job watch %s'", o.job, job.Status, words.ShellArgument(o.job))
 	}
 	old, err := watch.Rows(ctx, client, job)
 	if err != nil {
 		return err
 	}
 	if old.Missing > 0 {
-		o.app.note("left out: %s of the job, for which the hub has neither a result nor an id", plural(old.Missing, "device"))
+		o.app.note("left out: %s of the job, for which the hub has neither a result nor an id", words.Count(old.Missing, "device"))
 	}
 
 	devices, err := o.failedDevices(ctx, client, old)
@@ -100,7 +101,7 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 		ids = append(ids, d.DeviceID)
 	}
 	if len(pending) > 0 {
-		o.app.note("left out, because they are pending and act by themselves: %s", firstNames(pending))
+		o.app.note("left out, because they are pending and act by themselves: %s", words.Names(pending))
 	}
 
 	devices, err := o.app.selectByID(ctx, client, ids)
@@ -109,7 +110,7 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 	}
 
 	if gone := missingDevices(ids, devices); len(gone) > 0 {
-		o.app.note("left out, because they were deleted from the registry: %s", firstNames(gone))
+		o.app.note("left out, because they were deleted from the registry: %s", words.Names(gone))
 	}
 
 	return devices, nil
@@ -121,12 +122,12 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 //   - an error otherwise
 func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 	if old.Total() > 0 && old.Succeeded() == old.Total() {
-		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, plural(old.Total(), "device"))
+		o.app.note("nothing to retry: job %s succeeded on all devices (%s)", o.job, words.Count(old.Total(), "device"))
 		return nil
 	}
 
 	if n := old.Counts()[iothub.Pending]; n > 0 && n == len(old.Failed()) && old.Missing == 0 {
-		o.app.note("nothing to retry: the other devices of job %s succeeded (%s)", o.job, plural(old.Succeeded(), "device"))
+		o.app.note("nothing to retry: the other devices of job %s succeeded (%s)", o.job, words.Count(old.Succeeded(), "device"))
 		return exitStatus(exitDevices)
 	}
 

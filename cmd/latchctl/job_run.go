@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -54,7 +54,7 @@ func (a *app) seriesExitStatus(series jobSeries, report watch.Report, failure er
 		return jobExitStatus(report)
 	}
 
-	a.note("%s stopped early; %s had no result", series.name, plural(series.devices-report.Total(), "device"))
+	a.note("%s stopped early; %s had no result", series.name, words.Count(series.devices-report.Total(), "device"))
 	return failure
 }
 
@@ -71,7 +71,7 @@ func (a *app) runJobs(ctx context.Context, client *rest.Client, series jobSeries
 		if limit > 0 && i > 0 {
 			left := limit - a.now().Sub(begin)
 			if left <= 0 {
-				return all, fmt.Errorf("%w: the jobs did not end within %s", watch.ErrTimeout, ui.Duration(limit))
+				return all, fmt.Errorf("%w: the jobs did not end within %s", watch.ErrTimeout, words.Duration(limit))
 			}
 			wait = seconds(max(left/time.Second, 1))
 		}
@@ -91,7 +91,7 @@ func (a *app) runJobs(ctx context.Context, client *rest.Client, series jobSeries
 
 		if report.Job.Status != iothub.JobCompleted {
 			if left := series.devices - all.Total(); left > 0 {
-				a.note("%s stopped early; not called: %s", series.name, plural(left, "device"))
+				a.note("%s stopped early; not called: %s", series.name, words.Count(left, "device"))
 			}
 			break
 		}

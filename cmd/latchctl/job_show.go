@@ -6,8 +6,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -97,7 +97,7 @@ func (a *app) showJob(w io.Writer, job iothub.Job) error {
 		"Created", a.localTime(job.CreatedTime),
 		"Start", a.localTime(job.StartTime),
 		"End", a.localTime(job.EndTime),
-		"Time limit", ui.Duration(time.Duration(job.MaxExecutionTimeInSeconds) * time.Second),
+		"Time limit", words.Duration(time.Duration(job.MaxExecutionTimeInSeconds) * time.Second),
 	}
 	if s := job.DeviceJobStatistics; s != nil {
 		pairs = append(pairs, "Devices", fmt.Sprintf("%d: %d %s, %d failed, %d running, %d pending",

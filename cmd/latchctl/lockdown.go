@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -278,7 +279,7 @@ const reasonSilent = "is connected but has not acknowledged yet"
 func (s lockdownState) judge(on bool) iothub.Verdict {
 	switch {
 	case s.Desired != on:
-		return iothub.Verdict{Outcome: iothub.Failed, Reason: "somebody else has changed lockdown since; run 'latchctl twin show " + shellArgument(s.DeviceID) + "'"}
+		return iothub.Verdict{Outcome: iothub.Failed, Reason: "somebody else has changed lockdown since; run 'latchctl twin show " + words.ShellArgument(s.DeviceID) + "'"}
 	case !s.acknowledged() && !s.connected():
 		return iothub.Verdict{Outcome: iothub.Pending, Reason: "is offline; it follows when it connects"}
 	case !s.acknowledged():

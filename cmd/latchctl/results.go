@@ -10,6 +10,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -185,7 +186,7 @@ func summaryLine(r watch.Report) string {
 
 	pending := r.Counts()[iothub.Pending]
 	failed := r.Total() - r.Succeeded() - pending
-	line := fmt.Sprintf("%s%s: %d succeeded, %d failed", prefix, plural(r.Total(), "device"), r.Succeeded(), failed)
+	line := fmt.Sprintf("%s%s: %d succeeded, %d failed", prefix, words.Count(r.Total(), "device"), r.Succeeded(), failed)
 
 	var kinds []string
 	for _, o := range failedOutcomes {

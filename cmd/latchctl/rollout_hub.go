@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -160,7 +160,7 @@ func (a *app) retryWhileUnavailable(ctx context.Context, do func() error) error 
 		case lostSince.IsZero():
 			lostSince = now
 		case now.Sub(lostSince) >= watch.MaxOutage:
-			return fmt.Errorf("%w: the hub was unavailable for %s: %w", watch.ErrTimeout, ui.Duration(watch.MaxOutage), err)
+			return fmt.Errorf("%w: the hub was unavailable for %s: %w", watch.ErrTimeout, words.Duration(watch.MaxOutage), err)
 		}
 
 		if note != lastNote {

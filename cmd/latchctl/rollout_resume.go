@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
@@ -93,7 +94,7 @@ func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, client *rest.
 	if len(devices) == 0 {
 		return r, nil
 	}
-	o.app.note("%s left to call; %s", plural(len(devices), "device"), o.tier.estimate(next))
+	o.app.note("%s left to call; %s", words.Count(len(devices), "device"), o.tier.estimate(next))
 
 	return r, o.app.confirmDevices(ctx, devices, o.yes, operationOf(r.Work.Method))
 }

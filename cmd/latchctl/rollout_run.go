@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
-	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 )
 
@@ -34,7 +34,7 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 	defer end()
 	if wait > 0 {
 		limit := time.Duration(wait) * time.Second
-		timeout := fmt.Errorf("%w: rollout %s did not end within %s", watch.ErrTimeout, id, ui.Duration(limit))
+		timeout := fmt.Errorf("%w: rollout %s did not end within %s", watch.ErrTimeout, id, words.Duration(limit))
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, timeout)
 		defer cancel()
@@ -76,7 +76,7 @@ func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollou
 // noteResumable tells the user how to continue a rollout that has not ended.
 func (a *app) noteResumable(r rollout.Rollout) {
 	a.noteRunningJob(r)
-	a.note("to continue the rollout, run: latchctl rollout resume %s", shellArgument(r.ID))
+	a.note("to continue the rollout, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
 }
 
 // noteRunningJob tells the user if a job of the rollout may still be running.
@@ -104,11 +104,11 @@ func (a *app) rolloutNotes(r rollout.Rollout) func(rollout.Rollout, rollout.Acti
 			if next.IsRetry {
 				verb = "continuing job"
 			}
-			a.note("%s: %s, %s %s", name(current), plural(len(next.Devices), "device"), verb, next.Job.JobID)
+			a.note("%s: %s, %s %s", name(current), words.Count(len(next.Devices), "device"), verb, next.Job.JobID)
 		case rollout.Soak:
 			a.note("%s: %s; soaking until %s", name(current), countsLine(r.Waves[current].Counts()), a.localTime(&next.Until))
 		case rollout.Check:
-			a.note("%s: checking %s", name(current), plural(len(next.Devices), "twin"))
+			a.note("%s: checking %s", name(current), words.Count(len(next.Devices), "twin"))
 		}
 	}
 }

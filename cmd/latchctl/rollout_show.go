@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -91,7 +92,7 @@ func (a *app) rolloutFields(r rollout.Rollout) []string {
 		"Change", string(r.Work.UpdateTwin),
 		"Condition", r.Where,
 		"Created", a.localTime(&r.Created),
-		"Soak", ui.Duration(time.Duration(r.Rules.Soak) * time.Second),
+		"Soak", words.Duration(time.Duration(r.Rules.Soak) * time.Second),
 		"Abort above", abortAbove,
 		"Require", r.Rules.Require,
 		"Status", string(r.Status),
@@ -228,7 +229,7 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 		gone = append(gone, w.Gone...)
 	}
 	if len(gone) > 0 {
-		a.note("left out, because they were deleted from the registry: %s", firstNames(gone))
+		a.note("left out, because they were deleted from the registry: %s", words.Names(gone))
 	}
 
 	if r.Status != rollout.Done {
@@ -238,13 +239,13 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 
 	switch {
 	case r.Status == rollout.Stopped:
-		a.note("no further job is created; to continue, run: latchctl rollout resume %s", shellArgument(r.ID))
+		a.note("no further job is created; to continue, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
 		return exitStatus(exitJob)
 	case r.Status == rollout.Aborted:
-		a.note("no further job is created; to call the failed devices again and continue, run: latchctl rollout resume %s", shellArgument(r.ID))
+		a.note("no further job is created; to call the failed devices again and continue, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
 		return exitStatus(exitJob)
 	case len(failed) > 0:
-		a.note("to call the failed devices again, run: latchctl rollout resume %s", shellArgument(r.ID))
+		a.note("to call the failed devices again, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
 		return exitStatus(exitDevices)
 	}
 
@@ -259,7 +260,7 @@ func (a *app) showRolloutResult(r rollout.Rollout, failed []deviceResult) error 
 		}
 	}
 	c := r.Counts()
-	if err := a.printParagraph(fmt.Sprintf("rollout %s: %s: %s", r.Status, plural(c.Devices, "device"), countsLine(c))); err != nil {
+	if err := a.printParagraph(fmt.Sprintf("rollout %s: %s: %s", r.Status, words.Count(c.Devices, "device"), countsLine(c))); err != nil {
 		return err
 	}
 

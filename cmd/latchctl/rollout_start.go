@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
@@ -133,7 +134,7 @@ func (a *app) startRollout(ctx context.Context, p rolloutPlan, work rollout.Work
 		return a.showWaves(r, p.tier)
 	}
 
-	a.note("%s in %s (%s); %s", plural(len(devices), "device"), plural(len(waves), "wave"), waveSizes(waves), p.tier.estimate(r))
+	a.note("%s in %s (%s); %s", words.Count(len(devices), "device"), words.Count(len(waves), "wave"), waveSizes(waves), p.tier.estimate(r))
 	if err := a.confirmDevices(ctx, devices, p.yes, op); err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (a *app) checkAtHub(ctx context.Context, client *rest.Client, store rollout
 		return errors.New("the condition selects no device; nothing was sent")
 	}
 	if n := len(devices); n < p.minDevices {
-		return usagef("--min-devices %d: the condition selects %s, so no wave would be judged", p.minDevices, plural(n, "device"))
+		return usagef("--min-devices %d: the condition selects %s, so no wave would be judged", p.minDevices, words.Count(n, "device"))
 	}
 	if err := a.checkRolloutID(ctx, client, store, p.id); err != nil {
 		return err
@@ -181,7 +182,7 @@ func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rol
 		return nil
 	}
 	if _, err := store.Load(id); !errors.Is(err, rollout.ErrNotFound) {
-		return fmt.Errorf("the rollout %s exists already; give another --id, or see 'latchctl rollout show %s'", id, shellArgument(id))
+		return fmt.Errorf("the rollout %s exists already; give another --id, or see 'latchctl rollout show %s'", id, words.ShellArgument(id))
 	}
 
 	first := rollout.New(id, "", "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID
@@ -230,7 +231,7 @@ func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 		return table
 	})
 
-	a.note("this would %s %s; %s; nothing was sent", operationOf(r.Work.Method).verb, plural(len(planned), "device"), t.estimate(r))
+	a.note("this would %s %s; %s; nothing was sent", operationOf(r.Work.Method).verb, words.Count(len(planned), "device"), t.estimate(r))
 	return err
 }
 

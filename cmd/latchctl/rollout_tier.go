@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
-	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -71,15 +71,15 @@ func (t *tierFlags) estimate(r rollout.Rollout) string {
 		if soak == 0 {
 			return "give --tier to estimate the duration"
 		}
-		return "it takes " + ui.Duration(soak) + " of soak time and the time for the calls; give --tier to estimate the calls"
+		return "it takes " + words.Duration(soak) + " of soak time and the time for the calls; give --tier to estimate the calls"
 	}
 
 	rate := int(t.limits.JobDevices.PerSecond(t.units))
 	e := r.Estimate(rate)
 	text := fmt.Sprintf("it takes about %s: %s for the calls (on %s: %d per second and %s at a time)",
-		ui.Duration(e.Total().Round(time.Second)), ui.Duration(e.Calls.Round(time.Second)), t.limits.Name, rate, plural(t.limits.ActiveJobs, "job"))
+		words.Duration(e.Total().Round(time.Second)), words.Duration(e.Calls.Round(time.Second)), t.limits.Name, rate, words.Count(t.limits.ActiveJobs, "job"))
 	if e.Soak > 0 {
-		text += " and " + ui.Duration(e.Soak) + " of soak time"
+		text += " and " + words.Duration(e.Soak) + " of soak time"
 	}
 
 	return text

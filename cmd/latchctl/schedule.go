@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/latchd/latchd/transport/termtext"
@@ -90,7 +91,7 @@ type operation struct {
 // on describes the operation on the given devices to the user: "unlock 2 devices until
 // ...".
 func (op operation) on(devices []selectedDevice) string {
-	text := op.verb + " " + plural(len(devices), "device")
+	text := op.verb + " " + words.Count(len(devices), "device")
 	if op.when != "" {
 		text += " " + op.when
 	}
@@ -127,7 +128,7 @@ func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, j
 		}
 	}
 	if failure != nil && len(created) > 0 {
-		a.note("only %d of %s could be scheduled", len(created), plural(len(series.jobs), "job"))
+		a.note("only %d of %s could be scheduled", len(created), words.Count(len(series.jobs), "job"))
 	}
 
 	return failure
@@ -193,7 +194,7 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 		if job.Status == iothub.JobScheduled && job.StartTime != nil {
 			state += " for " + a.localTime(job.StartTime)
 		}
-		a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, shellArgument(job.JobID))
+		a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, words.ShellArgument(job.JobID))
 	}
 
 	return nil
@@ -244,7 +245,7 @@ func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait
 // unless err means that latchctl stopped watching the job.
 func (a *app) noteJobContinues(ctx context.Context, id string, err error) {
 	if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
-		a.note("the job continues; watch it again with: latchctl job watch %s", shellArgument(id))
+		a.note("the job continues; watch it again with: latchctl job watch %s", words.ShellArgument(id))
 	}
 }
 

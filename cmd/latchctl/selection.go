@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/latchd/latchd/transport/termtext"
@@ -127,7 +128,7 @@ func (a *app) confirmSelection(ctx context.Context, client *rest.Client, s selec
 	}
 	if !sameDevices(devices, now) {
 		return false, fmt.Errorf("the condition no longer selects the devices that were shown: it now selects %s (%s); nothing was sent",
-			plural(len(now), "device"), firstNames(deviceIDs(now)))
+			words.Count(len(now), "device"), words.Names(deviceIDs(now)))
 	}
 
 	return true, nil
@@ -200,7 +201,7 @@ func (a *app) confirmDevices(ctx context.Context, devices []selectedDevice, yes 
 		return nil
 	}
 
-	return a.confirm(ctx, fmt.Sprintf("%s (%s)", op.on(devices), firstNames(deviceIDs(devices))))
+	return a.confirm(ctx, fmt.Sprintf("%s (%s)", op.on(devices), words.Names(deviceIDs(devices))))
 }
 
 // confirm asks the user on the terminal whether to do an action. It returns
@@ -285,13 +286,4 @@ func (a *app) showSelected(devices []selectedDevice, op operation) error {
 
 	a.note("this would %s; nothing was sent", op.on(devices))
 	return err
-}
-
-// plural returns n with the noun in singular or plural: "1 device", "2 devices".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-
-	return fmt.Sprintf("%d %ss", n, noun)
 }

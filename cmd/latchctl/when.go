@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 )
 
 // maxUnlock is the longest time for which a user can unlock a door before it locks
@@ -96,7 +96,7 @@ func parseUntil(text string, start, now time.Time, local *time.Location) (time.T
 	case length <= 0:
 		return time.Time{}, fmt.Errorf("--until %s is not after the start, %s", text, zoneTime(start, local))
 	case length > maxUnlock:
-		return time.Time{}, fmt.Errorf("--until %s is more than %s after the start, %s; give an earlier time", text, ui.Duration(maxUnlock), zoneTime(start, local))
+		return time.Time{}, fmt.Errorf("--until %s is more than %s after the start, %s; give an earlier time", text, words.Duration(maxUnlock), zoneTime(start, local))
 	}
 
 	return until, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -141,7 +142,7 @@ func checkConfirmed(confirmed, matching []string) error {
 		return &httpError{http.StatusConflict, "nothing was sent: no door matches the condition"}
 	case len(matching) != len(confirmed):
 		return &httpError{http.StatusConflict, fmt.Sprintf("nothing was sent: you confirmed %s, but the condition now matches %d; check the list and try again",
-			plural(len(confirmed), "door"), len(matching))}
+			words.Count(len(confirmed), "door"), len(matching))}
 	case !slices.Equal(slices.Sorted(slices.Values(matching)), slices.Sorted(slices.Values(confirmed))):
 		return &httpError{http.StatusConflict, "nothing was sent: the condition now matches other doors than you confirmed; check the list and try again"}
 	}

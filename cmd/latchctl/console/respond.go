@@ -83,14 +83,6 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	return nil
 }
 
-// plural returns a count with its noun, such as "1 door" or "2 doors".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // maxShown is the maximum length of a remote text on the page, in characters.
 const maxShown = 160
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/words"
 )
 
 // Counts holds the hub's device counts for one job.
@@ -90,7 +92,7 @@ func (p Progress) fields() []field {
 		fields = append(fields, field{rate(p.Rate), 0})
 	}
 	if p.Left > 0 {
-		fields = append(fields, field{Duration(p.Left) + " left", 4})
+		fields = append(fields, field{words.Duration(p.Left) + " left", 4})
 	}
 	return fields
 }
@@ -125,20 +127,4 @@ func rate(r float64) string {
 		return fmt.Sprintf("%.1f/s", r)
 	}
 	return fmt.Sprintf("%.0f/s", r)
-}
-
-// Duration formats d for people, such as "9 s", "2 min 5 s" or "1 h 3 min".
-func Duration(d time.Duration) string {
-	if d < 10*time.Second {
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
-	}
-
-	s := int64(d.Round(time.Second) / time.Second)
-	switch {
-	case s < 60:
-		return fmt.Sprintf("%d s", s)
-	case s < 3600:
-		return strings.TrimSuffix(fmt.Sprintf("%d min %d s", s/60, s%60), " 0 s")
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%d h %d min", s/3600, s%3600/60), " 0 min")
 }

@@ -271,15 +271,3 @@ func TestWidth(t *testing.T) {
 		}
 	}
 }
-
-func TestDuration(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		1200 * time.Millisecond: "1.2 s", 9 * time.Second: "9 s", 59 * time.Second: "59 s", 5 * time.Minute: "5 min",
-		125 * time.Second: "2 min 5 s", time.Hour: "1 h", 3780 * time.Second: "1 h 3 min",
-	} {
-		if got := Duration(d); got != want {
-			t.Errorf("%v: %q, want %q", d, got, want)
-		}
-	}
-}

@@ -18,7 +18,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -171,7 +171,7 @@ func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
 	if w.opts.Limit > 0 {
 		left := w.started.Add(w.opts.Limit).Sub(w.opts.Now())
 		if left <= 0 {
-			return fmt.Errorf("%w: job %s did not end within %s", ErrTimeout, w.id, ui.Duration(w.opts.Limit))
+			return fmt.Errorf("%w: job %s did not end within %s", ErrTimeout, w.id, words.Duration(w.opts.Limit))
 		}
 		d = min(d, left)
 	}
@@ -192,10 +192,10 @@ func (w *watcher) handleError(ctx context.Context, err error) error {
 	now := w.opts.Now()
 	if w.outage.IsZero() {
 		w.outage = now
-		w.opts.Note(fmt.Sprintf("note: %v; the job continues on the hub; retrying for %s", err, ui.Duration(MaxOutage)))
+		w.opts.Note(fmt.Sprintf("note: %v; the job continues on the hub; retrying for %s", err, words.Duration(MaxOutage)))
 	}
 	if now.Sub(w.outage) >= MaxOutage {
-		return fmt.Errorf("%w: job %s: the hub was unreachable for %s: %w", ErrTimeout, w.id, ui.Duration(MaxOutage), err)
+		return fmt.Errorf("%w: job %s: the hub was unreachable for %s: %w", ErrTimeout, w.id, words.Duration(MaxOutage), err)
 	}
 
 	return w.sleep(ctx, maxPause)
@@ -210,7 +210,7 @@ func (w *watcher) handleAnswer() {
 	}
 
 	length := w.opts.Now().Sub(w.outage).Round(time.Second)
-	w.opts.Note(fmt.Sprintf("note: the hub answers again, after %s", ui.Duration(length)))
+	w.opts.Note(fmt.Sprintf("note: the hub answers again, after %s", words.Duration(length)))
 	w.outage = time.Time{}
 }
 
