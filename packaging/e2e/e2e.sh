@@ -103,15 +103,23 @@ tar -cf "$work/guest.tar" -C "$work/guest" .
 run() {
 	E2E_ARCH=$arch E2E_IMAGE=$image E2E_WORK=$work E2E_CUTS=${CUTS:-2} \
 		go test -tags e2e -count=1 -timeout 60m -v ${RUN:+-run "$RUN"} ./packaging/e2e |
-		grep --line-buffered -v '^=== \(RUN\|PAUSE\|CONT\|NAME\)'
+		grep --line-buffered -v '^=== \(RUN\|PAUSE\|CONT\|NAME\)' | tee "$work/output"
+}
+
+# Print the reasons of the failures again, because the console and the table of results
+# follow them in a long output.
+reasons() {
+	printf '\n'
+	grep -A 30 '_test\.go:[0-9]*: ' "$work/output" | grep -v '_test\.go:[0-9]*: console:' | head -n 120 || true
 }
 
 say 'booting'
 if ! run; then
+	reasons
 	# Under emulation the guest's kernel sometimes loses its timers and hangs, which is
 	# not latchd's fault. Repeat the tests once in this case only.
 	[ -e "$work/kernel-failed" ] || exit 1
 	say "the guest's kernel failed; repeating the tests"
 	rm "$work/kernel-failed"
-	run
+	run || { reasons; exit 1; }
 fi

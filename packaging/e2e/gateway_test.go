@@ -282,7 +282,12 @@ func (g *gateway) restarted(pid string) {
 	g.t.Helper()
 	g.run("pid=" + pid + `; i=0
 		until read -r now 2>/dev/null </sys/fs/cgroup/system.slice/latchd.service/cgroup.procs && [ "$now" != $pid ] && systemctl is-active -q latchd; do
-			i=$((i + 1)); [ $i -lt 1200 ]; sleep 0.1
+			i=$((i + 1))
+			if [ $i -ge 600 ]; then
+				systemctl status --no-pager -n 20 latchd || true; systemctl list-jobs --no-pager
+				exit 1
+			fi
+			sleep 0.1
 		done`)
 }
 
