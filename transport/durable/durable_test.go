@@ -2,9 +2,10 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"runtime"
 	"testing"
 )
 
@@ -27,9 +28,7 @@ func TestReplace(t *testing.T) {
 		if err != nil || string(got) != content {
 			t.Errorf("the file has %q, %v, want %q", got, err, content)
 		}
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o604 {
-			t.Errorf("the file's mode: %v, %v", info, err)
-		}
+		checkMode(t, path, 0o604)
 		checkOnly(t, dir, "file")
 	}
 }
@@ -92,9 +91,7 @@ func TestMakeDir(t *testing.T) {
 		if err := MakeDir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
-			t.Errorf("the directory: %v, %v", info, err)
-		}
+		checkMode(t, dir, fs.ModeDir|0o700)
 	}
 
 	file := filepath.Join(dir, "file")
@@ -106,35 +103,52 @@ func TestMakeDir(t *testing.T) {
 	}
 }
 
-func TestLocks(t *testing.T) {
+func TestLockFile(t *testing.T) {
 	t.Parallel()
-	for name, lock := range map[string]func(string) (func() error, error){
-		"file":      func(dir string) (func() error, error) { return LockFile(filepath.Join(dir, "lock")) },
-		"directory": LockDir,
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			unlock, err := lock(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := lock(dir); !errors.Is(err, ErrLocked) {
-				t.Errorf("locked twice: %v", err)
-			}
+	checkLock(t, func(dir string) (func() error, error) { return LockFile(filepath.Join(dir, "lock")) })
+}
 
-			if err := unlock(); err != nil {
-				t.Error(err)
-			}
-			unlock, err = lock(dir)
-			if err != nil {
-				t.Fatalf("lock again: %v", err)
-			}
-			unlock()
+// checkLock checks that lock locks something in a directory once at a time.
+func checkLock(t *testing.T, lock func(dir string) (func() error, error)) {
+	t.Helper()
+	dir := t.TempDir()
+	unlock, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock(dir); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked twice: %v", err)
+	}
 
-			if _, err := lock(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("lock in a missing directory: %v", err)
-			}
-		})
+	if err := unlock(); err != nil {
+		t.Error(err)
+	}
+	unlock, err = lock(dir)
+	if err != nil {
+		t.Fatalf("lock again: %v", err)
+	}
+	unlock()
+
+	if _, err := lock(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("lock in a missing directory: %v", err)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"kept", "removed"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if err := Remove(filepath.Join(dir, "removed")); err != nil {
+		t.Error(err)
+	}
+	checkOnly(t, dir, "kept")
+	if err := Remove(filepath.Join(dir, "removed")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("remove a missing file: %v", err)
 	}
 }
 
@@ -148,28 +162,20 @@ func checkOnly(t *testing.T, dir, name string) {
 	}
 }
 
-func TestRead(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	in := func(name string) string { return filepath.Join(dir, name) }
-	if err := errors.Join(os.WriteFile(in("file"), []byte("12345"), 0o600),
-		os.WriteFile(in("huge"), nil, 0o600), os.Truncate(in("huge"), 1<<40), os.Symlink("file", in("link")),
-		syscall.Mkfifo(in("pipe"), 0o600), os.Mkdir(in("directory"), 0o700)); err != nil {
+// checkMode checks the type and the permissions of the file at path. Windows has no such
+// permissions.
+func checkMode(t *testing.T, path string, want fs.FileMode) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
 		t.Fatal(err)
 	}
 
-	if got, err := Read(in("file")); err != nil || string(got) != "12345" {
-		t.Errorf("got %q, %v", got, err)
+	got := info.Mode()
+	if runtime.GOOS == "windows" {
+		got, want = got.Type(), want.Type()
 	}
-	for name, want := range map[string]error{
-		"none":      os.ErrNotExist,
-		"link":      syscall.ELOOP,
-		"pipe":      errors.New(in("pipe") + " is not a file"),
-		"directory": errors.New(in("directory") + " is not a file"),
-		"huge":      errors.New(in("huge") + " is larger than 16777216 bytes"),
-	} {
-		if _, err := Read(in(name)); err == nil || !errors.Is(err, want) && err.Error() != want.Error() {
-			t.Errorf("%s: %v, want %v", name, err, want)
-		}
+	if got != want {
+		t.Errorf("the mode of %s is %v, want %v", path, got, want)
 	}
 }

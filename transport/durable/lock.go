@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 )
 
 // ErrLocked means that a file or directory is already locked, by another process or by
@@ -22,27 +21,11 @@ func LockFile(path string) (unlock func() error, err error) {
 	return lock(f)
 }
 
-// LockDir locks the directory dir without creating a lock file in it. The lock lasts
-// until unlock is called or the process ends. If the directory is already locked, the
-// error is ErrLocked.
-func LockDir(dir string) (unlock func() error, err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	return lock(f)
-}
-
-// lock locks f exclusively with flock(2). It closes f if that fails.
+// lock locks f exclusively. It closes f if that fails.
 func lock(f *os.File) (unlock func() error, err error) {
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return f.Close, nil
+	if err := tryLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
-
-	f.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = ErrLocked
-	}
-	return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	return f.Close, nil
 }

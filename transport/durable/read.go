@@ -15,14 +15,18 @@ const maxRead = 16 << 20
 // only a regular file. It follows no symbolic link at the end of path, and it does not
 // wait for the other end of a pipe, so that the owner of the directory cannot mislead or
 // stop a program of another user.
-func Read(path string) ([]byte, error) { return read(path, maxRead, syscall.O_NOFOLLOW) }
+func Read(path string) ([]byte, error) { return read(path, maxRead, noFollow) }
 
 // ReadLinked returns the content of the regular file at path, which may be a symbolic
 // link and may have at most limit bytes. It does not wait for the other end of a pipe.
 func ReadLinked(path string, limit int64) ([]byte, error) { return read(path, limit, 0) }
 
 func read(path string, limit int64, flags int) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flags, 0)
+	var f *os.File
+	err := retry(func() (err error) {
+		f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flags, 0)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,9 @@
 //     or its complete new content.
 //   - When Replace, SyncDir or MakeDir returns without an error, the change is on disk.
 //   - The kernel releases a lock when its process ends, even if the process crashes.
+//   - On Windows, a file that another process has open for a moment delays the calls by
+//     at most two seconds. Modes have no effect there; the access control list of the
+//     folder applies.
 package durable
 
 import (
@@ -34,7 +37,7 @@ func Replace(path string, content []byte, mode os.FileMode) error {
 	if err := writeSynced(f, content, mode); err != nil {
 		return errors.Join(fmt.Errorf("replace %s: %w", path, err), os.Remove(temporary))
 	}
-	if err := os.Rename(temporary, path); err != nil {
+	if err := rename(temporary, path); err != nil {
 		return errors.Join(err, os.Remove(temporary))
 	}
 
@@ -63,14 +66,12 @@ func writeSynced(f *os.File, content []byte, mode os.FileMode) (err error) {
 	return f.Sync()
 }
 
-// SyncDir makes changes in the directory dir durable: a power cut does not undo the
-// creation, renaming or removal of a file in dir.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
+// Remove removes the file at path durably.
+func Remove(path string) error {
+	if err := retry(func() error { return os.Remove(path) }); err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return SyncDir(filepath.Dir(path))
 }
 
 // MakeDir creates the directory dir and its missing parents durably. New directories
