@@ -29,6 +29,8 @@ type app struct {
 	// errOut is a terminal.
 	inTerminal, outTerminal, errTerminal bool
 
+	noColors bool // true if the terminal on out cannot show colours
+
 	width   func() int // returns the terminal's width in characters; 0 means unknown
 	getenv  func(string) string
 	now     func() time.Time
@@ -67,6 +69,8 @@ func newApp() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
 		inTerminal: isTerminal(os.Stdin), outTerminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr),
+		noColors: !ui.EnableColors(os.Stdout),
+
 		width:   terminalWidth,
 		getenv:  os.Getenv,
 		now:     time.Now,
@@ -165,7 +169,7 @@ func (a *app) say(lines ...string) {
 
 // color reports whether latchctl may print colours on standard output.
 func (a *app) color() bool {
-	return a.outTerminal && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	return a.outTerminal && !a.noColors && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }
 
 // outWidth returns the maximum width of tables on standard output. It returns 0, which

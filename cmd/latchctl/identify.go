@@ -54,14 +54,26 @@ func localLogin() string {
 		name = u.Username
 	}
 	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+
+	return loginOf(name, host)
+}
+
+// loginOf joins a user and a host. Windows puts the host before the name of a user that
+// only this computer knows, and the domain before the names of other users.
+func loginOf(name, host string) string {
+	if domain, user, found := strings.Cut(name, `\`); found && strings.EqualFold(domain, host) {
+		name = user
+	}
 
 	switch {
-	case err != nil || host == "":
+	case host == "":
 		return name
 	case name == "":
 		return host
 	}
-
 	return name + "@" + host
 }
 

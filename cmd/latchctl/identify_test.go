@@ -42,6 +42,20 @@ func TestBy(t *testing.T) {
 	}
 }
 
+func TestLoginOf(t *testing.T) {
+	for _, tt := range []struct{ name, host, want string }{
+		{"ada", "bench", "ada@bench"},
+		{"ada", "", "ada"},
+		{"", "bench", "bench"},
+		{`BENCH\ada`, "bench", "ada@bench"},
+		{`SITE\ada`, "bench", `SITE\ada@bench`},
+	} {
+		if got := loginOf(tt.name, tt.host); got != tt.want {
+			t.Errorf("%q, %q: %q, want %q", tt.name, tt.host, got, tt.want)
+		}
+	}
+}
+
 // TestIdentify checks that a scheduled command of a door names the technician, unless its
 // payload already names a person or is no object.
 func TestIdentify(t *testing.T) {

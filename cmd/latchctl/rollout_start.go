@@ -168,7 +168,7 @@ func (a *app) checkAtHub(ctx context.Context, client *rest.Client, store rollout
 func (a *app) rollouts() (rollout.Store, error) {
 	store := rollout.DefaultStore(a.getenv)
 	if store == "" {
-		return "", errors.New("no folder for the rollout's file: set HOME, or set XDG_STATE_HOME to an absolute path")
+		return "", errors.New("no folder for the rollout's file: set XDG_STATE_HOME to an absolute path")
 	}
 
 	return store, nil

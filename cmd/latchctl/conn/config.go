@@ -8,11 +8,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/latchd/latchd/cmd/latchctl/userdir"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/textfile"
 )
@@ -52,19 +54,14 @@ type Hub struct {
 	Units                int          `toml:"units"` // number of units of the tier; 0 means 1
 }
 
-// ConfigPath returns the path of the config file: latchctl/config.toml in
-// XDG_CONFIG_HOME, else in ~/.config. It returns "" if neither XDG_CONFIG_HOME nor HOME
-// is set.
+// ConfigPath returns the path of the config file: latchctl/config.toml in the user's
+// folder for configuration files. It returns "" if the environment does not name that
+// folder.
 func ConfigPath(getenv func(string) string) string {
-	folder := getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(folder) {
-		home := getenv("HOME")
-		if home == "" {
-			return ""
-		}
-		folder = filepath.Join(home, ".config")
+	folder := userdir.Config(runtime.GOOS, getenv)
+	if folder == "" {
+		return ""
 	}
-
 	return filepath.Join(folder, "latchctl", "config.toml")
 }
 
@@ -87,11 +84,11 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o022 != 0 {
+	if info, err := os.Stat(path); err == nil && othersMay(info.Mode(), 0o022, runtime.GOOS) {
 		c.warning = fmt.Sprintf("warning: other users can change %s, which decides the hub to trust (mode %04o); run: chmod go-w %s", path, info.Mode().Perm(), path)
 	}
 
-	home := getenv("HOME")
+	home := userdir.Home(runtime.GOOS, getenv)
 	for name, hub := range c.Hubs {
 		hub.ConnectionStringFile = absolute(hub.ConnectionStringFile, path, home)
 		hub.CAFile = absolute(hub.CAFile, path, home)
@@ -193,6 +190,13 @@ func (c Config) Threshold() int {
 // Identifies reports whether latchctl sends the technician's login to the doors.
 func (c Config) Identifies() bool { return c.Identify == nil || *c.Identify }
 
+// othersMay reports whether a file's mode gives other users one of the rights in mask. On
+// Windows, a mode says nothing about other users: access control lists decide, and those
+// of a user's own folders exclude other users.
+func othersMay(mode fs.FileMode, mask fs.FileMode, goos string) bool {
+	return goos != "windows" && mode.IsRegular() && mode.Perm()&mask != 0
+}
+
 // absolute turns a path from the config file into an absolute path. A path that begins
 // with ~/ starts from the home folder, and any other relative path from the config
 // file's folder. An empty path stays empty.
@@ -200,7 +204,7 @@ func absolute(path, config, home string) string {
 	switch {
 	case path == "" || filepath.IsAbs(path):
 		return path
-	case strings.HasPrefix(path, "~/") && home != "":
+	case len(path) > 1 && path[0] == '~' && os.IsPathSeparator(path[1]) && home != "":
 		return filepath.Join(home, path[2:])
 	}
 	return filepath.Join(filepath.Dir(config), path)

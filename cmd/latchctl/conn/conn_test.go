@@ -2,6 +2,7 @@ package conn
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,24 +145,27 @@ func TestParseConfig(t *testing.T) {
 
 func TestLoadConfigMakesPathsAbsolute(t *testing.T) {
 	t.Parallel()
-	home := t.TempDir()
-	folder := filepath.Join(home, ".config", "latchctl")
+	config, home := t.TempDir(), t.TempDir()
+	folder := filepath.Join(config, "latchctl")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	text := "[hubs.a]\nconnection_string_file = 'a.txt'\nca_file = '~/ca.pem'\n[hubs.b]\nconnection_string_file = '/etc/b'\n"
+	elsewhere := filepath.Join(home, "b")
+	text := "[hubs.a]\nconnection_string_file = 'a.txt'\nca_file = '~/ca.pem'\n[hubs.b]\nconnection_string_file = '" + elsewhere + "'\n"
 	if err := os.WriteFile(filepath.Join(folder, "config.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
-	getenv := func(name string) string { return map[string]string{"HOME": home}[name] }
+	getenv := func(name string) string {
+		return map[string]string{"XDG_CONFIG_HOME": config, "HOME": home, "USERPROFILE": home}[name]
+	}
 	c, err := LoadConfig(getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]Hub{
 		"a": {ConnectionStringFile: filepath.Join(folder, "a.txt"), CAFile: filepath.Join(home, "ca.pem")},
-		"b": {ConnectionStringFile: "/etc/b"},
+		"b": {ConnectionStringFile: elsewhere},
 	}
 	for name, hub := range want {
 		if c.Hubs[name] != hub {
@@ -175,6 +179,27 @@ func TestLoadConfigMakesPathsAbsolute(t *testing.T) {
 	for _, env := range []map[string]string{{}, {"HOME": t.TempDir()}, {"XDG_CONFIG_HOME": t.TempDir(), "HOME": home}} {
 		if c, err := LoadConfig(func(name string) string { return env[name] }); err != nil || len(c.Hubs) != 0 {
 			t.Errorf("%v: %+v, %v", env, c, err)
+		}
+	}
+}
+
+func TestOthersMay(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		mode, mask fs.FileMode
+		goos       string
+		want       bool
+	}{
+		{0o600, 0o077, "linux", false},
+		{0o640, 0o077, "linux", true},
+		{0o604, 0o077, "darwin", true},
+		{0o644, 0o022, "linux", false},
+		{0o664, 0o022, "linux", true},
+		{fs.ModeNamedPipe | 0o644, 0o077, "linux", false},
+		{0o666, 0o077, "windows", false}, // the mode of every file that can be written
+	} {
+		if got := othersMay(tt.mode, tt.mask, tt.goos); got != tt.want {
+			t.Errorf("%s, %v & %v: %t, want %t", tt.goos, tt.mode, tt.mask, got, tt.want)
 		}
 	}
 }

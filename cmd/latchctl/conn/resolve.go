@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/latchd/latchd/transport/iothub"
@@ -228,7 +229,7 @@ func countSet(texts ...string) int {
 // configName returns the path of the config file for an error message.
 func configName(config Config) string {
 	if config.path == "" {
-		return "~/.config/latchctl/config.toml"
+		return "latchctl/config.toml"
 	}
 	return config.path
 }
@@ -248,7 +249,7 @@ func readSecret(path string) (text, warning string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("connection string: %w", err)
 	}
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
+	if mode := info.Mode(); othersMay(mode, 0o077, runtime.GOOS) {
 		warning = fmt.Sprintf("warning: other users can read %s, which holds a key (mode %04o); run: chmod 600 %s", path, mode.Perm(), path)
 	}
 	return text, warning, nil

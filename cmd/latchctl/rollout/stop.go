@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -49,16 +48,17 @@ func (s Store) RequestStop(id, reason string) error {
 // StopRequested reports whether a stop of the rollout is requested, and returns the
 // reason.
 func (s Store) StopRequested(id string) (reason string, requested bool) {
-	text, err := os.ReadFile(s.stopFile(id))
+	text, err := durable.ReadLinked(s.stopFile(id), maxFile)
 	return string(text), err == nil
 }
 
 // ClearStop removes the request to stop the rollout, if there is one.
 func (s Store) ClearStop(id string) error {
-	if err := os.Remove(s.stopFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := durable.Remove(s.stopFile(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return durable.SyncDir(string(s))
+	return err
 }
 
 // stopError is the cause with which WithStop ends a context when somebody requests a

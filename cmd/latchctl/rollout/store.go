@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/userdir"
 	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -28,18 +30,13 @@ const suffix = ".json"
 // Store is the path of the folder with the rollouts' files.
 type Store string
 
-// DefaultStore returns the folder latchctl/rollouts in XDG_STATE_HOME, else in
-// ~/.local/state. It returns "" if neither XDG_STATE_HOME nor HOME is set.
+// DefaultStore returns the folder latchctl/rollouts in the user's folder for the state of
+// programs. It returns "" if the environment does not name that folder.
 func DefaultStore(getenv func(string) string) Store {
-	folder := getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(folder) {
-		home := getenv("HOME")
-		if home == "" {
-			return ""
-		}
-		folder = filepath.Join(home, ".local", "state")
+	folder := userdir.State(runtime.GOOS, getenv)
+	if folder == "" {
+		return ""
 	}
-
 	return Store(filepath.Join(folder, "latchctl", "rollouts"))
 }
 
@@ -74,18 +71,10 @@ func (s Store) Load(id string) (Rollout, error) {
 		return Rollout{}, fmt.Errorf("%w: %q", ErrNotFound, id)
 	}
 
-	info, err := os.Stat(s.Path(id))
+	text, err := durable.ReadLinked(s.Path(id), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Rollout{}, fmt.Errorf("%w: %s", ErrNotFound, id)
 	}
-	if err != nil {
-		return Rollout{}, fmt.Errorf("read rollout %s: %w", id, err)
-	}
-	if info.Size() > maxFile {
-		return Rollout{}, fmt.Errorf("read rollout %s: %s is larger than %d MiB", id, s.Path(id), maxFile>>20)
-	}
-
-	text, err := os.ReadFile(s.Path(id))
 	if err != nil {
 		return Rollout{}, fmt.Errorf("read rollout %s: %w", id, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestStore(t *testing.T) {
 	}
 
 	for path, want := range map[string]os.FileMode{s.Path("r"): 0o600, string(s): 0o700} {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %o", path, info.Mode(), err, want)
 		}
 	}
@@ -62,15 +63,11 @@ func TestStore(t *testing.T) {
 
 func TestDefaultStore(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ state, home, want string }{
-		{"/s", "/h", "/s/latchctl/rollouts"},
-		{"", "/h", "/h/.local/state/latchctl/rollouts"},
-		{"relative", "/h", "/h/.local/state/latchctl/rollouts"},
-		{"", "", ""},
-	} {
-		getenv := func(name string) string { return map[string]string{"XDG_STATE_HOME": tt.state, "HOME": tt.home}[name] }
-		if got := DefaultStore(getenv); string(got) != tt.want {
-			t.Errorf("%q, %q: %q, want %q", tt.state, tt.home, got, tt.want)
+	state := t.TempDir()
+	for folder, want := range map[string]string{state: filepath.Join(state, "latchctl", "rollouts"), "": ""} {
+		getenv := func(name string) string { return map[string]string{"XDG_STATE_HOME": folder}[name] }
+		if got := DefaultStore(getenv); string(got) != want {
+			t.Errorf("%q: %q, want %q", folder, got, want)
 		}
 	}
 }
