@@ -18,6 +18,14 @@ go vet ./...
 go vet -tags man ./cmd/latchctl
 go vet -tags e2e ./packaging/e2e
 
+# Technicians use latchctl on other systems too. This compiles it and the tests of its
+# packages for them.
+for system in darwin/arm64 darwin/amd64 windows/amd64; do
+	export GOOS=${system%/*} GOARCH=${system#*/}
+	go list -deps ./cmd/latchctl | grep '^github.com/latchd/latchd/' | xargs go vet
+done
+unset GOOS GOARCH
+
 go tool staticcheck ./...
 # With the tag "man", latchctl generates its man pages. That program does not use all
 # functions of latchctl, so unused functions (U1000) are no fault.
