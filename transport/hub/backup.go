@@ -91,6 +91,10 @@ var restored = iothub.DeviceJobError{Code: string(iothub.CodeOutcomeUnknown),
 // ends the jobs that had not ended as failed, because their devices may have been called
 // after the backup: a door would otherwise move twice. It ends all invitations, because
 // their codes may have been used after the backup. It returns the number of these jobs.
+//
+// The restored hub is the same hub for its devices and clients: it has the same keys, the
+// same CA and the same id. Never run both hubs. The id gets a new mark, so that clients
+// notice that the hub has forgotten the jobs that it ran after the backup.
 func Restore(ctx context.Context, dataDir, file string) (jobs int, err error) {
 	unlock, err := openDataDir(dataDir)
 	if err != nil {
@@ -109,7 +113,7 @@ func Restore(ctx context.Context, dataDir, file string) (jobs int, err error) {
 	if err := extract(file, work); err != nil {
 		return 0, fmt.Errorf("restore %s: %w", file, err)
 	}
-	if jobs, err = endUnfinished(ctx, filepath.Join(work, database)); err != nil {
+	if jobs, err = markRestored(ctx, filepath.Join(work, database)); err != nil {
 		return 0, fmt.Errorf("restore %s: %w", file, err)
 	}
 
@@ -175,9 +179,9 @@ func writeFile(path string, content io.Reader) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// endUnfinished ends the unfinished jobs and the invitations in a restored database. It
-// returns the number of jobs.
-func endUnfinished(ctx context.Context, path string) (int, error) {
+// markRestored ends the unfinished jobs and the invitations in a restored database, and
+// marks the hub's id. It returns the number of jobs.
+func markRestored(ctx context.Context, path string) (int, error) {
 	db, err := store.Open(path)
 	if err != nil {
 		return 0, err
@@ -186,6 +190,9 @@ func endUnfinished(ctx context.Context, path string) (int, error) {
 	jobs, err := db.EndUnfinishedJobs(ctx, "the hub was restored from a backup", restored, time.Now())
 	if err == nil {
 		err = db.EndInvitations(ctx)
+	}
+	if err == nil {
+		err = db.MarkRestored(ctx)
 	}
 	return jobs, errors.Join(err, db.Close())
 }

@@ -18,6 +18,7 @@ import (
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	old := start(t, t.TempDir())
+	oldID := old.id()
 	key := old.createDevice("door1")
 	running := methodJob("running", "deviceId = 'door1'")
 	running.CloudToDeviceMethod.ConnectTimeoutInSeconds = 60 // the device is offline
@@ -55,6 +56,9 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 
 	restored := start(t, dir)
+	if is := restored.id(); !is.SameHub(oldID) || is == oldID {
+		t.Errorf("the hub with the id %s has the id %s after its restore; want the same id with a mark", oldID, is)
+	}
 	if restored.owner.Key.Base64() != old.owner.Key.Base64() || !restored.roots.Equal(old.roots) {
 		t.Error("the restored hub has another key of the owner or another CA")
 	}

@@ -138,7 +138,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	https := http.NewServeMux()
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
 	https.Handle("/", counts.countRequests(api.New(api.Options{
-		Access: checker, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
+		HubID: db.HubID(), Access: checker, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
 		Throttle: limits, Feed: events, Audit: changes, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)

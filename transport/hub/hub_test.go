@@ -87,6 +87,22 @@ func (r *running) stop() {
 	r.http.CloseIdleConnections()
 }
 
+// id returns the hub's id, which its answers carry, even to clients without a token.
+func (r *running) id() iothub.HubID {
+	r.t.Helper()
+	answer, err := r.http.Get("https://" + r.at.HTTPS.String() + "/")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	answer.Body.Close()
+
+	id := answer.Header.Get(iothub.HubIDHeader)
+	if err := iothub.CheckHubID(id); err != nil {
+		r.t.Fatal(err)
+	}
+	return iothub.HubID(id)
+}
+
 func (r *running) tls() *tls.Config {
 	return &tls.Config{RootCAs: r.roots, ServerName: "hub.test"}
 }
@@ -378,6 +394,21 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	r.do(http.MethodPost, "/twins/door1/methods", iothub.MethodRequest{MethodName: "ping", ConnectTimeoutInSeconds: 5}, &answer)
 	if answer.Status != 200 || <-d.calls != "ping" {
 		t.Errorf("the answer to the method is %d %s", answer.Status, answer.Payload)
+	}
+}
+
+// Each hub has an id of its own, and keeps it.
+func TestHubID(t *testing.T) {
+	t.Parallel()
+	north, south := start(t, t.TempDir()), start(t, t.TempDir())
+	id := north.id()
+	if other := south.id(); id.SameHub(other) {
+		t.Errorf("two hubs have the ids %s and %s", id, other)
+	}
+
+	north.stop()
+	if again := start(t, north.dir).id(); again != id {
+		t.Errorf("after a restart the id is %s, want %s", again, id)
 	}
 }
 

@@ -32,6 +32,7 @@ type Broker interface {
 // Options are the parts of the hub that the API needs. Throttle, Audit, Logger and Now may
 // be nil; all others are required.
 type Options struct {
+	HubID        iothub.HubID // sent with each answer
 	Access       access.Checker
 	Store        *store.Store
 	Broker       Broker

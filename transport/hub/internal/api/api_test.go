@@ -105,6 +105,9 @@ func (b *fakeBroker) takeCalls() string {
 	return calls
 }
 
+// testHubID is the id of the hub in these tests.
+const testHubID = "5f0c1a52-6a3e-4b53-8f8e-0e6d6f1d2a11"
+
 func start(t *testing.T, devices ...string) *testAPI {
 	t.Helper()
 	return startThrottled(t, nil, devices...)
@@ -131,7 +134,7 @@ func startThrottled(t *testing.T, limits *throttle.Throttle, devices ...string) 
 		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{
 			{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}, {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
-		Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits, Audit: changes,
+		HubID: testHubID, Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits, Audit: changes,
 		Provisioning: provisioning.New(provisioning.Options{
 			Store: s, Now: time.Now, Hub: func(bool) string { return "hub.test" }, Disconnect: f.broker.Disconnect,
 		}),
@@ -183,6 +186,9 @@ func (f *testAPI) ask(request, body string, headers ...string) answer {
 	}
 	if response.Header.Get("x-ms-request-id") == "" {
 		f.t.Errorf("%s has no x-ms-request-id", request)
+	}
+	if id := response.Header.Get(iothub.HubIDHeader); id != testHubID {
+		f.t.Errorf("%s has the hub id %q, want %s", request, id, testHubID)
 	}
 	return answer{response.StatusCode, response.Header, string(text)}
 }

@@ -302,12 +302,27 @@ func TestJobs(t *testing.T) {
 	f.must(400, "POST /jobs/v2/job-1/cancel", "", nil)
 }
 
+// The hub refuses a request that is for another hub, and carries out all others.
+func TestRequestForAnotherHub(t *testing.T) {
+	t.Parallel()
+
+	f := start(t, "d1")
+	const request, body = "PUT /jobs/v2/job-1", `{"type":"scheduleDeviceMethod","cloudToDeviceMethod":{"methodName":"unlockDoor"},"queryCondition":"*"}`
+	for _, id := range []string{"77aa0c33-0d10-4e0f-9a45-3a1f8e2b9c20", testHubID + "+1a2b3c4d"} {
+		if a := f.ask(request, body, iothub.HubIDHeader+": "+id); a.status != http.StatusPreconditionFailed || a.header.Get("iothub-errorcode") != "PreconditionFailed" {
+			t.Errorf("a job for the hub %s: got %s", id, strconv.Itoa(a.status)+a.body)
+		}
+	}
+	f.must(404, "GET /jobs/v2/job-1", "", nil)
+	f.must(200, request, body, nil, iothub.HubIDHeader+": "+testHubID)
+}
+
 func TestPanicIsA500(t *testing.T) {
 	t.Parallel()
 
 	f := start(t)
 	// Without a store, the API panics in every request that needs the store.
-	broken := httptest.NewServer(api.New(api.Options{Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
+	broken := httptest.NewServer(api.New(api.Options{HubID: testHubID, Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}}}))
 	defer broken.Close()
 	f.server.Config.Handler = broken.Config.Handler
 	for range 2 {

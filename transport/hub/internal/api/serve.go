@@ -38,13 +38,28 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	// Every answer carries the request's id. The hub logs the same id with each failure.
 	w.Header().Set("x-ms-request-id", uuid.NewString())
+	w.Header().Set(iothub.HubIDHeader, string(a.HubID))
 
-	r, err := canonical(r)
+	err := a.checkHubID(r)
+	if err == nil {
+		r, err = canonical(r)
+	}
 	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
+}
+
+// checkHubID refuses a request that names another hub, whatever the request is. It comes
+// before the check of the token: hubs that know the same keys, such as a hub and its
+// restored copy, would accept the token.
+func (a *api) checkHubID(r *http.Request) error {
+	id := r.Header.Get(iothub.HubIDHeader)
+	if id == "" || id == string(a.HubID) {
+		return nil
+	}
+	return iothub.Errorf(iothub.CodePreconditionFailed, "the request is for the hub %.128q, but this hub has the id %q", id, a.HubID)
 }
 
 // canonical returns the request in the form that the routes have:

@@ -34,6 +34,9 @@ func prepare(db *sql.DB) error {
 	if _, err := tx.Exec(idIndexes); err != nil {
 		return err
 	}
+	if err := createHubID(tx); err != nil {
+		return err
+	}
 	_, err = tx.Exec(`UPDATE devices SET connection_state = ? WHERE connection_state = ?`,
 		iothub.Disconnected, iothub.Connected)
 	if err != nil {

@@ -26,6 +26,7 @@ type Store struct {
 	now        func() time.Time
 	signingKey []byte       // key that signs continuation tokens
 	idScope    string       // id scope of the provisioning service; see IDScope
+	hubID      iothub.HubID // see HubID
 	watch      func(Change) // called with every change; nil before Watch is called
 
 	ctx    context.Context // ends when the store is closed
@@ -107,7 +108,10 @@ func (s *Store) load(db *sql.DB) error {
 	if err := db.QueryRow(`SELECT value FROM settings WHERE name = 'continuation-key'`).Scan(&s.signingKey); err != nil {
 		return err
 	}
-	return db.QueryRow(`SELECT value FROM settings WHERE name = 'id-scope'`).Scan(&s.idScope)
+	if err := db.QueryRow(`SELECT value FROM settings WHERE name = 'id-scope'`).Scan(&s.idScope); err != nil {
+		return err
+	}
+	return db.QueryRow(`SELECT value FROM settings WHERE name = 'hub-id'`).Scan(&s.hubID)
 }
 
 // Close finishes the queued writes, refuses new writes and closes the database file.
