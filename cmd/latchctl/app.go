@@ -48,6 +48,7 @@ type app struct {
 	// The method client sets the following fields from the chosen hub and the config
 	// file.
 
+	hub          string // what users call the hub: its name in the config file, or its address
 	entra        bool   // true: log in with Entra ID; false: with the key of a shared access policy
 	policy       string // name of the shared access policy; empty with Entra ID
 	tier         string // the hub's IoT Hub tier, such as S1; empty means unknown
@@ -108,7 +109,7 @@ func (a *app) client() (*rest.Client, error) {
 	a.confirmAbove = config.Threshold()
 	a.policy = target.Service.KeyName
 	a.tier, a.units = target.Tier, target.Units
-	a.entra = target.Entra
+	a.hub, a.entra = target.Label, target.Entra
 	a.identify = config.Identifies()
 
 	var token func(context.Context) (string, error)
@@ -131,6 +132,7 @@ func (a *app) client() (*rest.Client, error) {
 		Token:     token,
 		Trace:     trace,
 		Endpoint:  target.Endpoint,
+		HubID:     target.HubID,
 		RootCAs:   target.RootCAs,
 		UserAgent: "latchctl/" + a.version,
 		Now:       a.now,

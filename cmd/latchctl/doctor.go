@@ -115,6 +115,9 @@ func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []find
 	if err != nil {
 		return findings
 	}
+	if id, err := client.HubID(ctx); err == nil && id != "" {
+		findings = append(findings, finding{Check: "id", OK: true, Text: string(id)})
+	}
 	findings = append(findings, clockFinding(o.app.now().Sub(hubTime)))
 
 	_, deviceErr := client.Device(ctx, doctorID)
@@ -173,6 +176,8 @@ func connectionFindings(client *rest.Client, err error) []finding {
 		return []finding{reached, failed("tls", err)}
 	case isNetwork:
 		return []finding{failed("network", err)}
+	case isError[*rest.OtherHubError](err):
+		return []finding{reached, {"id", false, err.Error(), otherHubRemedy}}
 	}
 
 	return []finding{failed("login", err)}

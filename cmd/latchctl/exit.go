@@ -8,6 +8,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchctl/conn"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
 )
 
 // Exit statuses of latchctl. Scripts rely on their values.
@@ -76,6 +77,8 @@ func (a *app) report(command string, err error) int {
 		status = exitTimedOut
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")
+	case isError[*rest.OtherHubError](err):
+		hint = "; " + otherHubRemedy
 	case isRefusal:
 		hint = a.refusalHint(refusal)
 	}
@@ -95,6 +98,10 @@ func hasHubStatus(err error, status int) bool {
 	refusal, ok := errors.AsType[*iothub.Error](err)
 	return ok && refusal.Status == status
 }
+
+// otherHubRemedy is the remedy if another hub answers than the one that the config file
+// names.
+const otherHubRemedy = "choose another hub, or correct the hub's id in the config file"
 
 // refusalHint returns a remedy for a request that the hub refused, or "" if the hub's
 // own message suffices.

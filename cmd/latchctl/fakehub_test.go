@@ -20,6 +20,9 @@ import (
 // fakeHost is the fake hub's name. Its address is a loopback address.
 const fakeHost = "hub.example"
 
+// fakeID is the fake hub's id.
+const fakeID = "5f0c1a52-6a3e-4b53-8f8e-0e6d6f1d2a11"
+
 // fakeDevice is a device of the fake hub. The field Does names the device's reaction to a
 // method:
 //
@@ -54,6 +57,7 @@ type fakeHub struct {
 	server  *httptest.Server
 	address string
 	key     iothub.Key
+	id      string // the hub's id, which it sends with each answer; empty sends none
 
 	mu       sync.Mutex
 	requests []string
@@ -68,7 +72,7 @@ type fakeHub struct {
 }
 
 func newFakeHub() (*fakeHub, error) {
-	h := &fakeHub{key: iothub.Key("an owner's key of thirty-two bytes"), devices: map[string]*fakeDevice{}, jobs: map[string]*fakeJob{}}
+	h := &fakeHub{id: fakeID, key: iothub.Key("an owner's key of thirty-two bytes"), devices: map[string]*fakeDevice{}, jobs: map[string]*fakeJob{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -154,6 +158,13 @@ func (h *fakeHub) handler() http.Handler {
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		h.record(r, body)
 
+		if h.id != "" {
+			w.Header().Set(iothub.HubIDHeader, h.id)
+		}
+		if id := r.Header.Get(iothub.HubIDHeader); id != "" && h.id != "" && id != h.id {
+			answerError(w, iothub.Errorf(iothub.CodePreconditionFailed, "the request is for the hub %s", id))
+			return
+		}
 		if e := h.check(r, body); e != nil {
 			answerError(w, e)
 			return

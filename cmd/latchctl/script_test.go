@@ -32,6 +32,7 @@ type hubKey struct{}
 //	hub forbid PATH     refuse paths that begin with PATH; without PATH, allow all again
 //	hub slow N          answer the next N new jobs with 429
 //	hub config FROM TO  copy a config file and replace $ENDPOINT in it
+//	hub id ID           change the hub's id; without ID, the hub sends no id
 //	hub stop            stop the hub
 //	hub start           start the hub again, at the same address
 //	exit N COMMAND      run a command and require the exit status N
@@ -110,6 +111,10 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		hub.mu.Lock()
 		*map[string]*int{"busy": &hub.busy, "full": &hub.full, "slow": &hub.slow}[args[0]] = n
+		hub.mu.Unlock()
+	case "id":
+		hub.mu.Lock()
+		hub.id = strings.Join(args[1:], "")
 		hub.mu.Unlock()
 	case "forbid":
 		hub.mu.Lock()

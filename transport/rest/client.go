@@ -28,6 +28,9 @@ type Options struct {
 	// Endpoint is the address to connect to. Nil means the hub's host name. Use
 	// [ParseEndpoint] to make it.
 	Endpoint *url.URL
+	// HubID is the id that the hub must have. Empty means the id in the hub's first
+	// answer. From then on the client accepts no answer of another hub.
+	HubID iothub.HubID
 	// RootCAs holds the CA certificates that may vouch for the hub. Nil means the
 	// system's CA certificates.
 	RootCAs *x509.CertPool
@@ -66,6 +69,7 @@ type Options struct {
 // Client sends requests to one hub. Any number of goroutines may use it.
 type Client struct {
 	service   iothub.Service
+	hub       *identity
 	base      string // https://HOST[:PORT] without a slash at the end
 	address   string // HOST:PORT of the endpoint, for errors
 	http      *http.Client
@@ -88,6 +92,7 @@ func New(service iothub.Service, opts Options) *Client {
 
 	c := &Client{
 		service:   service,
+		hub:       &identity{hostName: service.HostName, want: opts.HubID},
 		base:      "https://" + endpoint.Host,
 		address:   address(endpoint),
 		userAgent: opts.UserAgent,

@@ -8,6 +8,9 @@
 //   - If the hub refuses a request, the error is an [*iothub.Error]. If the hub does
 //     not answer, the error is a [*NetworkError] with a text for users. No error
 //     contains a secret.
+//   - All requests of a client reach the same hub. The client checks the hub's id in each
+//     answer, and a latchhub refuses a request for another hub. If [Options] name the hub,
+//     the client sends no change before the hub has proved its id.
 //   - With a key, the client signs a new token for each request. After requests failed
 //     because of a wrong clock, later requests succeed once the clock is right.
 //   - The client connects only to its endpoint. A redirect is an error. The proxy comes

@@ -84,6 +84,10 @@ func (c *Client) openEvents(ctx context.Context, kinds []string) (io.ReadCloser,
 	if err != nil {
 		return nil, c.networkError(ctx, err, eventSilence)
 	}
+	if err := c.hub.check(res, c.address); err != nil {
+		res.Body.Close()
+		return nil, err
+	}
 	if res.StatusCode != http.StatusOK {
 		defer res.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))

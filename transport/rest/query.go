@@ -17,6 +17,9 @@ import (
 // return fewer.
 const pageSize = 1000
 
+// queryPath is the path of queries, which read although their method is POST.
+const queryPath = "/devices/query"
+
 const (
 	maxItemsHeader     = "X-Ms-Max-Item-Count"
 	continuationHeader = "X-Ms-Continuation"
@@ -27,7 +30,7 @@ const (
 func (c *Client) Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error] {
 	return pages[json.RawMessage](ctx, c, request{
 		method: http.MethodPost,
-		path:   "/devices/query",
+		path:   queryPath,
 		body: struct {
 			Query string `json:"query"`
 		}{text},

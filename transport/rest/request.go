@@ -42,9 +42,18 @@ type request struct {
 	acceptRefusal func(body []byte) bool
 }
 
+// changes reports whether the request can change something.
+func (r request) changes() bool { return r.method != http.MethodGet && r.path != queryPath }
+
 // once sends the request without repeating it. It returns the headers of the hub's
-// answer.
+// answer. Before a change, the hub must have shown that it is the right one.
 func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
+	if r.changes() && c.hub.unverified() {
+		if _, err := c.HubID(ctx); err != nil {
+			return nil, err
+		}
+	}
+
 	limit := cmp.Or(r.limit, c.timeout)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -58,6 +67,9 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 		return nil, c.networkError(ctx, err, limit)
 	}
 	defer res.Body.Close()
+	if err := c.hub.check(res, c.address); err != nil {
+		return nil, err
+	}
 
 	if res.StatusCode >= 300 {
 		body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
@@ -121,6 +133,9 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	req.Header.Set("Authorization", authorization)
 	req.Header.Set("Request-Id", uuid.NewString())
 	req.Header.Set("User-Agent", c.userAgent)
+	if id := c.hub.header(); id != "" {
+		req.Header.Set(iothub.HubIDHeader, id)
+	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	}
