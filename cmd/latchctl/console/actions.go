@@ -7,15 +7,22 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
 )
 
 const (
-	// maxTicks limits the number of doors that a user can tick on the page. A job's
-	// condition names each ticked door, and a hub limits the length of a condition.
-	maxTicks = 100
+	// maxParts is the maximum number of jobs that one request creates. A job's condition
+	// names each selected door, and a hub limits the length of a condition. One condition
+	// has room for about 600 ids of 10 characters.
+	maxParts = 20
+
+	// pastAllowed is how far in the past the start of a job may be. The hub starts a job
+	// with such a time at once.
+	pastAllowed = time.Minute
 
 	// answerTimeout is the time within which a door must answer a method, in seconds. It
 	// equals the default of latchctl lock and unlock.
@@ -25,21 +32,25 @@ const (
 	maxExecution = 3600
 )
 
-// jobRequest is the body of a page's request to create a job.
+// jobRequest is the body of a page's request to create jobs.
 type jobRequest struct {
-	Do         string        `json:"do"` // lock, unlock or twin
-	Where      string        `json:"where"`
-	IDs        []string      `json:"ids"` // ids of the devices that the user confirmed
+	Do         string        `json:"do"`    // lock, unlock or twin
+	IDs        []string      `json:"ids"`   // ids of the devices that the user confirmed
+	Where      string        `json:"where"` // condition that must match exactly these devices; empty if the job must name them
+	Start      *time.Time    `json:"start"` // nil starts the job at once
 	Reason     string        `json:"reason"`
 	ForSeconds int           `json:"forSeconds"`
 	Desired    iothub.Object `json:"desired"`
 	Tags       iothub.Object `json:"tags"`
 }
 
-// job converts a page's request to a job without an id. by is the technician's login,
-// which the job sends to each door; an empty login is not sent.
-func (r jobRequest) job(by string) (iothub.Job, error) {
-	j := iothub.Job{QueryCondition: r.Where, MaxExecutionTimeInSeconds: maxExecution}
+// job converts a page's request to a job without an id and a condition. by is the
+// technician's login, which the job sends to each door; an empty login is not sent.
+func (r jobRequest) job(by string, now time.Time) (iothub.Job, error) {
+	j := iothub.Job{StartTime: r.Start, MaxExecutionTimeInSeconds: maxExecution}
+	if r.Start != nil && now.Sub(*r.Start) > pastAllowed {
+		return j, fmt.Errorf("the start %s is in the past; choose a later time", r.Start.Format(time.RFC3339))
+	}
 
 	switch r.Do {
 	case "lock", "unlock":
@@ -103,48 +114,93 @@ func (r jobRequest) twinPatch() (json.RawMessage, error) {
 	return json.Marshal(patch)
 }
 
-// createJob handles a page's request to create a job. It refuses the request if the
-// condition no longer matches exactly the devices that the user confirmed.
-func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
+// createdJobs is the answer to a request to create jobs.
+type createdJobs struct {
+	Jobs  []job  `json:"jobs"`
+	Error string `json:"error,omitempty"` // why the other jobs of the request could not be created
+}
+
+// createJobs handles a page's request to create jobs. It refuses the request unless the
+// hub now has exactly the devices that the user confirmed. One job has room for a limited
+// number of ids, so many selected doors need several jobs.
+func (s *Server) createJobs(w http.ResponseWriter, r *http.Request) error {
 	var request jobRequest
 	if err := decode(w, r, &request); err != nil {
 		return err
 	}
-	j, err := request.job(s.opts.By(r.Context()))
+	j, err := request.job(s.opts.By(r.Context()), s.opts.Now())
 	if err != nil {
 		return badRequest(err)
 	}
-
-	ids, err := s.selectDevices(r, request.Where)
+	conditions, err := s.confirmedConditions(r, request)
 	if err != nil {
 		return err
 	}
-	if err := checkConfirmed(request.IDs, ids); err != nil {
-		return err
+
+	created := createdJobs{Jobs: []job{}}
+	for i, where := range conditions {
+		j.JobID, j.QueryCondition = s.opts.NewID(request.Do), where
+		one, err := s.opts.CreateJob(r.Context(), j)
+		if err != nil && i == 0 {
+			return err
+		}
+		if err != nil {
+			created.Error = fmt.Sprintf("only %d of %s could be created, so the other doors get no command: %s", i, words.Count(len(conditions), "job"), err)
+			break
+		}
+
+		one.QueryCondition = where
+		s.follow(one)
+		created.Jobs = append(created.Jobs, newJob(one))
 	}
 
-	j.JobID = s.opts.NewID(request.Do)
-	created, err := s.opts.CreateJob(r.Context(), j)
-	if err != nil {
-		return err
-	}
-	created.QueryCondition = j.QueryCondition
-	s.follow(created)
-
-	return respond(w, newJob(created))
+	return respond(w, created)
 }
 
-// checkConfirmed returns an error unless the condition now matches exactly the devices
-// that the user confirmed.
-func checkConfirmed(confirmed, matching []string) error {
+// confirmedConditions returns the conditions of the jobs for a request. Together they
+// match exactly the devices that the user confirmed.
+func (s *Server) confirmedConditions(r *http.Request, request jobRequest) ([]string, error) {
+	if request.Where != "" {
+		matching, err := s.selectDevices(r, request.Where)
+		if err != nil {
+			return nil, err
+		}
+		return []string{request.Where}, checkConfirmed(request.IDs, matching, "the condition now matches")
+	}
+
+	var conditions, found []string
+	for _, id := range request.IDs {
+		if err := iothub.CheckDeviceID(id); err != nil {
+			return nil, badRequest(err)
+		}
+	}
+	parts := rest.SplitDevices(request.IDs, rest.MaxCondition)
+	if len(parts) > maxParts {
+		return nil, badRequest(fmt.Errorf("nothing was sent: %d doors are too many to name them one by one; select all doors that match a condition",
+			len(request.IDs)))
+	}
+
+	for _, part := range parts {
+		matching, err := s.selectDevices(r, rest.DevicesIn(part))
+		if err != nil {
+			return nil, err
+		}
+		conditions, found = append(conditions, rest.DevicesIn(part)), append(found, matching...)
+	}
+	return conditions, checkConfirmed(request.IDs, found, "the hub now has")
+}
+
+// checkConfirmed returns an error unless the matching devices are exactly those that the
+// user confirmed. source tells where the matching devices come from.
+func checkConfirmed(confirmed, matching []string, source string) error {
 	switch {
 	case len(matching) == 0:
-		return &httpError{http.StatusConflict, "nothing was sent: no door matches the condition"}
+		return &httpError{http.StatusConflict, "nothing was sent: " + source + " no door"}
 	case len(matching) != len(confirmed):
-		return &httpError{http.StatusConflict, fmt.Sprintf("nothing was sent: you confirmed %s, but the condition now matches %d; check the list and try again",
-			words.Count(len(confirmed), "door"), len(matching))}
+		return &httpError{http.StatusConflict, fmt.Sprintf("nothing was sent: you confirmed %s, but %s %d; check the list and try again",
+			words.Count(len(confirmed), "door"), source, len(matching))}
 	case !slices.Equal(slices.Sorted(slices.Values(matching)), slices.Sorted(slices.Values(confirmed))):
-		return &httpError{http.StatusConflict, "nothing was sent: the condition now matches other doors than you confirmed; check the list and try again"}
+		return &httpError{http.StatusConflict, "nothing was sent: " + source + " other doors than you confirmed; check the list and try again"}
 	}
 	return nil
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -50,13 +53,17 @@ func TestCreateJob(t *testing.T) {
 		{"change nothing", `{"do":"twin","where":"*","ids":["c","b","a"]}`, 400, `{"error":"nothing to change; give desired properties or tags"}`},
 		{"change a property of the hub", `{"do":"twin","where":"*","ids":["c","b","a"],"desired":{"$version":1}}`, 400, `{"error":"$version is reserved for the hub; remove it"}`},
 		{"unknown action", `{"do":"reboot","where":"*","ids":["c","b","a"]}`, 400, `{"error":"unknown action \"reboot\"; want lock, unlock or twin"}`},
-		{"no condition", `{"do":"lock","where":"","ids":["c","b","a"]}`, 400, `{"error":"this box is empty"}`},
+		{"no door and no condition", `{"do":"lock","where":"","ids":[]}`, 409, `{"error":"nothing was sent: the hub now has no door"}`},
+		{"a deleted door", `{"do":"lock","ids":["a","deleted"]}`, 409, `{"error":"nothing was sent: you confirmed 2 doors, but the hub now has 1; check the list and try again"}`},
+		{"an invalid id", `{"do":"lock","ids":["a b"]}`, 400, `{"error":"the device id contains ' '; allowed are ASCII letters, digits, the semicolon and -.%_*?!(),:=@$'"}`},
+		{"a start in the past", `{"do":"lock","where":"*","ids":["c","b","a"],"start":"2020-01-01T00:00:00Z"}`, 400,
+			`{"error":"the start 2020-01-01T00:00:00Z is in the past; choose a later time"}`},
 		{"a condition that the hub refuses", `{"do":"lock","where":"?","ids":["c","b","a"]}`, 400,
 			`{"error":"the hub rejects the condition: line 1: what is this (ArgumentInvalid 400004)"}`},
 		{"fewer doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","c","d"]}`, 409, `{"error":"nothing was sent: you confirmed 4 doors, but the condition now matches 3; check the list and try again"}`},
 		{"more doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b"]}`, 409, `{"error":"nothing was sent: you confirmed 2 doors, but the condition now matches 3; check the list and try again"}`},
 		{"other doors than confirmed", `{"do":"unlock","where":"*","ids":["a","b","d"]}`, 409, `{"error":"nothing was sent: the condition now matches other doors than you confirmed; check the list and try again"}`},
-		{"no door", `{"do":"lock","where":"none","ids":[]}`, 409, `{"error":"nothing was sent: no door matches the condition"}`},
+		{"no door", `{"do":"lock","where":"none","ids":[]}`, 409, `{"error":"nothing was sent: the condition now matches no door"}`},
 		{"unknown field", `{"do":"lock","where":"*","ids":["c","b","a"],"id":"x"}`, 400, `{"error":"invalid request: json: unknown field \"id\""}`},
 		{"not JSON", `lock`, 400, `{"error":"invalid request: invalid character 'l' looking for beginning of value"}`},
 	} {
@@ -98,6 +105,98 @@ func TestCreateJob(t *testing.T) {
 	}
 }
 
+// A job names the selected doors. If their ids are too long for one job, the console
+// creates several jobs.
+func TestSelectedDoors(t *testing.T) {
+	t.Parallel()
+	named := func(n int) (ids []string) {
+		for i := range n {
+			ids = append(ids, fmt.Sprintf("d%0127d", i))
+		}
+		return ids
+	}
+	request := func(ids []string) string {
+		text, _ := json.Marshal(map[string]any{"do": "unlock", "ids": ids})
+		return string(text)
+	}
+
+	for _, tt := range []struct {
+		name    string
+		ids     []string
+		maxJobs int // number of jobs that the hub accepts
+		jobs    int
+		status  int
+		want    string // error in the answer
+	}{
+		{"one job", []string{"a", "b"}, 100, 1, 200, ""},
+		{"three jobs", named(150), 100, 3, 200, ""},
+		{"the hub accepts two jobs", named(150), 2, 2, 200,
+			"only 2 of 3 jobs could be created, so the other doors get no command: the hub has reached its limit on active jobs"},
+		{"the hub accepts no job", named(150), 0, 0, 502, "the hub has reached its limit on active jobs"},
+		{"too many doors", named(2000), 100, 0, 400,
+			"nothing was sent: 2000 doors are too many to name them one by one; select all doors that match a condition"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := start(t, func(hub *fakeHub, _ *Options) { hub.maxJobs = tt.maxJobs })
+			res := h.request(t, "POST", "/api/jobs", request(tt.ids), h.own)
+			answer := decoded[createdJobs](t, body(t, res))
+			if res.StatusCode != tt.status || answer.Error != tt.want || len(answer.Jobs) != tt.jobs || h.hub.count() != tt.jobs {
+				t.Fatalf("status %d, %d jobs, error %q; want %d, %d, %q", res.StatusCode, len(answer.Jobs), answer.Error, tt.status, tt.jobs, tt.want)
+			}
+
+			var called []string
+			for _, j := range answer.Jobs {
+				called = append(called, h.hub.existing(j.Where)...)
+			}
+			if tt.status == 200 && tt.want == "" && !slices.Equal(called, tt.ids) {
+				t.Errorf("the jobs call %d doors, want %d", len(called), len(tt.ids))
+			}
+		})
+	}
+}
+
+// A job can start later, and can be cancelled until then.
+func TestScheduleAndCancel(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	later := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+
+	res := h.request(t, "POST", "/api/jobs", `{"do":"lock","ids":["a"],"start":"`+later.Format(time.RFC3339)+`"}`, h.own)
+	created := decoded[createdJobs](t, body(t, res))
+	if len(created.Jobs) != 1 || created.Jobs[0].Status != iothub.JobScheduled || created.Jobs[0].Start == nil || !created.Jobs[0].Start.Equal(later) {
+		t.Fatalf("created %+v", created)
+	}
+
+	for _, tt := range []struct {
+		name, id string
+		status   iothub.JobStatus // status that the hub's job gets first; empty keeps it
+		want     int
+		answer   string // part of the answer
+	}{
+		{"unknown job", "none", "", 404, "JobNotFound"},
+		{"invalid id", "a%20b", "", 400, "the job id contains ' '"},
+		{"scheduled", "lock-1", "", 200, `"status":"cancelled"`},
+		{"cancelled", "lock-1", "", 400, "the job has ended (cancelled) and cannot be cancelled"},
+		{"started", "lock-1", iothub.JobRunning, 400, "the job has started (running), and IoT Hub cannot cancel a started job"},
+	} {
+		h.hub.set(func() {
+			if j, ok := h.hub.jobs[tt.id]; ok && tt.status != "" {
+				j.Status = tt.status
+				h.hub.jobs[tt.id] = j
+			}
+		})
+		res := h.request(t, "POST", "/api/jobs/"+tt.id+"/cancel", "{}", h.own)
+		if text := string(body(t, res)); res.StatusCode != tt.want || !strings.Contains(text, tt.answer) {
+			t.Errorf("%s: status %d, answer %s; want %d, %q", tt.name, res.StatusCode, text, tt.want, tt.answer)
+		}
+	}
+
+	if res := h.request(t, "POST", "/api/jobs/lock-1/cancel", "{}", h.cookie); res.StatusCode != 403 {
+		t.Errorf("a request from elsewhere: status %d, want 403", res.StatusCode)
+	}
+}
+
 // The console follows a job until its devices are judged. The hub counts a refused
 // command and a pending lock as succeeded; the console does not.
 func TestFollowJob(t *testing.T) {
@@ -106,8 +205,8 @@ func TestFollowJob(t *testing.T) {
 	page := h.openPage(t)
 
 	res := h.request(t, "POST", "/api/jobs", `{"do":"lock","where":"*","ids":["c","b","a"]}`, h.own)
-	if j := decoded[job](t, body(t, res)); j.ID != "lock-1" || j.What != "Lock" || j.Ended {
-		t.Errorf("created %+v", j)
+	if c := decoded[createdJobs](t, body(t, res)); len(c.Jobs) != 1 || c.Jobs[0].ID != "lock-1" || c.Jobs[0].What != "Lock" || c.Jobs[0].Ended || c.Error != "" {
+		t.Errorf("created %+v", c)
 	}
 	if j := decoded[job](t, page.next("job")); j.Status != iothub.JobQueued {
 		t.Errorf("event %+v", j)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type fakeHub struct {
 	err        error    // error that answers each query; nil for success
 	jobs       map[string]iothub.Job
 	deviceJobs map[string][]iothub.DeviceJob // rows of each job
+	maxJobs    int                           // number of jobs that the hub accepts
 
 	queries chan string     // receives the text of each query
 	events  chan rest.Event // events to send; nil for a hub without events
@@ -95,6 +97,22 @@ func (h *fakeHub) Jobs(context.Context, rest.JobFilter) iter.Seq2[iothub.Job, er
 	}
 }
 
+// CancelJob cancels a scheduled job and refuses to cancel any other, like IoT Hub.
+func (h *fakeHub) CancelJob(_ context.Context, id string) (iothub.Job, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j, ok := h.jobs[id]
+	switch {
+	case !ok:
+		return j, iothub.Errorf(iothub.CodeJobNotFound, "no %s", id)
+	case j.Status != iothub.JobScheduled:
+		return j, iothub.Errorf(iothub.CodeArgumentInvalid, "the job is %s", j.Status)
+	}
+	j.Status = iothub.JobCancelled
+	h.jobs[id] = j
+	return j, nil
+}
+
 func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.DeviceJob, error] {
 	return func(yield func(iothub.DeviceJob, error) bool) {
 		for _, row := range h.deviceJobs[id] {
@@ -109,9 +127,31 @@ func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.Devi
 func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.jobs) == h.maxJobs {
+		return j, errors.New("the hub has reached its limit on active jobs")
+	}
 	j.Status = iothub.JobQueued
+	if j.StartTime != nil {
+		j.Status = iothub.JobScheduled
+	}
 	h.jobs[j.JobID] = j
 	return j, nil
+}
+
+// existing returns the ids in a condition, except the id "deleted".
+func (h *fakeHub) existing(where string) []string {
+	ids := strings.Split(strings.Trim(strings.TrimPrefix(where, "deviceId IN "), "[]"), ",")
+	for i, id := range ids {
+		ids[i] = strings.Trim(id, "'")
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "deleted" })
+}
+
+// count returns the number of jobs.
+func (h *fakeHub) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.jobs)
 }
 
 // set calls f, which may change the fields of the fake hub.
@@ -133,7 +173,7 @@ type harness struct {
 // console's options first.
 func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	t.Helper()
-	hub := &fakeHub{jobs: map[string]iothub.Job{}, deviceJobs: map[string][]iothub.DeviceJob{}, queries: make(chan string, 100)}
+	hub := &fakeHub{jobs: map[string]iothub.Job{}, deviceJobs: map[string][]iothub.DeviceJob{}, queries: make(chan string, 100), maxJobs: 100}
 	h := &harness{hub: hub, tick: make(chan struct{})}
 	opts := Options{
 		Hub: hub, HubName: "hub.example", ConfirmAbove: 10, Refresh: time.Hour, Now: time.Now,
@@ -152,6 +192,9 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 			return nil
 		},
 		Select: func(_ context.Context, where string) ([]string, error) {
+			if strings.HasPrefix(where, "deviceId IN ") {
+				return hub.existing(where), nil
+			}
 			switch where {
 			case "*":
 				return []string{"a", "b", "c"}, nil
@@ -160,7 +203,7 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 			}
 			return nil, fmt.Errorf("the hub rejects the condition: %w", iothub.Errorf(iothub.CodeArgumentInvalid, "line 1: what is this"))
 		},
-		NewID:     func(name string) string { return name + "-1" },
+		NewID:     func(name string) string { return fmt.Sprint(name, "-", hub.count()+1) },
 		By:        func(context.Context) string { return "ada@bench" },
 		CreateJob: hub.create,
 		Report:    func(r watch.Report) any { return map[string]int{"succeeded": r.Succeeded()} },

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -167,6 +168,37 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 		s.follow(j)
 	}
 	return respond(w, jobDetail{v, s.opts.Report(report)})
+}
+
+// cancelJob handles a page's request to cancel a job that has not started.
+func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	if err := iothub.CheckJobID(id); err != nil {
+		return badRequest(err)
+	}
+
+	canceled, err := s.opts.Hub.CancelJob(r.Context(), id)
+	if e, ok := errors.AsType[*iothub.Error](err); ok && e.Status == http.StatusBadRequest {
+		return s.explainCancel(r.Context(), id, err)
+	}
+	if err != nil {
+		return err
+	}
+	return respond(w, newJob(canceled))
+}
+
+// explainCancel returns an error that explains, from the job's state, why the hub refused
+// to cancel the job.
+func (s *Server) explainCancel(ctx context.Context, id string, refusal error) error {
+	j, err := s.opts.Hub.Job(ctx, id)
+
+	switch {
+	case err != nil || j.Status == iothub.JobScheduled:
+		return fmt.Errorf("the hub did not cancel the job: %w", refusal)
+	case j.Status.Ended():
+		return fmt.Errorf("the job has ended (%s) and cannot be cancelled: %w", j.Status, refusal)
+	}
+	return fmt.Errorf("the job has started (%s), and IoT Hub cannot cancel a started job: %w", j.Status, refusal)
 }
 
 func newVerdict(r watch.Report) *verdict {

@@ -28,6 +28,7 @@ type Hub interface {
 	Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error]
 	Twin(ctx context.Context, id string) (iothub.Twin, error)
 	Jobs(ctx context.Context, filter rest.JobFilter) iter.Seq2[iothub.Job, error]
+	CancelJob(ctx context.Context, id string) (iothub.Job, error)
 	Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error]
 }
 
@@ -159,7 +160,8 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /api/jobs/{id}", s.api(s.showJob))
 	mux.Handle("GET /api/rollouts", s.api(s.listRollouts))
 	mux.Handle("GET /api/rollouts/{id}", s.api(s.showRollout))
-	mux.Handle("POST /api/jobs", s.api(s.createJob))
+	mux.Handle("POST /api/jobs", s.api(s.createJobs))
+	mux.Handle("POST /api/jobs/{id}/cancel", s.api(s.cancelJob))
 	mux.Handle("POST /api/refresh", s.api(s.refreshDoors))
 
 	refused := func(w http.ResponseWriter, r *http.Request) {
@@ -178,6 +180,5 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 		Hub          string `json:"hub"`
 		Change       string `json:"change"`
 		ConfirmAbove int    `json:"confirmAbove"`
-		MaxTicks     int    `json:"maxTicks"`
-	}{s.opts.HubName, s.guard.change, s.opts.ConfirmAbove, maxTicks})
+	}{s.opts.HubName, s.guard.change, s.opts.ConfirmAbove})
 }

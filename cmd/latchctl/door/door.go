@@ -37,8 +37,13 @@ const Fields = "deviceId, status, connectionState, lastActivityTime, " +
 	"properties.desired.building AS desiredBuilding, properties.desired.floor AS desiredFloor, properties.desired.room AS desiredRoom, " +
 	"properties.reported.building AS reportedBuilding, properties.reported.floor AS reportedFloor, properties.reported.room AS reportedRoom"
 
-// maxText is the maximum length of a device's text, in characters.
-const maxText = 160
+const (
+	// maxText is the maximum length of a device's text, in characters.
+	maxText = 160
+	// maxFault is the maximum length of a fault, in characters. It equals the longest
+	// fault that latchd reports, because a technician needs the whole reason.
+	maxFault = 1000
+)
 
 // Door is a door as its twin describes it. Two doors that are equal have equal twins, as
 // far as Query reads them.
@@ -94,7 +99,7 @@ func Parse(row json.RawMessage) (Door, error) {
 		Position:  position(scalar(v["position"])),
 		Assumed:   scalar(v["source"]) == "assumed",
 		Confirmed: scalar(v["confirmed"]) == "true",
-		Fault:     clean(scalar(v["fault"])),
+		Fault:     cut(scalar(v["fault"]), maxFault),
 		Open:      scalar(v["doorOpen"]) == "true",
 		Closed:    scalar(v["doorOpen"]) == "false",
 		Insecure:  scalar(v["secured"]) == "false",
@@ -188,10 +193,13 @@ func scalar(value json.RawMessage) string {
 }
 
 // clean makes a device's text safe to print, and cuts it to maxText characters.
-func clean(text string) string {
+func clean(text string) string { return cut(text, maxText) }
+
+// cut makes a device's text safe to print, and cuts it to the given number of characters.
+func cut(text string, limit int) string {
 	characters := []rune(termtext.Clean(text))
-	if len(characters) > maxText {
-		return string(characters[:maxText-1]) + "…"
+	if len(characters) > limit {
+		return string(characters[:limit-1]) + "…"
 	}
 	return string(characters)
 }

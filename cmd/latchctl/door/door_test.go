@@ -62,7 +62,7 @@ func TestLongTextsAreCut(t *testing.T) {
 	t.Parallel()
 	long, _ := json.Marshal(strings.Repeat("é", 4000))
 	d, err := Parse(json.RawMessage(`{"deviceId":"a","fault":` + string(long) + `,"desiredRoom":` + string(long) + `}`))
-	if err != nil || utf8.RuneCountInString(d.Fault) != maxText || utf8.RuneCountInString(d.Room.Text) != maxText {
+	if err != nil || utf8.RuneCountInString(d.Fault) != maxFault || utf8.RuneCountInString(d.Room.Text) != maxText {
 		t.Errorf("%d and %d characters, %v", utf8.RuneCountInString(d.Fault), utf8.RuneCountInString(d.Room.Text), err)
 	}
 }
@@ -100,8 +100,8 @@ func FuzzParseDoor(f *testing.F) {
 		if a.Compare(b) != -b.Compare(a) || a.Compare(a) != 0 {
 			t.Errorf("%+v and %+v have no consistent order", a, b)
 		}
-		for _, text := range []string{a.Fault, a.Building.Text, a.Floor.Pending} {
-			if strings.ContainsAny(text, "\n\r\x1b\u202e") || utf8.RuneCountInString(text) > maxText {
+		for text, limit := range map[string]int{a.Fault: maxFault, a.Building.Text: maxText, a.Floor.Pending: maxText} {
+			if strings.ContainsAny(text, "\n\r\x1b\u202e") || utf8.RuneCountInString(text) > limit {
 				t.Errorf("the list shows %q", text)
 			}
 		}

@@ -105,7 +105,8 @@ func runCases(t *testing.T, file string, env []string, want ...string) {
 	}
 }
 
-// The page shows three real agents. The bolt of one of them jams.
+// The page shows four real agents. The bolt of one of them jams. Another one was locked,
+// and is offline.
 func TestPage(t *testing.T) {
 	needBrowser(t)
 	t.Parallel()
@@ -116,6 +117,18 @@ func TestPage(t *testing.T) {
 		door.Start(t)
 		h.Invoke(t, id, "ping", nil)
 	}
+
+	attic := harness.StartDoor(t, h, "attic", "")
+	h.UpdateDesired(t, "attic", `{"building":"43","floor":3}`)
+	h.Invoke(t, "attic", "lockDoor", nil)
+	harness.Await(t, "the report that attic is locked", func() error {
+		r := h.Twin(t, "attic").Properties.Reported
+		if lock, _ := r["lock"].(map[string]any); lock["position"] != "locked" || r["floor"] == nil {
+			return fmt.Errorf("attic has reported %v", r)
+		}
+		return nil
+	})
+	attic.Stop(t)
 
 	// A device can report text that is made to attack the page.
 	h.UpdateDesired(t, "side", `{"room":"<img src=x onerror=alert(1)>"}`)
@@ -132,14 +145,16 @@ func TestPage(t *testing.T) {
 	// A rollout is aborted during its first wave (group of doors), before it has moved
 	// a bolt.
 	me := user(t)
-	harness.Run(t, ctl(h, me, "rollout", "method", "nothing", "--where", "*", "--waves", "1,100%", "--abort-above", "0%", "--id", "r1", "--yes")).Want(t, 4)
+	harness.Run(t, ctl(h, me, "rollout", "method", "nothing", "--where", "deviceId != 'attic'", "--waves", "1,100%", "--abort-above", "0%", "--id", "r1", "--yes")).Want(t, 4)
 
 	console, url := startConsole(t, h, me)
 	runCases(t, "./doors", []string{"CONSOLE=" + url},
-		"refused without a session", "log in with the token", "token used twice", "cross-site requests", "three doors", "hostile text stays text",
+		"refused without a session", "log in with the token", "token used twice", "cross-site requests", "four doors", "an offline door is not green", "search by words",
+		"a filter arms no action", "hostile text stays text",
 		"hidden page stops the stream",
 		"refused condition", "lock by condition", "reason of a failed device", "the list is live", "unlock asks for confirmation",
-		"unlocking many doors asks for their number", "change a twin", "keyboard only", "rollout", "no serious finding by axe", "phone", "nothing from other addresses")
+		"unlocking many doors asks for their number", "change a twin", "schedule and cancel a job",
+		"a new view begins at its heading", "keyboard only", "rollout", "no serious finding by axe", "phone", "nothing from other addresses")
 
 	if code := console.Stop(t); code != 0 {
 		t.Errorf("the console exited with status %d, want 0 after a requested stop", code)
@@ -154,8 +169,8 @@ func TestPage(t *testing.T) {
 		name, _, _ := strings.Cut(job.JobID, "-")
 		created[name]++
 	}
-	if created["lock"] != 2 || created["unlock"] != 2 || created["twin"] != 1 || created["r1"] != 1 || len(created) != 4 {
-		t.Errorf("jobs by kind: %v, want 2 lock, 2 unlock, 1 twin, and one of the rollout", created)
+	if created["lock"] != 2 || created["unlock"] != 3 || created["twin"] != 1 || created["r1"] != 1 || len(created) != 4 {
+		t.Errorf("jobs by kind: %v, want 2 lock, 3 unlock, 1 twin, and one of the rollout", created)
 	}
 
 	last := h.Twin(t, "front").Properties.Reported["lock"].(map[string]any)["lastCommand"]

@@ -1,14 +1,14 @@
 // This module shows the dialog that asks for confirmation. The page sends no command
 // before the user confirms it.
 
-import { $, count, h, icon, plural } from './dom.js';
+import { $, count, h, icon, plural, zoned } from './dom.js';
 
 const dialog = () => $('ask');
 
 // confirmAndSend shows a dialog. When the user submits it, check validates the values
 // of the fields, and send sends the values. The promise resolves to the result of send,
 // or to null if the user cancels.
-function confirmAndSend({ title, tone, fields, note, submit, check, send }) {
+function confirmAndSend({ title, tone, fields, note, dismiss = 'Cancel', submit, check, send }) {
   const error = h('p', { class: 'fault', role: 'alert', hidden: true });
   const showError = (text) => { error.textContent = text; error.hidden = !text; };
   const submitButton = h('button', { type: 'submit', class: tone }, submit);
@@ -33,7 +33,7 @@ function confirmAndSend({ title, tone, fields, note, submit, check, send }) {
         }
       },
     }, h('h2', { id: 'ask-title' }, title), note, fields, error,
-    h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => dialog().close() }, 'Cancel'), submitButton));
+    h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => dialog().close() }, dismiss), submitButton));
 
     dialog().replaceChildren(form);
     dialog().addEventListener('close', () => resolve(result), { once: true });
@@ -46,42 +46,91 @@ function field(label, input, hint) {
   return h('label', { class: 'field' }, h('span', {}, label), input, hint && h('small', {}, hint));
 }
 
-// targetNote creates a note that names the first doors that a command is for, and the
-// condition that selects them.
-function targetNote({ ids, where }) {
-  const names = ids.slice(0, 6);
-  const more = ids.length - names.length;
+const shownNames = 200; // number of doors that a question names
 
-  return h('div', { class: 'which' },
-    h('p', {}, names.join(', '), more > 0 && ` and ${count(more)} more`),
-    h('code', {}, where));
+// targetNote creates a note that names the doors that a command is for, and says how many
+// of them are offline. If a condition selects the doors, the note shows the condition.
+function targetNote({ ids, where, offline }, consequence) {
+  const more = ids.length - shownNames;
+  const isAll = offline === ids.length;
+  const offlineText = isAll ? `${ids.length === 1 ? 'This door is' : 'All these doors are'} offline.`
+    : `${count(offline)} of these doors ${offline === 1 ? 'is' : 'are'} offline.`;
+
+  return [
+    h('div', { class: 'which', tabindex: 0, role: 'group', 'aria-label': 'Doors' },
+      h('p', {}, ids.slice(0, shownNames).join(', '), more > 0 && ` and ${count(more)} more`),
+      where && h('p', { class: 'where' }, 'Condition: ', h('code', {}, where))),
+    offline > 0 && h('p', { class: 'caution' }, icon('offline'), h('span', {}, `${offlineText} ${consequence}`)),
+  ];
+}
+
+// startField creates the field for the time at which the hub starts a job. The hint shows
+// the time with its zone.
+function startField(condition) {
+  const hint = h('small', {});
+  const showHint = (text) => {
+    hint.textContent = text ? `Starts ${zoned(text)}.${condition ? ' The hub then selects the doors that match the condition at that time.' : ''}`
+      : 'Optional. If empty, the job starts at once.';
+  };
+  const input = h('input', { name: 'start', type: 'datetime-local', oninput: (e) => showHint(e.target.value) });
+  showHint('');
+  return h('label', { class: 'field' }, h('span', {}, 'Start later'), input, hint);
+}
+
+// startTime converts the text of a start field to a time in RFC 3339, or to null if the
+// field is empty.
+function startTime(text) {
+  if (!text) return null;
+
+  const time = new Date(text);
+  if (time <= new Date()) throw new Error('The start is in the past. Choose a later time, or leave it empty.');
+  return time.toISOString();
 }
 
 // confirmLock asks the user to confirm that doors are locked or unlocked. To unlock
 // more than confirmAbove doors, the user must type the number of doors.
-export function confirmLock({ unlock, target, confirmAbove, send }) {
+export function confirmLock({ unlock, target, hub, confirmAbove, send }) {
   const n = target.ids.length;
   const mustType = unlock && n > confirmAbove;
   const action = `${unlock ? 'Unlock' : 'Lock'} ${plural(n, 'door')}`;
 
   return confirmAndSend({
-    title: `${action}?`,
+    title: [`${action} on `, h('span', { class: 'hub' }, hub), '?'],
     tone: unlock ? 'danger' : 'primary',
-    note: targetNote(target),
+    note: targetNote(target, 'A command does not reach a door that is offline.'),
     fields: [
       field('Reason', h('input', { name: 'reason', maxlength: 200, autocomplete: 'off', autofocus: true }), 'Optional. The door records it with the command, and your login.'),
       unlock && field('Relock after (seconds)', h('input', { name: 'seconds', type: 'number', min: 1, max: 86400, inputmode: 'numeric' }),
         'Optional. If empty, each door uses its own relock setting.'),
-      mustType && field(`Type ${n} to confirm`, h('input', { name: 'typed', inputmode: 'numeric', autocomplete: 'off', required: true })),
+      startField(target.where),
+      mustType && confirmField(n),
     ].filter(Boolean),
     submit: [icon(unlock ? 'unlocked' : 'locked'), action],
-    check: (values) => {
-      if (mustType && values.typed.trim() !== String(n)) throw new Error(`Type ${n}, the number of doors.`);
-    },
+    check: (values) => checkTyped(values, mustType, n),
     send: (values) => send({
-      do: unlock ? 'unlock' : 'lock', where: target.where, ids: target.ids,
+      do: unlock ? 'unlock' : 'lock', where: target.where, ids: target.ids, start: startTime(values.start),
       reason: values.reason.trim(), forSeconds: Number(values.seconds || 0),
     }),
+  });
+}
+
+// confirmField creates the field into which the user types the number of doors.
+const confirmField = (n) => field(`Type ${n} to confirm`, h('input', { name: 'typed', inputmode: 'numeric', autocomplete: 'off', required: true }));
+
+function checkTyped(values, mustType, n) {
+  if (mustType && values.typed.trim() !== String(n)) throw new Error(`Type ${n}, the number of doors.`);
+}
+
+// confirmCancel asks the user to confirm that a scheduled job is cancelled.
+export function confirmCancel({ job, hub, send }) {
+  return confirmAndSend({
+    title: [`Cancel this job on `, h('span', { class: 'hub' }, hub), '?'],
+    tone: 'danger',
+    note: h('p', {}, `${job.what}, starts ${zoned(job.start)}. The doors stay as they are.`),
+    fields: [],
+    dismiss: 'Keep the job',
+    submit: ['Cancel the job'],
+    send,
   });
 }
 
@@ -103,21 +152,22 @@ function parseObject(text, label) {
 }
 
 // confirmTwin asks the user for properties and tags to set in the twins of doors.
-export function confirmTwin({ target, send }) {
+export function confirmTwin({ target, hub, send }) {
   const n = target.ids.length;
   const textArea = (name, example) => h('textarea', { name, rows: 4, spellcheck: 'false', placeholder: example });
   const jobRequest = (values) => ({
-    do: 'twin', where: target.where, ids: target.ids,
+    do: 'twin', where: target.where, ids: target.ids, start: startTime(values.start),
     desired: parseObject(values.desired, 'Desired properties'), tags: parseObject(values.tags, 'Tags'),
   });
 
   return confirmAndSend({
-    title: `Change the twins of ${plural(n, 'door')}?`,
+    title: [`Change ${n === 1 ? 'the twin' : 'the twins'} of ${plural(n, 'door')} on `, h('span', { class: 'hub' }, hub), '?'],
     tone: 'primary',
-    note: targetNote(target),
+    note: targetNote(target, 'A door that is offline gets the change when it connects.'),
     fields: [
       field('Desired properties', textArea('desired', '{"building": "43", "floor": 3}'), 'JSON. null deletes a property.'),
       field('Tags', textArea('tags', '{"site": "north"}'), 'JSON. Tags stay on the hub; devices do not see them.'),
+      startField(target.where),
     ],
     submit: [`Change ${plural(n, 'twin')}`],
     check: (values) => {

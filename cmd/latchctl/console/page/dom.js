@@ -57,15 +57,29 @@ export function quote(text) {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-const times = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const times = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const dates = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const minutes = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const dateMinutes = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
+const zonedMinutes = new Intl.DateTimeFormat('en-GB', {
+  weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
+});
 
-// when formats a time, without the date if it is today. It returns "" for a missing
-// time.
-export function when(text) {
+// format formats a time with the format today or, on another day, with the format
+// otherwise. It returns "" for a missing time.
+function format(text, today, otherwise) {
   const time = new Date(text);
   if (!text || Number.isNaN(time.getTime()) || time.getUTCFullYear() < 2000) return '';
 
   const isToday = time.toDateString() === new Date().toDateString();
-  return (isToday ? times : dates).format(time);
+  return (isToday ? today : otherwise).format(time);
 }
+
+// when formats a time with seconds, without the date if it is today.
+export const when = (text) => format(text, times, dates);
+
+// since formats a time without seconds, and without the date if it is today.
+export const since = (text) => format(text, minutes, dateMinutes);
+
+// zoned formats a time with the date and the time zone, for a question to the user.
+export const zoned = (text) => format(text, zonedMinutes, zonedMinutes);

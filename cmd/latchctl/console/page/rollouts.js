@@ -1,9 +1,10 @@
 // This module shows the rollouts that were started from this computer. Only the command
 // latchctl rollout can start, stop and resume them.
 
-import { $, h, icon, plural, when } from './dom.js';
+import { $, count, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
-import { fact, openPanel } from './panel.js';
+import { jobTitle, resultBadge } from './jobs.js';
+import { fact, isInPanel, openPanel } from './panel.js';
 
 const states = {
   running: ['busy', 'moving'], done: ['good', 'done'], aborted: ['bad', 'jammed'], stopped: ['warn', 'unknown'],
@@ -22,9 +23,14 @@ function badge(r) {
   return h('span', { class: `badge is-${tone}` }, symbol && icon(symbol), text);
 }
 
-const countsText = (c) => [`${c.succeeded} succeeded`, `${c.failed} failed`, c.pending > 0 && `${c.pending} pending`, c.gone > 0 && `${c.gone} left out`].filter(Boolean).join(', ');
+const countsText = (c) => [`${count(c.succeeded)} succeeded`, c.failed > 0 && `${count(c.failed)} failed`, c.pending > 0 && `${count(c.pending)} not called`,
+  c.gone > 0 && `${count(c.gone)} left out`].filter(Boolean).join(', ');
 
-const title = (r) => `${r.what}: ${plural(r.counts.devices, 'door')}`;
+const title = (r) => jobTitle({ what: r.what, counts: r.counts });
+
+// waveClass returns the class that colours the dot of a wave. A wave in which a door
+// failed is not green, although the rollout may have continued after it.
+const waveClass = (w) => w.counts.failed > 0 ? 'is-failed' : `is-${w.state}`;
 
 // readRollouts reads the list of rollouts again, and marks the rollout with the given
 // id.
@@ -45,13 +51,14 @@ export async function readRollouts(id) {
 export async function showRollout(id, close, openDoor, moveFocus) {
   try {
     const r = await get(`/api/rollouts/${encodeURIComponent(id)}`);
+    if (!isInPanel('rollout', id)) return;
     openPanel(title(r), close,
       h('p', {}, badge(r), r.reason && ` ${r.reason}`),
-      h('ol', { class: 'waves' }, r.parts.map((w, i) => h('li', { class: `is-${w.state}` },
+      h('ol', { class: 'waves' }, r.parts.map((w, i) => h('li', { class: waveClass(w) },
         h('b', {}, `Wave ${i + 1}`), h('span', {}, w.state), h('span', { class: 'tally' }, `${plural(w.counts.devices, 'door')}: ${countsText(w.counts)}`)))),
       r.failed.length > 0 && h('ul', { class: 'results', 'aria-label': 'Failed devices' }, r.failed.map((d) => h('li', {},
         h('button', { type: 'button', class: 'name', onclick: () => openDoor(d.deviceId) }, d.deviceId),
-        h('span', { class: 'badge is-bad' }, icon('jammed'), d.result), h('span', { class: 'reason' }, d.reason)))),
+        resultBadge(d.result), h('span', { class: 'reason' }, d.reason)))),
       h('dl', {}, fact('Condition', h('code', {}, r.where)), fact('Started', when(r.created)), fact('Abort above', r.abortAbove),
         fact('Required condition', r.require && h('code', {}, r.require)), fact('Soak', r.soak > 0 && `${r.soak} s`), fact('Soaking until', when(r.soakUntil)),
         fact('Rollout', h('code', {}, r.id))),

@@ -1,62 +1,88 @@
-// This module holds the names of the states of a door, and what they mean.
+// This module holds what the page shows for each state of a door. The console judges the
+// state itself.
 
-import { count } from './dom.js';
+import { count, plural, since } from './dom.js';
 
-export const positions = {
-  locked: 'Locked',
-  unlocked: 'Unlocked',
-  moving: 'Moving',
-  jammed: 'Jammed',
-  unknown: 'Unknown',
-};
+// states lists the states in the order in which the page shows doors: trouble first. The
+// tone is the colour. A door with an alarm comes before all other doors. named describes
+// a number of doors in this state, as in "2 forced open".
+const states = [
+  { name: 'forced', tone: 'bad', icon: 'jammed', text: 'Forced open', alarm: true },
+  { name: 'held open', tone: 'bad', icon: 'open', text: 'Held open', alarm: true },
+  { name: 'fault', tone: 'bad', icon: 'jammed', text: 'Fault', alarm: true, named: (n) => plural(n, 'fault') },
+  { name: 'open', tone: 'warn', icon: 'open', text: 'Open' },
+  { name: 'unlocked', tone: 'warn', icon: 'unlocked', text: 'Unlocked' },
+  { name: 'not secured', tone: 'warn', icon: 'locked', text: 'Locked, not secured', named: (n) => `${count(n)} not secured` },
+  { name: 'moving', tone: 'busy', icon: 'moving', text: 'Moving' },
+  { name: 'unknown', tone: 'plain', icon: 'unknown', text: 'Unknown' },
+  { name: 'offline', tone: 'plain', icon: 'offline', text: 'Offline' },
+  { name: 'locked', tone: 'good', icon: 'locked', text: 'Locked' },
+];
+const byName = Object.fromEntries(states.map((s) => [s.name, s]));
 
-// positionOf returns a door's position, or 'unknown' if the door has not reported one.
-export const positionOf = (door) => positions[door.position] ? door.position : 'unknown';
+export const stateOf = (door) => byName[door.state] ?? byName.unknown;
 
-// isLockedOpen returns true for a door whose bolt is out although the door is open.
-// Such a door is not secured.
-const isLockedOpen = (door) => door.position === 'locked' && Boolean(door.insecure);
+// urgencyOf orders doors by state: the smaller, the more urgent.
+export const urgencyOf = (door) => states.indexOf(stateOf(door));
 
-// toneOf returns the position in whose colour the page shows the door.
-export const toneOf = (door) => isLockedOpen(door) ? 'unlocked' : positionOf(door);
+// kinds lists the buttons of the summary. The list shows only the doors for which the
+// function `is` of the pressed button returns true. The button "Offline" is for every
+// offline door, also one with an alarm.
+export const kinds = [
+  { name: 'all', text: 'All', is: () => true },
+  ...states.map((s) => ({ ...s, is: s.name === 'offline' ? (d) => !d.connected : (d) => stateOf(d) === s })),
+];
 
-export const positionText = (door) => {
-  if (isLockedOpen(door)) return 'Locked, not secured';
-  return door.position ? positions[positionOf(door)] : 'Not reported';
-};
+// countKinds returns the number of doors for each button of the summary.
+export function countKinds(doors) {
+  return { ...countStates(doors), all: doors.length, offline: doors.filter((d) => !d.connected).length };
+}
+
+function countStates(doors) {
+  const counts = Object.fromEntries(states.map((s) => [s.name, 0]));
+  for (const d of doors) counts[stateOf(d).name] += 1;
+  return counts;
+}
+
+// presentText describes a door that is connected. It adds the bolt's position to a fault.
+function presentText(door, state) {
+  const position = byName[door.position];
+  if (state.name !== 'fault') return door.position || state.name !== 'unknown' ? state.text : 'Never reported';
+  if (door.position === 'jammed') return 'Jammed';
+  return position ? `${position.text}, fault` : state.text;
+}
+
+// lastState returns the state that an offline door reported last.
+function lastState(door) {
+  if (stateOf(door).alarm) return stateOf(door);
+  if (door.open) return byName.open;
+  if (door.position === 'locked' && !door.secured) return byName['not secured'];
+  return byName[door.position] ?? byName.unknown;
+}
+
+// stateText describes a door in one phrase, such as "Locked" or "Was locked, offline
+// since 14:02".
+export function stateText(door) {
+  if (door.connected) return presentText(door, stateOf(door));
+  if (!door.offlineSince) return 'Never connected';
+
+  const offline = `ffline since ${since(door.offlineSince)}`;
+  return door.position || stateOf(door).alarm ? `Was ${presentText(door, lastState(door)).toLowerCase()}, o${offline}` : `O${offline}`;
+}
 
 // pendingText describes what a door is waiting for before it locks.
 export const pendingText = (door) => door.open ? 'Locks when the door is closed' : 'Locks by itself soon';
 
-const isFaulty = (door) => door.position === 'jammed' || Boolean(door.fault) || Boolean(door.forced);
+// placeText describes where a door is, such as "Building 43, floor 3, room 12".
+export function placeText(door) {
+  const text = ['building', 'floor', 'room'].filter((p) => door[p].text).map((p) => `${p} ${door[p].text}`).join(', ');
+  return text && text[0].toUpperCase() + text.slice(1);
+}
 
-const position = 'properties.reported.lock.position';
-
-// kinds lists the buttons of the summary. Each button counts the doors for which the
-// function `is` returns true. A click on the button puts its condition into the
-// condition field. One door can count for several buttons.
-export const kinds = [
-  { name: 'all', text: 'All', where: '', is: () => true },
-  { name: 'locked', icon: 'locked', text: 'Locked', where: `${position} = 'locked'`, is: (d) => d.position === 'locked' },
-  { name: 'unlocked', icon: 'unlocked', text: 'Unlocked', where: `${position} = 'unlocked'`, is: (d) => d.position === 'unlocked' },
-  {
-    name: 'jammed', icon: 'jammed', text: 'Faulty', is: isFaulty,
-    where: `${position} = 'jammed' OR IS_DEFINED(properties.reported.lock.fault) OR properties.reported.door.forced = true`,
-  },
-  {
-    name: 'unknown', icon: 'unknown', text: 'Unknown', is: (d) => !['locked', 'unlocked', 'jammed'].includes(d.position),
-    where: `NOT IS_DEFINED(${position}) OR ${position} IN ['moving', 'unknown']`,
-  },
-  { name: 'offline', icon: 'offline', text: 'Offline', where: "connectionState = 'Disconnected'", is: (d) => !d.connected },
-];
-
-// tally counts doors by position and returns a text, such as "2 locked, 1 jammed".
+// tally counts doors by state, trouble first, and returns a text such as "1 fault, 2
+// unlocked, 40 locked".
 export function tally(doors) {
-  const counts = {};
-  for (const d of doors) {
-    const p = positionOf(d);
-    counts[p] = (counts[p] ?? 0) + 1;
-  }
-
-  return Object.keys(positions).filter((p) => counts[p]).map((p) => `${count(counts[p])} ${p}`).join(', ');
+  const counts = countStates(doors);
+  return states.filter((s) => counts[s.name] > 0)
+    .map((s) => s.named?.(counts[s.name]) ?? `${count(counts[s.name])} ${s.text.toLowerCase()}`).join(', ');
 }
