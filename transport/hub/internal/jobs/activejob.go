@@ -14,8 +14,9 @@ import (
 type phase int
 
 const (
-	waiting  phase = iota // waiting for its start time; stored with status scheduled or queued
-	starting              // the database is storing the job's start and its list of devices
+	waiting    phase = iota // waiting for its start time; stored with status scheduled or queued
+	starting                // the database is storing the job's start and its list of devices
+	recovering              // was running when the hub stopped; the engine has not loaded it yet
 	running
 	ending // the database is storing the job's final status
 )
@@ -39,7 +40,7 @@ type activeJob struct {
 	called  map[string]*call  // devices that have been called but have not answered
 	results []store.JobResult // results that are not stored yet
 	again   []string          // devices that are stored as running but could not be called; to be stored as pending
-	writing bool              // the database is storing rows of the job
+	writing bool              // the database is storing rows of the job or recovering it
 	recent  int               // number of the job's devices that count in the engine's field recent
 	count   iothub.JobStatistics
 

@@ -11,6 +11,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/logtext"
 )
 
 // Devices sends method calls and twin changes to devices. The hub's broker implements it.
@@ -71,6 +72,7 @@ type Engine struct {
 	throttle *throttle.Throttle
 	watch    func(iothub.Job)
 
+	failures   *zap.Logger // for failed writes, which the engine repeats; bounded, because a full disk fails all of them
 	mail       mailbox
 	statistics statisticsCache
 	stop       chan struct{}
@@ -86,8 +88,9 @@ type Engine struct {
 }
 
 // Start loads the stored jobs that have not ended, and returns an engine that continues
-// them and runs new jobs. The engine may call devices at once. It runs until Close is
-// called.
+// them and runs new jobs. The engine may call devices at once. If it cannot write, for
+// example because the disk is full, it repeats the write until that succeeds. The engine
+// runs until Close is called.
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
 		store: opts.Store, devices: opts.Devices, log: opts.Logger,
@@ -111,6 +114,7 @@ func Start(ctx context.Context, opts Options) (*Engine, error) {
 		e.window = defaultWindow
 	}
 
+	e.failures = logtext.Remote(e.log)
 	e.purgeAt = e.now()
 	if err := e.recover(ctx); err != nil {
 		return nil, fmt.Errorf("load the unfinished jobs: %w", err)

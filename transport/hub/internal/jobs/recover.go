@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,9 +10,9 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
-// recover loads the jobs that had not ended when the hub stopped. It parses only the
-// running jobs; the others are parsed when they are due. Call it before the engine's
-// goroutine starts.
+// recover loads the jobs that had not ended when the hub stopped. It only reads, so the hub
+// also starts if its disk is full. The engine's goroutine then prepares the running jobs;
+// the others are parsed when they are due. Call it before the engine's goroutine starts.
 func (e *Engine) recover(ctx context.Context) error {
 	jobs, err := e.store.UnfinishedJobs(ctx)
 	if err != nil {
@@ -23,56 +22,70 @@ func (e *Engine) recover(ctx context.Context) error {
 	now := e.now()
 	for _, job := range jobs {
 		j := newActiveJob(job)
-		if job.Status == iothub.JobRunning {
-			err := e.recoverRunning(ctx, j, now)
-			if refusal, unreadable := errors.AsType[*iothub.Error](err); unreadable {
-				err = e.failUnreadable(job.JobID, refusal.Message, now)
-				j = nil
-			}
-			if err != nil {
-				return err
-			}
-			if j == nil {
-				continue
-			}
-		}
-
 		j.reconnectBy = now.Add(reconnectTime)
-		e.statistics.set(job.JobID, j.count)
 		e.active[job.JobID] = j
-		e.log.Info("resumed a job", zap.String("job_id", job.JobID), zap.String("status", string(job.Status)),
-			zap.Int("pending", len(j.pending)))
+		if job.Status == iothub.JobRunning {
+			j.phase = recovering
+			continue
+		}
+		e.statistics.set(job.JobID, j.count)
+		e.logResumed(j)
 	}
 	return nil
 }
 
-// recoverRunning loads the rest of a job that was running. It fails with an *iothub.Error
-// if this version of the hub cannot read the job.
-func (e *Engine) recoverRunning(ctx context.Context, j *activeJob, now time.Time) error {
+// recoverRunning loads the rest of a job that was running and stores the outcome of the
+// calls that the restart has interrupted. If this version of the hub cannot read the job,
+// the job fails.
+func (e *Engine) recoverRunning(j *activeJob, now time.Time) {
+	ctx := context.Background()
 	job, err := e.store.Job(ctx, j.job.JobID)
-	if err != nil {
-		return err
+	if err == nil {
+		j.count, err = e.store.JobStatistics(ctx, j.job.JobID)
 	}
+	if err != nil {
+		e.retryRecovery(j, err)
+		return
+	}
+
 	w, err := parseStored(job)
 	if err != nil {
-		return err
+		e.end(j, store.JobEnd{
+			Status: iothub.JobFailed, Reason: reasonOf(err), RunningError: lostInRestart, PendingError: lostInRestart,
+		}, now)
+		return
 	}
-	j.job, j.patch = w.job, w.patch
 
-	if j.pending, err = e.store.RecoverJob(ctx, job, lostInRestart, now); err != nil {
-		return err
-	}
-	j.count, err = e.store.JobStatistics(ctx, job.JobID)
-	j.phase = running
-	return err
+	j.job, j.patch, j.writing = w.job, w.patch, true
+	e.store.RecoverJobAsync(w.job, lostInRestart, now, func(pending []string, err error) {
+		e.mail.post(func() { e.recovered(j, pending, err) })
+	})
 }
 
-// failUnreadable sets a stored job to failed because this version of the hub cannot read
-// it.
-func (e *Engine) failUnreadable(jobID, reason string, now time.Time) error {
-	ended := make(chan error, 1)
-	e.store.EndJobAsync(jobID, store.JobEnd{
-		Status: iothub.JobFailed, Reason: reason, RunningError: lostInRestart, PendingError: lostInRestart,
-	}, now, func(err error) { ended <- err })
-	return <-ended
+// recovered continues a job after the write of recoverRunning. pending are the devices that
+// the job must still call.
+func (e *Engine) recovered(j *activeJob, pending []string, err error) {
+	j.writing = false
+	if err != nil {
+		e.retryRecovery(j, err)
+		return
+	}
+
+	j.phase, j.pending = running, pending
+	j.count.FailedCount += j.count.PendingCount + j.count.RunningCount - len(pending)
+	j.count.PendingCount, j.count.RunningCount = len(pending), 0
+	e.statistics.set(j.job.JobID, j.count)
+	e.logResumed(j)
+}
+
+// retryRecovery logs an error of the recovery and repeats the recovery later. Until then,
+// the job calls no device.
+func (e *Engine) retryRecovery(j *activeJob, err error) {
+	e.failures.Error("cannot resume a job, will try again", zap.String("job_id", j.job.JobID), zap.Error(err))
+	j.retryAt = e.now().Add(retryInterval)
+}
+
+func (e *Engine) logResumed(j *activeJob) {
+	e.log.Info("resumed a job", zap.String("job_id", j.job.JobID), zap.String("status", string(j.job.Status)),
+		zap.Int("pending", len(j.pending)))
 }

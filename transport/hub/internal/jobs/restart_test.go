@@ -340,3 +340,52 @@ func TestRestartsAtRandom(t *testing.T) {
 		})
 	}
 }
+
+// A hub whose disk is full must start, serve and call no device twice. It resumes its jobs
+// when the disk has room again.
+func TestRestartWithAFullDisk(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		devices := ids(400)
+		h := newHubWithWindow(t, 300, devices...)
+		defer func() { h.close() }()
+		for _, id := range devices {
+			h.fleet.silent[id] = true
+		}
+		h.create(lock("job1", "*"))
+		settle()
+		called := h.fleet.all()
+		if len(called) != 300 {
+			t.Fatalf("%d devices were called before the restart, want 300", len(called))
+		}
+
+		h.stop()
+		for _, id := range devices {
+			h.fleet.silent[id] = false
+		}
+		h.open()
+		if err := h.store.LimitSize(t.Context(), 1); err != nil { // SQLite raises the limit to the present size
+			t.Fatal(err)
+		}
+		h.start()
+		after(10 * time.Minute)
+		if job := h.job("job1"); job.Status != iothub.JobRunning || len(h.fleet.all()) != 300 {
+			t.Errorf("with a full disk, the job is %s and %d devices were called", job.Status, len(h.fleet.all()))
+		}
+
+		if err := h.store.LimitSize(t.Context(), 1<<30); err != nil {
+			t.Fatal(err)
+		}
+		after(5 * time.Second)
+		want := iothub.JobStatistics{DeviceCount: 400, SucceededCount: 100, FailedCount: 300}
+		if job := h.job("job1"); job.Status != iothub.JobCompleted || *job.DeviceJobStatistics != want {
+			t.Errorf("with room again, the job is %s %+v, want %+v", job.Status, *job.DeviceJobStatistics, want)
+		}
+		for id, n := range h.fleet.all() {
+			if n != 1 {
+				t.Errorf("%s was called %d times", id, n)
+			}
+		}
+	})
+}

@@ -42,6 +42,7 @@ var (
 
 // advance does the work that is due for a job:
 //
+//   - It recovers a job that was running when the hub stopped.
 //   - It starts the job at its start time.
 //   - It stops the job at the end of its maximum execution time.
 //   - It gives up devices that were offline for too long.
@@ -62,6 +63,11 @@ func (e *Engine) advance(j *activeJob, now time.Time) {
 			return
 		}
 		e.start(j, now)
+
+	case recovering:
+		if e.draining == nil && !j.writing {
+			e.recoverRunning(j, now)
+		}
 
 	case running:
 		if !j.expired && !now.Before(j.deadline) {
@@ -124,18 +130,22 @@ func (e *Engine) started(j *activeJob, parsed work, devices []string, err error,
 	default:
 		j.phase = waiting
 		j.failedStarts++
-		e.log.Error("cannot start a job", zap.String("job_id", j.job.JobID), zap.Error(err))
-		reason := err.Error()
-		refusal, refused := errors.AsType[*iothub.Error](err)
-		if refused {
-			reason = refusal.Message
-		}
-		if refused || j.failedStarts == maxStarts {
+		e.failures.Error("cannot start a job", zap.String("job_id", j.job.JobID), zap.Error(err))
+		reason := reasonOf(err)
+		if _, refused := errors.AsType[*iothub.Error](err); refused || j.failedStarts == maxStarts {
 			e.end(j, store.JobEnd{Status: iothub.JobFailed, Reason: reason}, now)
 			return
 		}
 		j.retryAt = e.now().Add(retryInterval)
 	}
+}
+
+// reasonOf returns the reason with which a job fails because of an error.
+func reasonOf(err error) string {
+	if refusal, ok := errors.AsType[*iothub.Error](err); ok {
+		return refusal.Message
+	}
+	return err.Error()
 }
 
 // write stores the results that have arrived since the previous write. The same write
@@ -172,7 +182,7 @@ func (e *Engine) write(j *activeJob, now time.Time) {
 func (e *Engine) written(j *activeJob, rows store.JobRows, err error) {
 	j.writing = false
 	if err != nil {
-		e.log.Error("cannot store the rows of a job", zap.String("job_id", j.job.JobID), zap.Error(err))
+		e.failures.Error("cannot store the rows of a job", zap.String("job_id", j.job.JobID), zap.Error(err))
 		j.results = append(rows.Results, j.results...)
 		j.again = append(rows.Pending, j.again...)
 		j.first = append(rows.Running, j.first...)
@@ -315,7 +325,7 @@ func (e *Engine) end(j *activeJob, end store.JobEnd, now time.Time) {
 	e.store.EndJobAsync(j.job.JobID, end, now, func(err error) {
 		e.mail.post(func() {
 			if err != nil {
-				e.log.Error("cannot end a job", zap.String("job_id", j.job.JobID), zap.Error(err))
+				e.failures.Error("cannot end a job", zap.String("job_id", j.job.JobID), zap.Error(err))
 				j.phase = previous
 				j.retryAt = e.now().Add(retryInterval)
 				return

@@ -251,6 +251,9 @@ func (s *Store) SetConnection(id string, connected bool, modelID string, at time
 	}
 
 	s.UpdateAsync(func(tx *sql.Tx) error {
+		if err := s.disconnectStale(); err != nil {
+			return err
+		}
 		_, err := s.exec(`
 			UPDATE devices SET connection_state = ?1, connection_updated = ?2, last_activity = ?2,
 				model_id = iif(?3, ?4, model_id) WHERE id = ?5`,
@@ -258,6 +261,7 @@ func (s *Store) SetConnection(id string, connected bool, modelID string, at time
 		return err
 	}, func(err error) {
 		if err == nil {
+			s.stale = false
 			s.notify(Change{DeviceID: id, Operation: operation})
 		}
 	})

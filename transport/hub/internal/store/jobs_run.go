@@ -203,15 +203,16 @@ func (s *Store) EndJobAsync(id string, end JobEnd, at time.Time, done func(error
 	}, done)
 }
 
-// RecoverJob prepares a running job to continue after a restart of the hub. It returns
-// the sorted ids of the devices that the job must still call. Devices that were running
-// at the restart are treated according to the type of the job:
+// RecoverJobAsync prepares a running job to continue after a restart of the hub, in one
+// durable write. done receives the sorted ids of the devices that the job must still call.
+// Devices that were running at the restart are treated according to the type of the job:
 //
 //   - In a method job they fail with the error interrupted, because they may already
 //     have received the method.
 //   - In a twin job they become pending again.
-func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted iothub.DeviceJobError, at time.Time) (pending []string, err error) {
-	err = s.Update(ctx, func(tx *sql.Tx) error {
+func (s *Store) RecoverJobAsync(job iothub.Job, interrupted iothub.DeviceJobError, at time.Time, done func(pending []string, err error)) {
+	var pending []string
+	s.UpdateAsync(func(tx *sql.Tx) error {
 		var err error
 		if job.Type == iothub.ScheduleDeviceMethod {
 			err = failRows(tx, job.JobID, iothub.DeviceRunning, interrupted, at)
@@ -232,8 +233,7 @@ func (s *Store) RecoverJob(ctx context.Context, job iothub.Job, interrupted ioth
 			return fmt.Errorf("resume job %s: %w", job.JobID, err)
 		}
 		return nil
-	})
-	return pending, err
+	}, func(err error) { done(pending, err) })
 }
 
 // PurgeJobAsync removes one job that ended before the given time, including its results.

@@ -4,12 +4,9 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
-
-	"github.com/latchd/latchd/transport/iothub"
 )
 
-// prepare migrates the database file to the current version. It also marks every device
-// as disconnected, because devices reconnect only after the hub has started.
+// prepare migrates the database file to the current version.
 func prepare(db *sql.DB) error {
 	tx, err := db.Begin()
 	if err != nil {
@@ -35,11 +32,6 @@ func prepare(db *sql.DB) error {
 		return err
 	}
 	if err := createHubID(tx); err != nil {
-		return err
-	}
-	_, err = tx.Exec(`UPDATE devices SET connection_state = ? WHERE connection_state = ?`,
-		iothub.Disconnected, iothub.Connected)
-	if err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -11,7 +11,8 @@ import (
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the SQLite driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -32,11 +33,17 @@ type Store struct {
 	ctx    context.Context // ends when the store is closed
 	cancel context.CancelFunc
 	starts sync.WaitGroup // counts the jobs whose condition is being evaluated
+
+	// stale means that devices may be marked as connected because they were connected
+	// before the hub started. Only the writer's goroutine uses it.
+	stale  bool
+	opened time.Time
 }
 
 // Open opens the database file at path. It creates a missing file, migrates a file from
 // an earlier release and refuses a file from a later release. It also marks every device
-// as disconnected.
+// as disconnected. If the disk is too full for that, the store does it before it marks
+// another device as connected.
 func Open(path string) (*Store, error) { return open(path, time.Now) }
 
 // open opens the database file with a clock, which tests can replace.
@@ -45,13 +52,44 @@ func open(path string, now func() time.Time) (*Store, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 
-	s := &Store{now: now}
+	s := &Store{now: now, stale: true, opened: now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.connect(path); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
+	if err := s.disconnectAll(); err != nil && !isFull(err) {
+		s.Close()
+		return nil, fmt.Errorf("store: open %s: %w", path, err)
+	}
 	return s, nil
+}
+
+// disconnectAll marks every device as disconnected, because devices reconnect only after
+// the hub has started.
+func (s *Store) disconnectAll() error {
+	return s.updateThen(s.ctx, func(*sql.Tx) error {
+		_, err := s.exec(`UPDATE devices SET connection_state = ? WHERE connection_state = ?`, iothub.Disconnected, iothub.Connected)
+		return err
+	}, func() { s.stale = false })
+}
+
+// disconnectStale does what disconnectAll could not do at the start: it marks the devices
+// as disconnected that have not connected since then. Use it only within a write, and set
+// stale to false when the write has been committed.
+func (s *Store) disconnectStale() error {
+	if !s.stale {
+		return nil
+	}
+	_, err := s.exec(`UPDATE devices SET connection_state = ? WHERE connection_state = ? AND connection_updated < ?`,
+		iothub.Disconnected, iothub.Connected, toMicros(s.opened))
+	return err
+}
+
+// isFull reports whether a write failed because the disk is full.
+func isFull(err error) bool {
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	return ok && failure.Code() == sqlite3.SQLITE_FULL
 }
 
 // createFile creates the database file if it is missing. Only the owner can read the
