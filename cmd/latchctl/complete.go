@@ -77,7 +77,7 @@ func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 		return a.completeIDs(a.matchingJobs, false)
 	case arguments == "ID" && parent == "rollout":
 		return a.completeRollouts
-	case strings.HasSuffix(arguments, "ID..."):
+	case strings.HasSuffix(strings.TrimSuffix(arguments, "]"), "ID..."):
 		return a.completeIDs(a.matchingDevices, true)
 	case strings.HasPrefix(arguments, "ID") && cmd.Name() != "create":
 		return a.completeIDs(a.matchingDevices, false)

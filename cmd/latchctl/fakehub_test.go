@@ -44,6 +44,7 @@ type fakeDevice struct {
 	ID   string        `json:"id"`
 	Does string        `json:"does"`
 	Tags iothub.Object `json:"tags"`
+	Door iothub.Object `json:"door"` // further columns of the query for the state of doors
 
 	identity iothub.DeviceIdentity
 	desired  iothub.Object

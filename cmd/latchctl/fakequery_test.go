@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/latchd/latchd/cmd/latchctl/door"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -64,7 +65,7 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 	return devices, nil
 }
 
-var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.lockdown AS [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
+var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.lockdown AS [^;]*|deviceId, status, connectionState, lastActivityTime, [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
 
 // query answers a query with pages of two rows each.
 func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
@@ -99,6 +100,8 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 			switch m[1] {
 			case "*":
 				rows = append(rows, d.twin())
+			case door.Fields:
+				rows = append(rows, iothub.Object{"deviceId": d.ID, "connectionState": d.identity.ConnectionState, "status": d.identity.Status}.Merge(d.Door))
 			case lockdownFields:
 				rows = append(rows, d.lockdownRow())
 			default:

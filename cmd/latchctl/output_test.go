@@ -17,6 +17,7 @@ import (
 // documented maps the beginning of each heading in output.txt to the type whose fields
 // the heading documents.
 var documented = map[string]reflect.Type{
+	"doors":                    reflect.TypeFor[listedDoor](),
 	"device list":              reflect.TypeFor[listedDevice](),
 	"device create":            reflect.TypeFor[deviceView](),
 	"device connection-string": reflect.TypeFor[deviceSecret](),
@@ -67,7 +68,7 @@ func fieldsOf(of reflect.Type, prefix string) []string {
 			continue
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if options == "omitempty" {
+		if options == "omitempty" || options == "omitzero" {
 			name += "?"
 		}
 		inner := f.Type
@@ -126,6 +127,7 @@ func TestOutputIsAsDocumented(t *testing.T) {
 		{"device create", []string{"device", "create", "new"}, exitOK},
 		{"device create", []string{"device", "show", "new"}, exitOK},
 		{"device list", []string{"device", "list"}, exitOK},
+		{"doors", []string{"doors"}, exitOK},
 		{"device connection-string", []string{"device", "connection-string", "new"}, exitOK},
 		{"twin show", []string{"twin", "show", "a"}, exitOK},
 		{"twin show", []string{"twin", "update", "a", "--tags", `{"x":1}`}, exitOK},

@@ -23,9 +23,11 @@ func run(ctx context.Context, a *app, args []string) int {
 func newRoot(a *app) *cobra.Command {
 	root := newGroup("latchctl", "Lock, unlock and manage doors through an IoT hub",
 		`  export LATCHCTL_HUB_FILE=hub.connection-string
+  latchctl doors
   latchctl lock --where "tags.building = '43'"
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
+		newDoors(a),
 		newLock(a), newUnlock(a),
 		newGroup("lockdown", "Lock doors down, so that nobody can unlock them from outside, or end the lockdown", `  latchctl lockdown on --where "tags.building = '43'"`,
 			newLockdown(a, true), newLockdown(a, false)),

@@ -255,13 +255,8 @@ func (a *app) selectByID(ctx context.Context, client *rest.Client, ids []string)
 func (a *app) selectDevices(ctx context.Context, client *rest.Client, where string) ([]selectedDevice, error) {
 	var devices []selectedDevice
 	for row, err := range client.Query(ctx, selectText("deviceId, connectionState", where)) {
-		if refusal, ok := errors.AsType[*iothub.Error](err); ok && refusal.Status == 400 {
-			inCondition := *refusal
-			inCondition.Message = conditionPosition(refusal.Message)
-			return nil, fmt.Errorf("the hub rejects the condition: %w", &inCondition)
-		}
 		if err != nil {
-			return nil, err
+			return nil, explainConditionError(err)
 		}
 
 		var d selectedDevice
@@ -272,6 +267,20 @@ func (a *app) selectDevices(ctx context.Context, client *rest.Client, where stri
 	}
 
 	return devices, nil
+}
+
+// explainConditionError adds to the error of a query of selectText that the hub rejects the
+// user's condition, with the position of the mistake in the condition. It returns any other
+// error unchanged.
+func explainConditionError(err error) error {
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	if !ok || refusal.Status != 400 {
+		return err
+	}
+
+	inCondition := *refusal
+	inCondition.Message = conditionPosition(refusal.Message)
+	return fmt.Errorf("the hub rejects the condition: %w", &inCondition)
 }
 
 // showSelected prints the devices of a dry run.

@@ -47,6 +47,10 @@ type Table struct {
 	// codes), such as "31". It returns "" for no colour. A nil Style disables
 	// colours.
 	Style func(column int, text string) string
+
+	// RowStyle returns the colour of a whole row by its index in Rows. It returns "" if
+	// Style chooses the colours of the row's cells. Nil does so for all rows.
+	RowStyle func(row int) string
 }
 
 // Add appends a row.
@@ -60,11 +64,12 @@ func (t *Table) Write(w io.Writer, width int, color bool) error {
 
 	var b strings.Builder
 	for i, row := range rows {
+		style := t.rowStyle(i-1, color)
 		switch {
 		case fits:
-			t.writeRow(&b, row, columns, widths, color && i > 0)
+			t.writeRow(&b, row, columns, widths, style)
 		case i > 0:
-			t.writeBlock(&b, rows[0], row, width, color)
+			t.writeBlock(&b, rows[0], row, width, style)
 		}
 	}
 
@@ -164,8 +169,8 @@ func (t *Table) columnToNarrow(widths, columns []int) int {
 
 // writeBlock prints a row as a block with one line for each cell that has a value. A
 // long cell is cut or wrapped.
-func (t *Table) writeBlock(b *strings.Builder, head, row []string, width int, color bool) {
-	b.WriteString(t.styled(0, row[0], strings.Join(Wrap(row[0], width), "\n"), color) + "\n")
+func (t *Table) writeBlock(b *strings.Builder, head, row []string, width int, style cellStyle) {
+	b.WriteString(styled(strings.Join(Wrap(row[0], width), "\n"), style(0, row[0])) + "\n")
 
 	for i, cell := range row[1:] {
 		column := i + 1
@@ -186,14 +191,14 @@ func (t *Table) writeBlock(b *strings.Builder, head, row []string, width int, co
 		}
 
 		for _, line := range lines {
-			b.WriteString(prefix + t.styled(column, cell, line, color) + "\n")
+			b.WriteString(prefix + styled(line, style(column, cell)) + "\n")
 		}
 	}
 }
 
 // writeRow prints one row of a table. If the last cell is wrapped, the row has
 // several lines, and the other columns are blank after the first line.
-func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int, color bool) {
+func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int, style cellStyle) {
 	last := len(columns) - 1
 	lastCell := row[columns[last]]
 	lines := []string{Cut(lastCell, widths[last])}
@@ -208,24 +213,39 @@ func (t *Table) writeRow(b *strings.Builder, row []string, columns, widths []int
 			if n == 0 {
 				text = Cut(row[column], widths[i])
 			}
-			out.WriteString(t.styled(column, row[column], text, color))
+			out.WriteString(styled(text, style(column, row[column])))
 			out.WriteString(strings.Repeat(" ", widths[i]-Width(text)+columnGap))
 		}
-		out.WriteString(t.styled(columns[last], lastCell, line, color))
+		out.WriteString(styled(line, style(columns[last], lastCell)))
 
 		b.WriteString(strings.TrimRight(out.String(), " ") + "\n")
 	}
 }
 
-// styled returns a cell, or a part of a cell, with the terminal's colour codes around
-// it.
-func (t *Table) styled(column int, cell, text string, color bool) string {
-	if !color || t.Style == nil || text == "" {
-		return text
+// cellStyle returns the colour of a cell as SGR parameters, or "" for no colour.
+type cellStyle func(column int, text string) string
+
+// rowStyle returns the colours of the cells in a row. The header has the index -1 and no
+// colours.
+func (t *Table) rowStyle(row int, color bool) cellStyle {
+	whole := ""
+	if color && row >= 0 && t.RowStyle != nil {
+		whole = t.RowStyle(row)
 	}
 
-	if sgr := t.Style(column, cell); sgr != "" {
-		return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+	return func(column int, text string) string {
+		if whole != "" || !color || row < 0 || t.Style == nil {
+			return whole
+		}
+		return t.Style(column, text)
 	}
-	return text
+}
+
+// styled returns a cell, or a part of a cell, with the terminal's colour codes around
+// it. An empty sgr means no colour.
+func styled(text, sgr string) string {
+	if text == "" || sgr == "" {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 }

@@ -182,6 +182,14 @@ func TestTableStyles(t *testing.T) {
 	if plain.String() != "A    B\nbad  x\n" || color.String() != "A    B\n\x1b[31mbad\x1b[0m  x\n" {
 		t.Errorf("plain %q, coloured %q", plain.String(), color.String())
 	}
+
+	table.Add("bad", "old")
+	table.RowStyle = func(row int) string { return []string{"", "90"}[row] }
+	color.Reset()
+	table.Write(&color, 0, true)
+	if want := "A    B\n\x1b[31mbad\x1b[0m  x\n\x1b[90mbad\x1b[0m  \x1b[90mold\x1b[0m\n"; color.String() != want {
+		t.Errorf("with a grey row: %q, want %q", color.String(), want)
+	}
 }
 
 func TestPrinterWithoutTerminal(t *testing.T) {
