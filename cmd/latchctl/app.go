@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/latchd/latchd/cmd/latchctl/conn"
 	"github.com/latchd/latchd/cmd/latchctl/entra"
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
@@ -141,6 +142,31 @@ func (a *app) client() (*rest.Client, error) {
 			a.note("note: %v; retrying in %s", err, words.Duration(wait.Round(100*time.Millisecond)))
 		},
 	}), nil
+}
+
+// fleet returns the devices of the hub that client chooses. It sends no request.
+func (a *app) fleet() (*fleet.Fleet, error) {
+	client, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+
+	return a.fleetOf(client), nil
+}
+
+func (a *app) fleetOf(client *rest.Client) *fleet.Fleet {
+	return &fleet.Fleet{
+		Hub:          client,
+		ConfirmAbove: a.confirmAbove,
+		Now:          a.now,
+		Sleep:        a.sleep,
+		Local:        a.local,
+		NewID:        a.newID,
+		By:           a.by,
+		Note:         a.note,
+		Confirm:      a.confirm,
+		Progress:     a.showProgress,
+	}
 }
 
 // note prints a message on standard error. On a terminal it wraps the message.

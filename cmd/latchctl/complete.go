@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/conn"
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
@@ -161,11 +162,11 @@ func (a *app) matchingDevices(ctx context.Context, client *rest.Client, typed st
 	}
 
 	var ids []string
-	for row, err := range client.Query(ctx, selectText("deviceId, connectionState", where)) {
+	for row, err := range client.Query(ctx, fleet.QueryText("deviceId, connectionState", where)) {
 		if err != nil || len(ids) == maxCompletions {
 			return ids, err
 		}
-		var d selectedDevice
+		var d fleet.Device
 		if err := json.Unmarshal(row, &d); err != nil {
 			return ids, err
 		}

@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/console"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
-	"github.com/latchd/latchd/cmd/latchctl/watch"
-	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
@@ -77,58 +73,13 @@ func (o *consoleOptions) run(ctx context.Context) error {
 	return server.Serve(ctx)
 }
 
-// newConsoleOptions gives the console the functions with which latchctl's other
-// commands check conditions, select devices, create jobs and judge results. The console
-// therefore behaves like these commands.
+// newConsoleOptions connects the console to the hub that the command has chosen.
 func (a *app) newConsoleOptions(client *rest.Client, refresh seconds) console.Options {
 	return console.Options{
-		Hub:            client,
-		HubName:        client.HostName(),
-		ConfirmAbove:   a.confirmAbove,
-		Refresh:        time.Duration(refresh) * time.Second,
-		Rollouts:       rollout.DefaultStore(a.getenv),
-		Now:            a.now,
-		Sleep:          a.sleep,
-		CheckCondition: checkBoxCondition,
-		NewID:          a.newJobID,
-		By:             a.by,
-
-		Select: func(ctx context.Context, where string) ([]string, error) {
-			devices, err := a.selectDevices(ctx, client, where)
-			return deviceIDs(devices), err
-		},
-		CreateJob: func(ctx context.Context, job iothub.Job) (iothub.Job, error) {
-			created, _, err := a.createJob(ctx, client, job, 0)
-			if tooManyJobs(err) {
-				err = errors.New("nothing was scheduled: the hub has reached its limit on active jobs; try again when a job has ended")
-			}
-			return created, err
-		},
-		Report: func(r watch.Report) any { return newConsoleReport(r) },
+		Hub:      client,
+		HubName:  client.HostName(),
+		Fleet:    a.fleetOf(client),
+		Refresh:  refresh.duration(),
+		Rollouts: rollout.DefaultStore(a.getenv),
 	}
-}
-
-// checkBoxCondition returns an error if the text in the page's condition field is not a
-// condition.
-func checkBoxCondition(where string) error {
-	fault, condition := conditionFault(where)
-	switch {
-	case fault == "":
-		return nil
-	case condition == "":
-		return errors.New("this box " + fault)
-	}
-
-	return fmt.Errorf("this box %s: %s", fault, condition)
-}
-
-// consoleReport is the result of a job as the page receives it: the fields that -o json
-// prints, and the remedies for the failed devices.
-type consoleReport struct {
-	jobResult
-	Advice []string `json:"advice"`
-}
-
-func newConsoleReport(r watch.Report) consoleReport {
-	return consoleReport{jobResult{r.Job, summarize(r), deviceResults(r, false)}, advice(r)}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -71,17 +70,14 @@ func (o *deviceListOptions) run(ctx context.Context) error {
 
 // list returns the twins of the devices that meet the condition, up to the limit.
 func (o *deviceListOptions) list(ctx context.Context) ([]listedDevice, error) {
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return nil, err
 	}
 
 	var devices []listedDevice
-	for row, err := range client.Query(ctx, selectText("*", o.where)) {
+	for row, err := range f.Query(ctx, "*", o.where) {
 		if err != nil {
-			if refusal, ok := errors.AsType[*iothub.Error](err); ok {
-				refusal.Message = conditionPosition(refusal.Message)
-			}
 			return nil, err
 		}
 

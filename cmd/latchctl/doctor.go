@@ -50,15 +50,13 @@ type finding struct {
 	Remedy string `json:"remedy,omitempty"` // what the user should do after a failed check
 }
 
-// failed returns the finding for a check that failed with err. A network error has its
-// remedy in a field. Any other error may name a remedy after a semicolon in its text.
+// failed returns the finding for a check that failed with err.
 func failed(check string, err error) finding {
 	if network, ok := errors.AsType[*rest.NetworkError](err); ok {
 		return finding{check, false, "hub at " + network.Address + ": " + network.Problem, network.Remedy}
 	}
 
-	text, remedy, _ := strings.Cut(err.Error(), "; ")
-	return finding{check, false, text, remedy}
+	return finding{Check: check, Text: err.Error()}
 }
 
 func (o *doctorOptions) run(ctx context.Context) error {
@@ -131,12 +129,6 @@ func (o *doctorOptions) examine(ctx context.Context, client *rest.Client) []find
 		o.app.rightFinding("devices", "RegistryRead", deviceErr),
 		o.app.rightFinding("twins", "ServiceConnect", twinErr),
 		o.app.rightFinding("jobs", "ServiceConnect", jobErr))
-}
-
-// remedy returns the remedy for a request that the hub refused. Unlike refusalHint it
-// returns the text without a leading semicolon.
-func (a *app) remedy(refusal *iothub.Error) string {
-	return strings.TrimPrefix(a.refusalHint(refusal), "; ")
 }
 
 // checkDNS looks up the endpoint's host name. It skips the lookup if the endpoint is an

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchd/latchd/cmd/latchctl/door"
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
@@ -59,15 +60,15 @@ func checkDoorFilter(cmd *cobra.Command, where string, ids []string) ([]string, 
 		if err := checkCondition("--where", where); err != nil {
 			return nil, err
 		}
-		if n := utf8.RuneCountInString(selectText(door.Fields, where)); n > rest.MaxQuery {
+		if n := utf8.RuneCountInString(fleet.QueryText(door.Fields, where)); n > rest.MaxQuery {
 			return nil, usagef("--where is %d characters too long for IoT Hub; select the doors by a tag, or in several commands", n-rest.MaxQuery)
 		}
 		return nil, nil
 	}
 
-	s := selection{ids: ids, where: where}
+	s := selection{Selection: fleet.Selection{IDs: ids, Where: where}}
 	err := s.check(cmd)
-	return s.ids, err
+	return s.IDs, err
 }
 
 func (o *doorsOptions) run(ctx context.Context) error {
@@ -75,12 +76,12 @@ func (o *doorsOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return err
 	}
 
-	doors, err := readDoors(ctx, client, o.where, ids)
+	doors, err := readDoors(ctx, f, o.where, ids)
 	if err != nil {
 		return err
 	}
@@ -96,20 +97,20 @@ func (o *doorsOptions) run(ctx context.Context) error {
 
 // readDoors reads the doors that meet a condition, or the doors with the given ids if there
 // are any. It returns an error for an id without a device.
-func readDoors(ctx context.Context, client *rest.Client, where string, ids []string) ([]door.Door, error) {
+func readDoors(ctx context.Context, f *fleet.Fleet, where string, ids []string) ([]door.Door, error) {
 	conditions := []string{where}
 	if len(ids) > 0 {
 		conditions = nil
-		for _, part := range rest.SplitDevices(ids, rest.MaxQuery-len(selectText(door.Fields, " "))) {
+		for _, part := range rest.SplitDevices(ids, rest.MaxQuery-len(fleet.QueryText(door.Fields, " "))) {
 			conditions = append(conditions, rest.DevicesIn(part))
 		}
 	}
 
 	var doors []door.Door
 	for _, condition := range conditions {
-		for row, err := range client.Query(ctx, selectText(door.Fields, condition)) {
+		for row, err := range f.Query(ctx, door.Fields, condition) {
 			if err != nil {
-				return nil, explainConditionError(err)
+				return nil, err
 			}
 			d, err := door.Parse(row)
 			if err != nil {
@@ -119,11 +120,11 @@ func readDoors(ctx context.Context, client *rest.Client, where string, ids []str
 		}
 	}
 
-	found := make([]selectedDevice, len(doors))
+	found := make([]fleet.Device, len(doors))
 	for i, d := range doors {
 		found[i].DeviceID = d.ID
 	}
-	if missing := missingDevices(ids, found); len(missing) > 0 {
+	if missing := fleet.Missing(ids, found); len(missing) > 0 {
 		return nil, fmt.Errorf("no such device: %s; see 'latchctl device list'", words.Names(missing))
 	}
 

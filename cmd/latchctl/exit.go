@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/latchd/latchd/cmd/latchctl/conn"
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -35,13 +36,6 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
-
-// unknownOutcome means that latchctl sent a request and got no answer. The hub may have
-// executed the request.
-type unknownOutcome struct{ err error }
-
-func (e *unknownOutcome) Error() string { return e.err.Error() }
-func (e *unknownOutcome) Unwrap() error { return e.err }
 
 // usagef returns a usage error. report adds the name of the command whose --help
 // explains how to correct the mistake.
@@ -73,14 +67,16 @@ func (a *app) report(command string, err error) int {
 		}
 	case isError[*conn.UsageError](err):
 		status = exitUsage
-	case errors.Is(err, watch.ErrTimeout), isError[*unknownOutcome](err):
+	case errors.Is(err, watch.ErrTimeout), isError[*fleet.UnknownOutcome](err):
 		status = exitTimedOut
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")
 	case isError[*rest.OtherHubError](err):
 		hint = "; " + otherHubRemedy
 	case isRefusal:
-		hint = a.refusalHint(refusal)
+		if remedy := a.remedy(refusal); remedy != "" {
+			hint = "; " + remedy
+		}
 	}
 
 	a.note("%s%s", err, hint)
@@ -93,34 +89,28 @@ func isError[E error](err error) bool {
 	return ok
 }
 
-// hasHubStatus reports whether err is the hub's answer with this HTTP status.
-func hasHubStatus(err error, status int) bool {
-	refusal, ok := errors.AsType[*iothub.Error](err)
-	return ok && refusal.Status == status
-}
-
 // otherHubRemedy is the remedy if another hub answers than the one that the config file
 // names.
 const otherHubRemedy = "choose another hub, or correct the hub's id in the config file"
 
-// refusalHint returns a remedy for a request that the hub refused, or "" if the hub's
-// own message suffices.
-func (a *app) refusalHint(e *iothub.Error) string {
+// remedy returns what the user should do about a request that the hub refused, or "" if
+// the hub's own message suffices.
+func (a *app) remedy(e *iothub.Error) string {
 	quota := e.Code == iothub.CodeQuotaExceeded || e.Code == iothub.CodeJobQuotaExceeded
 
 	switch {
 	case e.Status == 401 && a.entra:
-		return "; log in to the hub's tenant (see 'az account show') with an account that has a role at the hub"
+		return "log in to the hub's tenant (see 'az account show') with an account that has a role at the hub"
 	case e.Status == 403 && a.entra && !quota:
-		return "; give the account a role at the hub, such as IoT Hub Data Contributor"
+		return "give the account a role at the hub, such as IoT Hub Data Contributor"
 	case e.Status == 401:
-		return "; check the key in the connection string, and this computer's clock"
+		return "check the key in the connection string, and this computer's clock"
 	case e.Status == 403 && !quota:
-		return "; use a connection string of a shared access policy that has this right"
+		return "use a connection string of a shared access policy that has this right"
 	case e.Status == 429 && e.Code != iothub.CodeTooManyJobs:
-		return "; the hub is busy: try again later"
+		return "the hub is busy: try again later"
 	case e.Code == iothub.CodePreconditionFailed:
-		return "; somebody changed the device after you read its etag: read it again, then repeat the command"
+		return "somebody changed the device after you read its etag: read it again, then repeat the command"
 	}
 
 	return ""

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -37,7 +38,7 @@ func (d *fakeDevice) failure() *iothub.Error {
 // answer returns the fake device's answer to a method.
 func (d *fakeDevice) answer(m iothub.MethodRequest) iothub.MethodResponse {
 	switch {
-	case d.Does == "open" && m.MethodName == lockDoor:
+	case d.Does == "open" && m.MethodName == fleet.LockDoor:
 		return iothub.MethodResponse{Status: 202, Payload: json.RawMessage(`{"position":"unlocked","pending":"door"}`)}
 	case d.Does == "jam":
 		return iothub.MethodResponse{Status: 500, Payload: json.RawMessage(`{"error":{"code":"jammed","message":"the bolt did not arrive"}}`)}
@@ -47,9 +48,9 @@ func (d *fakeDevice) answer(m iothub.MethodRequest) iothub.MethodResponse {
 			payload = json.RawMessage("null")
 		}
 		return iothub.MethodResponse{Status: 200, Payload: payload}
-	case m.MethodName == lockDoor:
+	case m.MethodName == fleet.LockDoor:
 		return iothub.MethodResponse{Status: 200, Payload: json.RawMessage(`{"position":"locked","confirmed":true}`)}
-	case m.MethodName == unlockDoor:
+	case m.MethodName == fleet.UnlockDoor:
 		return iothub.MethodResponse{Status: 200, Payload: json.RawMessage(`{"position":"unlocked","confirmed":true}`)}
 	}
 	return iothub.MethodResponse{Status: 404, Payload: json.RawMessage(`{"error":{"code":"unknown-method","message":"there is no such method"}}`)}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/user"
 	"strings"
 
-	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/termtext"
 )
 
@@ -75,60 +73,4 @@ func loginOf(name, host string) string {
 		return host
 	}
 	return name + "@" + host
-}
-
-// movesBolt reports whether a direct method moves a door's bolt. Doors accept the names
-// of their methods in any case.
-func movesBolt(method string) bool {
-	return strings.EqualFold(method, lockDoor) || strings.EqualFold(method, unlockDoor)
-}
-
-// identify returns the payload of a command with the technician's login in it, as lock and
-// unlock send it. It changes only the payloads of commands that move a door's bolt, and
-// none that already names a person or is no JSON object.
-func identify(m iothub.MethodRequest, by string) json.RawMessage {
-	if by == "" || !movesBolt(m.MethodName) {
-		return m.Payload
-	}
-
-	payload := iothub.Object{}
-	if len(m.Payload) > 0 && string(m.Payload) != "null" {
-		var err error
-		if payload, err = iothub.ParseObject(m.Payload); err != nil {
-			return m.Payload
-		}
-	}
-	if _, named := payload["by"]; named {
-		return m.Payload
-	}
-
-	payload["by"] = by
-	text, err := json.Marshal(payload)
-	if err != nil {
-		return m.Payload
-	}
-
-	return text
-}
-
-// identifyAgain returns the payload for a retry of an earlier command. The payload
-// names the technician who retries, not the one who sent the earlier command. A payload
-// without a login stays the same.
-func identifyAgain(m iothub.MethodRequest, by string) json.RawMessage {
-	payload, err := iothub.ParseObject(m.Payload)
-	if _, named := payload["by"]; err != nil || !named || !movesBolt(m.MethodName) {
-		return m.Payload
-	}
-
-	delete(payload, "by")
-	if by != "" {
-		payload["by"] = by
-	}
-
-	text, err := json.Marshal(payload)
-	if err != nil {
-		return m.Payload
-	}
-
-	return text
 }

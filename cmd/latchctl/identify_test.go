@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"testing"
-
-	"github.com/latchd/latchd/transport/iothub"
 )
 
 // TestBy checks which technician latchctl names to doors: the account at Entra ID, else
@@ -52,47 +49,6 @@ func TestLoginOf(t *testing.T) {
 	} {
 		if got := loginOf(tt.name, tt.host); got != tt.want {
 			t.Errorf("%q, %q: %q, want %q", tt.name, tt.host, got, tt.want)
-		}
-	}
-}
-
-// TestIdentify checks that a scheduled command of a door names the technician, unless its
-// payload already names a person or is no object.
-func TestIdentify(t *testing.T) {
-	for _, tt := range []struct{ method, payload, by, want string }{
-		{lockDoor, ``, "ada@bench", `{"by":"ada@bench"}`},
-		{lockDoor, `null`, "ada@bench", `{"by":"ada@bench"}`},
-		{unlockDoor, `{"reason":"drill","forSeconds":30}`, "ada@bench", `{"by":"ada@bench","forSeconds":30,"reason":"drill"}`},
-		{"LockDoor", ``, "ada@bench", `{"by":"ada@bench"}`},
-		{unlockDoor, `{"by":"the night shift"}`, "ada@bench", `{"by":"the night shift"}`},
-		{unlockDoor, `{"reason":"drill"}`, "", `{"reason":"drill"}`},
-		{unlockDoor, ``, "", ``},
-		{lockDoor, `["drill"]`, "ada@bench", `["drill"]`},
-		{lockDoor, `"drill"`, "ada@bench", `"drill"`},
-		{"ping", `{"n":1}`, "ada@bench", `{"n":1}`},
-		{"ping", ``, "ada@bench", ``},
-	} {
-		m := iothub.MethodRequest{MethodName: tt.method, Payload: json.RawMessage(tt.payload)}
-		if got := identify(m, tt.by); string(got) != tt.want {
-			t.Errorf("%s %s by %q: %s, want %s", tt.method, tt.payload, tt.by, got, tt.want)
-		}
-	}
-}
-
-// TestIdentifyAgain checks that a retried command names the technician who retries it,
-// and names nobody with identify = false.
-func TestIdentifyAgain(t *testing.T) {
-	for _, tt := range []struct{ method, payload, by, want string }{
-		{lockDoor, `{"reason":"night","by":"ada@bench","whenClosed":true}`, "bob@bench", `{"by":"bob@bench","reason":"night","whenClosed":true}`},
-		{unlockDoor, `{"by":"ada@bench","forSeconds":30}`, "", `{"forSeconds":30}`},
-		{unlockDoor, `{"forSeconds":30}`, "bob@bench", `{"forSeconds":30}`},
-		{lockDoor, `null`, "bob@bench", `null`},
-		{lockDoor, `["by"]`, "bob@bench", `["by"]`},
-		{"ping", `{"by":"ada@bench"}`, "bob@bench", `{"by":"ada@bench"}`},
-	} {
-		m := iothub.MethodRequest{MethodName: tt.method, Payload: json.RawMessage(tt.payload)}
-		if got := identifyAgain(m, tt.by); string(got) != tt.want {
-			t.Errorf("%s %s by %q: %s, want %s", tt.method, tt.payload, tt.by, got, tt.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -41,7 +42,7 @@ func (o *jobCancelOptions) run(ctx context.Context) error {
 	}
 
 	job, err := client.CancelJob(ctx, o.id)
-	if hasHubStatus(err, 400) {
+	if fleet.HasStatus(err, 400) {
 		return o.explainRefusal(ctx, client, err)
 	}
 	if err != nil {

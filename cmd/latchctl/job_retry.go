@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
-	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -50,19 +49,19 @@ func (o *jobRetryOptions) run(ctx context.Context) error {
 	if err := o.checkTimes(); err != nil {
 		return err
 	}
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return err
 	}
 
-	job, err := client.Job(ctx, o.job)
+	job, err := f.Hub.Job(ctx, o.job)
 	if err != nil {
 		return noSuchJob(o.job, err)
 	}
 	if !job.Status.Ended() {
 		return fmt.Errorf("job %s has not ended (%s); wait for its end with 'latchctl job watch %s'", o.job, job.Status, words.ShellArgument(o.job))
 	}
-	old, err := watch.Rows(ctx, client, job)
+	old, err := watch.Rows(ctx, f.Hub, job)
 	if err != nil {
 		return err
 	}
@@ -70,7 +69,7 @@ func (o *jobRetryOptions) run(ctx context.Context) error {
 		o.app.note("left out: %s of the job, for which the hub has neither a result nor an id", words.Count(old.Missing, "device"))
 	}
 
-	devices, err := o.failedDevices(ctx, client, old)
+	devices, err := o.failedDevices(ctx, f, old)
 	if err != nil {
 		return err
 	}
@@ -78,20 +77,22 @@ func (o *jobRetryOptions) run(ctx context.Context) error {
 		return o.nothingToRetry(old)
 	}
 
-	op := operationOf(job.CloudToDeviceMethod)
+	op := fleet.OperationOf(job.CloudToDeviceMethod)
 	if o.dryRun {
 		return o.app.showSelected(devices, op)
 	}
-	if err := o.app.confirmDevices(ctx, devices, o.yes, op); err != nil {
-		return err
+	if !o.Yes {
+		if err := f.Ask(ctx, devices, op); err != nil {
+			return err
+		}
 	}
 
-	return o.retry(ctx, client, job, devices, op)
+	return o.retry(ctx, f, job, devices, op)
 }
 
 // failedDevices returns the devices that did not succeed and that are still in the
 // registry. It leaves out pending devices, which act later without a new command.
-func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client, old watch.Report) ([]selectedDevice, error) {
+func (o *jobRetryOptions) failedDevices(ctx context.Context, f *fleet.Fleet, old watch.Report) ([]fleet.Device, error) {
 	var ids, pending []string
 	for _, d := range old.Failed() {
 		if d.Verdict.Outcome == iothub.Pending {
@@ -104,12 +105,12 @@ func (o *jobRetryOptions) failedDevices(ctx context.Context, client *rest.Client
 		o.app.note("left out, because they are pending and act by themselves: %s", words.Names(pending))
 	}
 
-	devices, err := o.app.selectByID(ctx, client, ids)
+	devices, err := f.WithIDs(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 
-	if gone := missingDevices(ids, devices); len(gone) > 0 {
+	if gone := fleet.Missing(ids, devices); len(gone) > 0 {
 		o.app.note("left out, because they were deleted from the registry: %s", words.Names(gone))
 	}
 
@@ -136,33 +137,17 @@ func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 
 // retry repeats the job on the given devices, prints each device's result and returns
 // the exit status.
-func (o *jobRetryOptions) retry(ctx context.Context, client *rest.Client, job iothub.Job, devices []selectedDevice, op operation) error {
+func (o *jobRetryOptions) retry(ctx context.Context, f *fleet.Fleet, job iothub.Job, devices []fleet.Device, op fleet.Operation) error {
 	next := iothub.Job{
 		Type: job.Type, CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
 		MaxExecutionTimeInSeconds: int64(o.maxExecution),
 	}
 	if job.CloudToDeviceMethod != nil {
 		method := *job.CloudToDeviceMethod
-		method.Payload = identifyAgain(method, o.app.by(ctx))
+		method.Payload = fleet.IdentifyAgain(method, f.By(ctx))
 		next.CloudToDeviceMethod = &method
 	}
 
-	return o.app.runAndReport(ctx, client, jobSeries{
-		name: "the retry", jobs: o.app.newSeries(next, deviceIDs(devices), op.name), devices: len(devices), wait: o.wait,
-	})
-}
-
-// operationOf describes to the user what a job does: it calls the method m or, if m is
-// nil, updates twins.
-func operationOf(m *iothub.MethodRequest) operation {
-	switch {
-	case m == nil:
-		return operation{verb: "update the twins of", name: "twin"}
-	case strings.EqualFold(m.MethodName, lockDoor):
-		return operation{verb: "lock", name: "lock"}
-	case strings.EqualFold(m.MethodName, unlockDoor):
-		return operation{verb: "unlock", name: "unlock", confirm: confirmTwo}
-	}
-
-	return operation{verb: "call " + m.MethodName + " on", name: m.MethodName}
+	jobs := f.Plan(fleet.Selection{IDs: fleet.IDs(devices)}, next, op)
+	return o.app.runAndReport(ctx, f, fleet.Work{Name: "the retry", Jobs: jobs, Devices: len(devices), Wait: o.wait.duration()})
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -53,16 +53,13 @@ func (o *jobScheduleMethodOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return err
 	}
 
-	method.Payload = identify(method, o.app.by(ctx))
-	op := operation{verb: "call " + o.method + " on", name: o.method}
-	if strings.EqualFold(o.method, unlockDoor) {
-		op.confirm = confirmTwo
-	}
+	method.Payload = fleet.Identify(method, f.By(ctx))
+	op := fleet.OperationOf(&method)
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
-	return o.app.schedule(ctx, client, o.scheduling, job, op)
+	return o.app.schedule(ctx, f, o.scheduling, job, op)
 }

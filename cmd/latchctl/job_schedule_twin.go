@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -64,11 +65,11 @@ func (o *jobScheduleTwinOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return err
 	}
 
 	job := iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
-	return o.app.schedule(ctx, client, o.scheduling, job, operationOf(nil))
+	return o.app.schedule(ctx, f, o.scheduling, job, fleet.OperationOf(nil))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
@@ -74,13 +75,13 @@ func (o *jobShowOptions) run(ctx context.Context) error {
 // all devices, or all that did not succeed. Unlike showReport, showResults does not
 // shorten the table of a large job.
 func (a *app) showResults(r watch.Report, onlyFailed bool) error {
-	if results := deviceResults(r, onlyFailed); len(results) > 0 {
+	if results := fleet.Results(r, onlyFailed); len(results) > 0 {
 		if err := resultTable(results).Write(a.out, a.outWidth(), a.color()); err != nil {
 			return err
 		}
 	}
 
-	return a.printParagraph(summaryLine(r))
+	return a.printParagraph(fleet.SummaryLine(r))
 }
 
 // showJob prints a job's fields as text.
@@ -119,7 +120,7 @@ func payloadText(m *iothub.MethodRequest) string {
 // noSuchJob replaces the hub's error "not found" by an error that names the job. It
 // returns other errors unchanged.
 func noSuchJob(id string, err error) error {
-	if hasHubStatus(err, 404) {
+	if fleet.HasStatus(err, 404) {
 		return fmt.Errorf("no such job: %s; see 'latchctl job list'", id)
 	}
 

@@ -36,10 +36,6 @@ func (o *jobWatchOptions) run(ctx context.Context) error {
 	if err := checkJobID(o.id); err != nil {
 		return err
 	}
-	client, err := o.app.client()
-	if err != nil {
-		return err
-	}
 
-	return noSuchJob(o.id, o.app.watchAndReport(ctx, client, o.id, o.wait))
+	return noSuchJob(o.id, o.app.watchAndReport(ctx, o.id, o.wait))
 }

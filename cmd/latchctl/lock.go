@@ -6,14 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
-)
-
-// The direct methods that move a door's bolt.
-const (
-	lockDoor   = "lockDoor"
-	unlockDoor = "unlockDoor"
 )
 
 // lockOptions holds the flags and arguments of lock and unlock.
@@ -68,7 +63,7 @@ func newLockCommand(a *app, unlock bool) (*cobra.Command, *lockOptions) {
 	cmd := &cobra.Command{
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.ids = cmd, args
+			o.cmd, o.IDs = cmd, args
 			return a.perform(cmd.Context(), o)
 		},
 	}
@@ -89,16 +84,16 @@ func (o *lockOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return err
 	}
 
-	method := iothub.MethodRequest{MethodName: lockDoor, ResponseTimeoutInSeconds: int(o.timeout)}
+	method := iothub.MethodRequest{MethodName: fleet.LockDoor, ResponseTimeoutInSeconds: int(o.timeout)}
 	if o.unlock {
-		method.MethodName = unlockDoor
+		method.MethodName = fleet.UnlockDoor
 	}
-	method.Payload, err = o.payload(o.app.by(ctx))
+	method.Payload, err = o.payload(f.By(ctx))
 	if err != nil {
 		return err
 	}
@@ -106,14 +101,14 @@ func (o *lockOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	op := operationOf(&method)
+	op := fleet.OperationOf(&method)
 	if o.period != "" {
-		op.verb, op.when, op.confirm = "unlock", o.period, confirmAlways
+		op.When, op.Caution = o.period, fleet.Always
 	}
 	o.watch = !o.startsLater() || o.cmd.Flags().Changed("wait")
 
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
-	return o.app.schedule(ctx, client, o.scheduling, job, op)
+	return o.app.schedule(ctx, f, o.scheduling, job, op)
 }
 
 // startsLater reports whether the job starts in the future.
@@ -132,7 +127,7 @@ func (o *lockOptions) checkPeriod() error {
 		return usagef("give --hold or a time to relock, not both")
 	case flags.Changed("for") && o.relock == 0:
 		return usagef("--for is 0; want a duration such as 30s")
-	case time.Duration(o.relock)*time.Second > maxUnlock:
+	case time.Duration(o.relock)*time.Second > fleet.MaxUnlock:
 		return usagef("--for is %s; at most 24h are allowed", &o.relock)
 	}
 
@@ -140,19 +135,19 @@ func (o *lockOptions) checkPeriod() error {
 	from := ""
 	if o.startsLater() {
 		start = *o.startTime
-		from = "from " + zoneTime(start, o.app.local)
+		from = "from " + fleet.ZoneTime(start, o.app.local)
 		o.period = from
 	}
 	if !flags.Changed("until") {
 		return nil
 	}
 
-	until, err := parseUntil(o.until, start, o.app.now(), o.app.local)
+	until, err := fleet.ParseUntil(o.until, start, o.app.now(), o.app.local)
 	if err != nil {
 		return usagef("%w", err)
 	}
 	o.relock = seconds(max(until.Sub(start).Round(time.Second)/time.Second, 1))
-	o.period = strings.TrimSpace(from + " until " + zoneTime(until, o.app.local))
+	o.period = strings.TrimSpace(from + " until " + fleet.ZoneTime(until, o.app.local))
 
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
@@ -32,7 +33,7 @@ func newLockdown(a *app, on bool) *cobra.Command {
   latchctl lockdown off --where "tags.building = '43'" --yes`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.cmd, o.ids = cmd, args
+			o.cmd, o.IDs = cmd, args
 			return a.perform(cmd.Context(), o)
 		},
 	}
@@ -72,23 +73,23 @@ func (o *lockdownOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := o.app.client()
+	f, err := o.app.fleet()
 	if err != nil {
 		return err
 	}
 
 	o.watch = true
-	series, err := o.app.prepare(ctx, client, o.scheduling, iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, o.operation())
-	if err != nil || len(series.jobs) == 0 {
+	work, err := o.app.prepare(ctx, f, o.scheduling, iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}, o.operation())
+	if err != nil || len(work.Jobs) == 0 {
 		return err
 	}
 
-	report, failure := o.app.runJobs(ctx, client, series)
+	report, failure := f.Run(ctx, work)
 	if failure != nil && report.Total() == 0 {
 		return failure
 	}
 
-	report, err = o.awaitAcknowledgements(ctx, client, report)
+	report, err = o.awaitAcknowledgements(ctx, f, report)
 	if err != nil {
 		o.app.note("the job has changed the twins, but latchctl could not read the doors' acknowledgements")
 		return err
@@ -97,26 +98,26 @@ func (o *lockdownOptions) run(ctx context.Context) error {
 		return err
 	}
 	if failure != nil {
-		return o.app.seriesExitStatus(series, report, failure)
+		return o.app.workExitStatus(work, report, failure)
 	}
 
 	return lockdownExitStatus(report)
 }
 
 // operation describes the start or the end of a lockdown to the user.
-func (o *lockdownOptions) operation() operation {
+func (o *lockdownOptions) operation() fleet.Operation {
 	if o.on {
-		return operation{verb: "lock down", name: "lockdown", confirm: confirmTwo}
+		return fleet.Operation{Verb: "lock down", Name: "lockdown", Caution: fleet.AboveOne}
 	}
 
-	return operation{verb: "end the lockdown of", name: "lockdown", confirm: confirmAlways}
+	return fleet.Operation{Verb: "end the lockdown of", Name: "lockdown", Caution: fleet.Always}
 }
 
 // awaitAcknowledgements waits until the doors have acknowledged the change of
 // lockdown, and judges each door by its acknowledgement. It waits up to --timeout for
 // the acknowledgements of connected doors, and then up to lockdownLockTime for their
 // bolts to lock.
-func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *rest.Client, report watch.Report) (watch.Report, error) {
+func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, f *fleet.Fleet, report watch.Report) (watch.Report, error) {
 	var open []string // devices whose verdict may still change
 	for _, d := range report.Devices {
 		if !d.Failed() {
@@ -125,16 +126,16 @@ func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *res
 	}
 
 	verdicts := make(map[string]iothub.Verdict)
-	began := o.app.now()
+	began := f.Now()
 	acknowledged := make(map[string]time.Time) // device id -> time at which latchctl first saw its acknowledgement
 
 	for pause := time.Second; len(open) > 0; pause = min(pause*3/2, 5*time.Second) {
-		states, err := o.readStates(ctx, client, open)
+		states, err := o.readStates(ctx, f, open)
 		if err != nil {
 			return report, err
 		}
 
-		now := o.app.now()
+		now := f.Now()
 		late := now.Sub(began) >= time.Duration(o.timeout)*time.Second
 		open = slices.DeleteFunc(open, func(id string) bool {
 			state, exists := states[id]
@@ -154,7 +155,7 @@ func (o *lockdownOptions) awaitAcknowledgements(ctx context.Context, client *res
 		})
 
 		if len(open) > 0 {
-			if err := o.app.sleep(ctx, pause); err != nil {
+			if err := f.Sleep(ctx, pause); err != nil {
 				return report, err
 			}
 		}
@@ -221,12 +222,12 @@ type lockdownState struct {
 
 // readStates reads lockdownState from the twins of the devices with the given ids. The
 // result does not contain devices that were deleted.
-func (o *lockdownOptions) readStates(ctx context.Context, client *rest.Client, ids []string) (map[string]lockdownState, error) {
+func (o *lockdownOptions) readStates(ctx context.Context, f *fleet.Fleet, ids []string) (map[string]lockdownState, error) {
 	states := make(map[string]lockdownState)
 
-	for _, chunk := range rest.SplitDevices(ids, rest.MaxQuery-len(selectText(lockdownFields, " "))) {
-		err := o.app.retryWhileUnavailable(ctx, func() error {
-			for row, err := range client.Query(ctx, selectText(lockdownFields, rest.DevicesIn(chunk))) {
+	for _, chunk := range rest.SplitDevices(ids, rest.MaxQuery-len(fleet.QueryText(lockdownFields, " "))) {
+		err := f.Retry(ctx, fleet.Patient, func() error {
+			for row, err := range f.Hub.Query(ctx, fleet.QueryText(lockdownFields, rest.DevicesIn(chunk))) {
 				if err != nil {
 					return err
 				}

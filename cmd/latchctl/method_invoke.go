@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 	"github.com/latchd/latchd/transport/termtext"
@@ -102,8 +103,7 @@ func (o *methodInvokeOptions) run(ctx context.Context) error {
 	if verdict.Outcome == iothub.Succeeded {
 		return nil
 	}
-	_, remedy := failureKind{verdict.Outcome, verdict.Code}.describe()
-	o.app.note("%s: %s: %s; %s", o.id, verdict.Outcome, verdict.Reason, remedy)
+	o.app.note("%s: %s: %s; %s", o.id, verdict.Outcome, verdict.Reason, fleet.AdviceFor(verdict).Remedy)
 
 	return exitStatus(exitDevices)
 }
@@ -135,10 +135,10 @@ func (a *app) explainInvokeError(id string, err error) error {
 		a.note("%s: timed out: the device was called and did not answer in time; look at the door before you try again", id)
 		return exitStatus(exitTimedOut)
 	case errors.Is(err, context.Canceled):
-		return &unknownOutcome{fmt.Errorf("interrupted; the hub may have called %s anyway", id)}
+		return &fleet.UnknownOutcome{Err: fmt.Errorf("interrupted; the hub may have called %s anyway", id)}
 	case isNetwork && network.Sent(),
 		isRefusal && refusal.Status >= 500 && refusal.Status != http.StatusNotImplemented:
-		return &unknownOutcome{fmt.Errorf("%w; the hub may have called %s anyway", err, id)}
+		return &fleet.UnknownOutcome{Err: fmt.Errorf("%w; the hub may have called %s anyway", err, id)}
 	}
 
 	return noSuchDevice(id, err)

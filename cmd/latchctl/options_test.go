@@ -23,17 +23,17 @@ func TestOptions(t *testing.T) {
 
 	parse("lock", "a", "b", "--reason", "x")
 	lock := parsed.(*lockOptions)
-	if lock.unlock || len(lock.ids) != 2 || lock.reason != "x" || lock.timeout != 15 || lock.maxExecution != 3600 {
+	if lock.unlock || len(lock.IDs) != 2 || lock.reason != "x" || lock.timeout != 15 || lock.maxExecution != 3600 {
 		t.Errorf("lock: %+v", lock)
 	}
 	parse("unlock", "--where", "*", "--for", "30s", "--timeout", "20", "-y", "--wait", "1m")
 	lock = parsed.(*lockOptions)
-	if !lock.unlock || lock.where != "*" || lock.relock != 30 || lock.timeout != 20 || !lock.yes || lock.wait != 60 {
+	if !lock.unlock || lock.Where != "*" || lock.relock != 30 || lock.timeout != 20 || !lock.Yes || lock.wait != 60 {
 		t.Errorf("unlock: %+v", lock)
 	}
 	parse("job", "schedule", "method", "m", "--where", "a = 1", "--payload", "1", "--start", "+1m", "--max-execution", "2h", "--id", "j", "--watch", "-n")
 	method := parsed.(*jobScheduleMethodOptions)
-	if method.method != "m" || method.where != "a = 1" || method.payload != "1" || method.start != "+1m" || method.maxExecution != 7200 ||
+	if method.method != "m" || method.Where != "a = 1" || method.payload != "1" || method.start != "+1m" || method.maxExecution != 7200 ||
 		method.id != "j" || !method.watch || !method.dryRun {
 		t.Errorf("job: %+v", method)
 	}
@@ -46,7 +46,7 @@ func TestOptions(t *testing.T) {
 		"m", "--where", "a = 1", "--waves", "5,100%", "--soak", "5m", "--abort-above", "2.5%", "--min-devices", "3", "--require", "b = 2",
 		"--tier", "S2", "--units", "4", "--id", "r", "--wait", "1h", "--payload", "1", "-n")
 	roll := parsed.(*rolloutMethodOptions)
-	if roll.method != "m" || roll.where != "a = 1" || roll.waves != "5,100%" || roll.soak != 300 || roll.abortAbove != 250 || roll.minDevices != 3 ||
+	if roll.method != "m" || roll.Where != "a = 1" || roll.waves != "5,100%" || roll.soak != 300 || roll.abortAbove != 250 || roll.minDevices != 3 ||
 		roll.require != "b = 2" || roll.tier.name != "S2" || roll.tier.units != 4 || roll.id != "r" || roll.wait != 3600 || roll.payload != "1" || !roll.dryRun {
 		t.Errorf("rollout: %+v", roll)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
@@ -24,9 +25,9 @@ var documented = map[string]reflect.Type{
 	"twin show":                reflect.TypeFor[iothub.Twin](),
 	"method invoke":            reflect.TypeFor[iothub.MethodResponse](),
 	"job list":                 reflect.TypeFor[iothub.Job](),
-	"lock, unlock, lockdown on, lockdown off, job watch": reflect.TypeFor[jobResult](),
-	"the same with -o jsonl":                             reflect.TypeFor[deviceResult](),
-	"lock, unlock, lockdown on, lockdown off, job sched": reflect.TypeFor[selectedDevice](),
+	"lock, unlock, lockdown on, lockdown off, job watch": reflect.TypeFor[fleet.JobResult](),
+	"the same with -o jsonl":                             reflect.TypeFor[fleet.Result](),
+	"lock, unlock, lockdown on, lockdown off, job sched": reflect.TypeFor[fleet.Device](),
 	"rollout list":           reflect.TypeFor[listedRollout](),
 	"rollout show":           reflect.TypeFor[rolloutResult](),
 	"of these with -o jsonl": reflect.TypeFor[rolloutDevice](),

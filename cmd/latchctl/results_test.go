@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -79,33 +80,19 @@ func TestJobExitStatus(t *testing.T) {
 			if got := a.report("latchctl", jobExitStatus(tt.report)); got != tt.status {
 				t.Errorf("status %d, want %d", got, tt.status)
 			}
-			if got := summaryLine(tt.report); got != tt.summary {
+			if got := fleet.SummaryLine(tt.report); got != tt.summary {
 				t.Errorf("summary %q, want %q", got, tt.summary)
 			}
-			lines := advice(tt.report)
+			lines := fleet.Advise(tt.report)
 			if len(lines) != len(tt.advice) {
 				t.Fatalf("advice %q, want %q", lines, tt.advice)
 			}
 			for i, line := range lines {
-				if !strings.HasPrefix(line, tt.advice[i]) {
+				if !strings.HasPrefix(line.String(), tt.advice[i]) {
 					t.Errorf("advice %q, want %q", line, tt.advice[i])
 				}
 			}
 		})
-	}
-}
-
-// TestEveryOutcomeHasAdvice checks that outcomeAdvice has a remedy for each failed
-// outcome and for pending, and for no other outcome.
-func TestEveryOutcomeHasAdvice(t *testing.T) {
-	outcomes := append([]iothub.Outcome{iothub.Pending}, failedOutcomes[:]...)
-	for _, o := range outcomes {
-		if outcomeAdvice[o] == "" {
-			t.Errorf("no advice for %s", o)
-		}
-	}
-	if len(outcomeAdvice) != len(outcomes) {
-		t.Errorf("there are %d remedies for %d outcomes", len(outcomeAdvice), len(outcomes))
 	}
 }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/words"
-	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -58,6 +58,7 @@ func (o *rolloutResumeOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f := o.app.fleetOf(client)
 	if err := o.tier.addFromConfig(o.app); err != nil {
 		return err
 	}
@@ -71,19 +72,19 @@ func (o *rolloutResumeOptions) run(ctx context.Context) error {
 		return o.app.showWaves(next, o.tier)
 	}
 
-	load := func() (rollout.Rollout, error) { return o.loadAndConfirm(ctx, client) }
-	return o.app.runRollout(ctx, client, store, o.id, o.wait, load)
+	load := func() (rollout.Rollout, error) { return o.loadAndConfirm(ctx, f, client.HostName()) }
+	return o.app.runRollout(ctx, f, store, o.id, o.wait, load)
 }
 
 // loadAndConfirm loads the rollout from its file and asks the user for confirmation if
 // the rollout needs it.
-func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, client *rest.Client) (rollout.Rollout, error) {
+func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, f *fleet.Fleet, hub string) (rollout.Rollout, error) {
 	r, err := o.app.loadRollout(o.id)
 	if err != nil {
 		return r, err
 	}
-	if r.Hub != client.HostName() {
-		return r, fmt.Errorf("rollout %s belongs to the hub %s, but the chosen hub is %s; choose the rollout's hub", o.id, r.Hub, client.HostName())
+	if r.Hub != hub {
+		return r, fmt.Errorf("rollout %s belongs to the hub %s, but the chosen hub is %s; choose the rollout's hub", o.id, r.Hub, hub)
 	}
 	if o.cmd.Flags().Changed("abort-above") {
 		r.Rules.AbortAbove = o.abortAbove
@@ -96,5 +97,8 @@ func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, client *rest.
 	}
 	o.app.note("%s left to call; %s", words.Count(len(devices), "device"), o.tier.estimate(next))
 
-	return r, o.app.confirmDevices(ctx, devices, o.yes, operationOf(r.Work.Method))
+	if o.Yes {
+		return r, nil
+	}
+	return r, f.Ask(ctx, devices, fleet.OperationOf(r.Work.Method))
 }

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
-	"github.com/latchd/latchd/transport/rest"
 )
 
 // runRollout runs a rollout until it ends, and prints the result. It locks the
 // rollout before it loads the rollout's file, because another latchctl process may
 // change the file of an unlocked rollout.
-func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout.Store, id string, wait seconds,
+func (a *app) runRollout(ctx context.Context, f *fleet.Fleet, store rollout.Store, id string, wait seconds,
 	load func() (rollout.Rollout, error)) error {
 	unlock, err := store.Lock(id)
 	if err != nil {
@@ -41,7 +41,9 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 	}
 
 	a.note("rollout %s", id)
-	r, err = rollout.Run(ctx, r, rollout.Start{}, a.rolloutExecutor(client, store, r))
+	x := rollout.OnFleet(f, store)
+	x.OnStep = a.rolloutNotes(r)
+	r, err = rollout.Run(ctx, r, rollout.Start{}, x)
 	if err != nil {
 		a.noteResumable(r)
 		if cause := context.Cause(ctx); errors.Is(cause, watch.ErrTimeout) {
@@ -54,23 +56,6 @@ func (a *app) runRollout(ctx context.Context, client *rest.Client, store rollout
 		return err
 	}
 	return a.reportRollout(r)
-}
-
-// rolloutExecutor returns the functions that perform a rollout's actions: they create
-// jobs on the hub, save the rollout's file and print progress.
-func (a *app) rolloutExecutor(client *rest.Client, store rollout.Store, r rollout.Rollout) rollout.Executor {
-	return rollout.Executor{
-		RunJob: func(ctx context.Context, job rollout.RunJob) (rollout.JobEnded, error) {
-			return a.runRolloutJob(ctx, client, job)
-		},
-		FindFailing: func(ctx context.Context, devices []string, condition string) (rollout.Checked, error) {
-			return a.findFailing(ctx, client, devices, condition)
-		},
-		SleepUntil: func(ctx context.Context, until time.Time) error { return a.sleep(ctx, until.Sub(a.now())) },
-		Save:       store.Save,
-		Now:        a.now,
-		OnStep:     a.rolloutNotes(r),
-	}
 }
 
 // noteResumable tells the user how to continue a rollout that has not ended.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
@@ -151,11 +152,11 @@ func waveTable(r rollout.Rollout) *ui.Table {
 
 // failedResults returns the results of a rollout's failed devices, sorted by wave and
 // then by device id.
-func failedResults(r rollout.Rollout) []deviceResult {
-	var results []deviceResult
+func failedResults(r rollout.Rollout) []fleet.Result {
+	var results []fleet.Result
 	for _, w := range r.Waves {
 		for _, id := range slices.Sorted(maps.Keys(w.Failed)) {
-			results = append(results, deviceResult{DeviceID: id, Result: w.Failed[id].Outcome, Reason: w.Failed[id].Reason, Code: w.Failed[id].Code})
+			results = append(results, fleet.Result{DeviceID: id, Result: w.Failed[id].Outcome, Reason: w.Failed[id].Reason, Code: w.Failed[id].Code})
 		}
 	}
 
@@ -253,7 +254,7 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 }
 
 // showRolloutResult prints a table of the failed devices, a summary, and the remedies.
-func (a *app) showRolloutResult(r rollout.Rollout, failed []deviceResult) error {
+func (a *app) showRolloutResult(r rollout.Rollout, failed []fleet.Result) error {
 	if len(failed) > 0 {
 		if err := resultTable(failed).Write(a.out, a.outWidth(), a.color()); err != nil {
 			return err
@@ -271,8 +272,8 @@ func (a *app) showRolloutResult(r rollout.Rollout, failed []deviceResult) error 
 			Verdict:   iothub.Verdict{Outcome: d.Result, Reason: d.Reason, Code: d.Code},
 		})
 	}
-	for _, line := range advice(report) {
-		a.note("%s", line)
+	for _, advice := range fleet.Advise(report) {
+		a.note("%s", advice)
 	}
 
 	return nil

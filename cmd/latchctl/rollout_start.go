@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/words"
-	"github.com/latchd/latchd/transport/rest"
 	"github.com/spf13/cobra"
 )
 
@@ -62,8 +62,8 @@ func (p *rolloutPlan) check(cmd *cobra.Command) error {
 		if err := checkCondition("--require", p.require); err != nil {
 			return err
 		}
-		if len(p.require) > maxRequire {
-			return usagef("--require has %d characters; at most %d are allowed", len(p.require), maxRequire)
+		if len(p.require) > rollout.MaxRequire {
+			return usagef("--require has %d characters; at most %d are allowed", len(p.require), rollout.MaxRequire)
 		}
 	}
 	if p.maxExecution == 0 {
@@ -104,63 +104,66 @@ func (a *app) startRollout(ctx context.Context, p rolloutPlan, work rollout.Work
 	if err != nil {
 		return err
 	}
+	f := a.fleetOf(client)
 	if err := p.tier.addFromConfig(a); err != nil {
 		return err
 	}
 
-	devices, err := a.selectDevices(ctx, client, p.where)
+	devices, err := f.Where(ctx, p.Where)
 	if err != nil {
 		return err
 	}
-	if err := a.checkAtHub(ctx, client, store, p, devices); err != nil {
+	if err := a.checkAtHub(ctx, f, store, p, devices); err != nil {
 		return err
 	}
 
 	if work.Method != nil {
 		method := *work.Method
-		method.Payload = identify(method, a.by(ctx))
+		method.Payload = fleet.Identify(method, f.By(ctx))
 		work.Method = &method
 	}
-	op := operationOf(work.Method)
+	op := fleet.OperationOf(work.Method)
 	id := p.id
 	if id == "" {
-		name := []rune(op.name)
-		id = a.newJobID(string(name[:min(len(name), 20)]))
+		name := []rune(op.Name)
+		id = f.NewJobID(string(name[:min(len(name), 20)]))
 	}
 	work.MaxExecution = int64(p.maxExecution)
-	waves := rollout.PlanWaves(deviceIDs(devices), p.sizes)
-	r := rollout.New(id, client.HostName(), p.where, work, p.rules(), waves, a.now())
+	waves := rollout.PlanWaves(fleet.IDs(devices), p.sizes)
+	r := rollout.New(id, client.HostName(), p.Where, work, p.rules(), waves, a.now())
 	if p.dryRun {
 		return a.showWaves(r, p.tier)
 	}
 
 	a.note("%s in %s (%s); %s", words.Count(len(devices), "device"), words.Count(len(waves), "wave"), waveSizes(waves), p.tier.estimate(r))
-	if err := a.confirmDevices(ctx, devices, p.yes, op); err != nil {
-		return err
+	if !p.Yes {
+		if err := f.Ask(ctx, devices, op); err != nil {
+			return err
+		}
 	}
 
-	return a.runRollout(ctx, client, store, id, p.wait, func() (rollout.Rollout, error) { return r, nil })
+	return a.runRollout(ctx, f, store, id, p.wait, func() (rollout.Rollout, error) { return r, nil })
 }
 
 // checkAtHub checks with the hub that the condition selects enough devices, that the
 // rollout's id is new, and that --require is a valid condition. Otherwise the user
 // would see a mistake in --require only after the first wave.
-func (a *app) checkAtHub(ctx context.Context, client *rest.Client, store rollout.Store, p rolloutPlan,
-	devices []selectedDevice) error {
+func (a *app) checkAtHub(ctx context.Context, f *fleet.Fleet, store rollout.Store, p rolloutPlan,
+	devices []fleet.Device) error {
 	if len(devices) == 0 {
 		return errors.New("the condition selects no device; nothing was sent")
 	}
 	if n := len(devices); n < p.minDevices {
 		return usagef("--min-devices %d: the condition selects %s, so no wave would be judged", p.minDevices, words.Count(n, "device"))
 	}
-	if err := a.checkRolloutID(ctx, client, store, p.id); err != nil {
+	if err := a.checkRolloutID(ctx, f, store, p.id); err != nil {
 		return err
 	}
 	if p.require == "" {
 		return nil
 	}
 
-	_, err := a.findFailing(ctx, client, []string{devices[0].DeviceID}, p.require)
+	_, err := f.ThatMeet(ctx, []string{devices[0].DeviceID}, p.require)
 	return err
 }
 
@@ -177,7 +180,7 @@ func (a *app) rollouts() (rollout.Store, error) {
 // checkRolloutID returns an error if the id that the user gave belongs to an earlier
 // rollout. The new rollout would otherwise take the jobs of the earlier rollout for its
 // own jobs.
-func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rollout.Store, id string) error {
+func (a *app) checkRolloutID(ctx context.Context, f *fleet.Fleet, store rollout.Store, id string) error {
 	if id == "" {
 		return nil
 	}
@@ -186,9 +189,9 @@ func (a *app) checkRolloutID(ctx context.Context, client *rest.Client, store rol
 	}
 
 	first := rollout.New(id, "", "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID
-	_, err := client.Job(ctx, first)
+	_, err := f.Hub.Job(ctx, first)
 	switch {
-	case hasHubStatus(err, 404):
+	case fleet.HasStatus(err, 404):
 		return nil
 	case err == nil:
 		return fmt.Errorf("the hub already has a job %s; give another --id", first)
@@ -231,17 +234,17 @@ func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 		return table
 	})
 
-	a.note("this would %s %s; %s; nothing was sent", operationOf(r.Work.Method).verb, words.Count(len(planned), "device"), t.estimate(r))
+	a.note("this would %s %s; %s; nothing was sent", fleet.OperationOf(r.Work.Method).Verb, words.Count(len(planned), "device"), t.estimate(r))
 	return err
 }
 
 // pendingDevices returns the devices that a rollout still has to call, including failed
 // devices that it calls again.
-func pendingDevices(r rollout.Rollout) []selectedDevice {
+func pendingDevices(r rollout.Rollout) []fleet.Device {
 	var ids []string
 	for _, w := range r.Waves {
 		ids = append(ids, w.Pending()...)
 	}
 
-	return devicesOf(ids)
+	return fleet.WithIDs(ids)
 }

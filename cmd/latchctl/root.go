@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -107,7 +106,7 @@ func newGroup(use, short, example string, commands ...*cobra.Command) *cobra.Com
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				text += " (did you mean " + strings.Join(near, " or ") + "?)"
 			}
-			return usagef("%w", errors.New(text))
+			return usagef("%s", text)
 		},
 		SuggestionsMinimumDistance: 2,
 	}

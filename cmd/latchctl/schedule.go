@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
-	"github.com/latchd/latchd/transport/rest"
 	"github.com/latchd/latchd/transport/termtext"
 	"github.com/spf13/cobra"
 )
@@ -64,7 +62,7 @@ func (s *scheduling) check(a *app, cmd *cobra.Command) error {
 	}
 
 	var err error
-	if s.startTime, err = parseStart(s.start, a.now(), a.local); err != nil {
+	if s.startTime, err = fleet.ParseStart(s.start, a.now(), a.local); err != nil {
 		return usagef("%w", err)
 	}
 
@@ -79,56 +77,26 @@ func (s *scheduling) checkTimes() error {
 	return nil
 }
 
-// operation describes to the user what a job does to each device, as in "lock" or
-// "update the twins of".
-type operation struct {
-	verb    string // verb for questions and notes: "lock", "update the twins of"
-	when    string // description of the time, such as "until 2026-11-30 18:00 CET"; empty means at once
-	name    string // first word of generated job ids: "lock", "twin"
-	confirm caution
-}
-
-// on describes the operation on the given devices to the user: "unlock 2 devices until
-// ...".
-func (op operation) on(devices []selectedDevice) string {
-	text := op.verb + " " + words.Count(len(devices), "device")
-	if op.when != "" {
-		text += " " + op.when
-	}
-
-	return text
-}
-
-// caution says for how many devices an operation needs the user's confirmation. Above
-// confirm_above devices, every operation needs it.
-type caution int
-
-const (
-	confirmMany   caution = iota // for more than confirm_above devices
-	confirmTwo                   // for two devices or more, such as an unlock
-	confirmAlways                // even for one device
-)
-
 // schedule selects devices, asks the user for confirmation if it is needed, and creates
 // one or more jobs. With --watch it waits for their end. The jobs' ids, conditions and
 // times come from s.
-func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) error {
-	series, err := a.prepare(ctx, client, s, job, op)
-	if err != nil || len(series.jobs) == 0 {
+func (a *app) schedule(ctx context.Context, f *fleet.Fleet, s scheduling, job iothub.Job, op fleet.Operation) error {
+	work, err := a.prepare(ctx, f, s, job, op)
+	if err != nil || len(work.Jobs) == 0 {
 		return err
 	}
 	if s.watch {
-		return a.runAndReport(ctx, client, series)
+		return a.runAndReport(ctx, f, work)
 	}
 
-	created, failure := a.createJobs(ctx, client, series)
+	created, failure := f.Create(ctx, work)
 	if len(created) > 0 {
 		if err := a.showScheduled(created); err != nil {
 			return err
 		}
 	}
 	if failure != nil && len(created) > 0 {
-		a.note("only %d of %s could be scheduled", len(created), words.Count(len(series.jobs), "job"))
+		a.note("only %d of %s could be scheduled", len(created), words.Count(len(work.Jobs), "job"))
 	}
 
 	return failure
@@ -136,43 +104,48 @@ func (a *app) schedule(ctx context.Context, client *rest.Client, s scheduling, j
 
 // prepare selects devices and asks the user for confirmation if it is needed. It returns
 // the jobs to create, or no jobs after a dry run.
-func (a *app) prepare(ctx context.Context, client *rest.Client, s scheduling, job iothub.Job, op operation) (jobSeries, error) {
-	if goOn, err := a.confirmSelection(ctx, client, s.selection, op); err != nil || !goOn {
-		return jobSeries{}, err
+func (a *app) prepare(ctx context.Context, f *fleet.Fleet, s scheduling, job iothub.Job, op fleet.Operation) (fleet.Work, error) {
+	if s.dryRun {
+		devices, err := f.Find(ctx, s.Selection)
+		if err != nil {
+			return fleet.Work{}, err
+		}
+		return fleet.Work{}, a.showSelected(devices, op)
+	}
+	if err := f.Approve(ctx, s.Selection, op); err != nil {
+		return fleet.Work{}, err
 	}
 
+	job.JobID, job.StartTime = s.id, s.startTime
 	job.MaxExecutionTimeInSeconds = int64(s.maxExecution)
-	job.StartTime = s.startTime
 
-	series := jobSeries{name: "the command", devices: len(s.ids), wait: s.wait}
-	if len(s.ids) > 0 {
-		series.jobs = a.newSeries(job, s.ids, op.name)
-		return series, nil
-	}
-
-	job.JobID, job.QueryCondition = s.id, s.where
-	if job.JobID == "" {
-		job.JobID = a.newJobID(op.name)
-	}
-	series.jobs = []iothub.Job{job}
-
-	return series, nil
+	return fleet.Work{Name: "the command", Jobs: f.Plan(s.Selection, job, op), Devices: len(s.IDs), Wait: s.wait.duration()}, nil
 }
 
-// newJobID generates a job id from the name of an operation, the time and random
-// letters.
-func (a *app) newJobID(name string) string {
-	word := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, name)
-	if len(word) > 30 {
-		word = word[:30]
+// runAndReport runs jobs one after the other, prints the result of each device and
+// returns the exit status. If an error ends the jobs early, it prints the results that
+// it has.
+func (a *app) runAndReport(ctx context.Context, f *fleet.Fleet, work fleet.Work) error {
+	report, failure := f.Run(ctx, work)
+	if report.Total() == 0 && failure != nil {
+		return failure
+	}
+	if err := a.showReport(report, false); err != nil {
+		return err
 	}
 
-	return word + "-" + a.now().UTC().Format("20060102-150405") + "-" + a.newID()
+	return a.workExitStatus(work, report, failure)
+}
+
+// workExitStatus returns the exit status of jobs, as an error. failure is the error that
+// ended the jobs early, or nil.
+func (a *app) workExitStatus(work fleet.Work, report watch.Report, failure error) error {
+	if failure == nil {
+		return jobExitStatus(report)
+	}
+
+	a.note("%s stopped early; %s had no result", work.Name, words.Count(work.Devices-report.Total(), "device"))
+	return failure
 }
 
 // showScheduled prints the ids of new jobs, and for each job a note with its state and
@@ -202,10 +175,14 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 
 // watchAndReport waits for the end of an existing job, prints the result of each device
 // and returns the job's exit status.
-func (a *app) watchAndReport(ctx context.Context, client *rest.Client, id string, wait seconds) error {
-	report, err := a.watchJob(ctx, client, id, wait, false)
+func (a *app) watchAndReport(ctx context.Context, id string, wait seconds) error {
+	f, err := a.fleet()
 	if err != nil {
-		a.noteJobContinues(ctx, id, err)
+		return err
+	}
+
+	report, err := f.Follow(ctx, id, wait.duration())
+	if err != nil {
 		return err
 	}
 	if err := a.showReport(report, false); err != nil {
@@ -215,38 +192,22 @@ func (a *app) watchAndReport(ctx context.Context, client *rest.Client, id string
 	return jobExitStatus(report)
 }
 
-// watchJob prints a job's progress until the job ends, and returns the results. If
-// known is true, the hub has accepted the job, and watchJob retries even if the first
-// request does not reach the hub.
-func (a *app) watchJob(ctx context.Context, client *rest.Client, id string, wait seconds, known bool) (watch.Report, error) {
+// showProgress starts the progress line of a job. It returns a function that shows the
+// job's state, and a function that removes the line.
+func (a *app) showProgress() (show func(iothub.Job), end func()) {
 	printer := &ui.Printer{W: a.errOut}
 	if a.errTerminal {
 		printer.Width = a.width
 	}
 	a.notes = printer.Note
-	defer func() { a.notes = nil }()
 
-	report, err := watch.Job(ctx, client, id, watch.Options{
-		Now:   a.now,
-		Sleep: a.sleep,
-		Limit: time.Duration(wait) * time.Second,
-		Known: known,
-		Note:  func(text string) { a.note("%s", text) },
-		Progress: func(job iothub.Job) {
-			printer.Show(a.now(), a.progress(job))
-		},
-	})
-	printer.Clear()
-
-	return report, err
-}
-
-// noteJobContinues tells the user that a job continues on the hub. It prints nothing
-// unless err means that latchctl stopped watching the job.
-func (a *app) noteJobContinues(ctx context.Context, id string, err error) {
-	if ctx.Err() != nil || errors.Is(err, watch.ErrTimeout) {
-		a.note("the job continues; watch it again with: latchctl job watch %s", words.ShellArgument(id))
+	show = func(job iothub.Job) { printer.Show(a.now(), a.progress(job)) }
+	end = func() {
+		printer.Clear()
+		a.notes = nil
 	}
+
+	return show, end
 }
 
 // progress returns the content of the progress line for a job. The line says "answered"

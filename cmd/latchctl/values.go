@@ -31,6 +31,8 @@ func (s *seconds) String() string {
 	}
 }
 
+func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
+
 // Type returns the word that the help shows for the flag's value.
 func (s *seconds) Type() string { return "duration" }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -128,7 +129,7 @@ func (s *Server) createJobs(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &request); err != nil {
 		return err
 	}
-	j, err := request.job(s.opts.By(r.Context()), s.opts.Now())
+	j, err := request.job(s.opts.Fleet.By(r.Context()), s.opts.Fleet.Now())
 	if err != nil {
 		return badRequest(err)
 	}
@@ -139,8 +140,8 @@ func (s *Server) createJobs(w http.ResponseWriter, r *http.Request) error {
 
 	created := createdJobs{Jobs: []job{}}
 	for i, where := range conditions {
-		j.JobID, j.QueryCondition = s.opts.NewID(request.Do), where
-		one, err := s.opts.CreateJob(r.Context(), j)
+		j.JobID, j.QueryCondition = s.opts.Fleet.NewJobID(request.Do), where
+		one, err := s.sendJob(r, j)
 		if err != nil && i == 0 {
 			return err
 		}
@@ -155,6 +156,19 @@ func (s *Server) createJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	return respond(w, created)
+}
+
+// sendJob creates a job on the hub.
+func (s *Server) sendJob(r *http.Request, j iothub.Job) (iothub.Job, error) {
+	created, err := s.opts.Fleet.Create(r.Context(), fleet.Work{Jobs: []iothub.Job{j}})
+	if fleet.IsFull(err) {
+		err = errors.New("nothing was scheduled: the hub has reached its limit on active jobs; try again when a job has ended")
+	}
+	if err != nil {
+		return j, err
+	}
+
+	return created[0], nil
 }
 
 // confirmedConditions returns the conditions of the jobs for a request. Together they
@@ -220,16 +234,14 @@ func (s *Server) listMatches(w http.ResponseWriter, r *http.Request) error {
 // selectDevices returns the ids of the devices that match a condition, or an error if
 // the condition is invalid. The query counts against the console's query budget.
 func (s *Server) selectDevices(r *http.Request, where string) ([]string, error) {
-	if err := s.opts.CheckCondition(where); err != nil {
-		return nil, badRequest(err)
+	if fault := fleet.CheckCondition(where); fault != nil {
+		return nil, badRequest(errors.New(strings.TrimSuffix("this box "+fault.Problem+": "+fault.Suggestion, ": ")))
 	}
 
-	ids, err := s.opts.Select(r.Context(), where)
-	s.budget.spend(len(ids), s.opts.Now())
-	if ids == nil {
-		ids = []string{} // the page expects an empty list, not null
-	}
-	return ids, err
+	devices, err := s.opts.Fleet.Where(r.Context(), where)
+	s.budget.spend(len(devices), s.opts.Fleet.Now())
+
+	return fleet.IDs(devices), err
 }
 
 // showDoor sends the page the complete twin of a device.

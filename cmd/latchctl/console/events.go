@@ -40,7 +40,7 @@ func (s *Server) followEvents(ctx context.Context) {
 			pause = minReconnectPause
 			s.refreshNow(0) // if the hub is unreachable, this read shows the error
 		}
-		if s.opts.Sleep(ctx, pause) != nil {
+		if s.opts.Fleet.Sleep(ctx, pause) != nil {
 			return
 		}
 	}

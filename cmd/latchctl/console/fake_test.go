@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -36,7 +36,11 @@ func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessag
 		h.mu.Lock()
 		rows, err := h.rows, h.err
 		h.mu.Unlock()
-		h.queries <- text
+		if where, selects := strings.CutPrefix(text, "SELECT deviceId, connectionState FROM devices"); selects {
+			rows, err = h.selected(strings.TrimPrefix(where, " WHERE\n"))
+		} else {
+			h.queries <- text
+		}
 		if err != nil {
 			yield(nil, err)
 			return
@@ -47,6 +51,25 @@ func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessag
 			}
 		}
 	}
+}
+
+// selected returns the devices that meet a condition: the named devices, the devices a, b
+// and c without a condition, no device for none = 1, and an error otherwise.
+func (h *fakeHub) selected(where string) (rows []string, err error) {
+	ids := []string{"a", "b", "c"}
+	switch {
+	case strings.HasPrefix(where, "deviceId IN "):
+		ids = h.existing(where)
+	case where == "none = 1":
+		ids = nil
+	case where != "":
+		return nil, iothub.Errorf(iothub.CodeArgumentInvalid, "line 2:1: what is this")
+	}
+
+	for _, id := range ids {
+		rows = append(rows, `{"deviceId":"`+id+`"}`)
+	}
+	return rows, nil
 }
 
 // Events sends the events of h.events. If h.events is nil, the request fails, as on
@@ -123,8 +146,8 @@ func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.Devi
 	}
 }
 
-// create adds a job to the fake hub.
-func (h *fakeHub) create(_ context.Context, j iothub.Job) (iothub.Job, error) {
+// CreateJob adds a job to the fake hub.
+func (h *fakeHub) CreateJob(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.jobs) == h.maxJobs {
@@ -176,37 +199,20 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	hub := &fakeHub{jobs: map[string]iothub.Job{}, deviceJobs: map[string][]iothub.DeviceJob{}, queries: make(chan string, 100), maxJobs: 100}
 	h := &harness{hub: hub, tick: make(chan struct{})}
 	opts := Options{
-		Hub: hub, HubName: "hub.example", ConfirmAbove: 10, Refresh: time.Hour, Now: time.Now,
-		Sleep: func(ctx context.Context, _ time.Duration) error {
-			select {
-			case <-h.tick:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		Hub: hub, HubName: "hub.example", Refresh: time.Hour,
+		Fleet: &fleet.Fleet{
+			Hub: hub, ConfirmAbove: 10, Now: time.Now,
+			NewID: func() string { return fmt.Sprint(hub.count() + 1) },
+			By:    func(context.Context) string { return "ada@bench" },
+			Sleep: func(ctx context.Context, _ time.Duration) error {
+				select {
+				case <-h.tick:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			},
 		},
-		CheckCondition: func(where string) error {
-			if where == "" {
-				return errors.New("this box is empty")
-			}
-			return nil
-		},
-		Select: func(_ context.Context, where string) ([]string, error) {
-			if strings.HasPrefix(where, "deviceId IN ") {
-				return hub.existing(where), nil
-			}
-			switch where {
-			case "*":
-				return []string{"a", "b", "c"}, nil
-			case "none":
-				return nil, nil
-			}
-			return nil, fmt.Errorf("the hub rejects the condition: %w", iothub.Errorf(iothub.CodeArgumentInvalid, "line 1: what is this"))
-		},
-		NewID:     func(name string) string { return fmt.Sprint(name, "-", hub.count()+1) },
-		By:        func(context.Context) string { return "ada@bench" },
-		CreateJob: hub.create,
-		Report:    func(r watch.Report) any { return map[string]int{"succeeded": r.Succeeded()} },
 	}
 	for _, c := range change {
 		c(hub, &opts)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -159,7 +160,7 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.budget.spend(report.Total(), s.opts.Now())
+	s.budget.spend(report.Total(), s.opts.Fleet.Now())
 
 	v := newJob(j)
 	if v.Ended {
@@ -167,7 +168,23 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		s.follow(j)
 	}
-	return respond(w, jobDetail{v, s.opts.Report(report)})
+	return respond(w, jobDetail{v, newReport(report)})
+}
+
+// jobReport is the result of a job as the page receives it: the fields that -o json
+// prints, and the remedies for the failed devices.
+type jobReport struct {
+	fleet.JobResult
+	Advice []string `json:"advice"`
+}
+
+func newReport(r watch.Report) jobReport {
+	report := jobReport{JobResult: fleet.NewJobResult(r, false)}
+	for _, a := range fleet.Advise(r) {
+		report.Advice = append(report.Advice, a.String())
+	}
+
+	return report
 }
 
 // cancelJob handles a page's request to cancel a job that has not started.
@@ -226,11 +243,11 @@ func (s *Server) followToEnd(current job) {
 	publish := func() { s.feed.do(s.ctx, func(f *feed) { f.setJob(current, nil) }) }
 
 	report, err := watch.Job(s.ctx, s.opts.Hub, current.ID, watch.Options{
-		Now:   s.opts.Now,
+		Now:   s.opts.Fleet.Now,
 		Known: true,
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			_, err := s.feed.awaitSubscriber(ctx)
-			return errors.Join(s.opts.Sleep(ctx, d), err)
+			return errors.Join(s.opts.Fleet.Sleep(ctx, d), err)
 		},
 		Progress: func(j iothub.Job) {
 			current = newJob(j)
@@ -249,13 +266,13 @@ func (s *Server) followToEnd(current job) {
 		return
 	}
 
-	s.budget.spend(report.Total(), s.opts.Now())
+	s.budget.spend(report.Total(), s.opts.Fleet.Now())
 	current = newJob(report.Job)
 	current.Verdict = newVerdict(report)
 
 	live := false
 	s.feed.do(s.ctx, func(f *feed) {
-		f.setJob(current, s.opts.Report(report))
+		f.setJob(current, newReport(report))
 		live = f.live
 	})
 	if !live {

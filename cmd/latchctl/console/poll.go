@@ -68,7 +68,7 @@ func (s *Server) updateDoors(ctx context.Context, ids []string) (pause time.Dura
 	}
 
 	interval := s.interval(len(doors))
-	now := s.opts.Now()
+	now := s.opts.Fleet.Now()
 	live := false
 	s.feed.do(ctx, func(f *feed) {
 		live = f.live
@@ -175,7 +175,7 @@ func (s *Server) queryDoorsOnce(ctx context.Context, query string) ([]door.Door,
 		}
 		doors = append(doors, d)
 	}
-	s.budget.spend(len(doors), s.opts.Now())
+	s.budget.spend(len(doors), s.opts.Fleet.Now())
 
 	return doors, nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
@@ -32,30 +33,13 @@ type Hub interface {
 	Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error]
 }
 
-// Options configures a console. latchctl's commands provide the functions in it, so
-// that the console behaves like the commands.
+// Options configures a console.
 type Options struct {
-	Hub          Hub
-	HubName      string        // host name that the page shows
-	ConfirmAbove int           // if the user unlocks more doors than this, the page makes the user type their number
-	Refresh      time.Duration // minimum time between two periodic reads of the doors
-	Rollouts     rollout.Store // folder of the rollouts' files; empty if no such folder is known
-	Now          func() time.Time
-	Sleep        func(context.Context, time.Duration) error
-
-	// CheckCondition returns an error if where cannot be a condition on any hub.
-	CheckCondition func(where string) error
-	// Select returns the ids of the devices that match a condition.
-	Select func(ctx context.Context, where string) ([]string, error)
-	// NewID returns a new job id that begins with name.
-	NewID func(name string) string
-	// By returns the technician's login, which the console sends to the doors with each
-	// lock and unlock. It returns "" if the console must not send a login.
-	By func(ctx context.Context) string
-	// CreateJob creates a job on the hub.
-	CreateJob func(ctx context.Context, job iothub.Job) (iothub.Job, error)
-	// Report converts the results of a job to the form that -o json prints.
-	Report func(watch.Report) any
+	Hub      Hub
+	HubName  string        // host name that the page shows
+	Fleet    *fleet.Fleet  // selects devices, creates jobs and tells the time
+	Refresh  time.Duration // minimum time between two periodic reads of the doors
+	Rollouts rollout.Store // folder of the rollouts' files; empty if no such folder is known
 }
 
 // Server is a console that listens on one address. Listen creates it.
@@ -180,5 +164,5 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 		Hub          string `json:"hub"`
 		Change       string `json:"change"`
 		ConfirmAbove int    `json:"confirmAbove"`
-	}{s.opts.HubName, s.guard.change, s.opts.ConfirmAbove})
+	}{s.opts.HubName, s.guard.change, s.opts.Fleet.ConfirmAbove})
 }

@@ -98,10 +98,6 @@ type Failure struct {
 	Code    string         `json:"code,omitempty"` // error code in the device's answer
 }
 
-// NotAsRequired is the outcome of a device that executed the command, but whose twin
-// does not meet the condition Rules.Require.
-const NotAsRequired iothub.Outcome = "not as required"
-
 // New creates a rollout and plans its jobs. Pass the event [Start] to [Run] to begin
 // the rollout.
 func New(id, hub, where string, work Work, rules Rules, waves [][]string, now time.Time) Rollout {

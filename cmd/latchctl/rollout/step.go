@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -140,7 +141,7 @@ func (r *Rollout) jobEnded(e JobEnded) {
 func (r *Rollout) checked(result Checked) {
 	w := &r.Waves[r.CurrentWave()]
 	for _, id := range result.Failing {
-		w.fail(id, Failure{Outcome: NotAsRequired, Reason: "the twin does not meet the condition: " + r.Rules.Require})
+		w.fail(id, Failure{Outcome: fleet.NotAsRequired, Reason: "the twin does not meet the condition: " + r.Rules.Require})
 	}
 	w.leaveOut(result.Gone)
 

@@ -39,6 +39,8 @@ func TestImports(t *testing.T) {
 			[]string{"github.com/spf13/cobra", "github.com/mochi-mqtt/server", "modernc.org/sqlite", module + "/transport/hub", module + "/transport/rest", azure}},
 		{"cmd/latchctl", "latchctl must not contain code of the agent or of the hub",
 			[]string{"github.com/mochi-mqtt/server", "modernc.org/sqlite", module + "/transport/hub", module + "/transport/mqtt", module + "/agent"}},
+		{"cmd/latchctl/fleet", "the console and the rollouts use it too, so it must neither parse a command line nor print",
+			[]string{"github.com/spf13", module + "/cmd/latchctl/ui", module + "/cmd/latchctl/console", module + "/cmd/latchctl/rollout"}},
 		{"cmd/latchhub", "the hub must not contain code of the agent", []string{module + "/agent", module + "/actuator", module + "/transport/mqtt", azure}},
 	} {
 		seen := false

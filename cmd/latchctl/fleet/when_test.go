@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"strings"
@@ -40,7 +40,7 @@ func TestParseStart(t *testing.T) {
 		{text: "tomorrow 2:00", wantErr: "want now"},
 	}
 	for _, tt := range tests {
-		got, err := parseStart(tt.text, now, time.UTC)
+		got, err := ParseStart(tt.text, now, time.UTC)
 		text := "now"
 		if got != nil {
 			text = got.UTC().Format(time.RFC3339Nano)
@@ -82,7 +82,7 @@ func TestParseStartByTheWallClock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parseStart(tt.text, now, berlin)
+		got, err := ParseStart(tt.text, now, berlin)
 		if tt.wantErr != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 				t.Errorf("%s at %s: %v, %v; want the error %q", tt.text, tt.now, got, err, tt.wantErr)
@@ -129,7 +129,7 @@ func TestParseUntil(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		got, err := parseUntil(tt.text, start, now, berlin)
+		got, err := ParseUntil(tt.text, start, now, berlin)
 		if tt.wantErr != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 				t.Errorf("%q after %s: %v, %v; want the error %q", tt.text, tt.start, got, err, tt.wantErr)
@@ -148,36 +148,9 @@ func FuzzParseStart(f *testing.F) {
 	}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		at, err := parseStart(text, now, time.UTC)
+		at, err := ParseStart(text, now, time.UTC)
 		if err == nil && at != nil && now.Sub(*at) > pastAllowed {
 			t.Errorf("%q is %v, in the past", text, at)
 		}
 	})
-}
-
-func TestLocalTime(t *testing.T) {
-	a := &app{local: time.FixedZone("CET", 3600)}
-	at := time.Date(2026, 11, 23, 23, 30, 0, 5, time.UTC)
-	if got := a.localTime(&at); got != "2026-11-24 00:30:00" {
-		t.Error(got)
-	}
-	never := time.Time{}
-	if a.localTime(nil) != "-" || a.localTime(&never) != "-" {
-		t.Error("never is not a dash")
-	}
-}
-
-func TestSeconds(t *testing.T) {
-	for text, want := range map[string]string{"15": "15s", "15s": "15s", "90s": "90s", "2m": "2m", "1h30m": "90m", "1h": "1h", "0": "0", "0s": "0"} {
-		var s seconds
-		if err := s.Set(text); err != nil || s.String() != want {
-			t.Errorf("%q: %s, %v; want %s", text, &s, err, want)
-		}
-	}
-	for _, text := range []string{"", "1.5s", "-1", "-1s", "soon", "1d", "100ms", "99999999999", "9999999h"} {
-		var s seconds
-		if err := s.Set(text); err == nil {
-			t.Errorf("%q: %s, want an error", text, &s)
-		}
-	}
 }

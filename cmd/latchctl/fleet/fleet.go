@@ -1,0 +1,70 @@
+// Package fleet does a technician's work on the devices of a hub. The commands of
+// latchctl, its console and its rollouts use it, so that all three choose devices, create
+// jobs and judge results in the same way. Fill in a [Fleet]; then use [Fleet.Find] and
+// [Fleet.Approve] to choose devices, [Plan] to describe the jobs, and [Fleet.Run] or
+// [Fleet.Create] to send them.
+//
+// Guarantees:
+//   - A condition that the user has confirmed must still select the same devices when
+//     the job is created.
+//   - A method is sent once. Fleet repeats only requests that are safe to repeat.
+//   - A device has succeeded only if its row says so (see package watch).
+//   - The package prints nothing: it returns values, and calls the functions of Fleet.
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+)
+
+// Hub is the part of the service API that this package uses. [*rest.Client] implements
+// Hub.
+type Hub interface {
+	watch.Hub
+	Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error]
+	CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error)
+}
+
+var _ Hub = (*rest.Client)(nil)
+
+// Fleet is the devices of a hub, as a technician works on them.
+type Fleet struct {
+	Hub          Hub
+	ConfirmAbove int // Approve asks the user above this number of devices
+	Now          func() time.Time
+	Sleep        func(context.Context, time.Duration) error
+	Local        *time.Location
+	NewID        func() string // returns random letters and digits
+
+	// By returns the technician's login, which lock and unlock tell the doors. It returns
+	// "" if the doors must not be told.
+	By func(context.Context) string
+	// Note receives messages for the user.
+	Note func(format string, args ...any)
+	// Confirm asks the user whether to do an action, such as "unlock 2 doors". It returns
+	// an error unless the answer is yes.
+	Confirm func(ctx context.Context, action string) error
+	// Progress starts to display the progress of a job. It returns a function that shows
+	// the job's current state, and a function that ends the display.
+	Progress func() (show func(iothub.Job), end func())
+}
+
+// UnknownOutcome means that a request was sent and not answered. The hub may have
+// executed it.
+type UnknownOutcome struct{ Err error }
+
+func (e *UnknownOutcome) Error() string { return e.Err.Error() }
+func (e *UnknownOutcome) Unwrap() error { return e.Err }
+
+// HasStatus reports whether err is the hub's answer with this HTTP status.
+func HasStatus(err error, status int) bool {
+	refusal, ok := errors.AsType[*iothub.Error](err)
+	return ok && refusal.Status == status
+}
