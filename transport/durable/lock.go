@@ -14,8 +14,12 @@ var ErrLocked = errors.New("locked by another process")
 // ends. LockFile creates a missing file, readable by its owner only, and never removes
 // it. If the file is already locked, the error is ErrLocked.
 func LockFile(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := giveToOwner(f); err != nil {
+		f.Close()
 		return nil, err
 	}
 	return lock(f)

@@ -7,6 +7,8 @@
 //     or its complete new content.
 //   - When Replace, SyncDir or MakeDir returns without an error, the change is on disk.
 //   - The kernel releases a lock when its process ends, even if the process crashes.
+//   - If root runs the program, a new file gets the owner of its directory. So a command that
+//     root runs leaves no file that the directory's owner cannot read.
 //   - On Windows, a file that another process has open for a moment delays the calls by
 //     at most two seconds. Modes have no effect there; the access control list of the
 //     folder applies.
@@ -57,6 +59,9 @@ func writeSynced(f *os.File, content []byte, mode os.FileMode) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 
 	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if err := giveToOwner(f); err != nil {
 		return err
 	}
 	if _, err := f.Write(content); err != nil {

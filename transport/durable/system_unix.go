@@ -4,12 +4,38 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
 // noFollow makes os.OpenFile refuse a symbolic link at the end of the path.
 const noFollow = syscall.O_NOFOLLOW
+
+// nonBlock makes os.OpenFile not wait for the other end of a pipe.
+const nonBlock = syscall.O_NONBLOCK
+
+// giveToOwner gives a regular file to the owner of its directory, if root runs the program.
+// It refuses a file with several names: the owner of the directory may have linked it to a
+// file of somebody else.
+func giveToOwner(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+
+	var file, dir syscall.Stat_t
+	if err := errors.Join(syscall.Fstat(int(f.Fd()), &file), syscall.Stat(filepath.Dir(f.Name()), &dir)); err != nil {
+		return fmt.Errorf("owner of %s: %w", f.Name(), err)
+	}
+	switch {
+	case file.Uid == dir.Uid:
+		return nil
+	case file.Mode&syscall.S_IFMT != syscall.S_IFREG || file.Nlink != 1:
+		return fmt.Errorf("%s is not a file with one name, so its owner stays the same", f.Name())
+	}
+	return f.Chown(int(dir.Uid), int(dir.Gid))
+}
 
 // LockDir locks the directory dir without creating a lock file in it. The lock lasts
 // until unlock is called or the process ends. If the directory is already locked, the

@@ -13,6 +13,12 @@ import (
 // is then refused, because it is no regular file.
 const noFollow = syscall.FILE_FLAG_OPEN_REPARSE_POINT
 
+// nonBlock has no meaning on Windows.
+const nonBlock = 0
+
+// giveToOwner does nothing: on Windows, a file gets the access control list of its folder.
+func giveToOwner(*os.File) error { return nil }
+
 // tryLock locks f exclusively with LockFileEx, without waiting.
 func tryLock(f *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -119,6 +120,9 @@ func Restore(ctx context.Context, dataDir, file string) (jobs int, err error) {
 
 	for _, name := range backupFiles {
 		if err := os.Rename(filepath.Join(work, name), filepath.Join(dataDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("restore: %w", err)
+		}
+		if err := durable.GiveToOwner(filepath.Join(dataDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return 0, fmt.Errorf("restore: %w", err)
 		}
 	}

@@ -2,10 +2,12 @@ package hub_test
 
 import (
 	"archive/tar"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +43,13 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	old.stop()
 	dir := filepath.Join(t.TempDir(), "restored")
+	owner := os.Getuid()
+	if owner == 0 { // the directory of a hub whose user is not root
+		owner = 12345
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, owner, owner)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	jobs, err := hub.Restore(t.Context(), dir, file)
 	if err != nil || jobs != 2 {
 		t.Fatalf("restored with %d unfinished jobs, %v; want 2", jobs, err)
@@ -52,6 +61,8 @@ func TestBackupAndRestore(t *testing.T) {
 	for _, entry := range entries {
 		if info, err := entry.Info(); err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("others can read %s: %v, %v", entry.Name(), info.Mode(), err)
+		} else if is := int(info.Sys().(*syscall.Stat_t).Uid); is != owner {
+			t.Errorf("%s belongs to the user %d, want %d", entry.Name(), is, owner)
 		}
 	}
 

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/latchd/latchd/transport/durable"
 )
 
 const (
@@ -146,7 +148,7 @@ func (c *Clock) Confirm() error {
 
 	err := os.Chtimes(c.path, time.Time{}, now)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.WriteFile(c.path, nil, 0o600); err == nil {
+		if err = durable.Replace(c.path, nil, 0o600); err == nil {
 			err = os.Chtimes(c.path, time.Time{}, now)
 		}
 	}

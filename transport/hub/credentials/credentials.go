@@ -44,6 +44,12 @@ func Load(opts Options) (*Credentials, error) {
 		return nil, err
 	}
 
+	unlock, err := lockKeys(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+
 	ownerKey, err := loadOwnerKey(opts.Dir, opts.Name)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/hub/internal/access"
@@ -72,8 +73,15 @@ func PolicyConnectionString(dir, name string, secondary bool) (string, error) {
 
 // RollPolicyKey replaces the primary or the secondary key of a policy with a new one.
 // The policy's other key remains valid. A running hub uses the new key only after a
-// restart.
+// restart. RollPolicyKey waits until other programs have finished their changes of the
+// keys.
 func RollPolicyKey(dir, name string, secondary bool) error {
+	unlock, err := lockKeys(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
 	owner, stored, err := readPolicy(dir, name)
 	if err != nil {
 		return err
@@ -103,7 +111,7 @@ func readPolicy(dir, name string) (iothub.Service, map[string]policyKeys, error)
 
 	owner, err := readOwner(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return iothub.Service{}, nil, fmt.Errorf("%w; start the hub once, and run this command as the hub's user", err)
+		return iothub.Service{}, nil, fmt.Errorf("%w; start the hub once, and run this command as root or as the hub's user", err)
 	}
 	if err != nil {
 		return iothub.Service{}, nil, err
@@ -169,6 +177,27 @@ func createMissingKeys(stored map[string]policyKeys) bool {
 		added = true
 	}
 	return added
+}
+
+// lockTime is how long lockKeys waits for other programs.
+const lockTime = 10 * time.Second
+
+// lockKeys locks the keys of the policies until unlock is called. The lock is independent
+// of the lock that a running hub has on its data directory.
+func lockKeys(dir string) (unlock func() error, err error) {
+	for deadline := time.Now().Add(lockTime); ; time.Sleep(10 * time.Millisecond) {
+		unlock, err := durable.LockDir(dir)
+		switch {
+		case err == nil:
+			return unlock, nil
+		case errors.Is(err, durable.ErrLocked) && time.Now().After(deadline):
+			return nil, fmt.Errorf("%s: another program has been changing the keys for %v; end it and try again", dir, lockTime)
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("%w; start the hub once, and run this command as root or as the hub's user", err)
+		case !errors.Is(err, durable.ErrLocked):
+			return nil, err
+		}
+	}
 }
 
 func policyFile(dir string) string { return filepath.Join(dir, "policies.json") }
