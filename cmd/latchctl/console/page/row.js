@@ -91,7 +91,7 @@ export function remarks(door) {
   return [
     door.fault && h('span', { class: 'fault' }, door.fault[0].toUpperCase() + door.fault.slice(1)),
     door.exitStuck && !door.fault && h('span', { class: 'fault' }, 'The exit input is stuck'),
-    alarm && door.open && h('span', { class: 'note' }, icon('open'), 'Door open'),
+    alarm && door.open && h('span', { class: 'note' }, 'Door open'),
     (door.state === 'open' || alarm && door.state !== 'fault') && door.position && h('span', {}, `Bolt ${door.position}`),
     door.hold && h('span', {}, 'Until somebody locks it'),
     !door.hold && new Date(door.releasedUntil) > new Date() && h('span', {}, `Until ${since(door.releasedUntil)}`),
