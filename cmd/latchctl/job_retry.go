@@ -90,31 +90,22 @@ func (o *jobRetryOptions) run(ctx context.Context) error {
 	return o.retry(ctx, f, job, devices, op)
 }
 
-// failedDevices returns the devices that did not succeed and that are still in the
-// registry. It leaves out pending devices, which act later without a new command.
+// failedDevices returns the devices on which the job can be repeated, and tells the user
+// which devices it leaves out.
 func (o *jobRetryOptions) failedDevices(ctx context.Context, f *fleet.Fleet, old watch.Report) ([]fleet.Device, error) {
-	var ids, pending []string
-	for _, d := range old.Failed() {
-		if d.Verdict.Outcome == iothub.Pending {
-			pending = append(pending, d.DeviceID)
-			continue
-		}
-		ids = append(ids, d.DeviceID)
-	}
-	if len(pending) > 0 {
-		o.app.note("left out, because they are pending and act by themselves: %s", words.Names(pending))
-	}
-
-	devices, err := f.WithIDs(ctx, ids)
+	u, err := f.Unsuccessful(ctx, old)
 	if err != nil {
 		return nil, err
 	}
 
-	if gone := fleet.Missing(ids, devices); len(gone) > 0 {
-		o.app.note("left out, because they were deleted from the registry: %s", words.Names(gone))
+	if len(u.Pending) > 0 {
+		o.app.note("left out, because they are pending and act by themselves: %s", words.Names(u.Pending))
+	}
+	if len(u.Gone) > 0 {
+		o.app.note("left out, because they were deleted from the registry: %s", words.Names(u.Gone))
 	}
 
-	return devices, nil
+	return u.Failed, nil
 }
 
 // nothingToRetry returns the result of a retry that has no devices to call:
@@ -138,15 +129,8 @@ func (o *jobRetryOptions) nothingToRetry(old watch.Report) error {
 // retry repeats the job on the given devices, prints each device's result and returns
 // the exit status.
 func (o *jobRetryOptions) retry(ctx context.Context, f *fleet.Fleet, job iothub.Job, devices []fleet.Device, op fleet.Operation) error {
-	next := iothub.Job{
-		Type: job.Type, CloudToDeviceMethod: job.CloudToDeviceMethod, UpdateTwin: job.UpdateTwin,
-		MaxExecutionTimeInSeconds: int64(o.maxExecution),
-	}
-	if job.CloudToDeviceMethod != nil {
-		method := *job.CloudToDeviceMethod
-		method.Payload = fleet.IdentifyAgain(method, f.By(ctx))
-		next.CloudToDeviceMethod = &method
-	}
+	next := f.Repeat(ctx, job)
+	next.MaxExecutionTimeInSeconds = int64(o.maxExecution)
 
 	jobs := f.Plan(fleet.Selection{IDs: fleet.IDs(devices)}, next, op)
 	return o.app.runAndReport(ctx, f, fleet.Work{Name: "the retry", Jobs: jobs, Devices: len(devices), Wait: o.wait.duration()})

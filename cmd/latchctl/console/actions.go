@@ -138,9 +138,15 @@ func (s *Server) createJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
+	return s.sendJobs(w, r, j, request.Do, conditions)
+}
+
+// sendJobs creates a job for each condition and follows the jobs. name is the first word
+// of their ids. If the hub refuses a job after the first, the answer says why.
+func (s *Server) sendJobs(w http.ResponseWriter, r *http.Request, j iothub.Job, name string, conditions []string) error {
 	created := createdJobs{Jobs: []job{}}
 	for i, where := range conditions {
-		j.JobID, j.QueryCondition = s.opts.Fleet.NewJobID(request.Do), where
+		j.JobID, j.QueryCondition = s.opts.Fleet.NewJobID(name), where
 		one, err := s.sendJob(r, j)
 		if err != nil && i == 0 {
 			return err
@@ -226,9 +232,7 @@ func (s *Server) listMatches(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	return respond(w, struct {
-		IDs []string `json:"ids"`
-	}{ids})
+	return respond(w, selectedDevices{ids})
 }
 
 // selectDevices returns the ids of the devices that match a condition, or an error if

@@ -142,10 +142,12 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /api/door", s.api(s.showDoor))
 	mux.Handle("GET /api/jobs", s.api(s.listJobs))
 	mux.Handle("GET /api/jobs/{id}", s.api(s.showJob))
+	mux.Handle("GET /api/jobs/{id}/failed", s.api(s.listFailed))
 	mux.Handle("GET /api/rollouts", s.api(s.listRollouts))
 	mux.Handle("GET /api/rollouts/{id}", s.api(s.showRollout))
 	mux.Handle("POST /api/jobs", s.api(s.createJobs))
 	mux.Handle("POST /api/jobs/{id}/cancel", s.api(s.cancelJob))
+	mux.Handle("POST /api/jobs/{id}/retry", s.api(s.retryJob))
 	mux.Handle("POST /api/refresh", s.api(s.refreshDoors))
 
 	refused := func(w http.ResponseWriter, r *http.Request) {

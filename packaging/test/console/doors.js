@@ -246,6 +246,20 @@ module.exports = {
     assert.match(await w.page.locator('#jobs li').first().textContent(), /Lock 3 doors.*1 failed/);
   },
 
+  // A retry is only for the door that failed.
+  'retry the failed door': async (w) => {
+    const { page } = w;
+    await page.click('#panel button:has-text("Retry the failed door")');
+    await page.locator('dialog', { hasText: 'Lock 1 door again on localhost?' }).waitFor();
+    assert.equal(await page.textContent('dialog .which'), 'cellar');
+    await w.shot(page, 'retry-light');
+    const first = new URL(page.url()).hash;
+    await page.click('dialog button[type=submit]');
+    await page.waitForFunction((hash) => location.hash !== hash, first);
+    await page.locator('#panel .result', { hasText: '0 succeeded, 1 failed, of 1 door' }).waitFor();
+    assert.equal(await page.textContent('#panel h2'), 'Lock 1 door');
+  },
+
   // A fault comes before all other doors, with the whole reason.
   'the list is live': async (w) => {
     const { page } = w;

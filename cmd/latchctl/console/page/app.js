@@ -2,11 +2,11 @@
 // and the console's events.
 
 import { $, setText, when } from './dom.js';
-import { listen, openSession, post } from './api.js';
+import { get, listen, openSession, post } from './api.js';
 import { clearSelection, findDoor, offlineCount, recheck, replaceDoors, showUnreadable, startDoors, updateDoors } from './doors.js';
 import { showDoor } from './door.js';
-import { confirmCancel, confirmLock, confirmTwin } from './ask.js';
-import { readJobs, showJob, startJobs, updateJob } from './jobs.js';
+import { confirmCancel, confirmLock, confirmRetry, confirmTwin } from './ask.js';
+import { jobTitle, readJobs, showJob, startJobs, updateJob } from './jobs.js';
 import { readRollouts, showRollout } from './rollouts.js';
 import { closePanel, isOpen, itemId, setItem } from './panel.js';
 
@@ -33,8 +33,7 @@ function showCreated({ jobs, error }) {
   clearSelection();
   for (const job of jobs) updateJob(job);
   go(jobs.length === 1 ? `#jobs/${jobs[0].id}` : '#jobs');
-  setText($('notice'), error ?? '');
-  $('notice').hidden = !error;
+  showNotice(error ?? '');
 }
 
 // cancel asks the user for confirmation and cancels a scheduled job.
@@ -44,6 +43,28 @@ async function cancel(job) {
 
   updateJob(changed);
   readJobs();
+}
+
+// retry asks the user for confirmation and repeats a job on the doors on which it failed.
+async function retry(job) {
+  const path = `/api/jobs/${encodeURIComponent(job.id)}`;
+  try {
+    const { ids } = await get(`${path}/failed`);
+    const created = await confirmRetry({
+      job, title: jobTitle(job, ids.length), target: { ids, offline: offlineCount(ids) }, hub: session.hub, confirmAbove: session.confirmAbove,
+      send: (confirmed) => post(`${path}/retry`, confirmed),
+    });
+    if (created) showCreated(created);
+  } catch (err) {
+    showNotice(err.message);
+  }
+}
+
+// showNotice shows why the last action did not do all that it should, above the jobs. An
+// empty text removes the notice.
+function showNotice(text) {
+  setText($('notice'), text);
+  $('notice').hidden = !text;
 }
 
 // The panel.
@@ -147,7 +168,7 @@ async function start() {
 
   setText($('hub'), session.hub);
   startDoors({ onOpen: (id) => openDoor(id), act });
-  startJobs({ close: closeItem, openDoor, cancel });
+  startJobs({ close: closeItem, openDoor, cancel, retry });
   $('refresh').addEventListener('click', () => post('/api/refresh', {}).catch((err) => showTrouble(err.message)));
   document.addEventListener('keydown', (e) => { if (e.key === 'Escape' && isOpen() && !$('ask').open) closeItem(); });
   window.addEventListener('hashchange', route);

@@ -32,7 +32,7 @@ function confirmAndSend({ title, tone, fields, note, dismiss = 'Cancel', submit,
           submitButton.disabled = false;
         }
       },
-    }, h('h2', { id: 'ask-title' }, title), note, fields, error,
+    }, h('h2', { id: 'ask-title' }, title), [note].flat(2), fields, error,
     h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => dialog().close() }, dismiss), submitButton));
 
     dialog().replaceChildren(form);
@@ -63,6 +63,8 @@ function targetNote({ ids, where, offline }, consequence) {
     offline > 0 && h('p', { class: 'caution' }, icon('offline'), h('span', {}, `${offlineText} ${consequence}`)),
   ];
 }
+
+const offlineEffect = (isTwin) => isTwin ? 'A door that is offline gets the change when it connects.' : 'A command does not reach a door that is offline.';
 
 // startField creates the field for the time at which the hub starts a job. The hint shows
 // the time with its zone.
@@ -97,7 +99,7 @@ export function confirmLock({ unlock, target, hub, confirmAbove, send }) {
   return confirmAndSend({
     title: [`${action} on `, h('span', { class: 'hub' }, hub), '?'],
     tone: unlock ? 'danger' : 'primary',
-    note: targetNote(target, 'A command does not reach a door that is offline.'),
+    note: targetNote(target, offlineEffect(false)),
     fields: [
       field('Reason', h('input', { name: 'reason', maxlength: 200, autocomplete: 'off', autofocus: true }), 'Optional. The door records it with the command, and your login.'),
       unlock && field('Relock after (seconds)', h('input', { name: 'seconds', type: 'number', min: 1, max: 86400, inputmode: 'numeric' }),
@@ -119,6 +121,24 @@ const confirmField = (n) => field(`Type ${n} to confirm`, h('input', { name: 'ty
 
 function checkTyped(values, mustType, n) {
   if (mustType && values.typed.trim() !== String(n)) throw new Error(`Type ${n}, the number of doors.`);
+}
+
+// confirmRetry asks the user to confirm that a job is repeated on the doors on which it
+// failed. job has a title, such as "Unlock 3 doors".
+export function confirmRetry({ job, title, target, hub, confirmAbove, send }) {
+  const n = target.ids.length;
+  const unlock = job.what === 'Unlock';
+  const mustType = unlock && n > confirmAbove;
+
+  return confirmAndSend({
+    title: [`${title} again on `, h('span', { class: 'hub' }, hub), '?'],
+    tone: unlock ? 'danger' : 'primary',
+    note: [targetNote(target, offlineEffect(job.what === 'Change twins')), h('p', {}, 'The other doors of the job get no command.')],
+    fields: mustType ? [confirmField(n)] : [],
+    submit: [`Retry ${plural(n, 'door')}`],
+    check: (values) => checkTyped(values, mustType, n),
+    send: () => send({ ids: target.ids }),
+  });
 }
 
 // confirmCancel asks the user to confirm that a scheduled job is cancelled.
@@ -163,7 +183,7 @@ export function confirmTwin({ target, hub, send }) {
   return confirmAndSend({
     title: [`Change ${n === 1 ? 'the twin' : 'the twins'} of ${plural(n, 'door')} on `, h('span', { class: 'hub' }, hub), '?'],
     tone: 'primary',
-    note: targetNote(target, 'A door that is offline gets the change when it connects.'),
+    note: targetNote(target, offlineEffect(true)),
     fields: [
       field('Desired properties', textArea('desired', '{"building": "43", "floor": 3}'), 'JSON. null deletes a property.'),
       field('Tags', textArea('tags', '{"site": "north"}'), 'JSON. Tags stay on the hub; devices do not see them.'),

@@ -5,9 +5,10 @@ import { get } from './api.js';
 import { fact, isInPanel, openPanel } from './panel.js';
 
 const jobs = new Map(); // jobs that the console follows, by id
-let actions = {}; // functions for the buttons: close, openDoor, cancel
+let actions = {}; // functions for the buttons: close, openDoor, cancel, retry
 
-// startJobs sets what the buttons of a job do: close(), openDoor(id) and cancel(job).
+// startJobs sets what the buttons of a job do: close(), openDoor(id), cancel(job) and
+// retry(job).
 export function startJobs(functions) { actions = functions; }
 
 // jobState returns a word for the state of a job, and the tone of the job's badge.
@@ -37,9 +38,8 @@ function reached({ answered = 0, failed = 0 } = {}) {
   return { word: failed > 0 ? `${count(answered)} reached, ${count(failed)} not` : `${count(answered)} reached`, tone: 'plain' };
 }
 
-// jobTitle describes a job in one phrase, such as "Lock 3 doors".
-export function jobTitle(job) {
-  const n = job.verdict?.devices ?? job.counts?.devices ?? 0;
+// jobTitle describes a job on n doors in one phrase, such as "Lock 3 doors".
+export function jobTitle(job, n = job.verdict?.devices ?? job.counts?.devices ?? 0) {
   if (n === 0) return job.what;
   if (job.what === 'Change twins') return `Change ${n === 1 ? 'the twin' : 'the twins'} of ${plural(n, 'door')}`;
   return job.what.startsWith('Call ') ? `${job.what} on ${plural(n, 'door')}` : `${job.what} ${plural(n, 'door')}`;
@@ -126,6 +126,11 @@ function jobContent({ job, report }) {
     const pending = summary.byResult.pending ?? 0;
     parts.push(h('p', { class: 'result' }, h('b', {}, `${count(summary.succeeded)} succeeded`),
       `, ${count(summary.failed - pending)} failed${pending > 0 ? `, ${count(pending)} pending` : ''}, of ${plural(summary.devices, 'door')}`));
+    const again = summary.failed - pending;
+    if (again > 0) {
+      parts.push(h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => actions.retry(job) },
+        icon('refresh'), `Retry ${again === 1 ? 'the failed door' : `the ${count(again)} failed doors`}…`)));
+    }
     if (advice?.length) parts.push(h('ul', { class: 'advice' }, advice.map((line) => h('li', {}, line))));
 
     const [failed, succeeded] = [devices.filter((d) => d.result !== 'succeeded'), devices.filter((d) => d.result === 'succeeded')];
