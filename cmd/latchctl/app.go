@@ -157,6 +157,7 @@ func (a *app) fleet() (*fleet.Fleet, error) {
 func (a *app) fleetOf(client *rest.Client) *fleet.Fleet {
 	return &fleet.Fleet{
 		Hub:          client,
+		HubName:      a.hub,
 		ConfirmAbove: a.confirmAbove,
 		Now:          a.now,
 		Sleep:        a.sleep,

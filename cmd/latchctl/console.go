@@ -77,7 +77,6 @@ func (o *consoleOptions) run(ctx context.Context) error {
 func (a *app) newConsoleOptions(client *rest.Client, refresh seconds) console.Options {
 	return console.Options{
 		Hub:      client,
-		HubName:  client.HostName(),
 		Fleet:    a.fleetOf(client),
 		Refresh:  refresh.duration(),
 		Rollouts: rollout.DefaultStore(a.getenv),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
+	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
 )
 
@@ -31,7 +33,9 @@ func newRolloutList(a *app) *cobra.Command {
 // listedRollout is a rollout as the command "rollout list" prints it.
 type listedRollout struct {
 	ID      string         `json:"id"`
-	Hub     string         `json:"hub"`
+	Hub     string         `json:"hub"` // host name of the hub
+	HubID   iothub.HubID   `json:"hubId,omitempty"`
+	HubName string         `json:"hubName,omitempty"`
 	Created time.Time      `json:"created"`
 	What    string         `json:"what"`
 	Status  rollout.Status `json:"status"`
@@ -69,6 +73,8 @@ func newListedRollout(r rollout.Rollout) listedRollout {
 	return listedRollout{
 		ID:      r.ID,
 		Hub:     r.Hub,
+		HubID:   r.HubID,
+		HubName: r.HubName,
 		Created: r.Created,
 		What:    rolloutWork(r),
 		Status:  r.Status,
@@ -80,10 +86,10 @@ func newListedRollout(r rollout.Rollout) listedRollout {
 }
 
 func (a *app) rolloutTable(rows []listedRollout) *ui.Table {
-	t := &ui.Table{Head: []string{"ROLLOUT", "STATUS", "WAVE", "CREATED", "DEVICES", "SUCCEEDED", "FAILED", "WHAT"}, Optional: []int{5, 3, 7}}
+	t := &ui.Table{Head: []string{"ROLLOUT", "STATUS", "WAVE", "CREATED", "DEVICES", "SUCCEEDED", "FAILED", "HUB", "WHAT"}, Optional: []int{5, 3, 8, 7}}
 	for _, r := range rows {
 		t.Add(r.ID, string(r.Status), fmt.Sprintf("%d/%d", r.Wave, r.Waves), a.localTime(&r.Created),
-			fmt.Sprint(r.Summary.Devices), fmt.Sprint(r.Summary.Succeeded), fmt.Sprint(r.Summary.Failed), r.What)
+			fmt.Sprint(r.Summary.Devices), fmt.Sprint(r.Summary.Succeeded), fmt.Sprint(r.Summary.Failed), cmp.Or(r.HubName, r.Hub), r.What)
 	}
 
 	return t

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
@@ -16,6 +17,7 @@ type rolloutResumeOptions struct {
 	cmd        *cobra.Command
 	id         string
 	abortAbove rollout.Percent
+	acceptHub  bool // continue even if the rollout's file does not prove that the chosen hub is the rollout's
 	wait       seconds
 	tier       tierFlags
 }
@@ -39,6 +41,7 @@ func newRolloutResume(a *app) *cobra.Command {
 
 	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this percentage of a wave's devices fails (default: the rollout's own limit)")
 	cmd.Flags().Lookup("abort-above").DefValue = "" // The help must not show the default 0%, because latchctl uses the limit from the rollout's file.
+	cmd.Flags().BoolVar(&o.acceptHub, "accept-hub", false, "skip the question whether the hub is the rollout's, if the rollout's file does not prove it")
 	o.addConfirmationFlags(cmd)
 	addRolloutWait(cmd, &o.wait)
 	o.tier.addFlags(cmd)
@@ -64,7 +67,7 @@ func (o *rolloutResumeOptions) run(ctx context.Context) error {
 	}
 
 	if o.dryRun {
-		r, err := o.app.loadRollout(o.id)
+		r, err := o.load(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -72,22 +75,43 @@ func (o *rolloutResumeOptions) run(ctx context.Context) error {
 		return o.app.showWaves(next, o.tier)
 	}
 
-	load := func() (rollout.Rollout, error) { return o.loadAndConfirm(ctx, f, client.HostName()) }
+	load := func() (rollout.Rollout, error) { return o.loadAndConfirm(ctx, f) }
 	return o.app.runRollout(ctx, f, store, o.id, o.wait, load)
 }
 
-// loadAndConfirm loads the rollout from its file and asks the user for confirmation if
-// the rollout needs it.
-func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, f *fleet.Fleet, hub string) (rollout.Rollout, error) {
+// load loads the rollout from its file, checks that the chosen hub is the rollout's, and
+// applies the flags that change the rollout.
+func (o *rolloutResumeOptions) load(ctx context.Context, f *fleet.Fleet) (rollout.Rollout, error) {
 	r, err := o.app.loadRollout(o.id)
 	if err != nil {
 		return r, err
 	}
-	if r.Hub != hub {
-		return r, fmt.Errorf("rollout %s belongs to the hub %s, but the chosen hub is %s; choose the rollout's hub", o.id, r.Hub, hub)
+
+	err = r.ClaimHub(ctx, f, o.acceptHub)
+	if doubt, ok := errors.AsType[*rollout.DoubtError](err); ok {
+		o.app.note("%s", doubt.Reason)
+		question := fmt.Sprintf("continue rollout %s on %s", o.id, doubt.Chosen)
+		if err := o.app.ask(ctx, question, "--accept-hub if it is the rollout's hub"); err != nil {
+			return r, err
+		}
+		err = r.ClaimHub(ctx, f, true)
 	}
+	if err != nil {
+		return r, err
+	}
+
 	if o.cmd.Flags().Changed("abort-above") {
 		r.Rules.AbortAbove = o.abortAbove
+	}
+	return r, nil
+}
+
+// loadAndConfirm loads the rollout and asks the user for confirmation if the rollout needs
+// it.
+func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, f *fleet.Fleet) (rollout.Rollout, error) {
+	r, err := o.load(ctx, f)
+	if err != nil {
+		return r, err
 	}
 
 	next, _ := rollout.Step(r, rollout.Start{}, o.app.now())

@@ -87,7 +87,7 @@ func (a *app) rolloutFields(r rollout.Rollout) []string {
 
 	return []string{
 		"Rollout", r.ID,
-		"Hub", r.Hub,
+		"Hub", r.OnHub().String(),
 		"What", rolloutWork(r),
 		"Payload", payloadText(r.Work.Method),
 		"Change", string(r.Work.UpdateTwin),

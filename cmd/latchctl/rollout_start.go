@@ -130,7 +130,11 @@ func (a *app) startRollout(ctx context.Context, p rolloutPlan, work rollout.Work
 	}
 	work.MaxExecution = int64(p.maxExecution)
 	waves := rollout.PlanWaves(fleet.IDs(devices), p.sizes)
-	r := rollout.New(id, client.HostName(), p.Where, work, p.rules(), waves, a.now())
+	hub, err := rollout.HubOf(ctx, f)
+	if err != nil {
+		return err
+	}
+	r := rollout.New(id, hub, p.Where, work, p.rules(), waves, a.now())
 	if p.dryRun {
 		return a.showWaves(r, p.tier)
 	}
@@ -188,7 +192,7 @@ func (a *app) checkRolloutID(ctx context.Context, f *fleet.Fleet, store rollout.
 		return fmt.Errorf("the rollout %s exists already; give another --id, or see 'latchctl rollout show %s'", id, words.ShellArgument(id))
 	}
 
-	first := rollout.New(id, "", "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID
+	first := rollout.New(id, rollout.Hub{}, "", rollout.Work{}, rollout.Rules{}, [][]string{{"any"}}, a.now()).Waves[0].Jobs[0].ID
 	_, err := f.Hub.Job(ctx, first)
 	switch {
 	case fleet.HasStatus(err, 404):

@@ -32,9 +32,11 @@ type hubKey struct{}
 //	hub forbid PATH     refuse paths that begin with PATH; without PATH, allow all again
 //	hub slow N          answer the next N new jobs with 429
 //	hub config FROM TO  copy a config file and replace $ENDPOINT in it
+//	hub forget ID       remove a job
 //	hub id ID           change the hub's id; without ID, the hub sends no id
 //	hub stop            stop the hub
 //	hub start           start the hub again, at the same address
+//	latchhub NAME       start a real latchhub, and add it to the config file
 //	exit N COMMAND      run a command and require the exit status N
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -79,8 +81,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"hub":  hubCommand,
-			"exit": exitCommand,
+			"hub":      hubCommand,
+			"latchhub": latchhubCommand,
+			"exit":     exitCommand,
 		},
 	})
 }
@@ -111,6 +114,10 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		hub.mu.Lock()
 		*map[string]*int{"busy": &hub.busy, "full": &hub.full, "slow": &hub.slow}[args[0]] = n
+		hub.mu.Unlock()
+	case "forget":
+		hub.mu.Lock()
+		delete(hub.jobs, args[1])
 		hub.mu.Unlock()
 	case "id":
 		hub.mu.Lock()

@@ -75,8 +75,13 @@ var errNotConfirmed = errors.New("not confirmed; nothing was sent")
 // errNotConfirmed unless the answer is yes. Without a terminal it returns an error that
 // recommends --yes.
 func (a *app) confirm(ctx context.Context, action string) error {
+	return a.ask(ctx, action, "--yes to skip the confirmation")
+}
+
+// ask works like confirm. Without a terminal its error recommends the given flag.
+func (a *app) ask(ctx context.Context, action, flag string) error {
 	if !a.inTerminal || !a.errTerminal {
-		return &usageError{err: fmt.Errorf("this would %s; add --yes to skip the confirmation", action)}
+		return &usageError{err: fmt.Errorf("this would %s; add %s", action, flag)}
 	}
 
 	question := termtext.Clean(strings.ToUpper(action[:1])+action[1:]) + "? [y/N]"

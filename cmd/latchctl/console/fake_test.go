@@ -14,9 +14,13 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
+	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
+
+// onHub is the fake hub, as rollouts name it.
+var onHub = rollout.Hub{HostName: "localhost", ID: "5f0c1a52-6a3e-4b53-8f8e-0e6d6f1d2a11", Name: "north"}
 
 // fakeHub is a hub that keeps its devices and jobs in memory.
 type fakeHub struct {
@@ -29,6 +33,17 @@ type fakeHub struct {
 
 	queries chan string     // receives the text of each query
 	events  chan rest.Event // events to send; nil for a hub without events
+}
+
+func (h *fakeHub) HostName() string { return onHub.HostName }
+
+func (h *fakeHub) HubID(context.Context) (iothub.HubID, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err != nil {
+		return "", h.err
+	}
+	return onHub.ID, nil
 }
 
 func (h *fakeHub) Query(_ context.Context, text string) iter.Seq2[json.RawMessage, error] {
@@ -199,9 +214,9 @@ func start(t *testing.T, change ...func(*fakeHub, *Options)) *harness {
 	hub := &fakeHub{jobs: map[string]iothub.Job{}, deviceJobs: map[string][]iothub.DeviceJob{}, queries: make(chan string, 100), maxJobs: 100}
 	h := &harness{hub: hub, tick: make(chan struct{})}
 	opts := Options{
-		Hub: hub, HubName: "hub.example", Refresh: time.Hour,
+		Hub: hub, Refresh: time.Hour,
 		Fleet: &fleet.Fleet{
-			Hub: hub, ConfirmAbove: 10, Now: time.Now,
+			Hub: hub, HubName: onHub.Name, ConfirmAbove: 10, Now: time.Now,
 			NewID: func() string { return fmt.Sprint(hub.count() + 1) },
 			By:    func(context.Context) string { return "ada@bench" },
 			Sleep: func(ctx context.Context, _ time.Duration) error {

@@ -100,13 +100,21 @@ func waveState(r rollout.Rollout, i int) string {
 func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 	list := []rolloutSummary{}
 	if s.opts.Rollouts != "" {
+		hub, err := rollout.HubOf(r.Context(), s.opts.Fleet)
+		if err != nil {
+			return err
+		}
 		ids, err := s.opts.Rollouts.List()
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
 			// Skip an unreadable file; latchctl rollout list reports it.
-			if one, err := s.opts.Rollouts.Load(id); err == nil && one.Hub == s.opts.HubName {
+			one, err := s.opts.Rollouts.Load(id)
+			if err != nil {
+				continue
+			}
+			if !isOther(one, hub) {
 				list = append(list, newRolloutSummary(one))
 			}
 		}
@@ -114,6 +122,12 @@ func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 
 	slices.SortStableFunc(list, func(a, b rolloutSummary) int { return b.Created.Compare(a.Created) })
 	return respond(w, list)
+}
+
+// isOther reports whether a rollout belongs to another hub.
+func isOther(r rollout.Rollout, hub rollout.Hub) bool {
+	_, err := r.CheckHub(hub)
+	return err != nil
 }
 
 // showRollout sends the page the details of a rollout.
@@ -129,7 +143,13 @@ func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 		one, err = s.opts.Rollouts.Load(id)
 	}
 
-	if errors.Is(err, rollout.ErrNotFound) || err == nil && one.Hub != s.opts.HubName {
+	if err == nil {
+		var hub rollout.Hub
+		if hub, err = rollout.HubOf(r.Context(), s.opts.Fleet); err == nil && isOther(one, hub) {
+			err = rollout.ErrNotFound
+		}
+	}
+	if errors.Is(err, rollout.ErrNotFound) {
 		return &httpError{http.StatusNotFound, "no rollout " + id + " was started from this computer on this hub"}
 	}
 	if err != nil {

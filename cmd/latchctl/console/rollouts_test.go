@@ -1,6 +1,8 @@
 package console
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +16,7 @@ func TestRollouts(t *testing.T) {
 	store := rollout.Store(t.TempDir())
 	created := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	work := rollout.Work{Type: iothub.ScheduleDeviceMethod, Method: &iothub.MethodRequest{MethodName: "lockDoor", ResponseTimeoutInSeconds: 15}}
-	save := func(id, hub string, change func(*rollout.Rollout)) {
+	save := func(id string, hub rollout.Hub, change func(*rollout.Rollout)) {
 		r := rollout.New(id, hub, "*", work, rollout.Rules{Soak: 60}, [][]string{{"a"}, {"b", "c"}}, created)
 		created = created.Add(time.Minute)
 		change(&r)
@@ -23,7 +25,7 @@ func TestRollouts(t *testing.T) {
 		}
 	}
 
-	save("first", "hub.example", func(r *rollout.Rollout) {
+	save("first", onHub, func(r *rollout.Rollout) {
 		r.Waves[0].Passed = true
 		for i := range r.Waves {
 			for j := range r.Waves[i].Jobs {
@@ -34,8 +36,8 @@ func TestRollouts(t *testing.T) {
 		r.Waves[1].Failed = map[string]rollout.Failure{"c": {Outcome: iothub.Refused, Reason: "500 jammed"}}
 		r.Status, r.Reason = rollout.Aborted, "too many failed"
 	})
-	save("second", "hub.example", func(*rollout.Rollout) {})
-	save("other", "other.example", func(*rollout.Rollout) {})
+	save("second", onHub, func(*rollout.Rollout) {})
+	save("other", rollout.Hub{HostName: onHub.HostName, ID: "77aa0c33", Name: "south"}, func(*rollout.Rollout) {})
 
 	h := start(t, func(_ *fakeHub, o *Options) { o.Rollouts = store })
 	list := decoded[[]rolloutSummary](t, body(t, h.request(t, "GET", "/api/rollouts", "", h.cookie)))
@@ -53,6 +55,22 @@ func TestRollouts(t *testing.T) {
 	for id, want := range map[string]int{"none": 404, "other": 404, "..%2Fx": 400} {
 		if res := h.request(t, "GET", "/api/rollouts/"+id, "", h.cookie); res.StatusCode != want {
 			t.Errorf("%s: status %d, want %d", id, res.StatusCode, want)
+		}
+	}
+}
+
+// The page gets the name and the id of its hub, and the name alone if the hub does not
+// answer.
+func TestSessionNamesTheHub(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{nil, errors.New("away")} {
+		want := `{"hub":"north","hubId":"5f0c1a52-6a3e-4b53-8f8e-0e6d6f1d2a11","change":`
+		if err != nil {
+			want = `{"hub":"north","change":`
+		}
+		h := start(t, func(hub *fakeHub, _ *Options) { hub.err = err })
+		if text := string(body(t, h.request(t, "GET", "/api/session", "", h.cookie))); !strings.HasPrefix(text, want) {
+			t.Errorf("the session is %s, want %s", text, want)
 		}
 	}
 }

@@ -36,7 +36,6 @@ type Hub interface {
 // Options configures a console.
 type Options struct {
 	Hub      Hub
-	HubName  string        // host name that the page shows
 	Fleet    *fleet.Fleet  // selects devices, creates jobs and tells the time
 	Refresh  time.Duration // minimum time between two periodic reads of the doors
 	Rollouts rollout.Store // folder of the rollouts' files; empty if no such folder is known
@@ -160,11 +159,20 @@ func (s *Server) handler() http.Handler {
 	return s.guard.protect(mux, refused, "/style.css", "/icon.svg")
 }
 
-// session sends the page its settings, and the secret that each change must carry.
+// identifyTime limits how long the page waits for the hub's id at its start.
+const identifyTime = 2 * time.Second
+
+// session sends the page its settings, and the secret that each change must carry. The
+// hub's id is empty if the hub does not answer in time.
 func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), identifyTime)
+	defer cancel()
+	id, _ := s.opts.Fleet.Hub.HubID(ctx)
+
 	return respond(w, struct {
-		Hub          string `json:"hub"`
-		Change       string `json:"change"`
-		ConfirmAbove int    `json:"confirmAbove"`
-	}{s.opts.HubName, s.guard.change, s.opts.Fleet.ConfirmAbove})
+		Hub          string       `json:"hub"` // what the user calls the hub
+		HubID        iothub.HubID `json:"hubId,omitempty"`
+		Change       string       `json:"change"`
+		ConfirmAbove int          `json:"confirmAbove"`
+	}{s.opts.Fleet.HubName, id, s.guard.change, s.opts.Fleet.ConfirmAbove})
 }

@@ -30,6 +30,8 @@ type Hub interface {
 	watch.Hub
 	Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error]
 	CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error)
+	HostName() string
+	HubID(ctx context.Context) (iothub.HubID, error)
 }
 
 var _ Hub = (*rest.Client)(nil)
@@ -37,7 +39,8 @@ var _ Hub = (*rest.Client)(nil)
 // Fleet is the devices of a hub, as a technician works on them.
 type Fleet struct {
 	Hub          Hub
-	ConfirmAbove int // Approve asks the user above this number of devices
+	HubName      string // what the user calls the hub: its name in the config file, or its address
+	ConfirmAbove int    // Approve asks the user above this number of devices
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error
 	Local        *time.Location

@@ -194,7 +194,7 @@ func TestEstimate(t *testing.T) {
 			}
 			rate = int(tier.JobDevices.PerSecond(tt.units))
 		}
-		r := New("r", "h", "*", Work{}, tt.rules, PlanWaves(ids(tt.devices), sizes), start)
+		r := New("r", Hub{HostName: "h"}, "*", Work{}, tt.rules, PlanWaves(ids(tt.devices), sizes), start)
 		e := r.Estimate(rate)
 		if got := fmt.Sprint(e.Calls, e.Soak); got != tt.want || e.Total() != e.Calls+e.Soak {
 			t.Errorf("%+v: %s", tt, got)

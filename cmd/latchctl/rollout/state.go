@@ -51,12 +51,16 @@ type Rules struct {
 
 // Rollout is the complete state of a rollout, as its file stores it.
 type Rollout struct {
-	ID      string    `json:"id"`
-	Hub     string    `json:"hub"` // host name of the hub
-	Created time.Time `json:"created"`
-	Where   string    `json:"where"` // condition that selected the devices
-	Work    Work      `json:"work"`
-	Rules   Rules     `json:"rules"`
+	ID  string `json:"id"`
+	Hub string `json:"hub"` // host name of the hub
+	// HubID is the hub's id; see [iothub.HubID]. It is empty in files of earlier releases,
+	// and for a hub that sends no id.
+	HubID   iothub.HubID `json:"hubId,omitempty"`
+	HubName string       `json:"hubName,omitempty"` // what the user called the hub at the start
+	Created time.Time    `json:"created"`
+	Where   string       `json:"where"` // condition that selected the devices
+	Work    Work         `json:"work"`
+	Rules   Rules        `json:"rules"`
 
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty"` // why the rollout was aborted or stopped
@@ -100,11 +104,12 @@ type Failure struct {
 
 // New creates a rollout and plans its jobs. Pass the event [Start] to [Run] to begin
 // the rollout.
-func New(id, hub, where string, work Work, rules Rules, waves [][]string, now time.Time) Rollout {
+func New(id string, hub Hub, where string, work Work, rules Rules, waves [][]string, now time.Time) Rollout {
 	r := Rollout{
-		ID: id, Hub: hub, Created: now.UTC().Truncate(time.Second), Where: where, Work: work, Rules: rules,
+		ID: id, Created: now.UTC().Truncate(time.Second), Where: where, Work: work, Rules: rules,
 		Status: Running, Phase: Calling,
 	}
+	r.SetHub(hub)
 
 	for i, devices := range waves {
 		r.Waves = append(r.Waves, Wave{})

@@ -27,7 +27,7 @@ func makeRollout(t *testing.T, n int, waves string, rules Rules) Rollout {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New("r", "hub.example", "*", lockWork, rules, PlanWaves(ids(n), sizes), start)
+	return New("r", Hub{HostName: "hub.example"}, "*", lockWork, rules, PlanWaves(ids(n), sizes), start)
 }
 
 // ended returns the event of a job that has completed. The given devices failed: they

@@ -172,7 +172,7 @@ func TestParseRefuses(t *testing.T) {
 
 // If parse accepts a file, the rollout in it ends after a limited number of steps.
 func FuzzParse(f *testing.F) {
-	r := New("r", "h", "*", lockWork, Rules{Soak: 1, Require: "x", MinDevices: 2}, [][]string{{"a"}, {"b", "c"}}, start)
+	r := New("r", Hub{"h", "5f0c1a52", "north"}, "*", lockWork, Rules{Soak: 1, Require: "x", MinDevices: 2}, [][]string{{"a"}, {"b", "c"}}, start)
 	for _, status := range []Status{Running, Aborted, Stopped, Done} {
 		r.Status = status
 		text := toJSON(f, file{fileVersion, r})

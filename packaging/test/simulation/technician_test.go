@@ -161,7 +161,7 @@ func (t *technician) saw(report watch.Report) {
 // rollOut runs a rollout in waves, as latchctl does.
 func (t *technician) rollOut(id string, devices []string) {
 	payload := fmt.Sprintf(`{"forSeconds":5,"reason":%q}`, id)
-	r := rollout.New(id, hubName, "", rollout.Work{
+	r := rollout.New(id, rollout.Hub{HostName: hubName}, "", rollout.Work{
 		Type:         iothub.ScheduleDeviceMethod,
 		Method:       &iothub.MethodRequest{MethodName: "unlockDoor", Payload: json.RawMessage(payload)},
 		MaxExecution: 300,
