@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -103,20 +104,8 @@ func (a *app) jobTable(jobs []iothub.Job) *ui.Table {
 			answered = fmt.Sprint(s.SucceededCount)
 			failed = fmt.Sprint(s.FailedCount)
 		}
-		t.Add(job.JobID, string(job.Status), a.localTime(job.StartTime), devices, answered, failed, jobWork(job))
+		t.Add(job.JobID, string(job.Status), a.localTime(job.StartTime), devices, answered, failed, fleet.OperationOf(job).Title)
 	}
 
 	return t
-}
-
-// jobWork describes what a job does: it returns the method's name, or "twin update".
-func jobWork(job iothub.Job) string {
-	switch {
-	case job.CloudToDeviceMethod != nil:
-		return job.CloudToDeviceMethod.MethodName
-	case job.Type == iothub.ScheduleUpdateTwin:
-		return "twin update"
-	}
-
-	return string(job.Type)
 }

@@ -77,9 +77,9 @@ func (o *jobRetryOptions) run(ctx context.Context) error {
 		return o.nothingToRetry(old)
 	}
 
-	op := fleet.OperationOf(job.CloudToDeviceMethod)
+	op := fleet.OperationOf(job)
 	if o.dryRun {
-		return o.app.showSelected(devices, op)
+		return o.app.showSelected(f, devices, op)
 	}
 	if !o.Yes {
 		if err := f.Ask(ctx, devices, op); err != nil {

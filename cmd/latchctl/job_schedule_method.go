@@ -59,7 +59,6 @@ func (o *jobScheduleMethodOptions) run(ctx context.Context) error {
 	}
 
 	method.Payload = fleet.Identify(method, f.By(ctx))
-	op := fleet.OperationOf(&method)
 	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
-	return o.app.schedule(ctx, f, o.scheduling, job, op)
+	return o.app.schedule(ctx, f, o.scheduling, job, fleet.OperationOf(job))
 }

@@ -71,5 +71,5 @@ func (o *jobScheduleTwinOptions) run(ctx context.Context) error {
 	}
 
 	job := iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
-	return o.app.schedule(ctx, f, o.scheduling, job, fleet.OperationOf(nil))
+	return o.app.schedule(ctx, f, o.scheduling, job, fleet.OperationOf(job))
 }

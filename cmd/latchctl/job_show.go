@@ -88,7 +88,7 @@ func (a *app) showResults(r watch.Report, onlyFailed bool) error {
 func (a *app) showJob(w io.Writer, job iothub.Job) error {
 	pairs := []string{
 		"Job", job.JobID,
-		"What", jobWork(job),
+		"What", fleet.OperationOf(job).Title,
 		"Payload", payloadText(job.CloudToDeviceMethod),
 		"Change", string(job.UpdateTwin),
 		"Condition", job.QueryCondition,

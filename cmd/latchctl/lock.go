@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -89,11 +88,8 @@ func (o *lockOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	method := iothub.MethodRequest{MethodName: fleet.LockDoor, ResponseTimeoutInSeconds: int(o.timeout)}
-	if o.unlock {
-		method.MethodName = fleet.UnlockDoor
-	}
-	method.Payload, err = o.payload(f.By(ctx))
+	command := fleet.BoltCommand{Unlock: o.unlock, Reason: o.reason, ForSeconds: int64(o.relock), Hold: o.hold}
+	method, err := command.Method(f.By(ctx), int(o.timeout))
 	if err != nil {
 		return err
 	}
@@ -101,13 +97,13 @@ func (o *lockOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	op := fleet.OperationOf(&method)
+	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
+	op := fleet.OperationOf(job)
 	if o.period != "" {
 		op.When, op.Caution = o.period, fleet.Always
 	}
 	o.watch = !o.startsLater() || o.cmd.Flags().Changed("wait")
 
-	job := iothub.Job{Type: iothub.ScheduleDeviceMethod, CloudToDeviceMethod: &method}
 	return o.app.schedule(ctx, f, o.scheduling, job, op)
 }
 
@@ -150,24 +146,4 @@ func (o *lockOptions) checkPeriod() error {
 	o.period = strings.TrimSpace(from + " until " + fleet.ZoneTime(until, o.app.local))
 
 	return nil
-}
-
-// payload returns the JSON payload of the method lockDoor or unlockDoor. The
-// technician's login is left out if it is empty. An open door locks as soon as
-// somebody closes it.
-func (o *lockOptions) payload(by string) (json.RawMessage, error) {
-	p := struct {
-		Reason     string  `json:"reason,omitempty"`
-		By         string  `json:"by,omitempty"`
-		ForSeconds seconds `json:"forSeconds,omitempty"`
-		Hold       bool    `json:"hold,omitempty"`
-		WhenClosed bool    `json:"whenClosed,omitempty"`
-	}{o.reason, by, o.relock, o.hold, !o.unlock}
-
-	text, err := json.Marshal(p)
-	if err != nil || string(text) == "{}" {
-		return nil, err
-	}
-
-	return text, nil
 }

@@ -107,10 +107,10 @@ func (o *lockdownOptions) run(ctx context.Context) error {
 // operation describes the start or the end of a lockdown to the user.
 func (o *lockdownOptions) operation() fleet.Operation {
 	if o.on {
-		return fleet.Operation{Verb: "lock down", Name: "lockdown", Caution: fleet.AboveOne}
+		return fleet.Operation{Verb: "lock down", Noun: "door", Name: "lockdown", Caution: fleet.AboveOne}
 	}
 
-	return fleet.Operation{Verb: "end the lockdown of", Name: "lockdown", Caution: fleet.Always}
+	return fleet.Operation{Verb: "end the lockdown of", Noun: "door", Name: "lockdown", Caution: fleet.Always}
 }
 
 // awaitAcknowledgements waits until the doors have acknowledged the change of

@@ -76,7 +76,7 @@ func newListedRollout(r rollout.Rollout) listedRollout {
 		HubID:   r.HubID,
 		HubName: r.HubName,
 		Created: r.Created,
-		What:    rolloutWork(r),
+		What:    rolloutOperation(r.Work).Title,
 		Status:  r.Status,
 		Reason:  r.Reason,
 		Wave:    min(r.CurrentWave()+1, len(r.Waves)),

@@ -72,7 +72,7 @@ func (o *rolloutResumeOptions) run(ctx context.Context) error {
 			return err
 		}
 		next, _ := rollout.Step(r, rollout.Start{}, o.app.now())
-		return o.app.showWaves(next, o.tier)
+		return o.app.showWaves(f, next, o.tier)
 	}
 
 	load := func() (rollout.Rollout, error) { return o.loadAndConfirm(ctx, f) }
@@ -124,5 +124,5 @@ func (o *rolloutResumeOptions) loadAndConfirm(ctx context.Context, f *fleet.Flee
 	if o.Yes {
 		return r, nil
 	}
-	return r, f.Ask(ctx, devices, fleet.OperationOf(r.Work.Method))
+	return r, f.Ask(ctx, devices, rolloutOperation(r.Work))
 }

@@ -88,7 +88,7 @@ func (a *app) rolloutFields(r rollout.Rollout) []string {
 	return []string{
 		"Rollout", r.ID,
 		"Hub", r.OnHub().String(),
-		"What", rolloutWork(r),
+		"What", rolloutOperation(r.Work).Title,
 		"Payload", payloadText(r.Work.Method),
 		"Change", string(r.Work.UpdateTwin),
 		"Condition", r.Where,
@@ -102,10 +102,9 @@ func (a *app) rolloutFields(r rollout.Rollout) []string {
 	}
 }
 
-// rolloutWork describes what a rollout does: it returns the method's name, or "twin
-// update".
-func rolloutWork(r rollout.Rollout) string {
-	return jobWork(iothub.Job{Type: r.Work.Type, CloudToDeviceMethod: r.Work.Method})
+// rolloutOperation describes what a rollout does to each device.
+func rolloutOperation(w rollout.Work) fleet.Operation {
+	return fleet.OperationOf(iothub.Job{Type: w.Type, CloudToDeviceMethod: w.Method})
 }
 
 // countsLine formats counts as text: "2 succeeded, 1 failed, 2 to go, 1 left out".

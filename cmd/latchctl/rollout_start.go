@@ -122,7 +122,7 @@ func (a *app) startRollout(ctx context.Context, p rolloutPlan, work rollout.Work
 		method.Payload = fleet.Identify(method, f.By(ctx))
 		work.Method = &method
 	}
-	op := fleet.OperationOf(work.Method)
+	op := rolloutOperation(work)
 	id := p.id
 	if id == "" {
 		name := []rune(op.Name)
@@ -136,7 +136,7 @@ func (a *app) startRollout(ctx context.Context, p rolloutPlan, work rollout.Work
 	}
 	r := rollout.New(id, hub, p.Where, work, p.rules(), waves, a.now())
 	if p.dryRun {
-		return a.showWaves(r, p.tier)
+		return a.showWaves(f, r, p.tier)
 	}
 
 	a.note("%s in %s (%s); %s", words.Count(len(devices), "device"), words.Count(len(waves), "wave"), waveSizes(waves), p.tier.estimate(r))
@@ -222,7 +222,7 @@ type plannedDevice struct {
 
 // showWaves prints the devices of a dry run in the order in which the rollout would
 // call them, and an estimate of the rollout's duration.
-func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
+func (a *app) showWaves(f *fleet.Fleet, r rollout.Rollout, t tierFlags) error {
 	var planned []plannedDevice
 	for i, w := range r.Waves {
 		for _, id := range w.Pending() {
@@ -238,7 +238,7 @@ func (a *app) showWaves(r rollout.Rollout, t tierFlags) error {
 		return table
 	})
 
-	a.note("this would %s %s; %s; nothing was sent", fleet.OperationOf(r.Work.Method).Verb, words.Count(len(planned), "device"), t.estimate(r))
+	a.note("this would %s; %s; nothing was sent", f.Describe(rolloutOperation(r.Work), len(planned)), t.estimate(r))
 	return err
 }
 

@@ -110,7 +110,7 @@ func (a *app) prepare(ctx context.Context, f *fleet.Fleet, s scheduling, job iot
 		if err != nil {
 			return fleet.Work{}, err
 		}
-		return fleet.Work{}, a.showSelected(devices, op)
+		return fleet.Work{}, a.showSelected(f, devices, op)
 	}
 	if err := f.Approve(ctx, s.Selection, op); err != nil {
 		return fleet.Work{}, err

@@ -109,7 +109,7 @@ func (a *app) ask(ctx context.Context, action, flag string) error {
 }
 
 // showSelected prints the devices of a dry run.
-func (a *app) showSelected(devices []fleet.Device, op fleet.Operation) error {
+func (a *app) showSelected(f *fleet.Fleet, devices []fleet.Device, op fleet.Operation) error {
 	err := printList(a, devices, func() *ui.Table {
 		t := &ui.Table{Head: []string{"DEVICE", "CONNECTION"}}
 		for _, d := range devices {
@@ -118,6 +118,6 @@ func (a *app) showSelected(devices []fleet.Device, op fleet.Operation) error {
 		return t
 	})
 
-	a.note("this would %s; nothing was sent", op.On(len(devices)))
+	a.note("this would %s; nothing was sent", f.Describe(op, len(devices)))
 	return err
 }

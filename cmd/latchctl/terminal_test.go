@@ -72,7 +72,7 @@ func TestConfirmOnATerminal(t *testing.T) {
 		if got := run(t.Context(), a, []string{"unlock", "a", "b", "c"}); got != want {
 			t.Errorf("%q: status %d, want %d", typed, got, want)
 		}
-		if !strings.HasPrefix(errOut.String(), "Unlock 3 devices (a, b, c)? [y/N] ") {
+		if !strings.HasPrefix(errOut.String(), "Unlock 3 doors on "+hub.address+" (a, b, c)? [y/N] ") {
 			t.Errorf("%q: asked %q", typed, errOut)
 		}
 		if sent := len(hub.jobs); (sent == 1) != (want == exitDevices) {
@@ -123,7 +123,7 @@ func TestConfirmedDevicesAreThoseThatWereShown(t *testing.T) {
 		t.Errorf("status %d, %d jobs", got, len(hub.jobs))
 	}
 
-	want := "Unlock 2 devices (a, b)? [y/N] latchctl: the condition no longer selects the devices that were shown: it now selects " +
+	want := "Unlock 2 doors on " + hub.address + " (a, b)? [y/N] latchctl: the condition no longer selects the devices that were shown: it now selects " +
 		"3 devices (a, b, c); nothing was sent\n"
 	if errOut.String() != want {
 		t.Errorf("said %q, want %q", errOut, want)

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,64 +54,25 @@ func (r jobRequest) job(by string, now time.Time) (iothub.Job, error) {
 
 	switch r.Do {
 	case "lock", "unlock":
-		payload, err := r.payload(by)
+		if r.ForSeconds < 0 || r.ForSeconds > 0 && r.Do == "lock" {
+			return j, errors.New("only an unlock can have a time limit, of at least 1 second")
+		}
+		method, err := fleet.BoltCommand{Unlock: r.Do == "unlock", Reason: r.Reason, ForSeconds: int64(r.ForSeconds)}.Method(by, answerTimeout)
 		if err != nil {
 			return j, err
 		}
 		j.Type = iothub.ScheduleDeviceMethod
-		j.CloudToDeviceMethod = &iothub.MethodRequest{MethodName: r.Do + "Door", Payload: payload, ResponseTimeoutInSeconds: answerTimeout}
-		return j, j.CloudToDeviceMethod.Check()
+		j.CloudToDeviceMethod = &method
+		return j, method.Check()
 
 	case "twin":
-		patch, err := r.twinPatch()
+		patch, err := fleet.TwinPatch(r.Desired, r.Tags)
 		j.Type = iothub.ScheduleUpdateTwin
 		j.UpdateTwin = patch
 		return j, err
 	}
 
 	return j, fmt.Errorf("unknown action %q; want lock, unlock or twin", r.Do)
-}
-
-// payload returns the JSON payload of lockDoor or unlockDoor. It is nil for an unlock
-// without a reason, a login and a time limit. A lock of an open door waits until somebody
-// closes the door.
-func (r jobRequest) payload(by string) (json.RawMessage, error) {
-	if r.ForSeconds < 0 || r.ForSeconds > 0 && r.Do == "lock" {
-		return nil, errors.New("only an unlock can have a time limit, of at least 1 second")
-	}
-
-	text, err := json.Marshal(struct {
-		Reason     string `json:"reason,omitempty"`
-		By         string `json:"by,omitempty"`
-		ForSeconds int    `json:"forSeconds,omitempty"`
-		WhenClosed bool   `json:"whenClosed,omitempty"`
-	}{r.Reason, by, r.ForSeconds, r.Do == "lock"})
-	if err != nil || string(text) == "{}" {
-		return nil, err
-	}
-
-	return text, nil
-}
-
-// twinPatch returns the twin patch of the job: the desired properties and the tags that
-// the page requests.
-func (r jobRequest) twinPatch() (json.RawMessage, error) {
-	if len(r.Desired) == 0 && len(r.Tags) == 0 {
-		return nil, errors.New("nothing to change; give desired properties or tags")
-	}
-	for _, section := range []iothub.Object{r.Desired, r.Tags} {
-		for name := range section {
-			if strings.HasPrefix(name, "$") {
-				return nil, fmt.Errorf("%s is reserved for the hub; remove it", name)
-			}
-		}
-	}
-
-	patch := iothub.TwinPatch{ETag: "*", Tags: r.Tags} // IoT Hub requires an etag in a twin job
-	if len(r.Desired) > 0 {
-		patch.Properties = &iothub.TwinPatchProperties{Desired: r.Desired}
-	}
-	return json.Marshal(patch)
 }
 
 // createdJobs is the answer to a request to create jobs.

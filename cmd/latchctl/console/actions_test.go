@@ -178,8 +178,8 @@ func TestScheduleAndCancel(t *testing.T) {
 		{"unknown job", "none", "", 404, "JobNotFound"},
 		{"invalid id", "a%20b", "", 400, "the job id contains ' '"},
 		{"scheduled", id, "", 200, `"status":"cancelled"`},
-		{"cancelled", id, "", 400, "the job has ended (cancelled) and cannot be cancelled"},
-		{"started", id, iothub.JobRunning, 400, "the job has started (running), and IoT Hub cannot cancel a started job"},
+		{"cancelled", id, "", 400, " has ended (cancelled) and cannot be cancelled"},
+		{"started", id, iothub.JobRunning, 400, " has started (running), and IoT Hub cannot cancel a started job"},
 	} {
 		h.hub.set(func() {
 			if j, ok := h.hub.jobs[tt.id]; ok && tt.status != "" {

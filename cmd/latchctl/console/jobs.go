@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -64,7 +63,7 @@ type trackedJob struct {
 
 func newJob(j iothub.Job) job {
 	v := job{
-		ID: j.JobID, What: actionName(j), Where: j.QueryCondition,
+		ID: j.JobID, What: fleet.OperationOf(j).Title, Where: j.QueryCondition,
 		Status: j.Status, Ended: j.Status.Ended(), Reason: shown(j.FailureReason),
 		Created: j.CreatedTime, Start: j.StartTime, End: j.EndTime,
 	}
@@ -73,22 +72,6 @@ func newJob(j iothub.Job) job {
 	}
 
 	return v
-}
-
-// actionName describes a job's action in words, such as "Lock".
-func actionName(j iothub.Job) string {
-	switch m := j.CloudToDeviceMethod; {
-	case j.Type == iothub.ScheduleUpdateTwin:
-		return "Change twins"
-	case m == nil:
-		return string(j.Type)
-	case m.MethodName == "lockDoor":
-		return "Lock"
-	case m.MethodName == "unlockDoor":
-		return "Unlock"
-	default:
-		return "Call " + m.MethodName
-	}
 }
 
 // listJobs sends the page the hub's jobs, newest first.
@@ -194,28 +177,14 @@ func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
 		return badRequest(err)
 	}
 
-	canceled, err := s.opts.Hub.CancelJob(r.Context(), id)
-	if e, ok := errors.AsType[*iothub.Error](err); ok && e.Status == http.StatusBadRequest {
-		return s.explainCancel(r.Context(), id, err)
+	canceled, err := s.opts.Fleet.Cancel(r.Context(), id)
+	if fleet.HasStatus(err, http.StatusBadRequest) {
+		return badRequest(err)
 	}
 	if err != nil {
 		return err
 	}
 	return respond(w, newJob(canceled))
-}
-
-// explainCancel returns an error that explains, from the job's state, why the hub refused
-// to cancel the job.
-func (s *Server) explainCancel(ctx context.Context, id string, refusal error) error {
-	j, err := s.opts.Hub.Job(ctx, id)
-
-	switch {
-	case err != nil || j.Status == iothub.JobScheduled:
-		return fmt.Errorf("the hub did not cancel the job: %w", refusal)
-	case j.Status.Ended():
-		return fmt.Errorf("the job has ended (%s) and cannot be cancelled: %w", j.Status, refusal)
-	}
-	return fmt.Errorf("the job has started (%s), and IoT Hub cannot cancel a started job: %w", j.Status, refusal)
 }
 
 func newVerdict(r watch.Report) *verdict {

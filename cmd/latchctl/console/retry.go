@@ -47,7 +47,7 @@ func (s *Server) retryJob(w http.ResponseWriter, r *http.Request) error {
 
 	next := s.opts.Fleet.Repeat(r.Context(), earlier)
 	next.MaxExecutionTimeInSeconds = maxExecution
-	return s.sendJobs(w, r, next, fleet.OperationOf(next.CloudToDeviceMethod).Name, conditions)
+	return s.sendJobs(w, r, next, fleet.OperationOf(next).Name, conditions)
 }
 
 // failedDevices returns a job that has ended, and the ids of the devices on which it can

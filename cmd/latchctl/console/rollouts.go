@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -53,7 +54,7 @@ func newRolloutSummary(r rollout.Rollout) rolloutSummary {
 	work := iothub.Job{Type: r.Work.Type, CloudToDeviceMethod: r.Work.Method}
 
 	return rolloutSummary{
-		ID: r.ID, What: actionName(work), Where: r.Where, Status: r.Status,
+		ID: r.ID, What: fleet.OperationOf(work).Title, Where: r.Where, Status: r.Status,
 		Reason: shown(r.Reason), Created: r.Created, Wave: min(r.CurrentWave()+1, len(r.Waves)), Waves: len(r.Waves), Counts: r.Counts(),
 	}
 }

@@ -32,6 +32,7 @@ type Hub interface {
 	CreateJob(ctx context.Context, job iothub.Job) (iothub.Job, error)
 	HostName() string
 	HubID(ctx context.Context) (iothub.HubID, error)
+	CancelJob(ctx context.Context, id string) (iothub.Job, error)
 }
 
 var _ Hub = (*rest.Client)(nil)

@@ -183,3 +183,22 @@ func explainCreateError(job iothub.Job, err error) error {
 
 	return err
 }
+
+// Cancel cancels a job that has not started. If the hub refuses, the error says why, from
+// the state of the job.
+func (f *Fleet) Cancel(ctx context.Context, id string) (iothub.Job, error) {
+	job, refusal := f.Hub.CancelJob(ctx, id)
+	if !HasStatus(refusal, 400) {
+		return job, refusal
+	}
+
+	job, err := f.Hub.Job(ctx, id)
+	switch {
+	case err != nil || job.Status == iothub.JobScheduled:
+		return job, fmt.Errorf("the hub did not cancel job %s: %w", id, refusal)
+	case job.Status.Ended():
+		return job, fmt.Errorf("job %s has ended (%s) and cannot be cancelled: %w", id, job.Status, refusal)
+	}
+
+	return job, fmt.Errorf("job %s has started (%s), and IoT Hub cannot cancel a started job: %w", id, job.Status, refusal)
+}

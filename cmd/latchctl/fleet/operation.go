@@ -26,27 +26,33 @@ const (
 
 // Operation describes what a job does to each of its devices.
 type Operation struct {
-	Verb    string // verb for questions and notes: "lock", "update the twins of"
+	Title   string // for lists: "Lock", "Change twins"
+	Verb    string // for questions and notes: "lock", "change the twins of"
+	Noun    string // what the user calls the devices: "door" or "device"
 	When    string // description of the time, such as "until 2026-11-30 18:00 CET"; empty means at once
 	Name    string // first word of generated job ids: "lock", "twin"
 	Caution Caution
 }
 
-// OperationOf describes a job that calls the method m or, if m is nil, updates twins.
-func OperationOf(m *iothub.MethodRequest) Operation {
+// OperationOf describes what a job does.
+func OperationOf(job iothub.Job) Operation {
+	m := job.CloudToDeviceMethod
 	switch {
+	case job.Type == iothub.ScheduleUpdateTwin:
+		return Operation{Title: "Change twins", Verb: "change the twins of", Noun: "device", Name: "twin"}
 	case m == nil:
-		return Operation{Verb: "update the twins of", Name: "twin"}
+		return Operation{Title: string(job.Type), Verb: "run " + string(job.Type) + " on", Noun: "device", Name: "job"}
 	case strings.EqualFold(m.MethodName, LockDoor):
-		return Operation{Verb: "lock", Name: "lock"}
+		return Operation{Title: "Lock", Verb: "lock", Noun: "door", Name: "lock"}
 	case strings.EqualFold(m.MethodName, UnlockDoor):
-		return Operation{Verb: "unlock", Name: "unlock", Caution: AboveOne}
+		return Operation{Title: "Unlock", Verb: "unlock", Noun: "door", Name: "unlock", Caution: AboveOne}
 	}
 
-	return Operation{Verb: "call " + m.MethodName + " on", Name: m.MethodName}
+	return Operation{Title: "Call " + m.MethodName, Verb: "call " + m.MethodName + " on", Noun: "device", Name: m.MethodName}
 }
 
-// On describes the operation on a number of devices: "unlock 2 devices until ...".
-func (op Operation) On(devices int) string {
-	return strings.TrimSpace(op.Verb + " " + words.Count(devices, "device") + " " + op.When)
+// Describe describes an operation on a number of devices of the fleet: "unlock 2 doors on
+// north until ...". Questions, notes and dialogs use it.
+func (f *Fleet) Describe(op Operation, devices int) string {
+	return strings.TrimSpace(op.Verb + " " + words.Count(devices, op.Noun) + " on " + f.HubName + " " + op.When)
 }

@@ -182,5 +182,5 @@ func (f *Fleet) Ask(ctx context.Context, devices []Device, op Operation) error {
 		return nil
 	}
 
-	return f.Confirm(ctx, fmt.Sprintf("%s (%s)", op.On(len(devices)), words.Names(IDs(devices))))
+	return f.Confirm(ctx, fmt.Sprintf("%s (%s)", f.Describe(op, len(devices)), words.Names(IDs(devices))))
 }
