@@ -42,17 +42,22 @@ const loginTimeout = time.Minute
 // checkCommand runs all checks and prints their findings as text or JSON.
 func checkCommand(ctx context.Context, file, format string, stdout io.Writer) error {
 	findings := check(ctx, file)
-	var err error
-	for _, f := range findings {
-		if !f.OK {
-			err = errProblems
-		}
-	}
-
 	if format == "json" {
-		return errors.Join(writeJSON(stdout, findings), err)
+		return errors.Join(writeJSON(stdout, findings), problemError(findings))
 	}
+	return printFindings(stdout, findings)
+}
 
+// problemError returns errProblems if a check found a problem.
+func problemError(findings []finding) error {
+	if slices.ContainsFunc(findings, func(f finding) bool { return !f.OK }) {
+		return errProblems
+	}
+	return nil
+}
+
+// printFindings prints the findings as text. It returns errProblems if there is a problem.
+func printFindings(stdout io.Writer, findings []finding) error {
 	for _, f := range findings {
 		mark := "ok"
 		if !f.OK {
@@ -63,7 +68,7 @@ func checkCommand(ctx context.Context, file, format string, stdout io.Writer) er
 			fmt.Fprintf(stdout, "         - %s\n", termtext.Clean(line))
 		}
 	}
-	return err
+	return problemError(findings)
 }
 
 // check takes the same steps as a start of the agent, and continues after each problem.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/agent/config"
+	"github.com/latchd/latchd/cmd/latchd/enroll"
 	"github.com/latchd/latchd/systemd"
 	"github.com/latchd/latchd/transport/termtext"
 )
@@ -30,6 +31,7 @@ const usage = `latchd connects a door lock to Azure IoT Hub or to latchhub.
   latchd run --config /etc/latchd/latchd.toml
 
 Commands:
+  enroll    register this door with a code from the hub, and start it
   run       serve the lock until SIGTERM
   status    show the status of the running agent
   lock      lock the door, without a network
@@ -57,6 +59,13 @@ type command struct {
 var commands = []command{
 	{"run", "Serve the lock until SIGTERM.", "",
 		func(ctx context.Context, o options, _, stderr io.Writer) error { return run(ctx, o.config, stderr) }},
+	{"enroll", `Read a code from 'latchhub invite door NAME', register the door at the hub, write its
+login and the table [hub] of the configuration, check both, and start the agent. The code
+comes from a prompt or from standard input. An interrupted enrollment can be repeated with
+the same code. Needs root.`, "",
+		func(ctx context.Context, o options, stdout, stderr io.Writer) error {
+			return enrollCommand(ctx, o, os.Stdin, stdout, stderr)
+		}},
 	{"lock", `Lock the door through the running agent, without a network. If the door is open, it
 locks when it is closed. Needs root or the group latchd-operators.`, "",
 		func(_ context.Context, o options, stdout, _ io.Writer) error { return move(o.config, o.move, stdout) }},
@@ -144,6 +153,7 @@ type options struct {
 	format  string // text or json; empty for commands without -o
 	yes     bool   // skip the confirmation
 	move    moveOptions
+	enroll  enroll.Options
 	operand string
 	helped  bool // --help was given, and the help has been printed
 }
@@ -162,6 +172,10 @@ func (c command) parse(args []string, stdout io.Writer) (options, error) {
 		flags.BoolVar(&o.yes, "yes", false, "skip the confirmation")
 	}
 
+	if c.name == "enroll" {
+		flags.BoolVar(&o.enroll.Mock, "mock", false, "add a simulated lock if the configuration has no table [lock]")
+		flags.BoolVar(&o.enroll.Overwrite, "overwrite", false, "replace the present login of the door")
+	}
 	if c.name == "lock" || c.name == "unlock" {
 		flags.StringVar(&o.move.reason, "reason", "", "`TEXT` for the event and the journal")
 	}

@@ -91,10 +91,10 @@ func encode(prefix string, c content) (string, error) {
 	return prefix + base64.RawURLEncoding.EncodeToString(packed), nil
 }
 
-var (
-	errDamaged = errors.New("the code is damaged or incomplete; copy all of it, or get a new one")
-	errVersion = errors.New("the code has a newer format; install the release that the hub has")
-)
+// ErrDamaged means that a code is cut off or changed.
+var ErrDamaged = errors.New("the code is damaged or incomplete; copy all of it, or get a new one")
+
+var errVersion = errors.New("the code has a newer format; install the release that the hub has")
 
 // decode parses a code without white space, whose prefix without the version is known to
 // be right.
@@ -105,22 +105,22 @@ func decode(prefix, text string) (content, *x509.Certificate, error) {
 	}
 	packed, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil || len(packed) < crc32.Size {
-		return content{}, nil, errDamaged
+		return content{}, nil, ErrDamaged
 	}
 
 	packed, sum := packed[:len(packed)-crc32.Size], packed[len(packed)-crc32.Size:]
 	if crc32.ChecksumIEEE(packed) != binary.BigEndian.Uint32(sum) {
-		return content{}, nil, errDamaged
+		return content{}, nil, ErrDamaged
 	}
 
 	var c content
 	rest, err := asn1.Unmarshal(packed, &c)
 	if err != nil || len(rest) > 0 || c.Hub == "" || c.Name == "" || len(c.Key) < 16 {
-		return content{}, nil, errDamaged
+		return content{}, nil, ErrDamaged
 	}
 	ca, err := x509.ParseCertificate(c.CA)
 	if err != nil || !ca.IsCA {
-		return content{}, nil, errDamaged
+		return content{}, nil, ErrDamaged
 	}
 	return c, ca, nil
 }
