@@ -47,7 +47,9 @@ type feed struct {
 	doors       []door.Door // doors in the order of the page's list; nil until the first read
 	status      status
 	jobs        map[string]*trackedJob
-	ended       []string // ids of the ended jobs in jobs, oldest first
+	ended       []string            // ids of the ended jobs in jobs, oldest first
+	verdicts    map[string]*verdict // verdicts on ended jobs that are not in jobs, by the job's id
+	judging     bool                // true while the console judges the jobs of the page's list
 	subscribers map[*subscriber]bool
 	subscribed  chan struct{} // closed while at least one page is open
 
@@ -59,6 +61,7 @@ func newFeed() *feed {
 	return &feed{
 		calls:       make(chan func(*feed)),
 		jobs:        make(map[string]*trackedJob),
+		verdicts:    make(map[string]*verdict),
 		subscribers: make(map[*subscriber]bool),
 		subscribed:  make(chan struct{}),
 		changed:     make(map[string]bool),

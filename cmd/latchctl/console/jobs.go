@@ -76,24 +76,25 @@ func newJob(j iothub.Job) job {
 
 // listJobs sends the page the hub's jobs, newest first.
 func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
-	jobs := []job{}
+	var listed []iothub.Job
 	for j, err := range s.opts.Hub.Jobs(r.Context(), rest.JobFilter{}) {
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, newJob(j))
+		listed = append(listed, j)
 	}
+	slices.SortStableFunc(listed, func(a, b iothub.Job) int { return compareNewest(a.CreatedTime, b.CreatedTime) })
+	listed = listed[:min(len(listed), maxJobs)]
 
-	slices.SortStableFunc(jobs, func(a, b job) int { return compareNewest(a.Created, b.Created) })
-	jobs = jobs[:min(len(jobs), maxJobs)]
-
+	jobs := make([]job, len(listed))
 	s.feed.do(r.Context(), func(f *feed) {
-		for i, j := range jobs {
-			if tracked := f.jobs[j.ID]; tracked != nil && tracked.job.Ended {
-				jobs[i].Verdict = tracked.job.Verdict
-			}
+		for i, j := range listed {
+			jobs[i] = newJob(j)
+			jobs[i].Verdict = f.verdictOf(j.JobID)
 		}
 	})
+	s.judgeJobs(listed)
+
 	return respond(w, jobs)
 }
 
