@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,24 +32,19 @@ type identity struct {
 	name string // the device ID or, with provisioning, the registration ID
 	hub  string // for messages: the hub's name, or a description of how it is assigned
 	mqtt mqtt.Options
-	dps  *provisioning.Options // nil if the configuration names the hub
+	// caFile is the file that mqtt.RootCAs reads; empty for the system's CA certificates.
+	caFile string
+	dps    *provisioning.Options // nil if the configuration names the hub
 }
 
 // equal reports whether two identities are the same to the hub. It ignores the contents
-// of certificates: they are read again for each login.
+// of certificates and of the CA file: they are read again for each login.
 func (id identity) equal(other identity) bool {
 	a, b := id.mqtt, other.mqtt
 	same := id.name == other.name && id.hub == other.hub && reflect.DeepEqual(a.Device, b.Device) &&
-		reflect.DeepEqual(a.Proxy, b.Proxy) && equalPools(a.RootCAs, b.RootCAs) &&
+		reflect.DeepEqual(a.Proxy, b.Proxy) && id.caFile == other.caFile &&
 		a.Endpoint == b.Endpoint && (a.Certificate == nil) == (b.Certificate == nil) && (id.dps == nil) == (other.dps == nil)
 	return same && (id.dps == nil || bytes.Equal(id.dps.Key, other.dps.Key))
-}
-
-func equalPools(a, b *x509.CertPool) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Equal(b)
 }
 
 // productInfo names this program and its version to the hub.
@@ -59,20 +53,19 @@ func productInfo() string { return "latchd/" + version }
 // readIdentity reads the files that the configuration names for the login. It logs a
 // warning for each secret that other users can read.
 func readIdentity(c config.Config, log *zap.Logger) (identity, error) {
-	var roots *x509.CertPool // nil means the system's CA certificates
+	var roots trust.Roots // nil means the system's CA certificates
 	if c.Hub.CAFile != "" {
-		pool, err := trust.ReadCAFile(c.Hub.CAFile)
-		if err != nil {
+		roots = trust.CAFile(c.Hub.CAFile)
+		if _, err := roots(); err != nil {
 			return identity{}, err
 		}
-		roots = pool
 	}
 	proxy, err := readProxy(c.Hub, log)
 	if err != nil {
 		return identity{}, err
 	}
 
-	id := identity{mqtt: mqtt.Options{
+	id := identity{caFile: c.Hub.CAFile, mqtt: mqtt.Options{
 		Endpoint: c.Hub.Endpoint, RootCAs: roots, WebSocket: c.Hub.WebSocket, Proxy: proxy,
 		ModelID: agent.ModelID, ProductInfo: productInfo(),
 	}}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"sync"
@@ -130,7 +129,7 @@ func awaitAll(ctx context.Context, ready <-chan struct{}, want int, stderr io.Wr
 // fleet holds the options and resources that all simulated doors share.
 type fleet struct {
 	options
-	roots  *x509.CertPool
+	roots  trust.Roots
 	clock  actuator.Clock
 	system agent.System
 	log    *zap.Logger
@@ -151,11 +150,10 @@ func (o options) open(stderr io.Writer) (*fleet, iothub.Service, error) {
 	}
 
 	if o.caFile != "" {
-		if f.roots, err = trust.ReadCAFile(o.caFile); err != nil {
+		f.roots = trust.CAFile(o.caFile)
+		if _, err := f.roots(); err != nil {
 			return nil, service, err
 		}
-	} else if f.roots, err = x509.SystemCertPool(); err != nil {
-		return nil, service, fmt.Errorf("read the system's certificates: %w", err)
 	}
 
 	if f.clock, err = actuator.SystemClock(); err != nil {

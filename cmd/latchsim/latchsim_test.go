@@ -62,7 +62,7 @@ func startHub(t *testing.T) *testHub {
 		t.Fatal(err)
 	}
 
-	client := rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: addresses.HTTPS.String()}, RootCAs: roots})
+	client := rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: addresses.HTTPS.String()}, RootCAs: trust.Pool(roots)})
 	t.Cleanup(func() {
 		client.CloseIdleConnections()
 		stop()

@@ -17,6 +17,7 @@ import (
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/packaging/test/harness"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // stopwatch measures the time from the arrival of a method at the agent to the call
@@ -113,7 +114,7 @@ func startTimedAgent(b *testing.B, h *harness.Hub, w *stopwatch) (stop func()) {
 	lock := actuator.New(set, line, agent.Recorder{Store: store}, actuator.Record{}, clock, zap.NewNop())
 	a := agent.New(agent.Config{Driver: "mock", Mode: set.Mode, BootID: clock.BootID, Now: time.Now, Log: zap.NewNop()}, lock, store)
 	options := mqtt.Options{
-		Device: h.CreateDevice(b, "timed"), Endpoint: h.MQTT, RootCAs: roots, ModelID: agent.ModelID,
+		Device: h.CreateDevice(b, "timed"), Endpoint: h.MQTT, RootCAs: trust.Pool(roots), ModelID: agent.ModelID,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, network, address)
 			return timedConn{conn, w}, err

@@ -21,6 +21,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // recorded is a request that a recorder has received.
@@ -75,7 +76,7 @@ func (r *recorder) connectionString() string { return r.service().ConnectionStri
 func (r *recorder) client(token func(context.Context) (string, error)) *rest.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(r.Certificate())
-	return rest.New(r.service(), rest.Options{Endpoint: &url.URL{Scheme: "https", Host: "127.0.0.1:" + r.port}, RootCAs: roots, Token: token})
+	return rest.New(r.service(), rest.Options{Endpoint: &url.URL{Scheme: "https", Host: "127.0.0.1:" + r.port}, RootCAs: trust.Pool(roots), Token: token})
 }
 
 // ServeHTTP records a request and sends a minimal answer.

@@ -13,6 +13,7 @@ import (
 	"github.com/latchd/latchd/transport/invitation"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/provisioning"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // invite requests an invitation of a door and returns the content of its code.
@@ -31,7 +32,7 @@ func (r *running) invite(id string) invitation.Door {
 func (r *running) register(door invitation.Door) (iothub.Key, error) {
 	r.t.Helper()
 	a, err := provisioning.Register(r.t.Context(), provisioning.Options{
-		Endpoint: "localhost:" + port(r.at.MQTT), IDScope: door.IDScope, RegistrationID: door.RegistrationID, Key: door.Key, RootCAs: r.roots,
+		Endpoint: "localhost:" + port(r.at.MQTT), IDScope: door.IDScope, RegistrationID: door.RegistrationID, Key: door.Key, RootCAs: trust.Pool(r.roots),
 	})
 	if err != nil {
 		return nil, err

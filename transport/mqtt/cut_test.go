@@ -17,6 +17,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // cutter forwards MQTT packets between a gateway and its hub. It resets the connection
@@ -187,7 +188,7 @@ func TestResetWithinPacket(t *testing.T) {
 			t.Parallel()
 			c := newCutter(t, h, test.kind)
 			g := startGateway(t, h, "cut-"+strings.NewReplacer(" ", "-", "'", "").Replace(test.name), c.address, func(o *mqtt.Options) {
-				o.RootCAs, o.KeepAlive = c.roots, 2*time.Second
+				o.RootCAs, o.KeepAlive = trust.Pool(c.roots), 2*time.Second
 				switch test.kind.first {
 				case packets.Unsubscribe, packets.Unsuback, packets.Disconnect:
 					o.TokenLife = 10 * time.Second

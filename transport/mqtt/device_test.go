@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 func TestMain(m *testing.M) {
@@ -86,7 +87,7 @@ func startDevice(t *testing.T, p *peer, change func(o *mqtt.Options)) *device {
 		Now:    d.clock.now, After: d.clock.after, Rand: func() float64 { return 0.5 },
 	}
 	if p != nil {
-		d.opts.Endpoint, d.opts.RootCAs = p.address, p.roots
+		d.opts.Endpoint, d.opts.RootCAs = p.address, trust.Pool(p.roots)
 	}
 
 	if change != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // After a refused login, the device must wait longer and log the reason without
@@ -79,7 +80,7 @@ func TestNoConnection(t *testing.T) {
 		want   string // error after "hub at ADDRESS: "
 		delay  time.Duration
 	}{
-		{"unknown authority", func(o *mqtt.Options) { o.RootCAs = otherRoots },
+		{"unknown authority", func(o *mqtt.Options) { o.RootCAs = trust.Pool(otherRoots) },
 			"its certificate was issued by an authority that this computer does not trust; if the server is your own, set ca_file to the file with its CA certificate", 0},
 		{"another name", func(o *mqtt.Options) { o.Endpoint = strings.Replace(o.Endpoint, "localhost", "127.0.0.1", 1) },
 			"its certificate is for localhost, not for 127.0.0.1; use one of the certificate's names as the endpoint", 0},

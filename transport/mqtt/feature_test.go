@@ -23,6 +23,7 @@ import (
 	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // TestFeatureFails calls a method of a real agent each second, while the hub closes the
@@ -131,7 +132,7 @@ func newPickyHub(t *testing.T) *pickyHub {
 	h := &pickyHub{t: t, cert: cert, answers: make(map[string]chan struct{})}
 	h.opts = mqtt.Options{
 		Device:  iothub.Device{HostName: "localhost", DeviceID: "d1", Key: key},
-		RootCAs: roots,
+		RootCAs: trust.Pool(roots),
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			device, server := net.Pipe()
 			go h.serve(tls.Server(server, &tls.Config{Certificates: []tls.Certificate{cert}}))

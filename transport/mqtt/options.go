@@ -4,21 +4,21 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/addresses"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/logtext"
 	"github.com/latchd/latchd/transport/mqtt/dial"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 const (
@@ -52,9 +52,10 @@ type Options struct {
 	// name of the device. The server's certificate must be valid for the host in
 	// Endpoint.
 	Endpoint string
-	// RootCAs holds the CA certificates that may vouch for the hub. Nil means the
+	// RootCAs returns the CA certificates that may vouch for the hub. Run calls it for each
+	// attempt, so renewed certificates take effect at the next attempt. Nil means the
 	// system's CA certificates.
-	RootCAs *x509.CertPool
+	RootCAs trust.Roots
 	// Certificate returns the certificate of a device whose Device.X509 is set. Run
 	// calls it for each attempt, so a renewed certificate takes effect at the next
 	// attempt.
@@ -91,7 +92,7 @@ type Options struct {
 	Rand func() float64
 	// Lookup returns the addresses of a host, as in dial.Server. Nil means the system's
 	// resolver.
-	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	Lookup addresses.Lookup
 	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -124,7 +125,7 @@ func (o Options) check() (settings, error) {
 		WebSocket:   o.WebSocket,
 		Proxy:       o.Proxy,
 		Now:         s.Now,
-		Addresses:   new(dial.Addresses),
+		Addresses:   new(addresses.Memory),
 		Lookup:      o.Lookup,
 		Dial:        o.Dial,
 	}

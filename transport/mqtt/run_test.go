@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // In these tests the random number is 0.5, so each wait is half of the longest wait.
@@ -437,7 +438,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	}()
 
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	startDevice(t, nil, func(o *mqtt.Options) { o.Endpoint, o.RootCAs = "localhost:"+port, roots })
+	startDevice(t, nil, func(o *mqtt.Options) { o.Endpoint, o.RootCAs = "localhost:"+port, trust.Pool(roots) })
 	if err := receive(t, handshakes, "the handshake"); err == nil {
 		t.Error("TLS 1.1 was accepted")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // Try must return the error that Run would log. It must close the link after a
@@ -22,7 +23,7 @@ func TestTry(t *testing.T) {
 
 	opts := mqtt.Options{
 		Device:   iothub.Device{HostName: "localhost", DeviceID: "d1", Key: iothub.Key("k")},
-		Endpoint: p.address, RootCAs: p.roots,
+		Endpoint: p.address, RootCAs: trust.Pool(p.roots),
 	}
 
 	if err := mqtt.Try(t.Context(), opts); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // TestWebSocket connects a gateway to its hub over WebSocket. A server between them
@@ -59,8 +60,9 @@ func TestWebSocket(t *testing.T) {
 
 	defer front.Close()
 	g := startGateway(t, h, "by-websocket", front.Listener.Addr().String(), func(o *mqtt.Options) {
-		o.WebSocket, o.RootCAs = true, x509.NewCertPool()
-		o.RootCAs.AddCert(front.Certificate())
+		roots := x509.NewCertPool()
+		roots.AddCert(front.Certificate())
+		o.WebSocket, o.RootCAs = true, trust.Pool(roots)
 		o.TokenLife = 10 * time.Second
 	})
 

@@ -23,6 +23,7 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // testHub is an embedded hub and a client of its service API. Tests connect a real
@@ -58,7 +59,7 @@ func startHub(t *testing.T) *testHub {
 	}
 
 	h.roots.AppendCertsFromPEM(ca)
-	h.Client = rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: h.at.HTTPS.String()}, RootCAs: h.roots})
+	h.Client = rest.New(service, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: h.at.HTTPS.String()}, RootCAs: trust.Pool(h.roots)})
 	t.Cleanup(h.CloseIdleConnections)
 	return h
 }
@@ -156,7 +157,7 @@ func startGateway(t *testing.T, h *testHub, id, address string, change func(o *m
 
 	opts := mqtt.Options{
 		Device:   iothub.Device{HostName: "localhost", DeviceID: id, Key: key},
-		Endpoint: address, RootCAs: h.roots, KeepAlive: 5 * time.Second, ModelID: agent.ModelID,
+		Endpoint: address, RootCAs: trust.Pool(h.roots), KeepAlive: 5 * time.Second, ModelID: agent.ModelID,
 	}
 
 	if change != nil {

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -70,7 +71,7 @@ func newService(t *testing.T, answers ...answer) *service {
 func (s *service) options() Options {
 	return Options{
 		Endpoint: "service.example", IDScope: "0ne1", RegistrationID: "door-1",
-		Key: iothub.Key("secret"), RootCAs: s.roots, Dial: s.dial,
+		Key: iothub.Key("secret"), RootCAs: trust.Pool(s.roots), Dial: s.dial,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // If a device is moved to another hub, it must find the new hub by itself. The old hub
@@ -45,7 +46,7 @@ func TestMovedToAnotherHub(t *testing.T) {
 		defer end()
 		start := time.Now()
 		linked := time.Duration(0)
-		err := mqtt.Run(ctx, mqtt.Options{Locate: k.Locate, RootCAs: roots, Dial: dial, Rand: func() float64 { return 0.5 }},
+		err := mqtt.Run(ctx, mqtt.Options{Locate: k.Locate, RootCAs: trust.Pool(roots), Dial: dial, Rand: func() float64 { return 0.5 }},
 			func(ctx context.Context, _ *mqtt.Link) error {
 				linked = time.Since(start)
 				end()

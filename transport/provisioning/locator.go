@@ -5,8 +5,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/addresses"
 	"github.com/latchd/latchd/transport/iothub"
-	"github.com/latchd/latchd/transport/mqtt/dial"
 )
 
 // refusalsPerRequest is a number of consecutive refusals by the assigned hub. After
@@ -30,7 +30,7 @@ type Locator struct {
 	// Logger receives log entries about assignments and failures. Nil disables logging.
 	Logger *zap.Logger
 
-	addresses dial.Addresses
+	addresses addresses.Memory
 }
 
 // Locate returns the device's identity at its assigned hub. refusals is the number of

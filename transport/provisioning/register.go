@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,8 +16,10 @@ import (
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
+	"github.com/latchd/latchd/transport/addresses"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt/dial"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // DefaultEndpoint is the host name of Azure's provisioning service, the same for all
@@ -53,13 +54,13 @@ type Options struct {
 
 	// The fields below say how to connect to the service. They have the same meaning
 	// as in mqtt.Options.
-	RootCAs   *x509.CertPool
+	RootCAs   trust.Roots
 	WebSocket bool
 	Proxy     *url.URL
 	Now       func() time.Time
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 
-	addresses *dial.Addresses // set by a Locator, which may connect several times
+	addresses *addresses.Memory // set by a Locator, which may connect several times
 }
 
 // DeriveKey makes one device's key from the key of the device's enrollment group. Store

@@ -14,6 +14,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // assigning is the body of the service's answer while a registration is in progress.
@@ -212,7 +213,10 @@ func TestRegisterEnds(t *testing.T) {
 				s.answers = append(s.answers, answer{"202", "&retry-after=4", assigning})
 			}
 		}, "provisioning service at service.example:8883: no assignment within 5m0s: context deadline exceeded", 5 * time.Minute},
-		{"unknown authority", func(_ *service, o *Options) { _, o.RootCAs = certificate(t, "other") },
+		{"unknown authority", func(_ *service, o *Options) {
+			_, other := certificate(t, "other")
+			o.RootCAs = trust.Pool(other)
+		},
 			"provisioning service at service.example:8883: its certificate was issued by an authority that this computer does not trust", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,8 +3,6 @@ package rest
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // tokenLife is how long a signed token is valid. The official Node SDK uses the same
@@ -31,9 +30,10 @@ type Options struct {
 	// HubID is the id that the hub must have. Empty means the id in the hub's first
 	// answer. From then on the client accepts no answer of another hub.
 	HubID iothub.HubID
-	// RootCAs holds the CA certificates that may vouch for the hub. Nil means the
-	// system's CA certificates.
-	RootCAs *x509.CertPool
+	// RootCAs returns the CA certificates that may vouch for the hub. The client calls it
+	// for each request, so renewed certificates take effect with the next connection. Nil
+	// means the system's CA certificates.
+	RootCAs trust.Roots
 	// Dial opens TCP connections. Nil means a net.Dialer, through the proxy that the
 	// environment names. A function set here ignores that proxy.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -119,20 +119,16 @@ func New(service iothub.Service, opts Options) *Client {
 		c.onRetry = func(error, time.Duration) {}
 	}
 
-	transport := opts.Transport
-	if transport == nil {
-		t := newTransport(opts.RootCAs)
-		if opts.Dial != nil {
-			t.DialContext, t.Proxy = opts.Dial, nil
-		}
-		transport = t
+	hub := opts.Transport
+	if hub == nil {
+		hub = &transport{roots: opts.RootCAs, dial: opts.Dial}
 	}
 	if opts.Trace != nil {
-		transport = &tracer{transport, opts.Trace, c.now}
+		hub = &tracer{hub, opts.Trace, c.now}
 	}
 
 	c.http = &http.Client{
-		Transport:     transport,
+		Transport:     hub,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c
@@ -183,27 +179,6 @@ func ParseEndpoint(text string) (*url.URL, error) {
 	}
 
 	return &url.URL{Scheme: "https", Host: u.Host}, nil
-}
-
-// newTransport returns a transport for HTTP/1.1, the version that the official SDK
-// uses. HTTP/2 is disabled, because Go's HTTP/2 transport may repeat a request on its
-// own.
-func newTransport(roots *x509.CertPool) *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   10 * time.Second,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       90 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
-			if res.StatusCode != http.StatusOK {
-				return &proxyRefusal{proxy.Host, res.Status}
-			}
-			return nil
-		},
-	}
 }
 
 // address returns the HOST:PORT of an endpoint's URL. The default port is 443.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // testNow is the fixed time of the client's clock. It is not a whole second.
@@ -80,7 +81,7 @@ func (h *recorder) client(t *testing.T, change ...func(*Options)) (*Client, *[]t
 
 	opts := Options{
 		Endpoint:  h.endpoint(t),
-		RootCAs:   roots,
+		RootCAs:   trust.Pool(roots),
 		UserAgent: "test/1",
 		Now:       func() time.Time { return testNow },
 		Sleep: func(ctx context.Context, d time.Duration) error {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 const (
@@ -123,7 +124,7 @@ func TestAzureHubID(t *testing.T) {
 
 	hub := answersWith(t, "", "")
 	roots := hub.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	c := New(iothub.Service{HostName: "Doors.azure-devices.net", KeyName: "service", Key: testKey}, Options{Endpoint: hub.endpoint(t), RootCAs: roots,
+	c := New(iothub.Service{HostName: "Doors.azure-devices.net", KeyName: "service", Key: testKey}, Options{Endpoint: hub.endpoint(t), RootCAs: trust.Pool(roots),
 		HubID: "doors.azure-devices.net"})
 	defer c.CloseIdleConnections()
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // failingTransport is an HTTP transport that fails each request with err.
@@ -44,7 +45,7 @@ func TestNetworkErrors(t *testing.T) {
 		want   []string
 	}{
 		{"nothing listens", "d", func(o *Options) { o.Endpoint = closed.endpoint(t) }, Unreachable, []string{closed.Listener.Addr().String(), "not reachable", "connection refused"}},
-		{"unknown authority", "d", func(o *Options) { o.RootCAs = x509.NewCertPool() }, NotTrusted, []string{"does not trust", "--ca-file"}},
+		{"unknown authority", "d", func(o *Options) { o.RootCAs = trust.Pool(x509.NewCertPool()) }, NotTrusted, []string{"does not trust", "--ca-file"}},
 		{"another name", "d", func(o *Options) {
 			o.Endpoint = &url.URL{Host: "localhost:" + o.Endpoint.Port()}
 		}, WrongName, []string{"for example.com, *.example.com, 127.0.0.1, ::1, not for localhost"}},

@@ -2,7 +2,6 @@ package conn
 
 import (
 	"cmp"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -39,14 +38,14 @@ func (e *UsageError) Error() string { return e.text }
 // Target describes the hub that latchctl connects to.
 type Target struct {
 	Service  iothub.Service
-	Label    string         // what users call the hub: its name in the config file, else its HOST, or the HOST:PORT of the endpoint
-	HubID    iothub.HubID   // id that the hub must have, from the config file; empty if not known
-	Entra    bool           // log in with Entra ID; Service then has no key
-	Endpoint *url.URL       // address to connect to; nil means the hub's host name
-	RootCAs  *x509.CertPool // CA certificates to trust; nil means those of the system
-	Tier     string         // tier from the config file, such as S1; empty if not known
-	Units    int            // number of units of the tier, at least 1
-	Warnings []string       // warnings for the user, one line each
+	Label    string       // what users call the hub: its name in the config file, else its HOST, or the HOST:PORT of the endpoint
+	HubID    iothub.HubID // id that the hub must have, from the config file; empty if not known
+	Entra    bool         // log in with Entra ID; Service then has no key
+	Endpoint *url.URL     // address to connect to; nil means the hub's host name
+	RootCAs  trust.Roots  // CA certificates to trust; nil means those of the system
+	Tier     string       // tier from the config file, such as S1; empty if not known
+	Units    int          // number of units of the tier, at least 1
+	Warnings []string     // warnings for the user, one line each
 }
 
 // Resolve chooses the hub and reads its connection string and CA file.
@@ -77,7 +76,8 @@ func Resolve(flags Flags, getenv func(string) string, config Config) (Target, er
 	}
 	t.Label = source.label(t.Service.HostName, t.Endpoint, flags.Endpoint != "")
 	if source.caFile != "" {
-		if t.RootCAs, err = trust.ReadCAFile(source.caFile); err != nil {
+		t.RootCAs = trust.CAFile(source.caFile)
+		if _, err := t.RootCAs(); err != nil {
 			return Target{}, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/invitation"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/provisioning"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // Register registers the door at its hub with the one-time key of the code. It returns the
@@ -21,7 +22,7 @@ func Register(ctx context.Context, door invitation.Door, proxy *url.URL, product
 	roots.AddCert(door.CA)
 	a, err := provisioning.Register(ctx, provisioning.Options{
 		Endpoint: door.Hub, IDScope: door.IDScope, RegistrationID: door.RegistrationID, Key: door.Key,
-		RootCAs: roots, Proxy: proxy, ProductInfo: productInfo,
+		RootCAs: trust.Pool(roots), Proxy: proxy, ProductInfo: productInfo,
 	})
 	if refusal, ok := errors.AsType[*provisioning.Error](err); ok && refusal.Reason == provisioning.Unauthorized {
 		return iothub.Device{}, fmt.Errorf("the hub %s does not accept the code: it has been used or replaced, or it has expired (it was valid until %s; this computer's clock says %s); "+

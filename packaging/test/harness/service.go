@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // Client returns a client of the hub's service API. Tests use it to prepare and check
@@ -24,7 +25,7 @@ func (h *Hub) Client(t testing.TB) *rest.Client {
 		t.Fatal(err)
 	}
 
-	client := rest.New(service, rest.Options{Endpoint: endpoint, RootCAs: h.Roots(t)})
+	client := rest.New(service, rest.Options{Endpoint: endpoint, RootCAs: trust.Pool(h.Roots(t))})
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 var bin harness.Binaries
@@ -66,7 +67,7 @@ func openDoors(t *testing.T, h *harness.Hub, devices []iothub.Device) *doors {
 	for _, device := range devices {
 		running.Go(func() {
 			var first sync.Once
-			err := mqtt.Run(ctx, mqtt.Options{Device: device, Endpoint: h.MQTT, RootCAs: roots}, func(ctx context.Context, link *mqtt.Link) error {
+			err := mqtt.Run(ctx, mqtt.Options{Device: device, Endpoint: h.MQTT, RootCAs: trust.Pool(roots)}, func(ctx context.Context, link *mqtt.Link) error {
 				first.Do(func() { d.connected <- struct{}{} })
 				for m := range link.Methods() {
 					if link.Respond(ctx, m.RequestID, iothub.MethodResponse{Status: 200, Payload: json.RawMessage("null")}) != nil {

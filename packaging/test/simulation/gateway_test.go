@@ -19,6 +19,7 @@ import (
 	"github.com/latchd/latchd/cmd/latchd/clock"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // fitting describes the door of a gateway and how its agent connects.
@@ -233,7 +234,7 @@ func (g *gateway) options(p *process, wall *clock.Clock, log *zap.Logger) mqtt.O
 		endpoint = frontMQTTAddress
 	}
 	return mqtt.Options{
-		Device: g.device, Endpoint: endpoint, RootCAs: g.world.roots(), WebSocket: g.fitting.webSocket,
+		Device: g.device, Endpoint: endpoint, RootCAs: trust.Pool(g.world.roots()), WebSocket: g.fitting.webSocket,
 		TokenLife: g.fitting.tokenLife, Logger: log, Now: wall.Now, Rand: g.jitter(), ModelID: agent.ModelID,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if !p.passSeam() {

@@ -22,6 +22,7 @@ import (
 	"github.com/latchd/latchd/agent/events"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // epoch is the time at which a run begins. The bubble's own epoch is 2000; certificates
@@ -268,7 +269,7 @@ func (w *world) client(p *path, random *rand.Rand) (*rest.Client, error) {
 	w.ca = roots
 	return rest.New(service, rest.Options{
 		Endpoint: &url.URL{Scheme: "https", Host: frontHTTPSAddress},
-		RootCAs:  roots, Dial: p.dial, Now: w.site.now, Jitter: locked(random),
+		RootCAs:  trust.Pool(roots), Dial: p.dial, Now: w.site.now, Jitter: locked(random),
 	}), nil
 }
 

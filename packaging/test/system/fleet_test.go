@@ -11,6 +11,7 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 var bin harness.Binaries
@@ -43,7 +44,7 @@ func startFleet(t *testing.T, h *harness.Hub, n int, hold func(i int) bool) *fle
 	for i := range n {
 		id := fmt.Sprintf("door-%02d", i)
 		f.ids = append(f.ids, id)
-		opts := mqtt.Options{Device: h.CreateDevice(t, id), Endpoint: h.MQTT, RootCAs: roots}
+		opts := mqtt.Options{Device: h.CreateDevice(t, id), Endpoint: h.MQTT, RootCAs: trust.Pool(roots)}
 		devices.Go(func() {
 			err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
 				select {

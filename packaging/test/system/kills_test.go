@@ -14,6 +14,7 @@ import (
 	"github.com/latchd/latchd/packaging/test/harness"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/mqtt"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // The hub is killed several times at random moments. Meanwhile a method job and a twin
@@ -101,7 +102,7 @@ func startWitnesses(t *testing.T, h *harness.Hub, n int) *witnesses {
 	for i := range n {
 		id := fmt.Sprintf("door-%02d", i)
 		w.ids = append(w.ids, id)
-		opts := mqtt.Options{Device: h.CreateDevice(t, id), Endpoint: h.MQTT, RootCAs: h.Roots(t), After: soon}
+		opts := mqtt.Options{Device: h.CreateDevice(t, id), Endpoint: h.MQTT, RootCAs: trust.Pool(h.Roots(t)), After: soon}
 		running.Go(func() {
 			err := mqtt.Run(ctx, opts, func(ctx context.Context, link *mqtt.Link) error {
 				select {

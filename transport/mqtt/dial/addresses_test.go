@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchd/latchd/transport/mqtt/dial"
+	"github.com/latchd/latchd/transport/addresses"
 )
 
 // A connection that was not confirmed to work makes the next one begin with another
@@ -31,7 +31,7 @@ func TestAddressesRotate(t *testing.T) {
 	const refusing = "127.0.0.5"
 
 	s := e.server(t)
-	s.Addresses = new(dial.Addresses)
+	s.Addresses = new(addresses.Memory)
 	s.Lookup = func(context.Context, string) ([]netip.Addr, error) {
 		var all []netip.Addr
 		for _, address := range []string{refusing, "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"} {

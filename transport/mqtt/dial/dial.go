@@ -11,14 +11,15 @@ package dial
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/latchd/latchd/transport/addresses"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 const (
@@ -37,9 +38,9 @@ type Server struct {
 	// Address is the server's HOST:PORT. Use the function Address to make it. The
 	// server's certificate must be valid for HOST.
 	Address string
-	// RootCAs holds the CA certificates that may vouch for the server. Nil means the
-	// system's CA certificates.
-	RootCAs *x509.CertPool
+	// RootCAs returns the CA certificates that may vouch for the server. Connect calls it
+	// for each attempt. Nil means the system's CA certificates.
+	RootCAs trust.Roots
 	// Certificate returns the device's own certificate. Connect calls it for each
 	// attempt, so a renewed certificate takes effect at the next attempt. Nil means
 	// that the device has no certificate.
@@ -54,9 +55,9 @@ type Server struct {
 	// Addresses remembers which addresses of the server, or of the proxy, did not work.
 	// Use the same value for all connections to a server, and call its method Works when
 	// a connection works. Nil means that each connection begins with the first address.
-	Addresses *Addresses
+	Addresses *addresses.Memory
 	// Lookup returns the addresses of a host. Nil means the system's resolver.
-	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	Lookup addresses.Lookup
 	// Dial opens TCP connections. Nil means a net.Dialer without keep-alive. If Lookup is
 	// nil, Dial also looks up names.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -143,7 +144,12 @@ func (s Server) tlsConfig() (*tls.Config, error) {
 		return nil, err
 	}
 
-	config := &tls.Config{ServerName: host, RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12, Time: s.Now}
+	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, Time: s.Now}
+	if s.RootCAs != nil {
+		if config.RootCAs, err = s.RootCAs(); err != nil {
+			return nil, err
+		}
+	}
 	if s.Certificate == nil {
 		return config, nil
 	}

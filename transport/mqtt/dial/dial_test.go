@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/latchd/latchd/transport/mqtt/dial"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -109,7 +110,7 @@ func (e *echoServer) server(t *testing.T) dial.Server {
 	t.Helper()
 	return dial.Server{
 		Name: "hub", Address: e.Listener.Addr().String(),
-		RootCAs: e.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+		RootCAs: trust.Pool(e.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs),
 	}
 }
 

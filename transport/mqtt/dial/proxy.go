@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/proxy"
+
+	"github.com/latchd/latchd/transport/addresses"
 )
 
 // maxTunnelAnswer limits how many bytes of a proxy's answer to CONNECT are read.
@@ -185,7 +187,9 @@ func (s Server) dialTCP(ctx context.Context, network, address string) (net.Conn,
 	if s.Dial != nil && s.Lookup == nil {
 		return s.Dial(ctx, network, address)
 	}
-	return s.dialHost(ctx, network, address)
+	return addresses.Connect(ctx, address, s.Addresses, s.Lookup, func(ctx context.Context, ip string) (net.Conn, error) {
+		return s.dialAddress(ctx, network, ip)
+	})
 }
 
 // dialAddress opens a TCP connection to an IP address.

@@ -1,4 +1,13 @@
-package dial
+// Package addresses connects to a host that has several addresses, some of which may not
+// work. Use one [Memory] for all connections to the host, and call [Connect].
+//
+// Guarantees:
+//   - Connect begins with an address that has not failed. If this address does not work at
+//     once, Connect also tries the next one.
+//   - A connection that the caller does not confirm to work makes the next connection begin
+//     with another address. So an address that accepts TCP connections and never answers
+//     does not block the program.
+package addresses
 
 import (
 	"cmp"
@@ -19,26 +28,39 @@ const (
 	stagger = 250 * time.Millisecond
 )
 
-// Addresses remembers which addresses of a server did not work, so that the next
-// connection begins with another one. An address can accept TCP connections and still
-// never answer TLS or MQTT. The zero value is ready to use, for one connection at a time.
-type Addresses struct {
+// Lookup returns the addresses of a host.
+type Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+
+// Dial opens a connection to the IP:PORT in address.
+type Dial func(ctx context.Context, address string) (net.Conn, error)
+
+// Memory remembers which addresses of a host did not work. The zero value is ready to use.
+// Any number of goroutines may use it.
+type Memory struct {
 	mu    sync.Mutex
 	count int            // number of attempts so far
 	tried map[string]int // number of the last attempt, by address; without addresses that work
 	last  string         // address of the last connection
 }
 
-// Works records that the last connection works: the server has answered over it.
-func (a *Addresses) Works() {
+// Works records that the last connection works: the server has answered over it. Use it if
+// the program has only one connection at a time.
+func (a *Memory) Works() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.tried, a.last)
 }
 
+// WorksAt records that the connection to an IP:PORT works.
+func (a *Memory) WorksAt(address string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.tried, address)
+}
+
 // order sorts the addresses of a host: first those that were not tried in vain, then the
 // others, the least recently tried first. It forgets all other addresses.
-func (a *Addresses) order(addresses []string) {
+func (a *Memory) order(addresses []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
@@ -51,7 +73,7 @@ func (a *Addresses) order(addresses []string) {
 }
 
 // try records an attempt to connect to the address, which may be the last connection.
-func (a *Addresses) try(address string) {
+func (a *Memory) try(address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
@@ -62,11 +84,18 @@ func (a *Addresses) try(address string) {
 	a.tried[address], a.last = a.count, address
 }
 
-// dialHost opens a TCP connection to an address of the host in hostPort. It tries the
-// addresses in the order that s.Addresses gives them. It begins with the next one when an
-// attempt has failed, or has not succeeded within the time stagger.
-func (s Server) dialHost(ctx context.Context, network, hostPort string) (net.Conn, error) {
-	addresses, err := s.resolve(ctx, hostPort)
+func (a *Memory) tryAll(addresses map[string]bool) {
+	for address := range addresses {
+		a.try(address)
+	}
+}
+
+// Connect opens a connection to an address of the host in hostPort. It tries the addresses
+// in the order that memory gives them. It begins with the next one when an attempt has
+// failed, or has not succeeded within the time stagger. A nil memory means the order of
+// lookup, and a nil lookup the system's resolver.
+func Connect(ctx context.Context, hostPort string, memory *Memory, lookup Lookup, dial Dial) (net.Conn, error) {
+	addresses, err := resolve(ctx, hostPort, memory, lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -79,19 +108,20 @@ func (s Server) dialHost(ctx context.Context, network, hostPort string) (net.Con
 		err     error
 	}
 	results := make(chan result, len(addresses))
-	next, running := 0, 0
+	next := 0
+	running := make(map[string]bool) // addresses of the attempts in progress
 	begin := func() {
 		address := addresses[next]
 		next++
-		running++
+		running[address] = true
 		go func() {
-			conn, err := s.dialAddress(ctx, network, address)
+			conn, err := dial(ctx, address)
 			results <- result{conn, address, err}
 		}()
 	}
 
 	var failed error
-	for begin(); running > 0; {
+	for begin(); len(running) > 0; {
 		var tooSlow <-chan time.Time
 		if next < len(addresses) {
 			tooSlow = time.After(stagger)
@@ -101,13 +131,16 @@ func (s Server) dialHost(ctx context.Context, network, hostPort string) (net.Con
 			begin()
 			continue
 		case r := <-results:
-			running--
-			if s.Addresses != nil && ctx.Err() == nil {
-				s.Addresses.try(r.address)
+			delete(running, r.address)
+			if memory != nil && ctx.Err() == nil {
+				if r.err == nil {
+					memory.tryAll(running) // they are slower
+				}
+				memory.try(r.address)
 			}
 			if r.err == nil {
 				cancel()
-				for ; running > 0; running-- {
+				for range running {
 					if loser := <-results; loser.err == nil {
 						loser.conn.Close()
 					}
@@ -126,12 +159,11 @@ func (s Server) dialHost(ctx context.Context, network, hostPort string) (net.Con
 }
 
 // resolve returns the addresses of the host in hostPort, each with the port.
-func (s Server) resolve(ctx context.Context, hostPort string) ([]string, error) {
+func resolve(ctx context.Context, hostPort string, memory *Memory, lookup Lookup) ([]string, error) {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return nil, err
 	}
-	lookup := s.Lookup
 	if lookup == nil {
 		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -151,8 +183,8 @@ func (s Server) resolve(ctx context.Context, hostPort string) ([]string, error) 
 	if len(addresses) == 0 {
 		return nil, errors.New("its name has no address")
 	}
-	if s.Addresses != nil {
-		s.Addresses.order(addresses)
+	if memory != nil {
+		memory.order(addresses)
 	}
 	return addresses, nil
 }
