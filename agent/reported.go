@@ -2,11 +2,12 @@ package agent
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/latchd/latchd/actuator"
 	"github.com/latchd/latchd/transport/iothub"
@@ -171,31 +172,36 @@ func isSection(name string) bool {
 // property with this name.
 func isOwned(name string) bool { return isSection(name) || isProperty(name) }
 
-// difference returns the smallest patch that updates the reported properties in have to
-// those in want. The patch leaves properties of other programs unchanged.
+// difference returns the smallest patch that updates the reported properties in have,
+// which the hub sent, to those in want. The patch leaves properties of other programs
+// unchanged.
 func difference(have, want iothub.Object) iothub.Object {
-	have, want = normalize(have), normalize(want)
-	for name := range have {
-		if !isOwned(name) {
-			delete(have, name)
+	owned := make(map[string]any, len(have))
+	for name, value := range have {
+		if isOwned(name) {
+			owned[name] = value
 		}
 	}
-	return patch(have, want)
+	return patch(owned, want)
 }
 
-// patch returns the smallest JSON merge patch that turns have into want.
+// patch returns the smallest JSON merge patch that turns have, decoded by
+// [iothub.ParseObject], into want. The values in want may also have the types of the
+// agent's own values; see plain.
 func patch(have, want map[string]any) map[string]any {
 	p := make(map[string]any)
 	for name, newValue := range want {
 		oldValue, exists := have[name]
-		oldObject, oldIsObject := oldValue.(map[string]any)
-		newObject, newIsObject := newValue.(map[string]any)
-		switch {
-		case exists && oldIsObject && newIsObject:
-			if sub := patch(oldObject, newObject); len(sub) > 0 {
+		if newObject, ok := newValue.(map[string]any); ok {
+			oldObject, isObject := oldValue.(map[string]any)
+			if sub := patch(oldObject, newObject); len(sub) > 0 || !isObject {
 				p[name] = sub
 			}
-		case !exists || !reflect.DeepEqual(oldValue, newValue):
+			continue
+		}
+
+		newValue = plain(newValue)
+		if !exists || !reflect.DeepEqual(oldValue, newValue) {
 			p[name] = newValue
 		}
 	}
@@ -208,19 +214,20 @@ func patch(have, want map[string]any) map[string]any {
 	return p
 }
 
-// normalize encodes o as JSON and decodes it again. Values with equal JSON then also
-// have equal Go types, so that they can be compared.
-func normalize(o iothub.Object) iothub.Object {
-	text, err := json.Marshal(o)
-	if err != nil {
-		panic(fmt.Sprintf("encode reported properties: %v", err)) // cannot happen: all values can be encoded
+// plain returns a reported value in the form in which [iothub.ParseObject] reads its
+// JSON. Two values with equal JSON then compare equal.
+func plain(value any) any {
+	switch v := value.(type) {
+	case int:
+		return json.Number(strconv.Itoa(v))
+	case int64:
+		return json.Number(strconv.FormatInt(v, 10))
+	case string:
+		if !utf8.ValidString(v) {
+			return string([]rune(v)) // each invalid byte becomes U+FFFD
+		}
 	}
-
-	n, err := iothub.ParseObject(text)
-	if err != nil {
-		return iothub.Object{}
-	}
-	return n
+	return value
 }
 
 func formatTime(t time.Time) string {

@@ -167,7 +167,7 @@ func (t *twinSync) onDesired(ctx context.Context, change iothub.Object) {
 func (t *twinSync) apply(ctx context.Context) {
 	previous := t.state.Get().Accepted
 	result := t.applyDesired(t.desired)
-	if len(patch(normalize(previous), normalize(result.accepted))) == 0 {
+	if len(patch(previous, result.accepted)) == 0 {
 		return
 	}
 
