@@ -52,11 +52,16 @@ func (l *settableLock) Status() actuator.Status {
 
 // change changes the status and waits until the agent has reported it.
 func (l *settableLock) change(set func(*actuator.Status)) {
+	l.set(set)
+	time.Sleep(reportDelay)
+	synctest.Wait()
+}
+
+func (l *settableLock) set(set func(*actuator.Status)) {
 	l.mu.Lock()
 	set(&l.status)
 	l.mu.Unlock()
 	l.changed <- struct{}{}
-	synctest.Wait()
 }
 
 // serveSettable runs an agent with a lock that records its settings.

@@ -15,6 +15,11 @@ import (
 // twin. The agent keeps the connection meanwhile, because the door's methods need it.
 const maxTwinPause = time.Minute
 
+// reportDelay is the time from a change of the lock to its report. A command changes the
+// lock's status several times within it: one report then tells the final status. A bolt
+// that moves for longer is reported as moving.
+const reportDelay = 150 * time.Millisecond
+
 // twinSync keeps a copy of the twin during one connection to the hub. No failure of a
 // request ends it: it repeats the request, and shows the failure in the agent's status.
 type twinSync struct {
@@ -27,7 +32,8 @@ type twinSync struct {
 	reportedKnown bool          // whether reported is up to date
 	refused       refusals      // parts of the report that the hub has refused permanently
 
-	retry <-chan time.Time // fires when the next request is due; nil if no retry is planned
+	retry  <-chan time.Time // fires when the next request is due; nil if no retry is planned
+	settle <-chan time.Time // fires when reportDelay is over; nil if the lock has not changed
 }
 
 // syncTwin reads the twin, applies the desired properties and keeps the reported
@@ -36,14 +42,20 @@ func (a *Agent) syncTwin(ctx context.Context, link Link) {
 	t := &twinSync{Agent: a, link: link, refused: refusals{}, retry: a.twin.pause()}
 	defer a.trouble.Store(nil)
 	for ctx.Err() == nil {
-		if t.retry == nil {
+		if t.retry == nil && (t.settle == nil || !t.desiredKnown) {
 			t.sync(ctx)
 		}
 
 		select {
 		case change := <-link.Desired():
 			t.onDesired(ctx, change)
+			t.settle = nil // the agent acknowledges the change now
 		case <-a.lock.Changed():
+			if t.settle == nil {
+				t.settle = time.After(reportDelay)
+			}
+		case <-t.settle:
+			t.settle = nil
 		case <-a.reportChanged:
 		case <-t.retry:
 			t.retry = nil

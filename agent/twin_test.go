@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,5 +257,48 @@ func TestMethodsBeyondTheLimitStayOnTheLink(t *testing.T) {
 		}
 
 		stop()
+	})
+}
+
+// The agent reports the lock's changes within reportDelay together, and a motion that
+// lasts longer on its own. A change of the desired properties is acknowledged at once.
+func TestChangesOfTheLockAreReportedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lock, h := serveSettable(t, true, `{}`)
+		began := time.Now()
+		var reports []string
+		positions := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+			for len(h.reports) > 0 {
+				lock, _ := (<-h.reports)["lock"].(map[string]any)
+				reports = append(reports, fmt.Sprint(time.Since(began).Milliseconds(), " ", lock["position"]))
+			}
+		}
+		move := func(to actuator.Position) { lock.set(func(s *actuator.Status) { s.Position = to }) }
+		positions(0)
+		reports = nil // the first report on a link
+
+		move(actuator.Moving)
+		positions(50 * time.Millisecond)
+		move(actuator.Locked)
+		positions(99 * time.Millisecond)
+		positions(time.Millisecond)
+		positions(850 * time.Millisecond)
+
+		move(actuator.Moving) // at 1000 ms
+		positions(200 * time.Millisecond)
+		h.desire(t, `{"room":"1"}`, 2)
+		positions(0)
+		positions(100 * time.Millisecond)
+		move(actuator.Unlocked) // at 1300 ms
+		positions(150 * time.Millisecond)
+
+		move(actuator.Moving) // at 1450 ms
+		h.desire(t, `{"room":"2"}`, 3)
+		positions(time.Second)
+		if want := []string{"150 locked", "1200 moving", "1200 <nil>", "1450 unlocked", "2450 moving"}; !slices.Equal(reports, want) {
+			t.Errorf("reports %q, want %q", reports, want)
+		}
 	})
 }
