@@ -46,7 +46,6 @@ type Broker struct {
 	log               *zap.Logger // for entries that only a logged-in device or the hub itself can cause
 	remoteLog         *zap.Logger // for all other entries, see package logtext
 	server            *mqtt.Server
-	hubClient         *mqtt.Client // the MQTT client in whose name the hub publishes messages
 	links             *linkTable
 	calls             *calls
 	largePackets      *semaphore.Weighted // memory, in bytes, for large packets of devices that have logged in
@@ -88,10 +87,7 @@ func New(backend Backend, opts Options) (*Broker, error) {
 		b.links.setSession(clientID, parseSubscriptions(filters, clientID))
 	}
 
-	b.server = newServer(opts)
-	// Do not use mqtt.Options.InlineClient here. It gives the hub's own client a fixed
-	// id, and a device may have the same id.
-	b.hubClient = b.server.NewClient(nil, mqtt.LocalListener, "", true)
+	b.server = newServer()
 	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
 		b.cancel()
 		return nil, fmt.Errorf("set up the MQTT server: %w", err)
@@ -115,9 +111,9 @@ func (opts Options) withDefaults() Options {
 // newServer creates the MQTT server. The broker passes each connection to the server
 // with EstablishConnection. It does not use the server's own Serve method, which would
 // publish $SYS topics and expire sessions.
-func newServer(opts Options) *mqtt.Server {
+func newServer() *mqtt.Server {
 	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumClientWritesPending = int32(min(opts.MaxPending, math.MaxInt32))
+	c.MaximumClientWritesPending = 1 // not used: the broker has a queue of its own, see outbox
 	c.MaximumPacketSize = maxPacket
 	c.MaximumMessageExpiryInterval = 0
 	c.MaximumInflight = 64

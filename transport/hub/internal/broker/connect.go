@@ -81,7 +81,7 @@ func (l *link) readConnect(pk packets.Packet) error {
 	if err := iothub.CheckDeviceID(user.DeviceID); err != nil {
 		return refusedConnect{refusedLogin, err.Error()}
 	}
-	l.deviceID, l.prefix = user.DeviceID, prefixOf(user.DeviceID)
+	l.deviceID = user.DeviceID
 	l.modelID = user.ModelID
 	l.login.User, l.login.ClientID = user, c.ClientIdentifier
 	l.login.Password = string(c.Password)
@@ -119,7 +119,7 @@ func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error
 	}
 
 	l.deviceID = registrationPrefix + id
-	l.prefix, l.clean = prefixOf(l.deviceID), true
+	l.clean = true
 	_, webSocket := l.Conn.(*socketConn)
 	l.registrationLogin = RegistrationLogin{IDScope: scope, RegistrationID: id, Password: string(c.Password),
 		Chain: l.login.Chain, WebSocket: webSocket}

@@ -6,11 +6,10 @@
 // The library mochi-mqtt reads and writes the packets, but this is not a general broker.
 // It guarantees:
 //
-//   - Isolation. A device can subscribe only to the filters that IoT Hub documents. In
-//     the library's topic tree, each device has its own prefix. The broker writes a
-//     message to a device's connection only if the message's topic has the device's
-//     prefix. A message that a device publishes is a request to the hub; it never enters
-//     the topic tree.
+//   - Isolation. A device can subscribe only to the filters that IoT Hub documents. The
+//     library's topic tree stays empty: the broker writes a message directly to the
+//     connection of the device that it is for, and a message that a device publishes is
+//     a request to the hub.
 //   - Persistent sessions. A client that connects with CleanSession=0 keeps its
 //     subscriptions across reconnects and, because the Backend stores them, across
 //     restarts of the hub. Sessions do not expire. Messages for a disconnected device

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
-	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/iothub"
@@ -172,17 +171,4 @@ func (b *Broker) SendDesired(deviceID string, change iothub.Object) {
 	defer l.mu.Unlock()
 	l.desiredSent = max(l.desiredSent, version)
 	b.send(l, iothub.DesiredTopic(version), body)
-}
-
-// send queues a message for the device, which must be subscribed to the topic. send does
-// not block: if the queue is full, the broker closes the device's connection.
-func (b *Broker) send(l *link, topic string, payload []byte) {
-	err := b.server.InjectPacket(b.hubClient, packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish},
-		TopicName:   l.prefix + topic,
-		Payload:     payload,
-	})
-	if err != nil {
-		b.remoteLog.Error("cannot send a message", zap.String("device_id", l.deviceID), zap.String("topic", topic), zap.Error(err))
-	}
 }

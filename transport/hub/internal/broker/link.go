@@ -17,7 +17,6 @@ type link struct {
 	writeTimeout time.Duration
 
 	deviceID string
-	prefix   string // prefix of the device's topics in the MQTT server's topic tree
 	modelID  string
 	userName string // as in CONNECT; empty after the login
 	login    Login
@@ -40,6 +39,7 @@ type link struct {
 	incoming       request       // parsed topic of the PUBLISH that is being handled
 
 	inbound      inbound
+	outbox       outbox
 	readDeadline time.Time
 
 	reason atomic.Pointer[string] // why the connection was closed; nil while it is open

@@ -93,6 +93,7 @@ func (b *Broker) run(conn net.Conn) {
 		inbound: inbound{largePackets: b.largePackets, largeFirstPackets: b.largeFirstPackets}}
 	defer close(l.ended)
 	defer l.inbound.release()
+	defer l.outbox.close()
 	defer conn.Close()
 	if !b.links.add(l) {
 		return

@@ -82,7 +82,3 @@ func parseSubscriptions(filters map[string]byte, deviceID string) subscriptions 
 // grant returns the QoS that the broker grants for a requested QoS, plus one. The broker
 // grants at most QoS 1.
 func grant(qos byte) uint8 { return min(qos, 1) + 1 }
-
-// prefixOf returns the prefix of a device's topics in the MQTT server's topic tree. It
-// escapes the device id, because the id may contain '#', '+' and '$'.
-func prefixOf(deviceID string) string { return iothub.Escape(deviceID) + "/" }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -59,12 +60,12 @@ func (b *Broker) serveConn(conn net.Conn) bool {
 
 // socketConn is a net.Conn over a WebSocket. Its byte stream is the content of the
 // WebSocket's binary messages. An MQTT packet may span several messages, and a message
-// may contain several packets. One goroutine may read and another may write at the same
-// time.
+// may contain several packets. One goroutine may read while others write.
 type socketConn struct {
 	*websocket.Conn
 	tls     tls.ConnectionState
 	message io.Reader // unread rest of the current message; nil between messages
+	writing sync.Mutex
 }
 
 // ConnectionState returns the state of the TLS connection that carries the WebSocket.
@@ -95,6 +96,8 @@ func (c *socketConn) Read(p []byte) (int, error) {
 }
 
 func (c *socketConn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	if err := c.WriteMessage(websocket.BinaryMessage, p); err != nil {
 		return 0, err
 	}
