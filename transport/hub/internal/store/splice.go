@@ -30,9 +30,11 @@ func spliceObject(object string, patch map[string]any) (string, error) {
 // are JSON members such as "$lastUpdated":"...", to each changed property and to each
 // object that contains a changed property. It removes the metadata of removed properties.
 func spliceMetadata(metadata string, patch map[string]any, stamps string) (string, error) {
-	p := splicer{stamps: stamps, writeLeaf: func(b *bytes.Buffer, _ any) error {
-		_, err := b.WriteString("{" + stamps + "}")
-		return err
+	p := splicer{stamps: stamps, writeLeaf: func(b *strings.Builder, _ any) error {
+		b.WriteByte('{')
+		b.WriteString(stamps)
+		b.WriteByte('}')
+		return nil
 	}}
 	p.out.Grow(len(metadata) + 256)
 	err := p.object(metadata, patch)
@@ -41,14 +43,14 @@ func spliceMetadata(metadata string, patch map[string]any, stamps string) (strin
 
 // splicer applies a patch to the JSON text of an object.
 type splicer struct {
-	out bytes.Buffer
+	out strings.Builder
 
 	// stamps holds JSON members that are written to every changed object. There they
 	// replace all members whose names begin with '$'.
 	stamps string
 
 	// writeLeaf writes the new value of a member. It is not called for objects.
-	writeLeaf func(*bytes.Buffer, any) error
+	writeLeaf func(*strings.Builder, any) error
 }
 
 // object applies the patch to the JSON text of an object and appends the result to the
@@ -90,7 +92,7 @@ func (p *splicer) object(object string, patch map[string]any) error {
 			if seen[name] {
 				continue
 			}
-			var key bytes.Buffer
+			var key strings.Builder
 			if err := encodeValue(&key, name); err != nil {
 				return err
 			}
@@ -123,8 +125,7 @@ func (p *splicer) member(key, old string, v any) error {
 
 // key writes the name of a member, after a comma if the object already has members.
 func (p *splicer) key(key string) {
-	written := p.out.Bytes()
-	if written[len(written)-1] != '{' {
+	if !strings.HasSuffix(p.out.String(), "{") {
 		p.out.WriteByte(',')
 	}
 	p.out.WriteString(key)
@@ -184,12 +185,13 @@ func unquote(s string) (string, error) {
 
 // encodeValue writes a value as JSON, without spaces between tokens and without HTML
 // escapes. The database stores JSON in this form.
-func encodeValue(b *bytes.Buffer, v any) error {
-	e := json.NewEncoder(b)
+func encodeValue(b *strings.Builder, v any) error {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	b.Truncate(b.Len() - 1) // remove the line break that Encode adds
+	b.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n"))) // Encode adds a line break
 	return nil
 }
