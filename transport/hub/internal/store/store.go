@@ -108,7 +108,10 @@ func (s *Store) connect(path string) error {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-16384)",
 		// Let the write-ahead log grow to a few MiB. This saves checkpoints while a large
 		// job runs.
-		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)"))
+		"wal_autocheckpoint(4000)", "journal_size_limit(67108864)",
+		// Keep in memory what SQLite needs to undo a savepoint. Otherwise it writes each
+		// changed page to a temporary file after the first large write of a transaction.
+		"temp_store(MEMORY)"))
 	if err != nil {
 		return err
 	}
