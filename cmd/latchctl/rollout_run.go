@@ -40,7 +40,7 @@ func (a *app) runRollout(ctx context.Context, f *fleet.Fleet, store rollout.Stor
 		defer cancel()
 	}
 
-	a.note("rollout %s", id)
+	a.note("rollout %s on %s", id, a.hub)
 	x := rollout.OnFleet(f, store)
 	x.OnStep = a.rolloutNotes(r)
 	r, err = rollout.Run(ctx, r, rollout.Start{}, x)

@@ -167,7 +167,7 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 		if job.Status == iothub.JobScheduled && job.StartTime != nil {
 			state += " for " + a.localTime(job.StartTime)
 		}
-		a.note("job %s is %s; watch it with: latchctl job watch %s", job.JobID, state, words.ShellArgument(job.JobID))
+		a.note("job %s on %s is %s; watch it with: latchctl job watch %s", job.JobID, a.hub, state, words.ShellArgument(job.JobID))
 	}
 
 	return nil

@@ -88,7 +88,7 @@ func (f *Fleet) Run(ctx context.Context, work Work) (watch.Report, error) {
 		if _, err := f.createJob(ctx, job, work.left(passed)); err != nil {
 			return all, err
 		}
-		f.Note("job %s", job.JobID)
+		f.Note("job %s on %s", job.JobID, f.HubName)
 
 		report, err := f.follow(ctx, job.JobID, work.left(f.Now().Sub(begin)), true)
 		if err != nil {

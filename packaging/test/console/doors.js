@@ -126,7 +126,7 @@ module.exports = {
     assert.match(await page.textContent('.building .tally'), /4 doors: 3 unlocked, 1 offline/);
     assert.match(await page.textContent('.floor h3'), /Floor 3/);
     assert.equal(await page.textContent('#count'), '4 doors');
-    assert.match(await page.title(), /^Doors – localhost – latchctl console$/);
+    assert.match(await page.title(), /^Doors – 127\.0\.0\.1:\d+ – latchctl console$/);
     await w.shot(page, 'doors-light');
   },
 
@@ -250,7 +250,7 @@ module.exports = {
   'retry the failed door': async (w) => {
     const { page } = w;
     await page.click('#panel button:has-text("Retry the failed door")');
-    await page.locator('dialog', { hasText: 'Lock 1 door again on localhost?' }).waitFor();
+    await page.locator('dialog', { hasText: /Lock 1 door again on 127\.0\.0\.1:\d+\?/ }).waitFor();
     assert.equal(await page.textContent('dialog .which'), 'cellar');
     await w.shot(page, 'retry-light');
     const first = new URL(page.url()).hash;
@@ -283,7 +283,7 @@ module.exports = {
     await row(page, 'front').locator('input').check();
     await page.locator('#target', { hasText: '1 door selected' }).waitFor();
     await page.click('#unlock');
-    await page.locator('dialog', { hasText: 'Unlock 1 door on localhost?' }).waitFor();
+    await page.locator('dialog', { hasText: /Unlock 1 door on 127\.0\.0\.1:\d+\?/ }).waitFor();
     assert.equal(await page.textContent('dialog .which'), 'front');
     await w.shot(page, 'unlock-light');
     await page.click('dialog button:has-text("Cancel")');
@@ -346,7 +346,7 @@ module.exports = {
     await w.shot(page, 'scheduled-light');
 
     await page.click('#panel button:has-text("Cancel this job")');
-    await page.locator('dialog', { hasText: 'Cancel this job on localhost?' }).waitFor();
+    await page.locator('dialog', { hasText: /Cancel this job on 127\.0\.0\.1:\d+\?/ }).waitFor();
     await page.click('dialog button:has-text("Keep the job")');
     await page.click('#panel button:has-text("Cancel this job")');
     await page.click('dialog button[type=submit]');
