@@ -30,7 +30,8 @@ func newConsole(a *app) *cobra.Command {
 		Long: "The console listens on a loopback address until you press Ctrl-C. Open the printed\n" +
 			"address in a browser on this computer. The address works once, in one browser.\n" +
 			"While the page is visible, the console sends at most ten queries per minute to the\n" +
-			"hub. Jobs that the page has started continue when the console ends.",
+			"hub. Jobs that the page has started continue when the console ends. A rollout that\n" +
+			"the page has resumed stops then, and can be resumed again.",
 		Example: "  latchctl console\n  latchctl console --listen 127.0.0.1:0 --hub north",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {

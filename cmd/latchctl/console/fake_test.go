@@ -30,6 +30,7 @@ type fakeHub struct {
 	jobs       map[string]iothub.Job
 	deviceJobs map[string][]iothub.DeviceJob // rows of each job
 	maxJobs    int                           // number of jobs that the hub accepts
+	answers    map[string]int                // status with which each device answers; if set, jobs end at once
 
 	queries chan string     // receives the text of each query
 	events  chan rest.Event // events to send; nil for a hub without events
@@ -171,6 +172,15 @@ func (h *fakeHub) CreateJob(_ context.Context, j iothub.Job) (iothub.Job, error)
 	j.Status = iothub.JobQueued
 	if j.StartTime != nil {
 		j.Status = iothub.JobScheduled
+	}
+	if h.answers != nil {
+		j.Status = iothub.JobCompleted
+		for _, id := range h.existing(j.QueryCondition) {
+			h.deviceJobs[j.JobID] = append(h.deviceJobs[j.JobID], iothub.DeviceJob{
+				DeviceID: id, JobType: j.Type, Status: iothub.DeviceCompleted,
+				Outcome: &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: h.answers[id]}},
+			})
+		}
 	}
 	h.jobs[j.JobID] = j
 	return j, nil

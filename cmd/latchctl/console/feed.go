@@ -44,14 +44,17 @@ type status struct {
 type feed struct {
 	calls chan func(*feed)
 
-	doors       []door.Door // doors in the order of the page's list; nil until the first read
-	status      status
-	jobs        map[string]*trackedJob
-	ended       []string            // ids of the ended jobs in jobs, oldest first
-	verdicts    map[string]*verdict // verdicts on ended jobs that are not in jobs, by the job's id
-	judging     bool                // true while the console judges the jobs of the page's list
-	subscribers map[*subscriber]bool
-	subscribed  chan struct{} // closed while at least one page is open
+	doors    []door.Door // doors in the order of the page's list; nil until the first read
+	status   status
+	jobs     map[string]*trackedJob
+	ended    []string            // ids of the ended jobs in jobs, oldest first
+	verdicts map[string]*verdict // verdicts on ended jobs that are not in jobs, by the job's id
+	// rolloutNotes says why the console could not run a rollout to its end, by the
+	// rollout's id. The console ran each of them, so their number is that of the files.
+	rolloutNotes map[string]string
+	judging      bool // true while the console judges the jobs of the page's list
+	subscribers  map[*subscriber]bool
+	subscribed   chan struct{} // closed while at least one page is open
 
 	live    bool            // true while the hub sends events
 	changed map[string]bool // ids of the devices that changed since the last read
@@ -59,12 +62,13 @@ type feed struct {
 
 func newFeed() *feed {
 	return &feed{
-		calls:       make(chan func(*feed)),
-		jobs:        make(map[string]*trackedJob),
-		verdicts:    make(map[string]*verdict),
-		subscribers: make(map[*subscriber]bool),
-		subscribed:  make(chan struct{}),
-		changed:     make(map[string]bool),
+		calls:        make(chan func(*feed)),
+		jobs:         make(map[string]*trackedJob),
+		verdicts:     make(map[string]*verdict),
+		rolloutNotes: make(map[string]string),
+		subscribers:  make(map[*subscriber]bool),
+		subscribed:   make(chan struct{}),
+		changed:      make(map[string]bool),
 	}
 }
 

@@ -83,8 +83,9 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	return nil
 }
 
-// maxShown is the maximum length of a remote text on the page, in characters.
-const maxShown = 160
+// maxShown is the maximum length of a remote text on the page, in characters. It equals
+// the longest text that latchd reports, because a technician needs the whole reason.
+const maxShown = 1000
 
 // shown removes the control characters from a remote text and cuts the text to maxShown
 // characters.

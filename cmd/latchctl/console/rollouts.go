@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -34,6 +35,9 @@ type rolloutDetail struct {
 	SoakUntil  *time.Time     `json:"soakUntil,omitempty"`
 	Parts      []wave         `json:"parts"`
 	Failed     []failedDevice `json:"failed"`
+	Resumable  bool           `json:"resumable,omitempty"` // no process runs the rollout, and it has something left to do
+	Left       []string       `json:"left,omitempty"`      // ids of the devices that a resumed rollout calls
+	Note       string         `json:"note,omitempty"`      // why the console could not run the rollout to its end
 }
 
 // wave is one wave of a rollout, that is, one group of devices.
@@ -48,6 +52,23 @@ type failedDevice struct {
 	Wave     int            `json:"wave"`
 	Result   iothub.Outcome `json:"result"`
 	Reason   string         `json:"reason"`
+}
+
+// noProcess is the reason of a rollout whose process has ended before the rollout.
+const noProcess = "the process that ran it has ended"
+
+// observed returns a rollout as the page shows it. A rollout whose process was killed
+// keeps the status "running" in its file, but nobody runs it: it is stopped.
+func (s *Server) observed(r rollout.Rollout) rollout.Rollout {
+	if r.Status != rollout.Running {
+		return r
+	}
+
+	if unlock, err := s.opts.Rollouts.Lock(r.ID); err == nil {
+		unlock()
+		r.Status, r.Reason = rollout.Stopped, noProcess
+	}
+	return r
 }
 
 func newRolloutSummary(r rollout.Rollout) rolloutSummary {
@@ -66,9 +87,13 @@ func newRolloutDetail(r rollout.Rollout) rolloutDetail {
 		Require:        r.Rules.Require,
 		Soak:           int(r.Rules.Soak),
 		Failed:         []failedDevice{},
+		Resumable:      r.Status != rollout.Running && resumable(r),
 	}
 	if r.Status == rollout.Running {
 		detail.SoakUntil = r.SoakUntil
+	}
+	if detail.Resumable {
+		detail.Left = leftToCall(r)
 	}
 
 	for i, w := range r.Waves {
@@ -96,8 +121,7 @@ func waveState(r rollout.Rollout, i int) string {
 }
 
 // listRollouts sends the page the rollouts on this hub that were started from this
-// computer, newest first. The console only shows rollouts; the command latchctl rollout
-// runs them.
+// computer, newest first. The command latchctl rollout starts them.
 func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 	list := []rolloutSummary{}
 	if s.opts.Rollouts != "" {
@@ -116,7 +140,7 @@ func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 				continue
 			}
 			if !isOther(one, hub) {
-				list = append(list, newRolloutSummary(one))
+				list = append(list, newRolloutSummary(s.observed(one)))
 			}
 		}
 	}
@@ -133,9 +157,20 @@ func isOther(r rollout.Rollout, hub rollout.Hub) bool {
 
 // showRollout sends the page the details of a rollout.
 func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
+	one, err := s.loadRollout(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+
+	detail := newRolloutDetail(s.observed(one))
+	s.feed.do(r.Context(), func(f *feed) { detail.Note = f.rolloutNotes[one.ID] })
+	return respond(w, detail)
+}
+
+// loadRollout loads a rollout on this hub. The error has the status 404 if there is none.
+func (s *Server) loadRollout(ctx context.Context, id string) (rollout.Rollout, error) {
 	if err := iothub.CheckJobID(id); err != nil {
-		return badRequest(err)
+		return rollout.Rollout{}, badRequest(err)
 	}
 
 	var one rollout.Rollout
@@ -146,15 +181,12 @@ func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 
 	if err == nil {
 		var hub rollout.Hub
-		if hub, err = rollout.HubOf(r.Context(), s.opts.Fleet); err == nil && isOther(one, hub) {
+		if hub, err = rollout.HubOf(ctx, s.opts.Fleet); err == nil && isOther(one, hub) {
 			err = rollout.ErrNotFound
 		}
 	}
 	if errors.Is(err, rollout.ErrNotFound) {
-		return &httpError{http.StatusNotFound, "no rollout " + id + " was started from this computer on this hub"}
+		return one, &httpError{http.StatusNotFound, "no rollout " + id + " was started from this computer on this hub"}
 	}
-	if err != nil {
-		return err
-	}
-	return respond(w, newRolloutDetail(one))
+	return one, err
 }

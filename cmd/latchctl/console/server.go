@@ -147,6 +147,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("POST /api/jobs", s.api(s.createJobs))
 	mux.Handle("POST /api/jobs/{id}/cancel", s.api(s.cancelJob))
 	mux.Handle("POST /api/jobs/{id}/retry", s.api(s.retryJob))
+	mux.Handle("POST /api/rollouts/{id}/resume", s.api(s.resumeRollout))
 	mux.Handle("POST /api/refresh", s.api(s.refreshDoors))
 
 	refused := func(w http.ResponseWriter, r *http.Request) {

@@ -5,9 +5,9 @@ import { $, setText, when } from './dom.js';
 import { get, listen, openSession, post } from './api.js';
 import { clearSelection, findDoor, offlineCount, recheck, replaceDoors, showUnreadable, startDoors, updateDoors } from './doors.js';
 import { showDoor } from './door.js';
-import { confirmCancel, confirmLock, confirmRetry, confirmTwin } from './ask.js';
+import { confirmCancel, confirmLock, confirmResume, confirmRetry, confirmTwin } from './ask.js';
 import { jobTitle, readJobs, showJob, startJobs, updateJob } from './jobs.js';
-import { readRollouts, showRollout } from './rollouts.js';
+import { readRollouts, rolloutTitle, showRollout } from './rollouts.js';
 import { closePanel, isOpen, itemId, setItem } from './panel.js';
 
 const jobsPause = 15000; // pause between two reads of the visible list of jobs
@@ -58,6 +58,24 @@ async function retry(job) {
   } catch (err) {
     showNotice(err.message);
   }
+}
+
+// resume asks the user for confirmation and resumes a rollout.
+async function resume(rollout) {
+  const ids = rollout.left ?? [];
+  const resumed = await confirmResume({
+    rollout, title: rolloutTitle(rollout), target: { ids, offline: offlineCount(ids) }, hub: session.hub, confirmAbove: session.confirmAbove,
+    send: (confirmed) => post(`/api/rollouts/${encodeURIComponent(rollout.id)}/resume`, confirmed),
+  });
+  if (!resumed) return;
+
+  openRollout(rollout.id, false);
+  readRollouts(rollout.id);
+}
+
+function openRollout(id, moveFocus) {
+  setItem('rollout', id);
+  showRollout(id, { close: closeItem, openDoor, resume, moveFocus });
 }
 
 // showNotice shows why the last action did not do all that it should, above the jobs. An
@@ -123,8 +141,7 @@ function route() {
     setItem('job', id);
     showJob(id);
   } else if (id && view === 'rollouts') {
-    setItem('rollout', id);
-    showRollout(id, closeItem, openDoor, true);
+    openRollout(id, true);
   } else {
     closePanel();
   }
@@ -193,7 +210,7 @@ async function start() {
   setInterval(() => {
     if (!isVisible('rollouts')) return;
     readRollouts(itemId('rollout'));
-    if (itemId('rollout')) showRollout(itemId('rollout'), closeItem, openDoor, false);
+    if (itemId('rollout')) openRollout(itemId('rollout'), false);
   }, rolloutsPause);
 }
 

@@ -32,7 +32,7 @@ function confirmAndSend({ title, tone, fields, note, dismiss = 'Cancel', submit,
           submitButton.disabled = false;
         }
       },
-    }, h('h2', { id: 'ask-title' }, title), [note].flat(2), fields, error,
+    }, h('h2', { id: 'ask-title' }, title), [note].flat(2).filter(Boolean), fields, error,
     h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => dialog().close() }, dismiss), submitButton));
 
     dialog().replaceChildren(form);
@@ -136,6 +136,28 @@ export function confirmRetry({ job, title, target, hub, confirmAbove, send }) {
     note: [targetNote(target, offlineEffect(job.what === 'Change twins')), h('p', {}, 'The other doors of the job get no command.')],
     fields: mustType ? [confirmField(n)] : [],
     submit: [`Retry ${plural(n, 'door')}`],
+    check: (values) => checkTyped(values, mustType, n),
+    send: () => send({ ids: target.ids }),
+  });
+}
+
+// confirmResume asks the user to confirm that a rollout continues. title describes the
+// rollout, such as "Unlock 3 doors".
+export function confirmResume({ rollout, title, target, hub, confirmAbove, send }) {
+  const n = target.ids.length;
+  const unlock = rollout.what === 'Unlock';
+  const mustType = unlock && n > confirmAbove;
+
+  return confirmAndSend({
+    title: [`Resume “${title}” on `, h('span', { class: 'hub' }, hub), '?'],
+    tone: unlock ? 'danger' : 'primary',
+    note: [
+      n > 0 && targetNote(target, offlineEffect(rollout.what === 'Change twins')),
+      h('p', {}, `${n > 0 ? `The rollout calls ${n === 1 ? 'this door' : `these ${count(n)} doors`}, wave by wave.` : 'The rollout calls no more doors.'}`
+        + ` It aborts if more than ${rollout.abortAbove} of a wave’s doors fail. It runs only as long as latchctl console runs.`),
+    ],
+    fields: mustType ? [confirmField(n)] : [],
+    submit: ['Resume the rollout'],
     check: (values) => checkTyped(values, mustType, n),
     send: () => send({ ids: target.ids }),
   });

@@ -2,7 +2,7 @@
 
 import { $, announce, count, h, icon, plural, when, zoned } from './dom.js';
 import { get } from './api.js';
-import { fact, isInPanel, openPanel } from './panel.js';
+import { fact, isInPanel, itemId, openPanel } from './panel.js';
 
 const jobs = new Map(); // jobs that the console follows, by id
 let actions = {}; // functions for the buttons: close, openDoor, cancel, retry
@@ -90,10 +90,17 @@ function jobRow(job) {
     !job.ended && !isWaiting(job) && progress(job));
 }
 
-// readJobs reads the list of jobs again.
+let shownJobs = ''; // the last answer that the list shows, as JSON
+
+// readJobs reads the list of jobs again. An unchanged answer leaves the list alone, so
+// that a link keeps the focus.
 export async function readJobs() {
   try {
     const all = await get('/api/jobs');
+    const text = JSON.stringify([all, itemId('job')]);
+    if (text === shownJobs) return;
+    shownJobs = text;
+
     for (const job of all) {
       const followed = jobs.get(job.id);
       if (followed && (followed.verdict || !followed.ended)) Object.assign(job, { verdict: followed.verdict, ended: followed.ended });
@@ -101,6 +108,7 @@ export async function readJobs() {
     $('jobs').replaceChildren(all.length ? h('ul', { class: 'jobs' }, all.map(jobRow))
       : h('p', { class: 'empty' }, 'No jobs yet. A job appears here when you lock or unlock doors.'));
   } catch (err) {
+    shownJobs = '';
     $('jobs').replaceChildren(h('p', { class: 'fault', role: 'alert' }, err.message));
   }
 }

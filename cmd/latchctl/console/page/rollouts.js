@@ -1,5 +1,5 @@
 // This module shows the rollouts that were started from this computer. Only the command
-// latchctl rollout can start, stop and resume them.
+// latchctl rollout can start and stop them.
 
 import { $, count, h, icon, plural, when } from './dom.js';
 import { get } from './api.js';
@@ -26,34 +26,52 @@ function badge(r) {
 const countsText = (c) => [`${count(c.succeeded)} succeeded`, c.failed > 0 && `${count(c.failed)} failed`, c.pending > 0 && `${count(c.pending)} not called`,
   c.gone > 0 && `${count(c.gone)} left out`].filter(Boolean).join(', ');
 
-const title = (r) => jobTitle({ what: r.what, counts: r.counts });
+export const rolloutTitle = (r) => jobTitle({ what: r.what, counts: r.counts });
 
 // waveClass returns the class that colours the dot of a wave. A wave in which a door
 // failed is not green, although the rollout may have continued after it.
 const waveClass = (w) => w.counts.failed > 0 ? 'is-failed' : `is-${w.state}`;
+
+// shown holds what the list and the panel show, as JSON. An unchanged answer leaves them
+// alone, so that a button keeps the focus.
+const shown = { list: '', panel: '' };
+
+// isShown reports whether a part of the page already shows the values, and remembers them.
+function isShown(part, ...values) {
+  const text = JSON.stringify(values);
+  const isSame = shown[part] === text;
+  shown[part] = text;
+  return isSame;
+}
 
 // readRollouts reads the list of rollouts again, and marks the rollout with the given
 // id.
 export async function readRollouts(id) {
   try {
     const all = await get('/api/rollouts');
+    if (isShown('list', all, id)) return;
     $('rollouts').replaceChildren(all.length ? h('ul', { class: 'jobs' }, all.map((r) => h('li', {},
-      h('a', { href: `#rollouts/${r.id}`, class: 'name', 'aria-current': r.id === id && 'true' }, title(r)), badge(r),
+      h('a', { href: `#rollouts/${r.id}`, class: 'name', 'aria-current': r.id === id && 'true' }, rolloutTitle(r)), badge(r),
       h('span', { class: 'where' }, `Wave ${r.wave} of ${r.waves}: ${countsText(r.counts)}`), h('span', { class: 'time' }, when(r.created)))))
       : h('p', { class: 'empty' }, 'No rollout was started from this computer on this hub. To start one, see ', h('code', {}, 'latchctl rollout --help'), '.'));
   } catch (err) {
+    shown.list = '';
     $('rollouts').replaceChildren(h('p', { class: 'fault', role: 'alert' }, err.message));
   }
 }
 
 // showRollout shows the details of a rollout in the panel. If moveFocus is true, the
-// panel receives the focus.
-export async function showRollout(id, close, openDoor, moveFocus) {
+// panel receives the focus. The button "Resume" calls resume with the rollout.
+export async function showRollout(id, { close, openDoor, resume, moveFocus }) {
   try {
     const r = await get(`/api/rollouts/${encodeURIComponent(id)}`);
-    if (!isInPanel('rollout', id)) return;
-    openPanel(title(r), close,
+    if (!isInPanel('rollout', id) || isShown('panel', r) && !moveFocus) return;
+    openPanel(rolloutTitle(r), close,
       h('p', {}, badge(r), r.reason && ` ${r.reason}`),
+      r.note && h('p', { class: 'fault' }, `The console could not continue the rollout: ${r.note}`),
+      r.resumable && h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => resume(r) },
+        icon('refresh'), r.left?.length > 0 ? `Resume, ${plural(r.left.length, 'door')} to call…` : 'Resume…')),
+      r.status === 'running' && h('p', {}, 'To stop this rollout, run ', h('code', {}, `latchctl rollout abort ${r.id}`), '.'),
       h('ol', { class: 'waves' }, r.parts.map((w, i) => h('li', { class: waveClass(w) },
         h('b', {}, `Wave ${i + 1}`), h('span', {}, w.state), h('span', { class: 'tally' }, `${plural(w.counts.devices, 'door')}: ${countsText(w.counts)}`)))),
       r.failed.length > 0 && h('ul', { class: 'results', 'aria-label': 'Failed devices' }, r.failed.map((d) => h('li', {},
@@ -61,9 +79,9 @@ export async function showRollout(id, close, openDoor, moveFocus) {
         resultBadge(d.result), h('span', { class: 'reason' }, d.reason)))),
       h('dl', {}, fact('Condition', h('code', {}, r.where)), fact('Started', when(r.created)), fact('Abort above', r.abortAbove),
         fact('Required condition', r.require && h('code', {}, r.require)), fact('Soak', r.soak > 0 && `${r.soak} s`), fact('Soaking until', when(r.soakUntil)),
-        fact('Rollout', h('code', {}, r.id))),
-      (r.status === 'aborted' || r.status === 'stopped') && h('p', {}, 'To resume this rollout, run ', h('code', {}, `latchctl rollout resume ${r.id}`), '.'));
+        fact('Rollout', h('code', {}, r.id))));
   } catch (err) {
+    shown.panel = '';
     openPanel('Rollout', close, h('p', { class: 'fault', role: 'alert' }, err.message));
   }
   if (moveFocus) $('panel').focus();
