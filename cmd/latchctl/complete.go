@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/conn"
+	"github.com/latchd/latchd/cmd/latchctl/events"
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
@@ -44,6 +45,9 @@ func (a *app) addCompletions(cmd *cobra.Command) error {
 	for name, values := range flagValues {
 		if cmd.LocalFlags().Lookup(name) == nil {
 			continue
+		}
+		if cmd.Name() == "events" && name == "type" {
+			values = events.Types
 		}
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			return err

@@ -95,6 +95,10 @@ func (o *doorsOptions) run(ctx context.Context) error {
 	return o.show(doors)
 }
 
+// maxDoors is the maximum number of doors that a command reads. It bounds the memory that an
+// answer of the hub can take.
+const maxDoors = 100_000
+
 // readDoors reads the doors that meet a condition, or the doors with the given ids if there
 // are any. It returns an error for an id without a device.
 func readDoors(ctx context.Context, f *fleet.Fleet, where string, ids []string) ([]door.Door, error) {
@@ -115,6 +119,9 @@ func readDoors(ctx context.Context, f *fleet.Fleet, where string, ids []string) 
 			d, err := door.Parse(row)
 			if err != nil {
 				return nil, err
+			}
+			if len(doors) == maxDoors {
+				return nil, fmt.Errorf("the hub returns more than %d doors; select fewer with --where", maxDoors)
 			}
 			doors = append(doors, d)
 		}

@@ -68,6 +68,7 @@ type fakeHub struct {
 	full     int // number of new jobs that the hub still refuses because of too many active jobs
 	slow     int // number of new jobs that the hub still answers with 429
 
+	events    string // server-sent events that each request for the stream receives; empty means that the hub has no stream
 	forbidden string // the hub refuses requests for paths that begin with this text; empty means none
 	interrupt func() // if not nil, the hub calls this function instead of answering the next new job or method
 }
@@ -150,6 +151,7 @@ func (h *fakeHub) handler() http.Handler {
 	mux.HandleFunc("GET /jobs/v2/{id}", h.getJob)
 	mux.HandleFunc("POST /jobs/v2/{id}/cancel", h.cancelJob)
 	mux.HandleFunc("GET /jobs/v2/query", h.listJobs)
+	mux.HandleFunc("GET /events", h.streamEvents)
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
@@ -398,4 +400,15 @@ func (h *fakeHub) method(w http.ResponseWriter, r *http.Request) {
 	}
 
 	answer(w, d.answer(m))
+}
+
+// streamEvents sends all events of the fake hub and then ends the stream.
+func (h *fakeHub) streamEvents(w http.ResponseWriter, r *http.Request) {
+	if h.events == "" {
+		answerError(w, &iothub.Error{Status: http.StatusNotFound})
+		return
+	}
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	io.WriteString(w, h.events)
 }

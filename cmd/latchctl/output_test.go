@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchd/latchd/cmd/latchctl/events"
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 // the heading documents.
 var documented = map[string]reflect.Type{
 	"doors":                    reflect.TypeFor[listedDoor](),
+	"events":                   reflect.TypeFor[events.Event](),
 	"device list":              reflect.TypeFor[listedDevice](),
 	"device create":            reflect.TypeFor[deviceView](),
 	"device connection-string": reflect.TypeFor[deviceSecret](),

@@ -26,7 +26,7 @@ func newRoot(a *app) *cobra.Command {
   latchctl lock --where "tags.building = '43'"
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
-		newDoors(a),
+		newDoors(a), newEvents(a),
 		newLock(a), newUnlock(a),
 		newGroup("lockdown", "Lock doors down, so that nobody can unlock them from outside, or end the lockdown", `  latchctl lockdown on --where "tags.building = '43'"`,
 			newLockdown(a, true), newLockdown(a, false)),

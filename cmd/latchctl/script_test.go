@@ -26,6 +26,7 @@ type hubKey struct{}
 //
 //	hub devices FILE    add the devices of a JSON file to the registry
 //	hub many N          add N disconnected devices with long ids to the registry
+//	hub events FILE     stream the server-sent events in FILE to each client
 //	hub requests FILE   write the requests since the last "hub requests" to FILE
 //	hub busy N          answer the next N requests with 429
 //	hub full N          refuse the next N jobs: too many active jobs
@@ -102,6 +103,10 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 			id := fmt.Sprintf("many-%03d%s", i, strings.Repeat("-", 100))
 			hub.add(&fakeDevice{ID: id, Does: "offline"}, iothub.DeviceIdentity{DeviceID: id, Status: iothub.Enabled})
 		}
+		hub.mu.Unlock()
+	case "events":
+		hub.mu.Lock()
+		hub.events = ts.ReadFile(args[1])
 		hub.mu.Unlock()
 	case "requests":
 		hub.mu.Lock()

@@ -29,10 +29,16 @@ const (
 // Event describes a change in the hub, such as a device's message or a change of a
 // twin.
 type Event struct {
-	Kind      string      `json:"-"` // ready, telemetry, twin, lifecycle or job
+	Kind      string      `json:"-"`    // ready, telemetry, twin, lifecycle or job
+	Time      time.Time   `json:"time"` // by the hub's clock
 	DeviceID  string      `json:"deviceId"`
 	Operation string      `json:"operation"` // what was done; set for the kinds twin and lifecycle
 	Job       *iothub.Job `json:"job"`       // set for the kind job
+
+	// Properties and Body are the properties and the content of a device's message. They
+	// are set for the kind telemetry. Body is nil if the content is not JSON.
+	Properties map[string]string `json:"properties"`
+	Body       json.RawMessage   `json:"body"`
 }
 
 // Events streams the hub's events of the given kinds, from now on. The first event has
@@ -131,7 +137,7 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 			}
 			e.Kind = kind
 			if kind == "end" {
-				yield(e, io.EOF)
+				yield(e, endOfStream(data))
 				return
 			}
 			if !yield(e, nil) {
@@ -146,4 +152,16 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 		}
 		yield(Event{}, err)
 	}
+}
+
+// endOfStream returns the error for the last event of a stream, in which the hub says why
+// it ends the stream.
+func endOfStream(data []byte) error {
+	var end struct {
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(data, &end) != nil || end.Reason == "" {
+		return io.EOF
+	}
+	return fmt.Errorf("%.200s: %w", end.Reason, io.EOF)
 }

@@ -43,13 +43,14 @@ func TestReadEvents(t *testing.T) {
 	if len(all) != 3 || !errors.Is(err, io.ErrUnexpectedEOF) || lines != 11 {
 		t.Fatalf("%d events in %d lines, %v", len(all), lines, err)
 	}
-	if all[0].Kind != "ready" || all[1] != (Event{Kind: "lifecycle", DeviceID: "front", Operation: "deviceConnected"}) ||
+	if all[0].Kind != "ready" || all[1].Kind != "lifecycle" || all[1].DeviceID != "front" || all[1].Operation != "deviceConnected" || all[1].Time.Hour() != 12 ||
 		all[2].Kind != "job" || all[2].Job.JobID != "j" || all[2].Job.Status != iothub.JobRunning {
 		t.Errorf("events %+v", all)
 	}
 
 	for _, tt := range []struct{ name, stream, want string }{
-		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has expired\"}\n\nevent: ready\ndata: {}\n\n", "EOF"},
+		{"the hub's end", "event: end\ndata: {\"reason\":\"the token has expired\"}\n\nevent: ready\ndata: {}\n\n", "the token has expired: EOF"},
+		{"an end without a reason", "event: end\ndata: {\"reason\":[]}\n\n", "EOF"},
 		{"no JSON", "event: twin\ndata: x\n\n", `invalid event "twin"`},
 		{"no data", "event: twin\n\n", "invalid event"},
 		{"an endless line", "data: " + strings.Repeat("x", maxEvent+1), "token too long"},

@@ -53,6 +53,41 @@ func TestDoors(t *testing.T) {
 	}
 }
 
+// latchctl events shows who unlocked a door and that a door was held open, from the moment at
+// which it has connected.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+
+	h := harness.StartHub(t, bin)
+	startDoor(t, h, "side", sensorKeys)
+	front := startDoor(t, h, "front", "held_open = \"1s\"\n"+sensorKeys)
+	h.Ctl(t, "lock", "front", "side").Want(t, 0)
+
+	events := harness.Start(t, "latchctl events", h.Command("events", "--where", "deviceId = 'front'", "-o", "jsonl"))
+	harness.Await(t, "latchctl to show an event", func() error {
+		h.Ctl(t, "unlock", "front", "side", "--yes", "--reason", "delivery").Want(t, 0)
+		if !strings.Contains(events.Output(), `"type":"unlocked"`) {
+			return fmt.Errorf("latchctl events prints %s", events.Output())
+		}
+		return nil
+	})
+	front.Mock(t, "open")
+	events.ExpectFunc(t, "an event heldOpen", func(line string) (string, bool) { return line, strings.Contains(line, `"type":"heldOpen"`) })
+
+	text := events.Output()
+	if strings.Contains(text, "side") {
+		t.Errorf("latchctl shows events of a door that is not selected:\n%s", text)
+	}
+	for _, want := range []string{`"command":"unlockDoor","by":"`, `"reason":"delivery"`, `"type":"doorOpened"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("latchctl events does not print %s:\n%s", want, text)
+		}
+	}
+	if code := events.Stop(t); code != 0 {
+		t.Errorf("latchctl events exited with %d", code)
+	}
+}
+
 // awaitListed waits until latchctl lists doors that are as wanted, and returns them.
 func awaitListed(t *testing.T, h *harness.Hub, what string, wanted func(map[string]listedDoor) bool) map[string]listedDoor {
 	t.Helper()
