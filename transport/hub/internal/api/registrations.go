@@ -103,6 +103,10 @@ func (a *api) answerRegistration(w http.ResponseWriter, r *http.Request, answer 
 		a.remoteLog.Info("refused a registration", zap.String("device_id", r.PathValue("id")),
 			zap.String(logtext.Address, r.RemoteAddr), zap.Int("status", answer.Status), zap.Error(answer.Err))
 	}
+	if answer.Status == http.StatusUnauthorized {
+		// A stranger needs a new connection for each attempt, which counts and takes time.
+		w.Header().Set("Connection", "close")
+	}
 	if answer.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((answer.RetryAfter+time.Second-1)/time.Second)))
 	}

@@ -2,6 +2,8 @@ package provisioning_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,4 +120,32 @@ func (f *fixture) login(registrationID string, key iothub.Key) broker.Registrati
 	scope := f.store.IDScope()
 	return broker.RegistrationLogin{IDScope: scope, RegistrationID: registrationID,
 		Password: iothub.Sign(scope+"%2Fregistrations%2F"+registrationID, key, "", now.Add(time.Hour))}
+}
+
+// Of several first registrations of an id at the same time, in different spellings, only
+// one may create a device.
+func TestFirstRegistrationsAtOnce(t *testing.T) {
+	t.Parallel()
+
+	f := start(t)
+	group := iothub.NewKey()
+	f.put(t, provisioning.Enrollment{GroupID: "site", Attestation: keys(group, iothub.NewKey())}, "")
+
+	const doors = 20
+	var registrations sync.WaitGroup
+	for i := range doors {
+		for _, form := range []string{"door-%d", "Door-%d", "DOOR-%d", "dooR-%d"} {
+			id := fmt.Sprintf(form, i)
+			r := f.admit(t, id, provisioning.DeriveKey(group, id))
+			registrations.Go(func() {
+				if a := r.Register(t.Context(), []byte(`{"registrationId":"`+id+`"}`)); a.Status != 202 {
+					t.Errorf("%s: %d %s", id, a.Status, a.Body)
+				}
+			})
+		}
+	}
+	registrations.Wait()
+	if devices, err := f.store.Devices(t.Context(), 1000); err != nil || len(devices) != doors {
+		t.Errorf("the hub has %d devices, %v, want %d", len(devices), err, doors)
+	}
 }

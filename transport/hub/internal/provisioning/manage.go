@@ -46,6 +46,18 @@ func (s *Service) Put(ctx context.Context, e Enrollment, ifMatch string) (Enroll
 	if err != nil {
 		return Enrollment{}, err
 	}
+	if len(body) > maxBody {
+		return Enrollment{}, invalid("the enrollment takes %d bytes, at most %d are allowed", len(body), maxBody)
+	}
+
+	if e.isGroup() {
+		if ifMatch == "" {
+			if err := s.checkRoom(ctx); err != nil {
+				return Enrollment{}, err
+			}
+		}
+		defer s.groups.changed()
+	}
 	e.ETag, err = s.store.PutEnrollment(ctx, store.Enrollment{Group: e.isGroup(), ID: e.id(), Body: body}, ifMatch)
 	return e, err
 }
@@ -87,6 +99,9 @@ func (s *Service) List(ctx context.Context, group bool) ([]Enrollment, error) {
 
 // Delete deletes an enrollment. Devices that have registered with it remain in the hub.
 func (s *Service) Delete(ctx context.Context, group bool, id, ifMatch string) error {
+	if group {
+		defer s.groups.changed()
+	}
 	return s.store.DeleteEnrollment(ctx, group, id, ifMatch)
 }
 

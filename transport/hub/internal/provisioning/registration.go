@@ -76,6 +76,8 @@ func (r *registration) Register(ctx context.Context, payload []byte) broker.Regi
 
 func (r *registration) register(ctx context.Context) (operationID string, err error) {
 	s := r.service
+	// Of two first registrations in different spellings, the second must find the first.
+	defer s.lockRegistration(r.login.RegistrationID)()
 
 	// The registration keeps the spelling of its id that the hub saw first: that of the
 	// individual enrollment or of the first registration.

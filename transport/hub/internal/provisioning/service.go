@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"hash/fnv"
+	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/latchd/latchd/transport/hub/internal/access"
@@ -20,7 +23,15 @@ type Service struct {
 	hub        func(webSocket bool) string
 	ca         *x509.Certificate
 	disconnect func(deviceID string)
+
+	groups      groupCache
+	search      chan struct{}             // has an element while a login is compared with the groups
+	registering [registerLocks]sync.Mutex // held while a device with this hash registers
 }
+
+// registerLocks is the number of devices that can register at the same time. Devices whose
+// ids differ only in case have the same lock.
+const registerLocks = 64
 
 // Options are the parts of the hub that a Service needs. All are required, except that
 // only Invite needs the CA.
@@ -39,7 +50,7 @@ type Options struct {
 
 // New returns a Service.
 func New(opts Options) *Service {
-	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, ca: opts.CA, disconnect: opts.Disconnect}
+	return &Service{store: opts.Store, now: opts.Now, hub: opts.Hub, ca: opts.CA, disconnect: opts.Disconnect, search: make(chan struct{}, 1)}
 }
 
 // Admit checks whether a device may register. It returns the time at which the device's
@@ -58,10 +69,21 @@ func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (br
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	if len(candidates) > 1 {
+		// The comparison with many groups takes time. Do one at a time, so that strangers
+		// cannot keep all processors busy.
+		select {
+		case s.search <- struct{}{}:
+			defer func() { <-s.search }()
+		case <-ctx.Done():
+			return nil, time.Time{}, ctx.Err()
+		}
+	}
 
+	token, tokenErr := iothub.ParseSignature(login.Password)
 	refusal := error(unauthorized("no enrollment admits the registration id %q", login.RegistrationID))
 	for _, e := range candidates {
-		auth, expires, err := s.attest(e, login)
+		auth, expires, err := s.attest(e, login, token, tokenErr)
 		if err == nil {
 			return &registration{service: s, enrollment: e, login: login, auth: auth}, expires, nil
 		}
@@ -77,15 +99,25 @@ func (s *Service) Admit(ctx context.Context, login broker.RegistrationLogin) (br
 func (s *Service) candidates(ctx context.Context, registrationID string) ([]Enrollment, error) {
 	individual, err := s.Get(ctx, false, registrationID)
 	if errors.Is(err, &iothub.Error{Code: iothub.CodeNotFound}) {
-		return s.List(ctx, true)
+		return s.groups.get(func() ([]Enrollment, error) { return s.List(ctx, true) })
 	}
 	return []Enrollment{individual}, err
 }
 
-// attest checks a device's token or certificate against an enrollment. It returns the
-// credentials with which the device will log in to the hub, and the time at which the
-// token or certificate expires.
-func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
+// lockRegistration waits until no other registration with this id, in any case, is in
+// progress. The next one starts after unlock.
+func (s *Service) lockRegistration(registrationID string) (unlock func()) {
+	hash := fnv.New32a()
+	io.WriteString(hash, strings.ToLower(registrationID))
+	lock := &s.registering[hash.Sum32()%registerLocks]
+	lock.Lock()
+	return lock.Unlock
+}
+
+// attest checks a device's token or certificate against an enrollment. tokenErr is not nil
+// if the login has no valid token. attest returns the credentials with which the device
+// will log in to the hub, and the time at which the token or certificate expires.
+func (s *Service) attest(e Enrollment, login broker.RegistrationLogin, token iothub.Signature, tokenErr error) (iothub.Authentication, time.Time, error) {
 	switch {
 	case e.Status != iothub.Enabled:
 		return iothub.Authentication{}, time.Time{}, unauthorized("the enrollment %s is disabled", e.id())
@@ -93,19 +125,16 @@ func (s *Service) attest(e Enrollment, login broker.RegistrationLogin) (iothub.A
 		return iothub.Authentication{}, time.Time{}, unauthorized("the invitation of %s expired at %s", e.id(), e.Invitation.Expires.Format(time.RFC3339))
 	case e.Attestation.Type == iothub.AttestX509:
 		return s.attestCertificate(e, login)
+	case tokenErr != nil:
+		return iothub.Authentication{}, time.Time{}, unauthorized("%v", tokenErr)
 	default:
-		return s.attestToken(e, login)
+		return s.attestToken(e, login, token)
 	}
 }
 
-func (s *Service) attestToken(e Enrollment, login broker.RegistrationLogin) (iothub.Authentication, time.Time, error) {
+func (s *Service) attestToken(e Enrollment, login broker.RegistrationLogin, token iothub.Signature) (iothub.Authentication, time.Time, error) {
 	refuse := func(format string, args ...any) (iothub.Authentication, time.Time, error) {
 		return iothub.Authentication{}, time.Time{}, unauthorized(format, args...)
-	}
-
-	token, err := iothub.ParseSignature(login.Password)
-	if err != nil {
-		return refuse("%v", err)
 	}
 
 	keys := e.Attestation.keys(e.isGroup(), login.RegistrationID)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,9 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // fixture is a provisioning service with a real store.
 type fixture struct {
 	*provisioning.Service
-	store        *store.Store
+	store *store.Store
+
+	mu           sync.Mutex
 	disconnected []string // ids of the devices that were disconnected
 }
 
@@ -48,7 +51,11 @@ func startAt(t *testing.T, path string) *fixture {
 			}
 			return "hub.test"
 		},
-		Disconnect: func(id string) { f.disconnected = append(f.disconnected, id) },
+		Disconnect: func(id string) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.disconnected = append(f.disconnected, id)
+		},
 	})
 	return f
 }
