@@ -23,20 +23,21 @@ func newInvite(stdout, stderr io.Writer) *cobra.Command {
 	var c ownerClient
 	cmd := &cobra.Command{
 		Use:   "invite",
-		Short: "invite a door to this hub",
+		Short: "invite a door or a person to this hub",
 		Long: `Request an invitation code from the running hub and print it. The code contains
 the hub's address, the certificate of its CA and a one-time key. It is a secret:
 whoever uses it first gets the identity.`,
 		Example: `  latchhub invite door front --tag site=north
-  latchhub invite door front | ssh root@gateway latchd enroll`,
+  latchhub invite door front | ssh root@gateway latchd enroll
+  latchhub invite person anna --role viewer`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.Help()
-			return usageError{errors.New("missing command; use door")}
+			return usageError{errors.New("missing command; use door or person")}
 		},
 	}
 	c.addFlags(cmd)
-	cmd.AddCommand(newInviteDoor(&c, stdout, stderr))
+	cmd.AddCommand(newInviteDoor(&c, stdout, stderr), newInvitePerson(&c, stdout, stderr))
 	return cmd
 }
 
@@ -79,10 +80,11 @@ func (c *ownerClient) inviteDoor(ctx context.Context, name string, opts inviteDo
 	if err != nil {
 		return usageError{err}
 	}
-	if opts.valid < time.Second || opts.valid%time.Second != 0 {
-		return usageError{fmt.Errorf("--valid is %s; want whole seconds, such as 24h", opts.valid)}
+	seconds, err := validSeconds(opts.valid)
+	if err != nil {
+		return err
 	}
-	body, err := json.Marshal(map[string]any{"tags": tags, "validSeconds": int64(opts.valid / time.Second), "replace": opts.replace})
+	body, err := json.Marshal(map[string]any{"tags": tags, "validSeconds": seconds, "replace": opts.replace})
 	if err != nil {
 		return err
 	}
@@ -93,6 +95,14 @@ func (c *ownerClient) inviteDoor(ctx context.Context, name string, opts inviteDo
 		return fmt.Errorf("invite the door %s: %w", name, err)
 	}
 	return invited.print("latchd enroll", stdout, stderr)
+}
+
+// validSeconds returns the value of --valid in seconds.
+func validSeconds(valid time.Duration) (int64, error) {
+	if valid < time.Second || valid%time.Second != 0 {
+		return 0, usageError{fmt.Errorf("--valid is %s; want whole seconds, such as 24h", valid)}
+	}
+	return int64(valid / time.Second), nil
 }
 
 // parseTags parses tags of the form NAME=TEXT.

@@ -52,3 +52,38 @@ func TestInviteDoor(t *testing.T) {
 		}
 	}
 }
+
+func TestInvitePerson(t *testing.T) {
+	dir, address := serving(t)
+	command := func(args string) (code int, stdout, stderr string) {
+		var out, errs bytes.Buffer
+		code = exitCode(run(t.Context(), append(strings.Fields(args), "--data", dir, "--https", address), nil, &out, &errs), &errs)
+		return code, out.String(), errs.String()
+	}
+
+	code, stdout, stderr := command("invite person anna --role viewer")
+	person, err := invitation.ParsePerson(stdout)
+	if code != 0 || err != nil || person.Policy != "anna" || !strings.Contains(stderr, "give it to 'latchctl hub add'") {
+		t.Fatalf("exit %d, %q, %v, %s", code, stdout, err, stderr)
+	}
+	if _, list, _ := command("policy list"); !strings.Contains(list, "NAME  ROLE    ACCESS\nanna  viewer  invited until ") {
+		t.Errorf("the list is\n%s", list)
+	}
+
+	for _, test := range []struct {
+		args string
+		code int
+		text string
+	}{
+		{"invite person bert --role chief", 1, "want operator or viewer"},
+		{"invite person service", 1, "is the name of a policy of the hub"},
+		{"policy revoke", 2, "accepts 1 arg(s)"},
+		{"policy revoke nobody", 1, "there is no person nobody"},
+		{"policy revoke anna", 0, ""},
+		{"policy revoke anna", 1, "there is no person anna"},
+	} {
+		if code, stdout, stderr := command(test.args); code != test.code || !strings.Contains(stderr, test.text) || code == 1 && stdout != "" {
+			t.Errorf("%s: exit %d, %s%s", test.args, code, stdout, stderr)
+		}
+	}
+}

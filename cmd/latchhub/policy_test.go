@@ -40,8 +40,8 @@ func TestPolicyCommands(t *testing.T) {
 		code int
 		text string
 	}{
-		"":                                   {2, "missing command; use show or roll"},
-		"show service":                       {2, "--data is missing"},
+		"":                                   {2, "missing command; use show, roll, list or revoke"},
+		"show service --data=":               {2, "--data is missing"},
 		"show" + in:                          {2, "accepts 1 arg(s)"},
 		"show nobody" + in:                   {1, "the policies are iothubowner, service, device, registryRead, registryReadWrite"},
 		"roll service --data " + t.TempDir(): {1, "start the hub once"},

@@ -22,6 +22,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/broker"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
+	"github.com/latchd/latchd/transport/hub/internal/people"
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
@@ -102,7 +103,14 @@ func Run(ctx context.Context, opts Options) (err error) {
 
 	events := feed.New(opts.Now)
 	db.Watch(events.Change)
-	checker := access.Checker{HostName: opts.Name, Policies: creds.Policies}
+	persons, err := people.Open(ctx, people.Options{
+		Store: db, Now: opts.Now, CA: creds.CA, Reserved: credentials.PolicyNames(),
+		Hub: func() string { return listening.serviceHostName(opts.Name) },
+	})
+	if err != nil {
+		return err
+	}
+	checker := access.Checker{HostName: opts.Name, Policies: creds.Policies, People: persons}
 	counts := newMetrics(opts.Now())
 
 	var devices *broker.Broker
@@ -138,7 +146,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	https := http.NewServeMux()
 	https.Handle(broker.WebSocketPath, devices.WebSocket())
 	https.Handle("/", counts.countRequests(api.New(api.Options{
-		HubID: db.HubID(), Access: checker, Store: db, Broker: devices, Jobs: engine, Provisioning: provision,
+		HubID: db.HubID(), Access: checker, Store: db, Broker: devices, Jobs: engine, Provisioning: provision, People: persons,
 		Throttle: limits, Feed: events, Audit: changes, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
 	server := newServer(https, opts.Logger)

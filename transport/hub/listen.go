@@ -75,6 +75,9 @@ func (l listeners) deviceHostName(hubName string, webSocket bool) string {
 	return hubName + ":" + port
 }
 
+// serviceHostName returns the host name and the port to which a service connects.
+func (l listeners) serviceHostName(hubName string) string { return l.deviceHostName(hubName, true) }
+
 // listen opens a TCP listener on addr. An error names the listener's purpose and the
 // flag that sets its address.
 func (opts Options) listen(purpose, flag, addr string) (net.Listener, error) {

@@ -40,10 +40,20 @@ type Door struct {
 	Expires        time.Time // with a precision of one second
 }
 
+// Person invites a person to use the service API.
+type Person struct {
+	Hub     string     // HOST or HOST:PORT of the hub, for services
+	Policy  string     // shared access policy of the person
+	Key     iothub.Key // one-time key of the policy
+	CA      *x509.Certificate
+	Expires time.Time // with a precision of one second
+}
+
 // The prefixes show a reader which kind of code it has. The digit is the version of the
 // format.
 const (
 	doorPrefix   = "latch-door-1-"
+	personPrefix = "latch-person-1-"
 	doorFamily   = "latch-door-"
 	personFamily = "latch-person-"
 )
@@ -80,6 +90,33 @@ func ParseDoor(text string) (Door, error) {
 		return Door{}, err
 	}
 	return Door{c.Hub, c.Scope, c.Name, c.Key, ca, time.Unix(c.Expires, 0)}, nil
+}
+
+// Code returns the code, which is a secret.
+func (p Person) Code() (string, error) {
+	return encode(personPrefix, content{Hub: p.Hub, Name: p.Policy, Key: p.Key, CA: p.CA.Raw, Expires: p.Expires.Unix()})
+}
+
+// IsPerson reports whether a text is meant to be a code for a person.
+func IsPerson(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), personFamily) }
+
+// ParsePerson parses a code for a person.
+func ParsePerson(text string) (Person, error) {
+	text = strings.Join(strings.Fields(text), "")
+	switch {
+	case text == "":
+		return Person{}, errors.New("the code is missing; get one with 'latchhub invite person NAME'")
+	case strings.HasPrefix(text, doorFamily):
+		return Person{}, errors.New("this code is for a door; use it on the gateway with 'latchd enroll', and get a code for a person with 'latchhub invite person NAME'")
+	case !strings.HasPrefix(text, personFamily):
+		return Person{}, errors.New("this is no code for a person; a code begins with " + personFamily + ", get one with 'latchhub invite person NAME'")
+	}
+
+	c, ca, err := decode(personPrefix, text)
+	if err != nil {
+		return Person{}, err
+	}
+	return Person{c.Hub, c.Name, c.Key, ca, time.Unix(c.Expires, 0)}, nil
 }
 
 func encode(prefix string, c content) (string, error) {

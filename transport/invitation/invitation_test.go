@@ -73,6 +73,31 @@ func TestBadDoorCode(t *testing.T) {
 	}
 }
 
+func TestPersonCode(t *testing.T) {
+	d := door(t)
+	want := invitation.Person{Hub: "hub.example.com:8443", Policy: "anna", Key: d.Key, CA: d.CA, Expires: d.Expires}
+	text, err := want.Code()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := invitation.ParsePerson("\n" + text)
+	if err != nil || !invitation.IsPerson(" "+text) || got.Hub != want.Hub || got.Policy != want.Policy || string(got.Key) != string(want.Key) ||
+		!got.CA.Equal(want.CA) || !got.Expires.Equal(want.Expires) {
+		t.Errorf("the code is for %+v, %v; want %+v", got, err, want)
+	}
+
+	for text, want := range map[string]string{
+		"":                 "the code is missing",
+		code(t, d):         "this code is for a door",
+		"HostName=h":       "this is no code for a person",
+		text[:len(text)-3]: "damaged",
+	} {
+		if _, err := invitation.ParsePerson(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // flip replaces the letter at index i by another letter.
 func flip(text string, i int) string {
 	letter := "A"

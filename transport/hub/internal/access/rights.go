@@ -11,13 +11,17 @@ type Right uint8
 
 // The permissions that a shared access policy can have.
 const (
-	RegistryRead   Right = 1 << iota // read device identities
-	RegistryWrite                    // create, change and delete device identities
-	ServiceConnect                   // use twins, methods, queries and jobs
-	DeviceConnect                    // log in as any device
+	RegistryRead  Right = 1 << iota // read device identities and their keys
+	RegistryWrite                   // create, change and delete device identities
+	DeviceConnect                   // log in as any device
+	ServiceRead                     // read twins and jobs, and use queries; IoT Hub has no such permission
+	serviceChange                   // the part of ServiceConnect that is not ServiceRead
+	Redeem                          // exchange the key of a person's invitation for the person's own key
+
+	ServiceConnect = ServiceRead | serviceChange // use twins, methods, queries and jobs
 )
 
-// EveryRight is the set of all permissions.
+// EveryRight is the set of all permissions that a shared access policy can have.
 const EveryRight = RegistryRead | RegistryWrite | ServiceConnect | DeviceConnect
 
 var rightNames = []struct {
@@ -25,7 +29,7 @@ var rightNames = []struct {
 	name  string
 }{
 	{RegistryRead, "RegistryRead"}, {RegistryWrite, "RegistryWrite"},
-	{ServiceConnect, "ServiceConnect"}, {DeviceConnect, "DeviceConnect"},
+	{ServiceConnect, "ServiceConnect"}, {DeviceConnect, "DeviceConnect"}, {Redeem, "Redeem"},
 }
 
 // String lists the permissions in the set by their IoT Hub names.

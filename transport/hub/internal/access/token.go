@@ -14,6 +14,13 @@ import (
 type Checker struct {
 	HostName string
 	Policies []Policy
+	People   People // nil means that no person has access
+}
+
+// People knows the shared access policies of single persons, which can change at any time.
+type People interface {
+	// Policies returns the policies with the given name.
+	Policies(name string) []Policy
 }
 
 // IsHost reports whether host is the hub's name. It ignores letter case and a port at
@@ -101,16 +108,37 @@ func (c Checker) checkPolicy(token iothub.Signature, right Right) error {
 // signer returns the policy that the token names. The token must be signed with a key of
 // this policy.
 func (c Checker) signer(token iothub.Signature) (Policy, error) {
-	i := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Name == token.KeyName })
-	if i < 0 {
+	policies := c.named(token.KeyName)
+	if len(policies) == 0 {
 		return Policy{}, unauthorized("the hub has no shared access policy %q", token.KeyName)
 	}
 
-	policy := c.Policies[i]
-	if !slices.ContainsFunc(policy.Keys, token.SignedBy) {
-		return Policy{}, unauthorized("the token is not signed with a key of policy %s", policy.Name)
+	i := slices.IndexFunc(policies, func(p Policy) bool { return slices.ContainsFunc(p.Keys, token.SignedBy) })
+	if i < 0 {
+		return Policy{}, unauthorized("the token is not signed with a key of policy %s", token.KeyName)
 	}
-	return policy, nil
+	return policies[i], nil
+}
+
+// named returns the policies with the given name.
+func (c Checker) named(name string) []Policy {
+	if i := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Name == name }); i >= 0 {
+		return c.Policies[i : i+1]
+	}
+	if c.People == nil {
+		return nil
+	}
+	return c.People.Policies(name)
+}
+
+// ClaimedPolicy returns the name of the policy that a request's Authorization header
+// names. Nothing is checked.
+func ClaimedPolicy(authorization string) string {
+	token, err := iothub.ParseSignature(authorization)
+	if err != nil {
+		return ""
+	}
+	return token.KeyName
 }
 
 // check checks that the policy has the given right.

@@ -12,6 +12,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
+	"github.com/latchd/latchd/transport/hub/internal/people"
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
@@ -38,6 +39,7 @@ type Options struct {
 	Broker       Broker
 	Jobs         *jobs.Engine
 	Provisioning *provisioning.Service // manages enrollments
+	People       *people.People        // manages the access of persons; nil means that there are none
 	Feed         *feed.Feed            // streams the hub's events
 	Throttle     *throttle.Throttle    // nil means no limits
 	Audit        *audit.Log            // log of changes; nil disables it
@@ -113,17 +115,17 @@ func (a *api) routes() map[string]route {
 		"POST /devices":                 changes(access.RegistryWrite, "change devices", audit.Device, a.bulkDevices),
 		"DELETE /devices/{id}/commands": reads(access.ServiceConnect, a.purge),
 		"POST /devices/keys/regenerate": changes(access.RegistryWrite, "renew keys", audit.Device, a.renewKeys),
-		"POST /devices/query":           reads(access.ServiceConnect, a.limited(throttle.Queries, a.query)),
+		"POST /devices/query":           reads(access.ServiceRead, a.limited(throttle.Queries, a.query)),
 		"GET /statistics/devices":       reads(access.RegistryRead, a.deviceStatistics),
-		"GET /statistics/service":       reads(access.ServiceConnect, a.serviceStatistics),
-		"GET /twins/{id}":               reads(access.ServiceConnect, a.limited(throttle.TwinReads, a.getTwin)),
+		"GET /statistics/service":       reads(access.ServiceRead, a.serviceStatistics),
+		"GET /twins/{id}":               reads(access.ServiceRead, a.limited(throttle.TwinReads, a.getTwin)),
 		"PATCH /twins/{id}":             changes(access.ServiceConnect, "change twin", audit.Device, a.limited(throttle.TwinUpdates, a.patchTwin)),
 		"PUT /twins/{id}":               changes(access.ServiceConnect, "replace twin", audit.Device, a.limited(throttle.TwinUpdates, a.putTwin)),
 		"POST /twins/{id}/methods":      changes(access.ServiceConnect, "call method", audit.Device, a.invokeMethod),
 		"PUT /jobs/v2/{id}":             changes(access.ServiceConnect, "create job", audit.Job, a.limited(throttle.JobOperations, a.putJob)),
-		"GET /jobs/v2/{id}":             reads(access.ServiceConnect, a.limited(throttle.JobOperations, a.getJob)),
+		"GET /jobs/v2/{id}":             reads(access.ServiceRead, a.limited(throttle.JobOperations, a.getJob)),
 		"POST /jobs/v2/{id}/cancel":     changes(access.ServiceConnect, "cancel job", audit.Job, a.limited(throttle.JobOperations, a.cancelJob)),
-		"GET /jobs/v2/query":            reads(access.ServiceConnect, a.limited(throttle.JobOperations, a.queryJobs)),
+		"GET /jobs/v2/query":            reads(access.ServiceRead, a.limited(throttle.JobOperations, a.queryJobs)),
 		"GET /jobs":                     reads(access.RegistryRead, a.listTransfers),
 
 		"GET /certificates":           reads(access.RegistryRead, a.listAuthorities),
@@ -132,7 +134,12 @@ func (a *api) routes() map[string]route {
 
 		"PUT /invitations/doors/{id}": changes(access.RegistryWrite, "invite door", audit.Device, a.limited(throttle.Registry, a.inviteDoor)),
 
-		"GET /events": reads(access.ServiceConnect, a.events),
+		"PUT /invitations/people/{id}":         changes(access.EveryRight, "invite person", audit.Policy, a.limited(throttle.Registry, a.invitePerson)),
+		"POST /invitations/people/{id}/redeem": changes(access.Redeem, "redeem invitation", audit.Policy, a.limited(throttle.Registry, a.redeem)),
+		"GET /policies":                        reads(access.EveryRight, a.limited(throttle.Registry, a.listPeople)),
+		"DELETE /policies/{id}":                changes(access.EveryRight, "revoke person", audit.Policy, a.revoke),
+
+		"GET /events": reads(access.ServiceRead, a.events),
 
 		"GET /idScope":                                     reads(access.RegistryRead, a.idScope),
 		"PUT /enrollments/{id}":                            changes(access.RegistryWrite, "create enrollment", audit.Enrollment, individual.put),
@@ -159,6 +166,7 @@ var servedPaths = []string{
 	"/devices", "/devices/{id}", "/devices/{id}/commands", "/statistics/devices", "/statistics/service",
 	"/twins/{id}", "/twins/{id}/methods", "/jobs/v2/{id}", "/jobs/v2/{id}/cancel",
 	"/events", "/certificates", "/certificates/{name}", "/invitations/doors/{id}",
+	"/invitations/people/{id}", "/invitations/people/{id}/redeem", "/policies", "/policies/{id}",
 	"/enrollments", "/enrollmentGroups",
 	"/enrollments/{id}", "/enrollments/{id}/attestationmechanism",
 	"/enrollmentGroups/{id}", "/enrollmentGroups/{id}/attestationmechanism",

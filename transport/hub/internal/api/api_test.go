@@ -25,6 +25,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
+	"github.com/latchd/latchd/transport/hub/internal/people"
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
@@ -130,11 +131,15 @@ func startThrottled(t *testing.T, limits *throttle.Throttle, devices ...string) 
 	f.log = log
 	changes := audit.New(zap.New(core))
 	t.Cleanup(changes.Close)
+	persons, err := people.Open(t.Context(), people.Options{Store: s, Now: time.Now, Hub: func() string { return "hub.test" }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.server = httptest.NewServer(api.New(api.Options{
 		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{
 			{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}, {Name: "registryRead", Keys: []iothub.Key{ownerKey}, Rights: access.RegistryRead},
 		}},
-		HubID: testHubID, Store: s, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits, Audit: changes,
+		HubID: testHubID, Store: s, People: persons, Broker: f.broker, Jobs: engine, Feed: f.feed, Throttle: limits, Audit: changes,
 		Provisioning: provisioning.New(provisioning.Options{
 			Store: s, Now: time.Now, Hub: func(bool) string { return "hub.test" }, Disconnect: f.broker.Disconnect,
 		}),

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/latchd/latchd/transport/hub/internal/api"
 	"github.com/latchd/latchd/transport/hub/internal/feed"
 	"github.com/latchd/latchd/transport/hub/internal/jobs"
+	"github.com/latchd/latchd/transport/hub/internal/people"
 	"github.com/latchd/latchd/transport/hub/internal/provisioning"
 	"github.com/latchd/latchd/transport/hub/internal/store"
 	"github.com/latchd/latchd/transport/iothub"
@@ -66,10 +68,14 @@ func FuzzRequests(f *testing.F) {
 	}
 	events := feed.New(time.Now)
 	events.Close() // an open stream of events would never end
+	persons, err := people.Open(f.Context(), people.Options{Store: s, Now: time.Now, Hub: func() string { return "hub.test" }, CA: new(x509.Certificate)})
+	if err != nil {
+		f.Fatal(err)
+	}
 	handler := api.New(api.Options{
 		Access: access.Checker{HostName: "hub.test", Policies: []access.Policy{{Name: access.OwnerPolicy, Keys: []iothub.Key{ownerKey}, Rights: access.EveryRight}}},
-		Store:  s, Broker: devices, Jobs: engine, Feed: events,
-		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now}),
+		Store:  s, People: persons, Broker: devices, Jobs: engine, Feed: events,
+		Provisioning: provisioning.New(provisioning.Options{Store: s, Now: time.Now, Hub: func(bool) string { return "hub.test" }, CA: new(x509.Certificate)}),
 	})
 	token := iothub.Sign("hub.test", ownerKey, "iothubowner", time.Now().Add(24*time.Hour))
 	f.Fuzz(func(t *testing.T, method, target, header, body string) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/latchd/latchd/transport/hub/internal/access"
 	"github.com/latchd/latchd/transport/hub/internal/admission"
 	"github.com/latchd/latchd/transport/hub/internal/audit"
 	"github.com/latchd/latchd/transport/hub/internal/throttle"
@@ -109,10 +111,16 @@ var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[A-Za-z]+)?$`)
 
 // guard returns a handler that checks a request before it calls the route's handler. The
 // request must have an api-version, and a token whose policy has the route's right. The
-// handler also records what the request changes, even if the request fails.
+// handler also records what the request changes, even if the request fails. A request of a
+// person ends when the person's access is revoked.
 func (a *api) guard(route route) http.Handler {
 	return a.wrap(func(w http.ResponseWriter, r *http.Request) error {
-		policy, err := a.Access.CheckService(r.Header.Get("Authorization"), route.right, a.Now())
+		authorization := r.Header.Get("Authorization")
+		ctx, end := a.People.Begin(r.Context(), access.ClaimedPolicy(authorization))
+		defer end()
+		r = r.WithContext(ctx)
+
+		policy, err := a.Access.CheckService(authorization, route.right, a.Now())
 		result := errors.New("panic") // stays if the handler panics
 		if policy != "" && route.change != "" {
 			var changes *changes
@@ -124,8 +132,14 @@ func (a *api) guard(route route) http.Handler {
 			admission.AuthorizeRequest(r)
 			err = checkAPIVersion(r)
 		}
+		if err == nil && route.right != access.Redeem {
+			err = a.People.Used(ctx, policy)
+		}
 		if err == nil {
 			err = route.handle(w, r)
+		}
+		if revoked, ok := errors.AsType[*iothub.Error](context.Cause(ctx)); ok && err != nil {
+			err = revoked
 		}
 		result = err
 		return err

@@ -31,6 +31,7 @@ const (
 	Job        Kind = "job"
 	Enrollment Kind = "enrollment"
 	Authority  Kind = "authority"
+	Policy     Kind = "policy"
 )
 
 // Change is what a client changed or tried to change. Empty fields do not apply.

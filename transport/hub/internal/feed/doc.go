@@ -21,7 +21,7 @@
 //   - The first event is ready. From then on the client receives every event. If events
 //     are lost, it receives an end event that says so.
 //   - The last event is end, with the reason: the client reads too slowly, its token has
-//     expired, or the hub is stopping. Events are not stored; a client that reconnects
+//     expired, its access has been revoked, or the hub is stopping. Events are not stored; a client that reconnects
 //     must read the current state from the API.
 //   - Events arrive in the order in which they happened. If a job reports its progress
 //     several times, a slow client may receive only the latest report.

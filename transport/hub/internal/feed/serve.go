@@ -1,8 +1,12 @@
 package feed
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 const (
@@ -15,7 +19,8 @@ const (
 )
 
 // Serve answers an HTTP request with a stream of events. The stream ends when the client
-// disconnects, its token expires or the feed closes. The query parameter kind selects the
+// disconnects, its token expires or the feed closes. If the cause of the end of the
+// request's context is an *iothub.Error, the last event contains its message. The query parameter kind selects the
 // kinds of events.
 //
 // The caller must check the client's permissions before the call. If Serve returns an
@@ -57,7 +62,11 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 		case <-expiry.C:
 			l.end("the token has expired")
 		case <-request.Context().Done():
-			return nil
+			revoked, ok := errors.AsType[*iothub.Error](context.Cause(request.Context()))
+			if !ok {
+				return nil
+			}
+			l.end(revoked.Message)
 		}
 
 		events, endReason := l.take()

@@ -91,10 +91,18 @@ func (s *Store) endInvitation(deviceID string, i invited) error {
 	return err
 }
 
-// EndInvitations deletes all enrollments that are invitations.
+// EndInvitations ends all invitations of doors and persons whose codes are still valid.
 func (s *Store) EndInvitations(ctx context.Context) error {
 	return wrapError("end the invitations", s.Update(ctx, func(*sql.Tx) error {
-		_, err := s.exec(`DELETE FROM enrollments WHERE json_extract(CAST(body AS TEXT), '$.invitation') IS NOT NULL`)
-		return err
+		for _, statement := range []string{
+			`DELETE FROM enrollments WHERE json_extract(CAST(body AS TEXT), '$.invitation') IS NOT NULL`,
+			`DELETE FROM people WHERE json_extract(CAST(body AS TEXT), '$.key') IS NULL`,
+			`UPDATE people SET body = json_remove(CAST(body AS TEXT), '$.code')`,
+		} {
+			if _, err := s.exec(statement); err != nil {
+				return err
+			}
+		}
+		return nil
 	}))
 }

@@ -28,7 +28,7 @@ func prepare(db *sql.DB) error {
 		}
 	}
 
-	if _, err := tx.Exec(idIndexes); err != nil {
+	if _, err := tx.Exec(idIndexes + peopleTable); err != nil {
 		return err
 	}
 	if err := createHubID(tx); err != nil {
