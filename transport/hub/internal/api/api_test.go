@@ -157,6 +157,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	closes bool // the hub closes the connection
 }
 
 // ask sends a request and returns the answer. The request has the form "METHOD /path",
@@ -195,7 +196,7 @@ func (f *testAPI) ask(request, body string, headers ...string) answer {
 	if id := response.Header.Get(iothub.HubIDHeader); id != testHubID {
 		f.t.Errorf("%s has the hub id %q, want %s", request, id, testHubID)
 	}
-	return answer{response.StatusCode, response.Header, string(text)}
+	return answer{response.StatusCode, response.Header, string(text), response.Close}
 }
 
 // must sends a request like ask, and fails the test if the answer has another status. If

@@ -275,8 +275,8 @@ func TestEveryRouteOfTheSDKsIsServedOrNamed(t *testing.T) {
 		if a.status != status || strings.Contains(a.body, "this hub has no resource") {
 			t.Errorf("%s: %d %s, want %d", request, a.status, a.body, status)
 		}
-		if closes := a.header.Get("Connection") == "close"; closes != (status == 401) {
-			t.Errorf("%s: the hub closes the connection: %t; want that only strangers need a new one", request, closes)
+		if a.closes != (status == 401) {
+			t.Errorf("%s: the hub closes the connection: %t; want that only strangers need a new one", request, a.closes)
 		}
 	}
 }
