@@ -20,7 +20,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // Replace writes content to the file at path atomically and durably. The file gets
@@ -50,7 +49,7 @@ func Replace(path string, content []byte, mode os.FileMode) error {
 // opening it. The existing file may belong to another user, for example if somebody ran
 // a command as root.
 func createTemporary(path string, mode os.FileMode) (*os.File, error) {
-	syscall.Unlink(path) // ignore the error: if the file is still there, OpenFile fails
+	os.Remove(path) // ignore the error: if the file is still there, OpenFile fails
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 

@@ -44,7 +44,7 @@ func TestNetworkErrors(t *testing.T) {
 		kind   NetworkKind
 		want   []string
 	}{
-		{"nothing listens", "d", func(o *Options) { o.Endpoint = closed.endpoint(t) }, Unreachable, []string{closed.Listener.Addr().String(), "not reachable", "connection refused"}},
+		{"nothing listens", "d", func(o *Options) { o.Endpoint = closed.endpoint(t) }, Unreachable, []string{closed.Listener.Addr().String(), "not reachable", "refused"}},
 		{"unknown authority", "d", func(o *Options) { o.RootCAs = trust.Pool(x509.NewCertPool()) }, NotTrusted, []string{"does not trust", "--ca-file"}},
 		{"another name", "d", func(o *Options) {
 			o.Endpoint = &url.URL{Host: "localhost:" + o.Endpoint.Port()}
