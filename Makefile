@@ -1,10 +1,10 @@
 # Each target calls a script in packaging/, which has the details.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION := $(firstword $(shell packaging/release/version.sh))
 
-.PHONY: build check test soak e2e demo bench deb clean
+.PHONY: build check test soak e2e demo bench deb dist clean
 
-# Build static programs in bin/, with the version from git.
+# Build static programs in bin/, with the version of the last tag or of the file VERSION.
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
@@ -28,6 +28,10 @@ e2e:
 # amd64, arm64 and armhf; the default is all three.
 deb:
 	set -e; for arch in $(or $(ARCH),amd64 arm64 armhf); do packaging/deb/build.sh $$arch dist; done
+
+# Build archives in dist/: latchctl for macOS and Windows, and all programs for Linux.
+dist:
+	packaging/release/archives.sh dist
 
 # Show a technician's session with three doors, a hub and two jobs: half a minute.
 demo: build
