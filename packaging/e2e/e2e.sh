@@ -68,7 +68,7 @@ version=$(dpkg-deb -f "$work"/debs/latchd_*.deb Version)
 build newer VERSION="$version+hang" TAGS=latchd_debug PACKAGES=latchd
 (arch=armhf; build armv6 VERSION="$version" PACKAGES=latchd)
 # The previous version is the commit PREVIOUS or the last tag. Without either, it is this
-# version under the number 0~before, which Debian sorts before 0~git and a date.
+# version under the number 0~before, which Debian sorts before every release.
 previous=${PREVIOUS:-$(git describe --tags --match 'v[0-9]*' --abbrev=0 HEAD^ 2>/dev/null || true)}
 if [ -n "$previous" ]; then
 	mkdir "$work/previous-source"
