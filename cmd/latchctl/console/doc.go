@@ -14,6 +14,13 @@
 //   - A page loads files only from the console, and browsers do not cache them.
 //   - Text from a device reaches the page as data, never as markup.
 //
+// Guarantees on commands:
+//   - A search never selects doors. A job, a retry or a resumed rollout calls exactly the
+//     doors that the user confirmed; otherwise the console sends nothing.
+//   - A door is shown as locked only while it is connected and reports that it is secured.
+//   - An outcome is judged from the rows of the job. Until the console has read them, the
+//     page says how many doors the hub has reached.
+//
 // Guarantees on the load of the hub:
 //   - The console uses only the service API, so it works with Azure IoT Hub and with
 //     the embedded hub. It reads the doors only while a page is open.

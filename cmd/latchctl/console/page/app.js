@@ -185,7 +185,7 @@ async function start() {
 
   setText($('hub'), session.hub);
   startDoors({ onOpen: (id) => openDoor(id), act });
-  startJobs({ close: closeItem, openDoor, cancel, retry });
+  startJobs(session.hub, { close: closeItem, openDoor, cancel, retry });
   $('refresh').addEventListener('click', () => post('/api/refresh', {}).catch((err) => showTrouble(err.message)));
   document.addEventListener('keydown', (e) => { if (e.key === 'Escape' && isOpen() && !$('ask').open) closeItem(); });
   window.addEventListener('hashchange', route);

@@ -58,7 +58,7 @@ function targetNote({ ids, where, offline }, consequence) {
 
   return [
     h('div', { class: 'which', tabindex: 0, role: 'group', 'aria-label': 'Doors' },
-      h('p', {}, ids.slice(0, shownNames).join(', '), more > 0 && ` and ${count(more)} more`),
+      h('p', {}, ids.slice(0, shownNames).flatMap((id, i) => [i > 0 && ', ', h('span', { class: 'id' }, id)]), more > 0 && ` and ${count(more)} more`),
       where && h('p', { class: 'where' }, 'Condition: ', h('code', {}, where))),
     offline > 0 && h('p', { class: 'caution' }, icon('offline'), h('span', {}, `${offlineText} ${consequence}`)),
   ];
@@ -120,7 +120,7 @@ export function confirmLock({ unlock, target, hub, confirmAbove, send }) {
 const confirmField = (n) => field(`Type ${n} to confirm`, h('input', { name: 'typed', inputmode: 'numeric', autocomplete: 'off', required: true }));
 
 function checkTyped(values, mustType, n) {
-  if (mustType && values.typed.trim() !== String(n)) throw new Error(`Type ${n}, the number of doors.`);
+  if (mustType && values.typed.replace(/[\s,]/g, '') !== String(n)) throw new Error(`Type ${n}, the number of doors.`);
 }
 
 // confirmRetry asks the user to confirm that a job is repeated on the doors on which it

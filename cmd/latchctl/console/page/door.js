@@ -32,6 +32,13 @@ export async function showDoor(door, { close, act, isNew }) {
 
 const placeText = (p) => p.text && [p.text, p.pending && h('small', {}, ` (${p.pending} requested, not applied yet)`)];
 
+// commandText describes a command and its result, such as "Unlock, refused with 409".
+function commandText({ name, status }) {
+  const action = { lockDoor: 'Lock', unlockDoor: 'Unlock' }[name] ?? name;
+  if (status === 202) return `${action}, pending`;
+  return status >= 200 && status < 300 ? `${action}, done` : `${action}, refused with ${status}`;
+}
+
 // connection describes the connection of a door.
 function connection(door) {
   if (door.connected) return 'Connected';
@@ -54,7 +61,7 @@ function facts(door, twin) {
       fact('Building', placeText(door.building)), fact('Floor', placeText(door.floor)), fact('Room', placeText(door.room)),
       fact('Source', door.position && (door.assumed ? 'Assumed, no bolt sensor' : 'Bolt sensor')),
       fact('Last change', when(lock.changedAt)),
-      fact('Last command', last.name && [`${last.name}, status ${last.status}`, last.reason && `, “${last.reason}”`,
+      fact('Last command', last.name && [commandText(last), last.reason && `, “${last.reason}”`,
         h('small', {}, ` ${when(last.at)}`)]),
       fact('Driver', lock.driver && `${lock.driver}, ${lock.mode}`),
       fact('Connected since', door.connected && when(link.connectedAt)),

@@ -5,11 +5,14 @@ import { get } from './api.js';
 import { fact, isInPanel, itemId, openPanel } from './panel.js';
 
 const jobs = new Map(); // jobs that the console follows, by id
+let hub = ''; // what the user calls the hub
 let actions = {}; // functions for the buttons: close, openDoor, cancel, retry
 
-// startJobs sets what the buttons of a job do: close(), openDoor(id), cancel(job) and
-// retry(job).
-export function startJobs(functions) { actions = functions; }
+// startJobs sets the name of the hub, and what the buttons of a job do: close(),
+// openDoor(id), cancel(job) and retry(job).
+export function startJobs(name, functions) {
+  [hub, actions] = [name, functions];
+}
 
 // jobState returns a word for the state of a job, and the tone of the job's badge.
 export function jobState(job) {
@@ -45,6 +48,9 @@ export function jobTitle(job, n = job.verdict?.devices ?? job.counts?.devices ??
   return job.what.startsWith('Call ') ? `${job.what} on ${plural(n, 'door')}` : `${job.what} ${plural(n, 'door')}`;
 }
 
+// panelTitle describes a job, and names the hub.
+const panelTitle = (job) => `${jobTitle(job)} on ${hub}`;
+
 // stateBadge creates the badge with the state of a job.
 function stateBadge(job) {
   const s = jobState(job);
@@ -79,7 +85,7 @@ export function updateJob(job) {
 
   if (!isInPanel('job', job.id)) return;
   if (job.ended) showJob(job.id, false);
-  else openPanel(jobTitle(job), actions.close, ...jobContent({ job, report: null }));
+  else openPanel(panelTitle(job), actions.close, ...jobContent({ job, report: null }));
 }
 
 function jobRow(job) {
@@ -180,7 +186,7 @@ export async function showJob(id, isNew = true) {
   try {
     const shown = await get(`/api/jobs/${encodeURIComponent(id)}`);
     if (!isInPanel('job', id)) return;
-    openPanel(jobTitle(shown.job), actions.close, ...jobContent(shown));
+    openPanel(panelTitle(shown.job), actions.close, ...jobContent(shown));
     if (shown.job.ended && !isNew) announce(`${jobTitle(shown.job)}: ${jobState(shown.job).word}`);
   } catch (err) {
     if (isInPanel('job', id)) openPanel('Job', actions.close, h('p', { class: 'fault', role: 'alert' }, err.message));
