@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 )
@@ -10,6 +11,7 @@ type deviceDeleteOptions struct {
 	app  *app
 	id   string
 	etag string
+	yes  bool
 }
 
 func newDeviceDelete(a *app) *cobra.Command {
@@ -17,7 +19,7 @@ func newDeviceDelete(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "delete ID",
 		Short:   "Delete a device with its keys and its twin",
-		Example: "  latchctl device delete front-door",
+		Example: "  latchctl device delete front-door\n  latchctl device delete front-door --yes",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.id = args[0]
@@ -26,6 +28,8 @@ func newDeviceDelete(a *app) *cobra.Command {
 	}
 
 	cmd.Flags().StringVar(&o.etag, "etag", "", "delete the device only if it still has this `ETAG`")
+
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "skip the confirmation")
 
 	return cmd
 }
@@ -39,6 +43,14 @@ func (o *deviceDeleteOptions) run(ctx context.Context) error {
 		return err
 	}
 
+	if _, err := client.Device(ctx, o.id); err != nil {
+		return noSuchDevice(o.id, err)
+	}
+	if !o.yes {
+		if err := o.app.confirm(ctx, fmt.Sprintf("delete the device %s from %s, with its keys and its twin", o.id, o.app.hub)); err != nil {
+			return err
+		}
+	}
 	if err := client.DeleteDevice(ctx, o.id, o.etag); err != nil {
 		return noSuchDevice(o.id, err)
 	}

@@ -34,7 +34,7 @@ func newDoors(a *app) *cobra.Command {
 			"in the column SINCE comes from the door; a door does not report when a fault began.\n" +
 			"A twin does not say who moved a door; 'latchctl events' shows this as it happens.",
 		Example: `  latchctl doors
-  latchctl doors --where "tags.building = '43'"
+  latchctl doors --where "properties.desired.building = '43'"
   latchctl doors front-door back-door -o json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

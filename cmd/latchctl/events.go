@@ -37,7 +37,7 @@ func newEvents(a *app) *cobra.Command {
 			"The types are " + wrapWords(events.Types, 80) + ".",
 		Example: `  latchctl events
   latchctl events --type forced,heldOpen,jammed
-  latchctl events --where "tags.building = '43'" -o jsonl | jq -r 'select(.type == "command") | .by'`,
+  latchctl events --where "properties.desired.building = '43'" -o jsonl | jq -r 'select(.type == "command") | .by'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.ids = cmd, args

@@ -92,19 +92,17 @@ func (o *jobListOptions) run(ctx context.Context) error {
 	return printList(o.app, jobs, func() *ui.Table { return o.app.jobTable(jobs) })
 }
 
-// jobTable returns a table of jobs with the hub's own counts. The column ANSWERED
-// counts all devices that answered, including those that refused the method.
+// jobTable returns a table of jobs. It does not read the devices' results, so it says how
+// many devices a job has reached, not on how many it has succeeded.
 func (a *app) jobTable(jobs []iothub.Job) *ui.Table {
-	t := &ui.Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "ANSWERED", "FAILED", "WHAT"}, Optional: []int{4, 6, 2}}
+	t := &ui.Table{Head: []string{"JOB", "STATUS", "START", "DEVICES", "WHAT"}, Optional: []int{4, 2}}
 
 	for _, job := range jobs {
-		devices, answered, failed := "-", "-", "-"
+		devices := "-"
 		if s := job.DeviceJobStatistics; s != nil {
-			devices = fmt.Sprint(s.DeviceCount)
-			answered = fmt.Sprint(s.SucceededCount)
-			failed = fmt.Sprint(s.FailedCount)
+			devices = fmt.Sprintf("%d of %d %s", s.SucceededCount, s.DeviceCount, reachedWord(job))
 		}
-		t.Add(job.JobID, string(job.Status), a.localTime(job.StartTime), devices, answered, failed, fleet.OperationOf(job).Title)
+		t.Add(job.JobID, string(job.Status), a.localTime(job.StartTime), devices, fleet.OperationOf(job).Title)
 	}
 
 	return t

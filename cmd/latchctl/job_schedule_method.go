@@ -22,7 +22,7 @@ func newJobScheduleMethod(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "method METHOD --where CONDITION",
 		Short: "Schedule a direct method on the devices that a condition selects",
-		Example: `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m --watch
+		Example: `  latchctl job schedule method lockDoor --where "properties.desired.building = '43'" --start +10m --watch
   latchctl job schedule method ping --where "deviceId IN ['front-door','back-door']" --payload '{"n":1}'`,
 		Args: exactArgs("METHOD"),
 		RunE: func(cmd *cobra.Command, args []string) error {

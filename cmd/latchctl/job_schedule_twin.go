@@ -23,7 +23,7 @@ func newJobScheduleTwin(a *app) *cobra.Command {
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
 		Short: "Schedule a change of the twins of the devices that a condition selects",
 		Example: `  latchctl job schedule twin --where "deviceId = 'front-door'" --desired '{"building":"43","floor":3}' --watch
-  latchctl job schedule twin --where "tags.building = '42'" --tags '{"building":"43"}'`,
+  latchctl job schedule twin --where "properties.desired.building = '43'" --tags '{"tenant":"north"}'`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd = cmd

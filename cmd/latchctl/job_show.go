@@ -33,7 +33,7 @@ func newJobShow(a *app) *cobra.Command {
 		},
 	}
 
-	cmd.Flags().BoolVar(&o.devices, "devices", false, "show each device's result")
+	cmd.Flags().BoolVar(&o.devices, "devices", false, "show each device's result (-o json always does)")
 	cmd.Flags().BoolVar(&o.failed, "failed", false, "show the results of the devices that did not succeed")
 
 	return cmd
@@ -52,10 +52,6 @@ func (o *jobShowOptions) run(ctx context.Context) error {
 		return noSuchJob(o.id, err)
 	}
 
-	if !o.devices && !o.failed {
-		return o.app.printOne(job, func(w io.Writer) error { return o.app.showJob(w, job) })
-	}
-
 	report, err := watch.Rows(ctx, client, job)
 	if err != nil {
 		return err
@@ -63,29 +59,22 @@ func (o *jobShowOptions) run(ctx context.Context) error {
 	if o.app.format != "table" {
 		return o.app.showReport(report, o.failed)
 	}
-	if err := o.app.showJob(o.app.out, job); err != nil {
+
+	if err := o.app.showJob(o.app.out, report); err != nil {
 		return err
+	}
+	results := fleet.Results(report, o.failed)
+	if len(results) == 0 || !o.devices && !o.failed {
+		return nil
 	}
 	fmt.Fprintln(o.app.out)
 
-	return o.app.showResults(report, o.failed)
-}
-
-// showResults prints a table of the devices' results, and a summary. The table has
-// all devices, or all that did not succeed. Unlike showReport, showResults does not
-// shorten the table of a large job.
-func (a *app) showResults(r watch.Report, onlyFailed bool) error {
-	if results := fleet.Results(r, onlyFailed); len(results) > 0 {
-		if err := resultTable(results).Write(a.out, a.outWidth(), a.color()); err != nil {
-			return err
-		}
-	}
-
-	return a.printParagraph(fleet.SummaryLine(r))
+	return resultTable(results).Write(o.app.out, o.app.outWidth(), o.app.color())
 }
 
 // showJob prints a job's fields as text.
-func (a *app) showJob(w io.Writer, job iothub.Job) error {
+func (a *app) showJob(w io.Writer, r watch.Report) error {
+	job := r.Job
 	pairs := []string{
 		"Job", job.JobID,
 		"What", fleet.OperationOf(job).Title,
@@ -100,9 +89,8 @@ func (a *app) showJob(w io.Writer, job iothub.Job) error {
 		"End", a.localTime(job.EndTime),
 		"Time limit", words.Duration(time.Duration(job.MaxExecutionTimeInSeconds) * time.Second),
 	}
-	if s := job.DeviceJobStatistics; s != nil {
-		pairs = append(pairs, "Devices", fmt.Sprintf("%d: %d %s, %d failed, %d running, %d pending",
-			s.DeviceCount, s.SucceededCount, a.progress(job).Word, s.FailedCount, s.RunningCount, s.PendingCount))
+	if r.Total() > 0 {
+		pairs = append(pairs, "Results", fleet.CountsLine(r))
 	}
 
 	return a.printFields(w, pairs...)

@@ -30,9 +30,10 @@ func newLock(a *app) *cobra.Command {
 	cmd.Use = "lock --where CONDITION | ID..."
 	cmd.Short = "Lock doors and show each door's result"
 	cmd.Long = "An open door is pending: it locks by itself when somebody closes it. The exit status\n" +
-		"is then 3, because the door is not locked yet."
+		"is then 3, because the door is not locked yet. With --start, the hub locks the doors\n" +
+		"later, and latchctl does not wait until then."
 	cmd.Example = `  latchctl lock front-door back-door
-  latchctl lock --where "tags.building = '43'" --reason "closing time"`
+  latchctl lock --where "properties.desired.building = '43'" --start 'today 18:00'`
 
 	return cmd
 }
@@ -42,7 +43,7 @@ func newUnlock(a *app) *cobra.Command {
 	cmd.Use = "unlock --where CONDITION | ID..."
 	cmd.Short = "Unlock doors and show each door's result"
 	cmd.Example = `  latchctl unlock front-door --for 30s --reason "delivery"
-  latchctl unlock --where "tags.building = '43' AND tags.floor = 1" --dry-run
+  latchctl unlock --where "properties.desired.building = '43' AND properties.desired.floor = 1" --dry-run
   latchctl unlock front-door --start 'tomorrow 08:00' --until 18:00`
 	cmd.Long = "With --start, the hub unlocks the doors later, and latchctl does not wait until then.\n" +
 		"With --until or --for, each door locks again by itself, even without a network. The\n" +
@@ -52,7 +53,6 @@ func newUnlock(a *app) *cobra.Command {
 	cmd.Flags().Var(&o.relock, "for", "lock the door again after this time, at most 24h")
 	cmd.Flags().StringVar(&o.until, "until", "", "lock the door again at `TIME`, at most 24h after the start: 18:00, 'tomorrow 02:00', '2026-11-30 02:00' or RFC 3339")
 	cmd.Flags().BoolVar(&o.hold, "hold", false, "keep the door unlocked until somebody locks it; ignore the door's own relock setting")
-	o.addStartFlag(cmd)
 
 	return cmd
 }
@@ -68,6 +68,7 @@ func newLockCommand(a *app, unlock bool) (*cobra.Command, *lockOptions) {
 	}
 
 	o.addFlags(cmd)
+	o.addStartFlag(cmd)
 	o.addRunFlags(cmd)
 	cmd.Flags().StringVar(&o.reason, "reason", "", "send this reason to the door, which records it")
 	cmd.Flags().Var(&o.timeout, "timeout", "wait this long for a door's answer, 5s to 5m")
@@ -102,19 +103,18 @@ func (o *lockOptions) run(ctx context.Context) error {
 	if o.period != "" {
 		op.When, op.Caution = o.period, fleet.Always
 	}
-	o.watch = !o.startsLater() || o.cmd.Flags().Changed("wait")
+	o.watch = !o.startsLater(o.app) || o.cmd.Flags().Changed("wait")
 
 	return o.app.schedule(ctx, f, o.scheduling, job, op)
-}
-
-// startsLater reports whether the job starts in the future.
-func (o *lockOptions) startsLater() bool {
-	return o.startTime != nil && o.startTime.After(o.app.now())
 }
 
 // checkPeriod validates --for and --until. It computes relock, the time after which
 // the doors lock again, and the text that describes this time to the user.
 func (o *lockOptions) checkPeriod() error {
+	if !o.unlock {
+		return nil
+	}
+
 	flags := o.cmd.Flags()
 	switch {
 	case flags.Changed("for") && flags.Changed("until"):
@@ -129,7 +129,7 @@ func (o *lockOptions) checkPeriod() error {
 
 	start := o.app.now()
 	from := ""
-	if o.startsLater() {
+	if o.startsLater(o.app) {
 		start = *o.startTime
 		from = "from " + fleet.ZoneTime(start, o.app.local)
 		o.period = from

@@ -30,7 +30,7 @@ func newLockdown(a *app, on bool) *cobra.Command {
 		Use:   "off --where CONDITION | ID...",
 		Short: "End the lockdown of doors; no bolt moves",
 		Example: `  latchctl lockdown off front-door back-door
-  latchctl lockdown off --where "tags.building = '43'" --yes`,
+  latchctl lockdown off --where "properties.desired.building = '43'" --yes`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cmd, o.IDs = cmd, args
@@ -41,7 +41,7 @@ func newLockdown(a *app, on bool) *cobra.Command {
 		cmd.Use = "on --where CONDITION | ID..."
 		cmd.Short = "Lock doors, and refuse to unlock them until the lockdown ends"
 		cmd.Example = `  latchctl lockdown on front-door back-door
-  latchctl lockdown on --where "tags.building = '43'" --yes`
+  latchctl lockdown on --where "properties.desired.building = '43'" --yes`
 	}
 	cmd.Long = lockdownHelp
 

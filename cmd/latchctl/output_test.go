@@ -140,7 +140,7 @@ func TestOutputIsAsDocumented(t *testing.T) {
 		{"lock, unlock, lockdown on, lockdown off, job watch", []string{"lock", "--where", "*"}, exitDevices},
 		{"lock, unlock, lockdown on, lockdown off, job watch", []string{"job", "show", "j", "--devices"}, exitOK},
 		{"job list", []string{"job", "list"}, exitOK},
-		{"job list", []string{"job", "show", "j"}, exitOK},
+		{"lock, unlock, lockdown on, lockdown off, job watch", []string{"job", "show", "j"}, exitOK},
 		{"lock, unlock, lockdown on, lockdown off, job sched", []string{"unlock", "a", "--dry-run"}, exitOK},
 		{"doctor", []string{"doctor"}, exitOK},
 		{"version", []string{"version"}, exitOK},

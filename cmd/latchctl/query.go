@@ -23,7 +23,7 @@ func newQuery(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "query 'SELECT ...'",
 		Short: "Query devices and jobs",
-		Example: `  latchctl query "SELECT deviceId, tags.floor FROM devices WHERE tags.building = '43'"
+		Example: `  latchctl query "SELECT deviceId, properties.desired.floor FROM devices WHERE properties.desired.building = '43'"
   latchctl query "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'lock-43'" -o jsonl`,
 		Args: exactArgs("the query"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/ui"
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -26,20 +23,9 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 		return printList(a, results, nil)
 	}
 
-	// The failed devices come first in the report, so this keeps only the failed
-	// devices.
-	if r.Total() >= fewDevices {
-		results = results[:len(r.Failed())]
-	}
-	if len(results) > 0 {
-		if err := resultTable(results).Write(a.out, a.outWidth(), a.color()); err != nil {
-			return err
-		}
-	}
-	if err := a.printParagraph(fleet.SummaryLine(r)); err != nil {
+	if err := a.showResults(r, results); err != nil {
 		return err
 	}
-
 	for _, advice := range fleet.Advise(r) {
 		a.note("%s", advice)
 	}
@@ -47,32 +33,64 @@ func (a *app) showReport(r watch.Report, onlyFailed bool) error {
 	return nil
 }
 
-// resultTable returns a table of results. The last column shows the device's answer, or
-// why the device failed.
-func resultTable(results []fleet.Result) *ui.Table {
-	t := &ui.Table{Head: []string{"DEVICE", "RESULT", "REASON/ANSWER"}, WrapLast: true, Style: resultStyle}
+// showResults prints the results of a job's devices as text. One door that has moved is a
+// sentence. Other results are a table with a summary, which leaves out the successes of a
+// large job and combines equal failures.
+func (a *app) showResults(r watch.Report, results []fleet.Result) error {
+	if len(results) == 1 && r.Total() == 1 && results[0].Motion() != "" {
+		return a.printParagraph(results[0].DeviceID + " " + results[0].Motion())
+	}
+	if r.Counts()[iothub.Canceled] == r.Total() {
+		results = nil
+	}
 
-	for _, d := range results {
-		text := d.Reason
-		if text == "" && d.Status != 0 {
-			text = answerText(d.Status, d.Payload)
+	// The failed devices come first in the report, so this keeps only the failed
+	// devices.
+	if r.Total() >= fewDevices {
+		results = results[:min(len(results), len(r.Failed()))]
+	}
+	if len(results) > 0 {
+		if err := groupTable(results).Write(a.out, a.outWidth(), a.color()); err != nil {
+			return err
 		}
-		t.Add(d.DeviceID, string(d.Result), text)
+	}
+
+	return a.printParagraph(fleet.SummaryLine(r))
+}
+
+// noteRetry tells the user how to call the failed devices of a job again.
+func (a *app) noteRetry(r watch.Report) {
+	for _, id := range fleet.Retryable(r) {
+		a.note("to call the failed devices again, run: latchctl job retry %s", words.ShellArgument(id))
+	}
+}
+
+// groupTable returns a table of results, in which equal failures are one row.
+func groupTable(results []fleet.Result) *ui.Table {
+	t := newResultTable()
+	for _, g := range fleet.Groups(results) {
+		device := g.Result.DeviceID
+		if len(g.Devices) > 1 {
+			device = words.Count(len(g.Devices), "device")
+		}
+		t.Add(device, string(g.Result.Result), g.Result.Text())
 	}
 
 	return t
 }
 
-// answerText returns the status and the payload of a device's answer on one line.
-func answerText(status int, payload json.RawMessage) string {
-	text := fmt.Sprint(status)
-
-	var compact bytes.Buffer
-	if json.Compact(&compact, payload) == nil && compact.String() != "null" {
-		text += " " + compact.String()
+// resultTable returns a table with one row for each result.
+func resultTable(results []fleet.Result) *ui.Table {
+	t := newResultTable()
+	for _, d := range results {
+		t.Add(d.DeviceID, string(d.Result), d.Text())
 	}
 
-	return text
+	return t
+}
+
+func newResultTable() *ui.Table {
+	return &ui.Table{Head: []string{"DEVICE", "RESULT", "REASON/ANSWER"}, WrapLast: true, Style: resultStyle}
 }
 
 // resultStyle returns the terminal colour of a cell in the column RESULT: green,

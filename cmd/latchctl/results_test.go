@@ -71,7 +71,7 @@ func TestJobExitStatus(t *testing.T) {
 		{"an answer that is lost", makeReport(iothub.JobCompleted, 0, iothub.DeviceJob{DeviceID: "a", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted}),
 			exitDevices, "1 device: 0 succeeded, 1 failed (1 uncertain)", []string{"uncertain (a)"}},
 		{"no device", makeReport(iothub.JobCompleted, 0), exitFailed, "no devices: the condition selected none", nil},
-		{"cancelled", makeReport(iothub.JobCancelled, 0), exitJob, "job cancelled; no devices: the condition selected none", nil},
+		{"cancelled", makeReport(iothub.JobCancelled, 0), exitJob, "the job was cancelled before it started; no device was called", nil},
 		{"failed, though all answered", makeReport(iothub.JobFailed, 0, ok), exitJob, "job failed; 1 device: 1 succeeded, 0 failed", nil},
 	}
 	for _, tt := range tests {

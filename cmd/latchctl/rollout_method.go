@@ -23,7 +23,7 @@ func newRolloutMethod(a *app) *cobra.Command {
 		Use:   "method METHOD --where CONDITION",
 		Short: "Call a direct method on the devices that a condition selects, in waves",
 		Long:  rolloutHelp,
-		Example: `  latchctl rollout method lockDoor --where "tags.building = '43'" --waves 1,10%,100% --soak 5m --abort-above 5% \
+		Example: `  latchctl rollout method lockDoor --where "properties.desired.building = '43'" --waves 1,10%,100% --soak 5m --abort-above 5% \
     --require "properties.reported.lock.position = 'locked'"
   latchctl rollout method reboot --where '*' --waves 5,100% --dry-run --tier S1`,
 		Args: exactArgs("METHOD"),

@@ -22,7 +22,7 @@ func newRolloutTwin(a *app) *cobra.Command {
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
 		Short: "Change the twins of the devices that a condition selects, in waves",
 		Long:  rolloutHelp,
-		Example: `  latchctl rollout twin --where "tags.building = '43'" --desired '{"autoRelockSeconds":30}' --waves 1,10%,100% --soak 2m \
+		Example: `  latchctl rollout twin --where "properties.desired.building = '43'" --desired '{"autoRelockSeconds":30}' --waves 1,10%,100% --soak 2m \
     --abort-above 5% --require "properties.reported.autoRelockSeconds.ac = 200"`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, args []string) error {

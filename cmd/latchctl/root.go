@@ -23,15 +23,15 @@ func newRoot(a *app) *cobra.Command {
 	root := newGroup("latchctl", "Lock, unlock and manage doors through an IoT hub",
 		`  export LATCHCTL_HUB_FILE=hub.connection-string
   latchctl doors
-  latchctl lock --where "tags.building = '43'"
+  latchctl lock --where "properties.desired.building = '43'"
   latchctl unlock front-door --for 30s
   latchctl query "SELECT * FROM devices WHERE properties.reported.lock.position != 'locked'"`,
 		newDoors(a), newEvents(a),
 		newLock(a), newUnlock(a),
-		newGroup("lockdown", "Lock doors down, so that nobody can unlock them from outside, or end the lockdown", `  latchctl lockdown on --where "tags.building = '43'"`,
+		newGroup("lockdown", "Lock doors down, so that nobody can unlock them from outside, or end the lockdown", `  latchctl lockdown on --where "properties.desired.building = '43'"`,
 			newLockdown(a, true), newLockdown(a, false)),
 		newGroup("job", "Schedule, watch, cancel and retry jobs", "  latchctl job list",
-			newGroup("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "tags.building = '43'" --start +10m`,
+			newGroup("schedule", "Schedule a job on many devices", `  latchctl job schedule method lockDoor --where "properties.desired.building = '43'" --start +10m`,
 				newJobScheduleMethod(a), newJobScheduleTwin(a)),
 			newJobList(a), newJobShow(a), newJobWatch(a), newJobCancel(a), newJobRetry(a)),
 		newGroup("rollout", "Run a method or a twin change on a fleet in waves, and abort if too many devices fail", "  latchctl rollout list",

@@ -69,6 +69,11 @@ func (s *scheduling) check(a *app, cmd *cobra.Command) error {
 	return nil
 }
 
+// startsLater reports whether the job starts in the future.
+func (s *scheduling) startsLater(a *app) bool {
+	return s.startTime != nil && s.startTime.After(a.now())
+}
+
 func (s *scheduling) checkTimes() error {
 	if s.maxExecution == 0 {
 		return usagef("--max-execution is 0; want a duration such as 1h")
@@ -105,6 +110,9 @@ func (a *app) schedule(ctx context.Context, f *fleet.Fleet, s scheduling, job io
 // prepare selects devices and asks the user for confirmation if it is needed. It returns
 // the jobs to create, or no jobs after a dry run.
 func (a *app) prepare(ctx context.Context, f *fleet.Fleet, s scheduling, job iothub.Job, op fleet.Operation) (fleet.Work, error) {
+	if op.When == "" && s.startsLater(a) {
+		op.When = "at " + fleet.ZoneTime(*s.startTime, a.local)
+	}
 	if s.dryRun {
 		devices, err := f.Find(ctx, s.Selection)
 		if err != nil {
@@ -133,6 +141,7 @@ func (a *app) runAndReport(ctx context.Context, f *fleet.Fleet, work fleet.Work)
 	if err := a.showReport(report, false); err != nil {
 		return err
 	}
+	a.noteRetry(report)
 
 	return a.workExitStatus(work, report, failure)
 }
@@ -165,7 +174,7 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 
 		state := string(job.Status)
 		if job.Status == iothub.JobScheduled && job.StartTime != nil {
-			state += " for " + a.localTime(job.StartTime)
+			state += " for " + fleet.ZoneTime(*job.StartTime, a.local)
 		}
 		a.note("job %s on %s is %s; watch it with: latchctl job watch %s", job.JobID, a.hub, state, words.ShellArgument(job.JobID))
 	}
@@ -188,6 +197,7 @@ func (a *app) watchAndReport(ctx context.Context, id string, wait seconds) error
 	if err := a.showReport(report, false); err != nil {
 		return err
 	}
+	a.noteRetry(report)
 
 	return jobExitStatus(report)
 }
@@ -210,14 +220,9 @@ func (a *app) showProgress() (show func(iothub.Job), end func()) {
 	return show, end
 }
 
-// progress returns the content of the progress line for a job. The line says "answered"
-// instead of "succeeded", because the hub counts every device that has answered a
-// method, even with a refusal.
+// progress returns the content of the progress line for a job.
 func (a *app) progress(job iothub.Job) ui.Progress {
-	p := ui.Progress{State: string(job.Status), Word: "answered"}
-	if job.Type == iothub.ScheduleUpdateTwin {
-		p.Word = "updated"
-	}
+	p := ui.Progress{State: string(job.Status), Word: reachedWord(job)}
 
 	if job.Status == iothub.JobScheduled && job.StartTime != nil && job.StartTime.After(a.now()) {
 		p.State = "scheduled for " + a.localTime(job.StartTime)
@@ -229,4 +234,15 @@ func (a *app) progress(job iothub.Job) ui.Progress {
 	}
 
 	return p
+}
+
+// reachedWord says what has happened to the devices that the hub counts as succeeded. The
+// hub counts every device that has answered a method, even with a refusal, and every
+// device whose twin it has changed.
+func reachedWord(job iothub.Job) string {
+	if job.Type == iothub.ScheduleUpdateTwin {
+		return "updated"
+	}
+
+	return "reached"
 }

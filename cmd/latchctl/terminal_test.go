@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -329,7 +331,7 @@ func TestLockAtATerminal(t *testing.T) {
 	}
 
 	progress := errOut.String()
-	for _, want := range []string{"\rlatchctl: job\n  lock-", "\r[-----------] 0/3  0 answered  0 failed", "\r[###########] 3/3  3 answered  0 failed"} {
+	for _, want := range []string{"\rlatchctl: job\n  lock-", "\r[------------------] 0/3  0 not reached", "\r[##################] 3/3  0 not reached"} {
 		if !strings.Contains("\r"+progress, want) {
 			t.Errorf("standard error %q, want %q", progress, want)
 		}
@@ -340,12 +342,13 @@ func TestLockAtATerminal(t *testing.T) {
 
 	want := "DEVICE  RESULT     REASON/ANSWER\n" +
 		"c       \x1b[31mrefused\x1b[0m    500 jammed: the bolt\n                   did not arrive\n" +
-		"a       \x1b[32msucceeded\x1b[0m  200\n                   {\"position\":\"locked\",\n                   \"confirmed\":true}\n"
+		"a       \x1b[32msucceeded\x1b[0m  locked, confirmed\n"
 	if !strings.HasPrefix(out.String(), want) {
 		t.Errorf("standard output\n%s\nwant\n%s", out, want)
 	}
 	if !strings.HasSuffix(out.String(), "\n3 devices: 2 succeeded, 1 failed (1\n  refused)\n") ||
-		!strings.HasSuffix(progress, "latchctl: refused, jammed (c): the bolt\n  did not reach its position: check\n  bolt, strike and frame, then try again\n") {
+		!strings.HasSuffix(progress, "latchctl: refused, jammed (c): the bolt\n  did not reach its position: check\n  bolt, strike and frame, then try again\n"+
+			"latchctl: to call the failed devices\n  again, run:\n  latchctl job retry "+slices.Collect(maps.Keys(hub.jobs))[0]+"\n") {
 		t.Errorf("standard output\n%s\nstandard error\n%s\nwant the ends wrapped", out, progress)
 	}
 }
@@ -402,7 +405,7 @@ func TestWatchThroughARestart(t *testing.T) {
 	if got := run(t.Context(), a, []string{"lock", "a"}); got != exitOK {
 		t.Errorf("status %d", got)
 	}
-	if !strings.HasSuffix(out.String(), "1 device: 1 succeeded, 0 failed\n") ||
+	if out.String() != "a locked, confirmed\n" ||
 		strings.Count(strings.Join(strings.Fields(errOut.String()), " "), "retrying for 5 min") != 1 || strings.Count(errOut.String(), "the hub answers again") != 1 {
 		t.Errorf("printed %q, said %q", out, errOut)
 	}

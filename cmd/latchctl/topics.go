@@ -30,7 +30,7 @@ func newTopics() []*cobra.Command {
 			Use:   "output",
 			Short: "The fields that -o json and -o jsonl print",
 			Long:  outputFields,
-			Example: `  latchctl lock --where "tags.building = '43'" -o json | jq -r '.devices[] | select(.result != "succeeded") | .deviceId'
+			Example: `  latchctl lock --where "properties.desired.building = '43'" -o json | jq -r '.devices[] | select(.result != "succeeded") | .deviceId'
   latchctl device list -o jsonl | jq -r 'select(.position != "locked") | .deviceId'`,
 		},
 	}

@@ -133,5 +133,5 @@ active = "locked"
 	}
 
 	g.run(technician + `systemctl disable -q --now latchd@side; rm -r /etc/latchd/side.toml ` + credentialsFolder + `/side /var/lib/latchd/side
-		latchctl device delete side`)
+		latchctl device delete side --yes`)
 }

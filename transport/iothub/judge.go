@@ -18,7 +18,7 @@ const (
 	TimedOut   Outcome = "timed out"  // the hub called the device and got no answer
 	Uncertain  Outcome = "uncertain"  // the hub may have called the device, but has no answer from it
 	Gone       Outcome = "gone"       // the device was deleted
-	Canceled   Outcome = "canceled"   // the job was cancelled before the hub called the device
+	Canceled   Outcome = "cancelled"  // the job was cancelled before the hub called the device
 	Failed     Outcome = "failed"     // the hub reports an error that has no outcome of its own
 )
 

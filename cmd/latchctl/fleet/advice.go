@@ -65,6 +65,9 @@ func (a Advice) String() string {
 func Advise(r watch.Report) []Advice {
 	var all []Advice
 	for _, d := range r.Failed() {
+		if d.Verdict.Outcome == iothub.Canceled {
+			continue // there is nothing to do about it
+		}
 		kind := AdviceFor(d.Verdict)
 		i := slices.IndexFunc(all, func(a Advice) bool { return a.Outcome == kind.Outcome && a.Code == kind.Code })
 		if i < 0 {

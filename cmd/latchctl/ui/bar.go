@@ -19,7 +19,7 @@ func (c Counts) Done() int { return c.Succeeded + c.Failed }
 // Progress describes the progress of a job at one moment.
 type Progress struct {
 	State  string // job state, such as "running"
-	Word   string // label of the succeeded count, such as "answered" or "updated"
+	Word   string // what has happened to the devices that count as succeeded: "reached" or "updated"
 	Counts Counts
 	Rate   float64       // devices per second; 0 if not known
 	Left   time.Duration // estimated time left; 0 if not known
@@ -73,14 +73,14 @@ type field struct {
 	rank int
 }
 
-// counts returns the fields with the number of succeeded, failed, running and pending
-// devices.
+// counts returns the fields with the numbers of devices. A job that has reached a device
+// has not necessarily succeeded on it, so the fields do not say "succeeded" or "failed".
 func (p Progress) counts() []field {
 	return []field{
 		{fmt.Sprintf("%d %s", p.Counts.Succeeded, p.Word), 3},
-		{fmt.Sprintf("%d failed", p.Counts.Failed), 5},
+		{fmt.Sprintf("%d not %s", p.Counts.Failed, p.Word), 5},
 		{fmt.Sprintf("%d running", p.Counts.Running), 2},
-		{fmt.Sprintf("%d pending", p.Counts.Pending), 1},
+		{fmt.Sprintf("%d to go", p.Counts.Pending), 1},
 	}
 }
 

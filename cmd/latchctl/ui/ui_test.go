@@ -39,11 +39,11 @@ func TestBar(t *testing.T) {
 	t.Parallel()
 	pictures := []Progress{
 		{State: "queued"},
-		{State: "running", Word: "answered", Counts: Counts{Total: 3, Running: 3}},
-		{State: "running", Word: "answered", Counts: Counts{Total: 40, Succeeded: 11, Failed: 1, Running: 8, Pending: 20}, Rate: 3.21, Left: 9 * time.Second},
+		{State: "running", Word: "reached", Counts: Counts{Total: 3, Running: 3}},
+		{State: "running", Word: "reached", Counts: Counts{Total: 40, Succeeded: 11, Failed: 1, Running: 8, Pending: 20}, Rate: 3.21, Left: 9 * time.Second},
 		{State: "running", Word: "updated", Counts: Counts{Total: 10000, Succeeded: 9871, Failed: 12, Running: 100, Pending: 17}, Rate: 812.4, Left: 125 * time.Second},
-		{State: "completed", Word: "answered", Counts: Counts{Total: 10000, Succeeded: 9988, Failed: 12}},
-		{State: "running", Word: "answered", Counts: Counts{Total: 2, Succeeded: 3}}, // the hub's counts exceed the number of devices
+		{State: "completed", Word: "reached", Counts: Counts{Total: 10000, Succeeded: 9988, Failed: 12}},
+		{State: "running", Word: "reached", Counts: Counts{Total: 2, Succeeded: 3}}, // the hub's counts exceed the number of devices
 	}
 
 	for _, width := range []int{12, 40, 80, 120} {
@@ -199,7 +199,7 @@ func TestPrinterWithoutTerminal(t *testing.T) {
 	now := time.Unix(0, 0)
 	show := func(after time.Duration, done int) {
 		now = now.Add(after)
-		p.Show(now, Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Succeeded: done, Running: 4 - done}})
+		p.Show(now, Progress{State: "running", Word: "reached", Counts: Counts{Total: 4, Succeeded: done, Running: 4 - done}})
 	}
 
 	show(0, 0)
@@ -211,10 +211,10 @@ func TestPrinterWithoutTerminal(t *testing.T) {
 	show(100*time.Millisecond, 4) // the last line is printed at once
 	show(0, 4)
 
-	want := "running: 0/4, 0 answered, 0 failed, 4 running, 0 pending\n" +
-		"running: 2/4, 2 answered, 0 failed, 2 running, 0 pending\n" +
-		"running: 3/4, 3 answered, 0 failed, 1 running, 0 pending\n" +
-		"running: 4/4, 4 answered, 0 failed, 0 running, 0 pending\n"
+	want := "running: 0/4, 0 reached, 0 not reached, 4 running, 0 to go\n" +
+		"running: 2/4, 2 reached, 0 not reached, 2 running, 0 to go\n" +
+		"running: 3/4, 3 reached, 0 not reached, 1 running, 0 to go\n" +
+		"running: 4/4, 4 reached, 0 not reached, 0 running, 0 to go\n"
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
@@ -229,15 +229,15 @@ func TestPrinterOnTerminal(t *testing.T) {
 	p.Show(now, Progress{State: "scheduled for 12:00"})
 	p.Show(now.Add(time.Second), Progress{State: "queued"})
 	p.Note("note: lost")
-	p.Show(now.Add(2*time.Second), Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Running: 4}})
-	p.Show(now.Add(4*time.Second), Progress{State: "running", Word: "answered", Counts: Counts{Total: 4, Succeeded: 1, Running: 3}})
+	p.Show(now.Add(2*time.Second), Progress{State: "running", Word: "reached", Counts: Counts{Total: 4, Running: 4}})
+	p.Show(now.Add(4*time.Second), Progress{State: "running", Word: "reached", Counts: Counts{Total: 4, Succeeded: 1, Running: 3}})
 	p.Clear()
 
 	want := "\rscheduled for 12:00" +
 		"\rqueued             " +
 		"\r      \rnote: lost\n" +
-		"\r[---------] 0/4  0 answered  0 failed  4 running  0 pending" +
-		"\r[##--------] 1/4  1 answered  0 failed  3 running  6 s left" +
+		"\r[----------------] 0/4  0 reached  0 not reached  4 running" +
+		"\r[####-------------] 1/4  1 reached  0 not reached  6 s left" +
 		"\r" + strings.Repeat(" ", 59) + "\r"
 	if b.String() != want {
 		t.Errorf("got\n%q\nwant\n%q", b.String(), want)
