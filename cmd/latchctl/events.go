@@ -34,7 +34,7 @@ func newEvents(a *app) *cobra.Command {
 			"door reverses in between.\n" +
 			"The name of a person is what the person claimed. A door repeats an event if it does\n" +
 			"not know that the hub has received it.\n" +
-			"The types are " + wrapWords(events.Types, 80) + ".",
+			"The types are " + wrapWords(events.Types, 14, 80) + ".",
 		Example: `  latchctl events
   latchctl events --type forced,heldOpen,jammed
   latchctl events --where "properties.desired.building = '43'" -o jsonl | jq -r 'select(.type == "command") | .by'`,
@@ -52,10 +52,10 @@ func newEvents(a *app) *cobra.Command {
 	return cmd
 }
 
-// wrapWords joins words with commas, in lines of at most width characters.
-func wrapWords(names []string, width int) string {
+// wrapWords joins words with commas, in lines of at most width characters. column is the
+// length of the text in front of them.
+func wrapWords(names []string, column, width int) string {
 	var text strings.Builder
-	column := len("The types are ")
 	for i, name := range names {
 		if i > 0 {
 			text.WriteString(",")

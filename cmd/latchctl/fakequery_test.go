@@ -65,7 +65,7 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 	return devices, nil
 }
 
-var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.lockdown AS [^;]*|deviceId, status, connectionState, lastActivityTime, [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
+var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.[^;]*|deviceId, status, connectionState, lastActivityTime, [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
 
 // query answers a query with pages of two rows each.
 func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
@@ -97,13 +97,14 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		for _, d := range devices {
-			switch m[1] {
-			case "*":
+			names := ackColumn.FindAllStringSubmatch(m[1], -1)
+			switch {
+			case m[1] == "*":
 				rows = append(rows, d.twin())
-			case door.Fields:
+			case len(names) > 0:
+				rows = append(rows, d.ackRow(names))
+			case m[1] == door.Fields:
 				rows = append(rows, iothub.Object{"deviceId": d.ID, "connectionState": d.identity.ConnectionState, "status": d.identity.Status}.Merge(d.Door))
-			case lockdownFields:
-				rows = append(rows, d.lockdownRow())
 			default:
 				rows = append(rows, map[string]string{"deviceId": d.ID, "connectionState": string(d.identity.ConnectionState)})
 			}
@@ -113,24 +114,31 @@ func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
 	page(w, r, rows)
 }
 
-// lockdownRow returns a row with the columns lockdownFields of the device's twin. A
-// connected device has acknowledged lockdown, unless its latchd is too old or it has
-// not seen the change.
-func (d *fakeDevice) lockdownRow() map[string]any {
-	on := d.desired["lockdown"]
-	row := map[string]any{"deviceId": d.ID, "connectionState": d.identity.ConnectionState, "desired": on, "version": d.version}
+// ackColumn matches a column with the acknowledgement of a desired property.
+var ackColumn = regexp.MustCompile(`properties\.reported\.(\w+) AS (\w+)Ack`)
 
-	switch d.Does {
-	case "ok":
-		row["ack"] = map[string]any{"value": on, "ac": 200, "av": d.version}
-	case "open":
-		row["ack"] = map[string]any{"value": on, "ac": 202, "av": d.version, "ad": "the door is open"}
-	case "trap":
-		row["ack"] = map[string]any{"value": false, "ac": 403, "av": d.version, "ad": "people could be trapped"}
-	case "stale", "offline":
-		row["ack"] = map[string]any{"value": on, "ac": 200, "av": d.version - 1}
-	case "odd":
-		row["ack"] = "yes"
+// ackRow returns a row with the states of desired properties. A connected device has
+// acknowledged them, unless its latchd is too old or it has not seen the change.
+func (d *fakeDevice) ackRow(names [][]string) iothub.Object {
+	row := iothub.Object{"deviceId": d.ID, "connectionState": d.identity.ConnectionState}
+	for _, match := range names {
+		name := match[1]
+		value := d.desired[name]
+		row[name+"Desired"], row[name+"Version"] = value, d.version
+
+		switch d.Does {
+		case "open":
+			row[name+"Ack"] = iothub.Object{"value": value, "ac": 202, "av": d.version, "ad": "the door is open"}
+		case "trap":
+			row[name+"Ack"] = iothub.Object{"value": false, "ac": 403, "av": d.version, "ad": "people could be trapped"}
+		case "stale", "offline":
+			row[name+"Ack"] = iothub.Object{"value": value, "ac": 200, "av": d.version - 1}
+		case "odd":
+			row[name+"Ack"] = "yes"
+		case "old", "":
+		default:
+			row[name+"Ack"] = iothub.Object{"value": value, "ac": 200, "av": d.version}
+		}
 	}
 
 	return row

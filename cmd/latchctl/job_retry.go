@@ -133,5 +133,5 @@ func (o *jobRetryOptions) retry(ctx context.Context, f *fleet.Fleet, job iothub.
 	next.MaxExecutionTimeInSeconds = int64(o.maxExecution)
 
 	jobs := f.Plan(fleet.Selection{IDs: fleet.IDs(devices)}, next, op)
-	return o.app.runAndReport(ctx, f, fleet.Work{Name: "the retry", Jobs: jobs, Devices: len(devices), Wait: o.wait.duration()})
+	return o.app.runAndReport(ctx, f, fleet.Work{Name: "the retry", Jobs: jobs, Devices: len(devices), Wait: o.wait.duration()}, fleet.AcknowledgeTime)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/transport/iothub"
@@ -22,6 +24,11 @@ func newJobScheduleTwin(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "twin --where CONDITION --desired JSON | --tags JSON",
 		Short: "Schedule a change of the twins of the devices that a condition selects",
+		Long: "With --watch, latchctl waits up to 30 seconds until the doors have acknowledged the\n" +
+			"properties that latchd knows: " + wrapWords(fleet.Properties, 31, 80) + ".\n" +
+			"A door that is offline is pending: it follows when it connects.\n" +
+			"Exit status with --watch: 0 if every door has acknowledged or is pending, 3 if a door\n" +
+			"refused a value, 5 if a connected door did not acknowledge in time.",
 		Example: `  latchctl job schedule twin --where "deviceId = 'front-door'" --desired '{"building":"43","floor":3}' --watch
   latchctl job schedule twin --where "properties.desired.building = '43'" --tags '{"tenant":"north"}'`,
 		Args: exactArgs(),
@@ -71,5 +78,19 @@ func (o *jobScheduleTwinOptions) run(ctx context.Context) error {
 	}
 
 	job := iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
+	o.app.noteUnknown(fleet.DesiredOf(job))
 	return o.app.schedule(ctx, f, o.scheduling, job, fleet.OperationOf(job))
+}
+
+// noteUnknown warns about desired properties that latchd ignores.
+func (a *app) noteUnknown(desired iothub.Object) {
+	for _, name := range fleet.UnknownProperties(desired) {
+		hint := ""
+		for _, known := range fleet.Properties {
+			if strings.EqualFold(name, known) || editDistance(name, known) <= 2 {
+				hint = fmt.Sprintf(" (did you mean %s?)", known)
+			}
+		}
+		a.note("note: latchd has no property %q%s; a door of latchd ignores it", name, hint)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/spf13/cobra"
@@ -46,6 +47,7 @@ func (o *rolloutTwinOptions) run(ctx context.Context) error {
 		return err
 	}
 
+	o.app.noteUnknown(fleet.DesiredOf(iothub.Job{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}))
 	work := rollout.Work{Type: iothub.ScheduleUpdateTwin, UpdateTwin: patch}
 	return o.app.startRollout(ctx, o.rolloutPlan, work)
 }

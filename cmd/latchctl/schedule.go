@@ -91,7 +91,7 @@ func (a *app) schedule(ctx context.Context, f *fleet.Fleet, s scheduling, job io
 		return err
 	}
 	if s.watch {
-		return a.runAndReport(ctx, f, work)
+		return a.runAndReport(ctx, f, work, fleet.AcknowledgeTime)
 	}
 
 	created, failure := f.Create(ctx, work)
@@ -131,19 +131,49 @@ func (a *app) prepare(ctx context.Context, f *fleet.Fleet, s scheduling, job iot
 }
 
 // runAndReport runs jobs one after the other, prints the result of each device and
-// returns the exit status. If an error ends the jobs early, it prints the results that
-// it has.
-func (a *app) runAndReport(ctx context.Context, f *fleet.Fleet, work fleet.Work) error {
+// returns the exit status. If the jobs change desired properties that latchd acknowledges,
+// it waits up to acknowledge for the doors' acknowledgements. If an error ends the jobs
+// early, it prints the results that it has.
+func (a *app) runAndReport(ctx context.Context, f *fleet.Fleet, work fleet.Work, acknowledge time.Duration) error {
 	report, failure := f.Run(ctx, work)
 	if report.Total() == 0 && failure != nil {
 		return failure
+	}
+
+	desired := fleet.DesiredOf(work.Jobs[0])
+	report, err := f.Acknowledged(ctx, report, desired, acknowledge)
+	if err != nil {
+		a.note("the job has changed the twins, but latchctl could not read the doors' acknowledgements")
+		return err
 	}
 	if err := a.showReport(report, false); err != nil {
 		return err
 	}
 	a.noteRetry(report)
 
+	if failure == nil && desired != nil {
+		return twinExitStatus(report)
+	}
 	return a.workExitStatus(work, report, failure)
+}
+
+// twinExitStatus returns the exit status of a change of desired properties, as an error. A
+// pending device does not count as failed, because it follows later: its twin holds the
+// change.
+func twinExitStatus(r watch.Report) error {
+	counts := r.Counts()
+	pending, silent := counts[iothub.Pending], counts[iothub.TimedOut]
+
+	switch {
+	case r.Job.Status != iothub.JobCompleted, r.Total() == 0:
+		return jobExitStatus(r)
+	case r.Succeeded()+pending+silent < r.Total():
+		return exitStatus(exitDevices)
+	case silent > 0:
+		return exitStatus(exitTimedOut)
+	}
+
+	return nil
 }
 
 // workExitStatus returns the exit status of jobs, as an error. failure is the error that

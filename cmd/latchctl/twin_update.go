@@ -47,6 +47,9 @@ func (o *twinUpdateOptions) run(ctx context.Context) error {
 		return err
 	}
 
+	if patch.Properties != nil {
+		o.app.noteUnknown(patch.Properties.Desired)
+	}
 	twin, err := client.UpdateTwin(ctx, o.id, patch, o.etag)
 	if err != nil {
 		return noSuchDevice(o.id, err)

@@ -73,3 +73,22 @@ func TestStatusShowsARefusedLogin(t *testing.T) {
 		})
 	}
 }
+
+// A door refuses a value that the hub has stored. The job must not count as a success.
+func TestTwinJobIsRefused(t *testing.T) {
+	t.Parallel()
+
+	h := harness.StartHub(t, bin)
+	harness.StartDoor(t, h, "front", "")
+	h.CreateDevice(t, "cellar") // never connects
+
+	args := []string{"job", "schedule", "twin", "--where", "deviceId IN ['front','cellar']", "--watch", "--desired"}
+	r := h.Ctl(t, append(args, `{"floor":"three","room":"A"}`)...).Want(t, 3)
+	if !strings.Contains(r.Stdout, "floor: 400: want a whole number") || !strings.Contains(r.Stdout, "is offline; it follows when it connects") {
+		t.Errorf("latchctl prints:\n%s", r.Stdout)
+	}
+	r = h.Ctl(t, append(args, `{"floor":3,"room":null}`)...).Want(t, 0)
+	if !strings.Contains(r.Stdout, "2 devices: 1 succeeded, 0 failed, 1 pending") {
+		t.Errorf("latchctl prints:\n%s", r.Stdout)
+	}
+}
