@@ -20,11 +20,7 @@ import (
 // of the other routes. The handler answers all other paths with NotFound.
 func (a *api) registrationMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	for pattern, handle := range map[string]registrationHandler{
-		"PUT /{scope}/registrations/{id}/register":               a.register,
-		"GET /{scope}/registrations/{id}/operations/{operation}": a.registrationOperation,
-		"POST /{scope}/registrations/{id}":                       a.registrationState,
-	} {
+	for pattern, handle := range a.registrationRoutes() {
 		mux.Handle(pattern, a.wrap(a.admitted(handle)))
 	}
 	for _, path := range []string{"/{scope}/registrations/{id}", "/{scope}/registrations/{id}/register", "/{scope}/registrations/{id}/operations/{operation}"} {
@@ -34,6 +30,15 @@ func (a *api) registrationMux() *http.ServeMux {
 		return iothub.Errorf(iothub.CodeNotFound, "this hub has no resource %s", r.URL.Path)
 	}))
 	return mux
+}
+
+// registrationRoutes maps the URL patterns of registrations to their handlers.
+func (a *api) registrationRoutes() map[string]registrationHandler {
+	return map[string]registrationHandler{
+		"PUT /{scope}/registrations/{id}/register":               a.register,
+		"GET /{scope}/registrations/{id}/operations/{operation}": a.registrationOperation,
+		"POST /{scope}/registrations/{id}":                       a.registrationState,
+	}
 }
 
 // registrationHandler answers a request of a device that the provisioning service has
