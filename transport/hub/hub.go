@@ -149,7 +149,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		HubID: db.HubID(), Access: checker, Store: db, Broker: devices, Jobs: engine, Provisioning: provision, People: persons,
 		Throttle: limits, Feed: events, Audit: changes, Logger: opts.Logger.Named("api"), Now: opts.Now,
 	})))
-	server := newServer(https, opts.Logger)
+	server := newServer(https, admitted.ConnState, opts.Logger)
 	// Deferred calls run in reverse order: the hub first stops accepting requests, and
 	// then stops the parts that serve the requests.
 	defer func() {
@@ -166,7 +166,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		},
 	}
 	if listening.metrics != nil {
-		metricsServer := newServer(counts.handler(db), opts.Logger)
+		metricsServer := newServer(counts.handler(db), nil, opts.Logger)
 		defer metricsServer.Close()
 		servers = append(servers, func() error { return metricsServer.Serve(listening.metrics) })
 	}

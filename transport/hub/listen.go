@@ -95,7 +95,7 @@ func (opts Options) listen(purpose, flag, addr string) (net.Listener, error) {
 
 // newServer returns an HTTP server without HTTP/2. No client of IoT Hub needs HTTP/2, and
 // with it a stranger could open many streams on one connection.
-func newServer(handler http.Handler, logger *zap.Logger) *http.Server {
+func newServer(handler http.Handler, connState func(net.Conn, http.ConnState), logger *zap.Logger) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 
@@ -103,7 +103,11 @@ func newServer(handler http.Handler, logger *zap.Logger) *http.Server {
 		Handler:           handler,
 		Protocols:         &protocols,
 		ConnContext:       admission.ConnContext,
+		ConnState:         connState,
 		ReadHeaderTimeout: 20 * time.Second,
+		// The time for a request with its body. The server removes this deadline when the
+		// body has ended, so answers may take longer.
+		ReadTimeout: time.Minute,
 		// Clients reuse idle connections, so the server keeps them open. If it closed
 		// them after a few seconds, it could cut off a request that a client has just
 		// sent. Connections of clients that have not logged in end earlier; see

@@ -18,6 +18,12 @@ type conn struct {
 
 	place  *list.Element // in limiter.unauthorized, or nil; guarded by limiter.mu
 	expiry *time.Timer   // closes the connection after LoginTime; nil if place is nil; guarded by limiter.mu
+
+	// The fields below are guarded by limiter.mu.
+	client string        // name of the client that has proven who it is; used for HTTP
+	idle   *list.Element // in idleOf.conns, or nil
+	idleOf *idleConns    // nil if idle is nil
+	closed bool
 }
 
 // Close closes the connection and frees its place.
@@ -29,13 +35,16 @@ func (c *conn) Close() error {
 		defer c.limiter.mu.Unlock()
 		c.limiter.total--
 		c.limiter.leave(c)
+		c.leaveIdle()
+		c.closed = true
 	})
 	return err
 }
 
-func (c *conn) authorize() {
+func (c *conn) authorize(client string) {
 	c.limiter.mu.Lock()
 	defer c.limiter.mu.Unlock()
+	c.client = client
 	c.limiter.leave(c)
 }
 
@@ -44,18 +53,25 @@ func (c *conn) authorize() {
 // with a method NetConn, such as *tls.Conn. Authorize ignores connections that no Limiter
 // has accepted.
 func Authorize(client net.Conn) {
+	if c := unwrap(client); c != nil {
+		c.authorize("")
+	}
+}
+
+// unwrap returns the connection that a Limiter has accepted, or nil.
+func unwrap(client net.Conn) *conn {
 	for client != nil {
 		if c, ok := client.(*conn); ok {
-			c.authorize()
-			return
+			return c
 		}
 
 		wrapper, ok := client.(interface{ NetConn() net.Conn })
 		if !ok {
-			return
+			return nil
 		}
 		client = wrapper.NetConn()
 	}
+	return nil
 }
 
 type connKey struct{}
@@ -66,9 +82,13 @@ func ConnContext(ctx context.Context, client net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, client)
 }
 
-// AuthorizeRequest does the same as Authorize for the connection of an HTTP request.
-func AuthorizeRequest(r *http.Request) {
-	if client, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-		Authorize(client)
+// AuthorizeRequest does the same as Authorize for the connection of an HTTP request. client
+// is the name of the client, such as its shared access policy. The limit of idle connections
+// is shared between clients.
+func AuthorizeRequest(r *http.Request, client string) {
+	if accepted, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		if c := unwrap(accepted); c != nil {
+			c.authorize(client)
+		}
 	}
 }

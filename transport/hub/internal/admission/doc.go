@@ -10,6 +10,8 @@
 //     connection that is not authorized, but not before MinTime has passed. Until then, new
 //     connections wait in the queue of the operating system.
 //   - The hub never closes an authorized connection to make room for another.
+//   - At most 512 HTTP connections of clients that have proven who they are stay open without
+//     a request, and at most a quarter of all. Clients that have many lose theirs first.
 //   - The bounds do not depend on addresses, so strangers cannot lock out the devices of
 //     a site by connecting from the address that the site shares.
 package admission

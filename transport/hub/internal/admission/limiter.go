@@ -47,8 +47,10 @@ type Limiter struct {
 	freed     chan struct{} // gets an element when a connection has ended or was authorized
 
 	mu           sync.Mutex
-	total        int       // open connections
-	unauthorized list.List // of *conn, the oldest first
+	total        int                   // open connections
+	unauthorized list.List             // of *conn, the oldest first
+	idle         map[string]*idleConns // key: client
+	idleCount    int
 }
 
 // New returns a Limiter without connections.
@@ -57,7 +59,7 @@ func New(opts Options) *Limiter {
 	if opts.Logger == nil {
 		opts.Logger = zap.NewNop()
 	}
-	return &Limiter{opts: opts, log: logtext.Remote(opts.Logger), freed: make(chan struct{}, 1)}
+	return &Limiter{opts: opts, log: logtext.Remote(opts.Logger), freed: make(chan struct{}, 1), idle: make(map[string]*idleConns)}
 }
 
 // MaxConnections returns the maximum number of connections that the process's limit of

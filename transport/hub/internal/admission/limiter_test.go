@@ -253,8 +253,8 @@ func TestAuthorizeRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		AuthorizeRequest(request)
-		AuthorizeRequest(&http.Request{}) // on a connection that no limiter knows
+		AuthorizeRequest(request, "service")
+		AuthorizeRequest(&http.Request{}, "service") // on a connection that no limiter knows
 		Authorize(nil)
 		time.Sleep(time.Hour)
 		wantOpen(t, "the client's connection", closed)
@@ -270,4 +270,54 @@ func TestMaxConnections(t *testing.T) {
 	if got := MaxConnections(); got < 1 || uint64(got) >= limit.Cur {
 		t.Errorf("MaxConnections() = %d with %d descriptors", got, limit.Cur)
 	}
+}
+
+// At most a quarter of the connections may be idle. The client that has most of them loses
+// the one that was idle longest.
+func TestIdleConnections(t *testing.T) {
+	inBubble(t, 40, func(t *testing.T, h *hub) {
+		dial := func(client string) <-chan time.Time {
+			closed := h.dial(t)
+			server := h.conns()[len(h.conns())-1]
+			r := &http.Request{}
+			AuthorizeRequest(r.WithContext(ConnContext(t.Context(), server)), client)
+			h.limiter.ConnState(server, http.StateIdle)
+			return closed
+		}
+
+		var many, few []<-chan time.Time
+		for range 10 {
+			many = append(many, dial("many"))
+		}
+		h.limiter.ConnState(h.conns()[0], http.StateActive) // has a request
+		for range 3 {
+			few = append(few, dial("few"))
+		}
+		stranger := h.dial(t)
+		h.limiter.ConnState(h.conns()[13], http.StateIdle)
+
+		for i, closed := range many {
+			if i == 1 || i == 2 {
+				wantClosed(t, "one of the longest idle connections", closed)
+			} else {
+				wantOpen(t, "a connection that was idle for a shorter time or has a request", closed)
+			}
+		}
+		for _, closed := range few {
+			wantOpen(t, "a connection of another client", closed)
+		}
+		wantOpen(t, "a stranger, which has its own limits", stranger)
+
+		// The connection with the request becomes idle again, as the last one.
+		h.limiter.ConnState(h.conns()[0], http.StateIdle)
+		wantOpen(t, "a connection that has just become idle", many[0])
+		wantClosed(t, "the next connection", many[3])
+
+		for _, c := range h.conns() {
+			c.Close()
+		}
+		if h.limiter.idleCount != 0 || len(h.limiter.idle) != 0 {
+			t.Errorf("%d closed connections are still idle", h.limiter.idleCount)
+		}
+	})
 }

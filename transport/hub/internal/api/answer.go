@@ -113,7 +113,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, invalid("the request's body ends early")
 	}
 
-	// Remove the deadline for reading the body. net/http goes on reading from the
+	// Remove the server's deadline for reading the request. net/http goes on reading from the
 	// connection to notice that the client disconnects, and that read must not time out.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil

@@ -195,3 +195,42 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		})
 	}
 }
+
+// The server's time limit for a request must not end an answer that takes longer.
+func TestLongAnswers(t *testing.T) {
+	t.Parallel()
+
+	f := start(t, "d1")
+	const limit = 100 * time.Millisecond
+	server := httptest.NewUnstartedServer(f.server.Config.Handler)
+	server.Config.ReadTimeout = limit
+	server.Start()
+	defer server.Close()
+	f.server = server
+
+	f.broker.answers["d1"] = func(iothub.MethodRequest) (iothub.MethodResponse, error) {
+		time.Sleep(3 * limit)
+		return iothub.MethodResponse{Status: 200}, nil
+	}
+	f.must(200, "POST /twins/d1/methods", `{"methodName":"m"}`, nil)
+
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/events?api-version=2021-04-12&kind=twin", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", iothub.Sign("hub.test", ownerKey, "iothubowner", time.Now().Add(time.Hour)))
+	stream, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	lines := bufio.NewScanner(stream.Body)
+	time.AfterFunc(3*limit, f.feed.Close)
+	last := ""
+	for lines.Scan() {
+		last += lines.Text() + "\n"
+	}
+	if !strings.Contains(last, "event: end") {
+		t.Errorf("the stream ended before the hub closed it: %s, %v", last, lines.Err())
+	}
+}

@@ -54,7 +54,7 @@ func (a *api) admitted(handle registrationHandler) handler {
 			a.answerRegistration(w, r, a.Provisioning.Refuse(err))
 			return nil
 		}
-		admission.AuthorizeRequest(r)
+		admission.AuthorizeRequest(r, "device registration")
 
 		if err := checkAPIVersion(r); err != nil {
 			return err

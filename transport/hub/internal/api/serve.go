@@ -129,7 +129,7 @@ func (a *api) guard(route route) http.Handler {
 		}
 
 		if err == nil {
-			admission.AuthorizeRequest(r)
+			admission.AuthorizeRequest(r, policy)
 			err = checkAPIVersion(r)
 		}
 		if err == nil && route.right != access.Redeem {

@@ -38,11 +38,9 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	if request.ProtoMajor == 1 {
-		// Close the connection after the stream. Otherwise the stream's write deadline
-		// would also apply to the next request on the connection.
-		w.Header().Set("Connection", "close")
-	}
+	// Close the connection after the stream. Otherwise the stream's write deadline would also
+	// apply to the next request on the connection.
+	w.Header().Set("Connection", "close")
 	out := stream{w, http.NewResponseController(w)}
 	if out.write(encodeEvent("ready", map[string]any{"time": f.now().UTC(), "kinds": wanted})) != nil {
 		return nil
