@@ -152,6 +152,39 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+func TestLocked(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	want := func(want bool) {
+		t.Helper()
+		if got, err := Locked(path); err != nil || got != want {
+			t.Errorf("locked: %t, %v; want %t", got, err, want)
+		}
+	}
+
+	want(false)
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the missing file was created: %v", err)
+	}
+	unlock, err := LockFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(true)
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	want(false)
+	if unlock, err = LockFile(path); err != nil {
+		t.Fatalf("lock again: %v", err)
+	}
+	unlock()
+
+	if _, err := Locked(filepath.Dir(path)); err == nil {
+		t.Error("a directory was opened for writing")
+	}
+}
+
 // checkOnly checks that the directory dir contains the file called name and nothing
 // else.
 func checkOnly(t *testing.T, dir, name string) {

@@ -25,6 +25,28 @@ func LockFile(path string) (unlock func() error, err error) {
 	return lock(f)
 }
 
+// Locked reports whether the file at path is locked by [LockFile]. It creates no file: a
+// missing file is not locked. Locked itself locks the file for a moment, so a LockFile at
+// the same time can fail with ErrLocked.
+func Locked(path string) (bool, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|noFollow, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+
+	unlock, err := lock(f)
+	if errors.Is(err, ErrLocked) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, unlock()
+}
+
 // lock locks f exclusively. It closes f if that fails.
 func lock(f *os.File) (unlock func() error, err error) {
 	if err := tryLock(f); err != nil {
