@@ -57,7 +57,7 @@ func (o *rolloutListOptions) run(_ context.Context) error {
 
 	var rows []listedRollout
 	for _, id := range ids {
-		r, err := store.Load(id)
+		r, err := store.Show(id)
 		if err != nil {
 			o.app.note("left out: %v", err)
 			continue

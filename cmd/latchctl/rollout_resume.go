@@ -17,7 +17,9 @@ type rolloutResumeOptions struct {
 	cmd        *cobra.Command
 	id         string
 	abortAbove rollout.Percent
-	acceptHub  bool // continue even if the rollout's file does not prove that the chosen hub is the rollout's
+	minDevices int
+	skip       []string // ids of devices to leave out
+	acceptHub  bool     // continue even if the rollout's file does not prove that the chosen hub is the rollout's
 	wait       seconds
 	tier       tierFlags
 }
@@ -29,8 +31,11 @@ func newRolloutResume(a *app) *cobra.Command {
 		Short: "Continue a rollout where it ended",
 		Long: "A rollout that was interrupted, killed or stopped continues where it was: latchctl\n" +
 			"watches a started job and does not repeat it. A rollout that was aborted, or that\n" +
-			"ended with failed devices, first calls the failed devices again, wave by wave.",
+			"ended with failed devices, first calls the failed devices again, wave by wave.\n\n" +
+			"If a device cannot be repaired now, leave it out with --skip. If its wave then has no\n" +
+			"device left, the next devices move up: the rollout is still tried on one device first.",
 		Example: "  latchctl rollout resume lockDoor-20261123-114500-4f3a9c01\n" +
+			"  latchctl rollout resume lockDoor-20261123-114500-4f3a9c01 --skip front --skip side\n" +
 			"  latchctl rollout resume lockDoor-20261123-114500-4f3a9c01 --abort-above 10%",
 		Args: exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,6 +46,9 @@ func newRolloutResume(a *app) *cobra.Command {
 
 	cmd.Flags().Var(&o.abortAbove, "abort-above", "from now on, abort if more than this percentage of a wave's devices fails (default: the rollout's own limit)")
 	cmd.Flags().Lookup("abort-above").DefValue = "" // The help must not show the default 0%, because latchctl uses the limit from the rollout's file.
+	cmd.Flags().IntVar(&o.minDevices, "min-devices", 0, "from now on, judge a wave of fewer than `N` devices together with the next wave (default: the rollout's own number)")
+	cmd.Flags().Lookup("min-devices").DefValue = ""
+	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "leave out the device `ID`, which failed or was not called; repeat the flag for several devices")
 	cmd.Flags().BoolVar(&o.acceptHub, "accept-hub", false, "skip the question whether the hub is the rollout's, if the rollout's file does not prove it")
 	o.addConfirmationFlags(cmd)
 	addRolloutWait(cmd, &o.wait)
@@ -52,6 +60,9 @@ func newRolloutResume(a *app) *cobra.Command {
 func (o *rolloutResumeOptions) run(ctx context.Context) error {
 	if err := o.tier.check(o.cmd); err != nil {
 		return err
+	}
+	if o.cmd.Flags().Changed("min-devices") && o.minDevices < 1 {
+		return usagef("--min-devices %d: want 1 or more", o.minDevices)
 	}
 	store, err := o.app.rollouts()
 	if err != nil {
@@ -103,6 +114,16 @@ func (o *rolloutResumeOptions) load(ctx context.Context, f *fleet.Fleet) (rollou
 	if o.cmd.Flags().Changed("abort-above") {
 		r.Rules.AbortAbove = o.abortAbove
 	}
+	if err := r.Skip(o.skip); err != nil {
+		return r, err
+	}
+	if !o.cmd.Flags().Changed("min-devices") {
+		return r, nil
+	}
+	if n := r.Counts().Devices; o.minDevices > n {
+		return r, usagef("--min-devices %d: the rollout has %s, so no wave would be judged", o.minDevices, words.Count(n, "device"))
+	}
+	r.Rules.MinDevices = o.minDevices
 	return r, nil
 }
 

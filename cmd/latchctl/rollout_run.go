@@ -61,7 +61,16 @@ func (a *app) runRollout(ctx context.Context, f *fleet.Fleet, store rollout.Stor
 // noteResumable tells the user how to continue a rollout that has not ended.
 func (a *app) noteResumable(r rollout.Rollout) {
 	a.noteRunningJob(r)
-	a.note("to continue the rollout, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
+	a.note("to continue the rollout, run: %s", a.resumeCommand(r))
+}
+
+// resumeCommand returns the command that continues a rollout on the same hub.
+func (a *app) resumeCommand(r rollout.Rollout) string {
+	command := "latchctl rollout resume " + words.ShellArgument(r.ID)
+	if a.flags.Hub != "" {
+		command += " --hub " + words.ShellArgument(a.flags.Hub)
+	}
+	return command
 }
 
 // noteRunningJob tells the user if a job of the rollout may still be running.

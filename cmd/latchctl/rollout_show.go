@@ -38,7 +38,7 @@ func newRolloutShow(a *app) *cobra.Command {
 }
 
 func (o *rolloutShowOptions) run(_ context.Context) error {
-	r, err := o.app.loadRollout(o.id)
+	r, err := o.app.showRollout(o.id)
 	if err != nil {
 		return err
 	}
@@ -65,12 +65,21 @@ func (o *rolloutShowOptions) run(_ context.Context) error {
 
 // loadRollout loads a rollout from its file.
 func (a *app) loadRollout(id string) (rollout.Rollout, error) {
+	return a.readRollout(id, rollout.Store.Load)
+}
+
+// showRollout loads a rollout like loadRollout. A rollout that no process runs is stopped.
+func (a *app) showRollout(id string) (rollout.Rollout, error) {
+	return a.readRollout(id, rollout.Store.Show)
+}
+
+func (a *app) readRollout(id string, read func(rollout.Store, string) (rollout.Rollout, error)) (rollout.Rollout, error) {
 	store, err := a.rollouts()
 	if err != nil {
 		return rollout.Rollout{}, err
 	}
 
-	r, err := store.Load(id)
+	r, err := read(store, id)
 	if errors.Is(err, rollout.ErrNotFound) {
 		err = fmt.Errorf("%w; see 'latchctl rollout list'", err)
 	}
@@ -107,7 +116,7 @@ func rolloutOperation(w rollout.Work) fleet.Operation {
 	return fleet.OperationOf(iothub.Job{Type: w.Type, CloudToDeviceMethod: w.Method})
 }
 
-// countsLine formats counts as text: "2 succeeded, 1 failed, 2 to go, 1 left out".
+// countsLine formats counts as text: "2 succeeded, 1 failed, 2 to go, 1 skipped".
 func countsLine(c rollout.Counts) string {
 	line := fmt.Sprintf("%d succeeded, %d failed", c.Succeeded, c.Failed)
 	if c.Pending > 0 {
@@ -115,6 +124,9 @@ func countsLine(c rollout.Counts) string {
 	}
 	if c.Gone > 0 {
 		line += fmt.Sprintf(", %d left out", c.Gone)
+	}
+	if c.Skipped > 0 {
+		line += fmt.Sprintf(", %d skipped", c.Skipped)
 	}
 
 	return line
@@ -204,6 +216,11 @@ func (a *app) printRollout(r rollout.Rollout) error {
 				return err
 			}
 		}
+		for _, id := range w.Skipped {
+			if err := printLine(a.out, rolloutDevice{DeviceID: id, Wave: i + 1, Result: "skipped", Reason: "left out by --skip"}); err != nil {
+				return err
+			}
+		}
 	}
 
 	return nil
@@ -224,12 +241,17 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 		return err
 	}
 
-	var gone []string
+	var gone, skipped []string
 	for _, w := range r.Waves {
 		gone = append(gone, w.Gone...)
+		skipped = append(skipped, w.Skipped...)
 	}
 	if len(gone) > 0 {
 		a.note("left out, because they were deleted from the registry: %s", words.Names(gone))
+	}
+
+	if len(skipped) > 0 {
+		a.note("skipped: %s", words.Names(skipped))
 	}
 
 	if r.Status != rollout.Done {
@@ -239,17 +261,38 @@ func (a *app) reportRollout(r rollout.Rollout) error {
 
 	switch {
 	case r.Status == rollout.Stopped:
-		a.note("no further job is created; to continue, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
+		a.note("no further job is created; to continue, run: %s", a.resumeCommand(r))
 		return exitStatus(exitJob)
 	case r.Status == rollout.Aborted:
-		a.note("no further job is created; to call the failed devices again and continue, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
+		a.note("no further job is created; to call the failed devices again and continue, run: %s", a.resumeCommand(r))
+		a.noteSkip(r, failed)
 		return exitStatus(exitJob)
 	case len(failed) > 0:
-		a.note("to call the failed devices again, run: latchctl rollout resume %s", words.ShellArgument(r.ID))
+		a.note("to call the failed devices again, run: %s", a.resumeCommand(r))
 		return exitStatus(exitDevices)
 	}
 
 	return nil
+}
+
+// maxSkipped is the number of failed devices up to which noteSkip prints the whole command.
+const maxSkipped = 6
+
+// noteSkip tells the user how to continue an aborted rollout without the failed devices.
+func (a *app) noteSkip(r rollout.Rollout, failed []fleet.Result) {
+	switch {
+	case len(failed) > maxSkipped:
+		a.note("to continue without some of them, add --skip ID for each")
+		return
+	case len(failed) == 0:
+		return
+	}
+
+	command := a.resumeCommand(r)
+	for _, d := range failed {
+		command += " --skip " + words.ShellArgument(d.DeviceID)
+	}
+	a.note("to continue without them, run: %s", command)
 }
 
 // showRolloutResult prints a table of the failed devices, a summary, and the remedies.

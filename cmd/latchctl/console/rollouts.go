@@ -135,7 +135,7 @@ func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, id := range ids {
 			// Skip an unreadable file; latchctl rollout list reports it.
-			one, err := s.opts.Rollouts.Load(id)
+			one, err := s.opts.Rollouts.Show(id)
 			if err != nil {
 				continue
 			}
@@ -176,7 +176,7 @@ func (s *Server) loadRollout(ctx context.Context, id string) (rollout.Rollout, e
 	var one rollout.Rollout
 	err := rollout.ErrNotFound
 	if s.opts.Rollouts != "" {
-		one, err = s.opts.Rollouts.Load(id)
+		one, err = s.opts.Rollouts.Show(id)
 	}
 
 	if err == nil {

@@ -10,6 +10,9 @@
 //   - A wave passes or fails by the results of its devices, as judged by
 //     [iothub.DeviceJob.Judge]. A pending device counts as failed. A resumed rollout calls
 //     it again, to learn whether it has succeeded since.
+//   - A rollout continues only on its own hub; see [Rollout.ClaimHub].
+//   - A user can leave out devices that cannot be repaired; see [Rollout.Skip]. A wave is
+//     still tried on as many devices as planned, if there are any left.
 //   - A device that is deleted from the registry during the rollout is left out. It counts
 //     neither as succeeded nor as failed.
 //   - A rollout can also require that the devices' twins meet a condition after the soak

@@ -14,11 +14,12 @@ import (
 // Status is the status of a rollout.
 type Status string
 
-// The statuses of a rollout. A rollout that was interrupted keeps the status "running".
+// The statuses of a rollout. In its file, an interrupted rollout keeps the status running;
+// see [Store.Show].
 const (
 	Running Status = "running"
 	Aborted Status = "aborted" // too many devices failed
-	Stopped Status = "stopped" // the user stopped it
+	Stopped Status = "stopped" // the user stopped it, or no process runs it
 	Done    Status = "done"    // every wave has passed
 )
 
@@ -81,8 +82,10 @@ type Wave struct {
 	Failed map[string]Failure `json:"failed,omitempty"`
 	// Gone holds the sorted ids of the devices that were deleted from the registry after
 	// the start of the rollout. The rollout leaves them out.
-	Gone   []string `json:"gone,omitempty"`
-	Passed bool     `json:"passed,omitempty"`
+	Gone []string `json:"gone,omitempty"`
+	// Skipped holds the sorted ids of the devices that the user has left out with Skip.
+	Skipped []string `json:"skipped,omitempty"`
+	Passed  bool     `json:"passed,omitempty"`
 }
 
 // Job is one job of a wave.
@@ -123,9 +126,10 @@ func New(id string, hub Hub, where string, work Work, rules Rules, waves [][]str
 func (r *Rollout) addJobs(wave int, devices []string) {
 	w := &r.Waves[wave]
 	for _, part := range rest.SplitDevices(devices, rest.MaxCondition) {
-		id := r.ID + "-w" + strconv.Itoa(wave+1)
-		if n := len(w.Jobs); n > 0 {
-			id += "-" + strconv.Itoa(n+1)
+		first := r.ID + "-w" + strconv.Itoa(wave+1)
+		id := first
+		for n := 2; slices.ContainsFunc(w.Jobs, func(j Job) bool { return j.ID == id }); n++ {
+			id = first + "-" + strconv.Itoa(n)
 		}
 		w.Jobs = append(w.Jobs, Job{ID: id, Devices: part})
 	}
@@ -145,7 +149,7 @@ func (r Rollout) clone() Rollout {
 	r.Waves = slices.Clone(r.Waves)
 	for i, w := range r.Waves {
 		w.Jobs, w.Failed = slices.Clone(w.Jobs), maps.Clone(w.Failed)
-		w.Gone = slices.Clone(w.Gone)
+		w.Gone, w.Skipped = slices.Clone(w.Gone), slices.Clone(w.Skipped)
 		r.Waves[i] = w
 	}
 	return r
@@ -168,11 +172,11 @@ func (w Wave) currentJob() int {
 }
 
 // Devices returns the ids of the wave's devices in calling order, without duplicates
-// and without the devices in Gone.
+// and without the devices in Gone and Skipped.
 func (w Wave) Devices() []string {
 	var devices []string
 	seen := make(map[string]bool)
-	for _, id := range w.Gone {
+	for _, id := range slices.Concat(w.Gone, w.Skipped) {
 		seen[id] = true
 	}
 
@@ -220,17 +224,18 @@ type Counts struct {
 	Succeeded int `json:"succeeded"`
 	Failed    int `json:"failed"`
 	Pending   int `json:"pending"`
-	Gone      int `json:"gone,omitempty"` // left out, because they were deleted from the registry
+	Gone      int `json:"gone,omitempty"`    // left out, because they were deleted from the registry
+	Skipped   int `json:"skipped,omitempty"` // left out by the user
 }
 
 // Add returns the sum of c and d.
 func (c Counts) Add(d Counts) Counts {
-	return Counts{c.Devices + d.Devices, c.Succeeded + d.Succeeded, c.Failed + d.Failed, c.Pending + d.Pending, c.Gone + d.Gone}
+	return Counts{c.Devices + d.Devices, c.Succeeded + d.Succeeded, c.Failed + d.Failed, c.Pending + d.Pending, c.Gone + d.Gone, c.Skipped + d.Skipped}
 }
 
 // Counts returns the numbers of the wave's devices by result.
 func (w Wave) Counts() Counts {
-	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending()), Gone: len(w.Gone)}
+	c := Counts{Devices: len(w.Devices()), Failed: len(w.Failed), Pending: len(w.Pending()), Gone: len(w.Gone), Skipped: len(w.Skipped)}
 	c.Succeeded = c.Devices - c.Failed - c.Pending
 	return c
 }

@@ -215,6 +215,9 @@ func (r *Rollout) next(now time.Time) Action {
 // soaks reports whether the rollout waits for the soak time after the current wave.
 // After the last wave it waits only if it must check the twins.
 func (r *Rollout) soaks() bool {
+	if len(r.Waves[r.CurrentWave()].Devices()) == 0 {
+		return false
+	}
 	isLast := !slices.ContainsFunc(r.Waves[r.CurrentWave()+1:], func(w Wave) bool { return !w.Passed })
 	return r.Rules.Soak > 0 && (!isLast || r.Rules.Require != "")
 }

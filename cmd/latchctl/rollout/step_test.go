@@ -75,7 +75,7 @@ func describe(r Rollout, a Action) string {
 func TestStep(t *testing.T) {
 	t.Parallel()
 	type step struct {
-		event string // start, stop, ok, fail IDS, missing IDS, gone IDS, jobfail, soaked, hold, lack IDS, left IDS
+		event string // start, skip IDS (and start), stop, ok, fail IDS, missing IDS, gone IDS, jobfail, soaked, hold, lack IDS, left IDS
 		want  string
 	}
 	for _, tt := range []struct {
@@ -243,12 +243,74 @@ func TestStep(t *testing.T) {
 			{"hold", "check [d0002 d0003]"},
 			{"hold", "done 3/0/0"},
 		}},
+		{"a skipped device is replaced, so that a wave is still tried on one device first", 7, "1,3,100%", Rules{}, []step{
+			{"start", "run r-w1: ['d0001']"},
+			{"fail d0001", "aborted 0/1/6: 1 of the 1 devices of wave 1 failed, more than 0%"},
+			{"start", "run r-w1-2: ['d0001']"},
+			{"fail d0001", "aborted 0/1/6: 1 of the 1 devices of wave 1 failed, more than 0%"},
+			{"skip d0001", "run r-w1-3: ['d0002']"},
+			{"fail d0002", "aborted 0/1/5: 1 of the 1 devices of wave 1 failed, more than 0%"},
+			{"skip d0002", "run r-w1-4: ['d0003']"},
+			{"ok", "run r-w2: ['d0004','d0005']"},
+			{"fail d0005", "aborted 2/1/2: 1 of the 2 devices of wave 2 failed, more than 0%"},
+			{"skip d0005,d0006", "run r-w3: ['d0007']"},
+			{"ok", "done 3/0/0"},
+			{"start", "done 3/0/0"},
+		}},
+		{"a skipped device is replaced, and the soak begins again", 3, "1,100%", Rules{Soak: 60, Require: "x"}, []step{
+			{"start", "run r-w1: ['d0001']"},
+			{"ok", "soak until 12:01:00"},
+			{"soaked", "check [d0001]"},
+			{"lack d0001", "aborted 0/1/2: 1 of the 1 devices of wave 1 failed, more than 0%"},
+			{"skip d0001", "run r-w1-2: ['d0002']"},
+			{"ok", "soak until 12:01:00"},
+			{"soaked", "check [d0002]"},
+			{"hold", "run r-w2: ['d0003']"},
+		}},
+		{"all devices are skipped", 2, "1,100%", Rules{Soak: 60}, []step{
+			{"start", "run r-w1: ['d0001']"},
+			{"fail d0001", "aborted 0/1/1: 1 of the 1 devices of wave 1 failed, more than 0%"},
+			{"skip d0001,d0002", "done 0/0/0"},
+		}},
+		{"a skipped device that failed in a passed wave is not called again", 3, "2,100%", Rules{AbortAbove: 5000}, []step{
+			{"start", "run r-w1: ['d0001','d0002']"},
+			{"fail d0001", "run r-w2: ['d0003']"},
+			{"ok", "done 2/1/0"},
+			{"skip d0001", "done 2/0/0"},
+		}},
+		{"devices that cannot be skipped", 4, "2,100%", Rules{}, []step{
+			{"skip d0009", "device d0009 is not in rollout r; nothing was sent"},
+			{"start", "run r-w1: ['d0001','d0002']"},
+			{"stop", "stopped 0/0/4: enough"},
+			{"skip d0003,d0001", "device d0001 may be called by job r-w1 now: resume the rollout without --skip, and skip the device if it fails; nothing was sent"},
+			{"start", "run r-w1 again: ['d0001','d0002']"},
+			{"fail d0002", "aborted 1/1/2: 1 of the 2 devices of wave 1 failed, more than 0%"},
+			{"skip d0001", "device d0001 has succeeded in rollout r; nothing was sent"},
+			{"skip d0002", "run r-w2: ['d0003','d0004']"},
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := makeRollout(t, tt.devices, tt.waves, tt.rules)
 			var action Action
 			for i, s := range tt.steps {
 				word, list, _ := strings.Cut(s.event, " ")
+				if word == "skip" {
+					before := toJSON(t, r)
+					changed := r
+					if err := changed.Skip(strings.Split(list, ",")); err != nil {
+						if toJSON(t, r) != before || toJSON(t, changed) != before {
+							t.Fatalf("step %d, %s: a refused Skip changed the rollout", i+1, s.event)
+						}
+						if err.Error() != s.want {
+							t.Fatalf("step %d, %s:\n got %s\nwant %s", i+1, s.event, err, s.want)
+						}
+						continue
+					}
+					if toJSON(t, r) != before {
+						t.Fatalf("step %d, %s: Skip changed a copy of the rollout", i+1, s.event)
+					}
+					r, word = changed, "start"
+				}
 				e := eventOf(word, strings.Split(list, ","), action)
 				before := toJSON(t, r)
 				next, a := Step(r, e, start)

@@ -25,11 +25,27 @@ func (s Store) Lock(id string) (unlock func() error, err error) {
 		return nil, err
 	}
 
-	unlock, err = durable.LockFile(filepath.Join(string(s), id+".lock"))
+	unlock, err = durable.LockFile(s.lockFile(id))
+	for begin := time.Now(); errors.Is(err, durable.ErrLocked) && time.Since(begin) < lockPatience; {
+		time.Sleep(lockPatience / 20)
+		unlock, err = durable.LockFile(s.lockFile(id))
+	}
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, fmt.Errorf("%w: %s", ErrBusy, id)
 	}
 	return unlock, err
+}
+
+// lockPatience is how long Lock waits for the lock, because Show takes it for a moment.
+const lockPatience = 100 * time.Millisecond
+
+func (s Store) lockFile(id string) string { return filepath.Join(string(s), id+".lock") }
+
+// locked reports whether a process runs the rollout. It returns true if it cannot find
+// out.
+func (s Store) locked(id string) bool {
+	locked, err := durable.Locked(s.lockFile(id))
+	return locked || err != nil
 }
 
 // stopFile returns the path of the file whose existence requests a stop of the

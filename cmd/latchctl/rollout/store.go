@@ -89,6 +89,25 @@ func (s Store) Load(id string) (Rollout, error) {
 	return r, nil
 }
 
+// Interrupted is the reason that Show gives for a rollout that no process runs.
+const Interrupted = "interrupted: no latchctl process runs this rollout"
+
+// Show loads a rollout like Load, for users to see: if no process runs the rollout, its
+// status is not Running but Stopped, with the reason Interrupted.
+func (s Store) Show(id string) (Rollout, error) {
+	r, err := s.Load(id)
+	if err != nil || r.Status != Running || s.locked(id) {
+		return r, err
+	}
+
+	// The process may have ended in between, and have written a new status.
+	r, err = s.Load(id)
+	if err == nil && r.Status == Running {
+		r.Status, r.Reason = Stopped, Interrupted
+	}
+	return r, err
+}
+
 // List returns the sorted ids of the rollouts.
 func (s Store) List() ([]string, error) {
 	entries, err := os.ReadDir(string(s))
@@ -158,9 +177,10 @@ func (r Rollout) check() error {
 func checkWaves(waves []Wave) error {
 	jobs := make(map[string]bool)
 	waveOf := make(map[string]int)
+	skips := slices.ContainsFunc(waves, func(w Wave) bool { return len(w.Skipped) > 0 }) // Skip can empty a wave
 
 	for i, w := range waves {
-		if len(w.Jobs) == 0 {
+		if len(w.Jobs) == 0 && !skips {
 			return fmt.Errorf("wave %d has no job", i+1)
 		}
 		if w.Passed && w.currentJob() >= 0 {

@@ -126,6 +126,45 @@ func TestRequestStop(t *testing.T) {
 	}
 }
 
+// A rollout that no process runs is shown as stopped. Its file keeps the status running.
+func TestShow(t *testing.T) {
+	t.Parallel()
+	s := Store(t.TempDir())
+	if _, err := s.Show("r"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a missing rollout: %v", err)
+	}
+	r := makeRollout(t, 2, "1,100%", Rules{})
+	if err := s.Save(r); err != nil {
+		t.Fatal(err)
+	}
+	want := func(status Status, reason string) {
+		t.Helper()
+		if got, err := s.Show("r"); err != nil || got.Status != status || got.Reason != reason {
+			t.Errorf("the rollout is %s: %q, %v; want %s: %q", got.Status, got.Reason, err, status, reason)
+		}
+	}
+
+	want(Stopped, Interrupted) // the lock file does not exist
+	unlock, err := s.Lock("r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(Running, "")
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	want(Stopped, Interrupted)
+	if got, err := s.Load("r"); err != nil || got.Status != Running {
+		t.Errorf("the file has the status %s, %v", got.Status, err)
+	}
+
+	r.Status, r.Reason = Aborted, "too many failed"
+	if err := s.Save(r); err != nil {
+		t.Fatal(err)
+	}
+	want(Aborted, "too many failed")
+}
+
 // parse refuses a file with an invalid value, and the error names the problem.
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
@@ -147,6 +186,7 @@ func TestParseRefuses(t *testing.T) {
 		{"threshold", `"abortAbove":"0%"`, `"abortAbove":"110%"`, "want a percentage"},
 		{"job id", `"id":"r-w2"`, `"id":"r-w1"`, `job "r-w1" of wave 2 is invalid`},
 		{"job without a device", `["d0003","d0004"]`, `[]`, `job "r-w2" of wave 2 is invalid`},
+		{"wave without a job", `{"jobs":[{"id":"r-w2","devices":["d0003","d0004"]}]}`, `{"jobs":[]}`, "wave 2 has no job"},
 		{"device in two waves", `"d0003"`, `"d0001"`, `device "d0001" is in two waves`},
 		{"passed with an unfinished job", `{"jobs":[{"id":"r-w1"`, `{"passed":true,"jobs":[{"id":"r-w1"`, "wave 1 has passed but has an unfinished job"},
 		{"ended but never submitted", `["d0003","d0004"]`, `["d0003","d0004"],"ended":true`, `job "r-w2" of wave 2 is invalid`},
