@@ -149,7 +149,8 @@ func TestPage(t *testing.T) {
 
 	console, url := startConsole(t, h, me)
 	runCases(t, "./doors", []string{"CONSOLE=" + url},
-		"refused without a session", "log in with the token", "token used twice", "cross-site requests", "four doors", "an offline door is not green", "search by words",
+		"refused without a session", "log in with the token", "token used twice", "cross-site requests", "four doors", "an offline door is not green", "search by words", "words and conditions",
+		"states in words",
 		"a filter arms no action", "hostile text stays text",
 		"hidden page stops the stream",
 		"refused condition", "lock by condition", "reason of a failed device", "retry the failed door", "the list is live", "unlock asks for confirmation",

@@ -170,6 +170,53 @@ module.exports = {
     await page.click('#clear');
   },
 
+  // The page's own modules tell conditions from words.
+  'words and conditions': async (w) => {
+    const texts = {
+      condition: ['*', "deviceId = 'a'", 'tags.floor > 3', "tags.floor IN [1, 2]", "tags.floor NIN [1]", 'IS_DEFINED(tags.x)', "startswith(deviceId, 'a')",
+        'SELECT * FROM devices', "where floor 3"],
+      words: ['front', 'room 12', 'Lab (east)', 'in 43', 'is_defined', 'select a door from Building 3', 'A-1', 'building "Main hall" floor -1'],
+    };
+    const seen = await w.page.evaluate(async (all) => {
+      const { isCondition } = await import('/search.js');
+      return { condition: all.condition.filter(isCondition), words: all.words.filter((t) => !isCondition(t)) };
+    }, texts);
+    assert.deepEqual(seen, texts);
+  },
+
+  // Every state in words. An offline door says what it was; an alarm remains an alarm.
+  'states in words': async (w) => {
+    const offlineSince = new Date(new Date().setHours(0, 5, 0, 0)).toISOString();
+    const online = { connected: true };
+    const table = [
+      [{ ...online, state: 'locked', position: 'locked', secured: true }, 'good', 'Locked'],
+      [{ ...online, state: 'not secured', position: 'locked' }, 'warn', 'Not secured, Bolt locked'],
+      [{ ...online, state: 'open', position: 'unlocked', open: true }, 'warn', 'Open, Bolt unlocked'],
+      [{ ...online, state: 'unknown', position: '' }, 'plain', 'Never reported'],
+      [{ ...online, state: 'unknown', position: 'unknown' }, 'plain', 'Unknown'],
+      [{ ...online, state: 'forced', position: 'locked', open: true, fault: 'the door was opened while it was locked' }, 'bad',
+        'Forced, The door was opened while it was locked, Door open, Bolt locked'],
+      [{ ...online, state: 'held open', position: 'unlocked', open: true }, 'bad', 'Held open, Door open, Bolt unlocked'],
+      [{ ...online, state: 'fault', position: 'jammed', fault: 'x; y' }, 'bad', 'Fault, X; y, Bolt jammed'],
+      [{ state: 'offline', position: 'locked', secured: true, offlineSince }, 'plain', 'Was locked, offline since 00:05'],
+      [{ state: 'offline', position: 'locked', offlineSince }, 'plain', 'Was not secured, offline since 00:05'],
+      [{ state: 'offline', position: 'unlocked', open: true, offlineSince }, 'plain', 'Was open, offline since 00:05'],
+      [{ state: 'offline', position: '', offlineSince }, 'plain', 'Offline since 00:05'],
+      [{ state: 'offline', position: '' }, 'plain', 'Never connected'],
+      [{ state: 'forced', position: 'locked', offlineSince }, 'bad', 'Was forced, offline since 00:05, Bolt locked'],
+      [{ ...online, state: 'unlocked', position: 'unlocked', hold: true, assumed: true }, 'warn', 'Unlocked, Until somebody locks it, Position assumed'],
+    ];
+    const seen = await w.page.evaluate(async (doors) => {
+      const { remarks, stateLabel } = await import('/row.js');
+      return doors.map((d) => {
+        const door = { building: {}, floor: {}, room: {}, ...d };
+        const label = stateLabel(door);
+        return [d, label.className.replace('state is-', ''), [label, ...remarks(door)].map((e) => e.textContent).join(', ')];
+      });
+    }, table.map(([door]) => door));
+    assert.deepEqual(seen, table);
+  },
+
   // A search does not select doors for an action. Selected doors that a search hides are
   // not selected any longer.
   'a filter arms no action': async (w) => {
@@ -272,10 +319,10 @@ module.exports = {
     await page.click('#nav-doors');
     await page.click('#clear');
     await row(page, 'front').locator('.is-good', { hasText: 'Locked' }).waitFor();
-    await page.locator('.alarms .door[data-id="cellar"] .is-bad', { hasText: 'Jammed' }).waitFor();
+    await page.locator('.alarms .door[data-id="cellar"] .is-bad', { hasText: 'Fault' }).waitFor();
     assert.equal((await ids(page))[0], 'cellar');
     assert.match(await page.textContent('.alarms .head'), /Needs attention.*1 door: 1 fault/);
-    assert.match(await row(page, 'cellar').textContent(), /Building 43, floor 3.*The bolt sensor did not say locked within 1s/);
+    assert.match(await row(page, 'cellar').textContent(), /Building 43, floor 3.*The bolt sensor did not say locked within 1s.*Bolt jammed/);
     await w.shot(page, 'live-light');
     await page.click('#kind-fault');
     await page.locator('#count', { hasText: '1 of 4 doors' }).waitFor();
@@ -344,7 +391,9 @@ module.exports = {
     const start = `${new Date().getFullYear() + 1}-06-01T08:30`;
     await page.fill('dialog [name=start]', start);
     await page.locator('dialog', { hasText: /Starts .*1 Jun.* 08:30 / }).waitFor();
+    assert.equal(await page.isVisible('dialog [role=alert]'), false);
     await w.shot(page, 'schedule-light');
+    assert.equal(await page.textContent('dialog button[type=submit]'), 'Schedule for later');
     await page.click('dialog button[type=submit]');
     await page.locator('#panel .badge', { hasText: 'Scheduled' }).waitFor();
     await page.locator('#panel', { hasText: /Starts .*1 Jun.* 08:30 / }).waitFor();

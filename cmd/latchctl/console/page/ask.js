@@ -17,6 +17,10 @@ function confirmAndSend({ title, tone, fields, note, dismiss = 'Cancel', submit,
     let result = null;
     const form = h('form', {
       method: 'dialog',
+      oninput: () => {
+        showError('');
+        submitButton.replaceChildren(...(form.elements.start?.value ? ['Schedule for later'] : submit));
+      },
       onsubmit: async (e) => {
         e.preventDefault();
         const values = Object.fromEntries(new FormData(form));

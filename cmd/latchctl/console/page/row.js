@@ -87,12 +87,13 @@ export function stateLabel(door) {
 // remarks lists what else a user must know about a door: the faults and other conditions.
 export function remarks(door) {
   const alarm = Boolean(stateOf(door).alarm);
+  const isBoltTold = !alarm && !['open', 'not secured'].includes(door.state); // the state already tells the bolt's position
   const pending = ['building', 'floor', 'room'].filter((p) => door[p].pending);
   return [
     door.fault && h('span', { class: 'fault' }, door.fault[0].toUpperCase() + door.fault.slice(1)),
     door.exitStuck && !door.fault && h('span', { class: 'fault' }, 'The exit input is stuck'),
     alarm && door.open && h('span', { class: 'note' }, 'Door open'),
-    (door.state === 'open' || alarm && door.state !== 'fault') && door.position && h('span', {}, `Bolt ${door.position}`),
+    !isBoltTold && door.position && h('span', {}, `Bolt ${door.position}`),
     door.hold && h('span', {}, 'Until somebody locks it'),
     !door.hold && new Date(door.releasedUntil) > new Date() && h('span', {}, `Until ${since(door.releasedUntil)}`),
     door.pending && h('span', { class: 'note' }, pendingText(door)),

@@ -5,7 +5,7 @@
 // language. The text * is the condition that selects all doors.
 const comparison = /[=<>]|\b(N?IN)\s*\[/i;
 const call = /\b(IS_[A-Z]+|STARTSWITH|ENDSWITH|CONTAINS|ARRAY_CONTAINS)\s*\(/i;
-const query = /^\s*(SELECT\s.*\sFROM|WHERE)\s/i;
+const query = /^\s*(SELECT\s.*\sFROM\s+devices|WHERE)\b/i;
 
 // isCondition returns true if the text is meant as a condition. The hub then decides
 // whether the condition is valid.

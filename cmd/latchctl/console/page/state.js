@@ -5,14 +5,14 @@ import { count, plural, since } from './dom.js';
 
 // states lists the states in the order in which the page shows doors: trouble first. The
 // tone is the colour. A door with an alarm comes before all other doors. named describes
-// a number of doors in this state, as in "2 forced open".
+// a number of doors in this state, as in "2 faults".
 const states = [
-  { name: 'forced', tone: 'bad', icon: 'jammed', text: 'Forced open', alarm: true },
+  { name: 'forced', tone: 'bad', icon: 'jammed', text: 'Forced', alarm: true },
   { name: 'held open', tone: 'bad', icon: 'open', text: 'Held open', alarm: true },
   { name: 'fault', tone: 'bad', icon: 'jammed', text: 'Fault', alarm: true, named: (n) => plural(n, 'fault') },
   { name: 'open', tone: 'warn', icon: 'open', text: 'Open' },
   { name: 'unlocked', tone: 'warn', icon: 'unlocked', text: 'Unlocked' },
-  { name: 'not secured', tone: 'warn', icon: 'locked', text: 'Locked, not secured', named: (n) => `${count(n)} not secured` },
+  { name: 'not secured', tone: 'warn', icon: 'locked', text: 'Not secured' },
   { name: 'moving', tone: 'busy', icon: 'moving', text: 'Moving' },
   { name: 'unknown', tone: 'plain', icon: 'unknown', text: 'Unknown' },
   { name: 'offline', tone: 'plain', icon: 'offline', text: 'Offline' },
@@ -44,14 +44,6 @@ function countStates(doors) {
   return counts;
 }
 
-// presentText describes a door that is connected. It adds the bolt's position to a fault.
-function presentText(door, state) {
-  const position = byName[door.position];
-  if (state.name !== 'fault') return door.position || state.name !== 'unknown' ? state.text : 'Never reported';
-  if (door.position === 'jammed') return 'Jammed';
-  return position ? `${position.text}, fault` : state.text;
-}
-
 // lastState returns the state that an offline door reported last.
 function lastState(door) {
   if (stateOf(door).alarm) return stateOf(door);
@@ -63,11 +55,13 @@ function lastState(door) {
 // stateText describes a door in one phrase, such as "Locked" or "Was locked, offline
 // since 14:02".
 export function stateText(door) {
-  if (door.connected) return presentText(door, stateOf(door));
+  const state = stateOf(door);
+  const hasReported = Boolean(door.position) || state.alarm;
+  if (door.connected) return hasReported || state.name !== 'unknown' ? state.text : 'Never reported';
   if (!door.offlineSince) return 'Never connected';
 
   const offline = `ffline since ${since(door.offlineSince)}`;
-  return door.position || stateOf(door).alarm ? `Was ${presentText(door, lastState(door)).toLowerCase()}, o${offline}` : `O${offline}`;
+  return hasReported ? `Was ${lastState(door).text.toLowerCase()}, o${offline}` : `O${offline}`;
 }
 
 // pendingText describes what a door is waiting for before it locks.
