@@ -18,7 +18,7 @@ func (*hook) ID() string { return "iothub" }
 func (*hook) Provides(event byte) bool {
 	switch event {
 	case mqtt.OnPacketRead, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablished, mqtt.OnACLCheck,
-		mqtt.OnSubscribe, mqtt.OnSubscribed, mqtt.OnUnsubscribe, mqtt.OnPublish, mqtt.OnPacketEncode:
+		mqtt.OnSubscribe, mqtt.OnSubscribed, mqtt.OnUnsubscribe, mqtt.OnPacketEncode:
 		return true
 	}
 	return false
@@ -28,7 +28,8 @@ func (*hook) Provides(event byte) bool {
 func linkOf(cl *mqtt.Client) *link { return cl.Net.Conn.(*link) }
 
 // OnPacketRead checks each packet before the MQTT server sees it. If the packet is not
-// allowed, OnPacketRead closes the connection.
+// allowed, OnPacketRead closes the connection. It passes the device's messages to the
+// broker, so that the server sees none of them.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := linkOf(cl)
 	reject := func(reason string) (packets.Packet, error) {
@@ -37,6 +38,9 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	}
 	if l.closed() {
 		return pk, packets.ErrRejectPacket
+	}
+	if !l.established && pk.FixedHeader.Type != packets.Connect {
+		return reject("the device sent a packet before it logged in")
 	}
 
 	switch pk.FixedHeader.Type {
@@ -53,11 +57,18 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 		if len(pk.Payload) > maxBody {
 			return reject("the device published more than 256 KiB")
 		}
+		if code := pk.PublishValidate(0); code != packets.CodeSuccess {
+			return reject("the device sent an invalid message: " + code.Reason)
+		}
 		request, err := parseRequest(pk.TopicName, l.deviceID)
 		if err != nil {
 			return reject("the device published to a topic that it may not use: " + err.Error())
 		}
-		l.incoming = request
+		if err := h.b.receive(cl, request, pk.Payload, pk.FixedHeader, pk.PacketID); err != nil {
+			return reject("the hub could not store the device's message: " + err.Error())
+		}
+		// The server ignores an acknowledgement of a message that it has not sent.
+		return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}, nil
 
 	case packets.Subscribe:
 		for _, s := range pk.Filters {
@@ -91,9 +102,9 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 // OnSessionEstablished lets the hub send messages to the device.
 func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) { h.b.loggedIn(linkOf(cl)) }
 
-// OnACLCheck keeps the server's topic tree empty: it allows a device to publish, because
-// OnPublish takes the message, but not to subscribe in the tree.
-func (h *hook) OnACLCheck(_ *mqtt.Client, _ string, write bool) bool { return write }
+// OnACLCheck keeps the server's topic tree empty: no device can publish to the tree or
+// subscribe to it.
+func (h *hook) OnACLCheck(*mqtt.Client, string, bool) bool { return false }
 
 // OnSubscribe records the requested subscriptions and saves the session. OnPacketRead has
 // already checked the filters.
@@ -134,21 +145,6 @@ func (h *hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 		codes[i] = grant(s.Qos) - 1
 	}
 	h.b.links.setReady(l, l.subs)
-}
-
-// OnPublish passes a device's message to the broker and keeps it out of the topic tree.
-// The returned error tells the MQTT server what to do with the packet:
-//
-//   - CodeSuccessIgnore: acknowledge and drop it.
-//   - ErrRejectPacket: drop it without acknowledgement.
-//   - any other error: publish it.
-func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	l := linkOf(cl)
-	if err := h.b.handle(l, l.incoming, pk.Payload, pk.FixedHeader.Retain); err != nil {
-		l.close("the hub could not store the device's message: " + err.Error())
-		return pk, packets.ErrRejectPacket
-	}
-	return pk, packets.CodeSuccessIgnore
 }
 
 // OnPacketEncode adapts the server's own packets to MQTT 3.1.1 and to the decisions of

@@ -244,3 +244,25 @@ func TestServerSendsNoMessages(t *testing.T) {
 	_ = f.server.DisconnectClient(cl, packets.ErrServerBusy)
 	d.expectEnd()
 }
+
+// The broker handles no message of a client that has not logged in, although it handles
+// messages before the MQTT server sees them.
+func TestNoMessageBeforeTheLogin(t *testing.T) {
+	backend := newFakeBackend()
+	handled := make(chan string, 10)
+	backend.event = func(event) error { handled <- "an event"; return nil }
+	backend.twin = func(string) (iothub.DeviceTwin, error) { handled <- "a twin"; return twinOf("", 1), nil }
+	backend.report = func(string, iothub.Object, int64) (int64, error) { handled <- "a report"; return 2, nil }
+	f := start(t, backend, Options{})
+	for _, topic := range []string{
+		"devices//messages/events/", "devices/d1/messages/events/", "$iothub/twin/GET/?$rid=1",
+		"$iothub/twin/PATCH/properties/reported/?$rid=1", "$iothub/methods/res/200/?$rid=1",
+	} {
+		c := f.dial(t)
+		c.send(publishPacket(0, topic, "{}"))
+		c.expectEnd()
+		if len(handled) > 0 {
+			t.Errorf("the broker handled %s that was sent to %s", <-handled, topic)
+		}
+	}
+}

@@ -36,7 +36,6 @@ type link struct {
 	established    bool          // CONNACK with code 0 was sent
 	disconnectSeen bool          // DISCONNECT was read, so the will must not be sent
 	subs           subscriptions // current subscriptions of the device
-	incoming       request       // parsed topic of the PUBLISH that is being handled
 
 	inbound      inbound
 	outbox       outbox
