@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -82,17 +81,15 @@ func (p section) rewritePause() time.Duration {
 // stored returns the number of bytes that the section takes in the database.
 func (p section) stored() int { return len(p.text) + len(p.metadata) }
 
-// json returns the section as services see it, with $metadata and $version.
-func (p section) json() json.RawMessage {
-	var b bytes.Buffer
-	b.WriteString(p.text[:len(p.text)-1])
+// appendJSON appends the section as services see it, with $metadata and $version.
+func (p section) appendJSON(b []byte) []byte {
+	b = append(b, p.text[:len(p.text)-1]...)
 	if len(p.text) > len("{}") {
-		b.WriteByte(',')
+		b = append(b, ',')
 	}
-	b.WriteString(`"$metadata":`)
-	b.WriteString(p.metadata)
-	b.WriteString(`,"$version":` + strconv.FormatInt(p.version, 10) + "}")
-	return b.Bytes()
+	b = append(append(b, `"$metadata":`...), p.metadata...)
+	b = append(b, `,"$version":`...)
+	return append(strconv.AppendInt(b, p.version, 10), '}')
 }
 
 // object returns the section as a decoded object with $version and, if withMetadata is

@@ -61,13 +61,12 @@ func (t twinRow) json() (json.RawMessage, error) {
 		return nil, err
 	}
 
-	desired, reported := t.desired.json(), t.reported.json()
 	b = b[:len(b)-1] // remove the closing brace
-	b = slices.Grow(b, len(t.tags)+len(desired)+len(reported)+64)
+	b = slices.Grow(b, len(t.tags)+t.desired.stored()+t.reported.stored()+200)
 	if t.tags != "{}" {
 		b = append(append(b, `,"tags":`...), t.tags...)
 	}
-	b = append(append(b, `,"properties":{"desired":`...), desired...)
-	b = append(append(b, `,"reported":`...), reported...)
+	b = t.desired.appendJSON(append(b, `,"properties":{"desired":`...))
+	b = t.reported.appendJSON(append(b, `,"reported":`...))
 	return append(b, "}}"...), nil
 }
