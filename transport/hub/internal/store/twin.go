@@ -65,8 +65,11 @@ func (s *Store) UpdateTwin(ctx context.Context, id string, patch iothub.TwinPatc
 	}
 
 	var row twinRow
-	err = s.updateThen(ctx, func(*sql.Tx) (err error) {
-		row, err = s.applyTwinUpdate(id, update)
+	err = s.updateThen(ctx, func(*sql.Tx) error {
+		_, err := s.applyTwinUpdate(id, update)
+		if err == nil {
+			row, err = scanTwin(s.queryRow(selectOneTwin, id))
+		}
 		return err
 	}, func() {
 		if message := update.deviceMessage(row.desired.version); message != nil && send != nil {
@@ -227,10 +230,12 @@ func (s *Store) notifyTwinUpdate(id string, u *twinUpdate, row twinRow) {
 		Tags: u.tags, Desired: withVersion(u.desired, row.desired.version)})
 }
 
-// applyTwinUpdate writes a twin update to the database and returns the twin's new row.
-// Call it only within a write.
+// applyTwinUpdate writes a twin update to the database. It returns those fields of the
+// twin's new row that a service can change, and its versions. Call it only within a write.
 func (s *Store) applyTwinUpdate(id string, u *twinUpdate) (twinRow, error) {
-	row, err := scanTwin(s.queryRow(selectOneTwin, id))
+	var row twinRow
+	err := s.queryRow(`SELECT etag, version, tags, desired, desired_metadata, desired_version FROM devices WHERE id = ?`, id).
+		Scan(&row.ETag, &row.Version, &row.tags, &row.desired.text, &row.desired.metadata, &row.desired.version)
 	if err != nil {
 		return twinRow{}, notFound(id, err)
 	}
