@@ -43,10 +43,10 @@ func (o *deviceDeleteOptions) run(ctx context.Context) error {
 		return err
 	}
 
-	if _, err := client.Device(ctx, o.id); err != nil {
-		return noSuchDevice(o.id, err)
-	}
 	if !o.yes {
+		if _, err := client.Device(ctx, o.id); err != nil {
+			return noSuchDevice(o.id, err)
+		}
 		if err := o.app.confirm(ctx, fmt.Sprintf("delete the device %s from %s, with its keys and its twin", o.id, o.app.hub)); err != nil {
 			return err
 		}

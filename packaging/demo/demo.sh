@@ -93,7 +93,7 @@ for v in LATCHCTL_HUB_FILE=hub/service.connection-string LATCHCTL_CA_FILE=hub/ca
 	echo "${bold}\$ export $v${plain}"
 done
 
-say 'Create three doors. Each gets an identity and a tag for its site.'
+say 'Create three doors. Each gets an identity and a tag for its owner.'
 umask 077
 echo "${bold}\$ umask 077${plain}"
 quiet=''
@@ -103,7 +103,7 @@ quiet=''
 # respond soon after a lock.
 for door in front side cellar; do
 	run "latchctl device create $door$quiet"
-	run "latchctl twin update $door --tags '{\"site\":\"north\"}'$quiet"
+	run "latchctl twin update $door --tags '{\"owner\":\"library\"}'$quiet"
 	run "latchctl device connection-string $door >$door.secret"
 	quiet=' >/dev/null 2>&1'
 	exit_time=1s
@@ -155,8 +155,8 @@ run 'latchctl twin show front'
 say 'Job 1: lock three doors by their device IDs.'
 run "latchctl job schedule method lockDoor --where \"deviceId IN ['front', 'side', 'cellar']\" --watch"
 
-say 'Job 2: set building and floor of all doors that have a tag.'
-run "latchctl job schedule twin --where \"tags.site = 'north'\" --desired '{\"building\":\"43\",\"floor\":3}' --watch"
+say 'Job 2: set building and floor of all doors of one owner, whom the tag names.'
+run "latchctl job schedule twin --where \"tags.owner = 'library'\" --desired '{\"building\":\"43\",\"floor\":3}' --watch"
 run 'latchctl job list'
 
 say 'The twins after the jobs: all doors are locked, and each agent has acknowledged building and floor.'
@@ -207,7 +207,7 @@ start_agent cellar
 run 'latchctl method invoke cellar ping --connect-timeout 30s'
 
 say 'One of three doors does not lock. The hub counts its answer as a success; latchctl counts it as a failure.'
-run "latchctl lock --where \"tags.site = 'north'\"" 3
+run "latchctl lock --where \"properties.desired.building = '43'\"" 3
 echo "${bold}\$ echo \$?${plain}"
 echo "$code"
 reported 1 "properties.reported.lock.position = 'jammed'"

@@ -58,10 +58,10 @@ func runCtlJobs(t *testing.T, h *harness.Hub, id string) {
 	h.Ctl(t, "job", "schedule", "method", "lockDoor", "--where", where, "--id", "lock-1", "--watch").Want(t, 0)
 	h.Ctl(t, "job", "schedule", "twin", "--desired", `{"building":"43","floor":3}`, "--where", where, "--id", "move-1", "--watch").Want(t, 0)
 	for _, jobID := range []string{"lock-1", "move-1"} {
-		var job iothub.Job
-		h.Ctl(t, "-o", "json", "job", "show", jobID).Want(t, 0).JSON(t, &job)
-		if job.Status != iothub.JobCompleted {
-			t.Errorf("job %s is %s, want completed", jobID, job.Status)
+		var shown struct{ Job iothub.Job }
+		h.Ctl(t, "-o", "json", "job", "show", jobID).Want(t, 0).JSON(t, &shown)
+		if shown.Job.Status != iothub.JobCompleted {
+			t.Errorf("job %s is %s, want completed", jobID, shown.Job.Status)
 		}
 		rows := h.Rows(t, jobID)
 		if len(rows) != 1 || rows[id].Judge().Outcome != iothub.Succeeded {

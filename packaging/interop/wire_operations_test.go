@@ -88,7 +88,7 @@ func operations() []operation {
 			_, err := c.UpdateDevice(ctx, d, "")
 			return err
 		}},
-		{name: "delete device", command: []string{"device", "delete", oddID},
+		{name: "delete device", command: []string{"device", "delete", "--yes", oddID},
 			call: func(ctx context.Context, c *rest.Client) error { return c.DeleteDevice(ctx, oddID, "") }},
 		{name: "add devices", call: func(ctx context.Context, c *rest.Client) error {
 			_, err := c.CreateDevices(ctx, []iothub.DeviceIdentity{{DeviceID: "b1", Authentication: withKeys}, {DeviceID: "b2", Status: iothub.Disabled}})

@@ -28,6 +28,9 @@ var differences = map[string]map[string]string{
 	"schedule method, at once":                  maxExecution,
 	"schedule method, at once, by latchctl":     maxExecution,
 	"schedule method, by latchctl":              caller,
+	"get job, by latchctl": {
+		"requests": "latchctl also reads the results of the devices, to judge them",
+	},
 	"statistics": {
 		"requests": "a second request reads the number of connected devices from /statistics/service; the SDK has no method for it",
 	},
