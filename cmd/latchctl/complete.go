@@ -80,6 +80,8 @@ func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 	switch {
 	case arguments == "ID" && parent == "job":
 		return a.completeIDs(a.matchingJobs, false)
+	case arguments == "NAME" && parent == "hub":
+		return a.completeHubs
 	case arguments == "ID" && parent == "rollout":
 		return a.completeRollouts
 	case strings.HasSuffix(strings.TrimSuffix(arguments, "]"), "ID..."):

@@ -21,7 +21,7 @@ func run(ctx context.Context, a *app, args []string) int {
 // newRoot builds the tree of commands.
 func newRoot(a *app) *cobra.Command {
 	root := newGroup("latchctl", "Lock, unlock and manage doors through an IoT hub",
-		`  export LATCHCTL_HUB_FILE=hub.connection-string
+		`  latchctl hub add
   latchctl doors
   latchctl lock --where "properties.desired.building = '43'"
   latchctl unlock front-door --for 30s
@@ -43,6 +43,8 @@ func newRoot(a *app) *cobra.Command {
 			newTwinShow(a), newTwinUpdate(a)),
 		newGroup("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
 			newMethodInvoke(a)),
+		newGroup("hub", "Add, list, choose and remove the hubs of the config file", "  latchctl hub add",
+			newHubAdd(a), newHubList(a), newHubUse(a), newHubRemove(a)),
 		newQuery(a),
 		newConsole(a),
 		newDoctor(a),
