@@ -28,7 +28,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Use:   "latchhub",
 		Short: "run an IoT hub in one process, for sites and tests without Azure",
 		Example: `  latchhub serve --data /var/lib/latchhub
-  latchctl --hub-file /var/lib/latchhub/service.connection-string --ca-file /var/lib/latchhub/ca.pem device list`,
+  latchhub invite door front | latchd enroll --mock
+  latchhub invite person anna | latchctl hub add
+  latchctl lock front`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArgs,
