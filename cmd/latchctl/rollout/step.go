@@ -122,7 +122,7 @@ func (r *Rollout) jobEnded(e JobEnded) {
 	for id, failure := range failures(*j, e.Report) {
 		w.fail(id, failure)
 	}
-	w.leaveOut(e.Gone)
+	r.leaveOut(e.Gone)
 
 	job := e.Report.Job
 	if job.Status == iothub.JobCompleted {
@@ -143,10 +143,10 @@ func (r *Rollout) checked(result Checked) {
 	for _, id := range result.Failing {
 		w.fail(id, Failure{Outcome: fleet.NotAsRequired, Reason: "the twin does not meet the condition: " + r.Rules.Require})
 	}
-	w.leaveOut(result.Gone)
+	r.leaveOut(result.Gone)
 
 	r.judge()
-	if r.Status == Running {
+	if r.Status == Running && r.Phase == Checking { // leaveOut may have started the wave again
 		r.passWave()
 	}
 }
@@ -159,9 +159,14 @@ func (w *Wave) fail(id string, failure Failure) {
 	w.Failed[id] = failure
 }
 
-// leaveOut leaves out devices that were deleted from the registry. They have neither
-// succeeded nor failed.
-func (w *Wave) leaveOut(ids []string) {
+// leaveOut leaves out devices of the current wave that were deleted from the registry.
+// They have neither succeeded nor failed. If the wave has no device left, the next devices
+// move up.
+func (r *Rollout) leaveOut(ids []string) {
+	i := r.CurrentWave()
+	w := &r.Waves[i]
+	size := len(w.Devices())
+
 	for _, id := range ids {
 		delete(w.Failed, id)
 		if !slices.Contains(w.Gone, id) {
@@ -169,6 +174,10 @@ func (w *Wave) leaveOut(ids []string) {
 		}
 	}
 	slices.Sort(w.Gone)
+
+	if size > 0 && len(w.Devices()) == 0 {
+		r.moveUp(i, size)
+	}
 }
 
 // passWave marks the current wave as passed.

@@ -114,8 +114,21 @@ func TestStep(t *testing.T) {
 			{"start", "run r-w1: ['d0001']"},
 			{"fail d0001", "aborted 0/1/2: 1 of the 1 devices of wave 1 failed, more than 0%"},
 			{"start", "run r-w1-2: ['d0001']"},
-			{"gone d0001", "run r-w2: ['d0002','d0003']"},
+			{"gone d0001", "run r-w1-3: ['d0002']"},
+			{"ok", "run r-w2: ['d0003']"},
 			{"ok", "done 2/0/0"},
+		}},
+		{"the next device replaces a deleted one, whose twin was to be checked", 3, "1,100%", Rules{Require: "x"}, []step{
+			{"start", "run r-w1: ['d0001']"},
+			{"ok", "check [d0001]"},
+			{"left d0001", "run r-w1-2: ['d0002']"},
+			{"ok", "check [d0002]"},
+			{"hold", "run r-w2: ['d0003']"},
+		}},
+		{"all devices of the last waves were deleted", 2, "1,100%", Rules{}, []step{
+			{"start", "run r-w1: ['d0001']"},
+			{"gone d0001", "run r-w1-2: ['d0002']"},
+			{"gone d0002", "done 0/0/0"},
 		}},
 		{"a device without a row that is still in the registry has failed", 2, "100%", Rules{AbortAbove: 5000}, []step{
 			{"start", "run r-w1: ['d0001','d0002']"},

@@ -177,10 +177,10 @@ func (r Rollout) check() error {
 func checkWaves(waves []Wave) error {
 	jobs := make(map[string]bool)
 	waveOf := make(map[string]int)
-	skips := slices.ContainsFunc(waves, func(w Wave) bool { return len(w.Skipped) > 0 }) // Skip can empty a wave
+	movedUp := slices.ContainsFunc(waves, func(w Wave) bool { return len(w.Skipped)+len(w.Gone) > 0 }) // other devices may have moved up from a wave
 
 	for i, w := range waves {
-		if len(w.Jobs) == 0 && !skips {
+		if len(w.Jobs) == 0 && !movedUp {
 			return fmt.Errorf("wave %d has no job", i+1)
 		}
 		if w.Passed && w.currentJob() >= 0 {
