@@ -55,6 +55,7 @@ func (a *app) report(command string, err error) int {
 	}
 
 	usage, isUsage := errors.AsType[*usageError](err)
+	other, isOther := errors.AsType[*rest.OtherHubError](err)
 	refusal, isRefusal := errors.AsType[*iothub.Error](err)
 
 	hint := ""
@@ -71,7 +72,9 @@ func (a *app) report(command string, err error) int {
 		status = exitTimedOut
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted")
-	case isError[*rest.OtherHubError](err):
+	case isOther && other.Restored():
+		hint = "; start latchctl again"
+	case isOther:
 		hint = "; " + otherHubRemedy
 	case isRefusal:
 		if remedy := a.remedy(refusal); remedy != "" {

@@ -17,8 +17,16 @@ type OtherHubError struct {
 	Got     iothub.HubID // id of the hub that answered; empty if it sends none
 }
 
+// Restored reports whether the hub is the right one, but was restored from a backup while
+// the client ran.
+func (e *OtherHubError) Restored() bool { return e.Got.SameHub(e.Want) }
+
 // Error names both hubs.
 func (e *OtherHubError) Error() string {
+	if e.Restored() {
+		return fmt.Sprintf("the hub at %s was restored from a backup in the meantime", e.Address)
+	}
+
 	got := "it has no id"
 	if e.Got != "" {
 		got = "its id is " + string(e.Got)

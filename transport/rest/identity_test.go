@@ -93,12 +93,14 @@ func TestHubBehindTheAddressChanges(t *testing.T) {
 		answers []iothub.HubID
 		header  string // the id in the second request
 		other   bool
+
+		restored bool
 	}{
-		"the same hub":                    {[]iothub.HubID{northID, northID}, string(northID), false},
-		"another hub":                     {[]iothub.HubID{northID, southID}, string(northID), true},
-		"the same hub, restored":          {[]iothub.HubID{northID, northID + "+1a2b"}, string(northID), true},
-		"the id is gone":                  {[]iothub.HubID{northID, ""}, string(northID), true},
-		"the hub has learned to send ids": {[]iothub.HubID{"", northID}, "", false},
+		"the same hub":                    {[]iothub.HubID{northID, northID}, string(northID), false, false},
+		"another hub":                     {[]iothub.HubID{northID, southID}, string(northID), true, false},
+		"the same hub, restored":          {[]iothub.HubID{northID, northID + "+1a2b"}, string(northID), true, true},
+		"the id is gone":                  {[]iothub.HubID{northID, ""}, string(northID), true, false},
+		"the hub has learned to send ids": {[]iothub.HubID{"", northID}, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			hub := answersWith(t, "", tt.answers...)
@@ -108,7 +110,8 @@ func TestHubBehindTheAddressChanges(t *testing.T) {
 			}
 
 			_, err := c.InvokeMethod(t.Context(), "door", iothub.MethodRequest{MethodName: "ping"})
-			if _, other := errors.AsType[*OtherHubError](err); other != tt.other || err != nil != tt.other {
+			e, other := errors.AsType[*OtherHubError](err)
+			if other != tt.other || err != nil != tt.other || other && e.Restored() != tt.restored {
 				t.Errorf("error %v", err)
 			}
 			if got := hub.recorded()[1].Header.Get(iothub.HubIDHeader); got != tt.header {
