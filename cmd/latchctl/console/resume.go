@@ -9,11 +9,17 @@ import (
 	"github.com/latchd/latchd/transport/iothub"
 )
 
+// resumeRequest is the body of a page's request to resume a rollout.
+type resumeRequest struct {
+	IDs  []string `json:"ids"`  // ids of the devices that the user confirmed
+	Skip []string `json:"skip"` // ids of devices that the rollout leaves out
+}
+
 // resumeRollout handles a page's request to resume a rollout. It refuses the request
 // unless the rollout would call exactly the devices that the user confirmed. The rollout
 // then runs in the process of the console.
 func (s *Server) resumeRollout(w http.ResponseWriter, r *http.Request) error {
-	var request selectedDevices
+	var request resumeRequest
 	if err := decode(w, r, &request); err != nil {
 		return err
 	}
@@ -30,7 +36,7 @@ func (s *Server) resumeRollout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	one, err := s.claimRollout(r.Context(), id, request.IDs)
+	one, err := s.claimRollout(r.Context(), id, request)
 	if err != nil {
 		unlock()
 		return err
@@ -45,9 +51,10 @@ func (s *Server) resumeRollout(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, newRolloutDetail(next))
 }
 
-// claimRollout loads a locked rollout and checks that it belongs to the hub, and that it
-// would call the confirmed devices. It removes earlier requests to stop the rollout.
-func (s *Server) claimRollout(ctx context.Context, id string, confirmed []string) (rollout.Rollout, error) {
+// claimRollout loads a locked rollout and skips the devices that the user leaves out. It
+// checks that the rollout belongs to the hub, and that it would call the confirmed
+// devices. It removes earlier requests to stop the rollout.
+func (s *Server) claimRollout(ctx context.Context, id string, request resumeRequest) (rollout.Rollout, error) {
 	one, err := s.loadRollout(ctx, id)
 	if err != nil {
 		return one, err
@@ -61,12 +68,15 @@ func (s *Server) claimRollout(ctx context.Context, id string, confirmed []string
 		return one, err
 	}
 
-	left := leftToCall(one)
 	if !resumable(one) {
 		return one, &httpError{http.StatusConflict, "the rollout has called all its devices, and none failed"}
 	}
-	if len(left)+len(confirmed) > 0 {
-		if err := checkConfirmed(confirmed, left, "the rollout now calls"); err != nil {
+	if err := one.Skip(request.Skip); err != nil {
+		return one, &httpError{http.StatusConflict, err.Error()}
+	}
+	left := leftToCall(one)
+	if len(left)+len(request.IDs) > 0 {
+		if err := checkConfirmed(request.IDs, left, "the rollout now calls"); err != nil {
 			return one, err
 		}
 	}
@@ -120,4 +130,18 @@ func leftToCall(r rollout.Rollout) []string {
 		ids = append(ids, w.Pending()...)
 	}
 	return ids
+}
+
+// leftWithout returns the ids of the devices that a resumed rollout calls if the user
+// leaves out the failed devices. It returns nil if no device failed.
+func leftWithout(r rollout.Rollout, failed []failedDevice) []string {
+	ids := make([]string, len(failed))
+	for i, d := range failed {
+		ids[i] = d.DeviceID
+	}
+	if len(ids) == 0 || r.Skip(ids) != nil {
+		return nil
+	}
+
+	return leftToCall(r)
 }

@@ -32,6 +32,13 @@ func aborted(r *rollout.Rollout) {
 	r.Waves[1].Failed = map[string]rollout.Failure{"c": {Outcome: iothub.Refused, Reason: "500 jammed"}}
 }
 
+// abortedEarly aborts the rollout after a job for the door c, before the door b is called.
+func abortedEarly(r *rollout.Rollout) {
+	aborted(r)
+	r.Waves[1].Jobs[0].Devices = []string{"c"}
+	r.Waves[1].Jobs = append(r.Waves[1].Jobs, rollout.Job{ID: "r-w2-2", Devices: []string{"b"}})
+}
+
 // A resumed rollout calls the doors that the user confirmed, and no others.
 func TestResumeRollout(t *testing.T) {
 	t.Parallel()
@@ -39,22 +46,24 @@ func TestResumeRollout(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		rollout rollout.Rollout
-		ids     string // confirmed devices
+		ids     string // confirmed devices, and perhaps the devices to skip
 		status  int
 		want    string   // part of the error
 		called  []string // conditions of the new jobs
 	}{
-		{"stopped", newRollout("r", onHub, stopped), `"b","c"`, 200, "", []string{"deviceId IN ['b','c']"}},
-		{"process killed", newRollout("r", onHub, killed), `"c","b"`, 200, "", []string{"deviceId IN ['b','c']"}},
-		{"aborted", newRollout("r", onHub, aborted), `"c"`, 200, "", []string{"deviceId IN ['c']"}},
-		{"other doors", newRollout("r", onHub, aborted), `"b","c"`, 409, "nothing was sent: you confirmed 2 doors, but the rollout now calls 1", nil},
-		{"no doors", newRollout("r", onHub, stopped), ``, 409, "nothing was sent: you confirmed 0 doors, but the rollout now calls 2", nil},
+		{"stopped", newRollout("r", onHub, stopped), `"b","c"]`, 200, "", []string{"deviceId IN ['b','c']"}},
+		{"process killed", newRollout("r", onHub, killed), `"c","b"]`, 200, "", []string{"deviceId IN ['b','c']"}},
+		{"aborted", newRollout("r", onHub, aborted), `"c"]`, 200, "", []string{"deviceId IN ['c']"}},
+		{"aborted, without the failed door", newRollout("r", onHub, abortedEarly), `"b"],"skip":["c"]`, 200, "", []string{"deviceId IN ['b']"}},
+		{"skip a door that succeeded", newRollout("r", onHub, aborted), `],"skip":["a"]`, 409, "device a has succeeded in rollout r; nothing was sent", nil},
+		{"other doors", newRollout("r", onHub, aborted), `"b","c"]`, 409, "nothing was sent: you confirmed 2 doors, but the rollout now calls 1", nil},
+		{"no doors", newRollout("r", onHub, stopped), `]`, 409, "nothing was sent: you confirmed 0 doors, but the rollout now calls 2", nil},
 		{"done", newRollout("r", onHub, func(r *rollout.Rollout) {
 			aborted(r)
 			r.Status, r.Waves[1].Failed, r.Waves[1].Passed = rollout.Done, nil, true
-		}), ``, 409, "the rollout has called all its devices, and none failed", nil},
-		{"on another hub", newRollout("r", rollout.Hub{HostName: onHub.HostName, ID: "77aa0c33"}, stopped), `"b","c"`, 404, "no rollout r was started", nil},
-		{"a file without the hub's id", newRollout("r", oldFile, stopped), `"b","c"`, 409, "to decide, run: latchctl rollout resume r", nil},
+		}), `]`, 409, "the rollout has called all its devices, and none failed", nil},
+		{"on another hub", newRollout("r", rollout.Hub{HostName: onHub.HostName, ID: "77aa0c33"}, stopped), `"b","c"]`, 404, "no rollout r was started", nil},
+		{"a file without the hub's id", newRollout("r", oldFile, stopped), `"b","c"]`, 409, "to decide, run: latchctl rollout resume r", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +75,7 @@ func TestResumeRollout(t *testing.T) {
 				o.Rollouts, hub.answers = store, map[string]int{"b": 200, "c": 200}
 			})
 
-			res := h.request(t, "POST", "/api/rollouts/r/resume", `{"ids":[`+tt.ids+`]}`, h.own)
+			res := h.request(t, "POST", "/api/rollouts/r/resume", `{"ids":[`+tt.ids+`}`, h.own)
 			text := string(body(t, res))
 			if res.StatusCode != tt.status || !strings.Contains(text, tt.want) {
 				t.Fatalf("status %d, answer %s; want %d, %q", res.StatusCode, text, tt.status, tt.want)
@@ -85,7 +94,7 @@ func TestResumeRollout(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(called, tt.called) {
 				t.Fatalf("jobs %q, want %q; %v", called, tt.called, err)
 			}
-			if tt.status == 200 && (after.Status != rollout.Done || after.Counts().Succeeded != 3) {
+			if tt.status == 200 && (after.Status != rollout.Done || after.Counts().Succeeded+after.Counts().Skipped != 3) {
 				t.Errorf("the rollout ended as %s with %+v", after.Status, after.Counts())
 			}
 			if tt.status != 200 && !reflect.DeepEqual(after, tt.rollout) {
@@ -116,11 +125,13 @@ func TestResumable(t *testing.T) {
 		locked bool // a process runs the rollout
 		status rollout.Status
 		left   []string
+		// without holds the doors that the rollout would call if the failed doors were left out.
+		without []string
 	}{
-		{"running", killed, true, rollout.Running, nil},
-		{"process killed", killed, false, rollout.Stopped, []string{"b", "c"}},
-		{"stopped", stopped, false, rollout.Stopped, []string{"b", "c"}},
-		{"aborted", aborted, false, rollout.Aborted, []string{"c"}},
+		{"running", killed, true, rollout.Running, nil, nil},
+		{"process killed", killed, false, rollout.Stopped, []string{"b", "c"}, nil},
+		{"stopped", stopped, false, rollout.Stopped, []string{"b", "c"}, nil},
+		{"aborted", abortedEarly, false, rollout.Aborted, []string{"b", "c"}, []string{"b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -138,8 +149,8 @@ func TestResumable(t *testing.T) {
 
 			h := start(t, func(_ *fakeHub, o *Options) { o.Rollouts = store })
 			one := decoded[rolloutDetail](t, body(t, h.request(t, "GET", "/api/rollouts/r", "", h.cookie)))
-			if one.Status != tt.status || one.Resumable != !tt.locked || !reflect.DeepEqual(one.Left, tt.left) {
-				t.Errorf("status %s, resumable %t, left %q; want %s, %q", one.Status, one.Resumable, one.Left, tt.status, tt.left)
+			if one.Status != tt.status || one.Resumable != !tt.locked || !reflect.DeepEqual(one.Left, tt.left) || !reflect.DeepEqual(one.Without, tt.without) {
+				t.Errorf("status %s, resumable %t, left %q, %q; want %s, %q, %q", one.Status, one.Resumable, one.Left, one.Without, tt.status, tt.left, tt.without)
 			}
 
 			res := h.request(t, "POST", "/api/rollouts/r/resume", `{"ids":["b","c"]}`, h.cookie)

@@ -37,6 +37,7 @@ type rolloutDetail struct {
 	Failed     []failedDevice `json:"failed"`
 	Resumable  bool           `json:"resumable,omitempty"` // no process runs the rollout, and it has something left to do
 	Left       []string       `json:"left,omitempty"`      // ids of the devices that a resumed rollout calls
+	Without    []string       `json:"without,omitempty"`   // the same if the failed devices are skipped; empty if none failed
 	Note       string         `json:"note,omitempty"`      // why the console could not run the rollout to its end
 }
 
@@ -52,23 +53,6 @@ type failedDevice struct {
 	Wave     int            `json:"wave"`
 	Result   iothub.Outcome `json:"result"`
 	Reason   string         `json:"reason"`
-}
-
-// noProcess is the reason of a rollout whose process has ended before the rollout.
-const noProcess = "the process that ran it has ended"
-
-// observed returns a rollout as the page shows it. A rollout whose process was killed
-// keeps the status "running" in its file, but nobody runs it: it is stopped.
-func (s *Server) observed(r rollout.Rollout) rollout.Rollout {
-	if r.Status != rollout.Running {
-		return r
-	}
-
-	if unlock, err := s.opts.Rollouts.Lock(r.ID); err == nil {
-		unlock()
-		r.Status, r.Reason = rollout.Stopped, noProcess
-	}
-	return r
 }
 
 func newRolloutSummary(r rollout.Rollout) rolloutSummary {
@@ -92,9 +76,6 @@ func newRolloutDetail(r rollout.Rollout) rolloutDetail {
 	if r.Status == rollout.Running {
 		detail.SoakUntil = r.SoakUntil
 	}
-	if detail.Resumable {
-		detail.Left = leftToCall(r)
-	}
 
 	for i, w := range r.Waves {
 		detail.Parts = append(detail.Parts, wave{waveState(r, i), w.Counts()})
@@ -103,6 +84,9 @@ func newRolloutDetail(r rollout.Rollout) rolloutDetail {
 		}
 	}
 
+	if detail.Resumable {
+		detail.Left, detail.Without = leftToCall(r), leftWithout(r, detail.Failed)
+	}
 	return detail
 }
 
@@ -140,7 +124,7 @@ func (s *Server) listRollouts(w http.ResponseWriter, r *http.Request) error {
 				continue
 			}
 			if !isOther(one, hub) {
-				list = append(list, newRolloutSummary(s.observed(one)))
+				list = append(list, newRolloutSummary(one))
 			}
 		}
 	}
@@ -162,7 +146,7 @@ func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 
-	detail := newRolloutDetail(s.observed(one))
+	detail := newRolloutDetail(one)
 	s.feed.do(r.Context(), func(f *feed) { detail.Note = f.rolloutNotes[one.ID] })
 	return respond(w, detail)
 }

@@ -170,8 +170,8 @@ func TestPage(t *testing.T) {
 		name, _, _ := strings.Cut(job.JobID, "-")
 		created[name]++
 	}
-	if created["lock"] != 3 || created["unlock"] != 3 || created["twin"] != 1 || created["r1"] != 2 || len(created) != 4 {
-		t.Errorf("jobs by kind: %v, want 3 lock, 3 unlock, 1 twin, and two of the rollout", created)
+	if created["lock"] != 3 || created["unlock"] != 3 || created["twin"] != 1 || created["r1"] != 3 || len(created) != 4 {
+		t.Errorf("jobs by kind: %v, want 3 lock, 3 unlock, 1 twin, and three of the rollout", created)
 	}
 
 	last := h.Twin(t, "front").Properties.Reported["lock"].(map[string]any)["lastCommand"]

@@ -476,9 +476,11 @@ module.exports = {
   },
 
   // The rollout calls the door of its first wave again. The door refuses the method again,
-  // so the rollout is aborted before it calls the other doors.
+  // so the rollout is aborted before it calls the other doors. Without that door, another
+  // door takes its place and refuses, too.
   'resume a rollout': async (w) => {
     const { page } = w;
+    const results = page.locator('#panel .results');
     await page.click('#panel button:has-text("Resume, 3 doors to call")');
     await page.locator('dialog', { hasText: /Resume “Call nothing on 3 doors” on 127\.0\.0\.1:\d+\?/ }).waitFor();
     assert.match(await page.textContent('dialog .which'), /cellar, front, side|cellar, side, front/);
@@ -489,7 +491,15 @@ module.exports = {
     await page.locator('#jobs li', { hasText: 'Call nothing on 1 door' }).nth(1).waitFor();
     await page.goBack();
     await page.locator('#panel .badge', { hasText: 'Aborted' }).waitFor();
-    await page.locator('#panel .results', { hasText: 'cellar' }).waitFor();
+    await results.locator('li', { hasText: 'cellar' }).waitFor();
+
+    await page.click('#panel button:has-text("Skip the failed door and resume")');
+    await page.locator('dialog', { hasText: 'Skipped: cellar.' }).waitFor();
+    assert.match(await page.textContent('dialog .which'), /^(front, side|side, front)$/);
+    await page.click('dialog button[type=submit]');
+    await results.locator('li', { hasText: /front|side/ }).waitFor();
+    await page.locator('#panel .badge', { hasText: 'Aborted' }).waitFor();
+    await page.locator('#panel .waves li', { hasText: '1 skipped' }).waitFor();
     await page.click('#panel .panel-head button');
     assert.equal(new URL(page.url()).hash, '#rollouts');
   },

@@ -60,12 +60,12 @@ async function retry(job) {
   }
 }
 
-// resume asks the user for confirmation and resumes a rollout.
-async function resume(rollout) {
-  const ids = rollout.left ?? [];
+// resume asks the user for confirmation and resumes a rollout. It calls the doors in ids
+// and leaves out the doors in skip.
+async function resume(rollout, { ids, skip }) {
   const resumed = await confirmResume({
-    rollout, title: rolloutTitle(rollout), target: { ids, offline: offlineCount(ids) }, hub: session.hub, confirmAbove: session.confirmAbove,
-    send: (confirmed) => post(`/api/rollouts/${encodeURIComponent(rollout.id)}/resume`, confirmed),
+    rollout, title: rolloutTitle(rollout), skip, target: { ids, offline: offlineCount(ids) }, hub: session.hub, confirmAbove: session.confirmAbove,
+    send: () => post(`/api/rollouts/${encodeURIComponent(rollout.id)}/resume`, { ids, skip }),
   });
   if (!resumed) return;
 

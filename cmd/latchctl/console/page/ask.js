@@ -146,8 +146,8 @@ export function confirmRetry({ job, title, target, hub, confirmAbove, send }) {
 }
 
 // confirmResume asks the user to confirm that a rollout continues. title describes the
-// rollout, such as "Unlock 3 doors".
-export function confirmResume({ rollout, title, target, hub, confirmAbove, send }) {
+// rollout, such as "Unlock 3 doors". The rollout leaves out the doors in skip.
+export function confirmResume({ rollout, title, target, skip, hub, confirmAbove, send }) {
   const n = target.ids.length;
   const unlock = rollout.what === 'Unlock';
   const mustType = unlock && n > confirmAbove;
@@ -157,13 +157,15 @@ export function confirmResume({ rollout, title, target, hub, confirmAbove, send 
     tone: unlock ? 'danger' : 'primary',
     note: [
       n > 0 && targetNote(target, offlineEffect(rollout.what === 'Change twins')),
+      skip.length > 0 && h('p', {}, `Skipped: ${skip.slice(0, shownNames).join(', ')}${skip.length > shownNames ? ` and ${count(skip.length - shownNames)} more` : ''}. `
+        + 'If a wave has no door left, the next doors move up.'),
       h('p', {}, `${n > 0 ? `The rollout calls ${n === 1 ? 'this door' : `these ${count(n)} doors`}, wave by wave.` : 'The rollout calls no more doors.'}`
         + ` It aborts if more than ${rollout.abortAbove} of a wave’s doors fail. It runs only as long as latchctl console runs.`),
     ],
     fields: mustType ? [confirmField(n)] : [],
     submit: ['Resume the rollout'],
     check: (values) => checkTyped(values, mustType, n),
-    send: () => send({ ids: target.ids }),
+    send,
   });
 }
 

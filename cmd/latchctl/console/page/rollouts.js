@@ -23,8 +23,8 @@ function badge(r) {
   return h('span', { class: `badge is-${tone}` }, symbol && icon(symbol), text);
 }
 
-const countsText = (c) => [`${count(c.succeeded)} succeeded`, c.failed > 0 && `${count(c.failed)} failed`, c.pending > 0 && `${count(c.pending)} not called`,
-  c.gone > 0 && `${count(c.gone)} left out`].filter(Boolean).join(', ');
+const countsText = (c) => [`${count(c.succeeded)} succeeded`, c.failed > 0 && `${count(c.failed)} failed`, c.pending > 0 && `${count(c.pending)} to go`,
+  c.gone > 0 && `${count(c.gone)} left out`, c.skipped > 0 && `${count(c.skipped)} skipped`].filter(Boolean).join(', ');
 
 export const rolloutTitle = (r) => jobTitle({ what: r.what, counts: r.counts });
 
@@ -60,8 +60,22 @@ export async function readRollouts(id) {
   }
 }
 
+// resumeButtons creates the buttons that resume a rollout: with the failed doors, which it
+// calls again, or without them.
+function resumeButtons(r, resume) {
+  const [left, without] = [r.left ?? [], r.without ?? []];
+  const failed = r.failed.map((d) => d.deviceId);
+
+  return h('div', { class: 'buttons' },
+    h('button', { type: 'button', onclick: () => resume(r, { ids: left, skip: [] }) },
+      icon('refresh'), left.length > 0 ? `Resume, ${plural(left.length, 'door')} to call…` : 'Resume…'),
+    without.length > 0 && h('button', { type: 'button', onclick: () => resume(r, { ids: without, skip: failed }) },
+      `Skip ${failed.length === 1 ? 'the failed door' : `the ${count(failed.length)} failed doors`} and resume…`));
+}
+
 // showRollout shows the details of a rollout in the panel. If moveFocus is true, the
-// panel receives the focus. The button "Resume" calls resume with the rollout.
+// panel receives the focus. Its buttons call resume with the rollout, the ids of the doors to
+// call and the ids of the doors to skip.
 export async function showRollout(id, { close, openDoor, resume, moveFocus }) {
   try {
     const r = await get(`/api/rollouts/${encodeURIComponent(id)}`);
@@ -69,8 +83,7 @@ export async function showRollout(id, { close, openDoor, resume, moveFocus }) {
     openPanel(rolloutTitle(r), close,
       h('p', {}, badge(r), r.reason && ` ${r.reason}`),
       r.note && h('p', { class: 'fault' }, `The console could not continue the rollout: ${r.note}`),
-      r.resumable && h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => resume(r) },
-        icon('refresh'), r.left?.length > 0 ? `Resume, ${plural(r.left.length, 'door')} to call…` : 'Resume…')),
+      r.resumable && resumeButtons(r, resume),
       r.status === 'running' && h('p', {}, 'To stop this rollout, run ', h('code', {}, `latchctl rollout abort ${r.id}`), '.'),
       h('ol', { class: 'waves' }, r.parts.map((w, i) => h('li', { class: waveClass(w) },
         h('b', {}, `Wave ${i + 1}`), h('span', {}, w.state), h('span', { class: 'tally' }, `${plural(w.counts.devices, 'door')}: ${countsText(w.counts)}`)))),
