@@ -209,7 +209,7 @@ func anonymous(t *testing.T, pid int) int {
 }
 
 // A flood of refused logins writes at most 1 MB of log. The log still shows which device
-// the hub refused at another address, and who was called.
+// the hub refused at another address, and who created and ran a job meanwhile.
 func TestFloodWritesLittleLog(t *testing.T) {
 	t.Parallel()
 	const limit = 1_000_000
@@ -232,7 +232,18 @@ func TestFloodWritesLittleLog(t *testing.T) {
 			}
 		})
 	}
+	job := iothub.Job{JobID: "in-the-flood", Type: iothub.ScheduleDeviceMethod, QueryCondition: "deviceId = '" + devices[0].DeviceID + "'",
+		CloudToDeviceMethod: &iothub.MethodRequest{MethodName: "lockDoor"}}
+	if _, err := h.Client(t).CreateJob(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
 	threads.Wait()
+
+	for _, record := range []string{"change by a service client", "job started", "job ended"} {
+		h.ExpectFunc(t, "the record of the job: "+record, func(line string) (string, bool) {
+			return "", strings.Contains(line, record) && strings.Contains(line, job.JobID)
+		})
+	}
 
 	elsewhere := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	user := iothub.UserName{HostName: devices[0].HostName, DeviceID: devices[0].DeviceID}.String()

@@ -127,6 +127,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) (iothub.Job, error) {
 		if j := e.active[id]; j != nil && j.phase == waiting {
 			delete(e.active, id)
 		}
+		e.purgeSoon()
 	})
 
 	job, err := e.Job(ctx, id)

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Options struct {
 	Now     func() time.Time // nil means time.Now
 	Window  int              // maximum number of recent calls for all jobs together; 0 means 1,500
 
+	MaxEnded int64 // maximum size of all ended jobs with their results, in bytes; 0 means 1 GiB
+
 	Throttle *throttle.Throttle // limits the number of active jobs and of devices per second; nil means no limits
 	Watch    func(iothub.Job)   // called after every change of a job's status or statistics; must not block; may be nil
 }
@@ -44,6 +47,12 @@ const (
 	defaultWindow = 1500
 	retention     = 30 * 24 * time.Hour // IoT Hub keeps ended jobs this long, according to its documentation
 	purgeInterval = 24 * time.Hour
+	purgePause    = 10 * time.Second // shortest time from the end of a job to the next purge
+
+	// Limits on the ended jobs. Beyond them, the engine removes the oldest ones earlier than
+	// IoT Hub does.
+	maxEndedJobs  = 50_000
+	maxEndedBytes = 1 << 30 // with the results
 	// clockInterval is the longest sleep of the engine while a job is active. Timers do
 	// not notice when someone sets the clock, so the engine must read the clock
 	// regularly.
@@ -63,11 +72,12 @@ const (
 
 // Engine runs jobs. Make one with Start. Its methods may be called from any goroutine.
 type Engine struct {
-	store   *store.Store
-	devices Devices
-	log     *zap.Logger
-	now     func() time.Time
-	window  int
+	store    *store.Store
+	devices  Devices
+	log      *zap.Logger
+	now      func() time.Time
+	window   int
+	maxEnded int64
 
 	throttle *throttle.Throttle
 	watch    func(iothub.Job)
@@ -94,7 +104,7 @@ type Engine struct {
 func Start(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{
 		store: opts.Store, devices: opts.Devices, log: opts.Logger,
-		now: opts.Now, window: opts.Window,
+		now: opts.Now, window: opts.Window, maxEnded: cmp.Or(opts.MaxEnded, maxEndedBytes),
 		throttle: opts.Throttle, watch: opts.Watch,
 		mail:   mailbox{signal: make(chan struct{}, 1)},
 		stop:   make(chan struct{}),
@@ -214,8 +224,8 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 		}
 	}
 	if len(e.active) == 0 && !e.purging {
-		// Without active jobs, only the daily purge remains. It does no harm if the purge
-		// is late because someone has set the clock.
+		// Without active jobs, only the next purge remains. It does no harm if the purge is
+		// late because someone has set the clock.
 		wait = e.purgeAt.Sub(now)
 	}
 	return max(wait, 0)
@@ -232,25 +242,33 @@ func (e *Engine) idle() bool {
 	return true
 }
 
-// purge removes ended jobs when their retention time is over. To keep other writes from
-// waiting, it removes only one job per write.
+// purge removes ended jobs when their retention time is over, or when there are too many. To
+// keep other writes from waiting, it removes only one job per write.
 func (e *Engine) purge(now time.Time) {
 	if e.purging || e.draining != nil || now.Before(e.purgeAt) {
 		return
 	}
 
 	e.purging = true
-	e.store.PurgeJobAsync(now.Add(-retention), func(id string, err error) {
+	e.purgeAt = now.Add(purgeInterval) // a job that ends in the meantime makes it earlier
+	e.store.PurgeJobAsync(store.JobLimits{Ended: now.Add(-retention), Jobs: maxEndedJobs, Bytes: e.maxEnded}, func(id string, err error) {
 		e.mail.post(func() {
 			e.purging = false
 			if err != nil {
 				e.log.Error("cannot remove old jobs", zap.Error(err))
 			}
 			if err != nil || id == "" {
-				e.purgeAt = now.Add(purgeInterval)
 				return
 			}
 			e.statistics.remove(id)
+			e.purgeAt = e.now() // there may be more
 		})
 	})
+}
+
+// purgeSoon makes the next purge happen soon, because a job has ended.
+func (e *Engine) purgeSoon() {
+	if soon := e.now().Add(purgePause); soon.Before(e.purgeAt) {
+		e.purgeAt = soon
+	}
 }

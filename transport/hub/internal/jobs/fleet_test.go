@@ -151,6 +151,7 @@ type hub struct {
 	file   string
 	window int
 
+	maxEnded int64
 	throttle *throttle.Throttle
 }
 
@@ -184,7 +185,7 @@ func (h *hub) start() {
 	h.t.Helper()
 	var err error
 	h.Engine, err = jobs.Start(h.t.Context(), jobs.Options{
-		Store: h.store, Devices: h.fleet, Window: h.window, Throttle: h.throttle, Logger: zaptest.NewLogger(h.t, zaptest.Level(zap.WarnLevel)),
+		Store: h.store, Devices: h.fleet, Window: h.window, MaxEnded: h.maxEnded, Throttle: h.throttle, Logger: zaptest.NewLogger(h.t, zaptest.Level(zap.WarnLevel)),
 	})
 	if err != nil {
 		h.t.Fatal(err)

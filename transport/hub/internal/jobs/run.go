@@ -346,6 +346,7 @@ func (e *Engine) endStored(j *activeJob, end store.JobEnd, now time.Time) {
 	e.publish(j)
 
 	delete(e.active, j.job.JobID)
+	e.purgeSoon()
 	e.log.Info("job ended", zap.String("job_id", j.job.JobID), zap.String("status", string(end.Status)),
 		zap.Int("answered", j.count.SucceededCount), zap.Int("failed", j.count.FailedCount))
 }

@@ -57,6 +57,10 @@ func (s *Store) CreateJob(ctx context.Context, job iothub.Job, maxActive int) er
 			return iothub.Errorf(iothub.CodeJobAlreadyExists, "job %s already exists: use another id", job.JobID)
 		}
 
+		size := len(job.QueryCondition) + len(method) + len(job.UpdateTwin)
+		if _, err := tx.Exec("INSERT INTO job_sizes (job_id, bytes) VALUES (?, ?)", job.JobID, size); err != nil {
+			return fmt.Errorf("store job %s: %w", job.JobID, err)
+		}
 		if err := checkUnfinishedJobs(tx, job); err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func (s *Store) StartJobAsync(id string, parse func(iothub.Job) (*query.Conditio
 		}
 
 		s.UpdateAsync(func(tx *sql.Tx) error {
-			return wrapError("start job "+id, startJob(tx, id, devices, at))
+			return wrapError("start job "+id, s.startJob(tx, id, devices, at))
 		}, func(err error) { done(devices, err) })
 	})
 }
@@ -70,7 +70,7 @@ func (s *Store) selectJobDevices(id string, parse func(iothub.Job) (*query.Condi
 }
 
 // startJob stores the start of a job for the given devices.
-func startJob(tx *sql.Tx, id string, devices []string, at time.Time) error {
+func (s *Store) startJob(tx *sql.Tx, id string, devices []string, at time.Time) error {
 	result, err := tx.Exec("UPDATE jobs SET status = ? WHERE id = ? AND status IN (?, ?)",
 		string(iothub.JobRunning), id, string(iothub.JobScheduled), string(iothub.JobQueued))
 	if err != nil {
@@ -88,7 +88,10 @@ func startJob(tx *sql.Tx, id string, devices []string, at time.Time) error {
 		INSERT INTO device_jobs(job_id, device_id, status, created, updated)
 		SELECT ?1, value, ?2, ?3, ?3 FROM json_each(?4)`,
 		id, string(iothub.DevicePending), toMicros(at), string(list))
-	return err
+	if err != nil {
+		return err
+	}
+	return s.growJob(id, len(devices)*rowBytes)
 }
 
 // JobResult is the result of a job for one device. A method call sets either Response or
@@ -153,11 +156,13 @@ func (s *Store) storeResults(id string, results []JobResult, at time.Time) error
 		return err
 	}
 
+	size := 0
 	for _, r := range results {
 		status := iothub.DeviceCompleted
 		var responseStatus, payload, code, description any
 		if r.Response != nil {
 			responseStatus, payload = r.Response.Status, nullText(r.Response.Payload)
+			size += len(r.Response.Payload)
 		}
 
 		if r.Error != nil {
@@ -178,7 +183,7 @@ func (s *Store) storeResults(id string, results []JobResult, at time.Time) error
 			return err
 		}
 	}
-	return nil
+	return s.growJob(id, size)
 }
 
 // JobEnd describes how a job ended.
@@ -234,25 +239,6 @@ func (s *Store) RecoverJobAsync(job iothub.Job, interrupted iothub.DeviceJobErro
 		}
 		return nil
 	}, func(err error) { done(pending, err) })
-}
-
-// PurgeJobAsync removes one job that ended before the given time, including its results.
-// done receives the id of the removed job, or an empty id if no job is old enough.
-func (s *Store) PurgeJobAsync(before time.Time, done func(id string, err error)) {
-	var id string
-	s.UpdateAsync(func(tx *sql.Tx) error {
-		err := tx.QueryRow("SELECT id FROM jobs WHERE ended < ? ORDER BY seq LIMIT 1", toMicros(before)).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err == nil {
-			_, err = tx.Exec("DELETE FROM jobs WHERE id = ?", id)
-		}
-		if err != nil {
-			return fmt.Errorf("remove an old job: %w", err)
-		}
-		return nil
-	}, func(err error) { done(id, err) })
 }
 
 // failRows sets those devices of a job that have the given status to failed.

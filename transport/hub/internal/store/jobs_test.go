@@ -3,11 +3,14 @@ package store
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/latchd/latchd/transport/hub/internal/query"
 	"github.com/latchd/latchd/transport/iothub"
 )
 
@@ -111,4 +114,49 @@ func TestSizeOfJobsOfAnEarlierRelease(t *testing.T) {
 	}
 	defer s.Close()
 	wantCode(t, s.CreateJob(t.Context(), largeJob("more", 128<<10), 0), iothub.CodeJobQuotaExceeded)
+}
+
+// A file from an earlier release has no sizes of jobs. The hub computes the same sizes that
+// it would have counted.
+func TestSizesOfJobsOfAnEarlierRelease(t *testing.T) {
+	t.Parallel()
+
+	path := filepath.Join(t.TempDir(), "hub.db")
+	s := mustOpen(t, path)
+	createDevices(t, s, "a", "b", "c")
+	if err := s.CreateJob(t.Context(), largeJob("job", 5000), 0); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	s.StartJobAsync("job", func(iothub.Job) (*query.Condition, error) { return nil, nil }, epoch, time.Hour, func(_ []string, err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	answer := &iothub.MethodResponse{Status: 200, Payload: json.RawMessage(`"` + strings.Repeat("y", 998) + `"`)}
+	s.AdvanceJobAsync("job", JobRows{Results: []JobResult{{DeviceID: "a", Response: answer}, {DeviceID: "b", Response: answer}}}, epoch, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+
+	size := func() (n int) {
+		t.Helper()
+		if err := s.DB().QueryRow("SELECT bytes FROM job_sizes WHERE job_id = 'job'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	counted := size()
+	if counted < 5000+2*1000 || counted > 5000+2*1000+3*rowBytes+1000 {
+		t.Errorf("the job takes %d bytes", counted)
+	}
+
+	drop := func(tx *sql.Tx) error { _, err := tx.Exec("DROP TABLE job_sizes"); return err }
+	if err := errors.Join(s.Update(t.Context(), drop), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, path)
+	defer s.Close()
+	if computed := size(); computed != counted {
+		t.Errorf("the computed size is %d, the counted size %d", computed, counted)
+	}
 }

@@ -31,6 +31,9 @@ func prepare(db *sql.DB) error {
 	if _, err := tx.Exec(idIndexes + peopleTable); err != nil {
 		return err
 	}
+	if err := createJobSizes(tx); err != nil {
+		return err
+	}
 	if err := createHubID(tx); err != nil {
 		return err
 	}
