@@ -42,6 +42,14 @@ func (a *app) addCompletions(cmd *cobra.Command) error {
 	if !cmd.HasSubCommands() {
 		cmd.ValidArgsFunction = a.argumentCompletion(cmd)
 	}
+	for _, name := range []string{"where", "require"} {
+		if cmd.LocalFlags().Lookup(name) == nil {
+			continue
+		}
+		if err := cmd.RegisterFlagCompletionFunc(name, completeCondition); err != nil {
+			return err
+		}
+	}
 	for name, values := range flagValues {
 		if cmd.LocalFlags().Lookup(name) == nil {
 			continue
@@ -86,6 +94,10 @@ func (a *app) argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 		return a.completeRollouts
 	case strings.HasSuffix(strings.TrimSuffix(arguments, "]"), "ID..."):
 		return a.completeIDs(a.matchingDevices, true)
+	case arguments == "ID METHOD" && parent == "method":
+		return a.completeMethodCall
+	case strings.HasPrefix(arguments, "METHOD"):
+		return completeMethods
 	case strings.HasPrefix(arguments, "ID") && cmd.Name() != "create":
 		return a.completeIDs(a.matchingDevices, false)
 	}

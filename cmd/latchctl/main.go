@@ -12,7 +12,8 @@
 // Guarantees:
 //   - latchctl checks the whole command line before it sends the first request.
 //   - The exit status states the outcome; exit.go lists its values.
-//   - Only "latchctl device connection-string" prints keys.
+//   - Only "latchctl device connection-string" prints keys. "latchctl hub token" prints a
+//     token, which expires.
 package main
 
 import (

@@ -35,6 +35,7 @@ var documented = map[string]reflect.Type{
 	"of these with -o jsonl": reflect.TypeFor[rolloutDevice](),
 	"rollout method and":     reflect.TypeFor[plannedDevice](),
 	"hub list":               reflect.TypeFor[listedHub](),
+	"hub token":              reflect.TypeFor[hubToken](),
 	"doctor":                 reflect.TypeFor[finding](),
 	"console":                reflect.TypeFor[consoleResult](),
 	"version":                reflect.TypeFor[versionView](),

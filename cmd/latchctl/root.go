@@ -12,6 +12,7 @@ import (
 // run executes a command line and returns the exit status.
 func run(ctx context.Context, a *app, args []string) int {
 	root := newRoot(a)
+	completeTopics(root)
 	root.SetArgs(args)
 
 	cmd, err := root.ExecuteContextC(ctx)
@@ -43,8 +44,8 @@ func newRoot(a *app) *cobra.Command {
 			newTwinShow(a), newTwinUpdate(a)),
 		newGroup("method", "Call a direct method of a device", "  latchctl method invoke front-door getStatus",
 			newMethodInvoke(a)),
-		newGroup("hub", "Add, list, choose and remove the hubs of the config file", "  latchctl hub add",
-			newHubAdd(a), newHubList(a), newHubUse(a), newHubRemove(a)),
+		newGroup("hub", "Add, list, choose and remove the hubs of the config file, and print tokens", "  latchctl hub add",
+			newHubAdd(a), newHubList(a), newHubUse(a), newHubRemove(a), newHubToken(a)),
 		newQuery(a),
 		newConsole(a),
 		newDoctor(a),

@@ -143,21 +143,31 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	return req, nil
 }
 
-// authorization returns the Authorization header. The header holds a bearer token from
-// Entra ID, or a shared access signature for the hub's host name. The official Node SDK
-// for services signs the host name, too.
+// authorization returns the Authorization header of a request.
 func (c *Client) authorization(ctx context.Context) (string, error) {
+	header, _, err := c.Authorization(ctx, tokenLife)
+	return header, err
+}
+
+// Authorization returns the value of an Authorization header with which another program can
+// send requests to the hub, and when the value expires. It holds a bearer token from Entra
+// ID, whose expiry is not known (the zero time), or a shared access signature for the hub's
+// host name, which is valid for life. The official Node SDK for services signs the host
+// name, too.
+func (c *Client) Authorization(ctx context.Context, life time.Duration) (header string, expires time.Time, err error) {
 	if c.bearer != nil {
 		token, err := c.bearer(ctx)
-		return "Bearer " + token, err
+		return "Bearer " + token, time.Time{}, err
 	}
 
 	now := c.now()
-	expiry := now.Truncate(time.Second)
-	if expiry.Before(now) {
-		expiry = expiry.Add(time.Second) // the official SDK rounds up
+	expires = now.Truncate(time.Second)
+	if expires.Before(now) {
+		expires = expires.Add(time.Second) // the official SDK rounds up
 	}
-	return iothub.Sign(c.service.HostName, c.service.Key, c.service.KeyName, expiry.Add(tokenLife)), nil
+	expires = expires.Add(life)
+
+	return iothub.Sign(c.service.HostName, c.service.Key, c.service.KeyName, expires), expires, nil
 }
 
 // refusal returns the error that is described by the hub's error answer.
