@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,7 +54,52 @@ func TestDemo(t *testing.T) {
 		}
 	}
 
+	for _, page := range []string{"README.md", "packaging/doc/session.md"} {
+		shows(t, page, out)
+	}
 	checkNothingLeft(t, temp, mark)
+}
+
+// numbers matches what differs between two runs of the demo: times, ports, ids and ETags.
+var numbers = regexp.MustCompile(`ETag: +\S+|[0-9a-f]*[0-9][0-9a-f.]*`)
+
+// progress matches the lines of a job's progress, which depend on the machine's speed.
+var progress = regexp.MustCompile(`^(queued|scheduled|running: )`)
+
+// shows checks that the demo has printed each line of a page's console sessions. A line
+// may end in " ...", where the page leaves out the rest.
+func shows(t *testing.T, page, output string) {
+	t.Helper()
+	text, err := os.ReadFile("../../" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	normal := func(line string) string {
+		return strings.Join(strings.Fields(numbers.ReplaceAllString(line, "N")), " ")
+	}
+	printed := map[string]bool{}
+	for line := range strings.Lines(output) {
+		printed[normal(line)] = true
+	}
+
+	checked := 0
+	for i, part := range strings.Split(string(text), "\n```\n") {
+		if i%2 == 0 || !strings.Contains(part, "$ ") {
+			continue // this is text between two sessions
+		}
+		for line := range strings.Lines(part) {
+			if line = normal(strings.TrimSuffix(strings.TrimSpace(line), " ...")); progress.MatchString(line) {
+				continue
+			}
+			checked++
+			if !printed[line] {
+				t.Errorf("%s shows a line that the demo does not print; copy the output of 'make demo' to it:\n%s", page, line)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%s has only %d lines of the demo; does this test still find them?", page, checked)
+	}
 }
 
 // A signal that arrives after a random line of output must end the demo and leave
