@@ -66,13 +66,8 @@ func enrollCommand(ctx context.Context, o options, stdin *os.File, stdout, stder
 // which ends the code. again says how to repeat an enrollment whose code has not ended.
 func finishEnrollment(ctx context.Context, file string, hasLock bool, again string, stdout io.Writer) error {
 	unit := unitOf(file)
-	if _, err := askStatus(file); !errors.Is(err, errNotRunning) && unit != "" {
-		// A restart moves no lock in the mode hold, and ends each pulse. A reload would
-		// not change the hub.
-		if err := systemctl(ctx, stdout, "restart", unit); err != nil {
-			return err
-		}
-		return errors.Join(awaitConnection(ctx, file, stdout), printFindings(stdout, check(ctx, file)))
+	if _, err := askStatus(file); !errors.Is(err, errNotRunning) {
+		return restartAgent(ctx, file, unit, again, stdout)
 	}
 
 	findings := check(ctx, file)
@@ -100,6 +95,22 @@ func finishEnrollment(ctx context.Context, file string, hasLock bool, again stri
 		return err
 	}
 	return awaitConnection(ctx, file, stdout)
+}
+
+// restartAgent restarts the running agent, so that it logs in to the new hub. A reload would
+// not change the hub. A restart moves no lock in the mode hold, and ends each pulse.
+func restartAgent(ctx context.Context, file, unit, again string, stdout io.Writer) error {
+	if unit == "" {
+		fmt.Fprintf(stdout, "\nThe new login is ready. Restart the running agent, so that it uses it.\n")
+		return nil
+	}
+	if err := systemctl(ctx, stdout, "restart", unit); err != nil {
+		return err
+	}
+	if err := awaitConnection(ctx, file, stdout); err != nil {
+		return fmt.Errorf("%w; %s", err, again)
+	}
+	return printFindings(stdout, check(ctx, file))
 }
 
 // unitOf returns the unit that runs the agent with the configuration file. It is empty if

@@ -46,6 +46,7 @@ of the key ends the code. 'latchhub policy revoke NAME' ends the access at once.
 	flags.StringVar(&opts.role, "role", "operator", "what the person may do: operator or viewer")
 	flags.DurationVar(&opts.valid, "valid", 24*time.Hour, "time until the code expires, at most 168h")
 	flags.BoolVar(&opts.replace, "replace", false, "permit that the person has access; it is revoked at once")
+	cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"operator", "viewer"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -212,7 +212,7 @@ func chooseHub(flags Flags, getenv func(string) string, config Config) (src sour
 		return source{}, config.Default, nil
 	}
 
-	return source{}, "", &UsageError{"no hub is given; use --hub-file FILE with its connection string, set LATCHCTL_HUB_FILE, or name hubs in " + configName(config)}
+	return source{}, "", &UsageError{"no hub is given; add one with 'latchctl hub add', or use --hub-file FILE with its connection string; hubs are in " + configName(config)}
 }
 
 // countSet returns the number of texts that are not empty.

@@ -2,6 +2,7 @@ package system
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -173,6 +174,23 @@ func TestEnrollOverwrite(t *testing.T) {
 	wants(t, g.files(t), "ca.pem 600 another CA", "\n#connection_string_file = \"credentials/connection-string\"\n", "HostName=localhost:")
 }
 
+// A running agent keeps its old login until somebody restarts it. latchd enroll does not log
+// in as the new device meanwhile, and says what to do.
+func TestEnrollBesideARunningAgent(t *testing.T) {
+	t.Parallel()
+
+	hub := harness.StartHub(t, bin)
+	door := harness.StartDoor(t, hub, "old", "")
+	g := gateway{filepath.Dir(door.Config)}
+	r := g.enroll(t, invite(t, hub, "new"), "--overwrite").Want(t, 0)
+	wants(t, r.Stdout, "Restart the running agent")
+	hub.Invoke(t, "old", "ping", nil)
+
+	door.Stop(t)
+	door.Start(t)
+	hub.Invoke(t, "new", "ping", nil)
+}
+
 // An enrollment that is interrupted after the registration can be repeated with the same
 // code, and so can one whose files cannot be written.
 func TestInterruptedEnrollment(t *testing.T) {
@@ -192,13 +210,13 @@ func TestInterruptedEnrollment(t *testing.T) {
 	}
 	wants(t, hub.Ctl(t, "device", "list").Want(t, 0).Stdout, "front") // it had registered
 
-	// A directory stands where latchd writes the login before it renames it.
-	obstacle := g.path("credentials/connection-string.new")
-	if err := os.MkdirAll(obstacle, 0o700); err != nil {
+	// The directory for the login cannot be created.
+	obstacle := g.path("credentials")
+	if err := errors.Join(os.RemoveAll(obstacle), os.Symlink("/nonexistent", obstacle)); err != nil {
 		t.Fatal(err)
 	}
 	blocked := g.enroll(t, code, "--mock").Want(t, 1)
-	wants(t, blocked.Stderr, "write the login: ", "the code is valid until")
+	wants(t, blocked.Stderr, "create the directory for the login: ", "the code is valid until")
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}

@@ -81,8 +81,15 @@ func (s *Service) checkUninvited(ctx context.Context, id string, permitted bool)
 	switch {
 	case errors.Is(err, &iothub.Error{Code: iothub.CodeDeviceNotFound}):
 		return nil
-	case err == nil && !permitted:
+	case err != nil:
+		return err
+	case !permitted:
 		return iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s already exists: set replace to give its identity to another gateway", id)
+	}
+
+	owned, err := s.store.OwnedByEnrollment(ctx, id, id)
+	if err == nil && !owned {
+		err = iothub.Errorf(iothub.CodeDeviceAlreadyExists, "the device %s was not created by an invitation: delete it first, or give its connection string to the gateway", id)
 	}
 	return err
 }

@@ -149,18 +149,22 @@ func TestRefusedInvitations(t *testing.T) {
 
 	f := start(t)
 	f.put(t, provisioning.Enrollment{RegistrationID: "enrolled", Attestation: keys(iothub.NewKey(), iothub.NewKey())}, "")
+	if _, err := f.store.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: "by-hand"}); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		id      string
 		request provisioning.InviteRequest
 		want    string
 	}{
-		"too long":           {"front", provisioning.InviteRequest{ValidSeconds: 7*24*3600 + 1}, "want 1 to 604800"},
-		"an overflow":        {"front", provisioning.InviteRequest{ValidSeconds: 1 << 62}, "want 1 to 604800"},
-		"negative":           {"front", provisioning.InviteRequest{ValidSeconds: -1}, "want 1 to 604800"},
-		"a bad id":           {"a/b", provisioning.InviteRequest{}, "'/'"},
-		"a bad id for DPS":   {"a%", provisioning.InviteRequest{}, "'%'"},
-		"a bad tag":          {"front", provisioning.InviteRequest{Tags: iothub.Object{"$a": "1"}}, "$a"},
-		"another enrollment": {"enrolled", provisioning.InviteRequest{}, "delete the enrollment first"},
+		"a device created by hand": {"by-hand", provisioning.InviteRequest{Replace: true}, "delete it first"},
+		"too long":                 {"front", provisioning.InviteRequest{ValidSeconds: 7*24*3600 + 1}, "want 1 to 604800"},
+		"an overflow":              {"front", provisioning.InviteRequest{ValidSeconds: 1 << 62}, "want 1 to 604800"},
+		"negative":                 {"front", provisioning.InviteRequest{ValidSeconds: -1}, "want 1 to 604800"},
+		"a bad id":                 {"a/b", provisioning.InviteRequest{}, "'/'"},
+		"a bad id for DPS":         {"a%", provisioning.InviteRequest{}, "'%'"},
+		"a bad tag":                {"front", provisioning.InviteRequest{Tags: iothub.Object{"$a": "1"}}, "$a"},
+		"another enrollment":       {"enrolled", provisioning.InviteRequest{}, "delete the enrollment first"},
 	} {
 		if _, err := f.Invite(t.Context(), test.id, test.request); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)

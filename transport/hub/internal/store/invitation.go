@@ -91,6 +91,17 @@ func (s *Store) endInvitation(deviceID string, i invited) error {
 	return err
 }
 
+// OwnedByEnrollment reports whether the enrollment of a single device registered the device.
+// Only then can it register the device again.
+func (s *Store) OwnedByEnrollment(ctx context.Context, deviceID, enrollmentID string) (bool, error) {
+	var owner sql.NullString
+	err := s.readDB.QueryRowContext(ctx, `SELECT owner FROM devices WHERE id = ?`, deviceID).Scan(&owner)
+	if err != nil {
+		return false, wrapError("read the owner of "+deviceID, notFound(deviceID, err))
+	}
+	return DeviceRegistration{EnrollmentID: enrollmentID, RegistrationID: enrollmentID}.owns(owner.String), nil
+}
+
 // EndInvitations ends all invitations of doors and persons whose codes are still valid.
 func (s *Store) EndInvitations(ctx context.Context) error {
 	return wrapError("end the invitations", s.Update(ctx, func(*sql.Tx) error {
