@@ -19,7 +19,6 @@ import (
 	"github.com/latchd/latchd/agent"
 	"github.com/latchd/latchd/agent/config"
 	"github.com/latchd/latchd/cmd/latchd/clock"
-	"github.com/latchd/latchd/transport/durable"
 	"github.com/latchd/latchd/transport/mqtt"
 	"github.com/latchd/latchd/transport/termtext"
 )
@@ -182,31 +181,16 @@ func checkCredentials(c config.Config) (id identity, usable bool, f finding) {
 		return identity{}, false, f
 	}
 
-	id, err := readIdentity(c, zap.New(warningCollector{&f.Problems}))
-	if err == nil {
+	id, errs := readIdentity(c, zap.New(warningCollector{&f.Problems}))
+	f.Detail = "not usable"
+	if len(errs) == 0 {
 		f.Detail = fmt.Sprintf("device %s at %s", id.name, id.hub)
-	} else {
-		f.Detail = "not usable"
+	}
+	for _, err := range errs {
 		f.Problems = append(f.Problems, err.Error())
-		f.Problems = append(f.Problems, otherUnreadable(c, err)...)
 	}
 	f.OK = len(f.Problems) == 0
-	return id, err == nil, f
-}
-
-// otherUnreadable names the unreadable files of the login that the error known does not
-// mention. Reading the identity stops at the first one.
-func otherUnreadable(c config.Config, known error) []string {
-	var problems []string
-	for _, path := range append(c.SecretFiles(), c.Hub.CAFile) {
-		if path == "" || strings.Contains(known.Error(), path) {
-			continue
-		}
-		if _, err := durable.ReadLinked(path, maxSecret); err != nil {
-			problems = append(problems, err.Error())
-		}
-	}
-	return problems
+	return id, len(errs) == 0, f
 }
 
 // maxStray is the maximum number of stray files that check names.

@@ -108,7 +108,7 @@ func (h *hubLink) awaitCopies(ctx context.Context) {
 		if _, err := os.Stat(copies); err == nil {
 			return
 		}
-		if _, err := readIdentity(h.config, zap.NewNop()); err == nil {
+		if _, errs := readIdentity(h.config, zap.NewNop()); len(errs) == 0 {
 			return
 		}
 		sleep(ctx, copiesPoll)
@@ -125,14 +125,16 @@ func (h *hubLink) readIdentity(log *zap.Logger) (identity, error) {
 		}
 	}
 
-	id, err := readIdentity(h.config, log)
-	h.problems.set(problemHub, err)
-	h.settled.Store(err == nil)
-	if err == nil {
-		h.device.set(id.name)
-		h.hubName.Store(&id.hub)
+	id, errs := readIdentity(h.config, log)
+	h.problems.set(problemHub, errs...)
+	h.settled.Store(len(errs) == 0)
+	if len(errs) > 0 {
+		return identity{}, errs[0] // the problems contain them all
 	}
-	return id, err
+
+	h.device.set(id.name)
+	h.hubName.Store(&id.hub)
+	return id, nil
 }
 
 // readConfig reads the tables hub and provisioning again.

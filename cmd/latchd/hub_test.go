@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -209,9 +210,24 @@ func TestForeignConnectionStrings(t *testing.T) {
 		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		id, err := readIdentity(config.Config{Hub: config.Hub{ConnectionStringFile: file}}, zap.NewNop())
-		if err != nil || id.name != "door-1" || id.mqtt.Device.Key.Base64() != "c2VjcmV0" {
-			t.Errorf("%s: %q, %v", name, id.name, err)
+		id, errs := readIdentity(config.Config{Hub: config.Hub{ConnectionStringFile: file}}, zap.NewNop())
+		if len(errs) > 0 || id.name != "door-1" || id.mqtt.Device.Key.Base64() != "c2VjcmV0" {
+			t.Errorf("%s: %q, %v", name, id.name, errs)
+		}
+	}
+}
+
+// The agent names all unusable files at once, so that a technician needs one visit.
+func TestAllProblemsOfTheLogin(t *testing.T) {
+	t.Parallel()
+
+	in := func(name string) string { return filepath.Join(t.TempDir(), name) }
+	hub := config.Hub{CAFile: in("ca.pem"), ProxyFile: in("proxy"), CertificateFile: in("cert.pem"), CertificateKeyFile: in("key.pem"), ConnectionStringFile: in("connection-string")}
+	_, errs := readIdentity(config.Config{Hub: hub}, zap.NewNop())
+	text := errors.Join(errs...).Error()
+	for _, file := range []string{"/ca.pem", "/proxy", "/cert.pem", "/connection-string"} {
+		if strings.Count(text, file) != 1 {
+			t.Errorf("the problems do not name %s once: %s", file, text)
 		}
 	}
 }

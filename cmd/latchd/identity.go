@@ -51,35 +51,40 @@ func (id identity) equal(other identity) bool {
 func productInfo() string { return "latchd/" + version }
 
 // readIdentity reads the files that the configuration names for the login. It logs a
-// warning for each secret that other users can read.
-func readIdentity(c config.Config, log *zap.Logger) (identity, error) {
-	var roots trust.Roots // nil means the system's CA certificates
-	if c.Hub.CAFile != "" {
-		roots = trust.CAFile(c.Hub.CAFile)
-		if _, err := roots(); err != nil {
-			return identity{}, err
+// warning for each secret that other users can read. It returns all problems, so that a
+// technician can solve them in one visit.
+func readIdentity(c config.Config, log *zap.Logger) (identity, []error) {
+	var errs []error
+	check := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
 		}
-	}
-	proxy, err := readProxy(c.Hub, log)
-	if err != nil {
-		return identity{}, err
 	}
 
 	id := identity{caFile: c.Hub.CAFile, mqtt: mqtt.Options{
-		Endpoint: c.Hub.Endpoint, RootCAs: roots, WebSocket: c.Hub.WebSocket, Proxy: proxy,
-		ModelID: agent.ModelID, ProductInfo: productInfo(),
+		Endpoint: c.Hub.Endpoint, WebSocket: c.Hub.WebSocket, ModelID: agent.ModelID, ProductInfo: productInfo(),
 	}}
+	if c.Hub.CAFile != "" {
+		id.mqtt.RootCAs = trust.CAFile(c.Hub.CAFile)
+		_, err := id.mqtt.RootCAs()
+		check(err)
+	}
+	proxy, err := readProxy(c.Hub, log)
+	check(err)
+	id.mqtt.Proxy = proxy
 	if c.Hub.CertificateFile != "" {
 		id.mqtt.Certificate = certificateReader(c.Hub)
-		if _, err := id.mqtt.Certificate(); err != nil {
-			return identity{}, err
-		}
+		_, err := id.mqtt.Certificate()
+		check(err)
 	}
 
 	if c.Provisioning.IDScope != "" {
-		return id.provisioned(c.Provisioning, log)
+		id, err = id.provisioned(c.Provisioning, log)
+	} else {
+		id, err = id.connected(c.Hub, log)
 	}
-	return id.connected(c.Hub, log)
+	check(err)
+	return id, errs
 }
 
 // connected completes the identity of a device that has a connection string.

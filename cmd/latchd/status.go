@@ -205,6 +205,9 @@ func (v statusView) showAgent() {
 		v.line("Methods", fmt.Sprintf("%s, %s refused", methods, v.value("counters", "methodsRefused")))
 	}
 	v.line("Links", v.value("counters", "links"))
+	if n := v.value("counters", "retainedIgnored"); n != "" && n != "0" {
+		v.line("Replays", n+" retained messages ignored; the hub or something before it repeats old messages")
+	}
 }
 
 // textAt returns the text of a nested member of an object, or "" if there is none. The

@@ -24,7 +24,7 @@ func TestStatus(t *testing.T) {
 			"lockdown":false,"driver":"gpio","mode":"hold","lastCommand":{"name":"lockDoor","status":200,"at":"2026-11-24T10:00:00Z","reason":"night"}},
 			"door":{"open":false,"changedAt":"2026-11-24T09:59:00Z","forced":false,"heldOpen":false},
 			"connected":true,"link":{"connectedAt":"2026-11-24T08:00:00Z"},"building":{"value":"43"},"floor":{"value":3},
-			"agent":{"version":"1.2.3","startedAt":"2026-11-24T07:00:00Z"},"counters":{"methods":7,"methodsRefused":1,"links":2}}`, `
+			"agent":{"version":"1.2.3","startedAt":"2026-11-24T07:00:00Z"},"counters":{"methods":7,"methodsRefused":1,"links":2,"retainedIgnored":3}}`, `
 Secured:       yes
 Bolt:          locked (sensor) since 2026-11-24T10:00:00Z
 Door:          closed since 2026-11-24T09:59:00Z
@@ -35,6 +35,7 @@ Place:         43, 3
 Agent:         1.2.3 since 2026-11-24T07:00:00Z
 Methods:       7, 1 refused
 Links:         2
+Replays:       3 retained messages ignored; the hub or something before it repeats old messages
 `},
 		"a release": {
 			`{"lock":{"position":"unlocked","source":"sensor","secured":false,"releasedUntil":"2026-11-24T10:05:00Z"},"door":{"open":false}}`, `

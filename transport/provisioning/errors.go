@@ -24,6 +24,7 @@ const (
 	BadRequest   Reason = "bad-request"  // the request is invalid
 	Throttled    Reason = "throttled"    // the service receives too many requests
 	Unavailable  Reason = "unavailable"  // the service has an internal problem
+	Conflict     Reason = "conflict"     // another request or another device is in the way; that may change
 	// InvalidAnswer means that the service did not follow the protocol, or that it
 	// assigned a hub or a device id that cannot exist. The next answer will probably be
 	// the same, so the device asks as rarely as after a refusal.
@@ -41,7 +42,9 @@ func (e *Error) Error() string { return e.Message }
 
 // Refused reports whether the service refused the device. The same request will then
 // probably fail again.
-func (e *Error) Refused() bool { return e.Reason != Throttled && e.Reason != Unavailable }
+func (e *Error) Refused() bool {
+	return e.Reason != Throttled && e.Reason != Unavailable && e.Reason != Conflict
+}
 
 // RetryAfter returns how long the service asks the device to wait, or 0 if it asks for
 // no wait.
@@ -50,7 +53,7 @@ func (e *Error) RetryAfter() time.Duration { return e.After }
 // retryable reports whether the device can repeat the request on the same connection.
 // That requires a temporary error, and a wait that ends before the deadline of ctx.
 func (e *Error) retryable(ctx context.Context) bool {
-	if e.Refused() {
+	if e.Refused() || e.Reason == Conflict { // a conflict may need a person, who must see the reason soon
 		return false
 	}
 
@@ -117,7 +120,9 @@ func (o Options) refusal(address string, r response) *Error {
 		e.Message = fmt.Sprintf("it has no enrollment for %q in the ID scope %s; enroll the device, or check the registration id and the ID scope", o.RegistrationID, o.IDScope)
 	case r.status == http.StatusTooManyRequests:
 		e.Reason, e.Message = Throttled, "it receives too many requests"
-	case r.status >= 500:
+	case r.status == http.StatusConflict:
+		e.Reason, e.Message = Conflict, fmt.Sprintf("the registration of %q conflicts with another one", o.RegistrationID)
+	case r.status == http.StatusRequestTimeout, r.status >= 500:
 		e.Reason, e.Message = Unavailable, fmt.Sprintf("it answered with status %d", r.status)
 	case r.status >= 300:
 		e.Reason, e.Message = BadRequest, fmt.Sprintf("it refused the registration of %q with status %d", o.RegistrationID, r.status)

@@ -130,10 +130,16 @@ func (s *service) answer(conn net.Conn, topic string) {
 	a := s.answers[0]
 	s.answers = s.answers[1:]
 	id, _, _ := strings.Cut(strings.SplitN(topic, "$rid=", 2)[1], "&")
-	for _, rid := range []string{"of-another", id} { // the client must ignore the first answer: it has another request's id
+	// The client must ignore the first two answers. One has another request's id, and the other
+	// one is retained: an old answer, here to a device that was assigned to another hub.
+	for n, rid := range []string{"of-another", id, id} {
 		m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 		m.TopicName = "$dps/registrations/res/" + a.status + "/?$rid=" + rid + a.properties
 		m.Payload, m.Qos, m.MessageID = []byte(a.body), 1, 7
+		if m.Retain = n == 1; m.Retain {
+			m.TopicName = "$dps/registrations/res/200/?$rid=" + rid
+			m.Payload = []byte(assigned("old.example", "another-door").body)
+		}
 		if m.Write(conn) != nil {
 			return
 		}

@@ -84,7 +84,7 @@ func TestRegisterWithCertificate(t *testing.T) {
 // the wait that the service asked for. It must send pings during a long wait.
 func TestRegisterWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t, answer{"429", "&retry-after=130", `{"errorCode":429001,"message":"Throttled"}`}, answer{"500", "", "not JSON"},
+		s := newService(t, answer{"429", "&retry-after=130", `{"errorCode":429001,"message":"Throttled"}`}, answer{"500", "", "not JSON"}, answer{"408", "", ""},
 			answer{"202", "&retry-after=1", assigning}, answer{"503", "&retry-after=4", ""}, assigned("h", "d"))
 		start := time.Now()
 		if _, err := Register(t.Context(), s.options()); err != nil {
@@ -93,7 +93,7 @@ func TestRegisterWaits(t *testing.T) {
 		for i, want := range []struct {
 			after time.Duration
 			poll  bool
-		}{{0, false}, {130 * time.Second, false}, {132 * time.Second, false}, {133 * time.Second, true}, {137 * time.Second, true}} {
+		}{{0, false}, {130 * time.Second, false}, {132 * time.Second, false}, {134 * time.Second, false}, {135 * time.Second, true}, {139 * time.Second, true}} {
 			r := <-s.requests
 			if got := r.at.Sub(start); got != want.after || strings.Contains(r.topic, "operationstatus") != want.poll {
 				t.Errorf("request %d after %s: %s", i, got, r.topic)
@@ -129,6 +129,8 @@ func TestRefused(t *testing.T) {
 		{"404", 0, answer{"404", "", `{"errorCode":404201}`}, NotEnrolled, 0, true,
 			at + `it has no enrollment for "door-1" in the ID scope 0ne1; enroll the device, or check the registration id and the ID scope (code 404201)`},
 		{"400", 0, answer{"400", "", ""}, BadRequest, 0, true, at + `it refused the registration of "door-1" with status 400`},
+		{"409", 0, answer{"409", "", `{"errorCode":409001,"message":"The device exists."}`}, Conflict, 0, false,
+			at + `the registration of "door-1" conflicts with another one: it says "The device exists" (code 409001)`},
 		{"disabled", 0, answer{"200", "", `{"status":"disabled"}`}, Disabled, 0, true, at + `the enrollment of "door-1" is disabled; enable it`},
 		{"failed", 0, answer{"200", "", `{"status":"Failed","registrationState":{"errorCode":400207,"errorMessage":"Custom allocation failed."}}`}, Failed, 0, true,
 			at + `it could not assign a hub to "door-1": it says "Custom allocation failed" (code 400207)`},

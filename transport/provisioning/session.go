@@ -114,6 +114,10 @@ func (s *session) ask(topic string, body []byte, requestID string) (response, er
 			}
 		}
 
+		if m.Retain {
+			continue // an old answer, which may belong to another device or another hub
+		}
+
 		r, err := parseResponse(m.TopicName, m.Payload)
 		if err != nil {
 			return response{}, unexpectedError("it sent an invalid answer: " + err.Error())
