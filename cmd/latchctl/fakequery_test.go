@@ -65,7 +65,7 @@ func (h *fakeHub) selectDevices(condition string) ([]*fakeDevice, *iothub.Error)
 	return devices, nil
 }
 
-var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, properties\.desired\.[^;]*|deviceId, status, connectionState, lastActivityTime, [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
+var wholeQuery = regexp.MustCompile(`(?s)^SELECT (\*|deviceId, connectionState|deviceId, connectionState, modelId, properties\.desired\.[^;]*|deviceId, status, connectionState, lastActivityTime, [^;]*) FROM (devices|devices\.jobs)(?: WHERE\s(.*))?$`)
 
 // query answers a query with pages of two rows each.
 func (h *fakeHub) query(w http.ResponseWriter, r *http.Request) {
@@ -120,7 +120,7 @@ var ackColumn = regexp.MustCompile(`properties\.reported\.(\w+) AS (\w+)Ack`)
 // ackRow returns a row with the states of desired properties. A connected device has
 // acknowledged them, unless its latchd is too old or it has not seen the change.
 func (d *fakeDevice) ackRow(names [][]string) iothub.Object {
-	row := iothub.Object{"deviceId": d.ID, "connectionState": d.identity.ConnectionState}
+	row := iothub.Object{"deviceId": d.ID, "connectionState": d.identity.ConnectionState, "modelId": "dtmi:latchd:DoorLock;2"}
 	for _, match := range names {
 		name := match[1]
 		value := d.desired[name]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
@@ -14,6 +15,9 @@ import (
 // AcknowledgeTime is how long a connected door needs at most to acknowledge a change of its
 // desired properties.
 const AcknowledgeTime = 30 * time.Second
+
+// doorModel is the beginning of the model id that latchd announces.
+const doorModel = "dtmi:latchd:"
 
 // lockTime is how long Acknowledged waits for a door that has acknowledged a property but
 // has not finished, such as a door in lockdown whose bolt still moves. A bolt arrives within
@@ -27,6 +31,8 @@ const lockTime = 5 * time.Second
 //
 //   - A device has succeeded if it has acknowledged the properties in their newest version.
 //   - A device that is offline is pending: its twin holds the change.
+//   - A device that is not a door acknowledges nothing, so its updated twin is a success.
+//     Only a lockdown needs an acknowledgement of every device.
 //   - A connected device that did not acknowledge in time has timed out. With a limit of 0,
 //     Acknowledged reads the twins once, and such a device is pending.
 func (f *Fleet) Acknowledged(ctx context.Context, report watch.Report, desired iothub.Object, limit time.Duration) (watch.Report, error) {
@@ -81,6 +87,7 @@ type ackWait struct {
 // deviceState is the part of a device's twin that concerns the properties.
 type deviceState struct {
 	connected  bool
+	isDoor     bool // the device runs latchd, or the hub does not tell its model
 	properties []propertyState
 }
 
@@ -119,6 +126,8 @@ func parseDeviceState(row json.RawMessage, names []string) (id string, state dev
 	}
 
 	state.connected = string(v["connectionState"]) == `"`+string(iothub.Connected)+`"`
+	var model string
+	state.isDoor = json.Unmarshal(v["modelId"], &model) != nil || strings.HasPrefix(model, doorModel)
 	for _, name := range names {
 		state.properties = append(state.properties, parseProperty(v, name))
 	}
@@ -131,6 +140,10 @@ func (w *ackWait) isFinal(id string, states map[string]deviceState, now time.Tim
 	state, exists := states[id]
 	if !exists {
 		w.verdicts[id] = iothub.Verdict{Outcome: iothub.Gone, Reason: "the device was deleted after its twin was changed"}
+		return true
+	}
+
+	if _, isLockdown := w.desired["lockdown"]; !state.isDoor && !isLockdown {
 		return true
 	}
 

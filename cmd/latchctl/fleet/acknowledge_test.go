@@ -90,6 +90,36 @@ func TestAcknowledged(t *testing.T) {
 	}
 }
 
+// TestAcknowledgedByDevicesThatAreNoDoors checks that latchctl does not wait for a device
+// that is no door, unless the job is a lockdown.
+func TestAcknowledgedByDevicesThatAreNoDoors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		model    string
+		desired  iothub.Object
+		outcome  iothub.Outcome
+		readings int // 0 means more than one
+	}{
+		{`""`, iothub.Object{"floor": 3}, iothub.Succeeded, 1},
+		{`"dtmi:com:example:Thermostat;1"`, iothub.Object{"floor": 3}, iothub.Succeeded, 1},
+		{`"dtmi:latchd:DoorLock;2"`, iothub.Object{"floor": 3}, iothub.TimedOut, 0},
+		{`""`, iothub.Object{"lockdown": true}, iothub.TimedOut, 0},
+	} {
+		hub := &twinHub{acks: []string{`,"floorDesired":3,"floorVersion":2,"modelId":` + tt.model}}
+		now := time.Unix(0, 0)
+		f := &Fleet{Hub: hub, Now: func() time.Time { return now }, Sleep: func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }}
+		device := watch.Device{DeviceJob: iothub.DeviceJob{DeviceID: "front"}, Verdict: iothub.Verdict{Outcome: iothub.Succeeded}}
+
+		report, err := f.Acknowledged(t.Context(), watch.Report{Devices: []watch.Device{device}}, tt.desired, AcknowledgeTime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := report.Devices[0].Verdict; got.Outcome != tt.outcome || (hub.reads == 1) != (tt.readings == 1) {
+			t.Errorf("%s, %v: %+v after %d readings", tt.model, tt.desired, got, hub.reads)
+		}
+	}
+}
+
 // A query names only properties of latchd, because other names may contain anything.
 func TestAckFieldsAreKnownNames(t *testing.T) {
 	t.Parallel()

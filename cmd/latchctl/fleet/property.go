@@ -55,7 +55,7 @@ type propertyState struct {
 
 // Columns of the query for the states of properties.
 const (
-	stateFields  = "deviceId, connectionState"
+	stateFields  = "deviceId, connectionState, modelId"
 	desiredField = ", properties.desired.%[1]s AS %[1]sDesired"
 	versionField = ", properties.desired.$metadata.%[1]s.$lastUpdatedVersion AS %[1]sVersion"
 	ackField     = ", properties.reported.%[1]s AS %[1]sAck"

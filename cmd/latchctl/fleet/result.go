@@ -257,12 +257,14 @@ func Groups(results []Result) []Group {
 }
 
 // Retryable returns the ids of the jobs in a report that have devices to call again: the
-// devices failed, and are neither pending nor deleted.
+// job failed on them, and they are neither pending nor deleted. It judges the rows, as a
+// repetition of the job does: a twin that was updated needs no second update, even if the
+// device has not acknowledged it.
 func Retryable(r watch.Report) []string {
 	var ids []string
 	for _, d := range r.Failed() {
 		id := cmp.Or(d.JobID, r.Job.JobID)
-		if o := d.Verdict.Outcome; o != iothub.Pending && o != iothub.Gone && !slices.Contains(ids, id) {
+		if o := d.DeviceJob.Judge().Outcome; o != iothub.Succeeded && o != iothub.Pending && o != iothub.Gone && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}

@@ -95,13 +95,30 @@ func TestSummarize(t *testing.T) {
 // TestRetryable checks which jobs the user can repeat.
 func TestRetryable(t *testing.T) {
 	t.Parallel()
-	for outcome, want := range map[iothub.Outcome]int{
-		iothub.Refused: 1, iothub.Offline: 1, iothub.Uncertain: 1, iothub.Canceled: 1, iothub.Pending: 0, iothub.Gone: 0, iothub.Succeeded: 0,
+	answer := func(status int, payload string) iothub.DeviceJob {
+		return iothub.DeviceJob{DeviceID: "a", JobID: "j", JobType: iothub.ScheduleDeviceMethod, Status: iothub.DeviceCompleted,
+			Outcome: &iothub.DeviceJobOutcome{DeviceMethodResponse: &iothub.MethodResponse{Status: status, Payload: json.RawMessage(payload)}}}
+	}
+	erred := func(code iothub.Code) iothub.DeviceJob {
+		return iothub.DeviceJob{DeviceID: "a", JobID: "j", Status: iothub.DeviceFailed, Error: &iothub.DeviceJobError{Code: string(code)}}
+	}
+
+	for _, tt := range []struct {
+		name string
+		row  iothub.DeviceJob
+		want int
+	}{
+		{"refused", answer(500, `null`), 1},
+		{"offline", erred(iothub.CodeDeviceNotOnline), 1},
+		{"uncertain", erred(iothub.CodeOutcomeUnknown), 1},
+		{"cancelled", iothub.DeviceJob{DeviceID: "a", JobID: "j", Status: iothub.DeviceCanceled}, 1},
+		{"pending", answer(202, `{"pending":"door"}`), 0},
+		{"deleted", erred(iothub.CodeDeviceNotFound), 0},
+		{"a twin without an acknowledgement", iothub.DeviceJob{DeviceID: "a", JobID: "j", JobType: iothub.ScheduleUpdateTwin, Status: iothub.DeviceCompleted}, 0},
 	} {
-		row := iothub.DeviceJob{DeviceID: "a", JobID: "j"}
-		r := watch.Report{Devices: []watch.Device{{DeviceJob: row, Verdict: iothub.Verdict{Outcome: outcome}}}}
-		if got := Retryable(r); len(got) != want {
-			t.Errorf("%s: %v", outcome, got)
+		failed := watch.Device{DeviceJob: tt.row, Verdict: iothub.Verdict{Outcome: iothub.TimedOut}}
+		if got := Retryable(watch.Report{Devices: []watch.Device{failed}}); len(got) != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }
