@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -47,6 +48,27 @@ func TestVersion(t *testing.T) {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// The file VERSION must name the newest release of CHANGELOG.md or a later version.
+func TestVersionFile(t *testing.T) {
+	t.Parallel()
+	version := strings.TrimSpace(read(t, "../../VERSION"))
+	m := regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) - `).FindStringSubmatch(read(t, "../../CHANGELOG.md"))
+	if m == nil {
+		t.Fatal("CHANGELOG.md has no release")
+	}
+
+	newest := m[1]
+	if version == newest {
+		return
+	}
+	if _, err := exec.LookPath("dpkg"); err != nil {
+		t.Skip("dpkg is missing: this test compares versions with it")
+	}
+	if err := exec.CommandContext(t.Context(), "dpkg", "--compare-versions", version, "gt", newest).Run(); err != nil {
+		t.Errorf("VERSION is %s, but CHANGELOG.md has the release %s", version, newest)
 	}
 }
 
