@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"errors"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/latchd/latchd/transport/hub"
 	"github.com/latchd/latchd/transport/iothub"
+	"github.com/latchd/latchd/transport/rest"
+	"github.com/latchd/latchd/transport/trust"
 )
 
 // A backup of a running hub has its devices, keys and policies. The restored hub calls no
@@ -91,6 +94,41 @@ func TestBackupAndRestore(t *testing.T) {
 	restored.do(http.MethodPost, "/twins/door1/methods", iothub.MethodRequest{MethodName: "ping"}, nil)
 	if first := <-d.calls; first != "ping" {
 		t.Errorf("the restored hub called %s again", first)
+	}
+}
+
+// A client that runs while its hub is replaced by a restored copy, such as an open console,
+// sends no further command: the copy has the hub's keys and its address, but may have
+// forgotten jobs.
+func TestClientOfARestoredHub(t *testing.T) {
+	t.Parallel()
+	old := start(t, t.TempDir())
+	old.createDevice("door1")
+	client := rest.New(old.owner, rest.Options{Endpoint: &url.URL{Scheme: "https", Host: old.at.HTTPS.String()}, RootCAs: trust.Pool(old.roots)})
+	defer client.CloseIdleConnections()
+	if _, err := client.CreateJob(t.Context(), methodJob("before", "deviceId = 'door1'")); err != nil {
+		t.Fatal(err)
+	}
+
+	file, dir := filepath.Join(t.TempDir(), "hub.tar"), filepath.Join(t.TempDir(), "restored")
+	if err := hub.Backup(t.Context(), old.dir, file); err != nil {
+		t.Fatal(err)
+	}
+	old.stop()
+	client.CloseIdleConnections()
+	if _, err := hub.Restore(t.Context(), dir, file); err != nil {
+		t.Fatal(err)
+	}
+	restored := startWith(t, dir, func(o *hub.Options) { o.HTTPSAddr = old.at.HTTPS.String() })
+
+	_, err := client.CreateJob(t.Context(), methodJob("after", "deviceId = 'door1'"))
+	if other, ok := errors.AsType[*rest.OtherHubError](err); !ok || !other.Restored() {
+		t.Errorf("a job for the restored hub: %v; want an OtherHubError", err)
+	}
+	var jobs []iothub.Job
+	restored.do(http.MethodGet, "/jobs/v2/query", nil, &jobs)
+	if len(jobs) != 1 || jobs[0].JobID != "before" {
+		t.Errorf("the restored hub has the jobs %+v, want only the one from before", jobs)
 	}
 }
 
