@@ -158,6 +158,7 @@ func (a *app) fleetOf(client *rest.Client) *fleet.Fleet {
 	return &fleet.Fleet{
 		Hub:          client,
 		HubName:      a.hub,
+		HubFlags:     a.hubFlags(),
 		ConfirmAbove: a.confirmAbove,
 		Now:          a.now,
 		Sleep:        a.sleep,
@@ -168,6 +169,26 @@ func (a *app) fleetOf(client *rest.Client) *fleet.Fleet {
 		Confirm:      a.confirm,
 		Progress:     a.showProgress,
 	}
+}
+
+// command returns a command for the user to run on the same hub; see [fleet.Fleet.Command].
+func (a *app) command(name, id string) string {
+	f := fleet.Fleet{HubFlags: a.hubFlags()}
+	return f.Command(name, id)
+}
+
+// hubFlags returns the flags with which the user has chosen the hub.
+func (a *app) hubFlags() string {
+	var flags []string
+	for _, flag := range []struct{ name, value string }{
+		{"--hub", a.flags.Hub}, {"--hub-file", a.flags.HubFile}, {"--hub-name", a.flags.HubName},
+		{"--endpoint", a.flags.Endpoint}, {"--ca-file", a.flags.CAFile},
+	} {
+		if flag.value != "" {
+			flags = append(flags, flag.name, words.ShellArgument(flag.value))
+		}
+	}
+	return strings.Join(flags, " ")
 }
 
 // note prints a message on standard error. On a terminal it wraps the message.

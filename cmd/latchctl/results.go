@@ -61,7 +61,7 @@ func (a *app) showResults(r watch.Report, results []fleet.Result) error {
 // noteRetry tells the user how to call the failed devices of a job again.
 func (a *app) noteRetry(r watch.Report) {
 	for _, id := range fleet.Retryable(r) {
-		a.note("to call the failed devices again, run: latchctl job retry %s", words.ShellArgument(id))
+		a.note("to call the failed devices again, run: %s", a.command("job retry", id))
 	}
 }
 

@@ -66,11 +66,7 @@ func (a *app) noteResumable(r rollout.Rollout) {
 
 // resumeCommand returns the command that continues a rollout on the same hub.
 func (a *app) resumeCommand(r rollout.Rollout) string {
-	command := "latchctl rollout resume " + words.ShellArgument(r.ID)
-	if a.flags.Hub != "" {
-		command += " --hub " + words.ShellArgument(a.flags.Hub)
-	}
-	return command
+	return a.command("rollout resume", r.ID)
 }
 
 // noteRunningJob tells the user if a job of the rollout may still be running.

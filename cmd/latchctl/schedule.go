@@ -206,7 +206,7 @@ func (a *app) showScheduled(jobs []iothub.Job) error {
 		if job.Status == iothub.JobScheduled && job.StartTime != nil {
 			state += " for " + fleet.ZoneTime(*job.StartTime, a.local)
 		}
-		a.note("job %s on %s is %s; watch it with: latchctl job watch %s", job.JobID, a.hub, state, words.ShellArgument(job.JobID))
+		a.note("job %s on %s is %s; watch it with: %s", job.JobID, a.hub, state, a.command("job watch", job.JobID))
 	}
 
 	return nil

@@ -17,9 +17,11 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/watch"
+	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -41,6 +43,7 @@ var _ Hub = (*rest.Client)(nil)
 type Fleet struct {
 	Hub          Hub
 	HubName      string // what the user calls the hub: its name in the config file, or its address
+	HubFlags     string // flags that choose the hub again, such as "--hub north"; empty if the user gave none
 	ConfirmAbove int    // Approve asks the user above this number of devices
 	Now          func() time.Time
 	Sleep        func(context.Context, time.Duration) error
@@ -58,6 +61,12 @@ type Fleet struct {
 	// Progress starts to display the progress of a job. It returns a function that shows
 	// the job's current state, and a function that ends the display.
 	Progress func() (show func(iothub.Job), end func())
+}
+
+// Command returns a command of latchctl for the user to run on the same hub. name is the
+// command, such as "job watch", and id its argument.
+func (f *Fleet) Command(name, id string) string {
+	return strings.TrimSpace("latchctl " + name + " " + words.ShellArgument(id) + " " + f.HubFlags)
 }
 
 // UnknownOutcome means that a request was sent and not answered. The hub may have

@@ -126,7 +126,7 @@ func (f *Fleet) Follow(ctx context.Context, id string, wait time.Duration) (watc
 func (f *Fleet) follow(ctx context.Context, id string, wait time.Duration, known bool) (watch.Report, error) {
 	report, err := f.Watch(ctx, id, wait, known)
 	if err != nil && (ctx.Err() != nil || errors.Is(err, watch.ErrTimeout)) {
-		f.Note("the job continues; watch it again with: latchctl job watch %s", words.ShellArgument(id))
+		f.Note("the job continues; watch it again with: %s", f.Command("job watch", id))
 	}
 
 	return report, err
@@ -155,7 +155,7 @@ func (f *Fleet) createJob(ctx context.Context, job iothub.Job, wait time.Duratio
 	var created iothub.Job
 	err := f.Retry(ctx, Patience{Full: wait}, func() (err error) {
 		created, err = f.Hub.CreateJob(ctx, job)
-		return explainCreateError(job, err)
+		return f.explainCreateError(job, err)
 	})
 	if IsFull(err) && !errors.Is(err, watch.ErrTimeout) {
 		err = fmt.Errorf("nothing was scheduled: the hub has reached its limit on active jobs; "+
@@ -167,7 +167,7 @@ func (f *Fleet) createJob(ctx context.Context, job iothub.Job, wait time.Duratio
 
 // explainCreateError adds to an error of CreateJob the remedy, and a warning if the
 // hub may run the job despite the error.
-func explainCreateError(job iothub.Job, err error) error {
+func (f *Fleet) explainCreateError(job iothub.Job, err error) error {
 	network, isNetwork := errors.AsType[*rest.NetworkError](err)
 
 	switch {
@@ -176,9 +176,9 @@ func explainCreateError(job iothub.Job, err error) error {
 	case HasStatus(err, 400):
 		return fmt.Errorf("the hub rejects the job: %w", err)
 	case errors.Is(err, context.Canceled):
-		return &UnknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see 'latchctl job show %s'", words.ShellArgument(job.JobID))}
+		return &UnknownOutcome{fmt.Errorf("interrupted; the hub may run the job anyway; see '%s'", f.Command("job show", job.JobID))}
 	case isNetwork && network.Sent():
-		return &UnknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see 'latchctl job show %s'", err, words.ShellArgument(job.JobID))}
+		return &UnknownOutcome{fmt.Errorf("%w; the hub may run the job anyway; see '%s'", err, f.Command("job show", job.JobID))}
 	}
 
 	return err
