@@ -26,7 +26,7 @@ func newInvite(stdout, stderr io.Writer) *cobra.Command {
 		Short: "invite a door or a person to this hub",
 		Long: `Request an invitation code from the running hub and print it. The code contains
 the hub's address, the certificate of its CA and a one-time key. It is a secret:
-whoever uses it first gets the identity.`,
+anybody who has it can take the identity until it has been used.`,
 		Example: `  latchhub invite door front --tag site=north
   latchhub invite door front | ssh root@gateway latchd enroll
   latchhub invite person anna --role viewer`,
