@@ -136,7 +136,7 @@ func TestRecordedLinesAreNotWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // blocks writes
+	if err := os.MkdirAll(filepath.Join(dir, "state.json.new", "full"), 0o700); err != nil { // blocks writes
 		t.Fatal(err)
 	}
 
