@@ -64,7 +64,7 @@ func (p *section) checkSize(name string, old section, limit int) error {
 
 // Limits on the bytes that the reports of one device may rewrite.
 const (
-	freeRewrite = 64 << 10 // size of a section that is rewritten without a pause, in bytes
+	freeRewrite = 16 << 10 // size of a section that is rewritten without a pause, in bytes
 	rewriteRate = 4 << 20  // bytes per second of larger sections
 )
 
