@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,6 +20,9 @@ const (
 	// names each selected door, and a hub limits the length of a condition. One condition
 	// has room for about 600 ids of 10 characters.
 	maxParts = 20
+
+	// fullPatience is how long a job waits while the hub is at its limit on active jobs.
+	fullPatience = 10 * time.Minute
 
 	// pastAllowed is how far in the past the start of a job may be. The hub starts a job
 	// with such a time at once.
@@ -77,8 +81,7 @@ func (r jobRequest) job(by string, now time.Time) (iothub.Job, error) {
 
 // createdJobs is the answer to a request to create jobs.
 type createdJobs struct {
-	Jobs  []job  `json:"jobs"`
-	Error string `json:"error,omitempty"` // why the other jobs of the request could not be created
+	Jobs []job `json:"jobs"`
 }
 
 // createJobs handles a page's request to create jobs. It refuses the request unless the
@@ -102,39 +105,76 @@ func (s *Server) createJobs(w http.ResponseWriter, r *http.Request) error {
 }
 
 // sendJobs creates a job for each condition and follows the jobs. name is the first word
-// of their ids. If the hub refuses a job after the first, the answer says why.
+// of their ids. While the hub is at its limit on active jobs, the jobs after the first
+// wait; the page's notice says so.
 func (s *Server) sendJobs(w http.ResponseWriter, r *http.Request, j iothub.Job, name string, conditions []string) error {
+	s.notify("")
+
 	created := createdJobs{Jobs: []job{}}
 	for i, where := range conditions {
-		j.JobID, j.QueryCondition = s.opts.Fleet.NewJobID(name), where
-		one, err := s.sendJob(r, j)
+		one, err := s.sendJob(r.Context(), j, name, where, 0)
+		if fleet.IsFull(err) && i == 0 {
+			return &httpError{http.StatusTooManyRequests, "nothing was sent: the hub has reached its limit on active jobs; try again when a job has ended"}
+		}
 		if err != nil && i == 0 {
 			return err
 		}
-		if err != nil {
-			created.Error = fmt.Sprintf("only %d of %s could be created, so the other doors get no command: %s", i, words.Count(len(conditions), "job"), err)
+		if fleet.IsFull(err) {
+			s.notify(fmt.Sprintf("%d of %s wait until the hub has ended others, for at most %s each", len(conditions)-i, words.Count(len(conditions), "job"),
+				words.Duration(fullPatience)))
+			s.running.Go(func() { s.sendLater(j, name, conditions[i:]) })
 			break
 		}
-
-		one.QueryCondition = where
-		s.follow(one)
+		if err != nil {
+			s.notifyUnsent(len(conditions)-i, err)
+			break
+		}
 		created.Jobs = append(created.Jobs, newJob(one))
 	}
 
 	return respond(w, created)
 }
 
-// sendJob creates a job on the hub.
-func (s *Server) sendJob(r *http.Request, j iothub.Job) (iothub.Job, error) {
-	created, err := s.opts.Fleet.Create(r.Context(), fleet.Work{Jobs: []iothub.Job{j}})
-	if fleet.IsFull(err) {
-		err = errors.New("nothing was scheduled: the hub has reached its limit on active jobs; try again when a job has ended")
+// sendLater creates a job for each condition as soon as the hub accepts it.
+func (s *Server) sendLater(j iothub.Job, name string, conditions []string) {
+	for i, where := range conditions {
+		if _, err := s.sendJob(s.ctx, j, name, where, fullPatience); err != nil {
+			s.notifyUnsent(len(conditions)-i, err)
+			return
+		}
 	}
+	s.notify("")
+}
+
+// sendJob creates a job on the hub and follows it. While the hub is at its limit on active
+// jobs, sendJob waits for at most the given time.
+func (s *Server) sendJob(ctx context.Context, j iothub.Job, name, where string, wait time.Duration) (iothub.Job, error) {
+	j.JobID, j.QueryCondition = s.opts.Fleet.NewJobID(name), where
+	created, err := s.quietFleet().Create(ctx, fleet.Work{Jobs: []iothub.Job{j}, Wait: wait})
 	if err != nil {
 		return j, err
 	}
 
-	return created[0], nil
+	one := created[0]
+	one.QueryCondition = where
+	s.follow(one)
+	return one, nil
+}
+
+// notifyUnsent tells the pages that jobs of a request could not be created.
+func (s *Server) notifyUnsent(jobs int, err error) {
+	s.notify(shown(fmt.Sprintf("%s could not be created, so some of the doors get no command: %s", words.Count(jobs, "job"), err)))
+}
+
+// notify sets the notice that every page shows above the jobs, until the next action. An
+// empty text removes the notice.
+func (s *Server) notify(text string) {
+	s.feed.do(s.ctx, func(f *feed) {
+		if f.notice != text {
+			f.notice = text
+			f.publish("notice", text)
+		}
+	})
 }
 
 // confirmedConditions returns the conditions of the jobs for a request. Together they

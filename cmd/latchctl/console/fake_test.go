@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -30,6 +29,7 @@ type fakeHub struct {
 	jobs       map[string]iothub.Job
 	deviceJobs map[string][]iothub.DeviceJob // rows of each job
 	maxJobs    int                           // number of jobs that the hub accepts
+	refusal    error                         // error that answers each new job; nil for success
 	answers    map[string]int                // status with which each device answers; if set, jobs end at once
 
 	queries chan string     // receives the text of each query
@@ -166,8 +166,11 @@ func (h *fakeHub) DeviceJobs(_ context.Context, id string) iter.Seq2[iothub.Devi
 func (h *fakeHub) CreateJob(_ context.Context, j iothub.Job) (iothub.Job, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.refusal != nil {
+		return j, h.refusal
+	}
 	if len(h.jobs) == h.maxJobs {
-		return j, errors.New("the hub has reached its limit on active jobs")
+		return j, iothub.Errorf(iothub.CodeTooManyJobs, "too many active jobs")
 	}
 	j.Status = iothub.JobQueued
 	if j.StartTime != nil {

@@ -52,7 +52,8 @@ type feed struct {
 	// rolloutNotes says why the console could not run a rollout to its end, by the
 	// rollout's id. The console ran each of them, so their number is that of the files.
 	rolloutNotes map[string]string
-	judging      bool // true while the console judges the jobs of the page's list
+	notice       string // what the pages show about the last action; empty for nothing
+	judging      bool   // true while the console judges the jobs of the page's list
 	subscribers  map[*subscriber]bool
 	subscribed   chan struct{} // closed while at least one page is open
 
@@ -138,6 +139,9 @@ func (f *feed) subscribe(ctx context.Context) *subscriber {
 		if f.doors != nil {
 			sub.events <- newEvent("doors", f.doors)
 			sub.events <- newEvent("status", f.status)
+		}
+		if f.notice != "" {
+			sub.events <- newEvent("notice", f.notice)
 		}
 		for _, tracked := range f.jobs {
 			sub.events <- newEvent("job", tracked.job)

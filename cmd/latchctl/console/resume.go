@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/latchd/latchd/cmd/latchctl/fleet"
 	"github.com/latchd/latchd/cmd/latchctl/rollout"
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -87,13 +88,9 @@ func (s *Server) claimRollout(ctx context.Context, id string, request resumeRequ
 // from the rollout's file. If an error ends it, the page shows the error.
 func (s *Server) runRollout(ctx context.Context, one rollout.Rollout) {
 	s.setRolloutNote(one.ID, "")
-	quiet := *s.opts.Fleet
-	quiet.Note = func(string, ...any) {}
-	quiet.Progress = func() (func(iothub.Job), func()) { return func(iothub.Job) {}, func() {} }
-
 	stoppable, end := s.opts.Rollouts.WithStop(ctx, one.ID)
 	defer end()
-	_, err := rollout.Run(stoppable, one, rollout.Start{}, rollout.OnFleet(&quiet, s.opts.Rollouts))
+	_, err := rollout.Run(stoppable, one, rollout.Start{}, rollout.OnFleet(s.quietFleet(), s.opts.Rollouts))
 	if err == nil {
 		err = s.opts.Rollouts.ClearStop(one.ID)
 	}
@@ -101,6 +98,15 @@ func (s *Server) runRollout(ctx context.Context, one rollout.Rollout) {
 	if err != nil && ctx.Err() == nil {
 		s.setRolloutNote(one.ID, shown(err.Error()))
 	}
+}
+
+// quietFleet returns the fleet for work in the background, which prints nothing on the
+// terminal of the console.
+func (s *Server) quietFleet() *fleet.Fleet {
+	quiet := *s.opts.Fleet
+	quiet.Note = func(string, ...any) {}
+	quiet.Progress = func() (func(iothub.Job), func()) { return func(iothub.Job) {}, func() {} }
+	return &quiet
 }
 
 // setRolloutNote stores why the console could not run a rollout to its end.

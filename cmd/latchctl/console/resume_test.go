@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -175,14 +176,14 @@ func TestResumeFails(t *testing.T) {
 	if err := store.Save(newRollout("r", onHub, stopped)); err != nil {
 		t.Fatal(err)
 	}
-	h := start(t, func(hub *fakeHub, o *Options) { o.Rollouts, hub.maxJobs = store, 0 })
+	h := start(t, func(hub *fakeHub, o *Options) { o.Rollouts, hub.refusal = store, errors.New("the hub is closed") })
 
 	if res := h.request(t, "POST", "/api/rollouts/r/resume", `{"ids":["b","c"]}`, h.own); res.StatusCode != 200 {
 		t.Fatalf("status %d", res.StatusCode)
 	}
 	awaitEnd(t, store)
 	one := decoded[rolloutDetail](t, body(t, h.request(t, "GET", "/api/rollouts/r", "", h.cookie)))
-	if one.Status != rollout.Stopped || !one.Resumable || one.Note != "the hub has reached its limit on active jobs" {
+	if one.Status != rollout.Stopped || !one.Resumable || one.Note != "the hub is closed" {
 		t.Errorf("shown %+v", one)
 	}
 }

@@ -10,7 +10,8 @@ import (
 const writeTimeout = 10 * time.Second
 
 // stream sends a page the current state and then every change, as server-sent events.
-// The events are doors (the whole list), changes (the changed doors), status, and job.
+// The events are doors (the whole list), changes (the changed doors), status, job, and
+// notice (a text about the last action).
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	sub := s.feed.subscribe(r.Context())
 	if sub == nil {

@@ -28,12 +28,11 @@ async function act(action, target) {
   if (created) showCreated(created);
 }
 
-// showCreated shows new jobs. If not all jobs could be created, it shows the reason.
-function showCreated({ jobs, error }) {
+// showCreated shows new jobs.
+function showCreated({ jobs }) {
   clearSelection();
   for (const job of jobs) updateJob(job);
   go(jobs.length === 1 ? `#jobs/${jobs[0].id}` : '#jobs');
-  showNotice(error ?? '');
 }
 
 // cancel asks the user for confirmation and cancels a scheduled job.
@@ -201,6 +200,7 @@ async function start() {
     },
     status: showStatus,
     job: updateJob,
+    notice: showNotice,
   }, {
     onLost: () => showLost('Cannot reach the console. Is latchctl console still running? Retrying.'),
     onEnded: () => showLost('This session has ended. Open the address that latchctl console printed.'),

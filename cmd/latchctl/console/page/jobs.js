@@ -75,6 +75,7 @@ function progress(job) {
 
 // updateJob shows the new state of a job in every place where the page shows the job.
 export function updateJob(job) {
+  const isNew = !jobs.has(job.id);
   jobs.set(job.id, job);
   const active = [...jobs.values()].filter((j) => !j.ended && !isWaiting(j)).length;
   $('active-jobs').textContent = active ? `${active} running` : '';
@@ -82,6 +83,7 @@ export function updateJob(job) {
 
   const row = document.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
   if (row) row.replaceWith(jobRow(job));
+  else if (isNew && !job.ended && !$('view-jobs').hidden) readJobs();
 
   if (!isInPanel('job', job.id)) return;
   if (job.ended) showJob(job.id, false);
