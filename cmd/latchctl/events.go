@@ -27,11 +27,11 @@ func newEvents(a *app) *cobra.Command {
 		Use:   "events [--where CONDITION | ID...]",
 		Short: "Follow what happens at doors, until you press Ctrl-C",
 		Long: "latchhub streams the events of its doors: alarms, motions, who sent which command, and\n" +
-			"connections. It does not store them: latchctl connects again after a failure, and says\n" +
-			"between which times events may be missing. Azure IoT Hub does not stream events to\n" +
-			"latchctl: it then reads the twins every 10 seconds, less often for more than 1,000\n" +
-			"doors, and derives events. It does not see who moved a door, and misses changes that a\n" +
-			"door reverses in between.\n" +
+			"connections. After a failure, latchctl connects again. The hub keeps the latest events\n" +
+			"for two minutes, and loses them when it stops: latchctl says if events may be missing.\n" +
+			"Azure IoT Hub does not stream events to latchctl: it then reads the twins every 10\n" +
+			"seconds, less often for more than 1,000 doors, and derives events. It does not see who\n" +
+			"moved a door, and misses changes that a door reverses in between.\n" +
 			"The name of a person is what the person claimed. A door repeats an event if it does\n" +
 			"not know that the hub has received it.\n" +
 			"The types are " + wrapWords(events.Types, 14, 80) + ".",

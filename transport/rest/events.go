@@ -30,10 +30,15 @@ const (
 // twin.
 type Event struct {
 	Kind      string      `json:"-"`    // ready, telemetry, twin, lifecycle or job
+	ID        string      `json:"-"`    // position of the event in the stream, for EventsAfter; may be empty
 	Time      time.Time   `json:"time"` // by the hub's clock
 	DeviceID  string      `json:"deviceId"`
 	Operation string      `json:"operation"` // what was done; set for the kinds twin and lifecycle
 	Job       *iothub.Job `json:"job"`       // set for the kind job
+
+	// Resumed is set for the kind ready if no event is missing since the event whose id was
+	// passed to EventsAfter.
+	Resumed bool `json:"resumed"`
 
 	// Properties and Body are the properties and the content of a device's message. They
 	// are set for the kind telemetry. Body is nil if the content is not JSON.
@@ -45,6 +50,12 @@ type Event struct {
 // the kind ready. The sequence ends when the caller stops reading or after an error.
 // Only the embedded hub has these events; IoT Hub refuses the request.
 func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, error] {
+	return c.EventsAfter(ctx, "", kinds...)
+}
+
+// EventsAfter is like Events, but asks the hub for the events after the one with the given
+// id. The first event says in its field Resumed whether the hub still had all of them.
+func (c *Client) EventsAfter(ctx context.Context, id string, kinds ...string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
@@ -58,7 +69,7 @@ func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, e
 			yield(Event{}, err)
 		}
 
-		stream, err := c.openEvents(ctx, kinds)
+		stream, err := c.openEvents(ctx, id, kinds)
 		if err != nil {
 			fail(err)
 			return
@@ -79,9 +90,12 @@ func (c *Client) Events(ctx context.Context, kinds ...string) iter.Seq2[Event, e
 }
 
 // openEvents requests a stream of events from the hub.
-func (c *Client) openEvents(ctx context.Context, kinds []string) (io.ReadCloser, error) {
-	query := url.Values{"kind": {strings.Join(kinds, ",")}}
-	req, err := c.newRequest(ctx, request{method: http.MethodGet, path: "/events", query: query})
+func (c *Client) openEvents(ctx context.Context, id string, kinds []string) (io.ReadCloser, error) {
+	r := request{method: http.MethodGet, path: "/events", query: url.Values{"kind": {strings.Join(kinds, ",")}}}
+	if id != "" {
+		r.header = http.Header{"Last-Event-Id": {id}}
+	}
+	req, err := c.newRequest(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +128,7 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 		lines := bufio.NewScanner(stream)
 		lines.Buffer(nil, maxEvent)
 
-		var kind string
+		var kind, id string
 		var data []byte
 		for lines.Scan() {
 			keepAlive()
@@ -123,6 +137,8 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 			switch string(name) {
 			case "event":
 				kind = string(value)
+			case "id":
+				id = eventID(value)
 			case "data":
 				data = bytes.Clone(value)
 			}
@@ -135,7 +151,7 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 				yield(e, fmt.Errorf("invalid event %.20q: %w", kind, err))
 				return
 			}
-			e.Kind = kind
+			e.Kind, e.ID = kind, id
 			if kind == "end" {
 				yield(e, endOfStream(data))
 				return
@@ -143,7 +159,8 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 			if !yield(e, nil) {
 				return
 			}
-			kind, data = "", nil
+			kind, id = "", ""
+			data = nil
 		}
 
 		err := lines.Err()
@@ -152,6 +169,18 @@ func readEvents(stream io.Reader, keepAlive func()) iter.Seq2[Event, error] {
 		}
 		yield(Event{}, err)
 	}
+}
+
+// maxEventID is the maximum length of an event's id, in bytes.
+const maxEventID = 100
+
+// eventID returns an id that the client can send in a header, or "" if the hub sends any
+// other text.
+func eventID(text []byte) string {
+	if len(text) > maxEventID || bytes.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return string(text)
 }
 
 // endOfStream returns the error for the last event of a stream, in which the hub says why

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,7 +12,8 @@ import (
 )
 
 // someEvents is a stream of server-sent events: three events and a keep-alive line.
-const someEvents = `event: ready
+const someEvents = `id: abc-7
+event: ready
 data: {"time":"2026-01-01T12:00:00Z","kinds":["twin","lifecycle"]}
 
 :
@@ -40,10 +42,10 @@ func TestReadEvents(t *testing.T) {
 	t.Parallel()
 
 	all, lines, err := events(strings.NewReader(someEvents))
-	if len(all) != 3 || !errors.Is(err, io.ErrUnexpectedEOF) || lines != 11 {
+	if len(all) != 3 || !errors.Is(err, io.ErrUnexpectedEOF) || lines != 12 {
 		t.Fatalf("%d events in %d lines, %v", len(all), lines, err)
 	}
-	if all[0].Kind != "ready" || all[1].Kind != "lifecycle" || all[1].DeviceID != "front" || all[1].Operation != "deviceConnected" || all[1].Time.Hour() != 12 ||
+	if all[0].Kind != "ready" || all[0].ID != "abc-7" || all[1].ID != "" || all[1].Kind != "lifecycle" || all[1].DeviceID != "front" || all[1].Operation != "deviceConnected" || all[1].Time.Hour() != 12 ||
 		all[2].Kind != "job" || all[2].Job.JobID != "j" || all[2].Job.Status != iothub.JobRunning {
 		t.Errorf("events %+v", all)
 	}
@@ -92,6 +94,29 @@ func TestEvents(t *testing.T) {
 	}
 	if text := strings.Join(traced, "\n"); !strings.Contains(text, "> GET https://") || strings.Contains(text, "sig=") {
 		t.Errorf("trace %s", text)
+	}
+}
+
+// A client that has seen an event can ask for those that follow it. An id that does not fit
+// into a header is ignored.
+func TestEventsAfter(t *testing.T) {
+	t.Parallel()
+
+	hub := startHub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "id: %s\nevent: ready\ndata: {\"resumed\":true}\n\nid: a b\nevent: job\ndata: {}\n\nid: %s\nevent: job\ndata: {}\n\n",
+			r.Header.Get("Last-Event-ID"), strings.Repeat("x", maxEventID+1))
+	})
+	c, _ := hub.client(t)
+
+	var all []Event
+	for e, err := range c.EventsAfter(t.Context(), "abc-7", "job") {
+		if err == nil {
+			all = append(all, e)
+		}
+	}
+	if len(all) != 3 || all[0].ID != "abc-7" || !all[0].Resumed || all[1].ID != "" || all[2].ID != "" {
+		t.Errorf("events %+v", all)
 	}
 }
 

@@ -5,8 +5,9 @@
 // twins periodically and derives events from the differences.
 //
 // Guarantees:
-//   - While the hub's stream is open, Follow misses no event. After each gap, it says
-//     between which times events may be missing: the hub does not store events.
+//   - While the hub's stream is open, Follow misses no event. After a gap, it continues
+//     where it was if the hub still has the events in between. Otherwise it says between
+//     which times events may be missing.
 //   - A door sends an event again if it cannot know that the hub has received it. Follow
 //     passes the event on each time.
 //   - Texts of devices have a maximum length. Unknown members of a message are ignored.

@@ -36,7 +36,7 @@ const (
 
 // Hub is the part of the service API that streams events. [*rest.Client] implements Hub.
 type Hub interface {
-	Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error]
+	EventsAfter(ctx context.Context, id string, kinds ...string) iter.Seq2[rest.Event, error]
 }
 
 var _ Hub = (*rest.Client)(nil)
@@ -92,6 +92,7 @@ type follower struct {
 
 	connected bool      // the hub has opened the stream at least once
 	lostAt    time.Time // time at which the stream was lost; zero while it is open
+	lastID    string    // id of the latest event; empty if the hub sends no ids
 
 	selected map[string]bool // ids of the selected doors
 	readAt   time.Time       // time of the last reading of selected
@@ -125,13 +126,14 @@ func (f *follower) follow(ctx context.Context) error {
 
 // read reads the stream until it ends. opened is true if the hub has opened the stream.
 func (f *follower) read(ctx context.Context) (opened bool, err error) {
-	for h, err := range f.Hub.Events(ctx, "telemetry", "lifecycle") {
+	for h, err := range f.Hub.EventsAfter(ctx, f.lastID, "telemetry", "lifecycle") {
 		if err != nil {
 			return opened, err
 		}
+		f.lastID = h.ID
 		if h.Kind == "ready" {
 			opened, f.connected = true, true
-			if err := f.handleReady(ctx); err != nil {
+			if err := f.handleReady(ctx, h.Resumed); err != nil {
 				return opened, err
 			}
 			continue
@@ -155,12 +157,18 @@ func (f *follower) read(ctx context.Context) (opened bool, err error) {
 	return opened, errors.New("the hub closed the stream of events")
 }
 
-// handleReady reads the selected doors, and says which events may be missing after a gap.
-func (f *follower) handleReady(ctx context.Context) error {
-	if !f.lostAt.IsZero() {
-		f.Note("note: connected again; events between %s and %s may be missing, because the hub does not store events", f.Time(f.lostAt), f.Time(f.Now()))
-		f.lostAt = time.Time{}
+// handleReady reads the selected doors, and says after a gap whether events may be missing.
+// resumed means that the hub still has the events of the gap, and sends them now.
+func (f *follower) handleReady(ctx context.Context, resumed bool) error {
+	switch {
+	case f.lostAt.IsZero():
+	case resumed:
+		f.Note("note: connected again; no event is missing")
+	default:
+		f.Note("note: connected again; events between %s and %s may be missing, because the hub no longer has them", f.Time(f.lostAt), f.Time(f.Now()))
 	}
+	f.lostAt = time.Time{}
+
 	if f.All {
 		return nil
 	}

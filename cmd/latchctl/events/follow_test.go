@@ -31,10 +31,12 @@ type fakeHub struct {
 	doors   [][]door.Door
 	fails   map[int]error // errors of the readings of the doors, by number
 	reads   int
+	asked   []string // id in each request for the stream
 }
 
-func (h *fakeHub) Events(ctx context.Context, kinds ...string) iter.Seq2[rest.Event, error] {
+func (h *fakeHub) EventsAfter(ctx context.Context, id string, kinds ...string) iter.Seq2[rest.Event, error] {
 	return func(yield func(rest.Event, error) bool) {
+		h.asked = append(h.asked, id)
 		if len(h.streams) == 0 {
 			yield(rest.Event{}, errors.New("no more streams"))
 			return
@@ -120,12 +122,34 @@ func TestReconnect(t *testing.T) {
 	got, err := h.follow(t, nil)
 	want := `12:00:00 front forced
 note: the token has expired: EOF; connecting again
-note: connected again; events between 00:01:00 and 00:01:03 may be missing, because the hub does not store events
+note: connected again; events between 00:01:00 and 00:01:03 may be missing, because the hub no longer has them
 12:00:00 side locked
 12:00:00 front started
 `
 	if got != want || err != nil {
 		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+// Follow continues where it was if the hub still has the events of the gap.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	first, again := ready, ready
+	first.event.ID = "a-1"
+	again.event.ID, again.event.Resumed = "a-2", true
+	forced, locked := sent("front", "forced"), sent("side", "locked")
+	forced.event.ID, locked.event.ID = "a-2", "a-3"
+	h := &fakeHub{streams: [][]step{{first, forced, ended}, {again, locked, stop}}}
+
+	got, err := h.follow(t, nil)
+	want := `12:00:00 front forced
+note: the token has expired: EOF; connecting again
+note: connected again; no event is missing
+12:00:00 side locked
+12:00:00 front started
+`
+	if got != want || err != nil || strings.Join(h.asked, " ") != " a-2" {
+		t.Errorf("asked %q, got %v\n%s\nwant\n%s", h.asked, err, got, want)
 	}
 }
 

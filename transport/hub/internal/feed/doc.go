@@ -21,8 +21,11 @@
 //   - The first event is ready. From then on the client receives every event. If events
 //     are lost, it receives an end event that says so.
 //   - The last event is end, with the reason: the client reads too slowly, its token has
-//     expired, its access has been revoked, or the hub is stopping. Events are not stored; a client that reconnects
-//     must read the current state from the API.
+//     expired, its access has been revoked, or the hub is stopping.
+//   - Each event except end has an id. A client that connects again within two minutes
+//     sends the latest id in the header Last-Event-ID. If its event ready has "resumed":true,
+//     no event is missing. Otherwise the client must read the current state from the API: the
+//     feed keeps only the latest megabyte of events, in memory.
 //   - Events arrive in the order in which they happened. If a job reports its progress
 //     several times, a slow client may receive only the latest report.
 //   - A slow client never delays the hub. The number of clients and the bytes that wait

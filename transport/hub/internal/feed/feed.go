@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,11 +39,13 @@ type Feed struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
 	closed    bool
+	history   history
 }
 
 // New returns a feed without clients.
 func New(now func() time.Time) *Feed {
-	return &Feed{now: now, listeners: make(map[*listener]struct{})}
+	name := strconv.FormatInt(now().UnixNano(), 36)
+	return &Feed{now: now, listeners: make(map[*listener]struct{}), history: history{name: name}}
 }
 
 // Close ends the streams of all clients and refuses new clients.
@@ -143,10 +146,11 @@ func (f *Feed) Job(j iothub.Job) {
 	f.publish(job, j.JobID, jobEvent{f.now().UTC(), j})
 }
 
-// hasListener reports whether any client receives events of the given kind. If none does,
-// the caller need not build the event.
+// hasListener reports whether any client receives events of the given kind, or may connect
+// again to receive them. If none does, the caller need not build the event.
 func (f *Feed) hasListener(kind string) bool {
-	return f.listenerCounts[slices.Index(kinds, kind)].Load() > 0
+	i := slices.Index(kinds, kind)
+	return f.listenerCounts[i].Load() > 0 || f.history.isKept(i, f.now)
 }
 
 // publish queues an event for every client that receives events of its kind. If key is
@@ -155,9 +159,10 @@ func (f *Feed) publish(kind, key string, event any) {
 	encoded := encodeEvent(kind, event)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	text := f.history.add(kind, encoded)
 	for l := range f.listeners {
 		if slices.Contains(l.kinds, kind) {
-			l.add(key, encoded)
+			l.add(key, text)
 		}
 	}
 }

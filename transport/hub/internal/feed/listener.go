@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -87,35 +88,59 @@ func (l *listener) take() (events [][]byte, endReason string) {
 	return events, l.endReason
 }
 
-// open adds a listener for the given kinds of events. It fails if the feed is closed or
-// already has the maximum number of listeners.
-func (f *Feed) open(kinds []string) (*listener, error) {
+// open adds a listener for the wanted kinds of events. If lastID is the id of an event, and
+// the feed still has all later events of these kinds, open queues them, and resumed is true.
+// Otherwise the listener receives the events from now on. position is the id of the event
+// after which the listener's events follow. open fails if the feed is closed or already has
+// the maximum number of listeners.
+func (f *Feed) open(wanted []string, lastID string) (l *listener, position string, resumed bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.closed:
-		return nil, iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is stopping")
+		return nil, "", false, iothub.Errorf(iothub.CodeServiceUnavailable, "the hub is stopping")
 	case len(f.listeners) >= maxListeners:
-		return nil, iothub.Errorf(iothub.CodeThrottling, "the hub has reached its limit of %d event streams: close one, then try again", maxListeners)
+		return nil, "", false, iothub.Errorf(iothub.CodeThrottling, "the hub has reached its limit of %d event streams: close one, then try again", maxListeners)
 	}
 
-	l := newListener(kinds)
+	f.beginHistory(wanted)
+	l = newListener(wanted)
+	missed, resumed := f.history.after(lastID, wanted)
+	position = f.history.id(f.history.last)
+	if resumed {
+		position = lastID
+		for _, event := range missed {
+			l.add("", event)
+		}
+	}
+
 	f.listeners[l] = struct{}{}
-	f.count(l, 1)
-	return l, nil
+	for _, kind := range wanted {
+		f.listenerCounts[slices.Index(kinds, kind)].Add(1)
+	}
+	return l, position, resumed, nil
 }
 
-// close removes a listener from the feed.
+// beginHistory notes which kinds of events the history has not kept until now.
+func (f *Feed) beginHistory(wanted []string) {
+	surely := func() time.Time { return f.now().Add(historyMargin) }
+	for _, kind := range wanted {
+		i := slices.Index(kinds, kind)
+		if f.listenerCounts[i].Load() == 0 && !f.history.isKept(i, surely) {
+			f.history.completeAfter[i] = f.history.last
+		}
+	}
+}
+
+// close removes a listener from the feed. If it was the last one for a kind of events, the
+// feed keeps such events for a while.
 func (f *Feed) close(l *listener) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.listeners, l)
-	f.count(l, -1)
-}
-
-// count adds n to the number of listeners for each kind of events that l receives.
-func (f *Feed) count(l *listener, n int32) {
 	for _, kind := range l.kinds {
-		f.listenerCounts[slices.Index(kinds, kind)].Add(n)
+		i := slices.Index(kinds, kind)
+		f.history.keepUntil[i].Store(f.now().Add(historyTime).UnixNano())
+		f.listenerCounts[i].Add(-1)
 	}
 }

@@ -21,7 +21,7 @@ const (
 // Serve answers an HTTP request with a stream of events. The stream ends when the client
 // disconnects, its token expires or the feed closes. If the cause of the end of the
 // request's context is an *iothub.Error, the last event contains its message. The query parameter kind selects the
-// kinds of events.
+// kinds of events. The header Last-Event-ID asks for the events after the one with this id.
 //
 // The caller must check the client's permissions before the call. If Serve returns an
 // error, it has not written a response, and the caller must send the error to the client.
@@ -30,7 +30,8 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 	if err != nil {
 		return err
 	}
-	l, err := f.open(wanted)
+	lastID := request.Header.Get("Last-Event-ID")
+	l, position, resumed, err := f.open(wanted, lastID)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,11 @@ func (f *Feed) Serve(w http.ResponseWriter, request *http.Request, tokenExpires 
 	// apply to the next request on the connection.
 	w.Header().Set("Connection", "close")
 	out := stream{w, http.NewResponseController(w)}
-	if out.write(encodeEvent("ready", map[string]any{"time": f.now().UTC(), "kinds": wanted})) != nil {
+	ready := map[string]any{"time": f.now().UTC(), "kinds": wanted}
+	if lastID != "" {
+		ready["resumed"] = resumed
+	}
+	if out.write([]byte("id: "+position+"\n"), encodeEvent("ready", ready)) != nil {
 		return nil
 	}
 
