@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -64,10 +63,7 @@ func (s *site) change(end func() (string, error), outage time.Duration) {
 			time.Sleep(outage)
 			err = s.start(dir)
 		}
-		// On a full disk the hub cannot resume unfinished jobs and does not start. The end
-		// of the fault starts it again.
-		isFull := err != nil && s.maxDatabase > 0 && strings.Contains(err.Error(), "disk is full")
-		if err != nil && !isFull {
+		if err != nil { // the hub must start even if its disk is full
 			s.world.fail(2, "restart the hub: %v", err)
 		}
 	})
