@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/fleet"
+	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
@@ -113,13 +114,13 @@ func (s *Server) sendJobs(w http.ResponseWriter, r *http.Request, j iothub.Job, 
 	created := createdJobs{Jobs: []job{}}
 	for i, where := range conditions {
 		one, err := s.sendJob(r.Context(), j, name, where, 0)
-		if fleet.IsFull(err) && i == 0 {
+		if watch.IsFull(err) && i == 0 {
 			return &httpError{http.StatusTooManyRequests, "nothing was sent: the hub has reached its limit on active jobs; try again when a job has ended"}
 		}
 		if err != nil && i == 0 {
 			return err
 		}
-		if fleet.IsFull(err) {
+		if watch.IsFull(err) {
 			s.notify(fmt.Sprintf("%d of %s wait until the hub has ended others, for at most %s each", len(conditions)-i, words.Count(len(conditions), "job"),
 				words.Duration(fullPatience)))
 			s.running.Go(func() { s.sendLater(j, name, conditions[i:]) })

@@ -97,7 +97,7 @@ func (w *ackWait) read(ctx context.Context) (map[string]deviceState, error) {
 	states := make(map[string]deviceState)
 
 	for _, part := range rest.SplitDevices(w.open, rest.MaxQuery-len(QueryText(fields, " "))) {
-		err := w.fleet.Retry(ctx, Patient, func() error {
+		err := w.fleet.Retry(ctx, watch.Patient, func() error {
 			for row, err := range w.fleet.Hub.Query(ctx, QueryText(fields, rest.DevicesIn(part))) {
 				if err != nil {
 					return err

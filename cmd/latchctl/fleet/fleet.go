@@ -69,6 +69,12 @@ func (f *Fleet) Command(name, id string) string {
 	return strings.TrimSpace("latchctl " + name + " " + words.ShellArgument(id) + " " + f.HubFlags)
 }
 
+// Retry repeats a request while the hub cannot accept it; see [watch.Retry].
+func (f *Fleet) Retry(ctx context.Context, p watch.Patience, do func() error) error {
+	r := watch.Retry{Patience: p, Now: f.Now, Sleep: f.Sleep, Note: func(text string) { f.Note("%s", text) }}
+	return r.Do(ctx, do)
+}
+
 // UnknownOutcome means that a request was sent and not answered. The hub may have
 // executed it.
 type UnknownOutcome struct{ Err error }

@@ -153,11 +153,11 @@ func (f *Fleet) Watch(ctx context.Context, id string, wait time.Duration, known 
 // returns an error that recommends --wait.
 func (f *Fleet) createJob(ctx context.Context, job iothub.Job, wait time.Duration) (iothub.Job, error) {
 	var created iothub.Job
-	err := f.Retry(ctx, Patience{Full: wait}, func() (err error) {
+	err := f.Retry(ctx, watch.Patience{Full: wait}, func() (err error) {
 		created, err = f.Hub.CreateJob(ctx, job)
 		return f.explainCreateError(job, err)
 	})
-	if IsFull(err) && !errors.Is(err, watch.ErrTimeout) {
+	if watch.IsFull(err) && !errors.Is(err, watch.ErrTimeout) {
 		err = fmt.Errorf("nothing was scheduled: the hub has reached its limit on active jobs; "+
 			"list them with 'latchctl job list', or add --wait 10m to wait until one ends: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -127,7 +128,7 @@ func (f *Fleet) ThatMeet(ctx context.Context, ids []string, condition string) ([
 		}
 
 		var found []Device
-		err := f.Retry(ctx, Patient, func() (err error) {
+		err := f.Retry(ctx, watch.Patient, func() (err error) {
 			found, err = f.Where(ctx, where)
 			return err
 		})

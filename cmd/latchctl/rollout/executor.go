@@ -65,7 +65,7 @@ func (x executor) runJob(ctx context.Context, run RunJob) (JobEnded, error) {
 func (x executor) ensureJob(ctx context.Context, run RunJob) error {
 	mayExist := run.IsRetry
 
-	return x.Retry(ctx, fleet.Patient, func() error {
+	return x.Retry(ctx, watch.Patient, func() error {
 		if mayExist {
 			existing, err := x.Hub.Job(ctx, run.Job.JobID)
 			if err == nil {
@@ -84,7 +84,7 @@ func (x executor) ensureJob(ctx context.Context, run RunJob) error {
 				return err
 			}
 			return checkSameJob(existing, run.Job)
-		case err != nil && watch.Retryable(err) && !fleet.IsFull(err):
+		case err != nil && watch.Retryable(err) && !watch.IsFull(err):
 			mayExist = true
 		}
 

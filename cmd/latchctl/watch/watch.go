@@ -1,5 +1,6 @@
 // Package watch follows a job until it ends and judges the result of each device.
-// Use [Job] to follow a job, or [Rows] to read the results of a job as they are now.
+// Use [Job] to follow a job, or [Rows] to read the results of a job as they are now. Its
+// [Retry] is the policy for requests that are repeated while the hub is unavailable.
 //
 // Guarantees:
 //   - While the job runs, Job reads only the job itself. It reads the rows (the results
@@ -15,15 +16,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/http"
 	"time"
 
 	"github.com/latchd/latchd/cmd/latchctl/words"
 	"github.com/latchd/latchd/transport/iothub"
 )
-
-// MaxOutage is the time after which Job gives up if it cannot reach the hub.
-const MaxOutage = 5 * time.Minute
 
 // The pause between two reads of a running job grows by a quarter each time, from
 // minPause to maxPause. It starts again at minPause when the job's status changes.
@@ -102,8 +99,7 @@ type watcher struct {
 	id      string // id of the job
 	opts    Options
 	started time.Time
-	reached bool      // the hub has answered at least once
-	outage  time.Time // start of the current outage; zero while the hub answers
+	reached bool // the hub has answered at least once
 }
 
 // awaitEnd reads the job repeatedly until it has ended.
@@ -112,15 +108,15 @@ func (w *watcher) awaitEnd(ctx context.Context) (iothub.Job, error) {
 	pause := minPause
 
 	for {
-		job, err := w.hub.Job(ctx, w.id)
+		var job iothub.Job
+		err := w.read(ctx, func() (err error) {
+			job, err = w.hub.Job(ctx, w.id)
+			return err
+		})
 		if err != nil {
-			if err := w.handleError(ctx, err); err != nil {
-				return last, err
-			}
-			continue
+			return last, err
 		}
 
-		w.handleAnswer()
 		if job.Status != last.Status {
 			pause = minPause
 		}
@@ -144,21 +140,20 @@ func (w *watcher) awaitEnd(ctx context.Context) (iothub.Job, error) {
 // readFinalRows reads the devices' results after a job's end. It reads them up to
 // rowAttempts times, until the hub has the result of every device.
 func (w *watcher) readFinalRows(ctx context.Context, job iothub.Job) (Report, error) {
-	for attempt := 1; ; {
-		r, err := Rows(ctx, w.hub, job)
+	for attempt := 1; ; attempt++ {
+		var r Report
+		err := w.read(ctx, func() (err error) {
+			r, err = Rows(ctx, w.hub, job)
+			return err
+		})
 		if err != nil {
-			if err := w.handleError(ctx, err); err != nil {
-				return Report{Job: job}, err
-			}
-			continue
+			return Report{Job: job}, err
 		}
 
-		w.handleAnswer()
 		if job.Status != iothub.JobCompleted || r.final() || attempt == rowAttempts {
 			return r, nil
 		}
 
-		attempt++
 		if err := w.sleep(ctx, rowPause); err != nil {
 			return r, err
 		}
@@ -179,51 +174,19 @@ func (w *watcher) sleep(ctx context.Context, d time.Duration) error {
 	return w.opts.Sleep(ctx, d)
 }
 
-// handleError pauses and returns nil after a failed read that may succeed later.
-// Otherwise it returns the error that ends Job.
-func (w *watcher) handleError(ctx context.Context, err error) error {
+// read repeats a read while the hub is unavailable. Until the hub has answered once, only a
+// job that the hub has accepted is worth a repetition.
+func (w *watcher) read(ctx context.Context, do func() error) error {
+	r := Retry{Now: w.opts.Now, Sleep: w.sleep, Note: w.opts.Note, Meanwhile: "the job continues on the hub"}
+	if w.reached || w.opts.Known {
+		r.Patience = Patient
+	}
+
+	err := r.Do(ctx, do)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if !Retryable(err) || !w.reached && !w.opts.Known {
-		return err
-	}
+	w.reached = w.reached || err == nil
 
-	now := w.opts.Now()
-	if w.outage.IsZero() {
-		w.outage = now
-		w.opts.Note(fmt.Sprintf("note: %v; the job continues on the hub; retrying for %s", err, words.Duration(MaxOutage)))
-	}
-	if now.Sub(w.outage) >= MaxOutage {
-		return fmt.Errorf("%w: job %s: the hub was unreachable for %s: %w", ErrTimeout, w.id, words.Duration(MaxOutage), err)
-	}
-
-	return w.sleep(ctx, maxPause)
-}
-
-// handleAnswer records a successful read. If the read ends an outage, handleAnswer
-// also prints a note.
-func (w *watcher) handleAnswer() {
-	w.reached = true
-	if w.outage.IsZero() {
-		return
-	}
-
-	length := w.opts.Now().Sub(w.outage).Round(time.Second)
-	w.opts.Note(fmt.Sprintf("note: the hub answers again, after %s", words.Duration(length)))
-	w.outage = time.Time{}
-}
-
-// Retryable reports whether a failed request may succeed later, because the hub was
-// unreachable, throttled the request, or had an internal error.
-func Retryable(err error) bool {
-	if e, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err); ok {
-		return e.Temporary()
-	}
-
-	refusal, ok := errors.AsType[*iothub.Error](err)
-	return ok && (refusal.Status == http.StatusTooManyRequests || refusal.Status >= http.StatusInternalServerError)
+	return err
 }

@@ -147,11 +147,10 @@ func TestShortOutage(t *testing.T) {
 	}
 	want := []string{
 		"note: hub at h:443: not reachable; the job continues on the hub; retrying for 5 min",
-		"note: the hub answers again, after 6 s",
-		"note: HTTP status 429; the job continues on the hub; retrying for 5 min",
-		"note: the hub answers again, after 2 s",
+		"note: the hub answers again, after 7 s",
+		"note: HTTP status 429",
 		"note: hub at h:443: not reachable; the job continues on the hub; retrying for 5 min",
-		"note: the hub answers again, after 2 s",
+		"note: the hub answers again, after 1 s",
 	}
 	if !reflect.DeepEqual(notes, want) {
 		t.Errorf("notes\n%s", strings.Join(notes, "\n"))

@@ -1,4 +1,4 @@
-package fleet
+package watch
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchd/latchd/cmd/latchctl/watch"
 	"github.com/latchd/latchd/transport/iothub"
 	"github.com/latchd/latchd/transport/rest"
 )
@@ -40,24 +39,25 @@ func TestRetry(t *testing.T) {
 		{"any other error", Patient, []error{wrong}, wrong, 1, 0},
 		{"too many active jobs", Patient, append(repeat(full, 500), nil), nil, 501, 1},
 		{"too many requests", Patient, append(repeat(busy, 500), nil), nil, 501, 1},
-		{"unreachable, then back", Patient, append(repeat(away, 20), nil), nil, 21, 1},
-		{"unreachable for good", Patient, repeat(away, 1000), watch.ErrTimeout, 24, 1}, // pauses of 1+2+4+8 s, then of 15 s until five minutes are over
-		{"unreachable, busy, unreachable", Patient, append(append(repeat(away, 20), busy), append(repeat(away, 20), nil)...), nil, 42, 3},
+		{"unreachable, then back", Patient, append(repeat(away, 20), nil), nil, 21, 2},
+		{"unreachable for good", Patient, repeat(away, 1000), ErrTimeout, 24, 1}, // pauses of 1+2+4+8 s, then of 15 s until five minutes are over
+		{"unreachable, busy, unreachable", Patient, append(append(repeat(away, 20), busy), append(repeat(away, 20), nil)...), nil, 42, 5},
 		{"no patience for a full hub", Patience{}, repeat(full, 2), full, 1, 0},
-		{"ten seconds for a full hub", Patience{Full: 10 * time.Second}, repeat(full, 9), watch.ErrTimeout, 5, 1}, // pauses of 1+2+4+3 s
+		{"ten seconds for a full hub", Patience{Full: 10 * time.Second}, repeat(full, 9), ErrTimeout, 5, 1}, // pauses of 1+2+4+3 s
 		{"no patience for an outage", Patience{Full: Forever}, repeat(away, 2), away, 1, 0},
 		{"unreachable, then any other error", Patient, []error{away, wrong}, wrong, 2, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var notes bytes.Buffer
 			now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-			f := &Fleet{
-				Note:  func(format string, args ...any) { fmt.Fprintf(&notes, format+"\n", args...) },
-				Now:   func() time.Time { return now },
-				Sleep: func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
+			f := Retry{
+				Patience: tt.patience,
+				Note:     func(text string) { fmt.Fprintln(&notes, text) },
+				Now:      func() time.Time { return now },
+				Sleep:    func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
 			}
 			tries := 0
-			err := f.Retry(t.Context(), tt.patience, func() error {
+			err := f.Do(t.Context(), func() error {
 				tries++
 				return tt.errs[tries-1]
 			})
@@ -71,8 +71,8 @@ func TestRetry(t *testing.T) {
 // TestRetryIsInterrupted checks that Ctrl-C ends the retries at once.
 func TestRetryIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	f := &Fleet{Now: time.Now}
-	err := f.Retry(ctx, Patient, func() error {
+	f := Retry{Patience: Patient, Now: time.Now}
+	err := f.Do(ctx, func() error {
 		cancel()
 		return iothub.Errorf(iothub.CodeTooManyJobs, "full")
 	})
