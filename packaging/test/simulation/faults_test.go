@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // crashHub adds the end of the hub's process and its next start.
@@ -125,4 +127,34 @@ func (p *planner) stepClock(g *gateway) {
 	}
 	p.add(fmt.Sprint("step the clock of ", whose, " by ", by), func() { clock.Store(int64(by)) })
 	p.repairAfter(p.upTo(10*time.Minute), "correct the clock of "+whose, func() { clock.Store(0) })
+}
+
+// moveHub adds a restart of the hub at another address.
+func (p *planner) moveHub() {
+	s, outage := p.site, p.upTo(time.Minute)
+	p.add(fmt.Sprint("restart the hub at another address after ", outage), func() {
+		s.change(func() (string, error) {
+			err := s.stop()
+			p.network.move()
+			return s.directory(), err
+		}, outage)
+	})
+}
+
+// rollKey adds a new key of a device: first the hub gets it beside the present key, then the
+// gateway. If the hub does not answer, the gateway keeps its key, which must still work.
+func (p *planner) rollKey(g *gateway) {
+	key := make(iothub.Key, 32)
+	for i := range key {
+		key[i] = byte(p.random.IntN(256))
+	}
+	p.add("roll the key of "+g.id(), func() {
+		g.change(func() {
+			if err := p.technician.addKey(g.id(), g.device.Key, key); err == nil {
+				g.device.Key = key
+				g.rolls++
+			}
+			g.stop(true)
+		}, false, 0)
+	})
 }

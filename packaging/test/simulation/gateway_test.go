@@ -62,6 +62,7 @@ type gateway struct {
 	misconduct atomic.Pointer[misconduct] // of the front towards this gateway
 	busy       chan struct{}              // held while a process ends and the next one starts
 	crashes    int
+	rolls      int // new keys with which the agent was started
 
 	driver *mock.Driver
 	disk   *disk

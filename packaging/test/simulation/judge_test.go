@@ -277,6 +277,7 @@ func (w *world) count() counts {
 		c.executed += len(g.record.executions)
 		c.arrivals += len(g.record.arrivals)
 		c.crashes += g.crashes
+		c.rolls += g.rolls
 		c.drives += len(g.record.drives)
 	}
 	return c

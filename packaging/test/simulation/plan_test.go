@@ -56,6 +56,10 @@ func newPlan(random *rand.Rand, w *world) plan {
 	for p.at = 0; p.next(90 * time.Second); {
 		p.fault()
 	}
+	p.random = rand.New(rand.NewPCG(w.seed, 5)) // later additions leave the other steps as they are
+	for p.at = 0; p.next(8 * time.Minute); {
+		p.maintain()
+	}
 	slices.SortStableFunc(p.steps, func(a, b step) int { return int(a.at - b.at) })
 	return p.plan
 }
@@ -199,6 +203,16 @@ func (p *planner) people() {
 			p.add(fmt.Sprint("turn the key of ", g.id(), " to ", to), func() { g.driver.Force(to) })
 		}
 	}
+}
+
+// maintain adds work of an administrator.
+func (p *planner) maintain() {
+	p.faults++
+	if p.random.IntN(3) == 0 {
+		p.moveHub()
+		return
+	}
+	p.rollKey(p.gateway())
 }
 
 // fault adds a fault and its end.

@@ -122,6 +122,19 @@ func (t *technician) note(g *gateway, tag string) {
 	})
 }
 
+// addKey gives a device a second key. The present one remains valid.
+func (t *technician) addKey(id string, present, added iothub.Key) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	device, err := t.client.Device(ctx, id)
+	if err == nil {
+		device.Authentication.SymmetricKey = iothub.SymmetricKey{PrimaryKey: present.Base64(), SecondaryKey: added.Base64()}
+		_, err = t.client.UpdateDevice(ctx, device, device.ETag)
+	}
+	return err
+}
+
 // readJob reads a job with its rows. Rows and statuses that are final must never change.
 func (t *technician) readJob(id string) {
 	t.do(func(ctx context.Context) {

@@ -87,7 +87,7 @@ type report struct {
 type counts struct {
 	simulated                                        time.Duration
 	faults, commands, executed, jobs, rows, arrivals int
-	crashes, drives                                  int
+	crashes, drives, rolls                           int
 }
 
 // simulate runs the system with the faults and commands of a seed and judges it.
