@@ -31,7 +31,8 @@ const lockTime = 5 * time.Second
 //
 //   - A device has succeeded if it has acknowledged the properties in their newest version.
 //   - A device that is offline is pending: its twin holds the change.
-//   - A device that is not a door acknowledges nothing, so its updated twin is a success.
+//   - A device that is not a door acknowledges nothing, so its updated twin is a success. A
+//     device that never connected may be a door, so it is pending.
 //     Only a lockdown needs an acknowledgement of every device.
 //   - A connected device that did not acknowledge in time has timed out. With a limit of 0,
 //     Acknowledged reads the twins once, and such a device is pending.
@@ -87,7 +88,7 @@ type ackWait struct {
 // deviceState is the part of a device's twin that concerns the properties.
 type deviceState struct {
 	connected  bool
-	isDoor     bool // the device runs latchd, or the hub does not tell its model
+	isDoor     bool // the device runs latchd, or its model is not known
 	properties []propertyState
 }
 
@@ -127,7 +128,8 @@ func parseDeviceState(row json.RawMessage, names []string) (id string, state dev
 
 	state.connected = string(v["connectionState"]) == `"`+string(iothub.Connected)+`"`
 	var model string
-	state.isDoor = json.Unmarshal(v["modelId"], &model) != nil || strings.HasPrefix(model, doorModel)
+	unknown := json.Unmarshal(v["modelId"], &model) != nil || model == "" && !state.connected // a device announces its model when it connects
+	state.isDoor = unknown || strings.HasPrefix(model, doorModel)
 	for _, name := range names {
 		state.properties = append(state.properties, parseProperty(v, name))
 	}

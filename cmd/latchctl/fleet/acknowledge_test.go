@@ -101,6 +101,8 @@ func TestAcknowledgedByDevicesThatAreNoDoors(t *testing.T) {
 		readings int // 0 means more than one
 	}{
 		{`""`, iothub.Object{"floor": 3}, iothub.Succeeded, 1},
+		{`"","connectionState":"Disconnected"`, iothub.Object{"floor": 3}, iothub.Pending, 1}, // it may become a door
+		{`"dtmi:com:example:Thermostat;1","connectionState":"Disconnected"`, iothub.Object{"floor": 3}, iothub.Succeeded, 1},
 		{`"dtmi:com:example:Thermostat;1"`, iothub.Object{"floor": 3}, iothub.Succeeded, 1},
 		{`"dtmi:latchd:DoorLock;2"`, iothub.Object{"floor": 3}, iothub.TimedOut, 0},
 		{`""`, iothub.Object{"lockdown": true}, iothub.TimedOut, 0},
