@@ -38,7 +38,7 @@ trap 'exit 143' TERM
 cd "$dir"
 
 # Use the demo's hub only, even if the technician has configured another.
-unset LATCHCTL_HUB
+unset LATCHCTL_HUB LATCHCTL_HUB_FILE LATCHCTL_HUB_NAME LATCHCTL_ENDPOINT LATCHCTL_CA_FILE
 export XDG_CONFIG_HOME="$dir"
 
 # ---- showing and running commands ---------------------------------------------------
@@ -88,10 +88,7 @@ if ! read -r ready <&"${HUB[0]}" || ! [[ $ready =~ ^latchhub\ ready\ mqtt=([^ ]+
 fi
 mqtt=${BASH_REMATCH[1]} https=${BASH_REMATCH[2]}
 echo "$ready"
-for v in LATCHCTL_HUB_FILE=hub/service.connection-string LATCHCTL_CA_FILE=hub/ca.pem "LATCHCTL_ENDPOINT=https://$https"; do
-	export "${v?}"
-	echo "${bold}\$ export $v${plain}"
-done
+run "latchctl hub add demo --endpoint https://$https --ca-file hub/ca.pem <hub/service.connection-string"
 
 say 'Create three doors. Each gets an identity and a tag for its owner.'
 umask 077
