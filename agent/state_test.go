@@ -64,7 +64,7 @@ func TestSaveReportsFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := os.Mkdir(filepath.Join(dir, "state.json.new"), 0o700); err != nil { // blocks the write
+	if err := os.MkdirAll(filepath.Join(dir, "state.json.new", "full"), 0o700); err != nil { // blocks the write
 		t.Fatal(err)
 	}
 
@@ -136,8 +136,8 @@ func TestFullDiskIsRetried(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		full := filepath.Join(dir, stateName+".new") // a directory of this name blocks writes
-		if err := os.Mkdir(full, 0o700); err != nil {
+		blocked := filepath.Join(dir, stateName+".new") // a full directory of this name blocks writes
+		if err := os.MkdirAll(filepath.Join(blocked, "full"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 
@@ -153,7 +153,7 @@ func TestFullDiskIsRetried(t *testing.T) {
 			t.Errorf("%d failed writes, want 2", n)
 		}
 
-		if err := os.Remove(full); err != nil {
+		if err := os.RemoveAll(blocked); err != nil {
 			t.Fatal(err)
 		}
 

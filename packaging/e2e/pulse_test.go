@@ -90,4 +90,7 @@ func pulse(t *testing.T, g *gateway) {
 		strike.chip, strike.line = "gpiochip0", "5"
 		check("pulse on a chip that keeps driving", strike, "gpiochip0", 5, false)
 	}
+
+	// The later scenarios test the package without debug code.
+	g.run(`apt-get install -y -qq --allow-downgrades /root/latchd.deb`)
 }

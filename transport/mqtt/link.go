@@ -182,6 +182,10 @@ func (l *Link) await(ctx context.Context, start func() paho.Token) (paho.Token, 
 		case <-l.ended:
 			return nil, l.endReason
 		case <-ctx.Done():
+			// A lost link ends ctx, too, so both cases may be ready.
+			if err := l.endedError(); err != nil {
+				return nil, err
+			}
 			return nil, fmt.Errorf("%w: %w", ErrLinkEnded, token.Error())
 		}
 	case <-l.ended:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,33 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// buffer is a buffer that the log's timer may write while a test reads it.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *buffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Reset()
+}
+
 // text is a log that writes its entries to a buffer, one per line.
-func text() (*Log, *bytes.Buffer) {
-	var out bytes.Buffer
+func text() (*Log, *buffer) {
+	var out buffer
 	encoder := zapcore.NewConsoleEncoder(zapcore.EncoderConfig{MessageKey: "m", EncodeTime: func(time.Time, zapcore.PrimitiveArrayEncoder) {}})
 	return New(zap.New(zapcore.NewCore(encoder, zapcore.AddSync(&out), zapcore.InfoLevel))), &out
 }
