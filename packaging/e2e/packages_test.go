@@ -131,7 +131,7 @@ func repository(t *testing.T, g *gateway) {
 		apt-get install -y -qq latchd="$(dpkg-deb -f /root/previous.deb Version)"
 		systemctl show latchd -p ActiveState -p ConditionResult -p UnitFileState
 		stat -c '%a %U' /etc/latchd/credentials`)
-	skipped := contains(out, "latchd check", "systemctl start latchd", "ActiveState=inactive", "ConditionResult=no", "UnitFileState=enabled", "700 root")
+	skipped := contains(out, "latchd config --example", "latchd enroll", "ActiveState=inactive", "ConditionResult=no", "UnitFileState=enabled", "700 root")
 	const expected = "unit skipped, next step shown"
 	seen := expected
 	if !skipped {
