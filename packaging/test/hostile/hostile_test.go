@@ -152,7 +152,7 @@ func take(t *testing.T, events <-chan struct{}, n int, within time.Duration, wha
 // With 300 file descriptors and more strangers than that on both fronts, doors that share
 // the strangers' address log in, and their owner can call them.
 func TestStrangersDoNotLockOutDoors(t *testing.T) {
-	t.Parallel()
+	// Not parallel: the other tests' strangers would take the doors' time.
 	const within = 30 * time.Second
 	h := harness.StartHub(t, limited(t, 300))
 	devices := createDevices(t, h, 100)
