@@ -90,7 +90,7 @@ func restartTimes(t *testing.T, g *gateway) (ready, connected time.Duration) {
 func (g *gateway) inventory() []string {
 	g.t.Helper()
 	return strings.Split(g.run(`find /etc /usr /var /opt /srv -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \
-			-o -path /var/lib/private -o -path /var/lib/systemd -o -path '/etc/*-' -o -path /etc/.pwd.lock -o -path '/var/tmp/*' \) -prune -o -print
+			-o -path /var/backups -o -path /var/lib/private -o -path /var/lib/systemd -o -path '/etc/*-' -o -path /etc/.pwd.lock -o -path '/var/tmp/*' \) -prune -o -print
 		find /var/lib/private /var/lib/systemd /var/lib/dpkg /var/cache/private /var/log/private /run/systemd /run/latch* -name '*latch*' 2>/dev/null || true
 		getent passwd | sed 's/:.*//; s/^/user /'
 		getent group | sed 's/:.*//; s/^/group /' | grep -vx 'group gpio'
