@@ -202,7 +202,7 @@ func (w *world) drives(target Position, commanded, exitAsks, promised bool) stri
 	case target == Locked && !endOfPulse && w.door == DoorOpen:
 		return "locked an open door"
 	case target == Locked && !endOfPulse && w.set.doorSensor && w.door == "":
-		return "locked a door that nobody has looked at"
+		return "locked a door before its sensor was read"
 	case target == Unlocked && !commanded && !exitAsks:
 		return "unlocked although nobody asked"
 	case target == Unlocked && w.lockdown && !exitAsks && !commanded:

@@ -36,6 +36,7 @@ anybody who has it can take the identity until it has been used.`,
 			return usageError{errors.New("missing command; use door or person")}
 		},
 	}
+
 	c.addFlags(cmd)
 	cmd.AddCommand(newInviteDoor(&c, stdout, stderr), newInvitePerson(&c, stdout, stderr))
 	return cmd

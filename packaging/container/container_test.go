@@ -12,7 +12,8 @@ import (
 )
 
 // builder returns the name of the first program that can build containers here. It skips
-// the test if there is none, also in CI: many machines cannot run containers at all.
+// the test on a machine without such a program, also in CI: many machines cannot run
+// containers at all.
 func builder(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"podman", "docker"} {

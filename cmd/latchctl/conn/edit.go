@@ -233,12 +233,14 @@ func withoutTable(text, name string) string {
 	heading := regexp.MustCompile(`^\s*\[\s*["']?hubs["']?\s*\.\s*["']?` + regexp.QuoteMeta(name) + `["']?\s*\]`)
 	var b strings.Builder
 	inside, comment := false, ""
+
 	for line := range strings.Lines(text) {
 		if anyHeading.MatchString(line) {
 			inside = heading.MatchString(line)
 			b.WriteString(comment)
 			comment = ""
 		}
+
 		switch {
 		case !inside:
 			b.WriteString(line)

@@ -151,7 +151,8 @@ func (s *Server) showRollout(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, detail)
 }
 
-// loadRollout loads a rollout on this hub. The error has the status 404 if there is none.
+// loadRollout loads a rollout on this hub. The error has the status 404 if this hub has no
+// such rollout.
 func (s *Server) loadRollout(ctx context.Context, id string) (rollout.Rollout, error) {
 	if err := iothub.CheckJobID(id); err != nil {
 		return rollout.Rollout{}, badRequest(err)

@@ -1,5 +1,5 @@
-// Package events follows what happens at doors. Call [Follow], which passes each event to
-// a function until its context ends.
+// Package events follows the events of doors. Call [Follow], which passes each event to a
+// function until its context ends.
 //
 // The embedded hub streams events. Azure IoT Hub does not; Follow then reads the doors'
 // twins periodically and derives events from the differences.

@@ -1,6 +1,6 @@
 // Package watch follows a job until it ends and judges the result of each device.
-// Use [Job] to follow a job, or [Rows] to read the results of a job as they are now. Its
-// [Retry] is the policy for requests that are repeated while the hub is unavailable.
+// Use [Job] to follow a job, or [Rows] to read the current results of a job. [Retry]
+// repeats requests while the hub is unavailable.
 //
 // Guarantees:
 //   - While the job runs, Job reads only the job itself. It reads the rows (the results

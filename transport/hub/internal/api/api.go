@@ -39,7 +39,7 @@ type Options struct {
 	Broker       Broker
 	Jobs         *jobs.Engine
 	Provisioning *provisioning.Service // manages enrollments
-	People       *people.People        // manages the access of persons; nil means that there are none
+	People       *people.People        // manages the access of persons; nil means that no person has access
 	Feed         *feed.Feed            // streams the hub's events
 	Throttle     *throttle.Throttle    // nil means no limits
 	Audit        *audit.Log            // log of changes; nil disables it

@@ -15,8 +15,8 @@ import (
 // the file is open. A copy of the file has the same id until [Store.MarkRestored].
 func (s *Store) HubID() iothub.HubID { return s.hubID }
 
-// createHubID gives the hub its id unless it has one. The id is no part of a version of
-// the schema, so that earlier releases can read the file.
+// createHubID gives the hub its id unless it has one. The id does not change the version
+// of the schema, so that earlier releases can read the file.
 func createHubID(tx *sql.Tx) error {
 	_, err := tx.Exec(`INSERT INTO settings (name, value) VALUES ('hub-id', ?) ON CONFLICT DO NOTHING`, uuid.NewString())
 	return err
