@@ -259,7 +259,7 @@ func (m *machine) onChattering(i input, on bool) {
 }
 
 // recordSeen writes the state of the door and of its alarms into a record.
-func (s state) recordSeen(seen *Seen, set settings) {
+func (s *state) recordSeen(seen *Seen, set settings) {
 	*seen = Seen{
 		Bolt: s.bolt.told, Door: s.door.known, DoorChangedAt: s.door.changedAt,
 		HeldOpen: s.door.heldOpen, LastForcedAt: s.forced.at,

@@ -315,7 +315,7 @@ func (m *machine) restore(past Record) {
 }
 
 // recordIn returns the part of the state that must survive the end of the process.
-func (s state) recordIn(set settings) Record {
+func (s *state) recordIn(set settings) Record {
 	r := s.past
 	if s.lines.open {
 		r = Record{Level: s.output.level, Position: s.bolt.position, Source: s.bolt.source, ChangedAt: s.bolt.changedAt}

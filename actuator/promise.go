@@ -153,7 +153,7 @@ func (m *machine) leaving() bool {
 
 // recordPromises copies the promises into a record. In Dual mode, a promised lock stays
 // in the record until its pulse has ended.
-func (s state) recordPromises(r *Record, set settings) {
+func (s *state) recordPromises(r *Record, set settings) {
 	p := cmp.Or(s.promises, s.unfinished)
 	r.Hold, r.Relock, r.Pending = p.hold, nil, nil
 

@@ -50,7 +50,7 @@ type Status struct {
 	ExitStuck bool // the exit input has been active for longer than 30 s
 }
 
-func (s state) status() Status {
+func (s *state) status() Status {
 	return Status{
 		Position: s.bolt.position, Source: s.bolt.source, Confirmed: s.bolt.confirmed,
 		ChangedAt: s.bolt.changedAt, Secured: s.bolt.position == Locked && s.door.known != DoorOpen,
@@ -69,7 +69,7 @@ const (
 )
 
 // faults lists the present faults in words, the most urgent first.
-func (s state) faults() string {
+func (s *state) faults() string {
 	var all []string
 	note := func(present bool, text string) {
 		if present {
