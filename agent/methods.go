@@ -84,13 +84,13 @@ func (a *Agent) invoke(ctx context.Context, m iothub.Method, by caller) (status 
 // even if ctx has ended, because the connection may still be up.
 func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 	m.Name = methodName(m.Name)
-	log := a.remote.With(zap.String("method", m.Name), zap.String("request_id", m.RequestID))
+	method, requestID := zap.String("method", m.Name), zap.String("request_id", m.RequestID)
 	a.methods.Add(1)
 
 	status, payload := a.invoke(ctx, m, caller{origin: actuator.Remote})
 	body, err := json.Marshal(payload)
 	if err != nil {
-		log.Error("cannot encode the method's answer as JSON", zap.Error(err))
+		a.remote.Error("cannot encode the method's answer as JSON", method, requestID, zap.Error(err))
 		return
 	}
 	if status >= 400 {
@@ -102,10 +102,10 @@ func (a *Agent) answerMethod(ctx context.Context, link Link, m iothub.Method) {
 		a.scheduleReboot(m, err)
 	}
 	if err != nil {
-		log.Warn("the method ran, but its answer did not reach the hub", zap.Int("status", status), zap.Error(err))
+		a.remote.Warn("the method ran, but its answer did not reach the hub", method, requestID, zap.Int("status", status), zap.Error(err))
 		return
 	}
-	log.Info("method answered", zap.Int("status", status), zap.ByteString("answer", body))
+	a.remote.Info("method answered", method, requestID, zap.Int("status", status), zap.ByteString("answer", body))
 }
 
 // methodName corrects upper and lower case in the name of a method, for example
