@@ -227,8 +227,8 @@ func TestStatusShowsThatTheTwinIsBehind(t *testing.T) {
 
 // If the hub refuses one property permanently, the agent reports all others at once and
 // later changes with one request each. Status and log name the property and the reason.
-// The same happens after a restart. When the property gets another value, the agent
-// reports it again.
+// The same happens after a restart. When the property gets another value, and every ten
+// minutes, the agent reports it again.
 func TestPermanentRefusalCostsOneProperty(t *testing.T) {
 	for _, tc := range []struct {
 		refused string // name of the property that the hub refuses
@@ -272,12 +272,20 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 			t.Errorf("%s: the log names the property %d times, want once", start, n)
 		}
 
-		// Later changes cost one request each, and the refused value none.
+		// Later changes cost one request each, and the refused value one in ten minutes.
 		h.reports = nil
 		d.lock.change(func(s *actuator.Status) { s.Lockdown = !s.Lockdown })
-		pass(24 * time.Hour)
+		pass(refusedPause - 2*time.Second)
 		if !slices.Equal(h.reports, []string{"lock.lockdown"}) {
 			t.Errorf("%s: reported %q after a change of lock.lockdown", start, h.reports)
+		}
+		h.reports = nil
+		pass(24 * time.Hour)
+		if len(h.reports) != 144 || !slices.Equal(slices.Compact(h.reports), []string{refused}) {
+			t.Errorf("%s: reported %q in 24 hours", start, h.reports)
+		}
+		if n := d.log.FilterField(zap.String("property", refused)).Len(); n != 1 {
+			t.Errorf("%s: the log names the property %d times in 24 hours, want once", start, n)
 		}
 		d.stop()
 	}
@@ -292,6 +300,34 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 	if change := difference(h.twin.Reported, d.reported()); len(change) != 0 || d.Status()["twin"] != nil {
 		t.Errorf("the twin still lacks %v; status %v", change, d.Status()["twin"])
 	}
+}
+
+// A hub that wrongly refuses the door's position, or whose twin has room again, gets the
+// position although it does not change any more.
+func TestRefusalThatDoesNotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &strictHub{hub: newHub(newTwin)}
+		wrong := false
+		h.judge = func(patch iothub.Object) (bool, error) {
+			if wrong && has(patch, "lock.position") {
+				return false, &iothub.Error{Status: 400, Message: "no"}
+			}
+			return true, nil
+		}
+		d := newStrictDoor(t, h, memoryStore(t))
+
+		wrong = true
+		d.lock.change(position(actuator.Unlocked))
+		pass(time.Second)
+		wrong = false
+		if got := h.position(); got != "locked" {
+			t.Errorf("the twin says %v after the refusal", got)
+		}
+		pass(refusedPause)
+		if got, trouble := h.position(), d.Status()["twin"]; got != "unlocked" || trouble != nil {
+			t.Errorf("the twin says %v, and the status %v, ten minutes after the refusal", got, trouble)
+		}
+	})
 }
 
 // A desired number that no twin can report is refused in its own acknowledgement, and

@@ -16,8 +16,8 @@ import (
 
 // report sends the smallest patch that updates the hub's reported properties. If the
 // hub refuses the patch permanently, report sends each part of it separately, so that
-// the hub gets all parts that it accepts. It sends a refused part again only when the
-// part has changed. The error means that the request must be repeated.
+// the hub gets all parts that it accepts. It sends a refused part again when the part has
+// changed or refusedPause is over. The error means that the request must be repeated.
 func (t *twinSync) report(ctx context.Context) error {
 	parts := split(difference(t.reported, t.Agent.reported()))
 	t.refused.keep(parts)
@@ -28,10 +28,11 @@ func (t *twinSync) report(ctx context.Context) error {
 		switch {
 		case !suspect:
 			together = append(together, p)
-		case !reflect.DeepEqual(refused.value, p.value):
+		case t.repeat || !reflect.DeepEqual(refused.value, p.value):
 			alone = append(alone, p)
 		}
 	}
+	t.repeat = false
 
 	if len(together) > 1 {
 		err := t.send(ctx, together)
@@ -52,7 +53,7 @@ func (t *twinSync) report(ctx context.Context) error {
 }
 
 // sendPart reports one part on its own. A permanent refusal is no error: sendPart
-// records it.
+// records it, and logs it if its reason is new.
 func (t *twinSync) sendPart(ctx context.Context, p part) error {
 	err := t.send(ctx, []part{p})
 	if !isPermanent(err) {
@@ -60,10 +61,13 @@ func (t *twinSync) sendPart(ctx context.Context, p part) error {
 		return err
 	}
 
-	t.config.Log.Error("the hub refuses a reported property; the agent reports it again when it changes",
-		zap.String("property", p.path()), zap.Error(err))
 	refusal, _ := errors.AsType[*iothub.Error](err)
-	t.refused[p.path()] = refused{p.value, refusal.Error()}
+	reason := refusal.Error()
+	if t.refused[p.path()].reason != reason {
+		t.config.Log.Error("the hub refuses a reported property; the agent reports it again when it changes, and every 10 minutes",
+			zap.String("property", p.path()), zap.Error(err))
+	}
+	t.refused[p.path()] = refused{p.value, reason}
 	return nil
 }
 

@@ -20,6 +20,10 @@ const maxTwinPause = time.Minute
 // that moves for longer is reported as moving.
 const reportDelay = 150 * time.Millisecond
 
+// refusedPause is the time from a permanent refusal of a property to its next report. The
+// hub may have been wrong, or the twin may have room again.
+const refusedPause = 10 * time.Minute
+
 // twinSync keeps a copy of the twin during one connection to the hub. No failure of a
 // request ends it: it repeats the request, and shows the failure in the agent's status.
 type twinSync struct {
@@ -34,6 +38,8 @@ type twinSync struct {
 
 	retry  <-chan time.Time // fires when the next request is due; nil if no retry is planned
 	settle <-chan time.Time // fires when reportDelay is over; nil if the lock has not changed
+	again  <-chan time.Time // fires when refusedPause is over; nil if no property is refused
+	repeat bool             // the next report includes the refused properties
 }
 
 // syncTwin reads the twin, applies the desired properties and keeps the reported
@@ -59,6 +65,8 @@ func (a *Agent) syncTwin(ctx context.Context, link Link) {
 		case <-a.reportChanged:
 		case <-t.retry:
 			t.retry = nil
+		case <-t.again:
+			t.again, t.repeat = nil, true
 		case <-ctx.Done():
 		}
 	}
@@ -80,6 +88,9 @@ func (t *twinSync) sync(ctx context.Context) {
 	}
 
 	t.trouble.Store(newTrouble(err, t.refused))
+	if len(t.refused) > 0 && t.again == nil {
+		t.again = time.After(refusedPause)
+	}
 	if err == nil {
 		if failures := t.twin.succeeded(); failures > 0 {
 			t.config.Log.Info("the device twin is up to date again", zap.Int("failures", failures))

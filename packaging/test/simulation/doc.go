@@ -17,7 +17,8 @@
 //     which is true or unknown.
 //  2. What was acknowledged survives every crash.
 //  3. No door moves without a cause in its log of events.
-//  4. Two minutes after the last fault, every twin tells the truth about its door.
+//  4. Two minutes after the last fault, every twin tells the truth about its door. If the
+//     hub had refused a property with 400, it may take ten minutes.
 //  5. Every command and alarm arrives at least once and in order, unless it is counted as
 //     dropped.
 //  6. Goroutines and memory return to their earlier levels.

@@ -34,8 +34,13 @@ func (w *world) repair() {
 	}
 }
 
+// refusedPause is how long an agent waits before it reports a property again that the hub
+// has refused with 400.
+const refusedPause = 10 * time.Minute
+
 // judgeTwins checks rule 4. A job that was scheduled earlier may just be moving a bolt, so
-// judgeTwins looks several times.
+// judgeTwins looks several times. If the agent knows of a refusal, judgeTwins waits until
+// the agent has reported the property again.
 func (w *world) judgeTwins() {
 	for _, g := range w.gateways {
 		lie := g.findLie()
@@ -44,6 +49,10 @@ func (w *world) judgeTwins() {
 				break
 			}
 			time.Sleep(10 * time.Second)
+			lie = g.findLie()
+		}
+		if trouble, _ := g.running().agent.Status()["twin"].(map[string]any); lie != "" && trouble["refused"] != nil {
+			time.Sleep(refusedPause)
 			lie = g.findLie()
 		}
 		if lie != "" {
