@@ -58,6 +58,15 @@ func (h *strictHub) Report(_ context.Context, patch iothub.Object) (int64, error
 	return 0, err
 }
 
+// taken returns the reports since the last call.
+func (h *strictHub) taken() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	reports := h.reports
+	h.reports = nil
+	return reports
+}
+
 // names yields the names of the properties in a patch, as PROPERTY.MEMBER for sections.
 func names(patch iothub.Object) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
@@ -247,9 +256,10 @@ func TestPermanentRefusalCostsOneProperty(t *testing.T) {
 
 func checkPermanentRefusal(t *testing.T, refused string, status int) {
 	h := &strictHub{hub: newHub(`{"desired":{"floor":3,"room":"1","$version":4},"reported":{"$version":1}}`)}
-	strict := true
+	var strict atomic.Bool
+	strict.Store(true)
 	h.judge = func(patch iothub.Object) (bool, error) {
-		if strict && has(patch, refused) {
+		if strict.Load() && has(patch, refused) {
 			return false, &iothub.Error{Status: status, Message: "no " + refused}
 		}
 		return true, nil
@@ -273,16 +283,15 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 		}
 
 		// Later changes cost one request each, and the refused value one in ten minutes.
-		h.reports = nil
+		h.taken()
 		d.lock.change(func(s *actuator.Status) { s.Lockdown = !s.Lockdown })
 		pass(refusedPause - 2*time.Second)
-		if !slices.Equal(h.reports, []string{"lock.lockdown"}) {
-			t.Errorf("%s: reported %q after a change of lock.lockdown", start, h.reports)
+		if got := h.taken(); !slices.Equal(got, []string{"lock.lockdown"}) {
+			t.Errorf("%s: reported %q after a change of lock.lockdown", start, got)
 		}
-		h.reports = nil
 		pass(24 * time.Hour)
-		if len(h.reports) != 144 || !slices.Equal(slices.Compact(h.reports), []string{refused}) {
-			t.Errorf("%s: reported %q in 24 hours", start, h.reports)
+		if got := h.taken(); len(got) != 144 || !slices.Equal(slices.Compact(got), []string{refused}) {
+			t.Errorf("%s: reported %q in 24 hours", start, got)
 		}
 		if n := d.log.FilterField(zap.String("property", refused)).Len(); n != 1 {
 			t.Errorf("%s: the log names the property %d times in 24 hours, want once", start, n)
@@ -292,7 +301,7 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 
 	// The hub accepts another value.
 	d := newStrictDoor(t, h, store)
-	strict = false
+	strict.Store(false)
 	d.config.System.Kernel, d.config.Version = "6.2", "1.2.4"
 	d.lock.change(position(actuator.Unlocked))
 	h.desire(t, `{"floor":4}`, 5)
@@ -307,19 +316,19 @@ func checkPermanentRefusal(t *testing.T, refused string, status int) {
 func TestRefusalThatDoesNotLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &strictHub{hub: newHub(newTwin)}
-		wrong := false
+		var wrong atomic.Bool
 		h.judge = func(patch iothub.Object) (bool, error) {
-			if wrong && has(patch, "lock.position") {
+			if wrong.Load() && has(patch, "lock.position") {
 				return false, &iothub.Error{Status: 400, Message: "no"}
 			}
 			return true, nil
 		}
 		d := newStrictDoor(t, h, memoryStore(t))
 
-		wrong = true
+		wrong.Store(true)
 		d.lock.change(position(actuator.Unlocked))
 		pass(time.Second)
-		wrong = false
+		wrong.Store(false)
 		if got := h.position(); got != "locked" {
 			t.Errorf("the twin says %v after the refusal", got)
 		}
