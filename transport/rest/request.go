@@ -25,6 +25,9 @@ const (
 	// maxBody is the size in bytes of the largest answer that the client accepts. A
 	// page of 1,000 twins at IoT Hub's limits fits into it.
 	maxBody = 256 << 20
+	// usualBody is the size in bytes up to which the client trusts the Content-Length of
+	// an answer and allocates memory before the answer has arrived.
+	usualBody = 8 << 20
 )
 
 // request is a request to IoT Hub's service API.
@@ -86,14 +89,15 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 		return res.Header, nil
 	}
 
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
-	if err != nil {
+	var body bytes.Buffer
+	body.Grow(int(min(max(res.ContentLength, 0), usualBody)) + bytes.MinRead)
+	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxBody+1)); err != nil {
 		return nil, c.networkError(ctx, err, limit)
 	}
-	if len(body) > maxBody {
+	if body.Len() > maxBody {
 		return nil, fmt.Errorf("hub at %s: the answer to %s %s is larger than %d MiB", c.address, r.method, r.path, maxBody>>20)
 	}
-	if err := json.Unmarshal(body, r.out); err != nil {
+	if err := decode(body.Bytes(), r.out); err != nil {
 		return nil, fmt.Errorf("hub at %s: invalid answer to %s %s (check that the address belongs to a hub): %w",
 			c.address, r.method, r.path, err)
 	}
@@ -202,6 +206,15 @@ func retryAfter(text string, now time.Time) time.Duration {
 	}
 
 	return 0
+}
+
+// decode parses an answer. It calls a type's own UnmarshalJSON directly, because
+// json.Unmarshal would first scan the text.
+func decode(text []byte, v any) error {
+	if own, ok := v.(json.Unmarshaler); ok {
+		return own.UnmarshalJSON(text)
+	}
+	return json.Unmarshal(text, v)
 }
 
 // encode returns v as JSON. It does not escape <, > and &, because query conditions
