@@ -82,10 +82,15 @@ func (a *api) answerStatus(w http.ResponseWriter, status int, value any) error {
 }
 
 func (a *api) answerJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", jsonType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
+	writeHeader(w, status, len(body))
 	w.Write(body)
+}
+
+// writeHeader sends the header of an answer whose body is JSON of the given size.
+func writeHeader(w http.ResponseWriter, status, size int) {
+	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	w.WriteHeader(status)
 }
 
 // read decodes the request's body, which must be a single JSON value, into value.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"net/http"
@@ -51,7 +52,7 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	setPageHeaders(w, itemType, next)
-	a.answerJSON(w, http.StatusOK, joinRows(rows))
+	a.answerRows(w, rows)
 	return nil
 }
 
@@ -65,22 +66,26 @@ func setPageHeaders(w http.ResponseWriter, itemType, next string) {
 	}
 }
 
-// joinRows joins rows of JSON to one JSON array. It copies the rows without parsing
+// answerRows sends rows of JSON as one JSON array. It copies the rows without parsing
 // them, unlike a JSON encoder.
-func joinRows(rows []json.RawMessage) []byte {
-	size := len("[]\n")
+func (a *api) answerRows(w http.ResponseWriter, rows []json.RawMessage) {
+	size := len("[]\n") + max(0, len(rows)-1)
 	for _, row := range rows {
-		size += len(row) + 1
+		size += len(row)
 	}
+	writeHeader(w, http.StatusOK, size)
 
-	body := append(make([]byte, 0, size), '[')
+	// net/http would pass on each row separately, because it buffers only 4 KiB.
+	body := bufio.NewWriterSize(w, 32<<10)
+	body.WriteByte('[')
 	for i, row := range rows {
 		if i > 0 {
-			body = append(body, ',')
+			body.WriteByte(',')
 		}
-		body = append(body, row...)
+		body.Write(row)
 	}
-	return append(body, "]\n"...)
+	body.WriteString("]\n")
+	body.Flush()
 }
 
 // pageSize returns the number of rows for one page, but at most maximum. A client gives

@@ -204,8 +204,7 @@ func readTwin(_ int, row scanner) (json.RawMessage, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	document, err := t.json()
-	return document, []string{t.DeviceID}, err
+	return t.json(), []string{t.DeviceID}, nil
 }
 
 // selectOutputs returns a SELECT clause for the given columns. It adds the device id

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchd/latchd/transport/hub/internal/query"
 	"github.com/latchd/latchd/transport/iothub"
@@ -124,6 +125,36 @@ func TestQueryTwinsReturnsWholeTwins(t *testing.T) {
 		}
 		if got, want := jsonOf(t, objectOf(t, string(row))), jsonOf(t, objectOf(t, jsonOf(t, twin))); got != want {
 			t.Errorf("the row is  %s\nthe twin is %s", got, want)
+		}
+	}
+}
+
+// TestTwinRowIsEncodedLikeATwin checks that a row of SELECT * has the same members, order
+// and escapes as the encoded twin.
+func TestTwinRowIsEncodedLikeATwin(t *testing.T) {
+	t.Parallel()
+	text := func(s string) *string { return &s }
+	empty := section{text: "{}", metadata: "{}", version: 1}
+	plain := twinRow{tags: "{}", desired: empty, reported: empty, Twin: iothub.Twin{
+		DeviceID: "door-1", ETag: "AAAAAAAAAAE=", DeviceETag: "MTIz", Status: iothub.Enabled, ConnectionState: iothub.Disconnected,
+		AuthenticationType: "sas", Version: 2,
+	}}
+
+	full := plain
+	full.StatusReason = text("<Tür> & \"\\\"\u2028\x7f\t")
+	full.StatusUpdateTime = time.Date(2026, 11, 24, 8, 0, 0, 120_000, time.UTC)
+	full.LastActivityTime = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+	full.X509Thumbprint = iothub.X509Thumbprint{PrimaryThumbprint: text("AB"), SecondaryThumbprint: text("CD")}
+	full.ModelID, full.Capabilities.IotEdge, full.Version = "dtmi:a;1", true, 1<<40
+	full.tags, full.reported.version = `{"floor":3}`, 99
+
+	for _, row := range []twinRow{plain, full} {
+		twin, err := row.twin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := json.Marshal(twin); err != nil || string(row.json()) != string(want) {
+			t.Errorf("the row is  %s\nthe twin is %s (%v)", row.json(), want, err)
 		}
 	}
 }

@@ -2,7 +2,9 @@ package store
 
 import (
 	"encoding/json"
-	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
@@ -47,26 +49,59 @@ func (t twinRow) twin() (twin iothub.Twin, err error) {
 	return twin, err
 }
 
-// json returns the twin as JSON. To save most of a query's time, it copies the stored
-// JSON text of the sections instead of decoding it.
-func (t twinRow) json() (json.RawMessage, error) {
-	// The nil fields Tags and Properties hide the embedded Twin's fields of the same name
-	// from the JSON encoder.
-	b, err := json.Marshal(struct {
-		iothub.Twin
-		Tags       *struct{} `json:"tags,omitempty"`
-		Properties *struct{} `json:"properties,omitempty"`
-	}{Twin: t.Twin})
-	if err != nil {
-		return nil, err
-	}
+// json returns the twin as JSON, in the form in which [iothub.Twin] is encoded. To save
+// most of a query's time, it copies the stored JSON text of the sections instead of
+// decoding it, and writes the other members itself.
+func (t twinRow) json() json.RawMessage {
+	b := make([]byte, 0, 512+len(t.tags)+t.desired.stored()+t.reported.stored())
 
-	b = b[:len(b)-1] // remove the closing brace
-	b = slices.Grow(b, len(t.tags)+t.desired.stored()+t.reported.stored()+200)
+	b = appendText(b, `{"deviceId":`, t.DeviceID)
+	b = appendText(b, `,"etag":`, t.ETag)
+	b = appendText(b, `,"deviceEtag":`, t.DeviceETag)
+	b = appendText(b, `,"status":`, string(t.Status))
+	if t.StatusReason != nil {
+		b = appendText(b, `,"statusReason":`, *t.StatusReason)
+	}
+	b = appendTime(b, `,"statusUpdateTime":`, t.StatusUpdateTime)
+	b = appendText(b, `,"connectionState":`, string(t.ConnectionState))
+	b = appendTime(b, `,"lastActivityTime":`, t.LastActivityTime)
+	b = append(b, `,"cloudToDeviceMessageCount":0`...)
+	b = appendText(b, `,"authenticationType":`, string(t.AuthenticationType))
+	b = appendOptional(b, `,"x509Thumbprint":{"primaryThumbprint":`, t.X509Thumbprint.PrimaryThumbprint)
+	b = appendOptional(b, `,"secondaryThumbprint":`, t.X509Thumbprint.SecondaryThumbprint)
+	b = appendText(b, `},"modelId":`, t.ModelID)
+	b = strconv.AppendBool(append(b, `,"capabilities":{"iotEdge":`...), t.Capabilities.IotEdge)
+	b = strconv.AppendInt(append(b, `},"version":`...), t.Version, 10)
+
 	if t.tags != "{}" {
 		b = append(append(b, `,"tags":`...), t.tags...)
 	}
 	b = t.desired.appendJSON(append(b, `,"properties":{"desired":`...))
 	b = t.reported.appendJSON(append(b, `,"reported":`...))
-	return append(b, "}}"...), nil
+	return append(b, "}}"...)
+}
+
+// appendText appends a member, which is given with its comma and colon, and its value.
+func appendText(b []byte, member, value string) []byte {
+	b = append(b, member...)
+	if strings.IndexFunc(value, needsEscape) < 0 {
+		return append(append(append(b, '"'), value...), '"')
+	}
+	text, _ := json.Marshal(value) // a string can always be encoded
+	return append(b, text...)
+}
+
+// needsEscape reports whether encoding/json may escape a character in a string.
+func needsEscape(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }
+
+func appendOptional(b []byte, member string, value *string) []byte {
+	if value == nil {
+		return append(append(b, member...), "null"...)
+	}
+	return appendText(b, member, *value)
+}
+
+func appendTime(b []byte, member string, at time.Time) []byte {
+	b = append(append(b, member...), '"')
+	return append(at.AppendFormat(b, time.RFC3339Nano), '"')
 }
