@@ -90,6 +90,24 @@ func BenchmarkReport(b *testing.B) {
 	})
 }
 
+// BenchmarkLogin measures the two reads of a device's login.
+func BenchmarkLogin(b *testing.B) {
+	const devices = 1000
+	s := fleet(b, devices)
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+
+	for i := 0; b.Loop(); i++ {
+		id := fmt.Sprintf("door-%05d", i%devices)
+		if _, _, err := s.LoginDevice(ctx, id); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.DeviceTwin(ctx, id); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkUpdateTwinAsync measures a twin job's time per device.
 func BenchmarkUpdateTwinAsync(b *testing.B) {
 	const devices = 1000

@@ -32,7 +32,7 @@ func parseInvited(owner string) (i invited, ok bool) {
 // a login with the device's key.
 func (s *Store) LoginDevice(ctx context.Context, id string) (device iothub.DeviceIdentity, invited bool, err error) {
 	var owner sql.NullString
-	row := withOwner{s.readDB.QueryRowContext(ctx, selectLogin+` WHERE id = ?`, id), &owner}
+	row := withOwner{rowByID(ctx, s.login, id), &owner}
 	device, err = scanDevice(row)
 	_, invited = parseInvited(owner.String)
 	return device, invited, wrapError("read device "+id, notFound(id, err))

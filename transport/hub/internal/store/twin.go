@@ -22,12 +22,13 @@ func (s *Store) Twin(ctx context.Context, id string) (iothub.Twin, error) {
 	return twin, wrapError("read the twin of "+id, err)
 }
 
+const selectDeviceTwin = `SELECT desired, desired_version, reported, reported_version FROM devices WHERE id = ?`
+
 // DeviceTwin returns a device's twin as the device sees it: with $version, but without
 // tags and metadata. It fails with DeviceNotFound if the device does not exist.
 func (s *Store) DeviceTwin(ctx context.Context, id string) (iothub.DeviceTwin, error) {
 	var desired, reported section
-	err := s.readDB.QueryRowContext(ctx, `SELECT desired, desired_version, reported, reported_version FROM devices WHERE id = ?`, id).
-		Scan(&desired.text, &desired.version, &reported.text, &reported.version)
+	err := rowByID(ctx, s.deviceTwin, id).Scan(&desired.text, &desired.version, &reported.text, &reported.version)
 
 	var twin iothub.DeviceTwin
 	if err == nil {
