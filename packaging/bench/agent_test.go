@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,21 +33,24 @@ var agentKinds = []agentKind{
 		d.Start(b)
 		return d.Process
 	}},
-	{"node", "lockDoor", startNode},
+	{"node", "lockDoor", official("node", "--dns-result-order=ipv4first", "../interop/device.js")},
 }
 
-// startNode starts packaging/interop/device.js. This program uses the official Node SDK
-// and simulates the door of IoT Hub's tutorial on jobs.
-func startNode(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process {
-	b.Helper()
-	_, port, err := net.SplitHostPort(h.MQTT)
-	if err != nil {
-		b.Fatal(err)
+// official returns a function that starts a program. The program uses an official SDK and
+// simulates the door of IoT Hub's tutorial on jobs. It trusts only the hub's CA, like latchd:
+// the Node program reads CA_FILE, and OpenSSL in the C program reads SSL_CERT_FILE.
+func official(program string, args ...string) func(*testing.B, *harness.Hub, iothub.Device) *harness.Process {
+	return func(b *testing.B, h *harness.Hub, device iothub.Device) *harness.Process {
+		b.Helper()
+		_, port, err := net.SplitHostPort(h.MQTT)
+		if err != nil {
+			b.Fatal(err)
+		}
+		device.Gateway = net.JoinHostPort("localhost", port)
+		cmd := exec.Command(program, args...)
+		cmd.Env = append(os.Environ(), "DEVICE_CONNECTION_STRING="+device.ConnectionString(), "CA_FILE="+h.CA(), "SSL_CERT_FILE="+h.CA())
+		return harness.Start(b, "official device "+device.DeviceID, cmd)
 	}
-	device.Gateway = net.JoinHostPort("localhost", port)
-	cmd := exec.Command("node", "--dns-result-order=ipv4first", "../interop/device.js")
-	cmd.Env = append(os.Environ(), "DEVICE_CONNECTION_STRING="+device.ConnectionString(), "CA_FILE="+h.CA())
-	return harness.Start(b, "official device "+device.DeviceID, cmd)
 }
 
 // figures holds the measurements of one kind of agent.
@@ -58,31 +62,39 @@ type figures struct {
 	trips  []time.Duration // round-trip times of the method calls
 }
 
-// BenchmarkAgent compares latchd, with a mock lock, with a device that uses the
-// official Node SDK. Both connect to the same hub. The benchmark starts the agents
-// alternately and leaves both idle for a minute. Then it calls methods one after the
-// other. The idle figures describe an agent that has just connected.
+// BenchmarkAgent compares latchd, with a mock lock, with a device that uses the official
+// Node SDK. If BENCH_CSDK names the program that csdk/build.sh builds, BenchmarkAgent also
+// compares it with the official C SDK. All connect to the same hub. The benchmark starts
+// the agents alternately and leaves all idle for a minute. Then it calls their methods
+// alternately. The idle figures describe an agent that has just connected.
 func BenchmarkAgent(b *testing.B) {
 	if _, err := os.Stat("../interop/node_modules/azure-iot-device"); err != nil {
 		b.Skipf("the official Node SDK is not installed; run 'npm ci' in packaging/interop: %v", err)
 	}
+	kinds := agentKinds
+	if program := os.Getenv("BENCH_CSDK"); program != "" {
+		kinds = append(slices.Clip(kinds), agentKind{"csdk", "lockDoor", official(program)})
+	} else {
+		b.Log("without the C SDK: packaging/bench/csdk/build.sh builds its program for BENCH_CSDK")
+	}
+
 	for b.Loop() {
-		for i, f := range measureAgents(b) {
-			f.report(b, agentKinds[i].name)
+		for i, f := range measureAgents(b, kinds) {
+			f.report(b, kinds[i].name)
 		}
 	}
 	b.ReportMetric(0, "ns/op") // hide ns/op; only the other metrics matter
 }
 
-func measureAgents(b *testing.B) []figures {
+func measureAgents(b *testing.B, kinds []agentKind) []figures {
 	b.Helper()
-	h := harness.StartHub(b, bin)
+	h := harness.StartHub(b, bin, "--name", "hub.localhost") // the C SDK refuses a name without a dot
 	client := h.Client(b)
-	measured := make([]figures, len(agentKinds))
-	running := make([]*harness.Process, len(agentKinds))
+	measured := make([]figures, len(kinds))
+	running := make([]*harness.Process, len(kinds))
 
 	for n := range starts {
-		for i, k := range agentKinds {
+		for i, k := range kinds {
 			if running[i] != nil {
 				running[i].Kill()
 			}
@@ -92,7 +104,7 @@ func measureAgents(b *testing.B) []figures {
 		}
 	}
 
-	before := make([]cpuUse, len(agentKinds))
+	before := make([]cpuUse, len(kinds))
 	for i, p := range running {
 		before[i] = readCPUUse(b, p)
 	}
@@ -102,16 +114,15 @@ func measureAgents(b *testing.B) []figures {
 		measured[i].idle = readMemory(b, p)
 	}
 
-	for i, k := range agentKinds {
-		for range methods {
+	for range methods {
+		for i, k := range kinds {
 			began := time.Now()
 			call(b, client, k.id(starts-1), k.method)
 			measured[i].trips = append(measured[i].trips, time.Since(began))
 		}
-		measured[i].used = readMemory(b, running[i])
 	}
-
-	for _, p := range running {
+	for i, p := range running {
+		measured[i].used = readMemory(b, p)
 		p.Kill()
 	}
 	h.Kill()
@@ -160,14 +171,16 @@ func invoke(b *testing.B, client *rest.Client, id, method string) error {
 // so that sorted output shows one figure of all agents together.
 func (f figures) report(b *testing.B, agent string) {
 	for unit, value := range map[string]float64{
-		"start-ms":    milliseconds(quantile(f.start, 0.5)),
-		"idle-MiB":    float64(f.idle.rss) / 1024,
-		"idlePss-MiB": float64(f.idle.pss) / 1024,
-		"used-MiB":    float64(f.used.rss) / 1024,
-		"cpu-ms/min":  milliseconds(f.cpuUse.cpu),
-		"wakes/min":   float64(f.cpuUse.wakes),
-		"trip-ms":     milliseconds(quantile(f.trips, 0.5)),
-		"trip99-ms":   milliseconds(quantile(f.trips, 0.99)),
+		"start-ms":     milliseconds(quantile(f.start, 0.5)),
+		"idle-MiB":     float64(f.idle.rss) / 1024,
+		"idlePss-MiB":  float64(f.idle.pss) / 1024,
+		"idleAnon-MiB": float64(f.idle.anon) / 1024,
+		"used-MiB":     float64(f.used.rss) / 1024,
+		"usedAnon-MiB": float64(f.used.anon) / 1024,
+		"cpu-ms/min":   milliseconds(f.cpuUse.cpu),
+		"wakes/min":    float64(f.cpuUse.wakes),
+		"trip-ms":      milliseconds(quantile(f.trips, 0.5)),
+		"trip99-ms":    milliseconds(quantile(f.trips, 0.99)),
 	} {
 		b.ReportMetric(value, unit+"-"+agent)
 	}

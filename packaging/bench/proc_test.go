@@ -14,13 +14,14 @@ import (
 )
 
 // memory is the memory of a process in KiB, as measured by the kernel. rss is the
-// resident memory. pss counts a page that several processes share only in part.
-type memory struct{ rss, pss int64 }
+// resident memory. pss counts a page that several processes share only in part. anon is
+// memory without a file, which no other process shares.
+type memory struct{ rss, pss, anon int64 }
 
 func readMemory(b *testing.B, p *harness.Process) memory {
 	b.Helper()
 	text := readProc(b, p.Pid(), "smaps_rollup")
-	return memory{field(b, text, "Rss:"), field(b, text, "Pss:")}
+	return memory{field(b, text, "Rss:"), field(b, text, "Pss:"), field(b, text, "Anonymous:")}
 }
 
 // cpuUse is how much CPU time a process has used since its start.
