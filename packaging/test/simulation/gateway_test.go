@@ -335,7 +335,9 @@ func (l *line) Drive(target actuator.Position) error {
 	if !l.process.passSeam() {
 		return errDead
 	}
-	l.process.gateway.record.drove(l.process, target, false)
+	if bolt, _ := l.Driver.State(); bolt != target { // somebody may have turned the key
+		l.process.gateway.record.drove(l.process, target, false)
+	}
 	return l.Driver.Drive(target)
 }
 
