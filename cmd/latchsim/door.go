@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 
@@ -22,10 +23,23 @@ const (
 	exitTime       = 5 * time.Second
 )
 
-// runDoor simulates one door's gateway until ctx ends. It connects agent, lock and hub
-// in the same way as latchd, but stores nothing on disk. It calls ready once, when the
-// hub has accepted the door's first report.
-func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, ready func()) {
+// dialer returns the function with which the device with index i opens its connections.
+// It returns nil if the kernel chooses the source address.
+func (o options) dialer(i int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	if len(o.sources) == 0 {
+		return nil
+	}
+
+	source := &net.TCPAddr{IP: o.sources[i%len(o.sources)]}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return (&net.Dialer{KeepAlive: -1, LocalAddr: source}).DialContext(ctx, network, address)
+	}
+}
+
+// runDoor simulates the gateway of the door with index i until ctx ends. It connects
+// agent, lock and hub in the same way as latchd, but stores nothing on disk. It calls
+// ready once, when the hub has accepted the door's first report.
+func (f *fleet) runDoor(ctx context.Context, i int, device iothub.Device, fault fault, ready func()) {
 	log := f.log.WithLazy(zap.String("device_id", device.DeviceID))
 	store, err := agent.OpenStore("", log)
 	if err != nil {
@@ -63,7 +77,7 @@ func (f *fleet) runDoor(ctx context.Context, device iothub.Device, fault fault, 
 	})
 	err = mqtt.Run(ctx, mqtt.Options{
 		Device: device, Endpoint: f.mqtt, RootCAs: f.roots,
-		ModelID: agent.ModelID, ProductInfo: "latchsim", Logger: log,
+		ModelID: agent.ModelID, ProductInfo: "latchsim", Logger: log, Dial: f.dialer(i),
 	}, func(ctx context.Context, link *mqtt.Link) error {
 		a.Serve(ctx, watchedLink{link, reported})
 		return nil

@@ -97,7 +97,7 @@ func (f *fleet) runDoors(ctx context.Context, hostName string, doors []door, key
 		running.Go(func() {
 			defer release()
 			defer timeout.Stop()
-			f.runDoor(ctx, device, d.fault, func() {
+			f.runDoor(ctx, i, device, d.fault, func() {
 				timeout.Stop()
 				release()
 				ready <- struct{}{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -178,6 +179,30 @@ func TestLateDoorAnswers(t *testing.T) {
 	}
 	if took := time.Since(began); took < 2*time.Second {
 		t.Errorf("the door answered after %s, want 2 s or more", took)
+	}
+}
+
+func TestSourceAddresses(t *testing.T) {
+	t.Parallel()
+	o, err := parseOptions(strings.Fields("--devices 3 --hub-file f --source-addresses 127.0.0.2,127.0.0.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+
+	for i, want := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.2"} {
+		conn, err := o.dialer(i)(t.Context(), "tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got, _, _ := net.SplitHostPort(conn.LocalAddr().String()); got != want {
+			t.Errorf("device %d connected from %s, want %s", i, got, want)
+		}
 	}
 }
 

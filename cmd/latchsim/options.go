@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -48,6 +49,7 @@ type options struct {
 	hubFile    string
 	mqtt       string
 	endpoint   *url.URL // nil means the hub's host name and port 443
+	sources    []net.IP // local addresses from which the devices connect in turn; if empty, the kernel chooses
 	caFile     string
 	shares     shares
 	seed       int64
@@ -71,6 +73,18 @@ func flags(o *options) *flag.FlagSet {
 	f.Func("endpoint", "`https://host:port` of the hub's service API (default: the hub's name, port 443)", func(text string) (err error) {
 		o.endpoint, err = rest.ParseEndpoint(text)
 		return err
+	})
+	f.Func("source-addresses", "`addresses` of this computer, separated by commas, from which the devices connect in turn; "+
+		"one address can have about 28,000 connections to a hub (default: the system chooses)", func(text string) error {
+		o.sources = nil
+		for address := range strings.SplitSeq(text, ",") {
+			ip := net.ParseIP(address)
+			if ip == nil {
+				return fmt.Errorf("%q is not an IP address", address)
+			}
+			o.sources = append(o.sources, ip)
+		}
+		return nil
 	})
 	f.StringVar(&o.caFile, "ca-file", "", "`file` with the CA certificate of a private hub, in PEM format")
 

@@ -21,6 +21,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"start", "--devices 1 --hub-file f --start ajar", `invalid value "ajar" for flag -start: use locked or unlocked`},
 		{"tags", "--devices 1 --hub-file f --tags []", `invalid value "[]" for flag -tags: got an array, want an object`},
 		{"endpoint", "--devices 1 --hub-file f --endpoint http://h", `invalid value "http://h" for flag -endpoint: endpoint "http://h": the scheme is http; want https`},
+		{"source address", "--devices 1 --hub-file f --source-addresses 127.0.0.1,h", `invalid value "127.0.0.1,h" for flag -source-addresses: "h" is not an IP address`},
 		{"argument", "--devices 1 --hub-file f 5", `unexpected argument "5"; see latchsim --help`},
 		{"flag", "--device 1", "flag provided but not defined: -device"},
 	} {
