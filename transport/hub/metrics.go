@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime"
+	rtmetrics "runtime/metrics"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -102,6 +103,12 @@ func (m *metrics) text(devices store.Statistics) []byte {
 	runtime.ReadMemStats(&memory)
 	metric("go_memstats_heap_alloc_bytes", "gauge", "Heap bytes in use.")
 	fmt.Fprintf(&b, "go_memstats_heap_alloc_bytes %d\n", memory.HeapAlloc)
+	live := []rtmetrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	rtmetrics.Read(live)
+	metric("go_gc_heap_live_bytes", "gauge", "Heap bytes that the last garbage collection found in use.")
+	fmt.Fprintf(&b, "go_gc_heap_live_bytes %d\n", live[0].Value.Uint64())
+	metric("go_memstats_stack_inuse_bytes", "gauge", "Bytes of goroutine stacks.")
+	fmt.Fprintf(&b, "go_memstats_stack_inuse_bytes %d\n", memory.StackInuse)
 	metric("go_goroutines", "gauge", "Number of goroutines.")
 	fmt.Fprintf(&b, "go_goroutines %d\n", runtime.NumGoroutine())
 	metric("process_start_time_seconds", "gauge", "Start time of the hub, in seconds since 1970.")

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(token.Error())
 	}
 	awaitConnected(t, r, "door1")
+	runtime.GC() // before the first collection, the live heap is unknown
 	text := scrape(t, r)
 	for _, want := range []string{
 		`latchhub_devices{status="disabled"} 1`, `latchhub_devices{status="enabled"} 1`, "latchhub_devices_connected 1",
@@ -53,6 +55,11 @@ func TestMetrics(t *testing.T) {
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("the metrics lack %q:\n%s", want, text)
+		}
+	}
+	for _, name := range []string{"go_gc_heap_live_bytes", "go_memstats_stack_inuse_bytes"} {
+		if !regexp.MustCompile("(?m)^" + name + " [1-9]").MatchString(text) {
+			t.Errorf("the metrics lack %s:\n%s", name, text)
 		}
 	}
 	line := regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[a-z0-9]+"\})? [0-9]+)$`)
