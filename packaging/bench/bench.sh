@@ -26,7 +26,7 @@ if [ ! -d packaging/interop/node_modules ] && command -v npm >/dev/null; then
 fi
 
 printf '\n'
-LATCHD_BIN=$out/bin go test -run '^$' -bench "${BENCH:-.}" -benchtime 1x -count "${COUNT:-5}" -timeout 60m ./packaging/bench |
+LATCHD_BIN=$out/bin go test -run '^$' -bench "${BENCH:-.}" -benchtime 1x -count "${COUNT:-5}" -timeout 4h ./packaging/bench |
 	tee "$out/figures"
 
 printf '\nmedians of %s:\n' "${COUNT:-5}"
@@ -34,7 +34,7 @@ printf '\nmedians of %s:\n' "${COUNT:-5}"
 awk '/^Benchmark/ { sub(/-[0-9]+$/, "", $1); for (i = 3; i < NF; i += 2) print $1, $(i + 1), $i }' "$out/figures" |
 	sort -k1,1V -k2,2 -k3,3g |
 	awk '
-		function flush() { if (n) printf "%-30s %-14s %10.4g\n", name, unit, n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }
+		function flush() { if (n) printf "%-30s %-22s %10.4g\n", name, unit, n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }
 		$1 != name || $2 != unit { flush(); name = $1; unit = $2; n = 0 }
 		{ v[++n] = $3 }
 		END { flush() }'

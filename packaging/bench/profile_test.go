@@ -33,7 +33,7 @@ func BenchmarkHubProfile(b *testing.B) {
 	var fleet *harness.Process
 	profile(b, file+".login", devices, func() { fleet = startFleet(b, h, devices) })
 	client := h.Client(b)
-	profile(b, file+".job", devices, func() { runJob(b, client, devices) })
+	profile(b, file+".job", devices, func() { runJob(b, client, devices, lockJob()) })
 	checkRows(b, h, devices)
 	profile(b, file+".page", pages, func() {
 		for range pages {
