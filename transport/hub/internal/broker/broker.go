@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"sync"
 	"time"
@@ -88,10 +87,6 @@ func New(backend Backend, opts Options) (*Broker, error) {
 	}
 
 	b.server = newServer()
-	if err := b.server.AddHook(&hook{b: b}, nil); err != nil {
-		b.cancel()
-		return nil, fmt.Errorf("set up the MQTT server: %w", err)
-	}
 	return b, nil
 }
 
@@ -108,28 +103,19 @@ func (opts Options) withDefaults() Options {
 	return opts
 }
 
-// newServer creates the MQTT server. The broker passes each connection to the server
-// with EstablishConnection. It does not use the server's own Serve method, which would
-// publish $SYS topics and expire sessions.
+// newServer creates the MQTT server. The broker uses only its clients, which read and
+// write packets. It does not use EstablishConnection, which would keep two goroutines
+// with 24 KiB of stacks for each connection.
 func newServer() *mqtt.Server {
 	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumClientWritesPending = 1 // not used: the broker has a queue of its own, see outbox
+	c.MaximumClientWritesPending = 0 // not used: the broker has a queue of its own, see outbox
 	c.MaximumPacketSize = maxPacket
-	c.MaximumMessageExpiryInterval = 0
-	c.MaximumInflight = 64
-	c.ReceiveMaximum = 64
-	c.MaximumQos = 1
-	c.RetainAvailable = 0
-	c.SharedSubAvailable = 0
-	c.SubIDAvailable = 0
 	c.TopicAliasMaximum = 0
-	c.MinimumProtocolVersion = 4
 
 	return mqtt.New(&mqtt.Options{
 		Capabilities:            c,
-		ClientNetReadBufferSize: 512,
-		Logger:                  slog.New(slog.DiscardHandler), // the server's log would contain whole packets
-		SysTopicResendInterval:  math.MaxInt64 / int64(time.Second),
+		ClientNetReadBufferSize: 1, // link.Read must decide what is read
+		Logger:                  slog.New(slog.DiscardHandler),
 	})
 }
 

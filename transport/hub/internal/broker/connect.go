@@ -24,32 +24,6 @@ const (
 // broker also uses it if a device requests no keepalive.
 const maxKeepAlive = 1767
 
-// readConnect checks a CONNECT packet and stores its content in the link (the
-// connection). It returns a simpler packet for the MQTT server: protocol version 3.1.1,
-// a clean session and no will. The broker handles sessions and wills itself.
-func (b *Broker) readConnect(l *link, pk packets.Packet) packets.Packet {
-	l.connectSeen = true
-	if err := l.readConnect(pk); err != nil {
-		b.refuse(l, err)
-	}
-
-	c := &pk.Connect
-	if l.isRegistration() {
-		c.ClientIdentifier = l.deviceID // a different id, because a device with this name may be connected
-	}
-	pk.ProtocolVersion = 4
-	pk.Properties = packets.Properties{}
-	c.Clean = true
-	c.WillFlag, c.WillRetain = false, false
-	c.WillQos, c.WillTopic = 0, ""
-	c.WillPayload, c.WillProperties = nil, packets.Properties{}
-	c.PasswordFlag = len(c.Password) > 0
-	if c.Keepalive == 0 || c.Keepalive > maxKeepAlive {
-		c.Keepalive = maxKeepAlive
-	}
-	return pk
-}
-
 // refusedConnect is the reason for refusing a CONNECT packet, with the return code for
 // CONNACK.
 type refusedConnect struct {
@@ -59,8 +33,14 @@ type refusedConnect struct {
 
 func (e refusedConnect) Error() string { return e.reason }
 
-func (l *link) readConnect(pk packets.Packet) error {
-	c := pk.Connect
+// readConnect checks a CONNECT packet and stores its content in the link.
+func (l *link) readConnect(pk *packets.Packet) error {
+	c := &pk.Connect
+	if c.Keepalive == 0 || c.Keepalive > maxKeepAlive {
+		c.Keepalive = maxKeepAlive
+	}
+	l.maxSilence = time.Duration(c.Keepalive+c.Keepalive/2) * time.Second
+
 	l.userName = string(c.Username)
 	if string(c.ProtocolName) != "MQTT" || pk.ProtocolVersion != 4 {
 		return refusedConnect{refusedVersion, "the protocol is not MQTT 3.1.1"}
@@ -93,7 +73,7 @@ func (l *link) readConnect(pk packets.Packet) error {
 	return nil
 }
 
-func (l *link) readWill(c packets.ConnectParams) error {
+func (l *link) readWill(c *packets.ConnectParams) error {
 	request, err := parseRequest(c.WillTopic, l.deviceID)
 	switch {
 	case err != nil || request.kind != eventRequest:
@@ -107,7 +87,7 @@ func (l *link) readWill(c packets.ConnectParams) error {
 
 // readRegistration reads the CONNECT packet of a device that registers itself. Such a
 // device has no session and may not have a will.
-func (l *link) readRegistration(c packets.ConnectParams, scope, id string) error {
+func (l *link) readRegistration(c *packets.ConnectParams, scope, id string) error {
 	switch {
 	case c.ClientIdentifier != id:
 		return refusedConnect{refusedLogin, "client id and user name do not name the same registration"}

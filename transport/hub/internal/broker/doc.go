@@ -6,10 +6,10 @@
 // The library mochi-mqtt reads and writes the packets, but this is not a general broker.
 // It guarantees:
 //
-//   - Isolation. A device can subscribe only to the filters that IoT Hub documents. The
-//     library's topic tree stays empty: the broker writes a message directly to the
-//     connection of the device that it is for, and a message that a device publishes is
-//     a request to the hub.
+//   - Isolation. A device can subscribe only to the filters that IoT Hub documents. There
+//     is no topic tree: the broker writes a message directly to the connection of the
+//     device that it is for, and a message that a device publishes is a request to the
+//     hub.
 //   - Persistent sessions. A client that connects with CleanSession=0 keeps its
 //     subscriptions across reconnects and, because the Backend stores them, across
 //     restarts of the hub. Sessions do not expire. Messages for a disconnected device

@@ -7,30 +7,10 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/zap"
 
 	"github.com/latchd/latchd/transport/iothub"
 )
-
-// receive processes a message from a device, and acknowledges it if its QoS is 1. The
-// goroutine that reads the device's connection waits for it, so a slow backend delays
-// only this device. If receive returns an error, the caller must close the connection.
-//
-// The work runs in a goroutine of its own. The stack of the reading goroutine would grow
-// from 16 to 32 KiB for it, and shrink again at the next garbage collection.
-func (b *Broker) receive(cl *mqtt.Client, r request, payload []byte, header packets.FixedHeader, packetID uint16) error {
-	done := make(chan error, 1)
-	go func() {
-		err := b.handle(linkOf(cl), r, payload, header.Retain)
-		if err == nil && header.Qos == 1 {
-			err = cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: packetID})
-		}
-		done <- err
-	}()
-	return <-done
-}
 
 // handle processes a message from a device. It returns an error if the device must send
 // the message again.

@@ -156,7 +156,7 @@ func TestRefusalsInTheLog(t *testing.T) {
 
 // expectUntouched checks that a device has received nothing so far: it calls a method on
 // the device, and that call must be the next packet. It also checks that the backend has
-// received no event and that no message is retained.
+// received no event.
 func expectUntouched(t *testing.T, f *front, device *rawClient) {
 	t.Helper()
 	done := f.invoke("witness", "stillThere", "", 0)
@@ -168,9 +168,6 @@ func expectUntouched(t *testing.T, f *front, device *rawClient) {
 	}
 	if n := len(f.backend.events); n != 0 {
 		t.Errorf("the backend received %d events: %+v", n, <-f.backend.events)
-	}
-	if n := f.server.Topics.Retained.Len(); n != 0 {
-		t.Errorf("%d messages are retained", n)
 	}
 }
 
@@ -205,8 +202,8 @@ func TestIsolationOfOddDeviceIDs(t *testing.T) {
 }
 
 // A device whose id equals the start of all event topics receives no events of other
-// devices, because published messages do not enter the topic tree.
-func TestEventsDoNotReachTheTopicTree(t *testing.T) {
+// devices.
+func TestEventsDoNotReachOtherDevices(t *testing.T) {
 	f := start(t, newFakeBackend(), Options{})
 	odd, d := f.connect(t, "devices"), f.connect(t, "d1")
 	for qos := range byte(2) {
@@ -220,33 +217,7 @@ func TestEventsDoNotReachTheTopicTree(t *testing.T) {
 	next(t, done)
 }
 
-// The MQTT server has no subscriptions, and writes no message of its own to a device.
-func TestServerSendsNoMessages(t *testing.T) {
-	f := start(t, newFakeBackend(), Options{})
-	d := f.connect(t, "d1")
-	for _, topic := range []string{"$iothub/methods/POST/foreign/?$rid=1", "devices/d1/messages/devicebound/"} {
-		if n := len(f.server.Topics.Subscribers(topic).Subscriptions); n != 0 {
-			t.Errorf("%d clients are subscribed to %s in the topic tree", n, topic)
-		}
-	}
-	cl, _ := f.server.Clients.Get("d1")
-	err := cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "$iothub/methods/POST/foreign/?$rid=1"})
-	if err == nil {
-		t.Error("the server wrote a message")
-	}
-	done := f.invoke("d1", "own", "", 0)
-	if name, _, _ := d.answer(200, ""); name != "own" {
-		t.Errorf("the device received %s", name)
-	}
-	next(t, done)
-
-	// In MQTT 3.1.1 a server never sends DISCONNECT.
-	_ = f.server.DisconnectClient(cl, packets.ErrServerBusy)
-	d.expectEnd()
-}
-
-// The broker handles no message of a client that has not logged in, although it handles
-// messages before the MQTT server sees them.
+// The broker handles no message of a client that has not logged in.
 func TestNoMessageBeforeTheLogin(t *testing.T) {
 	backend := newFakeBackend()
 	handled := make(chan string, 10)

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Limits on the memory that the hub allocates for packets from clients. The MQTT server
+// Limits on the memory that the hub allocates for packets from clients. The MQTT library
 // allocates memory for a whole packet as soon as it knows the packet's length. The
-// broker must therefore stop a packet that is too large before the server sees it.
+// broker must therefore stop a packet that is too large before the library sees it.
 const (
 	// maxConnect is the maximum size of the first packet on a connection: CONNECT with a
 	// large will. The client that sends it has not logged in yet.
@@ -42,7 +42,7 @@ var (
 )
 
 // inbound finds the beginning and the length of each packet in the byte stream from a
-// device. Only the goroutine that reads the connection uses it.
+// device. Only the goroutines that read the connection use it, one after the other.
 type inbound struct {
 	largePackets      *semaphore.Weighted // shared by all connections; see maxLargePackets
 	largeFirstPackets *semaphore.Weighted // shared by all connections; see maxLargeFirstPackets
@@ -110,7 +110,7 @@ func (in *inbound) acquire() error {
 	if in.packets == 1 && in.left > maxConnect {
 		return errFirstPacket
 	}
-	if in.left < largePacket || in.left > maxPacket { // the MQTT server itself refuses packets above maxPacket
+	if in.left < largePacket || in.left > maxPacket { // the MQTT library itself refuses packets above maxPacket
 		return nil
 	}
 
@@ -134,27 +134,37 @@ func (in *inbound) release() {
 	}
 }
 
-// Read reads data from the connection for the MQTT server and follows the packets in it.
+// awaitPacket waits for the first byte of a packet.
+func (l *link) awaitPacket() error {
+	l.inbound.release() // the previous packet has been handled
+	_, err := l.buffered.Peek(1)
+	return err
+}
+
+// Read reads data of the current packet for the MQTT library and follows the packet in it.
 // A packet that takes longer than packetTime ends the connection.
 func (l *link) Read(p []byte) (int, error) {
-	if l.inbound.part == betweenPackets {
-		l.inbound.release() // the server has handled the previous packet, or it would not read again
-	} else if l.inbound.due.Before(l.readDeadline) {
-		if err := l.SetDeadline(l.inbound.due); err != nil {
+	in := &l.inbound
+	if in.part != betweenPackets && l.buffered.Buffered() == 0 && in.due.Before(l.readDeadline) {
+		if err := l.SetDeadline(in.due); err != nil {
 			return 0, err
 		}
 	}
 
-	n, err := l.Conn.Read(p)
-	if violation := l.inbound.advance(p[:n], time.Now()); violation != nil {
+	// The library must not read the next packet before awaitPacket has waited for it.
+	atMost := 1
+	if in.part == inRest {
+		atMost = in.left
+	}
+	n, err := l.buffered.Read(p[:min(len(p), atMost)])
+	if violation := in.advance(p[:n], time.Now()); violation != nil {
 		l.close(violation.Error())
 		return 0, violation
 	}
 	return n, err
 }
 
-// SetDeadline sets only the deadline for reading, because Write sets its own. The MQTT
-// server calls SetDeadline with the keepalive deadline after each packet.
+// SetDeadline sets only the deadline for reading, because Write sets its own.
 func (l *link) SetDeadline(t time.Time) error {
 	l.readDeadline = t
 	return l.Conn.SetReadDeadline(t)

@@ -1,19 +1,25 @@
 package broker
 
 import (
+	"bufio"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
 )
 
-// link is the connection of one device. The MQTT server uses it as a net.Conn, so each
-// hook can find the link in the server's client.
+// link is the connection of one device. The MQTT library reads from it and writes to it
+// as a net.Conn.
 //
-// Fields without a mutex are safe for one of two reasons: only the goroutine that reads
-// the connection uses them, or they do not change after the device has logged in.
+// Fields without a mutex are safe for one of two reasons: only the goroutines that read
+// the connection use them, one after the other, or they do not change after the device
+// has logged in.
 type link struct {
 	net.Conn
+	buffered     *bufio.Reader // reads from Conn
+	client       *mqtt.Client  // reads and writes packets; set after the TLS handshake
 	writeTimeout time.Duration
 
 	deviceID string
@@ -39,6 +45,7 @@ type link struct {
 
 	inbound      inbound
 	outbox       outbox
+	maxSilence   time.Duration // time without a packet after which the connection ends; set by CONNECT
 	readDeadline time.Time
 
 	reason atomic.Pointer[string] // why the connection was closed; nil while it is open
@@ -66,13 +73,6 @@ func (l *link) close(reason string) {
 }
 
 func (l *link) closed() bool { return l.reason.Load() != nil }
-
-// Close closes the connection. The MQTT server calls it when it no longer needs the
-// connection.
-func (l *link) Close() error {
-	l.close("the device closed it, was silent for too long or violated the protocol")
-	return nil
-}
 
 // Write sends data to the device within writeTimeout. If that fails, Write closes the
 // connection, because the device may have received only a part of a packet.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -87,9 +88,12 @@ func isTemporary(err error) bool {
 	return false
 }
 
+// readBuffer is the size in bytes of a connection's buffer. Most packets fit.
+const readBuffer = 512
+
 // run serves one connection until the connection ends.
 func (b *Broker) run(conn net.Conn) {
-	l := &link{Conn: conn, writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}),
+	l := &link{Conn: conn, buffered: bufio.NewReaderSize(conn, readBuffer), writeTimeout: b.opts.WriteTimeout, ended: make(chan struct{}),
 		inbound: inbound{largePackets: b.largePackets, largeFirstPackets: b.largeFirstPackets}}
 	defer close(l.ended)
 	defer l.inbound.release()
@@ -100,21 +104,55 @@ func (b *Broker) run(conn net.Conn) {
 	}
 	defer b.links.remove(l)
 
-	// The MQTT server sets a later read deadline when it has read CONNECT.
+	// readPackets sets a later read deadline after CONNECT.
 	l.readDeadline = time.Now().Add(b.opts.ConnectTimeout)
 	_ = conn.SetDeadline(l.readDeadline)
-	certificates, err := handshake(b.ctx, conn)
-	if err != nil {
-		b.remoteLog.Debug("TLS handshake failed", zap.Stringer(logtext.Address, conn.RemoteAddr()), zap.Error(err))
+	if onOtherStack(func() error { return b.open(l) }) != nil {
 		return
+	}
+	err := b.readPackets(l)
+	l.close("the device closed it, was silent for too long or violated the protocol")
+	b.cleanUp(l, err)
+}
+
+// open completes the TLS handshake.
+func (b *Broker) open(l *link) error {
+	certificates, err := handshake(b.ctx, l.Conn)
+	if err != nil {
+		b.remoteLog.Debug("TLS handshake failed", zap.Stringer(logtext.Address, l.RemoteAddr()), zap.Error(err))
+		return err
 	}
 	if len(certificates) > 0 {
 		l.login.Chain = access.Chain{Leaf: certificates[0], Intermediates: certificates[1:]}
 	}
 
-	err = b.server.EstablishConnection("", l)
-	l.close("the device closed the connection")
-	b.cleanUp(l, err)
+	l.client = b.server.NewClient(l, "", "", false)
+	return nil
+}
+
+// readPackets reads and handles the device's packets, one after the other, until the
+// connection ends.
+func (b *Broker) readPackets(l *link) error {
+	for {
+		if err := l.awaitPacket(); err != nil {
+			return err
+		}
+		if err := onOtherStack(func() error { return b.readPacket(l) }); err != nil || l.disconnectSeen {
+			return err
+		}
+		if err := l.SetDeadline(time.Now().Add(l.maxSilence)); err != nil {
+			return err
+		}
+	}
+}
+
+// onOtherStack calls work in a new goroutine and waits for it. The goroutine of an idle
+// connection keeps the stack that its deepest call needed. It therefore calls only
+// functions that need little.
+func onOtherStack(work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	return <-done
 }
 
 // handshake completes the TLS handshake and returns the certificates that the client
@@ -134,11 +172,6 @@ func handshake(ctx context.Context, conn net.Conn) ([]*x509.Certificate, error) 
 // cleanUp runs when a connection has ended, before another connection of the device can
 // take over. It sends the device's will and reports the disconnect to the backend.
 func (b *Broker) cleanUp(l *link, err error) {
-	// The MQTT server removes its client itself, unless it failed to send CONNACK.
-	if cl, ok := b.server.Clients.Get(l.deviceID); ok && cl.Net.Conn == l {
-		b.server.UnsubscribeClient(cl)
-		b.server.Clients.Delete(l.deviceID)
-	}
 	if !l.established {
 		return
 	}
