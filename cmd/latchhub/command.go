@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,13 +47,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
 }
-
-// gcPercent is the hub's default of GOGC: the garbage collector runs when the heap has
-// grown by this percentage of the live memory. Go's default is 100. The live memory
-// includes the stacks of the devices' goroutines, which are larger than the heap, so
-// with 100 the heap would grow to three times its live size. The value 50 costs 3 % of
-// the hub's CPU time during a job.
-const gcPercent = 50
 
 // serveOptions holds the flags of the command "latchhub serve".
 type serveOptions struct {
@@ -120,9 +111,6 @@ func (o serveOptions) serve(ctx context.Context, stdout, stderr io.Writer) error
 	}
 	defer context.AfterFunc(ctx, func() { notifySystemd(log, systemd.Stopping) })()
 
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	return hub.Run(ctx, o.hub)
 }
 

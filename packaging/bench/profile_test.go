@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"runtime/metrics"
 	"runtime/pprof"
 	"strings"
@@ -27,7 +26,6 @@ func BenchmarkHubProfile(b *testing.B) {
 		b.Skip("BENCH_PROFILE names no file")
 	}
 	const devices, pages = 2000, 100
-	debug.SetGCPercent(50) // as in latchhub
 	h, stop := runHub(b)
 
 	var fleet *harness.Process
