@@ -57,6 +57,7 @@ const sources = "127.0.0.1,127.0.0.2,127.0.0.3,127.0.0.4,127.0.0.5,127.0.0.6,127
 //     (count-ms), and the others return them in pages (page100-, page1000-, all-ms).
 //   - job: a lockDoor job on all devices, from the request that creates it until the
 //     last row is durable. Every bolt moves. The CPU time includes the next 1.5 s.
+//     job-failed is the number of doors that were not locked.
 //   - twin: a twin job on all devices, in the same way. twin-ack-s is the time until the
 //     hub has the acknowledgement of the last device.
 //   - relogin: the hub is killed and starts again. All devices connect again after a
@@ -178,7 +179,7 @@ func (f *fleetRun) lockAll() {
 	took := runJob(f.B, f.client, f.devices, lockJob())
 	time.Sleep(lastReports)
 	f.report("job", took, hub, fleet)
-	checkRows(f.B, f.hub, f.devices)
+	f.ReportMetric(float64(checkRows(f.B, f.hub, f.devices)), "job-failed")
 }
 
 // tuneAll runs a job that changes a desired property of all devices.
@@ -345,14 +346,17 @@ func runJob(b *testing.B, client *rest.Client, devices int, job iothub.Job) time
 	return time.Since(began)
 }
 
-// checkRows checks that the job has locked every door, because the time of a failed job
-// means nothing.
-func checkRows(b *testing.B, h *harness.Hub, devices int) {
+// checkRows checks that the job has locked the doors, because the time of a failed job
+// means nothing. It returns the number of doors that were not locked and fails if there
+// is more than one in 1,000: a busy machine may not run the simulation of a bolt in time.
+func checkRows(b *testing.B, h *harness.Hub, devices int) (failed int) {
 	b.Helper()
 	rows := h.Rows(b, jobID)
 	if len(rows) != devices {
 		b.Fatalf("the job has %d rows, want %d", len(rows), devices)
 	}
+
+	var example string
 	for _, row := range rows {
 		var answer struct{ Changed bool }
 		v := row.Judge()
@@ -362,7 +366,13 @@ func checkRows(b *testing.B, h *harness.Hub, devices int) {
 			}
 		}
 		if !answer.Changed {
-			b.Fatalf("%s was not locked by the job: %+v", row.DeviceID, v)
+			failed++
+			example = fmt.Sprintf("%s: %+v", row.DeviceID, v)
 		}
 	}
+
+	if failed > devices/1000 {
+		b.Fatalf("the job has not locked %d of %d doors, such as %s", failed, devices, example)
+	}
+	return failed
 }
