@@ -1,9 +1,7 @@
 package rest
 
 import (
-	"encoding/json"
 	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -78,27 +76,6 @@ func FuzzComponent(f *testing.F) {
 		}
 		if back, err := url.PathUnescape(encoded); err != nil || back != text {
 			t.Errorf("%q comes back as %q, %v", text, back, err)
-		}
-	})
-}
-
-// FuzzSplitRows checks that splitRows accepts only JSON arrays, and returns the same rows
-// as encoding/json.
-func FuzzSplitRows(f *testing.F) {
-	for _, text := range append(compactPages, `[1 , 2]`, `["\u0041"]`, `[1,]`, `[,1]`, `[1]]`, `[{"a"}]`, `[{"a":1,}]`, `["a`, `[01]`, "[\"\t\"]", `["\x"]`, `[1 2]`, `{}`, `null`, ``, `[`, `[[1}]`) {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		rows, ok := splitRows(text)
-		if !ok {
-			return
-		}
-		var want []json.RawMessage
-		if err := json.Unmarshal(text, &want); err != nil {
-			t.Fatalf("%q was accepted, but is not a JSON array: %v", text, err)
-		}
-		if !reflect.DeepEqual(rows, want) {
-			t.Errorf("%q was split into %q, want %q", text, rows, want)
 		}
 	})
 }

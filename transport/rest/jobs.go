@@ -116,7 +116,7 @@ func (c *Client) Jobs(ctx context.Context, filter JobFilter) iter.Seq2[iothub.Jo
 		query.Set("jobType", string(filter.Type))
 	}
 
-	return pages[[]iothub.Job](ctx, c, request{method: http.MethodGet, path: "/jobs/v2/query", query: query})
+	return pages[iothub.Job](ctx, c, request{method: http.MethodGet, path: "/jobs/v2/query", query: query})
 }
 
 // jobBody is a new job in the form that the official SDK sends.

@@ -28,7 +28,7 @@ const (
 // Query runs a query and returns its rows. It reads the rows page by page. The sequence
 // ends after the first error.
 func (c *Client) Query(ctx context.Context, text string) iter.Seq2[json.RawMessage, error] {
-	return pages[rawRows](ctx, c, request{
+	return pages[json.RawMessage](ctx, c, request{
 		method: http.MethodPost,
 		path:   queryPath,
 		body: struct {
@@ -105,7 +105,7 @@ func DevicesIn(ids []string) string {
 // pages sends a request whose answer comes in pages, and returns the rows of all pages.
 // Each answer holds a continuation token for the next request. The last answer has no
 // token.
-func pages[Page ~[]T, T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
+func pages[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		continuation := ""
@@ -116,7 +116,7 @@ func pages[Page ~[]T, T any](ctx context.Context, c *Client, r request) iter.Seq
 				page.header.Set(continuationHeader, continuation)
 			}
 
-			var rows Page
+			var rows []T
 			page.out = &rows
 			header, err := c.repeat(ctx, page)
 			if err != nil {

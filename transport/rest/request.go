@@ -97,7 +97,7 @@ func (c *Client) once(ctx context.Context, r request) (http.Header, error) {
 	if body.Len() > maxBody {
 		return nil, fmt.Errorf("hub at %s: the answer to %s %s is larger than %d MiB", c.address, r.method, r.path, maxBody>>20)
 	}
-	if err := decode(body.Bytes(), r.out); err != nil {
+	if err := json.Unmarshal(body.Bytes(), r.out); err != nil {
 		return nil, fmt.Errorf("hub at %s: invalid answer to %s %s (check that the address belongs to a hub): %w",
 			c.address, r.method, r.path, err)
 	}
@@ -206,15 +206,6 @@ func retryAfter(text string, now time.Time) time.Duration {
 	}
 
 	return 0
-}
-
-// decode parses an answer. It calls a type's own UnmarshalJSON directly, because
-// json.Unmarshal would first scan the text.
-func decode(text []byte, v any) error {
-	if own, ok := v.(json.Unmarshaler); ok {
-		return own.UnmarshalJSON(text)
-	}
-	return json.Unmarshal(text, v)
 }
 
 // encode returns v as JSON. It does not escape <, > and &, because query conditions
