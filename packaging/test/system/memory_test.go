@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/latchd/latchd/packaging/test/harness"
+	"github.com/latchd/latchd/transport/iothub"
 )
 
 // The memory of an agent must not depend on the number of methods that it has answered.
@@ -25,9 +26,16 @@ func TestAgentMemory(t *testing.T) {
 
 	var callers sync.WaitGroup
 	for range 4 {
+		client := h.Client(t)
 		callers.Go(func() {
 			for n := range 2500 {
-				h.Invoke(t, "door-1", "ping", map[string]any{"n": n, "text": strings.Repeat("x", 500)})
+				_, err := client.InvokeMethod(t.Context(), "door-1", iothub.MethodRequest{
+					MethodName: "ping", Payload: fmt.Appendf(nil, `{"n":%d,"text":%q}`, n, strings.Repeat("x", 500)),
+					ResponseTimeoutInSeconds: 30, ConnectTimeoutInSeconds: 60})
+				if err != nil {
+					t.Error(err)
+					return
+				}
 			}
 		})
 	}
