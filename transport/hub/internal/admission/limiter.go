@@ -27,6 +27,12 @@ const (
 	// takes up to 55 KiB of memory.
 	MaxUnauthorized = 2048
 
+	// MaxNew is the maximum number of connections that the hub accepts within MinTime and
+	// that are not authorized. It makes a fleet that comes back all at once log in one
+	// after another: thousands of TLS handshakes side by side would all take longer than
+	// MinTime, and their clients would begin again.
+	MaxNew = 256
+
 	// reservedDescriptors is the number of file descriptors that the hub keeps for its
 	// database, its log and its listeners.
 	reservedDescriptors = 64
@@ -110,9 +116,9 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// admit counts a new connection. At a limit, it first waits until a connection ends or the
-// oldest connection that is not authorized may be closed. It returns nil if all
-// connections are authorized, or if stop is closed.
+// admit counts a new connection. At a limit, it first waits until a connection ends, is
+// authorized or is no longer new, or until the oldest connection that is not authorized may
+// be closed. It returns nil if all connections are authorized, or if stop is closed.
 func (l *Limiter) admit(accepted net.Conn, stop <-chan struct{}) *conn {
 	l.admitting.Lock()
 	defer l.admitting.Unlock()
@@ -144,8 +150,8 @@ func (l *Limiter) admit(accepted net.Conn, stop <-chan struct{}) *conn {
 }
 
 // tryAdmit counts a new connection if there is a place for it. Otherwise, it returns the
-// time after which the oldest connection that is not authorized may be closed, or -1 if
-// all connections are authorized.
+// time to wait: -1 if all connections are authorized, and 0 if the oldest connection that is
+// not authorized may be closed now.
 func (l *Limiter) tryAdmit(accepted net.Conn) (c *conn, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,7 +161,10 @@ func (l *Limiter) tryAdmit(accepted net.Conn) (c *conn, wait time.Duration) {
 		if oldest == nil {
 			return nil, -1
 		}
-		return nil, max(0, MinTime-time.Since(oldest.Value.(*conn).accepted))
+		return nil, max(0, MinTime-age(oldest))
+	}
+	if wait := MinTime - l.ageOfNewest(MaxNew); wait > 0 {
+		return nil, wait
 	}
 
 	l.total++
@@ -168,6 +177,22 @@ func (l *Limiter) tryAdmit(accepted net.Conn) (c *conn, wait time.Duration) {
 		}
 	})
 	return c, 0
+}
+
+// age returns how long ago a connection that is not authorized was accepted.
+func age(e *list.Element) time.Duration { return time.Since(e.Value.(*conn).accepted) }
+
+// ageOfNewest returns how long ago the last n connections that are not authorized were
+// accepted, or MinTime if there are fewer.
+func (l *Limiter) ageOfNewest(n int) time.Duration {
+	if l.unauthorized.Len() < n {
+		return MinTime
+	}
+	e := l.unauthorized.Back()
+	for range n - 1 {
+		e = e.Prev()
+	}
+	return age(e)
 }
 
 func (l *Limiter) isUnauthorized(c *conn) bool {

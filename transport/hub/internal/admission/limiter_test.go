@@ -237,6 +237,35 @@ func TestMaxUnauthorized(t *testing.T) {
 	})
 }
 
+// If many clients come at once, the hub serves some of them first. A client that logs in
+// makes room for the next one at once; one that does not, after MinTime.
+func TestManyAtOnce(t *testing.T) {
+	inBubble(t, 1<<20, func(t *testing.T, h *hub) {
+		began := time.Now()
+		for range MaxNew {
+			h.dial(t)
+		}
+		accepted := func(want int, after time.Duration) {
+			t.Helper()
+			if n := len(h.conns()); n != want || time.Since(began) != after {
+				t.Errorf("%d connections are accepted after %v, want %d after %v", n, time.Since(began), want, after)
+			}
+		}
+
+		second := h.dial(t)
+		accepted(MaxNew, 0)
+		Authorize(h.conns()[0])
+		accepted(MaxNew+1, 0)
+
+		third := h.dial(t)
+		accepted(MaxNew+1, 0)
+		time.Sleep(MinTime)
+		accepted(MaxNew+2, MinTime)
+		wantOpen(t, "the second connection", second)
+		wantOpen(t, "the third connection", third)
+	})
+}
+
 func TestCloseEndsWait(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, h *hub) {
 		h.dial(t)
