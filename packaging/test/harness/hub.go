@@ -7,7 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/latchd/latchd/transport/rest"
 )
 
 // Hub is a latchhub process for one test. It listens on free ports of the loopback
@@ -18,6 +21,10 @@ type Hub struct {
 	MQTT, HTTPS string   // addresses of the hub's servers as host:port
 	Flags       []string // additional flags for latchhub
 	bin         Binaries
+
+	mu   sync.Mutex
+	own  *rest.Client // for the methods of Hub; nil before its first use
+	made clientOf     // what own was made for; guarded, like own, by mu
 }
 
 var readyLine = regexp.MustCompile(`^mqtt=(\S+) https=(\S+) data=`)

@@ -30,6 +30,25 @@ func (h *Hub) Client(t testing.TB) *rest.Client {
 	return client
 }
 
+// clientOf says which hub and which key a client is for.
+type clientOf struct {
+	process *Process
+	service string
+}
+
+// client returns the client for the methods of Hub. They share it, because a test that
+// polls would otherwise spend its time in TLS handshakes.
+func (h *Hub) client(t testing.TB) *rest.Client {
+	t.Helper()
+	now := clientOf{h.Process, h.Service(t)}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.own == nil || h.made != now {
+		h.own, h.made = h.Client(t), now
+	}
+	return h.own
+}
+
 // Roots returns the CA certificates that the hub's clients must trust.
 func (h *Hub) Roots(t testing.TB) *x509.CertPool {
 	t.Helper()
@@ -48,7 +67,7 @@ func (h *Hub) Roots(t testing.TB) *x509.CertPool {
 // device's id and the device's key.
 func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
 	t.Helper()
-	client := h.Client(t)
+	client := h.client(t)
 	identity, err := client.CreateDevice(t.Context(), iothub.DeviceIdentity{DeviceID: id})
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +82,7 @@ func (h *Hub) CreateDevice(t testing.TB, id string) iothub.Device {
 // Twin reads a device's twin through the hub's service API.
 func (h *Hub) Twin(t testing.TB, id string) iothub.Twin {
 	t.Helper()
-	twin, err := h.Client(t).Twin(t.Context(), id)
+	twin, err := h.client(t).Twin(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +97,7 @@ func (h *Hub) UpdateDesired(t testing.TB, id, patch string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	twin, err := h.Client(t).UpdateTwin(t.Context(), id, iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: desired}}, "")
+	twin, err := h.client(t).UpdateTwin(t.Context(), id, iothub.TwinPatch{Properties: &iothub.TwinPatchProperties{Desired: desired}}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +115,7 @@ func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.Method
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*Patience)
 	defer cancel()
-	response, err := h.Client(t).InvokeMethod(ctx, id, iothub.MethodRequest{
+	response, err := h.client(t).InvokeMethod(ctx, id, iothub.MethodRequest{
 		MethodName: method, Payload: text, ResponseTimeoutInSeconds: 30, ConnectTimeoutInSeconds: 60})
 	if err != nil {
 		t.Fatalf("method %s of %s: %v", method, id, err)
@@ -109,7 +128,7 @@ func (h *Hub) Invoke(t testing.TB, id, method string, payload any) iothub.Method
 func (h *Hub) Rows(t testing.TB, jobID string) map[string]iothub.DeviceJob {
 	t.Helper()
 	rows := make(map[string]iothub.DeviceJob)
-	for row, err := range h.Client(t).DeviceJobs(t.Context(), jobID) {
+	for row, err := range h.client(t).DeviceJobs(t.Context(), jobID) {
 		if err != nil {
 			t.Fatal(err)
 		}

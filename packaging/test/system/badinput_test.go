@@ -3,6 +3,7 @@ package system
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -276,7 +277,12 @@ func TestBadCredentialsOfLatchd(t *testing.T) {
 			if strings.Contains(line, badKey) {
 				t.Error("the line contains the secret")
 			}
-			harness.Run(t, exec.Command(bin.Path("latchd"), "lock", "--config", door.Config)).Want(t, 0)
+			harness.Await(t, "the agent to lock the door", func() error { // it may not listen yet
+				if r := harness.Run(t, exec.Command(bin.Path("latchd"), "lock", "--config", door.Config)); r.Code != 0 {
+					return errors.New(r.Stderr)
+				}
+				return nil
+			})
 
 			write(t, door.Config, string(good))
 			write(t, secret, device.ConnectionString())

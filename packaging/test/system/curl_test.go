@@ -30,9 +30,7 @@ func TestLockWithCurl(t *testing.T) {
 	if r := lockWithCurl(t, h, "front").Want(t, 0); !strings.Contains(r.Stdout, `"status":200`) {
 		t.Errorf("the script prints:\n%s", r.Stdout)
 	}
-	if s := stateOf(t, h, "front"); s.Lock.Position != "locked" {
-		t.Errorf("front is %+v", s)
-	}
+	awaitDoor(t, h, "front", "locked", func(s doorState) bool { return s.Lock.Position == "locked" })
 	if r := lockWithCurl(t, h, "cellar").Want(t, 1); !strings.Contains(r.Stdout, `"code":"jammed"`) {
 		t.Errorf("the script prints:\n%s", r.Stdout)
 	}
