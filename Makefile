@@ -16,7 +16,7 @@ check:
 test:
 	packaging/test/test.sh
 
-# Run the long form of the tests that have one: about half an hour.
+# Run the long form of the tests that have one: about two hours.
 soak:
 	packaging/test/soak.sh
 

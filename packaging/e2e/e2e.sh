@@ -5,6 +5,7 @@
 #   ARCH      architecture of the virtual machine: amd64 (default), arm64 or armhf
 #   RUN       pattern that selects tests, as for go test -run
 #   CUTS      number of power cuts (default 2)
+#   TRIALS    number of restarts and of kills while the lock is held (default 3)
 #   PREVIOUS  commit from which the previous version of the package is built
 #
 # The script builds the machine's image once and keeps it in the user's cache.
@@ -47,19 +48,24 @@ if [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 
+work=$(mktemp -d)
+trap 'wait; rm -rf "$work"' EXIT
+
+# Build the image while the packages are built: it mostly waits for the network, or for
+# programs that use one core.
+image_build=''
 recipe=$(sha256sum packaging/e2e/image.sh | cut -c 1-16)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/latchd-e2e/$arch-$recipe
 if [ ! -e "$image/disk.img" ]; then
 	say "building the image $image"
 	# image.sh looks up the kernel in the package lists.
 	apt-cache show "linux-image-$([ "$arch" = armhf ] && echo armmp || echo "$arch"):$arch" >/dev/null 2>&1 || apt-get update >/dev/null
-	packaging/e2e/image.sh "$arch" "$image"
+	packaging/e2e/image.sh "$arch" "$image" &
+	image_build=$!
 fi
 
 # Build the packages: this version, the previous version, and a newer version with the
 # debug code that blocks the main loop on SIGUSR1.
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 build() { # FOLDER [VARIABLE=VALUE...]
 	env "${@:2}" packaging/deb/build.sh "$arch" "$work/$1" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 }
@@ -99,9 +105,10 @@ CGO_ENABLED=0 GOOS=linux go build -o "$work/guest/guest" ./packaging/e2e/guest
 CGO_ENABLED=0 GOOS=linux go test -c -tags gpiosim -o "$work/guest/gpio.test" ./actuator/gpio
 unset GOARCH GOARM
 tar -cf "$work/guest.tar" -C "$work/guest" .
+[ -z "$image_build" ] || wait "$image_build"
 
 run() {
-	E2E_ARCH=$arch E2E_IMAGE=$image E2E_WORK=$work E2E_CUTS=${CUTS:-2} \
+	E2E_ARCH=$arch E2E_IMAGE=$image E2E_WORK=$work E2E_CUTS=${CUTS:-2} E2E_TRIALS=${TRIALS:-3} \
 		go test -tags e2e -count=1 -timeout 60m -v ${RUN:+-run "$RUN"} ./packaging/e2e |
 		grep --line-buffered -v '^=== \(RUN\|PAUSE\|CONT\|NAME\)' | tee "$work/output"
 }

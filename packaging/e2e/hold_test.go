@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/latchd/latchd/packaging/e2e/trace"
@@ -12,14 +14,16 @@ import (
 // hold shows that the line of a lock in hold mode has no edge when the agent is
 // restarted, upgraded or killed. The level for "locked" is always the opposite of the
 // line's pull, so that a released line would show an edge. The second polarity changes only
-// the flags of the line's request, so hold repeats only what requests the line.
+// the flags of the line's request, so hold repeats only what requests the line. The
+// environment variable E2E_TRIALS sets how often hold restarts and kills the agent.
 func hold(t *testing.T, g *gateway) {
+	trials, err := strconv.Atoi(os.Getenv("E2E_TRIALS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	for _, locked := range []int{1, 0} {
 		first := locked == 1
-		trials := 3
-		if first {
-			trials = 10
-		}
 		g.lockInHoldMode(locked, true)
 
 		edges := func(scenario string, trials int, do func()) {

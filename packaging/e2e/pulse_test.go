@@ -35,10 +35,12 @@ func pulse(t *testing.T, g *gateway) {
 		g.run(`systemctl stop latchd; rm -rf /var/lib/latchd/state.json`)
 		g.start()
 
+		// The shell sends the signals itself: under emulation, systemctl would take half a
+		// second of the bound to start.
 		for _, fault := range []struct{ name, how string }{
-			{"SIGKILL", `systemctl kill --kill-whom=main -s KILL latchd`},
-			{"SIGSTOP", `systemctl kill --kill-whom=main -s STOP latchd`},
-			{blocked, `systemctl kill --kill-whom=main -s USR1 latchd`},
+			{"SIGKILL", `kill -KILL $pid`},
+			{"SIGSTOP", `kill -STOP $pid`},
+			{blocked, `kill -USR1 $pid`},
 			{"stop", `systemctl stop latchd`},
 		} {
 			g.connected()
@@ -53,7 +55,7 @@ func pulse(t *testing.T, g *gateway) {
 				}
 				pid := g.pid()
 				at = g.uptime()
-				g.run(fault.how)
+				g.run("pid=" + pid + "\n" + fault.how)
 				if fault.name == "stop" {
 					g.run(`systemctl start latchd`)
 				}

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs the long form of some tests, in one to two hours: thousands of reconnects, methods
+# Runs the long form of some tests, in about two hours: thousands of reconnects, methods
 # during token renewals, kills of the agent and of the hub while they write, all states of
 # the lock's machine in more configurations, known faults in that machine, 2,000 seeds of the
 # simulation of the whole system, 3,000 strangers at a hub with 10,000 devices, and ten
-# minutes of fuzzing for each of the hub's two interfaces.
+# minutes of fuzzing for each of the hub's two interfaces. As root, it also restarts and kills
+# the agent and cuts the power of the virtual machine more often.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -31,3 +32,7 @@ go test -count=1 -timeout 5h -run '^TestSimulation$' ./packaging/test/simulation
 fuzztime=${FUZZTIME:-10m}
 go test -run '^$' -fuzz '^FuzzPackets$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/internal/broker
 go test -run '^$' -fuzz '^FuzzRequests$' -fuzztime "$fuzztime" -timeout 30m ./transport/hub/internal/api
+
+if [ "$(id -u)" = 0 ]; then
+	TRIALS=${TRIALS:-10} CUTS=${CUTS:-20} RUN='TestGateway/^(hold|cuts)$' packaging/e2e/e2e.sh
+fi
